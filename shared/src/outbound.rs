@@ -1,0 +1,195 @@
+//! The guarded HTTP client: everything that leaves on a user's behalf goes through it.
+//!
+//! A user names the URL, so every address is checked against the special ranges of IPv4 and IPv6 before a connection
+//! is opened to it, at each redirect again. A name is resolved once: the connection goes to one of the very addresses
+//! that were checked.
+
+mod address;
+mod connect;
+mod exchange;
+mod redirect;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use ipnet::IpNet;
+use thiserror::Error;
+
+pub use self::address::{is_allowed, refusal};
+
+/// The client. Cheap to clone; all clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    allowed: Arc<[IpNet]>,
+    client: Arc<OnceLock<reqwest::Client>>,
+}
+
+/// One request, with the limits of its whole exchange.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method of the first hop.
+    pub method: Method,
+    /// An absolute `http` or `https` URL without credentials.
+    pub url: String,
+    /// Headers as given; those that frame the message or belong to the connection are not passed on.
+    pub headers: HeaderMap,
+    /// The body, possibly empty.
+    pub body: Bytes,
+    /// The time for everything: resolving, connecting, all redirects and the last byte of the answer.
+    pub timeout: Duration,
+    /// The longest answer body that is read.
+    pub max_response_bytes: usize,
+    /// How many redirects are followed; with 0 a redirect is returned as the answer it is.
+    pub max_redirects: u8,
+}
+
+/// The answer of the last hop.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The answer's headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+    /// The URL that answered, after redirects.
+    pub url: String,
+}
+
+/// Why there is no answer.
+///
+/// No text in it carries more of the request than the host: a path or a query may be secret. `sent` tells whether a
+/// server may have got the request, or one before it in a chain of redirects.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum OutboundError {
+    /// The URL cannot be requested at all.
+    #[error("the URL cannot be used: {reason}")]
+    InvalidUrl {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A redirect led to a URL that cannot be requested.
+    #[error("the redirect cannot be followed: {reason}")]
+    InvalidRedirect {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The host is, or resolves to, an address that is not allowed.
+    #[error("requests to {host} are refused: {reason}")]
+    Refused {
+        /// The host as it stands in the URL.
+        host: String,
+        /// The kind of address.
+        reason: String,
+        /// Whether an earlier hop got the request.
+        sent: bool,
+    },
+    /// No connection: unknown name, refused, unreachable, or no agreement on TLS.
+    #[error("cannot connect to {host}: {reason}")]
+    Connect {
+        /// The host as it stands in the URL.
+        host: String,
+        /// What the system said.
+        reason: String,
+        /// Whether an earlier hop got the request.
+        sent: bool,
+    },
+    /// The time was over.
+    #[error("no complete answer in time")]
+    Timeout {
+        /// Whether a connection stood, so that the request may have been read.
+        sent: bool,
+    },
+    /// The answer's body is longer than allowed.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLarge {
+        /// The limit that it broke.
+        limit: usize,
+    },
+    /// The chain of redirects is longer than allowed.
+    #[error("more than {limit} redirects")]
+    TooManyRedirects {
+        /// The limit that it broke.
+        limit: u8,
+    },
+    /// The connection broke, or what came over it was not HTTP.
+    #[error("the exchange with {host} failed: {reason}")]
+    Failed {
+        /// The host as it stands in the URL.
+        host: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl Outbound {
+    /// A client that refuses special addresses except those in `allowed`.
+    ///
+    /// Nothing is opened or loaded before the first request.
+    #[must_use]
+    pub fn new(allowed: &[IpNet]) -> Self {
+        Self {
+            allowed: allowed.into(),
+            client: Arc::default(),
+        }
+    }
+
+    /// Sends a request, follows its redirects and reads the whole answer.
+    ///
+    /// Any status is an answer. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When there is no complete answer within the request's limits; see [`OutboundError::may_have_arrived`].
+    pub async fn send(&self, request: Request) -> Result<Response, OutboundError> {
+        exchange::run(self.client()?, &self.allowed, request).await
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, OutboundError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let built = connect::client(self.allowed.clone())?;
+        Ok(self.client.get_or_init(|| built))
+    }
+}
+
+impl Request {
+    /// A request without headers and body, of 30 seconds, 1 MiB of answer and 10 redirects.
+    #[must_use]
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self {
+            method,
+            url: url.into(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            timeout: Duration::from_secs(30),
+            max_response_bytes: 1024 * 1024,
+            max_redirects: 10,
+        }
+    }
+}
+
+impl OutboundError {
+    /// Whether a server may have read the request and acted on it.
+    ///
+    /// `false` is certain, so that the request may be sent again; `true` is not.
+    #[must_use]
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::InvalidUrl { .. } => false,
+            Self::Refused { sent, .. } | Self::Connect { sent, .. } | Self::Timeout { sent } => {
+                *sent
+            }
+            Self::InvalidRedirect { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManyRedirects { .. }
+            | Self::Failed { .. } => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

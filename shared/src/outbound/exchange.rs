@@ -1,0 +1,238 @@
+//! One exchange: hop after hop until an answer that is no redirect.
+
+use std::error::Error;
+use std::net::IpAddr;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, Method, StatusCode};
+use ipnet::IpNet;
+use reqwest::Url;
+
+use super::connect::{PROGRESS, Progress, Refusal};
+use super::{OutboundError, Request, Response, redirect, refusal};
+
+const MAX_URL_BYTES: usize = 16 * 1024;
+
+/// Headers of the connection or of the framing, which are the client's own affair.
+const NOT_PASSED_ON: [HeaderName; 9] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    EXPECT,
+    HOST,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// One request of the chain.
+struct Hop {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// Performs the exchange within its time.
+pub(super) async fn run(
+    client: &reqwest::Client,
+    allowed: &[IpNet],
+    request: Request,
+) -> Result<Response, OutboundError> {
+    let url = parse(&request.url).map_err(|reason| OutboundError::InvalidUrl { reason })?;
+    let progress = Progress::default();
+    let timeout = request.timeout;
+    let chain = PROGRESS.scope(progress.clone(), chain(client, allowed, request, url));
+    match tokio::time::timeout(timeout, chain).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(OutboundError::Timeout {
+            sent: progress.may_be_sent(),
+        }),
+    }
+}
+
+async fn chain(
+    client: &reqwest::Client,
+    allowed: &[IpNet],
+    request: Request,
+    url: Url,
+) -> Result<Response, OutboundError> {
+    let mut hop = Hop::first(request.method, url, request.headers, request.body);
+    let mut followed = 0;
+    loop {
+        let response = attempt(client, allowed, &hop).await?;
+        let target = match redirect::location(response.status(), response.headers()) {
+            Some(target) if request.max_redirects > 0 => target,
+            _ => return read(response, request.max_response_bytes).await,
+        };
+        if followed == request.max_redirects {
+            return Err(OutboundError::TooManyRedirects {
+                limit: request.max_redirects,
+            });
+        }
+        followed += 1;
+        PROGRESS.with(Progress::answered);
+        hop = hop.next(response.status(), target)?;
+    }
+}
+
+impl Hop {
+    fn first(method: Method, url: Url, mut headers: HeaderMap, body: Bytes) -> Self {
+        for name in &NOT_PASSED_ON {
+            headers.remove(name);
+        }
+        Self {
+            method,
+            url,
+            headers,
+            body,
+        }
+    }
+
+    fn next(mut self, status: StatusCode, target: &[u8]) -> Result<Self, OutboundError> {
+        let target = String::from_utf8_lossy(target);
+        let url = self
+            .url
+            .join(&target)
+            .map_err(|error| error.to_string())
+            .and_then(|url| checked(url, target.len()))
+            .map_err(|reason| OutboundError::InvalidRedirect { reason })?;
+        let method = redirect::next_method(status, &self.method);
+        let body_dropped = method != self.method;
+        redirect::strip(&mut self.headers, &self.url, &url, body_dropped);
+        Ok(Self {
+            method,
+            url,
+            headers: self.headers,
+            body: if body_dropped {
+                Bytes::new()
+            } else {
+                self.body
+            },
+        })
+    }
+}
+
+/// Sends one hop; the answer's body is still to be read.
+async fn attempt(
+    client: &reqwest::Client,
+    allowed: &[IpNet],
+    hop: &Hop,
+) -> Result<reqwest::Response, OutboundError> {
+    let host = hop.url.host_str().unwrap_or_default();
+    if let Some(reason) = literal(host).and_then(|ip| refusal(ip, allowed)) {
+        return Err(refused(host, format!("it is {reason}")));
+    }
+    let mut request = client
+        .request(hop.method.clone(), hop.url.clone())
+        .headers(hop.headers.clone());
+    if !hop.body.is_empty() {
+        request = request.body(hop.body.clone());
+    }
+    request.send().await.map_err(|error| failure(host, &error))
+}
+
+/// The address in a URL's host. The URL parser has already turned every odd spelling into the plain one.
+fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()
+}
+
+fn refused(host: &str, reason: String) -> OutboundError {
+    OutboundError::Refused {
+        host: host.to_owned(),
+        reason,
+        sent: PROGRESS.with(Progress::is_answered),
+    }
+}
+
+fn failure(host: &str, error: &reqwest::Error) -> OutboundError {
+    if let Some(refusal) = causes(error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
+        return refused(host, refusal.to_string());
+    }
+    let (host, reason) = (host.to_owned(), innermost(error));
+    if error.is_connect() {
+        let sent = PROGRESS.with(Progress::is_answered);
+        return OutboundError::Connect { host, reason, sent };
+    }
+    OutboundError::Failed { host, reason }
+}
+
+/// The text of the first cause: the outer ones repeat the URL or say nothing.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    causes(error).last().map_or_else(
+        || "the client cannot be set up".to_owned(),
+        ToString::to_string,
+    )
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let mut cause = error.source();
+    std::iter::from_fn(move || {
+        let current = cause?;
+        cause = current.source();
+        Some(current)
+    })
+}
+
+async fn read(mut response: reqwest::Response, limit: usize) -> Result<Response, OutboundError> {
+    let too_large = OutboundError::TooLarge { limit };
+    if response
+        .content_length()
+        .is_some_and(|length| length > limit as u64)
+    {
+        return Err(too_large);
+    }
+    let url = response.url().clone();
+    let host = url.host_str().unwrap_or_default();
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| broken(host, &error))?
+    {
+        if body.len() + chunk.len() > limit {
+            return Err(too_large);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Response {
+        status: response.status().as_u16(),
+        headers: std::mem::take(response.headers_mut()),
+        body: body.freeze(),
+        url: url.into(),
+    })
+}
+
+fn broken(host: &str, error: &reqwest::Error) -> OutboundError {
+    OutboundError::Failed {
+        host: host.to_owned(),
+        reason: innermost(error),
+    }
+}
+
+fn parse(url: &str) -> Result<Url, String> {
+    let parsed = Url::parse(url).map_err(|error| error.to_string())?;
+    checked(parsed, url.len())
+}
+
+fn checked(mut url: Url, bytes: usize) -> Result<Url, String> {
+    if bytes > MAX_URL_BYTES {
+        return Err(format!("it is longer than {MAX_URL_BYTES} bytes"));
+    }
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("only http and https can be requested".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it carries credentials; send them in a header".to_owned());
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
