@@ -130,10 +130,7 @@ impl Outbound {
     /// Nothing is opened or loaded before the first request.
     #[must_use]
     pub fn new(allowed: &[IpNet]) -> Self {
-        Self {
-            allowed: allowed.into(),
-            client: Arc::default(),
-        }
+        Self { allowed: allowed.into(), client: Arc::default() }
     }
 
     /// Sends a request, follows its redirects and reads the whole answer.
@@ -180,9 +177,7 @@ impl OutboundError {
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::InvalidUrl { .. } => false,
-            Self::Refused { sent, .. } | Self::Connect { sent, .. } | Self::Timeout { sent } => {
-                *sent
-            }
+            Self::Refused { sent, .. } | Self::Connect { sent, .. } | Self::Timeout { sent } => *sent,
             Self::InvalidRedirect { .. }
             | Self::TooLarge { .. }
             | Self::TooManyRedirects { .. }

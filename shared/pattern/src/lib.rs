@@ -1,1 +1,119 @@
-//! shared/pattern
+//! The EventBridge event pattern language: compile, match, explain.
+//!
+//! A pattern is JSON in the shape of the events it matches, with an array of rules at every field:
+//!
+//! ```
+//! use pattern::Pattern;
+//! use serde_json::json;
+//!
+//! let pattern = Pattern::compile(&json!({
+//!     "source": ["hookyard.custom"],
+//!     "detail": {
+//!         "type": [{ "prefix": "user." }],
+//!         "$or": [{ "amount": [{ "numeric": [">", 100] }] }, { "vip": [true] }]
+//!     }
+//! }))?;
+//! let event = json!({ "source": "hookyard.custom", "detail": { "type": "user.paid", "amount": 7, "vip": false } });
+//! assert!(!pattern.matches(&event));
+//! let why = pattern.explain(&event).unwrap();
+//! assert_eq!(why.to_string(), r#""detail.amount" is 7, but must match [{"numeric":[">",100]}]"#);
+//! # Ok::<(), pattern::PatternError>(())
+//! ```
+//!
+//! All fields must match (and), one rule of a field must (or), one object of an `$or` must. A rule is a literal or
+//! an object with one operator: `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`,
+//! `cidr`, `exists`, `exactly`. A field of the event that is an array matches by any of its values; fields inside
+//! an array of objects must match in the same object.
+//!
+//! The meaning is that of AWS's own matcher, in what is not documented too: dotted names equal nesting, `exists`
+//! looks at values and not at objects, numbers compare by value to six decimals.
+//!
+//! [`Index`] does the same for many patterns at once.
+//!
+//! In: JSON. Out: an answer; the crate does no I/O, never panics, and bounds what a pattern may cost.
+
+mod cidr;
+mod compile;
+mod error;
+mod explain;
+mod index;
+mod number;
+mod operator;
+mod rule;
+mod text;
+mod walk;
+mod wildcard;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub use crate::error::PatternError;
+pub use crate::explain::{Mismatch, Reason};
+pub use crate::index::Index;
+
+use crate::compile::Alternative;
+use crate::rule::Clause;
+use crate::walk::Alone;
+
+/// A compiled event pattern; a clone shares it.
+#[derive(Debug, Clone)]
+pub struct Pattern(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
+    clauses: Vec<Clause>,
+    alternatives: Vec<Alternative>,
+}
+
+impl Pattern {
+    /// Compiles a pattern, or says at which field it is wrong.
+    ///
+    /// Refused is what EventBridge refuses, a pattern over 64 KiB or 64 levels, and one that names a field twice in
+    /// one combination.
+    pub fn compile(pattern: &Value) -> Result<Self, PatternError> {
+        let (clauses, alternatives) = compile::compile(pattern)?;
+        Ok(Self(Arc::new(Compiled { clauses, alternatives })))
+    }
+
+    /// Whether an event matches; one that is not an object never does.
+    pub fn matches(&self, event: &Value) -> bool {
+        match self.alternatives() {
+            [only] => self.holds(event, only, |clause| walk::alone(event, &self.clauses()[clause])),
+            several => {
+                let alone = self.ask_all(event);
+                several.iter().any(|alternative| self.holds(event, alternative, |clause| alone[clause]))
+            }
+        }
+    }
+
+    /// Why an event does not match: the first clause that failed. `None` when it matches.
+    pub fn explain(&self, event: &Value) -> Option<Mismatch> {
+        let alone = self.ask_all(event);
+        let holds = |alternative: &[usize]| self.holds(event, alternative, |clause| alone[clause]);
+        if self.alternatives().iter().any(|alternative| holds(alternative)) {
+            return None;
+        }
+        let failed = |alternative: &&Alternative| alternative.iter().filter(|at| alone[**at] == Alone::Fails).count();
+        let nearest = self.alternatives().iter().min_by_key(failed)?;
+        let clauses: Vec<_> = nearest.iter().map(|at| (&self.clauses()[*at], alone[*at])).collect();
+        Some(Mismatch::first(event, &clauses, |first| holds(&nearest[..first])))
+    }
+
+    /// How each clause does alone.
+    fn ask_all(&self, event: &Value) -> Vec<Alone> {
+        self.clauses().iter().map(|clause| walk::alone(event, clause)).collect()
+    }
+
+    fn holds(&self, event: &Value, alternative: &[usize], ask: impl Fn(usize) -> Alone) -> bool {
+        walk::all_hold(event, self.clauses(), alternative, ask)
+    }
+
+    pub(crate) fn clauses(&self) -> &[Clause] {
+        &self.0.clauses
+    }
+
+    pub(crate) fn alternatives(&self) -> &[Alternative] {
+        &self.0.alternatives
+    }
+}

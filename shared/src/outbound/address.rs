@@ -30,50 +30,20 @@ const REFUSED_V4: [(Ipv4Net, &str); 18] = [
 const REFUSED_V6: [(Ipv6Net, &str); 17] = [
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "the unspecified address"),
     (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "a loopback address"),
-    (
-        v6([0, 0, 0, 0, 0, 0, 0, 0], 96),
-        "an IPv4-compatible address",
-    ),
+    (v6([0, 0, 0, 0, 0, 0, 0, 0], 96), "an IPv4-compatible address"),
     (v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), "a NAT64 address"),
     (v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), "a NAT64 address"),
-    (
-        v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
-        "a discard-only address",
-    ),
+    (v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64), "a discard-only address"),
     (v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32), "a Teredo address"),
-    (
-        v6([0x2001, 2, 0, 0, 0, 0, 0, 0], 48),
-        "a benchmarking address",
-    ),
-    (
-        v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
-        "a protocol assignment",
-    ),
-    (
-        v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
-        "a documentation address",
-    ),
+    (v6([0x2001, 2, 0, 0, 0, 0, 0, 0], 48), "a benchmarking address"),
+    (v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), "a protocol assignment"),
+    (v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), "a documentation address"),
     (v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), "a 6to4 address"),
-    (
-        v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
-        "a documentation address",
-    ),
-    (
-        v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128),
-        "a metadata address",
-    ),
-    (
-        v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
-        "a unique local address",
-    ),
-    (
-        v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
-        "a link-local address",
-    ),
-    (
-        v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),
-        "a site-local address",
-    ),
+    (v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), "a documentation address"),
+    (v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128), "a metadata address"),
+    (v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), "a unique local address"),
+    (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "a link-local address"),
+    (v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), "a site-local address"),
     (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), "a multicast address"),
 ];
 
@@ -102,10 +72,7 @@ pub fn refusal(ip: IpAddr, allowed: &[IpNet]) -> Option<&'static str> {
 }
 
 fn reason<N>(table: &[(N, &'static str)], holds: impl Fn(&N) -> bool) -> Option<&'static str> {
-    table
-        .iter()
-        .find(|(net, _)| holds(net))
-        .map(|(_, reason)| *reason)
+    table.iter().find(|(net, _)| holds(net)).map(|(_, reason)| *reason)
 }
 
 const fn v4(octets: [u8; 4], prefix: u8) -> Ipv4Net {

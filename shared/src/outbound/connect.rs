@@ -94,10 +94,8 @@ impl Resolve for GuardedResolver {
         let allowed = self.allowed.clone();
         Box::pin(async move {
             // Port 0 is replaced by that of the URL.
-            let found: Vec<IpAddr> = tokio::net::lookup_host((name.as_str(), 0))
-                .await?
-                .map(|address| address.ip())
-                .collect();
+            let found: Vec<IpAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.map(|address| address.ip()).collect();
             let addresses = keep_allowed(&found, &allowed)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
@@ -106,11 +104,8 @@ impl Resolve for GuardedResolver {
 
 /// The allowed among the addresses of a name; the first refusal when none is.
 fn keep_allowed(found: &[IpAddr], allowed: &[IpNet]) -> Result<Vec<SocketAddr>, Refusal> {
-    let kept: Vec<SocketAddr> = found
-        .iter()
-        .filter(|ip| refusal(**ip, allowed).is_none())
-        .map(|ip| SocketAddr::new(*ip, 0))
-        .collect();
+    let kept: Vec<SocketAddr> =
+        found.iter().filter(|ip| refusal(**ip, allowed).is_none()).map(|ip| SocketAddr::new(*ip, 0)).collect();
     match found.iter().find_map(|ip| refusal(*ip, allowed)) {
         Some(reason) if kept.is_empty() => Err(Refusal { reason }),
         _ => Ok(kept),
@@ -134,9 +129,8 @@ struct Watch<S> {
     inner: S,
 }
 
-type Connecting<S, R> = Pin<
-    Box<dyn Future<Output = Result<<S as Service<R>>::Response, <S as Service<R>>::Error>> + Send>,
->;
+type Connecting<S, R> =
+    Pin<Box<dyn Future<Output = Result<<S as Service<R>>::Response, <S as Service<R>>::Error>> + Send>>;
 
 impl<S, R> Service<R> for Watch<S>
 where
@@ -163,10 +157,7 @@ where
     }
 }
 
-async fn watch<T, E>(
-    progress: Progress,
-    connecting: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
+async fn watch<T, E>(progress: Progress, connecting: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let mut connecting = std::pin::pin!(connecting);
     let result = std::future::poll_fn(|context| {
         // Polled outside the hop's task: the hop took an idle connection, this one is for the pool.
@@ -191,17 +182,10 @@ mod tests {
         let check = |found: &[&str]| {
             let found: Vec<IpAddr> = found.iter().map(|ip| ip.parse().unwrap()).collect();
             keep_allowed(&found, &[])
-                .map(|kept| {
-                    kept.iter()
-                        .map(|address| address.ip().to_string())
-                        .collect::<Vec<_>>()
-                })
+                .map(|kept| kept.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>())
                 .map_err(|refusal| refusal.reason)
         };
-        assert_eq!(
-            check(&["10.0.0.1", "8.8.8.8"]),
-            Ok(vec!["8.8.8.8".to_owned()])
-        );
+        assert_eq!(check(&["10.0.0.1", "8.8.8.8"]), Ok(vec!["8.8.8.8".to_owned()]));
         assert_eq!(check(&["10.0.0.1", "::1"]), Err("a private address"));
         assert_eq!(check(&[]), Ok(vec![]));
     }

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, StatusCode};
 use ipnet::IpNet;
@@ -18,17 +17,8 @@ use super::{OutboundError, Request, Response, redirect, refusal};
 const MAX_URL_BYTES: usize = 16 * 1024;
 
 /// Headers of the connection or of the framing, which are the client's own affair.
-const NOT_PASSED_ON: [HeaderName; 9] = [
-    CONNECTION,
-    CONTENT_LENGTH,
-    EXPECT,
-    HOST,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+const NOT_PASSED_ON: [HeaderName; 9] =
+    [CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// One request of the chain.
 struct Hop {
@@ -50,9 +40,7 @@ pub(super) async fn run(
     let chain = PROGRESS.scope(progress.clone(), chain(client, allowed, request, url));
     match tokio::time::timeout(timeout, chain).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(OutboundError::Timeout {
-            sent: progress.may_be_sent(),
-        }),
+        Err(_) => Err(OutboundError::Timeout { sent: progress.may_be_sent() }),
     }
 }
 
@@ -71,9 +59,7 @@ async fn chain(
             _ => return read(response, request.max_response_bytes).await,
         };
         if followed == request.max_redirects {
-            return Err(OutboundError::TooManyRedirects {
-                limit: request.max_redirects,
-            });
+            return Err(OutboundError::TooManyRedirects { limit: request.max_redirects });
         }
         followed += 1;
         PROGRESS.with(Progress::answered);
@@ -86,12 +72,7 @@ impl Hop {
         for name in &NOT_PASSED_ON {
             headers.remove(name);
         }
-        Self {
-            method,
-            url,
-            headers,
-            body,
-        }
+        Self { method, url, headers, body }
     }
 
     fn next(mut self, status: StatusCode, target: &[u8]) -> Result<Self, OutboundError> {
@@ -105,32 +86,17 @@ impl Hop {
         let method = redirect::next_method(status, &self.method);
         let body_dropped = method != self.method;
         redirect::strip(&mut self.headers, &self.url, &url, body_dropped);
-        Ok(Self {
-            method,
-            url,
-            headers: self.headers,
-            body: if body_dropped {
-                Bytes::new()
-            } else {
-                self.body
-            },
-        })
+        Ok(Self { method, url, headers: self.headers, body: if body_dropped { Bytes::new() } else { self.body } })
     }
 }
 
 /// Sends one hop; the answer's body is still to be read.
-async fn attempt(
-    client: &reqwest::Client,
-    allowed: &[IpNet],
-    hop: &Hop,
-) -> Result<reqwest::Response, OutboundError> {
+async fn attempt(client: &reqwest::Client, allowed: &[IpNet], hop: &Hop) -> Result<reqwest::Response, OutboundError> {
     let host = hop.url.host_str().unwrap_or_default();
     if let Some(reason) = literal(host).and_then(|ip| refusal(ip, allowed)) {
         return Err(refused(host, format!("it is {reason}")));
     }
-    let mut request = client
-        .request(hop.method.clone(), hop.url.clone())
-        .headers(hop.headers.clone());
+    let mut request = client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
     if !hop.body.is_empty() {
         request = request.body(hop.body.clone());
     }
@@ -139,18 +105,11 @@ async fn attempt(
 
 /// The address in a URL's host. The URL parser has already turned every odd spelling into the plain one.
 fn literal(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 fn refused(host: &str, reason: String) -> OutboundError {
-    OutboundError::Refused {
-        host: host.to_owned(),
-        reason,
-        sent: PROGRESS.with(Progress::is_answered),
-    }
+    OutboundError::Refused { host: host.to_owned(), reason, sent: PROGRESS.with(Progress::is_answered) }
 }
 
 fn failure(host: &str, error: &reqwest::Error) -> OutboundError {
@@ -167,10 +126,7 @@ fn failure(host: &str, error: &reqwest::Error) -> OutboundError {
 
 /// The text of the first cause: the outer ones repeat the URL or say nothing.
 pub(super) fn innermost(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(
-        || "the client cannot be set up".to_owned(),
-        ToString::to_string,
-    )
+    causes(error).last().map_or_else(|| "the client cannot be set up".to_owned(), ToString::to_string)
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
@@ -184,20 +140,13 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
 
 async fn read(mut response: reqwest::Response, limit: usize) -> Result<Response, OutboundError> {
     let too_large = OutboundError::TooLarge { limit };
-    if response
-        .content_length()
-        .is_some_and(|length| length > limit as u64)
-    {
+    if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(too_large);
     }
     let url = response.url().clone();
     let host = url.host_str().unwrap_or_default();
     let mut body = BytesMut::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| broken(host, &error))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(host, &error))? {
         if body.len() + chunk.len() > limit {
             return Err(too_large);
         }
@@ -212,10 +161,7 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<Response,
 }
 
 fn broken(host: &str, error: &reqwest::Error) -> OutboundError {
-    OutboundError::Failed {
-        host: host.to_owned(),
-        reason: innermost(error),
-    }
+    OutboundError::Failed { host: host.to_owned(), reason: innermost(error) }
 }
 
 fn parse(url: &str) -> Result<Url, String> {

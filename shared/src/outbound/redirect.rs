@@ -1,19 +1,14 @@
 //! What a redirect makes of a request, as the Fetch standard has it.
 
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, COOKIE,
-    HeaderName, LOCATION, PROXY_AUTHORIZATION,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HeaderName, LOCATION,
+    PROXY_AUTHORIZATION,
 };
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
 
 /// Headers that describe a body, and go with it.
-const OF_THE_BODY: [HeaderName; 4] = [
-    CONTENT_TYPE,
-    CONTENT_ENCODING,
-    CONTENT_LANGUAGE,
-    CONTENT_LOCATION,
-];
+const OF_THE_BODY: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
 
 /// Headers that another origin must not get.
 const OF_THE_ORIGIN: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
@@ -21,10 +16,7 @@ const OF_THE_ORIGIN: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATI
 /// Where an answer points, as it stands in the answer; `None` when it is no redirect.
 pub(super) fn location(status: StatusCode, headers: &HeaderMap) -> Option<&[u8]> {
     let is_redirect = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
-    headers
-        .get(LOCATION)
-        .filter(|_| is_redirect)
-        .map(http::HeaderValue::as_bytes)
+    headers.get(LOCATION).filter(|_| is_redirect).map(http::HeaderValue::as_bytes)
 }
 
 /// The method of the next hop. When it is another one than before, the body stays behind.
@@ -34,11 +26,7 @@ pub(super) fn next_method(status: StatusCode, method: &Method) -> Method {
         303 => method != Method::GET && method != Method::HEAD,
         _ => false,
     };
-    if becomes_get {
-        Method::GET
-    } else {
-        method.clone()
-    }
+    if becomes_get { Method::GET } else { method.clone() }
 }
 
 /// Removes the headers that must not go along to the next hop.
@@ -79,10 +67,7 @@ mod tests {
     fn only_redirect_statuses_have_a_location() {
         let mut headers = HeaderMap::new();
         headers.insert(LOCATION, http::HeaderValue::from_static("/next"));
-        assert_eq!(
-            location(StatusCode::FOUND, &headers),
-            Some(b"/next".as_slice())
-        );
+        assert_eq!(location(StatusCode::FOUND, &headers), Some(b"/next".as_slice()));
         assert_eq!(location(StatusCode::CREATED, &headers), None);
         assert_eq!(location(StatusCode::NOT_MODIFIED, &headers), None);
         assert_eq!(location(StatusCode::FOUND, &HeaderMap::new()), None);
@@ -95,12 +80,7 @@ mod tests {
             for name in ["authorization", "cookie", "x-trace"] {
                 headers.insert(name, http::HeaderValue::from_static("x"));
             }
-            strip(
-                &mut headers,
-                &Url::parse("https://a.example/x").unwrap(),
-                &Url::parse(to).unwrap(),
-                false,
-            );
+            strip(&mut headers, &Url::parse("https://a.example/x").unwrap(), &Url::parse(to).unwrap(), false);
             assert_eq!(headers.contains_key(AUTHORIZATION), kept, "{to}");
             assert_eq!(headers.contains_key(COOKIE), kept, "{to}");
             assert!(headers.contains_key("x-trace"));
@@ -116,10 +96,7 @@ mod tests {
     fn a_dropped_body_takes_its_headers_along() {
         let url = Url::parse("https://a.example/").unwrap();
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            http::HeaderValue::from_static("application/json"),
-        );
+        headers.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         strip(&mut headers, &url, &url, false);
         assert!(headers.contains_key(CONTENT_TYPE));
         strip(&mut headers, &url, &url, true);

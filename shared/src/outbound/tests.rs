@@ -19,10 +19,7 @@ struct Server {
 impl Server {
     async fn start(answers: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            address: listener.local_addr().unwrap(),
-            seen: Arc::default(),
-        };
+        let server = Self { address: listener.local_addr().unwrap(), seen: Arc::default() };
         let (seen, answers) = (server.seen.clone(), Arc::new(answers));
         tokio::spawn(async move {
             loop {
@@ -42,11 +39,7 @@ impl Server {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    seen: Arc<Mutex<Vec<String>>>,
-    answers: Arc<impl Fn(&str) -> Vec<u8>>,
-) {
+async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>, answers: Arc<impl Fn(&str) -> Vec<u8>>) {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !is_whole(&request) {
@@ -71,19 +64,14 @@ fn is_whole(request: &[u8]) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
         return false;
     };
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "))
-        .map_or(0, |length| length.parse().unwrap());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
     body.len() >= length
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-    )
-    .into_bytes()
+    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}").into_bytes()
 }
 
 fn redirect_to(status: &str, location: &str) -> Vec<u8> {
@@ -99,11 +87,7 @@ fn get(url: impl Into<String>) -> Request {
 }
 
 fn refused(host: &str, reason: &str, sent: bool) -> OutboundError {
-    OutboundError::Refused {
-        host: host.to_owned(),
-        reason: reason.to_owned(),
-        sent,
-    }
+    OutboundError::Refused { host: host.to_owned(), reason: reason.to_owned(), sent }
 }
 
 #[tokio::test]
@@ -111,9 +95,7 @@ async fn an_allowed_range_is_reached() {
     let server = Server::start(|_| answer("201 Created", "x-answer: 42\r\n", "hello")).await;
     let mut request = Request::new(Method::POST, server.url("/path?x=1"));
     request.body = Bytes::from_static(b"body");
-    request
-        .headers
-        .insert("x-ask", HeaderValue::from_static("1"));
+    request.headers.insert("x-ask", HeaderValue::from_static("1"));
     let response = loopback().send(request).await.unwrap();
     assert_eq!((response.status, &response.body[..]), (201, &b"hello"[..]));
     assert_eq!(response.headers["x-answer"], "42");
@@ -147,14 +129,9 @@ async fn literal_addresses_are_refused_in_every_spelling() {
         "１２７.0.0.1",
     ];
     for host in spellings {
-        let outcome = Outbound::new(&[])
-            .send(get(format!("http://{host}:9/")))
-            .await;
+        let outcome = Outbound::new(&[]).send(get(format!("http://{host}:9/"))).await;
         let error = outcome.unwrap_err();
-        assert!(
-            matches!(error, OutboundError::Refused { sent: false, .. }),
-            "{host}: {error:?}"
-        );
+        assert!(matches!(error, OutboundError::Refused { sent: false, .. }), "{host}: {error:?}");
         assert!(!error.may_have_arrived());
     }
 }
@@ -162,10 +139,7 @@ async fn literal_addresses_are_refused_in_every_spelling() {
 #[tokio::test]
 async fn a_name_that_resolves_to_a_refused_address_is_refused() {
     let outcome = Outbound::new(&[]).send(get("http://localhost:9/")).await;
-    assert_eq!(
-        outcome.unwrap_err(),
-        refused("localhost", "it resolves to a loopback address", false)
-    );
+    assert_eq!(outcome.unwrap_err(), refused("localhost", "it resolves to a loopback address", false));
 }
 
 #[tokio::test]
@@ -178,11 +152,7 @@ async fn a_name_that_resolves_to_an_allowed_address_is_reached() {
 #[tokio::test]
 async fn a_redirect_to_a_refused_address_is_refused() {
     for (target, host, reason) in [
-        (
-            "http://169.254.169.254/latest",
-            "169.254.169.254",
-            "it is a metadata address",
-        ),
+        ("http://169.254.169.254/latest", "169.254.169.254", "it is a metadata address"),
         ("http://[::1]:9/", "[::1]", "it is a loopback address"),
         ("//10.0.0.1/", "10.0.0.1", "it is a private address"),
     ] {
@@ -201,15 +171,10 @@ async fn a_redirect_is_followed_with_the_method_and_body_that_fetch_keeps() {
         _ => answer("200 OK", "", "done"),
     })
     .await;
-    for (path, first_line, body) in [
-        ("/see-other", "GET /end ", ""),
-        ("/keep", "POST /end ", "body"),
-    ] {
+    for (path, first_line, body) in [("/see-other", "GET /end ", ""), ("/keep", "POST /end ", "body")] {
         let mut request = Request::new(Method::POST, server.url(path));
         request.body = Bytes::from_static(b"body");
-        request
-            .headers
-            .insert("authorization", HeaderValue::from_static("Bearer x"));
+        request.headers.insert("authorization", HeaderValue::from_static("Bearer x"));
         let response = loopback().send(request).await.unwrap();
         assert_eq!(response.url, server.url("/end"));
         let last = server.seen().pop().unwrap();
@@ -225,9 +190,7 @@ async fn another_origin_does_not_get_the_credentials() {
     let target = other.url("/");
     let server = Server::start(move |_| redirect_to("308 Permanent Redirect", &target)).await;
     let mut request = get(server.url("/"));
-    request
-        .headers
-        .insert("authorization", HeaderValue::from_static("Bearer x"));
+    request.headers.insert("authorization", HeaderValue::from_static("Bearer x"));
     loopback().send(request).await.unwrap();
     assert!(server.seen()[0].contains("authorization"));
     assert!(!other.seen()[0].contains("authorization"));
@@ -261,10 +224,7 @@ async fn an_answer_over_the_limit_is_refused_with_and_without_a_length() {
     for path in ["/length", "/stream"] {
         let mut request = get(server.url(path));
         request.max_response_bytes = 5;
-        assert_eq!(
-            &loopback().send(request.clone()).await.unwrap().body[..],
-            b"12345"
-        );
+        assert_eq!(&loopback().send(request.clone()).await.unwrap().body[..], b"12345");
         request.max_response_bytes = 4;
         let error = loopback().send(request).await.unwrap_err();
         assert_eq!(error, OutboundError::TooLarge { limit: 4 });
@@ -288,9 +248,7 @@ async fn a_connection_that_never_stands_has_carried_nothing() {
     let address = listener.local_addr().unwrap();
     // Nobody accepts: a short queue of connections, then the system leaves further ones waiting.
     let mut queued = Vec::new();
-    while let Ok(Ok(stream)) =
-        tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await
-    {
+    while let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
         queued.push(stream);
     }
     let mut request = get(format!("http://{address}/"));
@@ -306,10 +264,7 @@ async fn a_refused_connection_has_carried_nothing() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     let error = loopback().send(get(url)).await.unwrap_err();
-    assert!(
-        matches!(error, OutboundError::Connect { sent: false, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, OutboundError::Connect { sent: false, .. }), "{error:?}");
     assert!(!error.may_have_arrived());
 }
 
@@ -324,15 +279,7 @@ async fn a_connection_closed_without_an_answer_is_a_failure_that_may_have_arrive
 #[tokio::test]
 async fn urls_that_are_not_plain_http_are_invalid() {
     let long = format!("http://example.com/{}", "x".repeat(17_000));
-    for url in [
-        "",
-        "/path",
-        "ftp://example.com/",
-        "file:///etc/passwd",
-        "data:,x",
-        "http://u:p@example.com/",
-        &long,
-    ] {
+    for url in ["", "/path", "ftp://example.com/", "file:///etc/passwd", "data:,x", "http://u:p@example.com/", &long] {
         let error = loopback().send(get(url)).await.unwrap_err();
         assert!(matches!(error, OutboundError::InvalidUrl { .. }), "{url}");
         assert!(!error.may_have_arrived());
@@ -343,33 +290,18 @@ async fn urls_that_are_not_plain_http_are_invalid() {
 async fn framing_headers_of_the_caller_are_not_passed_on() {
     let server = Server::start(|_| answer("200 OK", "", "")).await;
     let mut request = get(server.url("/"));
-    for (name, value) in [
-        ("content-length", "999"),
-        ("transfer-encoding", "chunked"),
-        ("host", "internal"),
-    ] {
-        request
-            .headers
-            .insert(name, HeaderValue::from_static(value));
+    for (name, value) in [("content-length", "999"), ("transfer-encoding", "chunked"), ("host", "internal")] {
+        request.headers.insert(name, HeaderValue::from_static(value));
     }
     loopback().send(request).await.unwrap();
     let seen = server.seen().remove(0);
-    assert!(
-        seen.contains(&format!("host: {}\r\n", server.address)),
-        "{seen}"
-    );
-    assert!(
-        !seen.contains("999") && !seen.contains("chunked") && !seen.contains("internal"),
-        "{seen}"
-    );
+    assert!(seen.contains(&format!("host: {}\r\n", server.address)), "{seen}");
+    assert!(!seen.contains("999") && !seen.contains("chunked") && !seen.contains("internal"), "{seen}");
 }
 
 #[tokio::test]
 async fn errors_do_not_repeat_the_path_or_the_query() {
     let server = Server::start(|_| b"\r\n".to_vec()).await;
-    let error = loopback()
-        .send(get(server.url("/secret?token=secret")))
-        .await
-        .unwrap_err();
+    let error = loopback().send(get(server.url("/secret?token=secret"))).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret"));
 }

@@ -1,0 +1,195 @@
+//! Access tokens: short-lived signed JWTs that carry the permissions, so that a check costs no read.
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::error::{Error, Refusal};
+use crate::seal::KeyRing;
+
+/// The permission that holds all others.
+pub const ALL_PERMISSIONS: &str = "*";
+
+const ISSUER: &str = "hookyard";
+const PURPOSE: &str = "token";
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who issued the token, always `hookyard`.
+    pub iss: String,
+    /// The client that the token was issued to.
+    pub sub: String,
+    /// The tenant that the client belongs to.
+    pub tenant: String,
+    /// What the client may do.
+    pub permissions: Vec<String>,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// When it stops being valid, in seconds since 1970.
+    pub exp: i64,
+}
+
+/// Issues and checks access tokens with the keys of a ring.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    ring: KeyRing,
+    clock: Clock,
+}
+
+impl Tokens {
+    /// Uses the keys of this ring.
+    pub fn new(ring: KeyRing, clock: Clock) -> Self {
+        Self { ring, clock }
+    }
+
+    /// Issues a token that is valid for `lifetime_s` seconds.
+    pub async fn issue(
+        &self,
+        client: &str,
+        tenant: &str,
+        permissions: Vec<String>,
+        lifetime_s: i64,
+    ) -> Result<String, Error> {
+        let keys = self.ring.keys().await?;
+        let version = keys.current();
+        let missing = || Error::new("sign a token", "the current key is missing");
+        let key = keys.derive(version, PURPOSE).ok_or_else(missing)?;
+        let now = self.clock.now().as_second();
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: client.to_owned(),
+            tenant: tenant.to_owned(),
+            permissions,
+            iat: now,
+            exp: now + lifetime_s,
+        };
+        let header = Header { kid: Some(version.to_owned()), ..Header::new(Algorithm::HS256) };
+        encode(&header, &claims, &EncodingKey::from_secret(&key)).map_err(Error::cannot("sign a token"))
+    }
+
+    /// Checks the bearer token of a request.
+    pub async fn check(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let token = bearer(headers)?;
+        let unknown =
+            |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, 117, "ACCESS_TOKEN_UNKNOWN_EXCEPTION", message);
+        let header = decode_header(token).map_err(|_| unknown("the access token is not one of ours"))?;
+        let version = header.kid.ok_or_else(|| unknown("the access token is not one of ours"))?;
+        let keys = self.ring.keys_with(&version).await?;
+        let key = keys.derive(&version, PURPOSE);
+        let key = key.ok_or_else(|| unknown("the key of the access token is no longer valid"))?;
+        let claims = decode::<Claims>(token, &DecodingKey::from_secret(&key), &validation())
+            .map_err(|_| unknown("the access token is not one of ours"))?
+            .claims;
+        if claims.exp <= self.clock.now().as_second() {
+            let message = "the access token has expired";
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, 118, "ACCESS_TOKEN_EXPIRED_EXCEPTION", message));
+        }
+        Ok(Caller { claims })
+    }
+}
+
+/// Only our algorithm and issuer; the expiry is checked against our own clock.
+fn validation() -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_required_spec_claims(&["iss", "exp", "sub"]);
+    validation.validate_exp = false;
+    validation
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, token) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
+        return Ok(token.trim());
+    }
+    Err(Refusal::unauthenticated("the request needs `Authorization: Bearer <access token>`"))
+}
+
+/// The client that a request comes from, known from its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    claims: Claims,
+}
+
+impl Caller {
+    /// Returns the client's id.
+    pub fn client_id(&self) -> &str {
+        &self.claims.sub
+    }
+
+    /// Returns the client's tenant.
+    pub fn tenant_id(&self) -> &str {
+        &self.claims.tenant
+    }
+
+    /// Returns the client's permissions.
+    pub fn permissions(&self) -> &[String] {
+        &self.claims.permissions
+    }
+
+    /// Refuses a client that lacks a permission.
+    pub fn require(&self, permission: &str) -> Result<(), Refusal> {
+        if self.holds(permission) { Ok(()) } else { Err(Refusal::no_permission(permission)) }
+    }
+
+    /// Refuses a client that has neither the permission nor its form for one object, `PERMISSION:object`.
+    pub fn require_for(&self, permission: &str, object: &str) -> Result<(), Refusal> {
+        let narrow = format!("{permission}:{object}");
+        if self.holds(permission) || self.holds(&narrow) { Ok(()) } else { Err(Refusal::no_permission(&narrow)) }
+    }
+
+    fn holds(&self, permission: &str) -> bool {
+        self.claims.permissions.iter().any(|held| held == permission || held == ALL_PERMISSIONS)
+    }
+}
+
+/// Handlers take the caller as a parameter; the route's gate has put it there.
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let missing = || Refusal::unauthenticated("this route knows no caller");
+        parts.extensions.get::<Self>().cloned().ok_or_else(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(permissions: &[&str]) -> Caller {
+        let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
+        let (iss, sub, tenant) = (ISSUER.to_owned(), "c".to_owned(), "t".to_owned());
+        Caller { claims: Claims { iss, sub, tenant, permissions, iat: 0, exp: 0 } }
+    }
+
+    #[test]
+    fn a_permission_is_exact_or_everything_or_for_one_object() {
+        assert!(caller(&["VIEW_TASKS"]).require("VIEW_TASKS").is_ok());
+        assert!(caller(&["*"]).require("VIEW_TASKS").is_ok());
+        assert_eq!(caller(&["VIEW_TASK"]).require("VIEW_TASKS"), Err(Refusal::no_permission("VIEW_TASKS")));
+        assert!(caller(&["EXECUTE:f"]).require_for("EXECUTE", "f").is_ok());
+        assert!(caller(&["EXECUTE"]).require_for("EXECUTE", "f").is_ok());
+        assert!(caller(&["EXECUTE:f"]).require_for("EXECUTE", "g").is_err());
+    }
+
+    #[test]
+    fn only_a_bearer_header_is_a_token() {
+        let check = |value: &str, expected: Option<&str>| {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
+            assert_eq!(bearer(&headers).ok(), expected, "{value}");
+        };
+        check("Bearer abc", Some("abc"));
+        check("bearer abc", Some("abc"));
+        check("Bearer ", None);
+        check("Basic abc", None);
+        check("abc", None);
+        assert!(bearer(&HeaderMap::new()).is_err());
+    }
+}

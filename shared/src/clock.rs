@@ -1,0 +1,150 @@
+//! Time, ids and randomness: the one seam through which they enter, so that a test can fix them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{Timestamp, Unit};
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Tells the time, to the millisecond.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// Returns the machine's clock.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    pub fn system() -> Self {
+        Self(Arc::new(Timestamp::now))
+    }
+
+    /// Returns a clock that asks `now`, for tests and for the local runtime.
+    pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// Returns the current time, cut to the millisecond that the wire formats carry.
+    pub fn now(&self) -> Timestamp {
+        truncate((self.0)())
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
+}
+
+/// Cuts a timestamp to whole milliseconds.
+pub fn truncate(time: Timestamp) -> Timestamp {
+    time.round(jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Trunc)).unwrap_or(time)
+}
+
+/// Draws ids and secrets.
+#[derive(Clone)]
+pub struct Ids(Source);
+
+#[derive(Clone)]
+enum Source {
+    System,
+    Seeded(Arc<Mutex<StdRng>>),
+}
+
+impl Ids {
+    /// Draws from the operating system's generator.
+    pub fn random() -> Self {
+        Self(Source::System)
+    }
+
+    /// Draws the same ids in the same order for the same seed, for tests.
+    pub fn seeded(seed: u64) -> Self {
+        Self(Source::Seeded(Arc::new(Mutex::new(StdRng::seed_from_u64(seed)))))
+    }
+
+    /// Fills an array with random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        match &self.0 {
+            Source::System => rand::rng().fill_bytes(&mut bytes),
+            Source::Seeded(generator) => {
+                generator.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+            }
+        }
+        bytes
+    }
+
+    /// Draws a UUID of version 4.
+    pub fn uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+
+    /// Draws an id of 24 lower-case hex digits, the style of dispatchers and tasks.
+    pub fn hex24(&self) -> String {
+        hex::encode(self.bytes::<12>())
+    }
+
+    /// Draws a secret of 256 bits, as 43 characters that are safe in URLs.
+    pub fn secret(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.bytes::<32>())
+    }
+}
+
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ids")
+    }
+}
+
+/// The namespace of every UUID that is derived rather than drawn.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6f0a_4b5e_2c1d_5f7a_9b3e_68f0_0a7c_4d21);
+
+/// Derives the same UUID (version 5) from the same parts; no other split of the same text gives it.
+pub fn derived_uuid(parts: &[&[u8]]) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, &joined(parts))
+}
+
+/// Derives the same 24 hex digits from the same parts; no other split of the same text gives them.
+pub fn derived_hex24(parts: &[&[u8]]) -> String {
+    hex::encode(&Sha256::digest(joined(parts))[..12])
+}
+
+/// Length-prefixed parts, so that `["ab", "c"]` and `["a", "bc"]` differ.
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_ids_depend_on_every_part_and_on_the_split() {
+        let id = derived_uuid(&[b"channel", b"delivery"]);
+        assert_eq!(id, derived_uuid(&[b"channel", b"delivery"]));
+        assert_ne!(id, derived_uuid(&[b"channeld", b"elivery"]));
+        assert_ne!(derived_hex24(&[b"ab", b"c"]), derived_hex24(&[b"a", b"bc"]));
+        assert_eq!(derived_hex24(&[b"x"]).len(), 24);
+    }
+
+    #[test]
+    fn seeded_ids_repeat_and_random_ones_do_not() {
+        assert_eq!(Ids::seeded(7).uuid(), Ids::seeded(7).uuid());
+        assert_ne!(Ids::random().secret(), Ids::random().secret());
+        assert_eq!(Ids::random().secret().len(), 43);
+    }
+
+    #[test]
+    fn time_is_cut_to_milliseconds() {
+        let clock = Clock::from_fn(|| "2026-01-02T03:04:05.678999Z".parse().unwrap());
+        assert_eq!(clock.now().to_string(), "2026-01-02T03:04:05.678Z");
+    }
+}

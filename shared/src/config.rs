@@ -1,0 +1,67 @@
+//! The configuration of one function: the variables that the template gives it.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use crate::error::Error;
+
+/// The variables of one function, read once.
+#[derive(Debug, Clone, Default)]
+pub struct Config(BTreeMap<String, String>);
+
+impl Config {
+    /// Reads the process environment, as Lambda sets it from the template.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_env() -> Self {
+        std::env::vars().collect()
+    }
+
+    /// Returns a variable, or an error that names the one that the template forgot.
+    pub fn required(&self, name: &str) -> Result<&str, Error> {
+        self.optional(name).ok_or_else(|| Error::new("read the configuration", format!("{name} is not set")))
+    }
+
+    /// Returns a variable that may be absent; an empty one counts as absent.
+    pub fn optional(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the outbound exceptions of `ALLOWED_CIDRS`, separated by commas.
+    pub fn allowed_cidrs(&self) -> Result<Vec<IpNet>, Error> {
+        let list = self.optional("ALLOWED_CIDRS").unwrap_or_default();
+        let parse = |cidr: &str| {
+            cidr.parse().map_err(|cause| Error::new(format!("read ALLOWED_CIDRS, `{cidr}` is no CIDR block"), cause))
+        };
+        list.split(',').map(str::trim).filter(|cidr| !cidr.is_empty()).map(parse).collect()
+    }
+}
+
+impl FromIterator<(String, String)> for Config {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(name: &str, value: &str) -> Config {
+        Config::from_iter([(name.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        assert!(config("A", "").required("A").unwrap_err().chain().contains("A is not set"));
+        assert_eq!(config("A", "b").required("A").unwrap(), "b");
+    }
+
+    #[test]
+    fn exceptions_are_a_list_of_blocks() {
+        let blocks = config("ALLOWED_CIDRS", "127.0.0.0/8, ::1/128").allowed_cidrs().unwrap();
+        assert_eq!(blocks.len(), 2);
+        assert!(config("ALLOWED_CIDRS", "everything").allowed_cidrs().unwrap_err().chain().contains("everything"));
+        assert!(config("ALLOWED_CIDRS", "").allowed_cidrs().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,239 @@
+//! The key ring, and values sealed (encrypted and bound to their record) with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aes_gcm::aead::{Aead, KeyInit as _, Payload};
+use aes_gcm::{Aes256Gcm, Key, Nonce};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use hkdf::Hkdf;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::aws::Aws;
+use crate::clock::Ids;
+use crate::error::Error;
+
+/// How old the keys in memory may be before they are read again.
+const MAX_AGE: Duration = Duration::from_secs(300);
+/// How soon an unknown key version may make us read the ring again.
+const MIN_AGE: Duration = Duration::from_secs(5);
+
+/// The versions of the master key, read from Secrets Manager when first needed.
+///
+/// The secret is `{"current": "<version>", "<version>": "<key material>", …}`. Rotation adds a version and makes it the
+/// current one; old versions stay as long as anything is sealed with them.
+#[derive(Clone)]
+pub struct KeyRing {
+    client: aws_sdk_secretsmanager::Client,
+    secret_id: String,
+    cache: Arc<Mutex<Option<Cached>>>,
+}
+
+/// When the keys were read, and the keys.
+type Cached = (Instant, Arc<Keys>);
+
+/// The keys of a ring as they were when read.
+#[derive(Deserialize)]
+pub struct Keys {
+    current: String,
+    #[serde(flatten)]
+    versions: BTreeMap<String, String>,
+}
+
+impl KeyRing {
+    /// Returns the ring that the secret with this name or ARN holds.
+    pub fn new(aws: &Aws, secret_id: &str) -> Self {
+        Self { client: aws.secrets.clone(), secret_id: secret_id.to_owned(), cache: Arc::default() }
+    }
+
+    /// Returns the keys, at most five minutes old.
+    pub async fn keys(&self) -> Result<Arc<Keys>, Error> {
+        self.keys_not_older_than(MAX_AGE, |_| true).await
+    }
+
+    /// Returns the keys with this version among them if there is one at all.
+    pub async fn keys_with(&self, version: &str) -> Result<Arc<Keys>, Error> {
+        let keys = self.keys().await?;
+        if keys.versions.contains_key(version) {
+            return Ok(keys);
+        }
+        self.keys_not_older_than(MIN_AGE, |keys| keys.versions.contains_key(version)).await
+    }
+
+    async fn keys_not_older_than(&self, age: Duration, good: impl Fn(&Keys) -> bool) -> Result<Arc<Keys>, Error> {
+        let mut cache = self.cache.lock().await;
+        if let Some((read_at, keys)) = &*cache
+            && (read_at.elapsed() < age || (age < MAX_AGE && good(keys)))
+        {
+            return Ok(keys.clone());
+        }
+        let answer = self.client.get_secret_value().secret_id(&self.secret_id).send().await;
+        let answer = answer.map_err(Error::cannot("read the key ring"))?;
+        // The text of a serde error can quote the input, so that it must not become a cause here.
+        let keys: Keys = serde_json::from_str(answer.secret_string().unwrap_or_default())
+            .map_err(|_| Error::new("read the key ring", "it is not the JSON object that it has to be"))?;
+        if !keys.versions.contains_key(&keys.current) {
+            return Err(Error::new("read the key ring", "its current version is missing"));
+        }
+        let keys = Arc::new(keys);
+        *cache = Some((Instant::now(), keys.clone()));
+        Ok(keys)
+    }
+}
+
+impl Keys {
+    /// Returns the version that new values are sealed with.
+    pub fn current(&self) -> &str {
+        &self.current
+    }
+
+    /// Derives a key of 256 bits for one purpose from a version of the master key.
+    pub fn derive(&self, version: &str, purpose: &str) -> Option<[u8; 32]> {
+        let mut key = [0; 32];
+        let material = self.versions.get(version)?;
+        Hkdf::<Sha256>::new(None, material.as_bytes()).expand(purpose.as_bytes(), &mut key).ok()?;
+        Some(key)
+    }
+}
+
+/// A value that only its record's owner can read: `<key version>.<base64 of nonce and ciphertext>`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(String);
+
+impl Sealed {
+    /// Returns the version of the key that this is sealed with.
+    pub fn key_version(&self) -> &str {
+        self.0.split_once('.').map_or("", |(version, _)| version)
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed(key {})", self.key_version())
+    }
+}
+
+/// A sealed value that cannot be opened: another record's, damaged, or its key is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the sealed value does not open")]
+pub struct Unopenable;
+
+/// Seals and opens values with a key ring.
+#[derive(Clone, Debug)]
+pub struct Seal {
+    ring: KeyRing,
+    ids: Ids,
+}
+
+impl Seal {
+    /// Uses this ring.
+    pub fn new(ring: KeyRing, ids: Ids) -> Self {
+        Self { ring, ids }
+    }
+
+    /// Seals a value for the record with this id.
+    pub async fn seal(&self, record_id: &str, value: &[u8]) -> Result<Sealed, Error> {
+        let keys = self.ring.keys().await?;
+        seal(&keys, self.ids.bytes(), record_id, value).map_err(Error::cannot("seal a value"))
+    }
+
+    /// Opens a value that was sealed for the record with this id.
+    pub async fn open(&self, record_id: &str, sealed: &Sealed) -> Result<Vec<u8>, Error> {
+        let keys = self.ring.keys_with(sealed.key_version()).await?;
+        open(&keys, record_id, sealed).map_err(Error::cannot("open a value"))
+    }
+}
+
+/// Seals with AES-256-GCM; the associated data is the record's id, so that a value is useless in another record.
+fn seal(keys: &Keys, nonce: [u8; 12], record_id: &str, value: &[u8]) -> Result<Sealed, Unopenable> {
+    let cipher = cipher(keys, keys.current())?;
+    let payload = Payload { msg: value, aad: record_id.as_bytes() };
+    let ciphertext = cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| Unopenable)?;
+    let envelope = STANDARD_NO_PAD.encode([nonce.as_slice(), &ciphertext].concat());
+    Ok(Sealed(format!("{}.{envelope}", keys.current())))
+}
+
+fn open(keys: &Keys, record_id: &str, sealed: &Sealed) -> Result<Vec<u8>, Unopenable> {
+    let (version, envelope) = sealed.0.split_once('.').ok_or(Unopenable)?;
+    let envelope = STANDARD_NO_PAD.decode(envelope).map_err(|_| Unopenable)?;
+    let (nonce, ciphertext) = envelope.split_first_chunk::<12>().ok_or(Unopenable)?;
+    let payload = Payload { msg: ciphertext, aad: record_id.as_bytes() };
+    cipher(keys, version)?.decrypt(&Nonce::from(*nonce), payload).map_err(|_| Unopenable)
+}
+
+fn cipher(keys: &Keys, version: &str) -> Result<Aes256Gcm, Unopenable> {
+    let key = keys.derive(version, "seal").ok_or(Unopenable)?;
+    Ok(Aes256Gcm::new(&Key::<Aes256Gcm>::from(key)))
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({})", self.secret_id)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys(current {})", self.current)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn keys(current: &str) -> Keys {
+        let json = format!(r#"{{"current": "{current}", "1": "first key material", "2": "second key material"}}"#);
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[test]
+    fn a_value_sealed_with_an_old_key_opens_after_rotation() {
+        let sealed = seal(&keys("1"), [7; 12], "record", b"secret").unwrap();
+        assert_eq!(sealed.key_version(), "1");
+        assert_eq!(open(&keys("2"), "record", &sealed).unwrap(), b"secret");
+    }
+
+    #[test]
+    fn nothing_that_prints_shows_a_key_or_a_value() {
+        let sealed = seal(&keys("1"), [7; 12], "record", b"secret").unwrap();
+        assert_eq!(format!("{sealed:?} {:?}", keys("1")), "Sealed(key 1) Keys(current 1)");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_for_its_record_only(
+            value in prop::collection::vec(any::<u8>(), 0..200), record in ".{0,20}", other in ".{0,20}", nonce: [u8; 12],
+        ) {
+            let sealed = seal(&keys("2"), nonce, &record, &value).unwrap();
+            prop_assert_eq!(open(&keys("2"), &record, &sealed), Ok(value));
+            if other != record {
+                prop_assert_eq!(open(&keys("2"), &other, &sealed), Err(Unopenable));
+            }
+        }
+
+        #[test]
+        fn a_changed_byte_never_opens(value in prop::collection::vec(any::<u8>(), 0..50), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let sealed = seal(&keys("1"), [1; 12], "r", &value).unwrap();
+            let (version, envelope) = sealed.0.split_once('.').unwrap();
+            let mut bytes = STANDARD_NO_PAD.decode(envelope).unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let changed = Sealed(format!("{version}.{}", STANDARD_NO_PAD.encode(bytes)));
+            prop_assert_eq!(open(&keys("1"), "r", &changed), Err(Unopenable));
+        }
+
+        #[test]
+        fn arbitrary_text_is_refused_without_a_panic(text in ".{0,80}") {
+            prop_assert_eq!(open(&keys("1"), "r", &Sealed(text)), Err(Unopenable));
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! DynamoDB tables: the few operations that the functions' stores are made of.
+//!
+//! Items are any `serde` type; expressions are DynamoDB's own language with named values.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, from_items, to_attribute_value, to_item};
+use serde_json::Value;
+
+use crate::aws::Aws;
+use crate::error::Error;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// How often a transaction that collided with another one is tried again, and the first pause.
+const TRANSACTION_ATTEMPTS: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The most items in one transaction.
+///
+/// Source: Amazon DynamoDB developer guide, `TransactWriteItems`.
+pub const TRANSACTION_LIMIT: usize = 100;
+
+/// One DynamoDB table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: aws_sdk_dynamodb::Client,
+    name: String,
+}
+
+/// An expression in DynamoDB's language with what its `#names` and `:values` stand for.
+#[derive(Debug, Clone, Default)]
+pub struct Expression {
+    text: String,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl Expression {
+    /// Starts an expression, such as `#status = :new AND version = :version`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// Says which attribute `#name` stands for; needed for DynamoDB's reserved words.
+    #[must_use]
+    pub fn name(mut self, name: &str, attribute: impl Into<String>) -> Self {
+        self.names.insert(name.to_owned(), attribute.into());
+        self
+    }
+
+    /// Says what `:name` stands for; a value that cannot be an attribute becomes null.
+    #[must_use]
+    pub fn value(mut self, name: &str, value: impl Serialize) -> Self {
+        let value = to_attribute_value(value).unwrap_or(AttributeValue::Null(true));
+        self.values.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Splits a condition and an update that share one namespace, as one request has it.
+    fn join(self, condition: Option<Self>) -> (String, Option<String>, HashMap<String, String>, Item) {
+        let Self { text, mut names, mut values } = self;
+        let condition = condition.map(|condition| {
+            names.extend(condition.names);
+            values.extend(condition.values);
+            condition.text
+        });
+        (text, condition, names, values)
+    }
+}
+
+/// A query of one partition of a table or index.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The key condition, such as `eventType = :type`.
+    pub key: Expression,
+    /// The index; the table itself, read consistently, if none.
+    pub index: Option<&'static str>,
+    /// Newest (highest sort key) first.
+    pub descending: bool,
+    /// The most items to return; all if none.
+    pub limit: Option<usize>,
+}
+
+impl Query {
+    /// Asks for everything in a partition of the table, strongly consistent.
+    pub fn new(key: Expression) -> Self {
+        Self { key, index: None, descending: false, limit: None }
+    }
+
+    /// Asks an index instead, which is eventually consistent.
+    #[must_use]
+    pub fn index(self, index: &'static str) -> Self {
+        Self { index: Some(index), ..self }
+    }
+
+    /// Returns the highest sort key first.
+    #[must_use]
+    pub fn descending(self) -> Self {
+        Self { descending: true, ..self }
+    }
+
+    /// Returns no more than this many items.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+}
+
+/// One write of a transaction.
+#[derive(Debug, Clone)]
+pub struct Write(TransactWriteItem);
+
+/// Which writes of a transaction did not meet their condition; empty if it was done.
+pub type Unmet = Vec<usize>;
+
+impl Table {
+    /// Returns the table of this name.
+    pub fn new(aws: &Aws, name: &str) -> Self {
+        Self { client: aws.dynamodb.clone(), name: name.to_owned() }
+    }
+
+    /// Reads one item, strongly consistent.
+    pub async fn get<T: DeserializeOwned>(&self, key: &impl Serialize) -> Result<Option<T>, Error> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(self.item(key)?))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|cause| self.failed("read from", cause))?;
+        answer.item.map(|item| self.read(item)).transpose()
+    }
+
+    /// Writes an item, replacing any with the same key.
+    pub async fn put(&self, item: &impl Serialize) -> Result<(), Error> {
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(self.item(item)?));
+        put.send().await.map_err(|cause| self.failed("write to", cause))?;
+        Ok(())
+    }
+
+    /// Writes an item if the condition holds for the one with the same key; returns whether it did.
+    pub async fn put_if(&self, item: &impl Serialize, condition: Expression) -> Result<bool, Error> {
+        let (text, _, names, values) = condition.join(None);
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(self.item(item)?))
+            .condition_expression(text)
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if is_condition(&error) => Ok(false),
+            Err(error) => Err(self.failed("write to", error)),
+        }
+    }
+
+    /// Updates an item if the condition holds and returns it as it is then; `None` if the condition did not hold.
+    ///
+    /// Without a condition an item that does not exist is created.
+    pub async fn update<T: DeserializeOwned>(
+        &self,
+        key: &impl Serialize,
+        update: Expression,
+        condition: Option<Expression>,
+    ) -> Result<Option<T>, Error> {
+        let (update, condition, names, values) = update.join(condition);
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(self.item(key)?))
+            .update_expression(update)
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match sent {
+            Ok(answer) => answer.attributes.map(|item| self.read(item)).transpose(),
+            Err(error) if is_condition(&error) => Ok(None),
+            Err(error) => Err(self.failed("update", error)),
+        }
+    }
+
+    /// Deletes an item and returns it as it was; `None` if there was none or the condition did not hold.
+    pub async fn delete<T: DeserializeOwned>(
+        &self,
+        key: &impl Serialize,
+        condition: Option<Expression>,
+    ) -> Result<Option<T>, Error> {
+        let (text, _, names, values) = condition.unwrap_or_default().join(None);
+        let sent = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(self.item(key)?))
+            .set_condition_expression((!text.is_empty()).then_some(text))
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(answer) => answer.attributes.map(|item| self.read(item)).transpose(),
+            Err(error) if is_condition(&error) => Ok(None),
+            Err(error) => Err(self.failed("delete from", error)),
+        }
+    }
+
+    /// Reads the items of one partition, in as many requests as it takes.
+    pub async fn query<T: DeserializeOwned>(&self, query: Query) -> Result<Vec<T>, Error> {
+        let (key, _, names, values) = query.key.join(None);
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression(key)
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .consistent_read(query.index.is_none())
+            .set_index_name(query.index.map(str::to_owned))
+            .set_limit(query.limit.and_then(|limit| i32::try_from(limit).ok()))
+            .scan_index_forward(!query.descending);
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let page = request.clone().set_exclusive_start_key(start).send().await;
+            let page = page.map_err(|cause| self.failed("query", cause))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() || items.len() >= limit {
+                items.truncate(limit);
+                return from_items(items).map_err(|cause| self.failed("understand an item of", cause));
+            }
+        }
+    }
+
+    /// Reads a whole table or index, strongly consistent for a table, up to `limit` items; for lists that stay small.
+    pub async fn scan<T: DeserializeOwned>(&self, filter: Option<Expression>, limit: usize) -> Result<Vec<T>, Error> {
+        let (text, _, names, values) = filter.unwrap_or_default().join(None);
+        let request = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .set_filter_expression((!text.is_empty()).then_some(text))
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .consistent_read(true);
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let page = request.clone().set_exclusive_start_key(start).send().await;
+            let page = page.map_err(|cause| self.failed("scan", cause))?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() || items.len() >= limit {
+                items.truncate(limit);
+                return from_items(items).map_err(|cause| self.failed("understand an item of", cause));
+            }
+        }
+    }
+
+    /// Prepares a put for a transaction.
+    pub fn writing(&self, item: &impl Serialize, condition: Option<Expression>) -> Result<Write, Error> {
+        let (text, _, names, values) = condition.unwrap_or_default().join(None);
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(self.item(item)?))
+            .set_condition_expression((!text.is_empty()).then_some(text))
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .build()
+            .map_err(|cause| self.failed("write to", cause))?;
+        Ok(Write(TransactWriteItem::builder().put(put).build()))
+    }
+
+    /// Prepares an update for a transaction.
+    pub fn updating(
+        &self,
+        key: &impl Serialize,
+        update: Expression,
+        condition: Option<Expression>,
+    ) -> Result<Write, Error> {
+        let (text, condition, names, values) = update.join(condition);
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(self.item(key)?))
+            .update_expression(text)
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .build()
+            .map_err(|cause| self.failed("update", cause))?;
+        Ok(Write(TransactWriteItem::builder().update(update).build()))
+    }
+
+    /// Prepares a delete for a transaction.
+    pub fn deleting(&self, key: &impl Serialize, condition: Option<Expression>) -> Result<Write, Error> {
+        let (text, _, names, values) = condition.unwrap_or_default().join(None);
+        let delete = Delete::builder()
+            .table_name(&self.name)
+            .set_key(Some(self.item(key)?))
+            .set_condition_expression((!text.is_empty()).then_some(text))
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .build()
+            .map_err(|cause| self.failed("delete from", cause))?;
+        Ok(Write(TransactWriteItem::builder().delete(delete).build()))
+    }
+
+    /// Prepares a condition on an item that the transaction does not change.
+    pub fn checking(&self, key: &impl Serialize, condition: Expression) -> Result<Write, Error> {
+        let (text, _, names, values) = condition.join(None);
+        let check = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(self.item(key)?))
+            .condition_expression(text)
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
+            .build()
+            .map_err(|cause| self.failed("check", cause))?;
+        Ok(Write(TransactWriteItem::builder().condition_check(check).build()))
+    }
+
+    /// Does all the writes or none; returns the indexes of those whose condition did not hold.
+    ///
+    /// Writes may belong to several tables. A collision with another transaction is tried again.
+    pub async fn transact(&self, writes: Vec<Write>) -> Result<Unmet, Error> {
+        let writes: Vec<_> = writes.into_iter().map(|write| write.0).collect();
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+            let error = match sent {
+                Ok(_) => return Ok(Unmet::new()),
+                Err(error) => error,
+            };
+            let codes = cancellation_codes(&error);
+            if codes.iter().any(|code| code == "ConditionalCheckFailed") {
+                let unmet = codes.iter().enumerate().filter(|(_, code)| *code == "ConditionalCheckFailed");
+                return Ok(unmet.map(|(index, _)| index).collect());
+            }
+            let collided = codes.iter().any(|code| code == "TransactionConflict");
+            if !collided || attempt >= TRANSACTION_ATTEMPTS {
+                return Err(self.failed("write a transaction to", error));
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(Unmet::new())
+    }
+
+    fn item(&self, item: &impl Serialize) -> Result<Item, Error> {
+        to_item(item).map_err(|cause| self.failed("write an item for", cause))
+    }
+
+    fn read<T: DeserializeOwned>(&self, item: Item) -> Result<T, Error> {
+        from_item(item).map_err(|cause| self.failed("understand an item of", cause))
+    }
+
+    fn failed(&self, doing: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::new(format!("{doing} table {}", self.name), cause)
+    }
+}
+
+/// The condition that no item with this key exists.
+pub fn is_new(key: &str) -> Expression {
+    Expression::new("attribute_not_exists(#key)").name("#key", key)
+}
+
+/// The condition that an item with this key exists.
+pub fn exists(key: &str) -> Expression {
+    Expression::new("attribute_exists(#key)").name("#key", key)
+}
+
+/// Makes the key of an item from one attribute.
+pub fn key(name: &str, value: impl Into<Value>) -> Value {
+    Value::Object([(name.to_owned(), value.into())].into_iter().collect())
+}
+
+/// An empty map is an error in a request, an absent one is not.
+fn some<K, V>(map: HashMap<K, V>) -> Option<HashMap<K, V>> {
+    (!map.is_empty()).then_some(map)
+}
+
+fn is_condition<E, R>(error: &SdkError<E, R>) -> bool
+where
+    SdkError<E, R>: aws_sdk_dynamodb::error::ProvideErrorMetadata,
+{
+    error.code() == Some("ConditionalCheckFailedException")
+}
+
+fn cancellation_codes<R>(error: &SdkError<TransactWriteItemsError, R>) -> Vec<String> {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+            let reasons = canceled.cancellation_reasons().iter();
+            reasons.map(|reason| reason.code().unwrap_or("None").to_owned()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
