@@ -1,0 +1,84 @@
+//! What one value of an event may be asked.
+
+use serde_json::{Number, Value};
+
+use crate::cidr::Cidr;
+use crate::number::{Millionths, Range};
+use crate::text;
+use crate::wildcard::Wildcard;
+
+/// One element of the array that a pattern has at a field.
+#[derive(Debug)]
+pub(crate) enum Rule {
+    Null,
+    Bool(bool),
+    Number(Millionths),
+    /// A literal that is out of range for comparing by value: equal only to itself.
+    OtherNumber(Number),
+    String(Box<str>),
+    Prefix(Box<str>),
+    Suffix(Box<str>),
+    EqualsIgnoreCase(Box<str>),
+    PrefixIgnoreCase(Box<str>),
+    SuffixIgnoreCase(Box<str>),
+    Wildcard(Wildcard),
+    Numeric(Range),
+    Cidr(Cidr),
+    /// `exists: true`.
+    Present,
+    /// `exists: false`, which no value satisfies.
+    Absent,
+    AnythingBut(Vec<Self>),
+}
+
+impl Rule {
+    /// Whether a value, which is neither object nor array, satisfies the rule.
+    pub(crate) fn accepts(&self, leaf: &Value) -> bool {
+        match (self, leaf) {
+            (Self::Present, _) | (Self::Null, Value::Null) => true,
+            (Self::AnythingBut(rules), _) => !rules.iter().any(|rule| rule.accepts(leaf)),
+            (Self::Bool(expected), Value::Bool(bool)) => expected == bool,
+            (Self::OtherNumber(expected), Value::Number(number)) => expected == number,
+            (Self::Number(expected), Value::Number(number)) => Millionths::of(number) == Some(*expected),
+            (Self::Numeric(range), Value::Number(number)) => Millionths::of(number).is_some_and(|n| range.contains(n)),
+            (_, Value::String(text)) => self.accepts_text(text),
+            _ => false,
+        }
+    }
+
+    fn accepts_text(&self, text: &str) -> bool {
+        match self {
+            Self::String(expected) => **expected == *text,
+            Self::Prefix(prefix) => text.starts_with(&**prefix),
+            Self::Suffix(suffix) => text.ends_with(&**suffix),
+            Self::EqualsIgnoreCase(expected) => text::equals(text, expected),
+            Self::PrefixIgnoreCase(prefix) => text::strip_prefix(text, prefix).is_some(),
+            Self::SuffixIgnoreCase(suffix) => text::strip_suffix(text, suffix).is_some(),
+            Self::Wildcard(wildcard) => wildcard.matches(text),
+            Self::Cidr(block) => block.contains(text),
+            _ => false,
+        }
+    }
+}
+
+/// All that a pattern asks of one field: one of the rules must hold.
+#[derive(Debug)]
+pub(crate) struct Clause {
+    /// The names of the fields down to this one, joined by dots.
+    pub(crate) path: Box<str>,
+    pub(crate) rules: Vec<Rule>,
+    /// The rules as they were written.
+    pub(crate) source: Value,
+}
+
+impl Clause {
+    /// Whether one of the rules accepts this value.
+    pub(crate) fn accepts(&self, leaf: &Value) -> bool {
+        self.rules.iter().any(|rule| rule.accepts(leaf))
+    }
+
+    /// Whether the clause also holds when the field is absent.
+    pub(crate) fn accepts_absence(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Rule::Absent))
+    }
+}

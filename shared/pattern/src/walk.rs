@@ -1,0 +1,211 @@
+//! From a path to the values of an event, and what arrays of objects mean.
+//!
+//! A path is the names of the fields joined by dots, on both sides: the event `{"a.b": 1}` has the same field as
+//! `{"a": {"b": 1}}`. Arrays do not show in a path: every element has the field. Only values that are neither
+//! object nor array count; an empty array or object has none.
+//!
+//! When fields lie in an array of objects, those that a pattern names must be found in the same element. That is
+//! judged here by descending with all clauses at once, which is linear in the event, instead of by trying every
+//! combination of values.
+
+use serde_json::{Map, Value};
+
+use crate::rule::Clause;
+
+/// Deeper than any JSON parser goes by default; what lies deeper is not seen.
+const MAX_DEPTH: usize = 256;
+/// How many clauses may hold either by a value or by absence inside arrays, each of which doubles the work.
+const MAX_UNDECIDED: usize = 8;
+
+/// What remains of a path; `None` when all of it is consumed.
+type Rest<'a> = Option<&'a str>;
+
+/// How a clause does when no other clause is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alone {
+    Fails,
+    /// It holds, whatever the others do.
+    Holds,
+    /// It holds, but perhaps only in some elements of an array.
+    HoldsInArray,
+    /// There is a value and it is wrong, but an element that others choose may have none.
+    MayBeAbsentInArray,
+}
+
+/// Asks one clause.
+pub(crate) fn alone(event: &Value, clause: &Clause) -> Alone {
+    if !event.is_object() {
+        return Alone::Fails;
+    }
+    let mut seen = false;
+    let mut accepts = |leaf: &Value| {
+        seen = true;
+        clause.accepts(leaf)
+    };
+    let mut search = Search { found: &mut accepts, in_array: false };
+    let holds = search.any(event, Some(&*clause.path), 0);
+    match (holds, search.in_array, clause.accepts_absence()) {
+        (true, false, _) => Alone::Holds,
+        (true, true, _) => Alone::HoldsInArray,
+        (false, _, true) if !seen => Alone::Holds,
+        (false, true, true) => Alone::MayBeAbsentInArray,
+        _ => Alone::Fails,
+    }
+}
+
+/// Whether an alternative's clauses hold together, given how each does alone.
+pub(crate) fn all_hold(event: &Value, all: &[Clause], alternative: &[usize], ask: impl Fn(usize) -> Alone) -> bool {
+    let mut in_arrays = 0;
+    for clause in alternative {
+        match ask(*clause) {
+            Alone::Holds => {}
+            Alone::HoldsInArray => in_arrays += 1,
+            Alone::MayBeAbsentInArray => in_arrays += 2,
+            Alone::Fails => return false,
+        }
+    }
+    in_arrays < 2 || all_hold_together(event, alternative.iter().map(|clause| &all[*clause]))
+}
+
+/// Calls back with every value at a path, until the callback says that it has found what it looked for.
+pub(crate) fn any_leaf<'v>(event: &'v Value, path: &str, found: &mut dyn FnMut(&'v Value) -> bool) -> bool {
+    event.is_object() && Search { found, in_array: false }.any(event, Some(path), 0)
+}
+
+struct Search<'f, 'v> {
+    found: &'f mut dyn FnMut(&'v Value) -> bool,
+    /// Whether the search has been inside an array's element that is not a plain value.
+    in_array: bool,
+}
+
+impl<'v> Search<'_, 'v> {
+    fn any(&mut self, value: &'v Value, rest: Rest<'_>, depth: usize) -> bool {
+        match value {
+            _ if depth > MAX_DEPTH => false,
+            Value::Object(fields) => {
+                rest.is_some_and(|rest| children(fields, rest).any(|(child, rest)| self.any(child, rest, depth + 1)))
+            }
+            Value::Array(elements) => elements.iter().any(|element| {
+                self.in_array |= is_container(element);
+                self.any(element, rest, depth + 1)
+            }),
+            leaf => rest.is_none() && (self.found)(leaf),
+        }
+    }
+}
+
+fn is_container(value: &Value) -> bool {
+    value.is_object() || value.is_array()
+}
+
+/// The fields of an object through which a path can go on: for `a.b.c` those named `a`, `a.b` and `a.b.c`.
+fn children<'v, 'p>(fields: &'v Map<String, Value>, rest: &'p str) -> impl Iterator<Item = (&'v Value, Rest<'p>)> {
+    let inner = rest.match_indices('.').map(|(dot, _)| (&rest[..dot], Some(&rest[dot + 1..])));
+    inner.chain([(rest, None)]).filter_map(|(name, rest)| Some((fields.get(name)?, rest)))
+}
+
+/// Decides for every clause whether it is to hold by a value or by absence, trying both where both are possible.
+fn all_hold_together<'c>(event: &Value, clauses: impl Iterator<Item = &'c Clause>) -> bool {
+    let mut goals = Vec::new();
+    let mut undecided = Vec::new();
+    for clause in clauses {
+        let present = any_leaf(event, &clause.path, &mut |_| true);
+        let by_value = any_leaf(event, &clause.path, &mut |leaf| clause.accepts(leaf));
+        if clause.accepts_absence() && !present {
+            continue;
+        }
+        if clause.accepts_absence() && by_value {
+            undecided.push(goals.len());
+        }
+        goals.push(Goal { clause, rest: Some(&*clause.path), by_value });
+    }
+    undecided.truncate(MAX_UNDECIDED);
+    (0..1_usize << undecided.len()).any(|choice| {
+        for (bit, goal) in undecided.iter().enumerate() {
+            goals[*goal].by_value = choice >> bit & 1 == 0;
+        }
+        reached(event, &goals, 0)
+    })
+}
+
+/// A clause on its way down the event.
+#[derive(Clone, Copy)]
+struct Goal<'a> {
+    clause: &'a Clause,
+    rest: Rest<'a>,
+    /// Whether a value must be found, or none.
+    by_value: bool,
+}
+
+impl Goal<'_> {
+    /// Whether this value, with what is below it, can satisfy the clause by itself.
+    fn finds(&self, value: &Value, rest: Rest<'_>, depth: usize) -> bool {
+        let mut found = |leaf: &Value| !self.by_value || self.clause.accepts(leaf);
+        Search { found: &mut found, in_array: false }.any(value, rest, depth)
+    }
+}
+
+/// Whether all goals are reached in this part of the event with one choice of elements.
+fn reached(value: &Value, goals: &[Goal<'_>], depth: usize) -> bool {
+    match value {
+        _ if depth > MAX_DEPTH => goals.iter().all(|goal| !goal.by_value),
+        Value::Object(fields) => reached_in_object(fields, goals, depth),
+        Value::Array(elements) => reached_in_array(value, elements, goals, depth),
+        leaf => goals.iter().all(|goal| match goal.rest {
+            None => goal.by_value && goal.clause.accepts(leaf),
+            Some(_) => !goal.by_value,
+        }),
+    }
+}
+
+/// Different fields do not share an array, so each is asked for its own goals.
+fn reached_in_object(fields: &Map<String, Value>, goals: &[Goal<'_>], depth: usize) -> bool {
+    let mut groups = Vec::new();
+    for goal in goals {
+        let mut ways = goal.rest.into_iter().flat_map(|rest| children(fields, rest));
+        if goal.by_value {
+            let Some((child, rest)) = ways.find(|(child, rest)| goal.finds(child, *rest, depth + 1)) else {
+                return false;
+            };
+            join(&mut groups, child, Goal { rest, ..*goal });
+        } else {
+            ways.for_each(|(child, rest)| join(&mut groups, child, Goal { rest, ..*goal }));
+        }
+    }
+    groups.iter().all(|(child, group)| reached(child, group, depth + 1))
+}
+
+/// Adds a goal to those of the same field.
+fn join<'v, 'g>(groups: &mut Vec<(&'v Value, Vec<Goal<'g>>)>, child: &'v Value, goal: Goal<'g>) {
+    match groups.iter_mut().find(|(other, _)| std::ptr::eq(*other, child)) {
+        Some((_, group)) => group.push(goal),
+        None => groups.push((child, vec![goal])),
+    }
+}
+
+/// One element must do for all that is not found among the plain values of the array.
+///
+/// Clauses choose the element in the order of their paths. So a clause that asks for absence is judged in that
+/// element only when a clause before it has chosen, and over the whole array otherwise.
+fn reached_in_array(array: &Value, elements: &[Value], goals: &[Goal<'_>], depth: usize) -> bool {
+    let among_plain_values = |goal: &Goal<'_>| {
+        let mut plain = elements.iter().filter(|element| !is_container(element));
+        goal.rest.is_none() && plain.any(|leaf| !goal.by_value || goal.clause.accepts(leaf))
+    };
+    let mut left = Vec::with_capacity(goals.len());
+    let mut chosen = false;
+    for goal in goals {
+        match (goal.by_value, among_plain_values(goal)) {
+            (true, true) => {}
+            (false, true) => return false,
+            (true, false) => {
+                chosen = true;
+                left.push(*goal);
+            }
+            (false, false) if chosen => left.push(*goal),
+            (false, false) if goal.finds(array, goal.rest, depth) => return false,
+            (false, false) => {}
+        }
+    }
+    left.is_empty() || elements.iter().any(|element| is_container(element) && reached(element, &left, depth + 1))
+}
