@@ -27,6 +27,13 @@ impl Config {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Returns how long records are kept, in seconds, from `RETENTION_DAYS`.
+    pub fn retention_s(&self) -> Result<i64, Error> {
+        let days = self.required("RETENTION_DAYS")?;
+        let days: u32 = days.parse().map_err(Error::cannot("read RETENTION_DAYS"))?;
+        Ok(i64::from(days) * 24 * 60 * 60)
+    }
+
     /// Returns the outbound exceptions of `ALLOWED_CIDRS`, separated by commas.
     pub fn allowed_cidrs(&self) -> Result<Vec<IpNet>, Error> {
         let list = self.optional("ALLOWED_CIDRS").unwrap_or_default();
