@@ -1,0 +1,120 @@
+//! The conditions of a query, and whether they hold for an item.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::Field;
+use super::operand::Operand;
+
+/// A condition.
+#[derive(Debug, Clone)]
+pub(super) enum Filter {
+    /// One of the field's values stands in this relation to the operand.
+    Compare(Field, Comparison, Operand),
+    /// One of the field's values equals one of the operands.
+    In(Field, Vec<Operand>),
+    /// One of the field's values has this text in it.
+    Like(Field, String),
+    /// The field is there.
+    Present(Field),
+    /// One of the field's elements meets the condition.
+    Element(Field, Box<Self>),
+    /// The condition does not hold.
+    Not(Box<Self>),
+    /// Every condition holds.
+    All(Vec<Self>),
+    /// At least one condition holds.
+    Any(Vec<Self>),
+}
+
+/// A relation between a field and an operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+impl Filter {
+    /// Tells whether the condition holds for an item.
+    pub(super) fn holds(&self, item: &Value) -> bool {
+        match self {
+            Self::Compare(field, comparison, operand) => field.any_in(item, |value| comparison.holds(value, operand)),
+            Self::In(field, operands) => field.any_in(item, |value| operands.iter().any(|one| one.equals(value))),
+            Self::Like(field, text) => {
+                field.any_in(item, |value| value.as_str().is_some_and(|value| value.contains(text.as_str())))
+            }
+            Self::Present(field) => field.values_in(item).iter().any(|value| !value.is_null()),
+            Self::Element(field, filter) => field.any_in(item, |value| filter.holds(value)),
+            Self::Not(filter) => !filter.holds(item),
+            Self::All(filters) => filters.iter().all(|filter| filter.holds(item)),
+            Self::Any(filters) => filters.iter().any(|filter| filter.holds(item)),
+        }
+    }
+
+    /// Returns the text that the field must equal for this condition to hold.
+    pub(super) fn exact_text(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Compare(field, Comparison::Equal, operand) if field.is(name) => operand.exact_text(),
+            Self::All(filters) => filters.iter().find_map(|filter| filter.exact_text(name)),
+            _ => None,
+        }
+    }
+}
+
+impl Comparison {
+    fn holds(self, value: &Value, operand: &Operand) -> bool {
+        let order = || operand.compare(value);
+        match self {
+            Self::Equal => operand.equals(value),
+            Self::Greater => order() == Some(Ordering::Greater),
+            Self::GreaterOrEqual => order().is_some_and(Ordering::is_ge),
+            Self::Less => order() == Some(Ordering::Less),
+            Self::LessOrEqual => order().is_some_and(Ordering::is_le),
+        }
+    }
+}
+
+impl Field {
+    fn is(&self, name: &str) -> bool {
+        name.split('.').eq(self.0.iter().map(String::as_str))
+    }
+
+    /// Returns the value to sort by; null where there is none.
+    pub(super) fn first_in<'a>(&self, item: &'a Value) -> &'a Value {
+        self.values_in(item).first().copied().unwrap_or(&Value::Null)
+    }
+
+    /// Tells whether one of the field's values passes the test; an array stands for its elements, a missing field for null.
+    fn any_in(&self, item: &Value, test: impl Fn(&Value) -> bool) -> bool {
+        let values = self.values_in(item);
+        let passes = |value: &&Value| match value {
+            Value::Array(elements) => elements.iter().any(&test),
+            value => test(value),
+        };
+        if values.is_empty() { test(&Value::Null) } else { values.iter().any(passes) }
+    }
+
+    /// Returns what the path leads to: one value, or several where it passes through arrays.
+    fn values_in<'a>(&self, item: &'a Value) -> Vec<&'a Value> {
+        let mut values = vec![item];
+        for segment in &self.0 {
+            values = values.into_iter().flat_map(|value| members(value, segment)).collect();
+        }
+        values
+    }
+}
+
+fn members<'a>(value: &'a Value, segment: &str) -> Vec<&'a Value> {
+    match value {
+        Value::Object(members) => members.get(segment).into_iter().collect(),
+        Value::Array(elements) => match segment.parse::<usize>() {
+            Ok(index) => elements.get(index).into_iter().collect(),
+            Err(_) => elements.iter().filter_map(|element| element.get(segment)).collect(),
+        },
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,293 @@
+//! From the raw query string to a query.
+//!
+//! The syntax is read before anything is decoded, so that an encoded comma or parenthesis is part of its value.
+
+use super::filter::{Comparison, Filter};
+use super::operand::{Operand, decoded};
+use super::order::Direction;
+use super::{Field, MAX_LIMIT, Rql};
+use crate::error::Refusal;
+
+const QUERY_LIMIT_BYTES: usize = 8 * 1024;
+const DEPTH_LIMIT: usize = 8;
+const TERM_LIMIT: usize = 64;
+const ARGUMENT_LIMIT: usize = 256;
+const SEGMENT_LIMIT: usize = 10;
+/// How much of the query an error quotes.
+const QUOTE_LIMIT: usize = 24;
+
+/// Parses a whole query string.
+pub(super) fn query(raw: &str) -> Result<Rql, Refusal> {
+    if raw.len() > QUERY_LIMIT_BYTES {
+        return Err(Refusal::invalid_rql(format!("the query is longer than {QUERY_LIMIT_BYTES} bytes")));
+    }
+    let mut parser = Parser { raw, at: 0, terms: 0, arguments: 0 };
+    let mut query = Rql::default();
+    loop {
+        // A missing `&` between `)` and the next operator is forgiven: a widely used client loses it.
+        while parser.skip('&') {}
+        if parser.rest().is_empty() {
+            return Ok(query);
+        }
+        let call = parser.call(1)?;
+        apply(&mut query, &call, &parser)?;
+    }
+}
+
+struct Parser<'a> {
+    raw: &'a str,
+    at: usize,
+    terms: usize,
+    arguments: usize,
+}
+
+/// `name(argument,argument)` as it is written.
+struct Call<'a> {
+    name: &'a str,
+    at: usize,
+    arguments: Vec<Argument<'a>>,
+}
+
+enum Argument<'a> {
+    Text { raw: &'a str, at: usize },
+    Call(Call<'a>),
+}
+
+impl<'a> Parser<'a> {
+    fn rest(&self) -> &'a str {
+        &self.raw[self.at..]
+    }
+
+    fn skip(&mut self, character: char) -> bool {
+        let found = self.rest().starts_with(character);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Takes everything up to the next character of the syntax.
+    fn text(&mut self) -> &'a str {
+        let rest = self.rest();
+        let text = &rest[..rest.find([',', '(', ')', '&']).unwrap_or(rest.len())];
+        self.at += text.len();
+        text
+    }
+
+    fn call(&mut self, depth: usize) -> Result<Call<'a>, Refusal> {
+        let at = self.at;
+        let name = self.text();
+        if !self.skip('(') {
+            let hint = "a query is made of operators such as `eq(field,value)`";
+            return Err(self.refuse(at, hint));
+        }
+        self.call_of(name, at, depth)
+    }
+
+    /// Reads the arguments of a call, after its opening parenthesis.
+    fn call_of(&mut self, name: &'a str, at: usize, depth: usize) -> Result<Call<'a>, Refusal> {
+        self.terms += 1;
+        if depth > DEPTH_LIMIT || self.terms > TERM_LIMIT {
+            let rule = format!("a query has up to {TERM_LIMIT} operators, nested up to {DEPTH_LIMIT} deep");
+            return Err(self.refuse(at, &rule));
+        }
+        let mut arguments = Vec::new();
+        if self.skip(')') {
+            return Ok(Call { name, at, arguments });
+        }
+        loop {
+            arguments.push(self.argument(depth)?);
+            if self.skip(')') {
+                return Ok(Call { name, at, arguments });
+            }
+            if !self.skip(',') {
+                return Err(self.refuse(self.at, "expected `,` or `)`"));
+            }
+        }
+    }
+
+    fn argument(&mut self, depth: usize) -> Result<Argument<'a>, Refusal> {
+        self.arguments += 1;
+        if self.arguments > ARGUMENT_LIMIT {
+            return Err(self.refuse(self.at, &format!("a query has up to {ARGUMENT_LIMIT} arguments")));
+        }
+        let at = self.at;
+        let raw = self.text();
+        if self.skip('(') {
+            return self.call_of(raw, at, depth + 1).map(Argument::Call);
+        }
+        Ok(Argument::Text { raw, at })
+    }
+
+    fn refuse(&self, at: usize, rule: &str) -> Refusal {
+        let near: String = self.raw[at..].chars().take(QUOTE_LIMIT).collect();
+        let place = if near.is_empty() { "at its end".to_owned() } else { format!("at `{near}`") };
+        Refusal::invalid_rql(format!("the query cannot be read {place} (character {}): {rule}", at + 1))
+    }
+}
+
+/// Adds a top-level operator to the query; of `sort`, `select` and `limit` the last one counts.
+fn apply(query: &mut Rql, call: &Call<'_>, parser: &Parser<'_>) -> Result<(), Refusal> {
+    let reader = Reader { parser, call };
+    match call.name {
+        "sort" => query.sort = reader.sort()?,
+        "select" => query.select = Some(reader.fields()?),
+        "limit" => (query.limit, query.offset) = reader.limit()?,
+        "skipCount" | "skip_count" => query.counts = false,
+        _ => query.filters.push(reader.filter()?),
+    }
+    Ok(())
+}
+
+/// Reads the arguments of one call as what its operator takes.
+struct Reader<'a> {
+    parser: &'a Parser<'a>,
+    call: &'a Call<'a>,
+}
+
+impl Reader<'_> {
+    fn filter(&self) -> Result<Filter, Refusal> {
+        match self.call.name {
+            "eq" => self.compare(Comparison::Equal),
+            "ne" => Ok(not(self.compare(Comparison::Equal)?)),
+            "gt" => self.compare(Comparison::Greater),
+            "ge" => self.compare(Comparison::GreaterOrEqual),
+            "lt" => self.compare(Comparison::Less),
+            "le" => self.compare(Comparison::LessOrEqual),
+            "like" => self.like(),
+            "in" => self.one_of(),
+            "out" => Ok(not(self.one_of()?)),
+            "contains" => self.contains(),
+            "excludes" => Ok(not(self.contains()?)),
+            "and" => Ok(Filter::All(self.conditions(&self.call.arguments)?)),
+            "or" => Ok(Filter::Any(self.conditions(&self.call.arguments)?)),
+            "sort" | "select" | "limit" | "skipCount" | "skip_count" => {
+                Err(self.refuse("this operator stands only at the top of a query"))
+            }
+            _ => Err(self.refuse(
+                "no such operator; there are eq, ne, gt, ge, lt, le, like, in, out, contains, excludes, and, or, \
+                 select, sort, limit and skipCount",
+            )),
+        }
+    }
+
+    fn compare(&self, comparison: Comparison) -> Result<Filter, Refusal> {
+        let [field, operand] = self.call.arguments.as_slice() else {
+            return Err(self.refuse("this operator takes a field and a value"));
+        };
+        let operand = self.operand(operand)?;
+        if operand.is_pattern() && comparison != Comparison::Equal {
+            return Err(self.refuse("a pattern can only be equal"));
+        }
+        Ok(Filter::Compare(self.field(field)?, comparison, operand))
+    }
+
+    fn like(&self) -> Result<Filter, Refusal> {
+        let [field, text] = self.call.arguments.as_slice() else {
+            return Err(self.refuse("this operator takes a field and a text"));
+        };
+        Ok(Filter::Like(self.field(field)?, self.text(text)?))
+    }
+
+    fn one_of(&self) -> Result<Filter, Refusal> {
+        let Some((field, operands)) = self.call.arguments.split_first().filter(|(_, operands)| !operands.is_empty())
+        else {
+            return Err(self.refuse("this operator takes a field and at least one value"));
+        };
+        let operands: Result<_, _> = operands.iter().map(|operand| self.operand(operand)).collect();
+        Ok(Filter::In(self.field(field)?, operands?))
+    }
+
+    fn contains(&self) -> Result<Filter, Refusal> {
+        let field = |argument| self.field(argument);
+        match self.call.arguments.as_slice() {
+            [] => Err(self.refuse("this operator takes a field, and conditions for its elements if any")),
+            [name] => Ok(Filter::Present(field(name)?)),
+            [name, element @ Argument::Text { .. }] => {
+                Ok(Filter::Compare(field(name)?, Comparison::Equal, self.operand(element)?))
+            }
+            [name, conditions @ ..] => {
+                Ok(Filter::Element(field(name)?, Box::new(Filter::All(self.conditions(conditions)?))))
+            }
+        }
+    }
+
+    fn conditions(&self, arguments: &[Argument<'_>]) -> Result<Vec<Filter>, Refusal> {
+        if arguments.is_empty() {
+            return Err(self.refuse("this operator takes at least one condition"));
+        }
+        let condition = |argument: &Argument<'_>| match argument {
+            Argument::Call(call) => Reader { parser: self.parser, call }.filter(),
+            Argument::Text { at, .. } => {
+                Err(self.parser.refuse(*at, "a condition such as `eq(field,value)` belongs here"))
+            }
+        };
+        arguments.iter().map(condition).collect()
+    }
+
+    fn sort(&self) -> Result<Vec<(Field, Direction)>, Refusal> {
+        let by = |argument: &Argument<'_>| {
+            let text = self.text(argument)?;
+            let (direction, name) = match text.split_at_checked(1) {
+                Some(("-", name)) => (Direction::Descending, name),
+                Some(("+", name)) => (Direction::Ascending, name),
+                _ => (Direction::Ascending, text.as_str()),
+            };
+            Ok((self.field_of(name)?, direction))
+        };
+        self.call.arguments.iter().map(by).collect()
+    }
+
+    fn fields(&self) -> Result<Vec<Field>, Refusal> {
+        if self.call.arguments.is_empty() {
+            return Err(self.refuse("this operator takes at least one field"));
+        }
+        self.call.arguments.iter().map(|argument| self.field(argument)).collect()
+    }
+
+    fn limit(&self) -> Result<(usize, usize), Refusal> {
+        let rule = "a limit is `limit(count)` or `limit(count,offset)` with whole numbers, the count at least 1";
+        let number = |argument: &Argument<'_>| self.text(argument)?.parse().map_err(|_| self.refuse(rule));
+        let (count, offset): (usize, usize) = match self.call.arguments.as_slice() {
+            [count] => (number(count)?, 0),
+            [count, offset] => (number(count)?, number(offset)?),
+            _ => return Err(self.refuse(rule)),
+        };
+        if count == 0 {
+            return Err(self.refuse(rule));
+        }
+        Ok((count.min(MAX_LIMIT), offset))
+    }
+
+    fn field(&self, argument: &Argument<'_>) -> Result<Field, Refusal> {
+        self.field_of(&self.text(argument)?)
+    }
+
+    fn field_of(&self, name: &str) -> Result<Field, Refusal> {
+        let segments: Vec<String> = name.split('.').map(str::to_owned).collect();
+        if segments.iter().any(String::is_empty) || segments.len() > SEGMENT_LIMIT {
+            return Err(self.refuse(&format!("a field is a name, or up to {SEGMENT_LIMIT} of them joined by dots")));
+        }
+        Ok(Field(segments))
+    }
+
+    fn operand(&self, argument: &Argument<'_>) -> Result<Operand, Refusal> {
+        Operand::read(&self.text(argument)?).map_err(|rule| self.refuse(&rule))
+    }
+
+    fn text(&self, argument: &Argument<'_>) -> Result<String, Refusal> {
+        match argument {
+            Argument::Text { raw, at } => decoded(raw).ok_or_else(|| self.parser.refuse(*at, "this is no UTF-8")),
+            Argument::Call(call) => {
+                let rule = "a field or value belongs here; encode `(` and `)` in a value as %28 and %29";
+                Err(self.parser.refuse(call.at, rule))
+            }
+        }
+    }
+
+    fn refuse(&self, rule: &str) -> Refusal {
+        self.parser.refuse(self.call.at, rule)
+    }
+}
+
+fn not(filter: Filter) -> Filter {
+    Filter::Not(Box::new(filter))
+}

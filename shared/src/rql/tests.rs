@@ -1,0 +1,222 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn items() -> Vec<Value> {
+    vec![
+        json!({"id": "123456789012345678901234", "name": "first", "n": 1, "on": true, "tags": ["a", "b"],
+               "at": "2023-06-01T00:00:00.000Z", "ms": 1_685_577_600_000_i64, "owner": {"name": "Ann"},
+               "actions": [{"type": "task", "n": 1}, {"type": "mail", "n": 2}], "none": null}),
+        json!({"id": "2", "name": "Second (x)", "n": 2.5, "on": false, "tags": [],
+               "at": "2023-06-02T12:00:00.000Z", "ms": 1_685_707_200_000_i64, "owner": {"name": "Bob"},
+               "actions": [{"type": "task", "n": 3}]}),
+        json!({"id": "3", "name": "third", "n": -7, "tags": ["b", "c"], "at": "2024-01-01T00:00:00.000Z"}),
+    ]
+}
+
+/// The ids' last digits of what the query leaves, in order.
+fn found(query: &str) -> String {
+    let list = Rql::parse(Some(query)).unwrap().apply(&items()).unwrap();
+    let last = |item: &Value| item["id"].as_str().unwrap().chars().last().unwrap();
+    list.data.iter().map(last).map(|digit| if digit == '4' { '1' } else { digit }).collect()
+}
+
+#[test]
+fn every_operator_filters() {
+    let check = |query: &str, expected: &str| assert_eq!(found(query), expected, "{query}");
+    check("", "123");
+    check("eq(name,first)", "1");
+    check("ne(name,first)", "23");
+    check("gt(n,1)", "2");
+    check("ge(n,1)", "12");
+    check("lt(n,1)", "3");
+    check("le(n,2.5)", "123");
+    check("like(name,ir)", "13");
+    check("in(name,first,third)", "13");
+    check("out(name,first,third)", "2");
+    check("eq(tags,b)", "13");
+    check("ne(tags,b)", "2");
+    check("contains(on)", "12");
+    check("excludes(on)", "3");
+    check("contains(none)", "");
+    check("contains(tags,c)", "3");
+    check("contains(actions,and(eq(type,task),gt(n,2)))", "2");
+    check("contains(actions,eq(type,mail),eq(n,1))", "");
+    check("excludes(actions,eq(type,mail))", "23");
+    check("eq(owner.name,Ann)", "1");
+    check("eq(actions.type,mail)", "1");
+    check("eq(actions.0.n,3)", "2");
+    check("or(eq(name,first),and(eq(name,third),lt(n,0)))", "13");
+    check("eq(on,true)", "1");
+    check("eq(on,null)", "3");
+    check("eq(none,null)", "123");
+    check("eq(id,123456789012345678901234)", "1");
+}
+
+#[test]
+fn dates_compare_as_instants_with_text_and_with_milliseconds() {
+    let check = |query: &str, expected: &str| assert_eq!(found(query), expected, "{query}");
+    check("eq(at,2023-06-01T02:00:00%2B02:00)", "1");
+    check("eq(at,2023-06-01)", "1");
+    check("ge(at,2023%252D06%252D02T00%253A00)", "23");
+    check("lt(ms,date:2023-06-02)", "1");
+    check("ge(at,epoch:1685707200000)", "23");
+}
+
+#[test]
+fn casts_are_strict_and_patterns_match() {
+    let check = |query: &str, expected: &str| assert_eq!(found(query), expected, "{query}");
+    check("eq(n,string:1)", "");
+    check("eq(n,number:1)", "1");
+    check("eq(id,number:2)", "");
+    check("eq(id,string:2)", "2");
+    check("eq(on,boolean:false)", "2");
+    check("eq(name,re:^F)", "1");
+    check("eq(name,glob:*ir*)", "13");
+    check("eq(name,glob:?irst)", "1");
+    check("ne(name,glob:*ir*)", "2");
+    check("eq(name,glob:.*)", "");
+}
+
+#[test]
+fn a_value_may_be_encoded_twice_once_or_not_at_all() {
+    let check = |query: &str| assert_eq!(found(query), "2", "{query}");
+    check("eq(name,Second%2520%2528x%2529)");
+    check("eq(name,Second%20%28x%29)");
+    check("eq(name,Second %28x%29)");
+}
+
+#[test]
+fn lists_are_sorted_and_paged_with_a_true_total() {
+    let check = |query: &str, expected: &str| assert_eq!(found(query), expected, "{query}");
+    check("sort(-n)", "213");
+    check("sort(n)", "312");
+    check("sort(+on,-at)", "321");
+    check("sort(-owner.name)", "213");
+    check("sort(n)&limit(1)", "3");
+    check("sort(n)&limit(2,1)", "12");
+    check("limit(1)&limit(5,2)", "3");
+    check("limit(1,9)", "");
+    let page = |query| Rql::parse(query).unwrap().apply(&items()).unwrap().page;
+    assert_eq!(page(None), Page { total: Some(3), offset: 0, limit: 20 });
+    assert_eq!(page(Some("limit(9000,1)")), Page { total: Some(3), offset: 1, limit: 50 });
+    assert_eq!(page(Some("eq(n,1)&limit(1,1)&skipCount()")), Page { total: None, offset: 1, limit: 1 });
+    assert_eq!(page(Some("skip_count()")).total, None);
+}
+
+#[test]
+fn select_keeps_only_what_it_names() {
+    let query = Rql::parse(Some("eq(n,1)&select(name,owner.name,actions.n,missing)")).unwrap();
+    let expected = json!({"name": "first", "owner": {"name": "Ann"}, "actions": [{"n": 1}, {"n": 2}]});
+    assert_eq!(query.apply(&items()).unwrap().data, [expected]);
+}
+
+#[test]
+fn a_lost_ampersand_between_operators_is_forgiven() {
+    assert_eq!(found("eq(tags,b)sort(-n)&&limit(1)"), "1");
+}
+
+#[test]
+fn what_is_no_rql_is_refused_with_its_place() {
+    let check = |query: &str, part: &str| {
+        let refusal = Rql::parse(Some(query)).unwrap_err();
+        assert_eq!((refusal.code, refusal.status.as_u16()), (19, 400), "{query}");
+        assert!(refusal.message.contains(part), "{query}: {}", refusal.message);
+    };
+    check("name=first", "`eq(field,value)`");
+    check("n>=5", "(character 1)");
+    check("eq(a,b)&near(x,1)", "`near(x,1)` (character 9): no such operator");
+    check("eq(a", "at its end (character 5): expected `,` or `)`");
+    check("eq(a&b)", "expected `,` or `)`");
+    check("eq(a)", "a field and a value");
+    check("eq(a,f(x))", "%28");
+    check("eq(a,%FF)", "UTF-8");
+    check("eq(,b)", "a field is a name");
+    check("eq(a..b,1)", "a field is a name");
+    check("in(a)", "at least one value");
+    check("and()", "at least one condition");
+    check("or(a,b)", "a condition such as");
+    check("and(limit(5))", "only at the top");
+    check("limit(0)", "at least 1");
+    check("limit(-1)", "whole numbers");
+    check("limit(x)", "whole numbers");
+    check("eq(a,number:x)", "no number");
+    check("eq(a,date:x)", "no ISO 8601 date");
+    check("eq(a,re:()", "(character");
+    check("eq(a,re:%28)", "no regular expression");
+    check("gt(a,re:x)", "only be equal");
+    check("select()", "at least one field");
+    check(&format!("{}eq(a,b){}", "and(".repeat(8), ")".repeat(8)), "nested up to 8");
+    check(&"eq(a,b)&".repeat(65), "64 operators");
+    check(&format!("in(a{})", ",b".repeat(256)), "256 arguments");
+    check(&format!("eq(a,{})", "x".repeat(9000)), "8192 bytes");
+    check("eq(a,re:(a{1000}){1000})", "(character");
+    check("eq(a,re:%28a{900}%29{900})", "no regular expression");
+}
+
+#[test]
+fn the_text_of_a_top_level_eq_is_returned() {
+    let check = |query: &str, expected: Option<&str>| {
+        assert_eq!(Rql::parse(Some(query)).unwrap().eq("id"), expected, "{query}");
+    };
+    check("eq(id,abc)", Some("abc"));
+    check("gt(n,1)&eq(id,5)", Some("5"));
+    check("and(eq(id,string:5))", Some("5"));
+    check("or(eq(id,abc))", None);
+    check("ne(id,abc)", None);
+    check("eq(id,re:a)", None);
+    check("eq(name,abc)", None);
+}
+
+/// Encodes as client libraries do: everything but letters and digits.
+fn encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(query in "[a-z(),&%0-9:.+*-]{0,60}|\\PC{0,40}") {
+        let _ = Rql::parse(Some(&query)).map(|query| query.apply(&items()));
+    }
+
+    #[test]
+    fn well_formed_queries_apply_without_a_panic(
+        operator in "eq|ne|gt|ge|lt|le|like|in|out|contains|excludes", field in "[a-z]{1,4}(\\.[a-z0-9]{1,3}){0,2}",
+        value in "(re:|glob:|date:|epoch:|string:)?[a-z0-9.:%-]{0,12}",
+    ) {
+        let _ = Rql::parse(Some(&format!("{operator}({field},{value})"))).map(|query| query.apply(&items()));
+    }
+
+    #[test]
+    fn a_value_encoded_twice_arrives_as_it_was(text in "\\PC{0,30}|[%0-9A-F]{0,12}") {
+        let query = format!("eq(name,string%253A{})", encoded(&encoded(&text)));
+        let query = Rql::parse(Some(&query)).unwrap();
+        prop_assert_eq!(query.eq("name"), Some(text.as_str()));
+    }
+
+    #[test]
+    fn eq_agrees_with_a_plain_comparison(names in prop::collection::vec("[a-c1]{0,2}", 0..20), name in "[a-c1]{0,2}") {
+        let items: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+        let query = Rql::parse(Some(&format!("eq(name,{name})"))).unwrap();
+        let expected = names.iter().filter(|other| **other == name).count();
+        prop_assert_eq!(query.apply(&items).unwrap().page.total, Some(expected));
+    }
+
+    #[test]
+    fn pages_put_together_are_the_sorted_list(numbers in prop::collection::vec(-50i64..50, 0..60), size in 1usize..20) {
+        let items: Vec<Value> = numbers.iter().map(|n| json!({ "n": n })).collect();
+        let mut paged = Vec::new();
+        for offset in (0..numbers.len()).step_by(size) {
+            let query = Rql::parse(Some(&format!("sort(n)&limit({size},{offset})"))).unwrap();
+            paged.extend(query.apply(&items).unwrap().data.into_iter().map(|item| item["n"].as_i64().unwrap()));
+        }
+        let mut sorted = numbers;
+        sorted.sort_unstable();
+        prop_assert_eq!(paged, sorted);
+    }
+}
