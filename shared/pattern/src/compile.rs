@@ -4,10 +4,12 @@
 //! must hold. So clauses can be judged together in an array of objects whichever branch they come from. The
 //! clauses themselves are shared between the alternatives.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::error::PatternError;
-use crate::operator::{RESERVED, rule};
+use crate::operator::{RESERVED, Refused, rule};
 use crate::rule::Clause;
 
 /// How deep objects and `$or` may be nested.
@@ -23,7 +25,7 @@ const MAX_EXPANSION: usize = 50_000;
 pub(crate) type Alternative = Vec<usize>;
 
 /// Compiles the JSON of a pattern.
-pub(crate) fn compile(pattern: &Value) -> Result<(Vec<Clause>, Vec<Alternative>), PatternError> {
+pub(crate) fn compile(pattern: &Value) -> Result<(Vec<Arc<Clause>>, Vec<Alternative>), PatternError> {
     let Value::Object(fields) = pattern else {
         return Err(PatternError::new("", "an event pattern must be an object"));
     };
@@ -36,7 +38,7 @@ pub(crate) fn compile(pattern: &Value) -> Result<(Vec<Clause>, Vec<Alternative>)
 }
 
 struct Compiler {
-    clauses: Vec<Clause>,
+    clauses: Vec<Arc<Clause>>,
     size_left: usize,
 }
 
@@ -110,9 +112,10 @@ impl Compiler {
         for rule in rules {
             self.pay_for(rule, 0)?;
         }
-        let compiled: Result<_, String> = rules.iter().map(rule).collect();
-        let rules_compiled = compiled.map_err(|reason| PatternError::new(path, reason))?;
-        self.clauses.push(Clause { path: path.into(), rules: rules_compiled, source: Value::Array(rules.to_vec()) });
+        let source = Value::Array(rules.to_vec());
+        let rules: Result<_, Refused> = rules.iter().map(rule).collect();
+        let rules = rules.map_err(|reason| PatternError::new(path, reason))?;
+        self.clauses.push(Arc::new(Clause { path: path.into(), rules, source }));
         Ok(self.clauses.len() - 1)
     }
 

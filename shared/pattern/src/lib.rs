@@ -62,7 +62,7 @@ pub struct Pattern(Arc<Compiled>);
 
 #[derive(Debug)]
 struct Compiled {
-    clauses: Vec<Clause>,
+    clauses: Vec<Arc<Clause>>,
     alternatives: Vec<Alternative>,
 }
 
@@ -96,7 +96,7 @@ impl Pattern {
         }
         let failed = |alternative: &&Alternative| alternative.iter().filter(|at| alone[**at] == Alone::Fails).count();
         let nearest = self.alternatives().iter().min_by_key(failed)?;
-        let clauses: Vec<_> = nearest.iter().map(|at| (&self.clauses()[*at], alone[*at])).collect();
+        let clauses: Vec<_> = nearest.iter().map(|at| (&*self.clauses()[*at], alone[*at])).collect();
         Some(Mismatch::first(event, &clauses, |first| holds(&nearest[..first])))
     }
 
@@ -109,7 +109,7 @@ impl Pattern {
         walk::all_hold(event, self.clauses(), alternative, ask)
     }
 
-    pub(crate) fn clauses(&self) -> &[Clause] {
+    pub(crate) fn clauses(&self) -> &[Arc<Clause>] {
         &self.0.clauses
     }
 

@@ -38,14 +38,14 @@ impl Millionths {
 }
 
 /// An interval of numbers, both ends included.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Range {
     min: Millionths,
     max: Millionths,
 }
 
 impl Range {
-    pub(crate) fn contains(&self, number: Millionths) -> bool {
+    pub(crate) fn contains(self, number: Millionths) -> bool {
         (self.min..=self.max).contains(&number)
     }
 

@@ -1,5 +1,7 @@
 //! What one value of an event may be asked.
 
+use std::hash::{Hash, Hasher};
+
 use serde_json::{Number, Value};
 
 use crate::cidr::Cidr;
@@ -80,5 +82,21 @@ impl Clause {
     /// Whether the clause also holds when the field is absent.
     pub(crate) fn accepts_absence(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule, Rule::Absent))
+    }
+}
+
+/// What was written decides what is asked.
+impl PartialEq for Clause {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.source == other.source
+    }
+}
+
+impl Eq for Clause {}
+
+impl Hash for Clause {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+        self.source.hash(state);
     }
 }

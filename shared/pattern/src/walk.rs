@@ -8,6 +8,8 @@
 //! judged here by descending with all clauses at once, which is linear in the event, instead of by trying every
 //! combination of values.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::rule::Clause;
@@ -54,7 +56,12 @@ pub(crate) fn alone(event: &Value, clause: &Clause) -> Alone {
 }
 
 /// Whether an alternative's clauses hold together, given how each does alone.
-pub(crate) fn all_hold(event: &Value, all: &[Clause], alternative: &[usize], ask: impl Fn(usize) -> Alone) -> bool {
+pub(crate) fn all_hold(
+    event: &Value,
+    all: &[Arc<Clause>],
+    alternative: &[usize],
+    ask: impl Fn(usize) -> Alone,
+) -> bool {
     let mut in_arrays = 0;
     for clause in alternative {
         match ask(*clause) {
@@ -64,7 +71,7 @@ pub(crate) fn all_hold(event: &Value, all: &[Clause], alternative: &[usize], ask
             Alone::Fails => return false,
         }
     }
-    in_arrays < 2 || all_hold_together(event, alternative.iter().map(|clause| &all[*clause]))
+    in_arrays < 2 || all_hold_together(event, alternative.iter().map(|clause| &*all[*clause]))
 }
 
 /// Calls back with every value at a path, until the callback says that it has found what it looked for.
