@@ -15,11 +15,11 @@ use crate::rule::Clause;
 /// How deep objects and `$or` may be nested.
 const MAX_DEPTH: usize = 64;
 /// How large a pattern may be: bytes of text, and two for every value. EventBridge allows 4,096 characters.
-const MAX_SIZE: usize = 64 * 1024;
+const MAX_SIZE: usize = 16 * 1024;
 /// EventBridge's limit of rule combinations.
 const MAX_ALTERNATIVES: usize = 1_000;
 /// How many clauses all alternatives may have together.
-const MAX_EXPANSION: usize = 50_000;
+const MAX_EXPANSION: usize = 10_000;
 
 /// Positions in the list of clauses, sorted by the clauses' paths.
 pub(crate) type Alternative = Vec<usize>;

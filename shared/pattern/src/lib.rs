@@ -69,7 +69,7 @@ struct Compiled {
 impl Pattern {
     /// Compiles a pattern, or says at which field it is wrong.
     ///
-    /// Refused is what EventBridge refuses, a pattern over 64 KiB or 64 levels, and one that names a field twice in
+    /// Refused is what EventBridge refuses, a pattern over 16 KiB or 64 levels, and one that names a field twice in
     /// one combination.
     pub fn compile(pattern: &Value) -> Result<Self, PatternError> {
         let (clauses, alternatives) = compile::compile(pattern)?;

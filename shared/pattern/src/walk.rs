@@ -17,7 +17,7 @@ use crate::rule::Clause;
 /// Deeper than any JSON parser goes by default; what lies deeper is not seen.
 const MAX_DEPTH: usize = 256;
 /// How many clauses may hold either by a value or by absence inside arrays, each of which doubles the work.
-const MAX_UNDECIDED: usize = 8;
+const MAX_UNDECIDED: usize = 6;
 
 /// What remains of a path; `None` when all of it is consumed.
 type Rest<'a> = Option<&'a str>;
@@ -71,7 +71,8 @@ pub(crate) fn all_hold(
             Alone::Fails => return false,
         }
     }
-    in_arrays < 2 || all_hold_together(event, alternative.iter().map(|clause| &*all[*clause]))
+    let in_arrays_only = alternative.iter().filter(|clause| ask(**clause) != Alone::Holds);
+    in_arrays < 2 || all_hold_together(event, in_arrays_only.map(|clause| &*all[*clause]))
 }
 
 /// Calls back with every value at a path, until the callback says that it has found what it looked for.

@@ -75,6 +75,18 @@ fn an_event_of_any_depth_is_no_danger() {
 }
 
 #[test]
+fn fields_that_belong_together_are_found_at_any_depth_that_is_looked_at() {
+    let pattern = Pattern::compile(&json(r#"{"a": {"x": [1], "y": [2], "z": [{"exists": false}, 3]}}"#)).unwrap();
+    let at_depth = |depth| {
+        let element = json(r#"{"x": 1, "y": 2, "z": 3}"#);
+        let nested = (0..depth).fold(element, |inner, _| Value::Array(vec![Value::Null, inner]));
+        pattern.matches(&Value::Object([("a".to_owned(), nested)].into_iter().collect()))
+    };
+    assert!(at_depth(250));
+    assert!(!at_depth(300));
+}
+
+#[test]
 fn independent_arrays_are_not_tried_in_every_combination() {
     let fields: Vec<String> = (0..30).map(|n| format!(r#""f{n:02}": {{"x": [1], "y": [2]}}"#)).collect();
     let arrays: Vec<String> = (0..30)
