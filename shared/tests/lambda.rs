@@ -1,0 +1,147 @@
+//! The JSON that Lambda hands to a function, as the AWS documentation shows it, and the JSON that it gets back.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::RawQuery;
+use axum::response::{AppendHeaders, IntoResponse};
+use axum::routing::{get, post};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use shared::{Error, Function, Incoming};
+
+const HTTP_API: &str = include_str!("fixtures/http_api.json");
+const EVENTBRIDGE: &str = include_str!("fixtures/eventbridge.json");
+
+async fn echo(RawQuery(query): RawQuery, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let answer = json!({
+        "query": query, "body": body.to_vec(), "cookie": text(COOKIE.as_str()),
+        "contentType": text("content-type"), "repeated": text("x-repeated"),
+    });
+    (AppendHeaders([(SET_COOKIE, "a=1"), (SET_COOKIE, "b=2")]), axum::Json(answer))
+}
+
+fn function(seen: Arc<Mutex<Vec<Incoming>>>) -> Function {
+    let router = Router::new()
+        .route("/webhooks/c-1", post(echo))
+        .route("/binary", get(|| async { vec![0xff_u8, 0x00] }))
+        .route("/empty", get(|| async { StatusCode::NO_CONTENT }));
+    Function::new((router, utoipa::openapi::OpenApi::default()), move |incoming| {
+        let seen = seen.clone();
+        async move {
+            if matches!(&incoming, Incoming::Schedule(input) if input["fail"] == true) {
+                return Err(Error::new("do it", "told to fail"));
+            }
+            seen.lock().unwrap().push(incoming);
+            Ok(())
+        }
+    })
+}
+
+async fn invoke(payload: Value) -> Value {
+    function(Arc::default()).invoke(payload).await.unwrap()
+}
+
+fn request(changes: Value) -> Value {
+    let mut payload: Value = serde_json::from_str(HTTP_API).unwrap();
+    for (pointer, value) in changes.as_object().unwrap() {
+        *payload.pointer_mut(pointer).unwrap() = value.clone();
+    }
+    payload
+}
+
+fn body(answer: &Value) -> Value {
+    serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_exact_bytes_query_cookies_and_repeated_headers() {
+    let answer = invoke(request(json!({}))).await;
+    assert_eq!(answer["statusCode"], 200);
+    assert_eq!(
+        body(&answer),
+        json!({
+            "query": "eq(name,a%252Db)&limit(5)&t=1&t=2", "body": b"{\"bytes\": \"\xff\"}".to_vec(),
+            "cookie": "session=abc; theme=dark", "contentType": "Application/JSON; charset=utf-8",
+            "repeated": "one,two",
+        })
+    );
+}
+
+#[tokio::test]
+async fn an_answer_has_its_cookies_apart_and_its_text_as_text() {
+    let answer = invoke(request(json!({}))).await;
+    assert_eq!(answer["cookies"], json!(["a=1", "b=2"]));
+    assert_eq!(answer["headers"]["content-type"], "application/json");
+    assert_eq!(answer["headers"].get("set-cookie"), None);
+    assert_eq!(answer["isBase64Encoded"], false);
+}
+
+#[tokio::test]
+async fn stages_trailing_slashes_and_the_localhost_segment_are_not_part_of_the_route() {
+    let check = async |path: &str, stage: &str, expected: u16| {
+        let payload = request(json!({"/rawPath": path, "/requestContext/stage": stage}));
+        assert_eq!(invoke(payload).await["statusCode"], expected, "{path} on {stage}");
+    };
+    check("/webhooks/c-1", "$default", 200).await;
+    check("/webhooks/c-1/", "$default", 200).await;
+    check("/prod/webhooks/c-1", "prod", 200).await;
+    check("/prod/webhooks/c-1", "$default", 404).await;
+    check("/localhost/webhooks/c-1", "$default", 200).await;
+    check("/prod/localhost/webhooks/c-1/", "prod", 200).await;
+    check("/webhooks/c%2D1 ü", "$default", 404).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_text_travels_as_base64() {
+    let payload = request(json!({"/rawPath": "/binary", "/requestContext/http/method": "GET"}));
+    let answer = invoke(payload).await;
+    assert_eq!((&answer["body"], &answer["isBase64Encoded"]), (&json!("/wA="), &json!(true)));
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_is_an_answer() {
+    let payload = request(json!({"/rawPath": "/empty", "/requestContext/http/method": "GET"}));
+    let answer = invoke(payload).await;
+    assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
+}
+
+#[tokio::test]
+async fn what_no_sender_can_mean_is_refused_and_not_failed() {
+    let refused = invoke(request(json!({"/body": "not base64!"}))).await;
+    assert_eq!(refused["statusCode"], 400);
+    let refused = invoke(request(json!({"/requestContext/http/method": "P O S T"}))).await;
+    assert_eq!(refused["statusCode"], 400);
+    let wrong_method = invoke(request(json!({"/requestContext/http/method": "PUT"}))).await;
+    assert_eq!(wrong_method["statusCode"], 405);
+}
+
+#[tokio::test]
+async fn an_event_of_the_bus_arrives_with_its_source() {
+    let seen = Arc::default();
+    let event = serde_json::from_str(EVENTBRIDGE).unwrap();
+    assert_eq!(function(Arc::clone(&seen)).invoke(event).await.unwrap(), Value::Null);
+    let seen = seen.lock().unwrap();
+    let [Incoming::Event { source, envelope }] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((source.as_str(), envelope.kind.as_str()), ("hookyard.webhook", "webhook.received"));
+    assert_eq!(envelope.content, json!({"platform": "github"}));
+}
+
+#[tokio::test]
+async fn the_input_of_a_schedule_arrives_as_it_was_written() {
+    let seen = Arc::default();
+    function(Arc::clone(&seen)).invoke(json!({"sweep": "runs"})).await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(matches!(seen.as_slice(), [Incoming::Schedule(input)] if *input == json!({"sweep": "runs"})));
+}
+
+#[tokio::test]
+async fn a_failure_and_an_unreadable_event_are_errors_so_that_lambda_calls_again() {
+    assert!(function(Arc::default()).invoke(json!({"fail": true})).await.is_err());
+    let mut event: Value = serde_json::from_str(EVENTBRIDGE).unwrap();
+    event["detail"] = json!({"id": 5});
+    assert!(function(Arc::default()).invoke(event).await.is_err());
+}
