@@ -145,11 +145,22 @@ struct Goal<'a> {
     by_value: bool,
 }
 
-impl Goal<'_> {
+impl<'a> Goal<'a> {
     /// Whether this value, with what is below it, can satisfy the clause by itself.
-    fn finds(&self, value: &Value, rest: Rest<'_>, depth: usize) -> bool {
+    fn finds(&self, value: &Value, depth: usize) -> bool {
         let mut found = |leaf: &Value| !self.by_value || self.clause.accepts(leaf);
-        Search { found: &mut found, in_array: false }.any(value, rest, depth)
+        Search { found: &mut found, in_array: false }.any(value, self.rest, depth)
+    }
+
+    /// The goal as it continues below each field that leads on.
+    fn ways<'v>(self, fields: &'v Map<String, Value>) -> impl Iterator<Item = (&'v Value, Self)> + use<'v, 'a> {
+        let on = self.rest.into_iter().flat_map(move |rest| children(fields, rest));
+        on.map(move |(child, rest)| (child, Self { rest, ..self }))
+    }
+
+    /// The first field below which the clause can be satisfied by itself.
+    fn way<'v>(self, fields: &'v Map<String, Value>, depth: usize) -> Option<(&'v Value, Self)> {
+        self.ways(fields).find(|(child, goal)| goal.finds(child, depth))
     }
 }
 
@@ -168,16 +179,16 @@ fn reached(value: &Value, goals: &[Goal<'_>], depth: usize) -> bool {
 
 /// Different fields do not share an array, so each is asked for its own goals.
 fn reached_in_object(fields: &Map<String, Value>, goals: &[Goal<'_>], depth: usize) -> bool {
+    // Most elements of an array fail here, before anything is allocated.
+    if goals.iter().any(|goal| goal.by_value && goal.way(fields, depth + 1).is_none()) {
+        return false;
+    }
     let mut groups = Vec::new();
     for goal in goals {
-        let mut ways = goal.rest.into_iter().flat_map(|rest| children(fields, rest));
         if goal.by_value {
-            let Some((child, rest)) = ways.find(|(child, rest)| goal.finds(child, *rest, depth + 1)) else {
-                return false;
-            };
-            join(&mut groups, child, Goal { rest, ..*goal });
+            goal.way(fields, depth + 1).into_iter().for_each(|(child, goal)| join(&mut groups, child, goal));
         } else {
-            ways.for_each(|(child, rest)| join(&mut groups, child, Goal { rest, ..*goal }));
+            goal.ways(fields).for_each(|(child, goal)| join(&mut groups, child, goal));
         }
     }
     groups.iter().all(|(child, group)| reached(child, group, depth + 1))
@@ -211,7 +222,7 @@ fn reached_in_array(array: &Value, elements: &[Value], goals: &[Goal<'_>], depth
                 left.push(*goal);
             }
             (false, false) if chosen => left.push(*goal),
-            (false, false) if goal.finds(array, goal.rest, depth) => return false,
+            (false, false) if goal.finds(array, depth) => return false,
             (false, false) => {}
         }
     }
