@@ -159,7 +159,7 @@ impl<'a> Goal<'a> {
     }
 
     /// The first field below which the clause can be satisfied by itself.
-    fn way<'v>(self, fields: &'v Map<String, Value>, depth: usize) -> Option<(&'v Value, Self)> {
+    fn way(self, fields: &Map<String, Value>, depth: usize) -> Option<(&Value, Self)> {
         self.ways(fields).find(|(child, goal)| goal.finds(child, depth))
     }
 }
