@@ -1,1 +1,325 @@
-//! infra/emulator
+//! AWS in this process: DynamoDB, EventBridge, Scheduler and Secrets Manager behind the real SDK.
+//!
+//! In: a SAM template and a data directory. Out: an [`SdkConfig`] whose clients reach embedded engines instead of a
+//! network, and calls of the template's functions, one for each event that a rule or a schedule sends them.
+//!
+//! Nothing here knows a function: an [`Invoke`] is told a logical id and the event exactly as Lambda would receive it.
+//! Everything that a request was told is done survives the process; a delivery is repeated until its function has
+//! answered.
+
+mod bus;
+mod clock;
+mod connector;
+mod delivery;
+mod dynamodb;
+mod error;
+mod fault;
+mod folder;
+mod journal;
+mod scheduler;
+mod secret;
+mod template;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use tokio::task::AbortHandle;
+
+pub use clock::Clock;
+pub use delivery::{DeadLetter, Invoke};
+pub use error::EmulatorError;
+pub use template::Template;
+
+use connector::Connector;
+use delivery::Deliveries;
+use dynamodb::Tables;
+use fault::{Fault, Faults};
+use folder::Folder;
+use journal::Journal;
+use scheduler::Scheduler;
+use secret::Secrets;
+use template::Stack;
+
+const REGION: &str = "us-east-1";
+const ACCOUNT: &str = "000000000000";
+
+/// How much an acknowledged write survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, `kill -9` included.
+    #[default]
+    Process,
+    /// A power cut as well: every commit waits for the disk.
+    Power,
+}
+
+/// How an emulator is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The directory that keeps everything; without one, everything is in memory.
+    pub data: Option<PathBuf>,
+    /// How much an acknowledged write survives.
+    pub durability: Durability,
+    /// The time for schedules, retries and events.
+    pub clock: Clock,
+    /// Values of the template's parameters; `AWS::StackName` may be given, too.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// A handle on the embedded engines.
+///
+/// Clones are cheap. When the last one is dropped, everything stops at once, as in a crash, and the SDK clients get
+/// connection errors.
+#[derive(Clone)]
+pub struct Emulator {
+    engines: Arc<Engines>,
+}
+
+/// What the connector's requests reach.
+pub(crate) struct Engines {
+    clock: Clock,
+    stack: Arc<Stack>,
+    journal: Arc<Journal>,
+    tables: Tables,
+    deliveries: Deliveries,
+    scheduler: Scheduler,
+    secrets: Arc<Secrets>,
+    faults: Arc<Faults>,
+    closed: AtomicBool,
+    unmatched: AtomicU64,
+    tasks: Mutex<Vec<AbortHandle>>,
+    folder: Mutex<Option<Folder>>,
+}
+
+impl Emulator {
+    /// Opens the engines and makes what the template describes and the data directory does not have yet.
+    ///
+    /// # Errors
+    /// When the template cannot be resolved, or the data directory is in use, unreadable or of another shape.
+    pub async fn open(template: Template, options: Options) -> Result<Self, EmulatorError> {
+        let clock = options.clock.clone();
+        let opened = tokio::task::spawn_blocking(move || Opened::new(&template, &options)).await;
+        let opened = opened.map_err(|cause| EmulatorError::engine("open the data", cause))??;
+        let Opened { stack, journal, tables, secrets, folder } = opened;
+        let faults = Arc::new(Faults::default());
+        let functions = stack.functions.keys().cloned();
+        let (deliveries, delivering) = Deliveries::open(functions, journal.clone(), clock.clone(), faults.clone());
+        let scheduler = Scheduler::open(&stack, &journal, clock.now()).await?;
+        let sweeping = tables.sweep(clock.clone(), folder.is_some());
+        Ok(Self {
+            engines: Arc::new(Engines {
+                clock,
+                stack,
+                journal,
+                tables,
+                deliveries,
+                scheduler,
+                secrets,
+                faults,
+                closed: AtomicBool::new(false),
+                unmatched: AtomicU64::new(0),
+                tasks: Mutex::new(sweeping.into_iter().chain([delivering]).collect()),
+                folder: Mutex::new(folder),
+            }),
+        })
+    }
+
+    /// A configuration for SDK clients that talk to the embedded engines.
+    ///
+    /// Retries are the SDK's standard ones, only with shorter waits.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let credentials = Credentials::new("local", "local", None, None, "emulator");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(Connector(Arc::downgrade(&self.engines)))
+            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(20)))
+            .sleep_impl(TokioSleep::new())
+            .time_source(SystemTimeSource::new())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    }
+
+    /// The environment of a function as Lambda would set it, from the template; empty for an unknown function.
+    pub fn environment(&self, function_id: &str) -> BTreeMap<String, String> {
+        let function = self.engines.stack.functions.get(function_id);
+        function.map(|function| function.environment.clone()).unwrap_or_default()
+    }
+
+    /// Begins to deliver, what an earlier process left behind first, and to fire schedules.
+    pub fn start(&self, invoke: Invoke) {
+        self.engines.deliveries.start(invoke);
+        let timer = self.engines.scheduler.start(&self.engines);
+        self.engines.tasks().extend(timer);
+    }
+
+    /// Starts no more deliveries, waits for those in flight, writes everything down and closes.
+    ///
+    /// SDK clients get connection errors afterwards, and the data directory is free for another process.
+    pub async fn stop(&self) {
+        self.engines.deliveries.stop().await;
+        self.engines.close();
+        let engines = self.engines.clone();
+        // Closing waits for the journal's thread.
+        let _ = tokio::task::spawn_blocking(move || {
+            engines.journal.close();
+            engines.release();
+        })
+        .await;
+    }
+
+    /// Waits until nothing is due or in flight, and every acknowledgement is written.
+    ///
+    /// Retries and schedules of the future do not count. Before the start and after the end it returns at once.
+    pub async fn idle(&self) {
+        loop {
+            self.engines.scheduler.settle().await;
+            self.engines.deliveries.idle().await;
+            // A function that just ran may have made a schedule that is due at once.
+            let before = self.engines.faults.calls();
+            self.engines.scheduler.settle().await;
+            self.engines.deliveries.idle().await;
+            if self.engines.faults.calls() == before {
+                break;
+            }
+        }
+        // After the end, there is nothing left to write.
+        let _ = self.engines.journal.write(|_| Ok(())).await;
+    }
+
+    /// How often each operation was called, such as `dynamodb.PutItem`, retries included.
+    ///
+    /// The services are `dynamodb`, `eventbridge`, `scheduler` and `secretsmanager`.
+    pub fn aws_calls(&self) -> BTreeMap<String, u64> {
+        self.engines.faults.calls()
+    }
+
+    /// Starts counting calls from nothing.
+    pub fn reset_aws_calls(&self) {
+        self.engines.faults.reset_calls();
+    }
+
+    /// How many events went nowhere because no rule matched them.
+    pub fn unmatched_events(&self) -> u64 {
+        self.engines.unmatched.load(Ordering::Relaxed)
+    }
+
+    /// The newest thousand deliveries that were given up, oldest first.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        // A closed or broken journal lists nothing.
+        self.engines.journal.read(delivery::row::dead_letters).unwrap_or_default()
+    }
+
+    /// The current value of a secret of the template, by logical id.
+    pub fn secret(&self, logical_id: &str) -> Option<String> {
+        self.engines.secrets.value(logical_id)
+    }
+
+    /// Serves DynamoDB's HTTP API on the loopback interface until the emulator stops; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the port cannot be opened.
+    pub async fn serve_dynamodb(&self, port: u16) -> Result<SocketAddr, EmulatorError> {
+        let doing = format!("serve DynamoDB on port {port}");
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = listener.map_err(EmulatorError::io(&doing))?;
+        let address = listener.local_addr().map_err(EmulatorError::io(&doing))?;
+        let database = self.engines.tables.database();
+        let serving = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
+        self.engines.tasks().push(serving.abort_handle());
+        Ok(address)
+    }
+
+    /// Refuses the next calls of an operation such as `dynamodb.PutItem` as AWS does under load, without doing them.
+    pub fn throttle(&self, operation: &str, times: u32) {
+        self.engines.faults.order(operation, Fault::Throttle, times);
+    }
+
+    /// Does the next calls of an operation and breaks the connection before the answer.
+    pub fn lose_reply(&self, operation: &str, times: u32) {
+        self.engines.faults.order(operation, Fault::LoseReply, times);
+    }
+
+    /// Refuses the last entry of each of the next `PutEvents`, inside an answer with status 200.
+    pub fn fail_entries(&self, times: u32) {
+        self.engines.faults.fail_entries(times);
+    }
+
+    /// Makes every delivery happen twice, one after the other; the second one's result counts.
+    pub fn deliver_twice(&self, on: bool) {
+        self.engines.faults.deliver_twice(on);
+    }
+}
+
+impl Engines {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn count_unmatched(&self) {
+        self.unmatched.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn tasks(&self) -> std::sync::MutexGuard<'_, Vec<AbortHandle>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.tasks().drain(..).for_each(|task| task.abort());
+    }
+
+    /// Gives the data directory free.
+    fn release(&self) {
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Drop for Engines {
+    fn drop(&mut self) {
+        self.close();
+        self.journal.close();
+    }
+}
+
+/// What takes blocking to open.
+struct Opened {
+    stack: Arc<Stack>,
+    journal: Arc<Journal>,
+    tables: Tables,
+    secrets: Arc<Secrets>,
+    folder: Option<Folder>,
+}
+
+impl Opened {
+    fn new(template: &Template, options: &Options) -> Result<Self, EmulatorError> {
+        let stack = Stack::new(template, &options.parameters)?;
+        let folder = options.data.as_deref().map(Folder::open).transpose()?;
+        let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
+        let (clock, durability) = (&options.clock, options.durability);
+        let secrets = Secrets::open(file("secrets.json"), &stack, clock)?;
+        let journal = Journal::open(file("bus.db").as_deref(), durability)?;
+        let path = file("dynamodb.db");
+        let tables = Tables::open(path.as_deref(), durability, clock, &stack.tables)?;
+        Ok(Self { stack: Arc::new(stack), journal: Arc::new(journal), tables, secrets: Arc::new(secrets), folder })
+    }
+}
+
+/// A random id, as AWS makes them.
+fn random_id() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+}

@@ -1,0 +1,113 @@
+//! One entry of `PutEvents`: its limits, and the event that functions receive.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::template::bus_name;
+use crate::{ACCOUNT, Engines, REGION};
+
+/// Code and message of an entry that is refused.
+type Refusal = (&'static str, String);
+
+/// An event as Lambda receives it; the fields are in AWS's order.
+#[derive(Serialize)]
+pub(super) struct Event<'e> {
+    version: &'static str,
+    pub(super) id: String,
+    #[serde(rename = "detail-type")]
+    detail_type: &'e str,
+    source: &'e str,
+    account: &'static str,
+    time: String,
+    region: &'static str,
+    resources: Vec<&'e str>,
+    detail: &'e RawValue,
+    #[serde(skip)]
+    pub(super) bus: &'e str,
+}
+
+impl<'e> Event<'e> {
+    /// Checks an entry as EventBridge does.
+    pub(super) fn read(entry: &'e Value, engines: &Engines) -> Result<Self, Refusal> {
+        let source = required(entry, "Source")?;
+        if source.starts_with("aws.") {
+            let message = "Not authorized for the source.".to_owned();
+            return Err(("NotAuthorizedForSourceException", message));
+        }
+        let detail_type = required(entry, "DetailType")?;
+        let detail = detail(required(entry, "Detail")?)?;
+        let bus = bus(&entry["EventBusName"]);
+        if !engines.stack.buses.iter().any(|known| known == bus) {
+            let message = format!("Event bus {bus} does not exist.");
+            return Err(("ResourceNotFoundException", message));
+        }
+        let given = entry["Time"].as_f64();
+        let time = given.map_or_else(|| engines.clock.now(), seconds);
+        let resources = entry["Resources"].as_array().map(Vec::as_slice);
+        Ok(Self {
+            version: "0",
+            id: crate::random_id(),
+            detail_type,
+            source,
+            account: ACCOUNT,
+            time: time_text(time),
+            region: REGION,
+            resources: resources.unwrap_or_default().iter().filter_map(Value::as_str).collect(),
+            detail,
+            bus,
+        })
+    }
+
+    /// The JSON text that is delivered.
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).expect("texts and valid JSON can be written as JSON")
+    }
+
+    /// The same as a value, for patterns.
+    pub(super) fn value(&self) -> Value {
+        json!(self)
+    }
+}
+
+/// Bytes that an entry counts for in the limit of a request.
+pub(super) fn size_bytes(entry: &Value) -> usize {
+    let text = |name: &str| entry[name].as_str().map_or(0, str::len);
+    let resources = entry["Resources"].as_array().into_iter().flatten();
+    let time = if entry["Time"].is_null() { 0 } else { 14 };
+    let resources: usize = resources.filter_map(Value::as_str).map(str::len).sum();
+    time + text("Source") + text("DetailType") + text("Detail") + resources
+}
+
+/// The bus that an entry names.
+pub(super) fn bus(name_or_arn: &Value) -> &str {
+    bus_name(name_or_arn.as_str().unwrap_or("default"))
+}
+
+/// The time as events carry it, in whole seconds.
+pub(crate) fn time_text(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn required<'e>(entry: &'e Value, name: &str) -> Result<&'e str, Refusal> {
+    let text = entry[name].as_str().filter(|text| !text.is_empty());
+    text.ok_or_else(|| {
+        let reason = format!("Parameter {name} is not valid. Reason: {name} is a required argument.");
+        ("InvalidArgument", reason)
+    })
+}
+
+fn detail(text: &str) -> Result<&RawValue, Refusal> {
+    let malformed = || ("MalformedDetail", "Detail is malformed.".to_owned());
+    let detail: &RawValue = serde_json::from_str(text).map_err(|_| malformed())?;
+    // Raw JSON is not checked for depth, and every reader of it would be.
+    let parsed: Value = serde_json::from_str(text).map_err(|_| malformed())?;
+    parsed.is_object().then_some(detail).ok_or_else(malformed)
+}
+
+fn seconds(seconds: f64) -> Timestamp {
+    let milliseconds = jiff::SignedDuration::try_from_secs_f64(seconds).unwrap_or_default();
+    Timestamp::from_duration(milliseconds).unwrap_or_default()
+}

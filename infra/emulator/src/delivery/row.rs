@@ -1,0 +1,125 @@
+//! Deliveries and dead letters as rows of the journal.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{DeadLetter, RetryPolicy};
+
+/// Dead letters listed at most, the newest.
+const LISTED: usize = 1000;
+
+/// One event on its way to one function.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) id: i64,
+    pub(crate) function: Arc<str>,
+    /// The event's JSON text.
+    pub(crate) event: Arc<str>,
+    pub(crate) retries: u32,
+    pub(crate) expires_at_ms: i64,
+    /// Attempts that failed.
+    pub(crate) attempts: u32,
+    pub(crate) due_at_ms: i64,
+}
+
+impl Delivery {
+    /// A delivery that has no row yet.
+    pub(crate) fn new(function: Arc<str>, event: Arc<str>, retry: RetryPolicy, now: Timestamp) -> Self {
+        Self {
+            id: 0,
+            function,
+            event,
+            retries: retry.retries,
+            expires_at_ms: now.as_millisecond() + i64::from(retry.max_age_s) * 1000,
+            attempts: 0,
+            due_at_ms: 0,
+        }
+    }
+
+    /// Inserts its row and takes the row's id.
+    pub(crate) fn insert(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO delivery (function, event, retries, expires_at_ms) VALUES (?, ?, ?, ?)";
+        self.id = connection.prepare_cached(sql)?.insert(params![
+            self.function,
+            self.event,
+            self.retries,
+            self.expires_at_ms
+        ])?;
+        Ok(())
+    }
+
+    /// Deletes its row: the function has accepted it.
+    pub(crate) fn delete(id: i64, connection: &Connection) -> rusqlite::Result<()> {
+        connection.prepare_cached("DELETE FROM delivery WHERE id = ?")?.execute([id])?;
+        Ok(())
+    }
+
+    /// Keeps the number of attempts and when the next one is due.
+    pub(crate) fn postpone(id: i64, attempts: u32, due_at_ms: i64, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "UPDATE delivery SET attempts = ?, due_at_ms = ? WHERE id = ?";
+        connection.prepare_cached(sql)?.execute(params![attempts, due_at_ms, id])?;
+        Ok(())
+    }
+
+    /// Turns its row into a dead letter.
+    pub(crate) fn bury(&self, error: &str, now: Timestamp, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO dead_letter (function, event, error, attempts, died_at_ms)
+                   VALUES (?, ?, ?, ?, ?)";
+        let now_ms = now.as_millisecond();
+        let row = params![self.function, self.event, error, self.attempts, now_ms];
+        connection.prepare_cached(sql)?.execute(row)?;
+        Self::delete(self.id, connection)
+    }
+
+    /// Reads one row.
+    pub(crate) fn fetch(id: i64, connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        let sql = "SELECT id, function, event, retries, expires_at_ms, attempts, due_at_ms
+                   FROM delivery WHERE id = ?";
+        connection.prepare_cached(sql)?.query_row([id], Self::read).optional()
+    }
+
+    /// Reads rows of a function with higher ids than `after`, oldest first.
+    pub(crate) fn load(
+        function: &str,
+        after: i64,
+        limit: usize,
+        connection: &Connection,
+    ) -> rusqlite::Result<Vec<Self>> {
+        let sql = "SELECT id, function, event, retries, expires_at_ms, attempts, due_at_ms
+                   FROM delivery WHERE function = ? AND id > ? ORDER BY id LIMIT ?";
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![function, after, limit as i64], Self::read)?;
+        rows.collect()
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            function: row.get(1)?,
+            event: row.get(2)?,
+            retries: row.get(3)?,
+            expires_at_ms: row.get(4)?,
+            attempts: row.get(5)?,
+            due_at_ms: row.get(6)?,
+        })
+    }
+}
+
+/// Reads the dead letters, oldest first.
+pub(crate) fn dead_letters(connection: &Connection) -> rusqlite::Result<Vec<DeadLetter>> {
+    let sql = "SELECT * FROM (SELECT id, function, event, error, attempts FROM dead_letter
+               ORDER BY id DESC LIMIT ?) ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([LISTED as i64], |row| {
+        let event: String = row.get(2)?;
+        Ok(DeadLetter {
+            target: row.get(1)?,
+            event: serde_json::from_str(&event).unwrap_or_default(),
+            error: row.get(3)?,
+            attempts: row.get(4)?,
+        })
+    })?;
+    rows.collect()
+}

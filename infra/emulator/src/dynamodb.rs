@@ -1,0 +1,184 @@
+//! DynamoDB: the embedded engine behind the JSON that the SDK speaks.
+
+mod schema;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynoxide::storage_backend::Clock as EngineClock;
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::task::AbortHandle;
+
+use crate::clock::Clock;
+use crate::connector::Reply;
+use crate::template::Table;
+use crate::{Durability, EmulatorError};
+
+/// Largest request, as on AWS.
+const MAX_BODY_BYTES: usize = 16 << 20;
+/// How often expired items are swept.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// The engine and its tables.
+#[derive(Clone)]
+pub(crate) struct Tables {
+    database: Database,
+}
+
+impl Tables {
+    /// Opens the file, or an empty engine in memory, and makes the tables of the template.
+    pub(crate) fn open(
+        path: Option<&Path>,
+        durability: Durability,
+        clock: &Clock,
+        tables: &[Table],
+    ) -> Result<Self, EmulatorError> {
+        let fail = |cause: DynoxideError| EmulatorError::engine("open the tables", cause);
+        let database = match path {
+            Some(path) => Database::new(&path.to_string_lossy()),
+            None => Database::memory_with_clock(Arc::new(Ticking(clock.clone()))),
+        }
+        .map_err(fail)?;
+        if durability == Durability::Process {
+            // Leaves SQLite's NORMAL synchronisation behind: no fsync for each commit.
+            database.enable_bulk_loading().map_err(fail)?;
+            database.disable_bulk_loading().map_err(fail)?;
+        }
+        for table in tables {
+            schema::ensure(&database, table)?;
+        }
+        Ok(Self { database })
+    }
+
+    /// A handle for the engine's own HTTP server.
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone()
+    }
+
+    /// Answers a request.
+    pub(crate) async fn answer(&self, operation: &str, body: &[u8]) -> Reply {
+        if body.len() > MAX_BODY_BYTES {
+            return Reply::error(413, "RequestEntityTooLargeException", "the request is too large");
+        }
+        let (database, operation, body) = (self.database.clone(), operation.to_owned(), body.to_vec());
+        let done = tokio::task::spawn_blocking(move || dispatch(&database, &operation, &body));
+        done.await.unwrap_or_else(|error| Reply::internal(error))
+    }
+
+    /// Sweeps expired items from time to time.
+    ///
+    /// The engine reads expiry by the system's clock when it works on a file, so under a fixed clock nothing is
+    /// swept there.
+    pub(crate) fn sweep(&self, clock: Clock, on_disk: bool) -> Option<AbortHandle> {
+        if on_disk && !clock.is_system() {
+            return None;
+        }
+        let database = self.database.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                clock.wait_until(clock.now() + SWEEP).await;
+                let database = database.clone();
+                let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
+                if let Ok(Err(error)) = swept {
+                    tracing::error!(%error, "cannot sweep expired items");
+                }
+            }
+        });
+        Some(task.abort_handle())
+    }
+}
+
+/// The emulator's clock as the engine reads it.
+struct Ticking(Clock);
+
+impl EngineClock for Ticking {
+    fn now_unix_secs(&self) -> u64 {
+        u64::try_from(self.0.now().as_second()).unwrap_or_default()
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        self.0.now().as_millisecond() as f64 / 1000.0
+    }
+}
+
+fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Reply {
+    match operation {
+        "BatchGetItem" => run(body, |request| database.batch_get_item(request)),
+        "BatchWriteItem" => run(body, |request| database.batch_write_item(request)),
+        "CreateTable" => run(body, |request| database.create_table(request)),
+        "DeleteItem" => run(body, |request| database.delete_item(request)),
+        "DeleteTable" => run(body, |request| database.delete_table(request)),
+        "DescribeTable" => run(body, |request| database.describe_table(request)),
+        "DescribeTimeToLive" => run(body, |request| database.describe_time_to_live(request)),
+        "GetItem" => run(body, |request| database.get_item(request)),
+        "ListTables" => run(body, |request| database.list_tables(request)),
+        "PutItem" => run(body, |request| database.put_item(request)),
+        "Query" => run(body, |request| database.query(request)),
+        "Scan" => run(body, |request| database.scan(request)),
+        "TransactGetItems" => run(body, |request| database.transact_get_items(request)),
+        "TransactWriteItems" => run(body, |request| database.transact_write_items(request)),
+        "UpdateItem" => run(body, |request| database.update_item(request)),
+        "UpdateTable" => run(body, |request| database.update_table(request)),
+        "UpdateTimeToLive" => run(body, |request| database.update_time_to_live(request)),
+        _ => {
+            let message = format!("DynamoDB's {operation} is not served here");
+            Reply::error(400, "com.amazon.coral.service#UnknownOperationException", message)
+        }
+    }
+}
+
+fn run<Request: DeserializeOwned, Response: Serialize>(
+    body: &[u8],
+    call: impl FnOnce(Request) -> dynoxide::Result<Response>,
+) -> Reply {
+    match read(body).and_then(call) {
+        Ok(response) => Reply::ok(&response),
+        Err(error) => Reply::new(error.status_code(), error.to_json().into_bytes()),
+    }
+}
+
+/// Reads a request; the engine's requests mark in the message what kind of error it is.
+fn read<Request: DeserializeOwned>(body: &[u8]) -> dynoxide::Result<Request> {
+    serde_json::from_slice(body).map_err(|error| refusal(&error.to_string()))
+}
+
+fn refusal(message: &str) -> DynoxideError {
+    let text = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
+    let (marker, rest) = text.split_once(':').unwrap_or_default();
+    match marker {
+        "SERIALIZATION" | "SERIALIZATION_AS_READ" => DynoxideError::SerializationException(rest.to_owned()),
+        "VALIDATION" | "VALIDATION_AS_READ" | "VALIDATION_REQUEST" => {
+            DynoxideError::ValidationException(rest.to_owned())
+        }
+        _ if ["missing field", "unknown variant", "invalid type: null", "AttributeValue"]
+            .iter()
+            .any(|part| text.contains(part)) =>
+        {
+            DynoxideError::ValidationException(text.to_owned())
+        }
+        _ => DynoxideError::SerializationException(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_markers_do_not_reach_the_wire() {
+        for (message, kind, expected) in [
+            ("VALIDATION:too long at line 1 column 2", "ValidationException", "too long"),
+            ("VALIDATION_REQUEST:bad: x", "ValidationException", "bad: x"),
+            ("SERIALIZATION:no list", "SerializationException", "no list"),
+            ("missing field `Key` at line 1 column 2", "ValidationException", "missing field `Key`"),
+            ("expected value at line 1 column 1", "SerializationException", "expected value"),
+        ] {
+            let refusal = refusal(message);
+            assert_eq!(refusal.to_string(), expected);
+            assert!(refusal.error_type().ends_with(kind), "{message}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why the emulator could not read its template or open its data.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EmulatorError {
+    /// The template is not YAML, or not a template.
+    #[error("cannot read the template: {0}")]
+    Template(String),
+    /// One property of one resource cannot be understood.
+    #[error("cannot use {resource}.{property} of the template: {problem}")]
+    Resource {
+        /// Logical id of the resource.
+        resource: String,
+        /// Path of the property inside the resource.
+        property: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another process works on the same data directory.
+    #[error("the data directory {} is in use by another process: stop that process, or choose another directory", .0.display())]
+    InUse(PathBuf),
+    /// A file or socket could not be used.
+    #[error("cannot {doing}: {cause}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// What the operating system answered.
+        #[source]
+        cause: io::Error,
+    },
+    /// A storage engine refused.
+    #[error("cannot {doing}: {cause}")]
+    Engine {
+        /// What was being done.
+        doing: String,
+        /// What the engine answered.
+        cause: String,
+    },
+}
+
+impl EmulatorError {
+    pub(crate) fn resource(resource: &str, property: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Resource { resource: resource.to_owned(), property: property.into(), problem: problem.to_string() }
+    }
+
+    pub(crate) fn engine(doing: impl Into<String>, cause: impl ToString) -> Self {
+        Self::Engine { doing: doing.into(), cause: cause.to_string() }
+    }
+
+    /// Adapts an I/O error; for `map_err`.
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |cause| Self::Io { doing, cause }
+    }
+}

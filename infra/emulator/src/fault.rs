@@ -1,0 +1,96 @@
+//! Faults that a test orders, and the count of calls.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::connector::Service;
+
+/// What shall happen to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Answer as AWS does under load, and do nothing.
+    Throttle,
+    /// Do it, and lose the answer.
+    LoseReply,
+}
+
+/// The faults that are still to happen, and how often each operation was called.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// Whether `ordered` may hold anything, so that most requests take no lock.
+    armed: AtomicBool,
+    /// By operation, as in `dynamodb.PutItem`.
+    ordered: Mutex<HashMap<String, Vec<(Fault, u32)>>>,
+    failing_entries: AtomicU32,
+    deliver_twice: AtomicBool,
+    calls: Mutex<BTreeMap<Service, HashMap<String, u64>>>,
+}
+
+impl Faults {
+    pub(crate) fn order(&self, operation: &str, fault: Fault, times: u32) {
+        let mut ordered = lock(&self.ordered);
+        ordered.entry(operation.to_owned()).or_default().push((fault, times));
+        self.armed.store(true, Ordering::Release);
+    }
+
+    /// Takes the next fault ordered for an operation.
+    pub(crate) fn next(&self, service: Service, operation: &str) -> Option<Fault> {
+        if !self.armed.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut ordered = lock(&self.ordered);
+        let faults = ordered.get_mut(&format!("{}.{operation}", service.name()))?;
+        faults.retain(|(_, times)| *times > 0);
+        let (fault, times) = faults.first_mut()?;
+        *times -= 1;
+        Some(*fault)
+    }
+
+    pub(crate) fn fail_entries(&self, times: u32) {
+        self.failing_entries.store(times, Ordering::Release);
+    }
+
+    /// Whether an entry of this `PutEvents` shall fail.
+    pub(crate) fn fails_entry(&self) -> bool {
+        let left = |left: u32| left.checked_sub(1);
+        let updated = self.failing_entries.fetch_update(Ordering::AcqRel, Ordering::Acquire, left);
+        updated.is_ok()
+    }
+
+    pub(crate) fn deliver_twice(&self, on: bool) {
+        self.deliver_twice.store(on, Ordering::Release);
+    }
+
+    pub(crate) fn delivers_twice(&self) -> bool {
+        self.deliver_twice.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn count(&self, service: Service, operation: &str) {
+        let mut calls = lock(&self.calls);
+        let calls = calls.entry(service).or_default();
+        match calls.get_mut(operation) {
+            Some(count) => *count += 1,
+            None => {
+                calls.insert(operation.to_owned(), 1);
+            }
+        }
+    }
+
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        let calls = lock(&self.calls);
+        let named = |service: &Service, operation: &str| format!("{}.{operation}", service.name());
+        let entries = calls.iter().flat_map(|(service, operations)| {
+            operations.iter().map(move |(operation, count)| (named(service, operation), *count))
+        });
+        entries.collect()
+    }
+
+    pub(crate) fn reset_calls(&self) {
+        lock(&self.calls).clear();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

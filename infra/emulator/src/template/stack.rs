@@ -1,0 +1,289 @@
+//! The template with everything resolved: what the engines are told at start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pattern::Pattern;
+use serde_json::{Map, Value};
+
+use super::scope::{Scope, plain};
+use super::{Resource, Template};
+use crate::EmulatorError;
+use crate::delivery::RetryPolicy;
+
+/// All resources that the engines serve.
+pub(crate) struct Stack {
+    pub(crate) functions: BTreeMap<String, Function>,
+    pub(crate) buses: Vec<String>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) schedule_groups: Vec<String>,
+    /// `CreateSchedule` inputs, with `Name` and `GroupName`.
+    pub(crate) schedules: Vec<Map<String, Value>>,
+    pub(crate) secrets: Vec<SecretSeed>,
+}
+
+/// A Lambda function.
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+/// A rule of a bus, with the functions it sends events to.
+pub(crate) struct Rule {
+    pub(crate) bus: String,
+    pub(crate) pattern: Pattern,
+    pub(crate) targets: Vec<RuleTarget>,
+}
+
+/// One function that a rule sends events to.
+pub(crate) struct RuleTarget {
+    pub(crate) function: Arc<str>,
+    /// JSON that replaces the event.
+    pub(crate) input: Option<Arc<str>>,
+    pub(crate) retry: RetryPolicy,
+}
+
+/// A table: its logical id, its name and its properties.
+pub(crate) struct Table {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) properties: Map<String, Value>,
+}
+
+/// A secret as the template describes it.
+pub(crate) struct SecretSeed {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) arn: String,
+    pub(crate) properties: Value,
+}
+
+impl Stack {
+    /// Resolves the whole template.
+    pub(crate) fn new(template: &Template, parameters: &BTreeMap<String, String>) -> Result<Self, EmulatorError> {
+        let mut builder = Builder {
+            scope: Scope::new(template, parameters)?,
+            globals: &template.globals["Function"]["Environment"]["Variables"],
+            stack: Self {
+                functions: BTreeMap::new(),
+                buses: vec!["default".to_owned()],
+                rules: Vec::new(),
+                tables: Vec::new(),
+                schedule_groups: vec!["default".to_owned()],
+                schedules: Vec::new(),
+                secrets: Vec::new(),
+            },
+        };
+        let resources = || template.resources.iter();
+        // Rules and schedules look their functions up.
+        for (id, resource) in resources().filter(|(_, r)| r.is_function()) {
+            builder.function(id, resource)?;
+        }
+        for (id, resource) in resources() {
+            builder.resource(id, resource)?;
+        }
+        Ok(builder.stack)
+    }
+
+    /// The function that a resource name stands for, with or without version or alias.
+    pub(crate) fn function_of_arn(&self, arn: &str) -> Option<&str> {
+        let mut parts = arn.split(':').skip(2);
+        let name = match (parts.next(), parts.nth(2), parts.next()) {
+            (Some("lambda"), Some("function"), Some(name)) => name,
+            _ => return None,
+        };
+        let found = self.functions.iter().find(|(_, f)| f.name == name);
+        found.map(|(id, _)| id.as_str())
+    }
+}
+
+struct Builder<'t> {
+    scope: Scope<'t>,
+    globals: &'t Value,
+    stack: Stack,
+}
+
+/// Where a value stands in the template, for errors.
+struct Place<'p> {
+    id: &'p str,
+    prefix: String,
+}
+
+impl Place<'_> {
+    fn error(&self, property: &str, problem: impl ToString) -> EmulatorError {
+        EmulatorError::resource(self.id, format!("{}{property}", self.prefix), problem)
+    }
+}
+
+impl Builder<'_> {
+    fn function(&mut self, id: &str, resource: &Resource) -> Result<(), EmulatorError> {
+        let fail = |problem: String| EmulatorError::resource(id, "Environment.Variables", problem);
+        if !self.scope.exists(resource).map_err(fail)? {
+            return Ok(());
+        }
+        let own = &resource.properties["Environment"]["Variables"];
+        let mut environment = BTreeMap::new();
+        for variables in [self.globals, own] {
+            for (name, value) in variables.as_object().into_iter().flatten() {
+                let value = self.scope.resolve(value).map_err(fail)?;
+                environment.insert(name.clone(), plain(&value).map_err(fail)?);
+            }
+        }
+        let name = self.scope.name(id).map_err(fail)?;
+        let function = Function { name, environment };
+        self.stack.functions.insert(id.to_owned(), function);
+        Ok(())
+    }
+
+    fn resource(&mut self, id: &str, resource: &Resource) -> Result<(), EmulatorError> {
+        let place = Place { id, prefix: String::new() };
+        let fail = |problem: String| place.error("Properties", problem);
+        if !self.scope.exists(resource).map_err(fail)? {
+            return Ok(());
+        }
+        let name = || self.scope.name(id).map_err(fail);
+        let resolved = || self.scope.resolve(&resource.properties).map_err(fail);
+        match resource.kind.as_str() {
+            "AWS::DynamoDB::Table" => {
+                let table = Table { id: id.to_owned(), name: name()?, properties: into_map(resolved()?) };
+                self.stack.tables.push(table);
+            }
+            "AWS::Events::EventBus" => self.stack.buses.push(name()?),
+            "AWS::Events::Rule" => self.rule(&place, &resolved()?)?,
+            "AWS::Scheduler::ScheduleGroup" => self.stack.schedule_groups.push(name()?),
+            "AWS::Scheduler::Schedule" => {
+                let mut schedule = into_map(resolved()?);
+                schedule.insert("Name".to_owned(), name()?.into());
+                self.stack.schedules.push(schedule);
+            }
+            "AWS::SecretsManager::Secret" => {
+                let secret = SecretSeed {
+                    id: id.to_owned(),
+                    name: name()?,
+                    arn: self.scope.arn(id).map_err(fail)?,
+                    properties: resolved()?,
+                };
+                self.stack.secrets.push(secret);
+            }
+            "AWS::Serverless::Function" => self.events(id, resource)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn events(&mut self, id: &str, resource: &Resource) -> Result<(), EmulatorError> {
+        for (name, kind, properties) in resource.events() {
+            let place = Place { id, prefix: format!("Events.{name}.") };
+            let resolve = || {
+                let resolved = self.scope.resolve(properties);
+                resolved.map_err(|problem| place.error("Properties", problem))
+            };
+            match kind {
+                "EventBridgeRule" | "CloudWatchEvent" => {
+                    let properties = resolve()?;
+                    let target = rule_target(&place, &properties, id)?;
+                    self.add_rule(&place, &properties, &properties["Pattern"], vec![target])?;
+                }
+                "ScheduleV2" => {
+                    let schedule = self.schedule(id, name, into_map(resolve()?));
+                    let schedule = schedule.map_err(|p| place.error("Properties", p))?;
+                    self.stack.schedules.push(schedule);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns the properties of a `ScheduleV2` event into those of a schedule.
+    fn schedule(
+        &self,
+        function: &str,
+        event: &str,
+        mut properties: Map<String, Value>,
+    ) -> Result<Map<String, Value>, String> {
+        let mut target = Map::new();
+        target.insert("Arn".to_owned(), self.scope.arn(function)?.into());
+        for name in ["Input", "RetryPolicy"] {
+            if let Some(value) = properties.remove(name) {
+                target.insert(name.to_owned(), value);
+            }
+        }
+        for name in ["DeadLetterConfig", "OmitName", "PermissionsBoundary", "RoleArn"] {
+            properties.remove(name);
+        }
+        let name = properties.remove("Name");
+        let name = name.unwrap_or_else(|| format!("{function}{event}").into());
+        properties.insert("Name".to_owned(), name);
+        properties.insert("Target".to_owned(), target.into());
+        Ok(properties)
+    }
+
+    fn rule(&mut self, place: &Place<'_>, properties: &Value) -> Result<(), EmulatorError> {
+        if !properties["ScheduleExpression"].is_null() {
+            let problem = "use AWS::Scheduler::Schedule instead";
+            return Err(place.error("ScheduleExpression", problem));
+        }
+        let targets = properties["Targets"].as_array().map(Vec::as_slice);
+        let mut built = Vec::new();
+        for target in targets.unwrap_or_default() {
+            let arn = target["Arn"].as_str().unwrap_or_default();
+            let function = self.stack.function_of_arn(arn);
+            let function =
+                function.ok_or_else(|| place.error("Targets.Arn", format!("{arn} is no function of this template")))?;
+            built.push(rule_target(place, target, function)?);
+        }
+        self.add_rule(place, properties, &properties["EventPattern"], built)
+    }
+
+    fn add_rule(
+        &mut self,
+        place: &Place<'_>,
+        properties: &Value,
+        pattern: &Value,
+        targets: Vec<RuleTarget>,
+    ) -> Result<(), EmulatorError> {
+        if properties["State"] == "DISABLED" {
+            return Ok(());
+        }
+        let pattern = Pattern::compile(pattern).map_err(|e| place.error("Pattern", e))?;
+        let bus = properties["EventBusName"].as_str().unwrap_or("default");
+        self.stack.rules.push(Rule { bus: bus_name(bus).to_owned(), pattern, targets });
+        Ok(())
+    }
+}
+
+/// The name in a bus's name or resource name.
+pub(crate) fn bus_name(name_or_arn: &str) -> &str {
+    name_or_arn.rsplit_once("event-bus/").map_or(name_or_arn, |(_, name)| name)
+}
+
+fn rule_target(place: &Place<'_>, properties: &Value, function: &str) -> Result<RuleTarget, EmulatorError> {
+    for name in ["InputPath", "InputTransformer"] {
+        if !properties[name].is_null() {
+            return Err(place.error(name, "only Input is available here"));
+        }
+    }
+    let input = match &properties["Input"] {
+        Value::Null => None,
+        Value::String(text) => {
+            serde_json::from_str::<Value>(text).map_err(|e| place.error("Input", e))?;
+            Some(Arc::from(text.as_str()))
+        }
+        _ => return Err(place.error("Input", "it must be JSON text")),
+    };
+    let retry = RetryPolicy::parse(&properties["RetryPolicy"]);
+    Ok(RuleTarget {
+        function: function.into(),
+        input,
+        retry: retry.map_err(|problem| place.error("RetryPolicy", problem))?,
+    })
+}
+
+fn into_map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
