@@ -1,0 +1,166 @@
+//! DynamoDB as the SDK sees it, and tables that follow the template.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use emulator::{Emulator, Options, Template};
+
+use crate::support::{TEMPLATE, fixed, in_memory, on_disk};
+
+const TABLE: &str = "hookyard-Records";
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+async fn put(client: &Client, pk: &str, owner: &str) -> Result<(), PutItemError> {
+    let put = client.put_item().table_name(TABLE).item("pk", text(pk)).item("owner", text(owner));
+    put.condition_expression("attribute_not_exists(pk)")
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| error.into_service_error())
+}
+
+async fn owned_by(client: &Client, index: &str, owner: &str) -> usize {
+    let query = client.query().table_name(TABLE).index_name(index);
+    let query = query.key_condition_expression("#o = :o").expression_attribute_names("#o", "owner");
+    let found = query.expression_attribute_values(":o", text(owner)).send().await.unwrap();
+    found.items().len()
+}
+
+#[tokio::test]
+async fn a_failed_condition_is_a_typed_error_with_the_item() {
+    let (emulator, _) = in_memory().await;
+    let client = Client::new(&emulator.sdk_config());
+    put(&client, "a", "first").await.unwrap();
+    match put(&client, "a", "second").await.unwrap_err() {
+        PutItemError::ConditionalCheckFailedException(failed) => {
+            assert_eq!(failed.item().unwrap()["owner"], text("first"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(owned_by(&client, "by-owner", "first").await, 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_transaction_says_why_and_changes_nothing() {
+    let (emulator, _) = in_memory().await;
+    let client = Client::new(&emulator.sdk_config());
+    put(&client, "taken", "x").await.unwrap();
+    let write = |pk: &str| {
+        let put = Put::builder().table_name(TABLE).item("pk", text(pk));
+        let put = put.condition_expression("attribute_not_exists(pk)").build().unwrap();
+        TransactWriteItem::builder().put(put).build()
+    };
+    let sent = client.transact_write_items().transact_items(write("free")).transact_items(write("taken"));
+    match sent.send().await.unwrap_err().into_service_error() {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            let codes: Vec<_> = cancelled.cancellation_reasons().iter().map(|r| r.code()).collect();
+            assert_eq!(codes, [Some("None"), Some("ConditionalCheckFailed")]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let got = client.get_item().table_name(TABLE).key("pk", text("free")).send().await.unwrap();
+    assert!(got.item().is_none());
+}
+
+#[tokio::test]
+async fn load_and_lost_answers_are_retried_by_the_sdk() {
+    let (emulator, _) = in_memory().await;
+    let client = Client::new(&emulator.sdk_config());
+    emulator.throttle("dynamodb.PutItem", 2);
+    put(&client, "a", "x").await.unwrap();
+    assert_eq!(emulator.aws_calls()["dynamodb.PutItem"], 3);
+    emulator.lose_reply("dynamodb.PutItem", 1);
+    let failed = put(&client, "b", "x").await.unwrap_err();
+    assert!(failed.is_conditional_check_failed_exception(), "the first attempt has done it");
+    emulator.throttle("dynamodb.PutItem", 3);
+    assert!(put(&client, "c", "x").await.unwrap_err().is_provisioned_throughput_exceeded_exception());
+    put(&client, "c", "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn mistakes_are_the_errors_of_aws() {
+    let (emulator, _) = in_memory().await;
+    let client = Client::new(&emulator.sdk_config());
+    let missing = client.get_item().table_name("nothing").key("pk", text("a")).send().await.unwrap_err();
+    assert!(missing.into_service_error().is_resource_not_found_exception());
+    let empty = client.get_item().table_name(TABLE).key("other", text("a")).send().await.unwrap_err();
+    let error = empty.into_service_error();
+    assert_eq!(error.meta().code(), Some("ValidationException"), "{error:?}");
+    let unknown = client.list_backups().send().await.unwrap_err().into_service_error();
+    assert_eq!(unknown.meta().code(), Some("UnknownOperationException"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn expired_items_are_swept() {
+    let (emulator, clock) = in_memory().await;
+    let client = Client::new(&emulator.sdk_config());
+    let expires = AttributeValue::N("1893456030".to_owned());
+    let put = client.put_item().table_name(TABLE).item("pk", text("a")).item("expires", expires);
+    put.send().await.unwrap();
+    let get = || client.get_item().table_name(TABLE).key("pk", text("a")).send();
+    assert!(get().await.unwrap().item().is_some());
+    // The sweeper waits on the clock from its first moment on.
+    while get().await.unwrap().item().is_some() {
+        clock.advance(Duration::from_secs(60));
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_newer_template_adds_a_table_and_an_index_and_keeps_the_items() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = on_disk(folder.path(), &fixed()).await;
+    put(&Client::new(&first.sdk_config()), "a", "x").await.unwrap();
+    first.stop().await;
+    let index = "GlobalSecondaryIndexes:
+        - IndexName: second
+          KeySchema: [{AttributeName: owner, KeyType: HASH}]
+          Projection: {ProjectionType: ALL}";
+    let table = "Resources:
+  More:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]";
+    let newer = TEMPLATE.replace("GlobalSecondaryIndexes:", index).replace("Resources:", table);
+    let open = |yaml: &str| {
+        let options = Options { data: Some(folder.path().to_owned()), ..Options::default() };
+        Emulator::open(Template::parse(yaml).unwrap(), options)
+    };
+    let second = open(&newer).await.unwrap();
+    let client = Client::new(&second.sdk_config());
+    assert_eq!(owned_by(&client, "second", "x").await, 1, "the index is filled");
+    let tables = client.list_tables().send().await.unwrap();
+    assert_eq!(tables.table_names(), ["hookyard-More", TABLE]);
+    second.stop().await;
+    let other_key = TEMPLATE.replace("{AttributeName: pk, ", "{AttributeName: id, ");
+    let refused = open(&other_key).await.err().unwrap().to_string();
+    assert!(refused.contains("Records.KeySchema") && refused.contains("another data directory"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_engines_own_http_api_can_be_served() {
+    let (emulator, _) = in_memory().await;
+    let address = emulator.serve_dynamodb(0).await.unwrap();
+    assert!(address.ip().is_loopback());
+    assert!(emulator.serve_dynamodb(address.port()).await.is_err());
+    let config = emulator.sdk_config();
+    put(&Client::new(&config), "a", "x").await.unwrap();
+    let health = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let health = tokio::task::spawn_blocking(move || health.join().unwrap()).await.unwrap();
+    assert!(health.contains("healthy: dynamodb"), "{health}");
+}
