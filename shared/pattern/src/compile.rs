@@ -168,5 +168,6 @@ fn product(mut left: Vec<Alternative>, right: &[Alternative]) -> Option<Vec<Alte
 }
 
 fn too_complex(at: &Place<'_>) -> PatternError {
-    at.refuse(format!("too complex: $or leads to more than {MAX_ALTERNATIVES} combinations"))
+    let limits = format!("at most {MAX_ALTERNATIVES} combinations with {MAX_EXPANSION} fields in all");
+    at.refuse(format!("too complex: $or may lead to {limits}"))
 }
