@@ -213,6 +213,8 @@ impl Builder<'_> {
         for name in ["DeadLetterConfig", "OmitName", "PermissionsBoundary", "RoleArn"] {
             properties.remove(name);
         }
+        let off = || serde_json::json!({"Mode": "OFF"});
+        properties.entry("FlexibleTimeWindow").or_insert_with(off);
         let name = properties.remove("Name");
         let name = name.unwrap_or_else(|| format!("{function}{event}").into());
         properties.insert("Name".to_owned(), name);
