@@ -18,6 +18,7 @@ pub mod outbound;
 pub mod rql;
 pub mod scheduler;
 pub mod seal;
+pub mod secret;
 pub mod table;
 
 pub use error::{Error, Refusal};
