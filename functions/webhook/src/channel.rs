@@ -1,0 +1,262 @@
+//! Channels: what a client says about one, what is kept, and what is shown.
+
+pub(crate) mod credentials;
+pub(crate) mod open;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::Refusal;
+use shared::event::ChannelId;
+use shared::seal::Sealed;
+
+use self::credentials::Credentials;
+use crate::payload::ContentType;
+use crate::platform::{self, Platform};
+use crate::signature::Verifier;
+use crate::signature::recipe::Recipe;
+
+/// How long the previous credentials stay valid after a rotation unless the request says otherwise, in seconds.
+const PREVIOUS_VALID_S: u32 = 86_400;
+const PREVIOUS_VALID_LIMIT_S: u32 = 30 * 86_400;
+const NAME_LIMIT_BYTES: usize = 256;
+
+/// The body of `POST /channels`.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewChannel {
+    /// Where the webhooks come from: `github`, `standard-webhooks`, `hmac` or, with `unsigned: true`, `unsigned`.
+    platform: Option<String>,
+    /// A name for people; the platform's name unless given.
+    name: Option<String>,
+    /// The tenant that the events belong to; the caller's unless given.
+    tenant_id: Option<String>,
+    /// The platform's secrets, which are never shown again: `{"secret": …}`, for `standard-webhooks` also `publicKey`.
+    #[schema(value_type = Option<Object>)]
+    credentials: Option<Value>,
+    /// The content type of the webhooks, `application/json` unless given; others are refused with 415.
+    content_type: Option<String>,
+    /// How the platform `hmac` signs.
+    recipe: Option<Recipe>,
+    /// Says that nothing proves who sends the webhooks; required for a channel without credentials.
+    #[serde(default)]
+    unsigned: bool,
+}
+
+/// The body of `PUT /channels/{channelId}`; what is absent stays as it is.
+#[derive(Clone, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChannelChange {
+    /// The platform, which cannot change.
+    platform: Option<String>,
+    /// A name for people.
+    name: Option<String>,
+    /// The tenant that the events belong to.
+    tenant_id: Option<String>,
+    /// New secrets; the present ones stay valid for `previousValidSeconds`.
+    #[schema(value_type = Option<Object>)]
+    credentials: Option<Value>,
+    /// How long the present secrets stay valid besides new ones, in seconds; a day unless given.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    previous_valid_seconds: Option<u32>,
+    /// The content type of the webhooks.
+    content_type: Option<String>,
+    /// How the platform `hmac` signs.
+    recipe: Option<Recipe>,
+    /// Gives up all signatures and forgets the secrets.
+    unsigned: Option<bool>,
+}
+
+/// What a client decides about a channel and may see again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Definition {
+    /// Where the webhooks come from.
+    pub platform: String,
+    /// A name for people.
+    pub name: String,
+    /// The tenant that the events belong to.
+    pub tenant_id: String,
+    /// The content type of the webhooks.
+    #[schema(value_type = String)]
+    pub content_type: ContentType,
+    /// How the platform `hmac` signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
+    /// Whether nothing proves who sends the webhooks.
+    pub unsigned: bool,
+}
+
+/// A channel as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Record {
+    /// The key.
+    pub channel_id: ChannelId,
+    /// What a client decided.
+    pub definition: Definition,
+    /// The sealed credentials, unless unsigned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Sealed>,
+    /// The credentials before these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
+    /// When the channel was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts the changes.
+    pub version: u64,
+}
+
+/// Credentials that were replaced and are still valid for a while.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Previous {
+    /// The credentials.
+    pub credentials: Sealed,
+    /// Until when they are valid.
+    pub valid_until: Timestamp,
+}
+
+/// A channel as it is shown.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Channel {
+    /// The id of the channel.
+    pub channel_id: ChannelId,
+    /// What a client decided.
+    #[serde(flatten)]
+    pub definition: Definition,
+    /// Where the platform has to send its webhooks.
+    pub webhook_url: String,
+    /// Until when the secrets before the present ones are valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub previous_valid_until: Option<Timestamp>,
+    /// When the channel was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+impl NewChannel {
+    /// Fills in what is not said, and checks the rest.
+    pub(crate) fn checked(self, caller_tenant_id: &str) -> Result<(Definition, Option<Credentials>), Refusal> {
+        let unsigned = || self.unsigned.then(|| "unsigned".to_owned());
+        let platform = self.platform.or_else(unsigned).ok_or_else(|| Refusal::missing_field("platform"))?;
+        let definition = Definition {
+            name: self.name.unwrap_or_else(|| platform.clone()),
+            platform,
+            tenant_id: self.tenant_id.unwrap_or_else(|| caller_tenant_id.to_owned()),
+            content_type: ContentType::parse(self.content_type.as_deref().unwrap_or("application/json"))?,
+            recipe: self.recipe,
+            unsigned: self.unsigned,
+        };
+        let credentials = self.credentials.map(Credentials::parse).transpose()?;
+        definition.check(credentials.as_ref())?;
+        Ok((definition, credentials))
+    }
+}
+
+impl ChannelChange {
+    /// Applies the change to what there is; returns the new credentials if there are any.
+    ///
+    /// The change as a whole is checked, with `present` as the credentials that it does not replace.
+    pub(crate) fn apply(
+        self,
+        definition: Definition,
+        present: Option<Credentials>,
+    ) -> Result<(Definition, Option<Credentials>), Refusal> {
+        if self.platform.is_some_and(|platform| platform != definition.platform) {
+            return Err(Refusal::field("platform", "cannot change, create another channel"));
+        }
+        let new = self.credentials.map(Credentials::parse).transpose()?;
+        let content_type = self.content_type.as_deref().map(ContentType::parse).transpose()?;
+        let changed = Definition {
+            name: self.name.unwrap_or(definition.name),
+            tenant_id: self.tenant_id.unwrap_or(definition.tenant_id),
+            content_type: content_type.unwrap_or(definition.content_type),
+            recipe: self.recipe.or(definition.recipe),
+            unsigned: self.unsigned.unwrap_or(definition.unsigned && new.is_none()),
+            platform: definition.platform,
+        };
+        let kept = present.filter(|_| !changed.unsigned);
+        changed.check(new.as_ref().or(kept.as_ref()))?;
+        Ok((changed, new.filter(|new| Some(new) != kept.as_ref())))
+    }
+
+    /// Returns until when credentials that this change replaces stay valid.
+    pub(crate) fn previous_valid_until(&self, now: Timestamp) -> Result<Timestamp, Refusal> {
+        let refuse = |rule| Err(Refusal::field("previousValidSeconds", rule));
+        if self.previous_valid_seconds.is_some() && self.credentials.is_none() {
+            return refuse("needs new `credentials`");
+        }
+        match self.previous_valid_seconds.unwrap_or(PREVIOUS_VALID_S) {
+            seconds if seconds > PREVIOUS_VALID_LIMIT_S => refuse("must be at most 2592000, which is 30 days"),
+            seconds => Ok(now + SignedDuration::from_secs(seconds.into())),
+        }
+    }
+}
+
+impl Definition {
+    /// Returns the platform.
+    pub(crate) fn platform(&self) -> Result<&'static dyn Platform, Refusal> {
+        let rule = || format!("must be one of {}", platform::names().collect::<Vec<_>>().join(", "));
+        platform::find(&self.platform).ok_or_else(|| Refusal::field("platform", rule()))
+    }
+
+    /// Returns what checks deliveries with these credentials.
+    pub(crate) fn verifier(&self, credentials: &Credentials) -> Result<Verifier, Refusal> {
+        self.platform()?.verifier(credentials, self.recipe.as_ref())
+    }
+
+    /// Fails closed: without a scheme that can be checked, the channel must be declared unsigned.
+    fn check(&self, credentials: Option<&Credentials>) -> Result<(), Refusal> {
+        let platform = self.platform()?;
+        check_text("name", &self.name)?;
+        check_text("tenantId", &self.tenant_id)?;
+        if let Some(recipe) = &self.recipe {
+            if !platform.takes_recipe() {
+                return Err(Refusal::field("recipe", "is only for the platform `hmac`"));
+            }
+            recipe.scheme()?;
+        }
+        match (credentials, self.unsigned) {
+            (Some(_), true) => Err(Refusal::field("unsigned", "must not be true for a channel with `credentials`")),
+            (Some(credentials), false) => platform.verifier(credentials, self.recipe.as_ref()).map(|_| ()),
+            (None, true) => Ok(()),
+            (None, false) => {
+                let mut refusal = Refusal::missing_field("credentials");
+                refusal.message.push_str(", or `unsigned` must be true to accept webhooks from anybody");
+                Err(refusal)
+            }
+        }
+    }
+}
+
+impl Record {
+    /// Returns the channel as it is shown at `now`, with the API at `base_url`.
+    pub(crate) fn shown(self, base_url: &str, now: Timestamp) -> Channel {
+        Channel {
+            webhook_url: format!("{base_url}/webhooks/{}", self.channel_id),
+            channel_id: self.channel_id,
+            definition: self.definition,
+            previous_valid_until: self.previous.map(|previous| previous.valid_until).filter(|until| *until > now),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+fn check_text(field: &str, text: &str) -> Result<(), Refusal> {
+    if text.trim().is_empty() || text.len() > NAME_LIMIT_BYTES {
+        return Err(Refusal::field(field, format!("must have 1 to {NAME_LIMIT_BYTES} bytes")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

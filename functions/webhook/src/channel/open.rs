@@ -1,0 +1,143 @@
+//! Channels ready to check deliveries: read and unsealed once, then kept in memory for a few seconds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use moka::future::Cache;
+use shared::clock::Clock;
+use shared::event::ChannelId;
+use shared::seal::{Seal, Sealed};
+use shared::{Error, Refusal};
+
+use super::credentials::Credentials;
+use super::{Definition, Previous, Record};
+use crate::platform::Platform;
+use crate::signature::{Delivery, Unverified, Verifier};
+use crate::store::Store;
+
+/// How old a channel in memory may be, so that a change made elsewhere is honoured within that time.
+const MAX_AGE: SignedDuration = SignedDuration::from_secs(5);
+const MOST_CHANNELS: u64 = 10_000;
+
+/// A channel whose keys are at hand.
+pub(crate) struct OpenChannel {
+    /// The id of the channel.
+    pub id: ChannelId,
+    /// What a client decided.
+    pub definition: Definition,
+    /// Where its webhooks come from.
+    pub platform: &'static dyn Platform,
+    trust: Trust,
+}
+
+enum Trust {
+    Unsigned,
+    Signed { current: Verifier, previous: Option<(Verifier, Timestamp)> },
+}
+
+impl OpenChannel {
+    /// Checks that one of the secrets that are valid now has signed the delivery.
+    pub(crate) fn verify(&self, delivery: &Delivery<'_>) -> Result<(), Unverified> {
+        let Trust::Signed { current, previous } = &self.trust else {
+            return Ok(());
+        };
+        current(delivery).or_else(|unverified| match previous {
+            Some((previous, valid_until)) if delivery.now < *valid_until => previous(delivery),
+            _ => Err(unverified),
+        })
+    }
+}
+
+/// The channels that this process has open.
+pub(crate) struct OpenChannels {
+    store: Store,
+    seal: Seal,
+    clock: Clock,
+    cache: Cache<ChannelId, (Timestamp, Arc<OpenChannel>)>,
+    writes: AtomicU64,
+}
+
+impl OpenChannels {
+    /// Starts with none.
+    pub(crate) fn new(store: Store, seal: Seal, clock: Clock) -> Self {
+        Self { store, seal, clock, cache: Cache::new(MOST_CHANNELS), writes: AtomicU64::new(0) }
+    }
+
+    /// Returns a channel, at most five seconds old; `None` if there is none, which is not remembered.
+    pub(crate) async fn get(&self, id: &ChannelId) -> Result<Option<Arc<OpenChannel>>, Error> {
+        let now = self.clock.now();
+        if let Some((read_at, channel)) = self.cache.get(id).await
+            && (SignedDuration::ZERO..MAX_AGE).contains(&now.duration_since(read_at))
+        {
+            return Ok(Some(channel));
+        }
+        let writes = self.writes.load(Ordering::SeqCst);
+        let Some(record) = self.store.get(id).await? else {
+            self.cache.invalidate(id).await;
+            return Ok(None);
+        };
+        let channel = Arc::new(self.open(record).await?);
+        self.cache.insert(id.clone(), (now, channel.clone())).await;
+        // What was read before a write of this process may be older than that write.
+        if self.writes.load(Ordering::SeqCst) != writes {
+            self.cache.invalidate(id).await;
+        }
+        Ok(Some(channel))
+    }
+
+    /// Forgets a channel; to be called after every write to it, also one with an unknown outcome.
+    pub(crate) async fn forget(&self, id: &ChannelId) {
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        self.cache.invalidate(id).await;
+    }
+
+    /// Opens the credentials of a record.
+    pub(crate) async fn credentials(&self, id: &ChannelId, sealed: &Sealed) -> Result<Credentials, Error> {
+        let bytes = self.seal.open(id.as_str(), sealed).await?;
+        // The text of a serde error can quote the input, so that it must not become a cause here.
+        serde_json::from_slice(&bytes).map_err(|_| Error::new("read credentials", "they are not an object of strings"))
+    }
+
+    /// Seals credentials for a record.
+    pub(crate) async fn sealed(&self, id: &ChannelId, credentials: &Credentials) -> Result<Sealed, Error> {
+        let bytes = serde_json::to_vec(credentials).map_err(|_| Error::new("seal credentials", "they are no JSON"))?;
+        self.seal.seal(id.as_str(), &bytes).await
+    }
+
+    async fn open(&self, record: Record) -> Result<OpenChannel, Error> {
+        let Record { channel_id: id, definition, credentials, previous, .. } = record;
+        let trust = match credentials {
+            Some(credentials) => Trust::Signed {
+                current: self.verifier(&id, &definition, &credentials).await?,
+                previous: self.previous(&id, &definition, previous).await?,
+            },
+            None if definition.unsigned => Trust::Unsigned,
+            None => return Err(Error::new("open a channel", "it has neither credentials nor `unsigned`")),
+        };
+        let platform = definition.platform().map_err(unusable)?;
+        Ok(OpenChannel { id, definition, platform, trust })
+    }
+
+    async fn verifier(&self, id: &ChannelId, definition: &Definition, sealed: &Sealed) -> Result<Verifier, Error> {
+        definition.verifier(&self.credentials(id, sealed).await?).map_err(unusable)
+    }
+
+    /// Previous credentials that no longer fit the channel, as its recipe has changed since, are left out.
+    async fn previous(
+        &self,
+        id: &ChannelId,
+        definition: &Definition,
+        previous: Option<Previous>,
+    ) -> Result<Option<(Verifier, Timestamp)>, Error> {
+        let Some(previous) = previous.filter(|previous| self.clock.now() < previous.valid_until) else {
+            return Ok(None);
+        };
+        let verifier = definition.verifier(&self.credentials(id, &previous.credentials).await?);
+        Ok(verifier.ok().map(|verifier| (verifier, previous.valid_until)))
+    }
+}
+
+fn unusable(refusal: Refusal) -> Error {
+    Error::new("open a channel", refusal.message)
+}

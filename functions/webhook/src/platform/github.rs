@@ -1,0 +1,82 @@
+//! GitHub: HMAC-SHA-256 of the body with the secret of the webhook's settings, and a GUID for each delivery.
+
+use http::HeaderMap;
+use serde_json::Value;
+use shared::Refusal;
+
+use super::{Platform, delivery_header};
+use crate::channel::credentials::Credentials;
+use crate::payload::{self, Form};
+use crate::signature::Verifier;
+use crate::signature::recipe::{Recipe, SecretEncoding};
+
+pub(crate) struct GitHub;
+
+impl Platform for GitHub {
+    fn name(&self) -> &'static str {
+        "github"
+    }
+
+    fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Refusal> {
+        credentials.only(&["secret"])?;
+        let key = SecretEncoding::Utf8.key(credentials.required("secret")?)?;
+        Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(&key))
+    }
+
+    fn delivery_id<'a>(&self, headers: &'a HeaderMap, _recipe: Option<&Recipe>) -> Option<&'a [u8]> {
+        delivery_header(headers, "x-github-delivery")
+    }
+
+    /// GitHub's form has one field, `payload`, with the JSON in it.
+    fn form_payload(&self, form: Form) -> Result<Value, Refusal> {
+        let text = form.text("payload").ok_or_else(|| Refusal::body_format("the form needs one field `payload`"))?;
+        payload::json_value(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::{Delivery, Unverified};
+    use http::HeaderValue;
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    const SIGNATURE: &[u8] = b"sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    const BODY: &[u8] = b"Hello, World!";
+
+    fn verify(signature: &[u8], body: &[u8]) -> Option<Result<(), Unverified>> {
+        let credentials = Credentials::parse(json!({"secret": "It's a Secret to Everybody"})).unwrap();
+        let verifier = GitHub.verifier(&credentials, None).unwrap();
+        let value = HeaderValue::from_bytes(signature).ok()?;
+        let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-hub-signature-256"), value)]);
+        Some(verifier(&Delivery { headers: &headers, body, now: Timestamp::UNIX_EPOCH }))
+    }
+
+    #[test]
+    fn the_published_vector_verifies_and_no_bit_of_it_can_change() {
+        assert_eq!(verify(SIGNATURE, BODY), Some(Ok(())));
+        let flip = |text: &[u8], at: usize| {
+            let mut flipped = text.to_vec();
+            flipped[at / 8] ^= 1 << (at % 8);
+            flipped
+        };
+        for at in 0..SIGNATURE.len() * 8 {
+            assert_ne!(verify(&flip(SIGNATURE, at), BODY), Some(Ok(())), "bit {at}");
+        }
+        for at in 0..BODY.len() * 8 {
+            assert_eq!(verify(SIGNATURE, &flip(BODY, at)), Some(Err(Unverified::Mismatch)), "bit {at}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_needed_and_nothing_else() {
+        let check = |credentials: Value, field: &str| {
+            let refusal = GitHub.verifier(&Credentials::parse(credentials).unwrap(), None).err().unwrap();
+            assert!(refusal.message.contains(field), "{}", refusal.message);
+        };
+        check(json!({}), "`credentials.secret`");
+        check(json!({"secret": ""}), "`credentials.secret`");
+        check(json!({"secret": "x", "sercet": "x"}), "`credentials.sercet`");
+    }
+}
