@@ -66,6 +66,7 @@ impl Reply {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
     pub(crate) fn error(status: u16, code: &'static str, message: impl ToString) -> Self {
         // Services differ in the case of "message"; the SDK reads both.
         let body = json!({"__type": code, "message": message.to_string(), "Message": message.to_string()});

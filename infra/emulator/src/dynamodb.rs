@@ -65,7 +65,7 @@ impl Tables {
         }
         let (database, operation, body) = (self.database.clone(), operation.to_owned(), body.to_vec());
         let done = tokio::task::spawn_blocking(move || dispatch(&database, &operation, &body));
-        done.await.unwrap_or_else(|error| Reply::internal(error))
+        done.await.unwrap_or_else(Reply::internal)
     }
 
     /// Sweeps expired items from time to time.

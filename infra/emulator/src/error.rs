@@ -43,10 +43,12 @@ pub enum EmulatorError {
 }
 
 impl EmulatorError {
+    #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
     pub(crate) fn resource(resource: &str, property: impl Into<String>, problem: impl ToString) -> Self {
         Self::Resource { resource: resource.to_owned(), property: property.into(), problem: problem.to_string() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
     pub(crate) fn engine(doing: impl Into<String>, cause: impl ToString) -> Self {
         Self::Engine { doing: doing.into(), cause: cause.to_string() }
     }

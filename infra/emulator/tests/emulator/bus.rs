@@ -1,4 +1,4 @@
-//! What PutEvents promises, and how deliveries are tried again.
+//! What `PutEvents` promises, and how deliveries are tried again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
