@@ -79,6 +79,11 @@ impl Entry {
         Self::fact(STEP_SOURCE, &envelope)
     }
 
+    /// Returns the envelope as JSON.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Returns the size as EventBridge counts it, without a `Time`.
     pub fn size_bytes(&self) -> usize {
         self.source.len() + self.detail_type.len() + self.detail.len()
@@ -200,6 +205,11 @@ mod tests {
         assert!(entry(ENTRY_LIMIT_BYTES).checked().is_ok());
         let refused = entry(ENTRY_LIMIT_BYTES + 1).checked().unwrap_err();
         assert_eq!(refused, TooLarge { size_bytes: ENTRY_LIMIT_BYTES + 1 });
+    }
+
+    #[test]
+    fn an_entry_shows_its_envelope() {
+        assert_eq!(entry(3).detail(), "xxx");
     }
 
     #[test]
