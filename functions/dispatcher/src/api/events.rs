@@ -1,0 +1,161 @@
+//! `/events/v1`: events of a client's own, and those that happened.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::Refusal;
+use shared::auth::Caller;
+use shared::bus::Entry;
+use shared::clock::derived_uuid;
+use shared::event::{CUSTOM_SOURCE, Envelope, EventId, StepFinished, Trace};
+use shared::http::{ErrorBody, JsonBody, List};
+use shared::rql::Rql;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::dispatcher::event_type;
+use crate::store::Receipt;
+
+/// The newest events of a type that a list can reach.
+const LIST_LIMIT: usize = 1_000;
+/// The longest idempotency key.
+const KEY_LIMIT_BYTES: usize = 255;
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// An event of a client's own.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct NewEvent {
+    /// What happened.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What it is about; an empty object if absent.
+    #[serde(default = "nothing")]
+    content: Value,
+}
+
+/// An event as lists show it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventView {
+    id: EventId,
+    /// What happened.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What it is about.
+    content: Value,
+    /// When it happened, in milliseconds since 1970.
+    creation_timestamp: i64,
+    /// When it was received, in milliseconds since 1970.
+    update_timestamp: i64,
+}
+
+/// Publishes an event; it is durable when this answers.
+///
+/// The same `Idempotency-Key` of the same client makes the same event, which starts no run again.
+#[utoipa::path(
+    post, path = "/events/v1", tag = "events", request_body = NewEvent,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters.")),
+    responses(
+        (status = 200, body = EventView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+        (status = 413, body = ErrorBody), (status = 503, body = ErrorBody),
+    ),
+)]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<NewEvent>,
+) -> Result<Json<EventView>, Refusal> {
+    check_type(&body.kind)?;
+    let id = match idempotency_key(&headers)? {
+        Some(key) => derived_uuid(&[b"event", caller.client_id().as_bytes(), key.as_bytes()]),
+        None => app.ids.uuid(),
+    };
+    let id = EventId::new(id.to_string());
+    let envelope = Envelope {
+        kind: body.kind,
+        tenant_id: caller.tenant_id().to_owned(),
+        time: app.clock.now(),
+        content: body.content,
+        trace: Trace::start(&id),
+        id,
+    };
+    let entry = Entry::fact(CUSTOM_SOURCE, &envelope).map_err(|error| Refusal::too_large(error.to_string()))?;
+    app.bus.publish(vec![entry]).await?;
+    let time = envelope.time.as_millisecond();
+    Ok(Json(EventView::new(envelope, time)))
+}
+
+/// Lists events of one type, the newest first.
+///
+/// The query string is RQL and must have `eq(type,…)`; the newest 1000 events of the type can be reached.
+#[utoipa::path(
+    get, path = "/events/v1", tag = "events",
+    responses(
+        (status = 200, body = List<EventView>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    ),
+)]
+pub(crate) async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
+    let query = Rql::parse(query.as_deref())?;
+    let events = if let Some(id) = query.eq("id") {
+        app.runs.receipt(&EventId::new(id)).await?.into_iter().collect()
+    } else {
+        let needed = || Refusal::invalid_rql("a list of events needs `eq(type,…)` or `eq(id,…)`");
+        app.runs.of_type(query.eq("type").ok_or_else(needed)?, LIST_LIMIT).await?
+    };
+    let events: Vec<EventView> = events.into_iter().map(EventView::from).collect();
+    query.apply(&events).map(Json)
+}
+
+/// Refuses types that only the system's own commands and answers have.
+fn check_type(kind: &str) -> Result<(), Refusal> {
+    event_type("type", kind)?;
+    if kind == StepFinished::TYPE || kind.ends_with(".requested") {
+        return Err(Refusal::field("type", "must not be `step.finished` or end with `.requested`"));
+    }
+    Ok(())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=KEY_LIMIT_BYTES).contains(&key.len()));
+    let rule = format!("must have 1 to {KEY_LIMIT_BYTES} printable ASCII characters");
+    key.map(Some).ok_or_else(|| Refusal::field("Idempotency-Key", rule))
+}
+
+fn nothing() -> Value {
+    Value::Object(Map::new())
+}
+
+impl EventView {
+    fn new(envelope: Envelope, update_timestamp: i64) -> Self {
+        let Envelope { id, kind, time, content, .. } = envelope;
+        Self { id, kind, content, creation_timestamp: time.as_millisecond(), update_timestamp }
+    }
+}
+
+impl From<Receipt> for EventView {
+    fn from(receipt: Receipt) -> Self {
+        let received_at = receipt.received_at.as_millisecond();
+        Self::new(receipt.event.envelope, received_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_fakes_commands_or_answers() {
+        let check = |kind: &str, expected: bool| assert_eq!(check_type(kind).is_ok(), expected, "{kind}");
+        check("user_deleted", true);
+        check("order.paid", true);
+        check("task.requested", false);
+        check("step.finished", false);
+        check("#id", false);
+        check("", false);
+    }
+}

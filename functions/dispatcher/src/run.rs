@@ -1,0 +1,256 @@
+//! A run: one dispatcher working on one event, step by step; its decisions are pure.
+//!
+//! [`Run::start`], [`Run::apply`] with [`Run::advance`], and [`Run::sweep`] change a run and return the commands that the
+//! change calls for. A terminal step or run never changes again.
+
+mod advance;
+mod size;
+mod start;
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::bus::Entry;
+use shared::event::{DispatcherId, EventId, StepError, StepId};
+use utoipa::ToSchema;
+
+use crate::dispatcher::{Action, Graph};
+use crate::template::{Outcome, Scope};
+
+pub(crate) use advance::Applied;
+
+/// How long a command may stay without an answer before it is sent again, for the first time.
+const FIRST_PATIENCE: SignedDuration = SignedDuration::from_mins(1);
+/// How long at most.
+const LAST_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
+/// How long a step without a timeout may go without any answer before it fails.
+const UNANSWERED_LIMIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// One dispatcher working on one event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Run {
+    pub(crate) event_id: EventId,
+    pub(crate) dispatcher_id: DispatcherId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dispatcher_name: Option<String>,
+    pub(crate) status: RunStatus,
+    pub(crate) started_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) finished_at: Option<Timestamp>,
+    pub(crate) steps: Vec<Step>,
+    /// When commands were last sent again, and how often in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) swept_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) sweeps: u32,
+    /// Counts the writes of the row, from 1.
+    pub(crate) version: u64,
+    /// When the row may be deleted, in seconds since 1970.
+    pub(crate) expires_at: i64,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum RunStatus {
+    /// At least one step is under way.
+    Running,
+    /// Steps wait for the outside world or for their time, and nothing else is under way.
+    Waiting,
+    /// Every step is over and none failed, but where that was allowed.
+    Succeeded,
+    /// Every step is over and at least one failed.
+    Failed,
+}
+
+/// One action within a run, as it was when the event happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    pub(crate) status: StepState,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) attempts: Vec<Attempt>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<StepError>,
+    /// Why the step was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum StepState {
+    /// It waits for the steps that it depends on.
+    Pending,
+    /// Its command is sent, or will be at a set time.
+    Requested,
+    /// Its function has answered that it waits.
+    Waiting,
+    /// It is done.
+    Succeeded,
+    /// It failed in its last attempt.
+    Failed,
+    /// It was not to be done.
+    Skipped,
+}
+
+/// One try at a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Attempt {
+    /// Counts from 1.
+    pub(crate) attempt: u32,
+    /// When its command was or will be sent.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) requested_at: Timestamp,
+    /// When the work began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) started_at: Option<Timestamp>,
+    /// When it began to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) waiting_at: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) finished_at: Option<Timestamp>,
+    /// Where it stands.
+    pub(crate) status: StepState,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<StepError>,
+}
+
+/// What a change of a run calls for.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(crate) id: StepId,
+    pub(crate) when: When,
+}
+
+/// When a command is sent.
+#[derive(Debug, Clone)]
+pub(crate) enum When {
+    /// At once.
+    Now(Entry),
+    /// Later, by a schedule.
+    At(Timestamp),
+}
+
+impl StepState {
+    /// Whether nothing changes any more.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped)
+    }
+
+    /// Returns the name of the state.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Requested => "requested",
+            Self::Waiting => "waiting",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl Step {
+    /// Returns the name, unique within the run.
+    pub(crate) fn name(&self) -> &str {
+        self.action.step_name()
+    }
+
+    /// Returns the number of the attempt that is under way or was the last.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempts.last().map_or(0, |attempt| attempt.attempt)
+    }
+
+    /// Whether an attempt at the step was ever answered.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.waiting_at.is_some() || attempt.finished_at.is_some())
+    }
+
+    fn requested_at(&self) -> Option<Timestamp> {
+        self.attempts.last().map(|attempt| attempt.requested_at)
+    }
+
+    /// Returns when the attempt that is under way fails, if nothing else happens.
+    fn deadline(&self) -> Option<Timestamp> {
+        let limit = match (self.status, self.action.timeout_seconds) {
+            (StepState::Requested | StepState::Waiting, Some(seconds)) => SignedDuration::from_secs(seconds.into()),
+            (StepState::Requested, None) => UNANSWERED_LIMIT,
+            _ => return None,
+        };
+        self.requested_at()?.checked_add(limit).ok()
+    }
+}
+
+impl Run {
+    /// Whether nothing changes any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.status, RunStatus::Succeeded | RunStatus::Failed)
+    }
+
+    /// Returns when the attempt that is under way was or will be requested, if it is this one.
+    pub(crate) fn due_at(&self, id: &StepId) -> Option<Timestamp> {
+        let step = self.steps.iter().find(|step| step.name() == id.step && step.attempt() == id.attempt)?;
+        step.requested_at()
+    }
+
+    /// Names an attempt at one of the steps.
+    fn step_id(&self, index: usize, attempt: u32) -> StepId {
+        StepId {
+            event_id: self.event_id.clone(),
+            dispatcher_id: self.dispatcher_id.clone(),
+            step: self.steps[index].name().to_owned(),
+            attempt,
+        }
+    }
+
+    /// Returns when the sweeper must look at the run, if nothing happens before.
+    pub(crate) fn next_check(&self) -> Option<Timestamp> {
+        let checks = self.steps.iter().filter_map(|step| {
+            let resend = (step.status == StepState::Requested).then(|| self.resend_at(step)).flatten();
+            resend.into_iter().chain(step.deadline()).min()
+        });
+        checks.min()
+    }
+
+    /// Returns when the command of a requested step is sent again: after a minute, then ever later.
+    fn resend_at(&self, step: &Step) -> Option<Timestamp> {
+        let requested_at = step.requested_at()?;
+        let from = self.swept_at.map_or(requested_at, |swept_at| swept_at.max(requested_at));
+        let patience = FIRST_PATIENCE.saturating_mul(1 << self.sweeps.min(16)).min(LAST_PATIENCE);
+        from.checked_add(patience).ok()
+    }
+
+    /// Returns what a step can see: the event, and the steps that it depends on as far as they are over.
+    fn scope<'a>(&'a self, index: usize, graph: Option<&Graph>, event: &'a Value) -> Scope<'a> {
+        let steps =
+            self.steps.iter().enumerate().filter(|(other, step)| {
+                step.status.is_over() && graph.is_some_and(|graph| graph.depends(index, *other))
+            });
+        let outcome = |(_, step): (usize, &'a Step)| Outcome {
+            name: step.name(),
+            status: step.status.as_str(),
+            output: step.output.as_ref(),
+            error: step.error.as_ref(),
+        };
+        Scope { event, steps: steps.map(outcome).collect() }
+    }
+
+    /// Returns who depends on whom; `None` for actions that no check has let through.
+    fn graph(&self) -> Option<Graph> {
+        Graph::new(self.steps.iter().map(|step| &step.action)).ok()
+    }
+}

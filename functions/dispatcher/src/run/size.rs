@@ -1,0 +1,106 @@
+//! Keeps a run within what one DynamoDB item can hold.
+
+use std::io;
+
+use serde::Serialize;
+use shared::event::StepError;
+
+use super::Run;
+
+/// The most that the JSON of a run may have; DynamoDB takes 400 KB with the other attributes.
+const RUN_LIMIT_BYTES: usize = 395_000;
+/// How much of an error stays with the step and with each attempt, as JSON.
+const KIND_LIMIT_BYTES: usize = 20;
+const NAME_LIMIT_BYTES: usize = 60;
+const STEP_MESSAGE_LIMIT_BYTES: usize = 600;
+const ATTEMPT_MESSAGE_LIMIT_BYTES: usize = 100;
+/// The most that a run grows by one more attempt, and by the end of a step without its output.
+const ATTEMPT_RESERVE_BYTES: usize = 450;
+const STEP_RESERVE_BYTES: usize = 800;
+
+impl Run {
+    /// Whether the run fits into its row, whatever may still happen to the steps that are not over.
+    ///
+    /// The limits of a dispatcher make sure that a run without outputs always does.
+    pub(super) fn fits(&self) -> bool {
+        let open = self.steps.iter().filter(|step| !step.status.is_over());
+        let reserve = open.map(|step| {
+            let attempts = step.action.retry.attempts.saturating_sub(step.attempt()) as usize;
+            (attempts + 1) * ATTEMPT_RESERVE_BYTES + STEP_RESERVE_BYTES
+        });
+        json_bytes(self) + reserve.sum::<usize>() <= RUN_LIMIT_BYTES
+    }
+}
+
+/// Shortens an error to what a step keeps.
+pub(super) fn for_step(error: &StepError) -> StepError {
+    shortened(error, STEP_MESSAGE_LIMIT_BYTES)
+}
+
+/// Shortens an error to what an attempt keeps.
+pub(super) fn for_attempt(error: &StepError) -> StepError {
+    shortened(error, ATTEMPT_MESSAGE_LIMIT_BYTES)
+}
+
+/// Shortens the reason why a step was skipped.
+pub(super) fn for_reason(reason: &str) -> String {
+    cut(reason, STEP_MESSAGE_LIMIT_BYTES)
+}
+
+fn shortened(error: &StepError, message_bytes: usize) -> StepError {
+    StepError {
+        kind: error.kind.as_deref().map(|kind| cut(kind, KIND_LIMIT_BYTES)),
+        name: cut(&error.name, NAME_LIMIT_BYTES),
+        message: cut(&error.message, message_bytes),
+    }
+}
+
+/// Cuts a text so that its JSON has no more than so many bytes, and shows that it was cut.
+fn cut(text: &str, limit_bytes: usize) -> String {
+    let mut used_bytes = 0;
+    for (at, char) in text.char_indices() {
+        used_bytes += match char {
+            '"' | '\\' | '\n' | '\r' | '\t' => 2,
+            '\0'..='\u{1f}' => 6,
+            char => char.len_utf8(),
+        };
+        if used_bytes > limit_bytes {
+            return format!("{}…", &text[..at]);
+        }
+    }
+    text.to_owned()
+}
+
+/// Counts the bytes of a value's JSON without keeping them.
+fn json_bytes(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        Err(_) => usize::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_by_the_bytes_of_their_json() {
+        let check = |text: &str, limit: usize, expected: &str| assert_eq!(cut(text, limit), expected, "{text:?}");
+        check("short", 5, "short");
+        check("longer", 5, "longe…");
+        check("\0\0", 6, "\0…");
+        check("äöü", 5, "äö…");
+        check("\"\"\"", 4, "\"\"…");
+    }
+}

@@ -1,0 +1,433 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use shared::event::{Envelope, EventId, StepError, StepFinished, StepId, Trace};
+
+use super::{Applied, Command, Run, RunStatus, StepState, When};
+use crate::dispatcher::tests::dispatcher;
+use crate::event::Event;
+
+fn start_time() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    start_time() + SignedDuration::from_secs(seconds)
+}
+
+fn event() -> Event {
+    let id = EventId::new("e1");
+    Event::new(Envelope {
+        kind: "order.paid".to_owned(),
+        tenant_id: "t".to_owned(),
+        time: start_time(),
+        content: json!({"email": "ada@example.org", "total": 12}),
+        trace: Trace::start(&id),
+        id,
+    })
+}
+
+fn start(actions: Value) -> (Run, Vec<Command>) {
+    let dispatcher = dispatcher(json!({"eventType": "order.paid", "name": "d", "actions": actions})).unwrap();
+    Run::start(&event(), &dispatcher, start_time(), 0)
+}
+
+fn id(run: &Run, step: &str, attempt: u32) -> StepId {
+    let (event_id, dispatcher_id) = (run.event_id.clone(), run.dispatcher_id.clone());
+    StepId { event_id, dispatcher_id, step: step.to_owned(), attempt }
+}
+
+/// Names the steps and attempts of commands, with the second of those that come later.
+fn names(commands: &[Command]) -> String {
+    let name = |command: &Command| match &command.when {
+        When::Now(_) => format!("{}#{}", command.id.step, command.id.attempt),
+        When::At(time) => {
+            format!("{}#{}@{}", command.id.step, command.id.attempt, time.duration_since(start_time()).as_secs())
+        }
+    };
+    commands.iter().map(name).collect::<Vec<_>>().join(" ")
+}
+
+/// Gives an answer as the function would take it, and names the commands that follow; `late` if it changed nothing.
+fn answer(run: &mut Run, answer: &StepFinished, second: i64) -> String {
+    if run.apply(answer, at(second)) == Applied::Late {
+        return "late".to_owned();
+    }
+    match run.needs_event(&answer.id) {
+        true => names(&run.advance(&answer.id, &event(), at(second))),
+        false => {
+            run.close(at(second));
+            String::new()
+        }
+    }
+}
+
+fn succeed(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
+    let finished = StepFinished::succeeded(id(run, step, attempt), json!({"from": step}));
+    answer(run, &finished, second)
+}
+
+fn fail(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
+    let finished = StepFinished::failed(id(run, step, attempt), StepError::invocation("Broken", "it broke"));
+    answer(run, &finished, second)
+}
+
+fn wait(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
+    let waiting = StepFinished::waiting(id(run, step, attempt));
+    answer(run, &waiting, second)
+}
+
+fn states(run: &Run) -> String {
+    let states: Vec<_> = run.steps.iter().map(|step| format!("{}:{}", step.name(), step.status.as_str())).collect();
+    format!("{:?} {}", run.status, states.join(" "))
+}
+
+fn detail(command: &Command) -> Value {
+    match &command.when {
+        When::Now(entry) => serde_json::from_str(entry.detail()).unwrap(),
+        When::At(_) => panic!("the command is scheduled"),
+    }
+}
+
+#[test]
+fn a_command_carries_the_filled_in_action_and_the_whole_event() {
+    let (_, commands) = start(json!([
+        {"type": "task", "name": "a", "functionName": "f", "data": {"to": "{{ event.content.email }}", "n": "{{event.content.total}}"}},
+    ]));
+    let detail = detail(&commands[0]);
+    assert_eq!(detail["type"], "task.requested");
+    assert_eq!(detail["trace"]["depth"], 1);
+    let content = &detail["content"];
+    assert_eq!(content["action"], json!({"functionName": "f", "data": {"to": "ada@example.org", "n": 12}}));
+    assert_eq!(content["event"], event().value);
+    assert_eq!((&content["step"], &content["attempt"]), (&json!("a"), &json!(1)));
+}
+
+#[test]
+fn steps_run_side_by_side_unless_one_waits_for_others() {
+    let (mut run, commands) = start(json!([
+        {"type": "x", "name": "a"},
+        {"type": "x", "name": "b"},
+        {"type": "x", "name": "c", "dependencies": ["a", "b"], "data": "{{ steps.a.output.from }}"},
+        {"type": "x", "name": "d", "dependencies": ["c"]},
+    ]));
+    assert_eq!(names(&commands), "a#1 b#1");
+    assert_eq!(succeed(&mut run, "a", 1, 1), "");
+    assert_eq!(states(&run), "Running a:succeeded b:requested c:pending d:pending");
+    assert_eq!(succeed(&mut run, "b", 1, 2), "c#1");
+    assert_eq!(detail(&run.requested(&event(), at(2), |_, _| true)[0])["content"]["action"], json!({"data": "a"}));
+    assert_eq!(succeed(&mut run, "c", 1, 3), "d#1");
+    assert_eq!(succeed(&mut run, "d", 1, 4), "");
+    assert_eq!(states(&run), "Succeeded a:succeeded b:succeeded c:succeeded d:succeeded");
+    assert_eq!(run.finished_at, Some(at(4)));
+}
+
+#[test]
+fn a_failure_skips_what_depends_on_it_and_lets_the_rest_finish() {
+    let (mut run, _) = start(json!([
+        {"type": "x", "name": "a"},
+        {"type": "x", "name": "b", "dependencies": ["a"]},
+        {"type": "x", "name": "c", "dependencies": ["b"]},
+        {"type": "x", "name": "d"},
+    ]));
+    assert_eq!(fail(&mut run, "a", 1, 1), "");
+    assert_eq!(states(&run), "Running a:failed b:skipped c:skipped d:requested");
+    assert_eq!(run.steps[1].reason.as_deref(), Some("`a` failed"));
+    assert_eq!(run.steps[2].reason.as_deref(), Some("`b` was skipped"));
+    assert_eq!(succeed(&mut run, "d", 1, 2), "");
+    assert_eq!(run.status, RunStatus::Failed);
+}
+
+#[test]
+fn a_failure_that_may_happen_is_visible_to_what_depends_on_it() {
+    let (mut run, _) = start(json!([
+        {"type": "x", "name": "a", "onFailure": "continue"},
+        {"type": "x", "name": "b", "dependencies": ["a"], "why": "{{ steps.a.error.name }}", "was": "{{ steps.a.status }}"},
+    ]));
+    assert_eq!(fail(&mut run, "a", 1, 1), "b#1");
+    let command = &run.requested(&event(), at(1), |_, _| true)[0];
+    assert_eq!(detail(command)["content"]["action"], json!({"why": "Broken", "was": "failed"}));
+    assert_eq!(succeed(&mut run, "b", 1, 2), "");
+    assert_eq!(run.status, RunStatus::Succeeded);
+}
+
+#[test]
+fn a_condition_decides_over_the_event_and_earlier_steps() {
+    let (mut run, commands) = start(json!([
+        {"type": "x", "name": "small", "condition": {"event": {"content": {"total": [{"numeric": ["<", 10]}]}}}},
+        {"type": "x", "name": "large", "condition": {"event": {"content": {"total": [{"numeric": [">=", 10]}]}}}},
+        {"type": "x", "name": "after", "dependencies": ["large"], "condition": {"steps": {"large": {"output": {"from": ["large"]}}}}},
+        {"type": "x", "name": "never", "dependencies": ["large"], "condition": {"steps": {"large": {"status": ["failed"]}}}},
+    ]));
+    assert_eq!(names(&commands), "large#1");
+    assert!(run.steps[0].reason.as_deref().unwrap().contains("event.content.total"));
+    assert_eq!(succeed(&mut run, "large", 1, 1), "after#1");
+    assert_eq!(states(&run), "Running small:skipped large:succeeded after:requested never:skipped");
+    assert_eq!(succeed(&mut run, "after", 1, 2), "");
+    assert_eq!(run.status, RunStatus::Succeeded);
+}
+
+#[test]
+fn a_run_whose_steps_are_all_skipped_is_over_at_once() {
+    let (run, commands) = start(json!([{"type": "x", "name": "a", "condition": {"event": {"type": ["other"]}}}]));
+    assert_eq!((names(&commands).as_str(), run.status), ("", RunStatus::Succeeded));
+    assert_eq!(run.next_check(), None);
+}
+
+#[test]
+fn a_value_that_is_missing_fails_the_step_and_names_it() {
+    let (run, commands) = start(json!([
+        {"type": "x", "name": "a", "to": "{{ event.content.phone }}", "retry": {"attempts": 3}},
+        {"type": "x", "name": "b"},
+    ]));
+    assert_eq!(names(&commands), "b#1");
+    let error = run.steps[0].error.clone().unwrap();
+    assert_eq!(error.name, "TemplateError");
+    assert!(error.message.contains("event.content.phone"), "{}", error.message);
+    assert_eq!(run.steps[0].status, StepState::Failed);
+}
+
+#[test]
+fn a_command_that_the_bus_cannot_take_fails_the_step() {
+    let (mut run, _) = start(json!([
+        {"type": "x", "name": "a"},
+        {"type": "x", "name": "b", "dependencies": ["a"], "twice": "{{ steps.a.output }}{{ steps.a.output }}{{ steps.a.output }}"},
+    ]));
+    let large = StepFinished::succeeded(id(&run, "a", 1), json!("x".repeat(100_000)));
+    assert_eq!(answer(&mut run, &large, 1), "");
+    assert_eq!(run.steps[1].error.as_ref().unwrap().name, "CommandTooLarge");
+    assert_eq!(run.status, RunStatus::Failed);
+}
+
+#[test]
+fn outputs_that_do_not_fit_into_the_row_fail_their_step() {
+    let actions: Vec<_> =
+        (0..5).map(|n| json!({"type": "x", "name": format!("s{n}"), "retry": {"attempts": 2}})).collect();
+    let (mut run, _) = start(json!(actions));
+    let long = StepFinished::succeeded(id(&run, "s0", 1), json!("x".repeat(140_000)));
+    assert_eq!(answer(&mut run, &long, 1), "");
+    assert_eq!(run.steps[0].error.as_ref().unwrap().name, "OutputTooLarge");
+    for step in ["s1", "s2", "s3", "s4"] {
+        let large = StepFinished::succeeded(id(&run, step, 1), json!("x".repeat(120_000)));
+        assert_eq!(answer(&mut run, &large, 2), "");
+    }
+    assert_eq!(states(&run), "Failed s0:failed s1:succeeded s2:succeeded s3:succeeded s4:failed");
+    assert!(serde_json::to_string(&run).unwrap().len() < 400_000);
+}
+
+#[test]
+fn the_largest_run_without_outputs_fits_into_its_row() {
+    let actions: Vec<_> = (0..100)
+        .map(|n| json!({"type": "x", "name": format!("s{n:03}"), "data": "x".repeat(870), "retry": {"attempts": 2}}))
+        .collect();
+    let (mut run, _) = start(json!(actions));
+    for n in 0..200 {
+        let step = format!("s{:03}", n / 2);
+        let error = StepError { kind: Some("\0".repeat(99)), name: "\"".repeat(999), message: "\n\u{1}".repeat(9999) };
+        let failed = StepFinished::failed(id(&run, &step, n % 2 + 1), error).started_at(at(1));
+        assert_eq!(run.apply(&StepFinished::waiting(id(&run, &step, n % 2 + 1)), at(1)), Applied::Changed);
+        answer(&mut run, &failed, 1);
+    }
+    assert_eq!(run.status, RunStatus::Failed);
+    assert!(serde_json::to_string(&run).unwrap().len() < 395_000);
+}
+
+#[test]
+fn a_failed_attempt_is_followed_by_the_next_at_once_or_later() {
+    let (mut run, _) = start(json!([
+        {"type": "x", "name": "now", "retry": {"attempts": 2}},
+        {"type": "x", "name": "later", "retry": {"attempts": 3, "delaySeconds": 30, "backoff": "exponential"}},
+    ]));
+    assert_eq!(fail(&mut run, "now", 1, 1), "now#2");
+    assert_eq!(fail(&mut run, "now", 1, 1), "late");
+    assert_eq!(fail(&mut run, "now", 2, 2), "");
+    assert_eq!(run.steps[0].status, StepState::Failed);
+    assert_eq!(fail(&mut run, "later", 1, 10), "later#2@40");
+    assert_eq!(names(&run.requested(&event(), at(39), |_, _| true)), "later#2@40");
+    assert_eq!(names(&run.requested(&event(), at(40), |_, _| true)), "later#2");
+    assert_eq!(fail(&mut run, "later", 2, 50), "later#3@110");
+    assert_eq!(succeed(&mut run, "later", 3, 111), "");
+    assert_eq!(states(&run), "Failed now:failed later:succeeded");
+    let statuses: Vec<_> = run.steps[1].attempts.iter().map(|attempt| attempt.status.as_str()).collect();
+    assert_eq!(statuses, ["failed", "failed", "succeeded"]);
+}
+
+#[test]
+fn late_and_repeated_answers_change_nothing() {
+    let (mut run, _) = start(json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
+    assert_eq!(wait(&mut run, "a", 1, 1), "");
+    assert_eq!(wait(&mut run, "a", 1, 2), "late");
+    assert_eq!(succeed(&mut run, "a", 1, 3), "");
+    let before = run.clone();
+    assert_eq!(wait(&mut run, "a", 1, 4), "late");
+    assert_eq!(fail(&mut run, "a", 1, 4), "late");
+    assert_eq!(succeed(&mut run, "b", 2, 4), "late");
+    assert_eq!(succeed(&mut run, "gone", 1, 4), "late");
+    assert_eq!(Run { sweeps: before.sweeps, ..run }, before);
+}
+
+#[test]
+fn a_run_that_only_waits_is_waiting() {
+    let (mut run, _) = start(json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b", "dependencies": ["a"]}]));
+    assert_eq!(wait(&mut run, "a", 1, 1), "");
+    assert_eq!(states(&run), "Waiting a:waiting b:pending");
+    assert_eq!(run.next_check(), None, "nothing but the outside world can move it on");
+    assert_eq!(succeed(&mut run, "a", 1, 90_000), "b#1");
+}
+
+#[test]
+fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
+    let (mut run, _) = start(json!([
+        {"type": "x", "name": "a"},
+        {"type": "x", "name": "skipped", "dependencies": ["a"], "condition": {"event": {"type": ["no"]}}, "onFailure": "continue"},
+        {"type": "x", "name": "c", "dependencies": ["skipped"]},
+        {"type": "x", "name": "other"},
+        {"type": "x", "name": "again", "retry": {"attempts": 2}},
+    ]));
+    assert_eq!(succeed(&mut run, "a", 1, 1), "c#1");
+    assert_eq!(fail(&mut run, "again", 1, 1), "again#2");
+    let followed = |step: &str| names(&run.requested_by(&id(&run, step, 1), &event(), at(2)));
+    assert_eq!(followed("a"), "c#1");
+    assert_eq!(followed("again"), "again#2");
+    assert_eq!(followed("other"), "");
+}
+
+#[test]
+fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
+    let (mut run, _) = start(json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
+    assert_eq!(wait(&mut run, "b", 1, 1), "");
+    let sweep = |run: &mut Run, second: i64| run.sweep(&event(), at(second)).map(|commands| names(&commands));
+    assert_eq!(run.touched_at(), Some(at(0)));
+    assert_eq!(sweep(&mut run, 59), None);
+    assert_eq!(sweep(&mut run, 60).as_deref(), Some("a#1"));
+    assert_eq!(sweep(&mut run, 179), None);
+    assert_eq!(sweep(&mut run, 180).as_deref(), Some("a#1"));
+    assert_eq!(run.next_check(), Some(at(180 + 240)));
+    assert_eq!(succeed(&mut run, "b", 1, 200), "");
+    assert_eq!(sweep(&mut run, 240).as_deref(), Some("a#1"));
+}
+
+#[test]
+fn the_sweeper_fails_attempts_past_their_deadline() {
+    let (mut run, _) = start(json!([
+        {"type": "x", "name": "a", "timeoutSeconds": 100, "retry": {"attempts": 2}},
+        {"type": "x", "name": "b", "dependencies": ["a"]},
+    ]));
+    assert_eq!(wait(&mut run, "a", 1, 1), "");
+    let sweep = |run: &mut Run, second: i64| run.sweep(&event(), at(second)).map(|commands| names(&commands));
+    assert_eq!(run.next_check(), Some(at(100)));
+    assert_eq!(sweep(&mut run, 99), None);
+    assert_eq!(sweep(&mut run, 100).as_deref(), Some("a#2"));
+    assert_eq!(succeed(&mut run, "a", 1, 101), "late");
+    assert_eq!(sweep(&mut run, 200).as_deref(), Some(""));
+    assert_eq!(states(&run), "Failed a:failed b:skipped");
+    assert_eq!(run.steps[0].error.as_ref().unwrap().name, "TimedOut");
+}
+
+#[test]
+fn a_command_that_nothing_ever_answers_fails_after_a_day() {
+    let (mut run, _) = start(json!([{"type": "nobody", "name": "a"}]));
+    let mut second = 0;
+    while let Some(check) = run.next_check() {
+        second = check.duration_since(start_time()).as_secs();
+        assert!(run.sweep(&event(), check).is_some());
+    }
+    assert_eq!(second, 86_400);
+    assert_eq!(run.steps[0].error.as_ref().unwrap().name, "Unanswered");
+    assert!(run.steps[0].error.as_ref().unwrap().message.contains("nobody.requested"));
+}
+
+#[test]
+fn a_lost_schedule_is_replaced_by_the_sweeper() {
+    let (mut run, _) = start(json!([{"type": "x", "name": "a", "retry": {"attempts": 2, "delaySeconds": 600}}]));
+    assert_eq!(fail(&mut run, "a", 1, 0), "a#2@600");
+    assert_eq!(run.next_check(), Some(at(660)));
+    assert_eq!(run.sweep(&event(), at(660)).map(|commands| names(&commands)).as_deref(), Some("a#2"));
+}
+
+/// Actions whose dependencies point backwards, so that they have no cycle.
+fn any_actions() -> impl Strategy<Value = Value> {
+    let action = (any::<u8>(), 1_u32..4, any::<bool>(), any::<bool>(), 0_u32..2);
+    prop::collection::vec(action, 1..8).prop_map(|actions| {
+        let actions = actions.into_iter().enumerate().map(|(n, (parents, attempts, goes_on, has_condition, delay))| {
+            let dependencies: Vec<_> =
+                (0..n).filter(|m| parents >> (m % 8) & 1 == 1).map(|m| format!("s{m}")).collect();
+            let mut action = json!({
+                "type": "x", "name": format!("s{n}"), "dependencies": dependencies,
+                "retry": {"attempts": attempts, "delaySeconds": delay * 5},
+                "onFailure": if goes_on { "continue" } else { "fail" },
+            });
+            if has_condition && n % 3 == 2 {
+                action["condition"] = json!({"event": {"content": {"total": [{"numeric": ["=", 13]}]}}});
+            }
+            action
+        });
+        actions.collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_run_ends_asks_once_per_attempt_and_never_takes_back(
+        actions in any_actions(), choices in prop::collection::vec((any::<u16>(), 0_u8..5), 0..120),
+    ) {
+        let (mut run, commands) = start(actions);
+        let mut asked = BTreeSet::new();
+        let mut open: Vec<StepId> = Vec::new();
+        let take = |commands: Vec<Command>, asked: &mut BTreeSet<(String, u32)>, open: &mut Vec<StepId>| {
+            for command in commands {
+                assert!(asked.insert((command.id.step.clone(), command.id.attempt)), "asked twice: {:?}", command.id);
+                open.push(command.id);
+            }
+        };
+        take(commands, &mut asked, &mut open);
+        let mut given: Vec<StepFinished> = Vec::new();
+        let mut over: BTreeMap<String, StepState> = BTreeMap::new();
+        // Random answers first, also repeated and late ones; then every open one succeeds.
+        let then_all = std::iter::repeat_n((0_u16, 0_u8), 200);
+        for (second, (pick, kind)) in choices.into_iter().chain(then_all).enumerate() {
+            if open.is_empty() {
+                break;
+            }
+            let id = open[usize::from(pick) % open.len()].clone();
+            let finished = match kind {
+                0 => StepFinished::succeeded(id.clone(), json!({"n": second})),
+                1 => StepFinished::failed(id.clone(), StepError::invocation("Broken", "")),
+                2 => StepFinished::waiting(id.clone()),
+                _ => match given.get(usize::from(pick) % given.len().max(1)) {
+                    Some(earlier) => earlier.clone(),
+                    None => continue,
+                },
+            };
+            let now = at(i64::try_from(second).unwrap());
+            let before = run.clone();
+            if run.apply(&finished, now) == Applied::Changed {
+                prop_assert!(!before.is_over());
+                let commands = if run.needs_event(&finished.id) {
+                    run.advance(&finished.id, &event(), now)
+                } else {
+                    run.close(now);
+                    Vec::new()
+                };
+                take(commands, &mut asked, &mut open);
+            }
+            if kind < 2 {
+                open.retain(|other| *other != id);
+            }
+            given.push(finished);
+            for (name, status) in &over {
+                let step = run.steps.iter().find(|step| step.name() == name).unwrap();
+                prop_assert_eq!(step.status, *status, "{} was over", name);
+            }
+            let now_over = run.steps.iter().filter(|step| step.status.is_over());
+            over.extend(now_over.map(|step| (step.name().to_owned(), step.status)));
+        }
+        prop_assert!(run.is_over(), "{}", states(&run));
+        prop_assert!(run.steps.iter().all(|step| step.status.is_over()));
+        prop_assert_eq!(run.next_check(), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! The filters of placeholders: each takes one value and gives one.
+
+use serde_json::{Number, Value};
+
+use super::text_of;
+
+/// What happens to a value on its way into a field.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Filter {
+    /// Replaces a value that is missing or null.
+    Default(Value),
+    Upper,
+    Lower,
+    Trim,
+    /// Writes the value as JSON text.
+    Json,
+    /// Joins a list with a text between its items.
+    Join(String),
+    First,
+    Last,
+    /// Counts the characters of a text, the items of a list or the members of an object.
+    Length,
+    /// Writes the value as text.
+    Text,
+    /// Reads a number from text.
+    Number,
+}
+
+impl Filter {
+    /// Finds a filter by its name and argument, or says what is wrong.
+    pub(super) fn named(name: &str, argument: Option<Value>) -> Result<Self, String> {
+        let filter = match (name, argument) {
+            ("default", Some(value)) => return Ok(Self::Default(value)),
+            ("join", Some(Value::String(between))) => return Ok(Self::Join(between)),
+            ("default" | "join", _) => {
+                return Err(format!("the filter {name} needs one argument, as in `{name}(\"…\")`"));
+            }
+            ("upper", None) => Self::Upper,
+            ("lower", None) => Self::Lower,
+            ("trim", None) => Self::Trim,
+            ("json", None) => Self::Json,
+            ("first", None) => Self::First,
+            ("last", None) => Self::Last,
+            ("length", None) => Self::Length,
+            ("string", None) => Self::Text,
+            ("number", None) => Self::Number,
+            (_, None) => return Err(format!("no filter `{name}` exists")),
+            (_, Some(_)) => return Err(format!("no filter `{name}` that takes an argument exists")),
+        };
+        Ok(filter)
+    }
+
+    /// Applies the filter, or says which type it cannot take.
+    pub(super) fn apply(&self, value: Value) -> Result<Value, String> {
+        let value = match (self, value) {
+            (Self::Default(_), value) => value,
+            (Self::Upper, Value::String(text)) => text.to_uppercase().into(),
+            (Self::Lower, Value::String(text)) => text.to_lowercase().into(),
+            (Self::Trim, Value::String(text)) => text.trim().into(),
+            (Self::Json, value) => value.to_string().into(),
+            (Self::Join(between), Value::Array(items)) => {
+                items.into_iter().map(text_of).collect::<Vec<_>>().join(between).into()
+            }
+            (Self::First, Value::Array(items)) => items.into_iter().next().unwrap_or_default(),
+            (Self::Last, Value::Array(items)) => items.into_iter().next_back().unwrap_or_default(),
+            (Self::Length, Value::String(text)) => text.chars().count().into(),
+            (Self::Length, Value::Array(items)) => items.len().into(),
+            (Self::Length, Value::Object(members)) => members.len().into(),
+            (Self::Text, value) => text_of(value).into(),
+            (Self::Number, Value::Number(number)) => number.into(),
+            (Self::Number, Value::String(text)) => number(&text)?,
+            (filter, value) => return Err(format!("{} cannot take {}", filter.name(), kind(&value))),
+        };
+        Ok(value)
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Default(_) => "default",
+            Self::Upper => "upper",
+            Self::Lower => "lower",
+            Self::Trim => "trim",
+            Self::Json => "json",
+            Self::Join(_) => "join",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::Length => "length",
+            Self::Text => "string",
+            Self::Number => "number",
+        }
+    }
+}
+
+fn number(text: &str) -> Result<Value, String> {
+    let text = text.trim();
+    let number = text.parse::<i64>().ok().map(Number::from);
+    let number = number.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));
+    number.map(Value::Number).ok_or_else(|| "number cannot read this text".to_owned())
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_filter_takes_what_it_can_and_refuses_the_rest() {
+        let check = |name: &str, argument: Option<Value>, value: Value, expected: Option<Value>| {
+            let got = Filter::named(name, argument).unwrap().apply(value.clone()).ok();
+            assert_eq!(got, expected, "{value} | {name}");
+        };
+        check("upper", None, json!("aß"), Some(json!("ASS")));
+        check("upper", None, json!(1), None);
+        check("lower", None, json!("ÀB"), Some(json!("àb")));
+        check("trim", None, json!(" a \n"), Some(json!("a")));
+        check("json", None, json!({"a": [1]}), Some(json!(r#"{"a":[1]}"#)));
+        check("join", Some(json!(", ")), json!(["a", 1, null]), Some(json!("a, 1, null")));
+        check("join", Some(json!(",")), json!("a"), None);
+        check("first", None, json!([]), Some(json!(null)));
+        check("first", None, json!([1, 2]), Some(json!(1)));
+        check("last", None, json!([1, 2]), Some(json!(2)));
+        check("last", None, json!({}), None);
+        check("length", None, json!("äö"), Some(json!(2)));
+        check("length", None, json!({"a": 1}), Some(json!(1)));
+        check("length", None, json!(true), None);
+        check("string", None, json!(1.5), Some(json!("1.5")));
+        check("number", None, json!(" 12 "), Some(json!(12)));
+        check("number", None, json!("1.5"), Some(json!(1.5)));
+        check("number", None, json!("NaN"), None);
+        check("number", None, json!([]), None);
+        check("default", Some(json!(1)), json!(2), Some(json!(2)));
+    }
+}

@@ -1,0 +1,210 @@
+//! Reads templates: text, placeholders, paths in their three spellings, filters.
+
+use serde_json::Value;
+
+use super::filter::Filter;
+use super::{Part, Path, Placeholder, Root, Template};
+
+/// What can be asked of a step.
+const STEP_FIELDS: [&str; 3] = ["output", "error", "status"];
+/// How much of a wrong placeholder an error repeats.
+const SHOWN_CHARS: usize = 60;
+
+/// Parses a whole string.
+pub(super) fn template(text: &str) -> Result<Template, String> {
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("{{") {
+        let (before, braces) = rest.split_at(at);
+        let inner = &braces[2..];
+        if let Some(before) = before.strip_suffix('\\') {
+            literal.push_str(before);
+            literal.push_str("{{");
+            rest = inner;
+            continue;
+        }
+        literal.push_str(before);
+        if !literal.is_empty() {
+            parts.push(Part::Text(std::mem::take(&mut literal)));
+        }
+        let mut reader = Reader { text: inner, rest: inner };
+        parts.push(Part::Placeholder(reader.placeholder()?));
+        rest = reader.rest;
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() || parts.is_empty() {
+        parts.push(Part::Text(literal));
+    }
+    Ok(Template { parts })
+}
+
+/// Reads one placeholder from behind its opening braces.
+struct Reader<'t> {
+    text: &'t str,
+    rest: &'t str,
+}
+
+impl Reader<'_> {
+    fn placeholder(&mut self) -> Result<Placeholder, String> {
+        self.skip_space();
+        if self.rest.starts_with("}}") {
+            return Err("a placeholder is empty".to_owned());
+        }
+        let names = if self.takes_field() { self.field_form()? } else { self.dotted_form()? };
+        let path = path(names)?;
+        let mut filters = Vec::new();
+        loop {
+            self.skip_space();
+            if self.take("}}") {
+                return Ok(Placeholder { path, filters });
+            }
+            if !self.take("|") {
+                return Err(self.unexpected());
+            }
+            filters.push(self.filter()?);
+        }
+    }
+
+    /// Whether the placeholder is of the form ``field `step` `name` …``.
+    fn takes_field(&mut self) -> bool {
+        let Some(rest) = self.rest.strip_prefix("field") else { return false };
+        let is_field = rest.trim_start().starts_with(['`', '"', '\'']);
+        if is_field {
+            self.rest = rest;
+        }
+        is_field
+    }
+
+    fn field_form(&mut self) -> Result<Vec<String>, String> {
+        let mut names = Vec::new();
+        loop {
+            self.skip_space();
+            match self.rest.chars().next() {
+                Some('`' | '"' | '\'') => names.push(self.quoted()?),
+                _ => return Ok(names),
+            }
+        }
+    }
+
+    fn dotted_form(&mut self) -> Result<Vec<String>, String> {
+        self.take(".");
+        let mut names = vec![self.name()?];
+        loop {
+            if self.take("[") {
+                names.push(self.bracketed()?);
+            } else if self.take(".") {
+                names.push(self.name()?);
+            } else {
+                return Ok(names);
+            }
+        }
+    }
+
+    fn bracketed(&mut self) -> Result<String, String> {
+        self.skip_space();
+        let name = match self.rest.chars().next() {
+            Some('"' | '\'' | '`') => self.quoted()?,
+            _ => self.name()?,
+        };
+        self.skip_space();
+        if self.take("]") { Ok(name) } else { Err(self.unexpected()) }
+    }
+
+    fn name(&mut self) -> Result<String, String> {
+        let is_part = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '$' | '@');
+        let end = self.rest.find(|char| !is_part(char)).unwrap_or(self.rest.len());
+        let (name, rest) = self.rest.split_at(end);
+        if name.is_empty() {
+            return Err(format!("a name is missing: {}", self.unexpected()));
+        }
+        self.rest = rest;
+        Ok(name.to_owned())
+    }
+
+    fn filter(&mut self) -> Result<Filter, String> {
+        self.skip_space();
+        let name = self.name()?;
+        if !self.take("(") {
+            return Filter::named(&name, None);
+        }
+        self.skip_space();
+        let argument = self.literal()?;
+        self.skip_space();
+        if !self.take(")") {
+            return Err(self.unexpected());
+        }
+        Filter::named(&name, Some(argument))
+    }
+
+    fn literal(&mut self) -> Result<Value, String> {
+        if self.rest.starts_with(['"', '\'', '`']) {
+            return self.quoted().map(Value::String);
+        }
+        let end = self.rest.find([')', '}', ' ']).unwrap_or(self.rest.len());
+        let (literal, rest) = self.rest.split_at(end);
+        let value = serde_json::from_str(literal).map_err(|_| self.unexpected())?;
+        self.rest = rest;
+        Ok(value)
+    }
+
+    /// Reads a quoted text: with double quotes as JSON has it, with others as it stands.
+    fn quoted(&mut self) -> Result<String, String> {
+        if self.rest.starts_with('"') {
+            let mut texts = serde_json::Deserializer::from_str(self.rest).into_iter::<String>();
+            let text = texts.next().and_then(Result::ok).ok_or_else(|| self.unexpected())?;
+            self.rest = &self.rest[texts.byte_offset()..];
+            return Ok(text);
+        }
+        let mut chars = self.rest.chars();
+        let quote = chars.next().unwrap_or_default();
+        let (text, rest) = chars.as_str().split_once(quote).ok_or_else(|| self.unexpected())?;
+        self.rest = rest;
+        Ok(text.to_owned())
+    }
+
+    fn skip_space(&mut self) {
+        self.rest = self.rest.trim_start();
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        match self.rest.strip_prefix(token) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn unexpected(&self) -> String {
+        let Some(end) = self.text.find("}}") else {
+            return format!("`{{{{{}` is not closed by `}}}}`", shown(self.text));
+        };
+        let inside = shown(self.text[..end].trim());
+        format!("`{inside}` is no path with filters, it cannot be read from `{}` on", shown(self.rest))
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS).collect()
+}
+
+fn path(names: Vec<String>) -> Result<Path, String> {
+    let mut names = names.into_iter();
+    let root = names.next().unwrap_or_default();
+    match root.as_str() {
+        "event" => Ok(Path { root: Root::Event, segments: names.collect() }),
+        "steps" | "step" => {
+            let step = names.next().ok_or_else(|| format!("`{root}` must be followed by the name of a step"))?;
+            let segments: Vec<String> = names.collect();
+            match segments.first() {
+                Some(field) if !STEP_FIELDS.contains(&field.as_str()) => {
+                    Err(format!("a step has `output`, `error` and `status`, but no `{field}`"))
+                }
+                _ => Ok(Path { root: Root::Step(step), segments }),
+            }
+        }
+        _ => Err(format!("a path starts with `event` or `steps`, not with `{root}`")),
+    }
+}

@@ -1,0 +1,240 @@
+//! The timeline of an event: its outcome, its runs, and everything that happened in order.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use shared::event::{DispatcherId, Envelope, StepError};
+use utoipa::ToSchema;
+
+use crate::run::{Attempt, Run, RunStatus, Step, StepState};
+use crate::store::{Receipt, Received};
+
+/// What became of an event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Timeline {
+    /// The event.
+    event: Envelope,
+    /// Where the event came from.
+    source: String,
+    /// When this function got it first.
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Timestamp,
+    /// What all runs together came to.
+    outcome: Outcome,
+    /// How often the event came again.
+    duplicates: u64,
+    /// One run per dispatcher that matched.
+    runs: Vec<RunView>,
+    /// Everything that happened, in order.
+    timeline: Vec<Moment>,
+}
+
+/// What all runs of an event together came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    /// Something is under way.
+    Running,
+    /// Nothing is under way, but something waits for the outside world or for its time.
+    Waiting,
+    /// Every run succeeded.
+    Succeeded,
+    /// Every run is over and at least one failed.
+    Failed,
+    /// No dispatcher matched.
+    Unmatched,
+    /// The chain of dispatches that led to the event is too long.
+    LoopDetected,
+}
+
+/// One dispatcher working on the event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RunView {
+    dispatcher_id: DispatcherId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispatcher_name: Option<String>,
+    status: RunStatus,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<i64>,
+    steps: Vec<StepView>,
+}
+
+/// One action of the run.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct StepView {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    status: StepState,
+    attempts: Vec<Attempt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<StepError>,
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Moment {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    /// What happened, such as `step.requested`.
+    what: &'static str,
+    /// The dispatcher that it happened to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispatcher: Option<String>,
+    /// The step that it happened to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+    /// The attempt at that step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    /// How it went, or why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl Timeline {
+    /// Tells the story of an event.
+    pub(crate) fn new(receipt: Receipt, runs: Vec<Run>) -> Self {
+        Self {
+            outcome: outcome(&receipt, &runs),
+            timeline: moments(&receipt, &runs),
+            event: receipt.event.envelope,
+            source: receipt.source,
+            received_at: receipt.received_at,
+            duplicates: receipt.duplicates,
+            runs: runs.into_iter().map(RunView::from).collect(),
+        }
+    }
+}
+
+fn outcome(receipt: &Receipt, runs: &[Run]) -> Outcome {
+    let any = |status: RunStatus| runs.iter().any(|run| run.status == status);
+    match receipt.received {
+        Received::Unmatched => Outcome::Unmatched,
+        Received::LoopDetected => Outcome::LoopDetected,
+        Received::Matched if !receipt.planned || any(RunStatus::Running) => Outcome::Running,
+        Received::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
+        Received::Matched if any(RunStatus::Failed) => Outcome::Failed,
+        Received::Matched => Outcome::Succeeded,
+    }
+}
+
+fn moments(receipt: &Receipt, runs: &[Run]) -> Vec<Moment> {
+    let mut moments = vec![Moment {
+        detail: Some(receipt.event.envelope.kind.clone()),
+        ..Moment::new(receipt.received_at, "event.received")
+    }];
+    match receipt.received {
+        Received::Matched => {}
+        Received::Unmatched => moments.push(Moment::new(receipt.received_at, "event.unmatched")),
+        Received::LoopDetected => moments.push(Moment::new(receipt.received_at, "event.loop_detected")),
+    }
+    for run in runs {
+        of_run(run, &mut moments);
+    }
+    // What happened in the same millisecond stays in the order of its cause.
+    moments.sort_by_key(|moment| moment.time);
+    moments
+}
+
+fn of_run(run: &Run, moments: &mut Vec<Moment>) {
+    let dispatcher = run.dispatcher_name.clone().unwrap_or_else(|| run.dispatcher_id.to_string());
+    let from = moments.len();
+    moments.push(Moment::new(run.started_at, "dispatcher.matched"));
+    // Steps lie in the order of the actions; a run's moments must lie in the order of time before those of others join.
+    for step in &run.steps {
+        step.attempts.iter().for_each(|attempt| of_attempt(step, attempt, moments));
+        let is_without_attempt = step.status.is_over() && step.attempts.is_empty();
+        if is_without_attempt || step.status == StepState::Skipped {
+            let what = if step.status == StepState::Skipped { "step.skipped" } else { "step.failed" };
+            let detail = step.reason.clone().or_else(|| step.error.as_ref().map(shown));
+            let time = moments[from..].last().map_or(run.started_at, |last| last.time);
+            moments.push(Moment { step: Some(step.name().to_owned()), detail, ..Moment::new(time, what) });
+        }
+    }
+    moments[from..].sort_by_key(|moment| moment.time);
+    if let Some(finished_at) = run.finished_at {
+        let detail = if run.status == RunStatus::Failed { "failed" } else { "succeeded" };
+        moments.push(Moment { detail: Some(detail.to_owned()), ..Moment::new(finished_at, "run.finished") });
+    }
+    for moment in &mut moments[from..] {
+        moment.dispatcher = Some(dispatcher.clone());
+    }
+}
+
+fn of_attempt(step: &Step, attempt: &Attempt, moments: &mut Vec<Moment>) {
+    let moment = |time: Timestamp, what: &'static str| Moment {
+        step: Some(step.name().to_owned()),
+        attempt: Some(attempt.attempt),
+        ..Moment::new(time, what)
+    };
+    moments.push(moment(attempt.requested_at, "step.requested"));
+    if let Some(time) = attempt.started_at {
+        moments.push(moment(time.max(attempt.requested_at), "step.started"));
+    }
+    if let Some(time) = attempt.waiting_at {
+        moments.push(moment(time, "step.waiting"));
+    }
+    if let Some(time) = attempt.finished_at {
+        // A callback that waited and was called tells so by its own name.
+        if step.action.kind == "callback" && attempt.waiting_at.is_some() && attempt.status == StepState::Succeeded {
+            moments.push(moment(time, "callback.called"));
+        }
+        let what = if attempt.status == StepState::Succeeded { "step.succeeded" } else { "step.failed" };
+        moments.push(Moment { detail: attempt.error.as_ref().map(shown), ..moment(time, what) });
+    }
+}
+
+fn shown(error: &StepError) -> String {
+    format!("{}: {}", error.name, error.message)
+}
+
+impl Moment {
+    fn new(time: Timestamp, what: &'static str) -> Self {
+        Self { time, what, dispatcher: None, step: None, attempt: None, detail: None }
+    }
+}
+
+impl From<Run> for RunView {
+    fn from(run: Run) -> Self {
+        let duration_ms = run.finished_at.map(|finished_at| finished_at.duration_since(run.started_at).as_millis());
+        Self {
+            dispatcher_id: run.dispatcher_id,
+            dispatcher_name: run.dispatcher_name,
+            status: run.status,
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            duration_ms: duration_ms.and_then(|duration| i64::try_from(duration).ok()),
+            steps: run.steps.into_iter().map(StepView::from).collect(),
+        }
+    }
+}
+
+impl From<Step> for StepView {
+    fn from(step: Step) -> Self {
+        Self {
+            name: step.name().to_owned(),
+            kind: step.action.kind,
+            status: step.status,
+            attempts: step.attempts,
+            output: step.output,
+            error: step.error,
+            reason: step.reason,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The dispatcher function against the emulator: requests and events in; answers, commands and timelines out.
+
+mod dispatchers;
+mod events;
+mod faults;
+mod runs;
+mod time;
+mod world;

@@ -1,0 +1,178 @@
+use serde_json::{Value, json};
+use shared::event::{StepFinished, Trace};
+
+use crate::world::{Reply, World, event, task, text};
+
+#[tokio::test]
+async fn an_event_runs_every_action_of_the_dispatchers_that_match() {
+    let world = World::new().await;
+    world
+        .dispatcher(
+            json!({"eventType": "order.paid", "name": "a", "actions": [task("one", &[]), task("two", &["one"])]}),
+        )
+        .await;
+    let filter = json!({"content": {"total": [{"numeric": [">", 100]}]}});
+    world
+        .dispatcher(json!({"eventType": "order.paid", "name": "b", "actions": [task("big", &[])], "filter": filter}))
+        .await;
+    world.dispatcher(json!({"eventType": "order.lost", "name": "c", "actions": [task("other", &[])]})).await;
+    world.publish(&event("e1", "order.paid", json!({"total": 12}))).await;
+    assert_eq!(world.states("e1").await, "succeeded [one:succeeded two:succeeded]");
+    assert_eq!(world.commands(), [("one#1".to_owned(), 1), ("two#1".to_owned(), 1)].into());
+    let request = world.command("two").unwrap();
+    assert_eq!(request.event, event("e1", "order.paid", json!({"total": 12})));
+    assert_eq!(request.action, json!({"functionName": "two"}));
+}
+
+#[tokio::test]
+async fn later_steps_use_the_outputs_of_earlier_ones() {
+    let world = World::new().await;
+    world.reply("create", Reply::Succeed(json!({"url": "https://example.org/{{ event.content }}", "n": 7})));
+    let mut send = task("send", &["create"]);
+    send["data"] = json!({"text": "call {{ steps.create.output.url }}", "n": "{{ steps.create.output.n }}"});
+    world.dispatcher(json!({"eventType": "asked", "actions": [task("create", &[]), send]})).await;
+    world.publish(&event("e1", "asked", json!({}))).await;
+    let data = &world.command("send").unwrap().action["data"];
+    assert_eq!(*data, json!({"text": "call https://example.org/{{ event.content }}", "n": 7}));
+}
+
+#[tokio::test]
+async fn the_timeline_tells_everything_in_order() {
+    let world = World::new().await;
+    world.reply("ask", Reply::Wait);
+    world.reply("flaky", Reply::FailTimes(1));
+    let mut ask = json!({"type": "callback", "name": "ask", "action": "create", "dependencies": ["flaky"]});
+    ask["onFailure"] = json!("fail");
+    let mut flaky = task("flaky", &[]);
+    flaky["retry"] = json!({"attempts": 2});
+    world.dispatcher(json!({"eventType": "asked", "name": "d", "actions": [flaky, ask]})).await;
+    world.publish(&event("e1", "asked", json!({"a": 1}))).await;
+    assert_eq!(world.states("e1").await, "waiting [flaky:succeeded ask:waiting]");
+    world.clock.advance(jiff::SignedDuration::from_secs(2));
+    let id = world.command("ask").unwrap().id;
+    world.publish_answer(&StepFinished::succeeded(id, json!({"body": "yes"}))).await;
+    world.emulator.idle().await;
+
+    let timeline = world.timeline("e1").await;
+    let moments: Vec<_> = timeline["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|moment| {
+            let parts = [&moment["what"], &moment["dispatcher"], &moment["step"], &moment["detail"]];
+            parts.into_iter().map(text).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    insta::assert_snapshot!(moments.join("\n"), @"
+    event.received asked
+    dispatcher.matched d
+    step.requested d flaky
+    step.failed d flaky Broken: it broke
+    step.requested d flaky
+    step.succeeded d flaky
+    step.requested d ask
+    step.waiting d ask
+    callback.called d ask
+    step.succeeded d ask
+    run.finished d succeeded
+    ");
+    assert_eq!((&timeline["event"]["id"], &timeline["outcome"]), (&json!("e1"), &json!("succeeded")));
+    assert_eq!((&timeline["source"], &timeline["duplicates"]), (&json!("hookyard.webhook"), &json!(0)));
+    let run = &timeline["runs"][0];
+    assert_eq!((&run["status"], &run["durationMs"]), (&json!("succeeded"), &json!(2000)));
+    let step = &run["steps"][1];
+    assert_eq!(
+        (&step["output"], &step["attempts"][0]["waitingAt"]),
+        (&json!({"body": "yes"}), &json!("2026-01-02T03:04:05.678Z"))
+    );
+    assert_eq!(step["attempts"][0]["finishedAt"], "2026-01-02T03:04:07.678Z");
+}
+
+#[tokio::test]
+async fn an_event_that_nothing_matches_says_so() {
+    let world = World::new().await;
+    world.publish(&event("e1", "nobody.cares", json!({}))).await;
+    assert_eq!(world.states("e1").await, "unmatched ");
+    let unknown = world.call("GET", "/runs/e2", None).await;
+    assert_eq!((unknown.status, &unknown.body["code"]), (404, &json!(16)));
+}
+
+#[tokio::test]
+async fn a_chain_of_dispatches_that_never_ends_is_stopped() {
+    let world = World::new().await;
+    world.dispatcher(json!({"eventType": "again", "actions": [task("a", &[])]})).await;
+    let mut deep = event("e1", "again", json!({}));
+    deep.trace = Trace { depth: Trace::MAX_DEPTH, ..deep.trace };
+    world.publish(&deep).await;
+    assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
+    let mut too_deep = event("e2", "again", json!({}));
+    too_deep.trace.depth = Trace::MAX_DEPTH + 1;
+    world.publish(&too_deep).await;
+    assert_eq!(world.states("e2").await, "loop_detected ");
+    assert_eq!(world.commands(), [("a#1".to_owned(), 1)].into());
+}
+
+#[tokio::test]
+async fn a_hundred_and_fifty_dispatchers_of_one_type_all_run() {
+    let world = World::new().await;
+    for _ in 0..150 {
+        world.dispatcher(json!({"eventType": "many", "actions": [task("a", &[])]})).await;
+    }
+    world.publish(&event("e1", "many", json!({}))).await;
+    let timeline = world.timeline("e1").await;
+    assert_eq!(timeline["runs"].as_array().unwrap().len(), 150);
+    assert_eq!(timeline["outcome"], "succeeded");
+    assert_eq!(world.commands(), [("a#1".to_owned(), 150)].into());
+}
+
+#[tokio::test]
+async fn numbers_and_depths_that_dynamodb_does_not_have_survive() {
+    let world = World::new().await;
+    let mut deep = json!("bottom");
+    for _ in 0..60 {
+        deep = json!([deep]);
+    }
+    let content = json!({"huge": 1e300, "precise": 0.1, "big": u64::MAX, "deep": deep, "empty": "", "nul": "\0"});
+    let mut copy = task("copy", &[]);
+    copy["data"] = json!("{{ event.content }}");
+    world.dispatcher(json!({"eventType": "odd", "actions": [copy]})).await;
+    world.reply("copy", Reply::Succeed(content.clone()));
+    world.publish(&event("e1", "odd", content.clone())).await;
+    assert_eq!(world.command("copy").unwrap().action["data"], content);
+    let timeline = world.timeline("e1").await;
+    assert_eq!((&timeline["event"]["content"], &timeline["runs"][0]["steps"][0]["output"]), (&content, &content));
+}
+
+#[tokio::test]
+async fn what_a_dispatcher_does_is_pinned_when_the_event_comes() {
+    let world = World::new().await;
+    world.reply("first", Reply::Wait);
+    let id = world
+        .dispatcher(json!({"eventType": "pinned", "actions": [task("first", &[]), task("second", &["first"])]}))
+        .await;
+    world.publish(&event("e1", "pinned", json!({}))).await;
+    assert_eq!(world.call("DELETE", &format!("/dispatchers/v1/{id}"), None).await.status, 200);
+    let first = world.command("first").unwrap().id;
+    world.publish_answer(&StepFinished::succeeded(first, Value::Null)).await;
+    world.emulator.idle().await;
+    assert_eq!(world.states("e1").await, "succeeded [first:succeeded second:succeeded]");
+    world.publish(&event("e2", "pinned", json!({}))).await;
+    assert_eq!(world.states("e2").await, "unmatched ");
+}
+
+#[tokio::test]
+async fn one_event_with_one_task_costs_four_requests() {
+    let world = World::new().await;
+    world.dispatcher(json!({"eventType": "cheap", "actions": [task("a", &[])]})).await;
+    world.emulator.reset_aws_calls();
+    world.publish(&event("e1", "cheap", json!({}))).await;
+    // Of the PutEvents one is the fact itself and one the worker's answer; the dispatcher sends the other.
+    let expected = [
+        ("dynamodb.PutItem".to_owned(), 1),
+        ("dynamodb.Query".to_owned(), 1),
+        ("dynamodb.TransactWriteItems".to_owned(), 1),
+        ("eventbridge.PutEvents".to_owned(), 3),
+    ];
+    assert_eq!(world.emulator.aws_calls(), expected.into());
+    assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
+}

@@ -1,0 +1,93 @@
+use serde_json::json;
+use shared::event::StepFinished;
+
+use crate::world::{Reply, World, event, task};
+
+#[tokio::test]
+async fn a_failed_step_is_tried_again_at_its_time() {
+    let world = World::new().await;
+    world.reply("a", Reply::FailTimes(2));
+    let mut action = task("a", &[]);
+    action["retry"] = json!({"attempts": 3, "delaySeconds": 5, "backoff": "exponential"});
+    world.dispatcher(json!({"eventType": "e", "actions": [action]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    assert_eq!(world.commands(), [("a#1".to_owned(), 1)].into());
+    assert_eq!(world.states("e1").await, "running [a:requested]");
+    world.clock.advance(jiff::SignedDuration::from_secs(6));
+    world.emulator.idle().await;
+    assert_eq!(world.commands(), [("a#1".to_owned(), 1), ("a#2".to_owned(), 1)].into());
+    world.clock.advance(jiff::SignedDuration::from_secs(11));
+    world.emulator.idle().await;
+    assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
+    assert_eq!(world.commands()["a#3"], 1);
+}
+
+#[tokio::test]
+async fn a_schedule_that_fires_late_does_nothing() {
+    let world = World::new().await;
+    world.reply("a", Reply::Fail);
+    let mut action = task("a", &[]);
+    action["retry"] = json!({"attempts": 2});
+    world.dispatcher(json!({"eventType": "e", "actions": [action]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    assert_eq!(world.states("e1").await, "failed [a:failed]");
+    let before = world.commands();
+    let id = world.command("a").unwrap().id;
+    world.schedule(json!({"retry": id})).await.unwrap();
+    assert_eq!(world.commands(), before);
+    assert!(world.schedule(json!({"unknown": 1})).await.is_err());
+}
+
+#[tokio::test]
+async fn the_sweeper_sends_commands_again_that_nobody_answered() {
+    let world = World::new().await;
+    world.reply("a", Reply::Silence);
+    world.dispatcher(json!({"eventType": "e", "actions": [task("a", &[])]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    world.sweep_after(59).await;
+    assert_eq!(world.commands()["a#1"], 1);
+    world.reply("a", Reply::Succeed(json!({})));
+    world.sweep_after(1).await;
+    assert_eq!(world.commands()["a#1"], 2);
+    assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
+    world.emulator.reset_aws_calls();
+    world.sweep_after(3600).await;
+    assert_eq!(world.commands()["a#1"], 2, "what is over is not swept");
+}
+
+#[tokio::test]
+async fn the_sweeper_fails_steps_past_their_deadline_but_leaves_others_waiting() {
+    let world = World::new().await;
+    world.reply("short", Reply::Wait);
+    world.reply("long", Reply::Wait);
+    let mut short = task("short", &[]);
+    short["timeoutSeconds"] = json!(90);
+    world.dispatcher(json!({"eventType": "e", "actions": [short, task("long", &[])]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    world.sweep_after(89).await;
+    assert_eq!(world.states("e1").await, "waiting [short:waiting long:waiting]");
+    world.sweep_after(1).await;
+    assert_eq!(world.states("e1").await, "waiting [short:failed long:waiting]");
+    assert_eq!(world.timeline("e1").await["runs"][0]["steps"][0]["error"]["name"], "TimedOut");
+    world.sweep_after(86_400 * 20).await;
+    assert_eq!(world.commands()["long#1"], 1, "who waits is not asked again");
+    world.publish_answer(&StepFinished::succeeded(world.command("long").unwrap().id, json!(1))).await;
+    world.emulator.idle().await;
+    assert_eq!(world.states("e1").await, "failed [short:failed long:succeeded]");
+}
+
+#[tokio::test]
+async fn runs_that_a_crash_kept_from_being_written_are_written_by_the_sweeper() {
+    let world = World::new().await;
+    for _ in 0..150 {
+        world.dispatcher(json!({"eventType": "many", "actions": [task("a", &[])]})).await;
+    }
+    world.emulator.throttle("dynamodb.TransactWriteItems", 3);
+    let error = world.deliver(&event("e1", "many", json!({}))).await.unwrap_err();
+    assert!(error.contains("transaction"), "{error}");
+    assert_eq!(world.states("e1").await, "running ");
+    world.sweep_after(61).await;
+    let timeline = world.timeline("e1").await;
+    assert_eq!((timeline["runs"].as_array().unwrap().len(), &timeline["outcome"]), (150, &json!("succeeded")));
+    assert_eq!(world.commands()["a#1"], 150);
+}
