@@ -92,21 +92,21 @@ fn json(body: &[u8]) -> Result<&RawValue, Refusal> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Refusal::empty_body());
     }
-    serde_json::from_slice::<Checked>(body).map_err(no_json)?;
-    serde_json::from_slice(body).map_err(no_json)
+    serde_json::from_slice::<Checked>(body).map_err(|cause| no_json(&cause))?;
+    serde_json::from_slice(body).map_err(|cause| no_json(&cause))
 }
 
 /// Checks JSON and returns it as a value.
 pub(crate) fn json_value(body: &[u8]) -> Result<Value, Refusal> {
-    serde_json::from_str(json(body)?.get()).map_err(no_json)
+    serde_json::from_str(json(body)?.get()).map_err(|cause| no_json(&cause))
 }
 
-fn no_json(cause: serde_json::Error) -> Refusal {
+fn no_json(cause: &serde_json::Error) -> Refusal {
     Refusal::body_format(format!("the body is no JSON: {cause}"))
 }
 
 fn raw<'a>(value: &impl Serialize) -> Result<Cow<'a, RawValue>, Refusal> {
-    serde_json::value::to_raw_value(value).map(Cow::Owned).map_err(no_json)
+    serde_json::value::to_raw_value(value).map(Cow::Owned).map_err(|cause| no_json(&cause))
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Refusal> {

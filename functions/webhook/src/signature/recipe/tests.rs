@@ -279,7 +279,7 @@ fn one_of_several_signatures_is_enough() {
     };
     check(&[format!("{wrong}, {right}")], true);
     check(&[format!("{right} {wrong}")], true);
-    check(&[wrong.clone(), right.clone()], true);
+    check(&[wrong.clone(), right], true);
     check(std::slice::from_ref(&wrong), false);
     check(&[String::new()], false);
     check(&[], false);

@@ -1,0 +1,125 @@
+//! Bodies of every kind, as API Gateway passes them on.
+
+use serde_json::{Value, json};
+
+use crate::setup::{BODY, Request, SECRET, Setup, github, signature, webhook};
+
+fn signed_bytes(id: &str, body: &[u8]) -> Request {
+    webhook(id, "").header("x-hub-signature-256", &signature(SECRET, body)).bytes(body)
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_what_it_says_is_refused_with_its_status() {
+    let setup = Setup::new().await;
+    let id = setup.github_channel().await;
+    let check = async |body: &[u8], status: u64, code: u32| {
+        let answer = setup.send(signed_bytes(&id, body)).await;
+        let shown = String::from_utf8_lossy(&body[..body.len().min(40)]);
+        assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{shown}: {}", answer.body);
+    };
+    check(b"", 400, 13).await;
+    check(b"{", 400, 22).await;
+    check(b"{} {}", 400, 22).await;
+    check(b"\xff\xfe", 400, 22).await;
+    check(b"\"\xff\"", 400, 22).await;
+    check(b"1e999", 400, 22).await;
+    check(&b"[".repeat(500_000), 400, 22).await;
+    check(format!("{}{}", "[".repeat(101), "]".repeat(101)).as_bytes(), 400, 22).await;
+    check(format!("\"{}\"", "x".repeat(1024 * 1024 - 2)).as_bytes(), 413, 22).await;
+    check(format!("\"{}\"", "x".repeat(1024 * 1024 - 1)).as_bytes(), 413, 22).await;
+    assert!(setup.events().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_event_of_the_largest_size_is_published_and_one_byte_more_is_not() {
+    let setup = Setup::new().await;
+    let id = setup.channel(json!({"unsigned": true})).await;
+    let status = async |size: usize| setup.send(webhook(&id, &format!("\"{}\"", "x".repeat(size)))).await.status;
+    let (mut fits, mut exceeds) = (200 * 1024, 256 * 1024);
+    assert_eq!((status(fits).await, status(exceeds).await), (200, 413));
+    while exceeds - fits > 1 {
+        let middle = fits.midpoint(exceeds);
+        match status(middle).await {
+            200 => fits = middle,
+            413 => exceeds = middle,
+            other => panic!("{middle} bytes: {other}"),
+        }
+    }
+    let last = setup.events().await.into_iter().map(|event| event["detail"].to_string().len()).max().unwrap();
+    assert!(last > 250 * 1024, "{last}");
+}
+
+#[tokio::test]
+async fn the_content_type_must_be_the_declared_one() {
+    let setup = Setup::new().await;
+    let id = setup.github_channel().await;
+    let check = async |content_type: &str, status: u64| {
+        let answer = setup.send(github(&id, SECRET, BODY).header("content-type", content_type)).await;
+        assert_eq!(answer.status, status, "{content_type}: {}", answer.body);
+    };
+    check("application/json", 200).await;
+    check("Application/JSON; charset=utf-8", 200).await;
+    check("text/plain", 415).await;
+    check("application/x-www-form-urlencoded", 415).await;
+    check("", 415).await;
+    let mut without = github(&id, SECRET, BODY);
+    without.0["headers"].as_object_mut().unwrap().remove("content-type");
+    let answer = setup.send(without).await;
+    assert_eq!(answer.status, 415);
+    assert!(answer.body["message"].as_str().unwrap().contains("application/json"));
+}
+
+#[tokio::test]
+async fn a_form_of_github_holds_its_payload() {
+    let setup = Setup::new().await;
+    let form = "application/x-www-form-urlencoded";
+    let new = json!({"platform": "github", "credentials": {"secret": SECRET}, "contentType": form});
+    let id = setup.channel(new).await;
+    let body = "payload=%7B%22zen%22%3A+%22%C3%BC%22%7D";
+    assert_eq!(setup.send(github(&id, SECRET, body).header("content-type", form)).await.status, 200);
+    assert_eq!(setup.events().await[0]["detail"]["content"]["payload"], json!({"zen": "\u{fc}"}));
+    assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 415);
+}
+
+#[tokio::test]
+async fn the_signature_is_checked_over_the_bytes_that_were_sent() {
+    let setup = Setup::new().await;
+    let recipe = json!({"header": "x-hub-signature-256", "prefix": "sha256="});
+    let new = json!({
+        "platform": "hmac", "credentials": {"secret": SECRET}, "recipe": recipe, "contentType": "text/plain",
+    });
+    let id = setup.channel(new).await;
+    let send = async |body: &[u8]| setup.send(signed_bytes(&id, body).header("content-type", "text/plain")).await;
+    assert_eq!(send("\u{e9}\r\n {\"a\":1}".as_bytes()).await.status, 200);
+    let refused = send(b"\xff\x00").await;
+    assert_eq!(refused.status, 400, "believed, and only then found unreadable");
+    assert_eq!(setup.events().await[0]["detail"]["content"]["payload"], "\u{e9}\r\n {\"a\":1}");
+}
+
+#[tokio::test]
+async fn a_stage_a_local_prefix_and_a_slash_lead_to_the_same_channel() {
+    let setup = Setup::new().await;
+    let id = setup.github_channel().await;
+    let send = async |path: String, stage: &str| {
+        let mut request = github(&id, SECRET, BODY);
+        request.0["rawPath"] = path.clone().into();
+        request.0["requestContext"]["http"]["path"] = path.into();
+        request.0["requestContext"]["stage"] = stage.into();
+        setup.send(request).await.status
+    };
+    assert_eq!(send(format!("/prod/webhooks/{id}"), "prod").await, 200);
+    assert_eq!(send(format!("/localhost/webhooks/{id}/"), "$default").await, 200);
+    assert_eq!(send(format!("/webhooks/{}", id.to_uppercase()), "$default").await, 200);
+    assert_eq!(send(format!("/prod/webhooks/{id}"), "$default").await, 404);
+}
+
+#[tokio::test]
+async fn repeated_headers_arrive_in_one_and_still_verify() {
+    let setup = Setup::new().await;
+    let id = setup.github_channel().await;
+    let right = signature(SECRET, BODY.as_bytes());
+    let wrong = signature("wrong", BODY.as_bytes());
+    let request = webhook(&id, BODY).header("x-hub-signature-256", &format!("{wrong},{right}")).header("x-note", "a,b");
+    assert_eq!(setup.send(request).await.status, 200);
+    assert_eq!(setup.events().await[0]["detail"]["content"]["headers"]["x-note"], Value::from("a,b"));
+}
