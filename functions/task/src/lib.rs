@@ -1,1 +1,4 @@
-//! functions/task
+//! task
+
+mod fetch;
+pub mod sandbox;

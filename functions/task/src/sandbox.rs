@@ -1,0 +1,145 @@
+//! Runs one script in a fresh QuickJS runtime, within limits of time, memory, stack and output.
+//!
+//! A script holds a thread for as long as it runs, so that one that never yields delays no other work; what it waits
+//! for (timers, requests) is driven by the loop of that thread. The runtime is made for the script and freed after it.
+
+mod bytecode;
+mod console;
+mod engine;
+mod entry;
+mod failure;
+mod globals;
+mod modules;
+mod shape;
+mod stop;
+mod timers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+use shared::Error;
+use shared::clock::Clock;
+use shared::event::StepError;
+use shared::outbound::Outbound;
+use tokio::sync::Semaphore;
+
+pub use self::console::Line;
+use self::stop::Reason;
+pub(crate) use self::stop::Stop;
+use crate::fetch::Fetches;
+
+/// How many scripts run at once in this process; each holds a thread.
+const CONCURRENT_SCRIPTS: usize = 64;
+/// How long after its time a script may take to notice, before its thread is given up.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Called before the first request of a script leaves; the request waits for it.
+pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+
+/// Runs scripts. Cheap to clone; all clones share their places.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    outbound: Outbound,
+    clock: Clock,
+    places: Arc<Semaphore>,
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The script's text: an ES module, `CommonJS`, or a plain script with a function of a known name.
+    pub source: Arc<str>,
+    /// The name that stack traces show.
+    pub file_name: String,
+    /// The name of the exported function; by default one of the known names.
+    pub entry_point: Option<String>,
+    /// The function's argument, as JSON.
+    pub input: String,
+    /// What `process.env` holds.
+    pub variables: BTreeMap<String, String>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// What a script may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From its start to its result, waiting included.
+    pub time: Duration,
+    /// The script's heap.
+    pub memory_bytes: usize,
+    /// The stack of its calls.
+    pub stack_bytes: usize,
+    /// Its result as JSON.
+    pub result_bytes: usize,
+}
+
+/// How a script ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What it returned, or why it failed.
+    pub result: Result<Value, StepError>,
+    /// What it printed.
+    pub lines: Vec<Line>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(30),
+            memory_bytes: 128 * 1024 * 1024,
+            stack_bytes: 512 * 1024,
+            result_bytes: shared::event::STEP_OUTPUT_LIMIT_BYTES,
+        }
+    }
+}
+
+impl Sandbox {
+    /// A sandbox whose scripts fetch through this client.
+    #[must_use]
+    pub fn new(outbound: Outbound, clock: Clock) -> Self {
+        Self { outbound, clock, places: Arc::new(Semaphore::new(CONCURRENT_SCRIPTS)) }
+    }
+
+    /// Runs a script to its end; dropping the future stops it.
+    ///
+    /// Waits for a place first, which does not count as the script's time. Whatever the script does is a report.
+    ///
+    /// # Errors
+    ///
+    /// When `before_effect` fails: the script was stopped before its first request left.
+    pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
+        let place = self.places.clone().acquire_owned().await.map_err(Error::cannot("wait for a place to run"))?;
+        let limits = script.limits;
+        let (stop, events) = Stop::new();
+        let _stop_when_dropped = stop.clone().on_drop();
+        let fetches = Fetches::new(self.outbound.clone(), before_effect, stop.clone());
+        let links = engine::Links { stop: stop.clone(), events, fetches, clock: self.clock.clone() };
+        let work = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            engine::execute(&script, links)
+        });
+        let result = match tokio::time::timeout(limits.time + GRACE, work).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(broken)) => {
+                tracing::error!(error = %broken, "a script broke the sandbox");
+                Err(failure::broken())
+            }
+            Err(_) => {
+                tracing::error!("a script does not stop, its thread is given up");
+                Err(failure::stopped(Reason::Time, &limits))
+            }
+        };
+        if let Some(error) = stop.take_effect_error() {
+            return Err(error);
+        }
+        let (result, lines) = (result.and_then(|json| failure::parsed(&json)), stop.take_lines());
+        Ok(Report { result, lines })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! What a script prints, within limits.
+
+use jiff::Timestamp;
+
+/// The most text that is kept of one run.
+const KEPT_BYTES: usize = 64 * 1024;
+/// The most lines that are kept of one run.
+const KEPT_LINES: usize = 1_000;
+/// The most text that a script may print before it is stopped.
+pub(super) const PRINTED_BYTES: usize = 256 * 1024;
+
+/// The line that stands for what was not kept.
+const TRUNCATED: &str = "[truncated: the output is longer than what is kept]";
+
+/// One line of console output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When it was printed.
+    pub time: Timestamp,
+    /// The text, which may hold line breaks of its own.
+    pub message: String,
+}
+
+/// The console output of one run.
+#[derive(Debug, Default)]
+pub(super) struct Console {
+    lines: Vec<Line>,
+    kept_bytes: usize,
+    printed_bytes: usize,
+    truncated: bool,
+}
+
+impl Console {
+    /// Takes what was printed. Returns `false` once the script has printed more than it may.
+    #[must_use]
+    pub(super) fn print(&mut self, time: Timestamp, message: String) -> bool {
+        self.printed_bytes = self.printed_bytes.saturating_add(message.len() + 1);
+        self.keep(time, message);
+        self.printed_bytes <= PRINTED_BYTES
+    }
+
+    /// Adds a line of our own, which counts towards what is kept only.
+    pub(super) fn keep(&mut self, time: Timestamp, mut message: String) {
+        if self.truncated {
+            return;
+        }
+        let room = KEPT_BYTES - self.kept_bytes;
+        if self.lines.len() < KEPT_LINES && message.len() < room {
+            self.kept_bytes += message.len() + 1;
+            self.lines.push(Line { time, message });
+            return;
+        }
+        self.truncated = true;
+        if self.lines.len() < KEPT_LINES {
+            message.truncate(message.floor_char_boundary(room));
+            self.lines.push(Line { time, message });
+        }
+        self.lines.push(Line { time, message: TRUNCATED.to_owned() });
+    }
+
+    /// Hands the lines over.
+    pub(super) fn take(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(messages: impl IntoIterator<Item = String>) -> (Vec<Line>, bool) {
+        let mut console = Console::default();
+        let within = messages.into_iter().fold(true, |_, message| console.print(Timestamp::UNIX_EPOCH, message));
+        (console.take(), within)
+    }
+
+    #[test]
+    fn little_output_is_kept_whole() {
+        let (lines, within) = printed((0..KEPT_LINES).map(|line| line.to_string()));
+        assert_eq!(lines.len(), KEPT_LINES);
+        assert_eq!(lines[999].message, "999");
+        assert!(within);
+    }
+
+    #[test]
+    fn the_line_after_the_last_says_that_there_was_more() {
+        let (lines, within) = printed((0..KEPT_LINES + 5).map(|line| line.to_string()));
+        assert_eq!(lines.len(), KEPT_LINES + 1);
+        assert_eq!(lines[KEPT_LINES].message, TRUNCATED);
+        assert!(within);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let (lines, within) = printed(["é".repeat(KEPT_BYTES)]);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].message.len(), KEPT_BYTES);
+        assert!(within);
+    }
+
+    #[test]
+    fn printing_too_much_is_noticed() {
+        assert!(printed(vec!["x".repeat(PRINTED_BYTES - 1)]).1);
+        assert!(!printed(vec!["x".repeat(PRINTED_BYTES)]).1);
+        assert!(!printed(vec!["x".repeat(1023); 257]).1);
+    }
+}

@@ -1,0 +1,98 @@
+//! Finds the function to call in what a script exports or declares.
+
+use rquickjs::context::EvalOptions;
+use rquickjs::{Ctx, Function, Module, Object, Value, WriteOptions};
+use shared::event::StepError;
+
+use super::engine::Waiting;
+use super::failure::{self, Fault};
+use super::{Script, bytecode, modules, shape};
+
+/// The names under which a script may offer its function, in order of preference.
+const KNOWN_NAMES: [&str; 3] = ["main", "handler", "doTask"];
+
+/// Evaluates the script and returns its function.
+pub(super) fn find<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, 'js>) -> Result<Function<'js>, Fault> {
+    // Other systems write `file.function`; here there is one file.
+    let wanted = script.entry_point.as_deref().map(|name| name.rsplit('.').next().unwrap_or(name));
+    let offered = match shape::is_module(&script.source) {
+        true => of_module(ctx, script, waiting)?,
+        false => of_script(ctx, script, wanted)?,
+    };
+    let names: Vec<&str> = wanted.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
+    for candidate in &offered {
+        if let Some(main) = function_of(candidate, &names, wanted.is_none())? {
+            return Ok(main);
+        }
+    }
+    let message = match wanted {
+        Some(name) => format!("the script exports no function `{name}`"),
+        None => "the script has no default export and exports no function main, handler or doTask".to_owned(),
+    };
+    Err(Fault::Failed(StepError::invocation("EntryPointNotFound", message)))
+}
+
+/// The exports of an ES module, once it is evaluated.
+fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
+    let module = Module::declare(ctx.clone(), script.file_name.as_str(), &*script.source)?;
+    if script.source.contains("await") {
+        let bytes = module.write(WriteOptions::default())?;
+        if bytecode::awaits_at_top_level(&bytes) != Some(false) {
+            let message = "a script cannot await outside of its functions";
+            return Err(Fault::Failed(failure::runtime("SyntaxError", message)));
+        }
+    }
+    let (module, evaluated) = module.eval()?;
+    waiting.for_promise(ctx, &evaluated)?;
+    let exports = module.namespace()?;
+    let default: Value<'js> = exports.get("default")?;
+    Ok(vec![default, exports.into_value()])
+}
+
+/// What a `CommonJS` script exports, then what a plain script declares.
+fn of_script<'js>(ctx: &Ctx<'js>, script: &Script, wanted: Option<&str>) -> Result<Vec<Value<'js>>, Fault> {
+    let mut options = EvalOptions::default();
+    options.strict = false;
+    options.filename = Some(script.file_name.clone());
+    let wrapper: Function<'js> = ctx.eval_with_options(wrapped(&script.source, wanted), options)?;
+    let module = Object::new(ctx.clone())?;
+    let exports = Object::new(ctx.clone())?;
+    module.set("exports", exports.clone())?;
+    let require = Function::new(ctx.clone(), modules::require)?;
+    let declared: Value<'js> = wrapper.call((exports, require, module.clone()))?;
+    let exported: Value<'js> = module.get("exports")?;
+    let default = exported.as_object().map(|exports| exports.get("default")).transpose()?;
+    Ok([Some(exported), default, Some(declared)].into_iter().flatten().collect())
+}
+
+/// The script as the body of a function, on the lines where it stood, that returns the functions of known names.
+fn wrapped(source: &str, wanted: Option<&str>) -> String {
+    let names = KNOWN_NAMES.into_iter().chain(wanted.filter(|name| is_identifier(name) && !KNOWN_NAMES.contains(name)));
+    let functions: Vec<String> =
+        names.map(|name| format!("{name}: typeof {name} === 'function' ? {name} : undefined")).collect();
+    let comment = if source.starts_with("#!") { "//" } else { "" };
+    let functions = functions.join(", ");
+    format!("(function (exports, require, module) {{{comment}{source}\n;return {{{functions}}};\n}})")
+}
+
+fn is_identifier(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '_' | '$'))
+}
+
+/// The function that a value is, or has under one of the names.
+fn function_of<'js>(value: &Value<'js>, names: &[&str], itself: bool) -> rquickjs::Result<Option<Function<'js>>> {
+    if let Some(function) = value.as_function().filter(|_| itself) {
+        return Ok(Some(function.clone()));
+    }
+    let Some(object) = value.as_object() else {
+        return Ok(None);
+    };
+    for name in names {
+        if let Some(function) = object.get::<_, Value<'js>>(*name)?.into_function() {
+            return Ok(Some(function));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,128 @@
+//! Why a script failed, as the task's error: `{type, name, message}`.
+
+use rquickjs::{Coerced, Ctx, Object, Value};
+use serde_json::Value as Json;
+use shared::event::StepError;
+
+use super::Limits;
+use super::console::PRINTED_BYTES;
+use super::stop::Reason;
+
+const MAX_NAME_BYTES: usize = 100;
+const MAX_MESSAGE_BYTES: usize = 4 * 1024;
+
+/// Why a script does not go on.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It threw, or the engine did.
+    Thrown(rquickjs::Error),
+    /// It is stopped.
+    Stopped(Reason),
+    /// It did what it must not, or did not what it must.
+    Failed(StepError),
+}
+
+impl From<rquickjs::Error> for Fault {
+    fn from(error: rquickjs::Error) -> Self {
+        Self::Thrown(error)
+    }
+}
+
+/// An error of the script itself.
+pub(super) fn runtime(name: &str, message: impl Into<String>) -> StepError {
+    StepError { kind: Some("runtime".to_owned()), name: name.to_owned(), message: message.into() }
+}
+
+/// The failure of a script that was stopped.
+pub(super) fn stopped(reason: Reason, limits: &Limits) -> StepError {
+    match reason {
+        Reason::Time => {
+            let seconds = limits.time.as_secs_f64();
+            runtime("TimeLimitExceeded", format!("the script did not end within {seconds} seconds"))
+        }
+        Reason::Output => {
+            let message = format!("the script printed more than {PRINTED_BYTES} bytes");
+            runtime("OutputLimitExceeded", message)
+        }
+        Reason::Abandoned => StepError::invocation("Aborted", "the script was stopped from outside"),
+    }
+}
+
+/// The failure of a script whose result is too long.
+pub(super) fn long_result(limits: &Limits) -> StepError {
+    let message = format!("the result is longer than {} bytes of JSON", limits.result_bytes);
+    runtime("OutputLimitExceeded", message)
+}
+
+/// The failure of a script that made the engine itself fail.
+pub(super) fn broken() -> StepError {
+    runtime("SandboxError", "the script made the engine fail")
+}
+
+/// Reads a result; one that is nested too deeply, or no text, is a failure.
+pub(super) fn parsed(json: &str) -> Result<Json, StepError> {
+    serde_json::from_str(json).map_err(|error| runtime("InvalidResult", format!("the result is no JSON: {error}")))
+}
+
+/// What the script threw, as a failure and as the text for its log.
+pub(super) fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, limits: &Limits) -> (StepError, Option<String>) {
+    if !error.is_exception() {
+        return (runtime("Error", clipped(&error.to_string(), MAX_MESSAGE_BYTES)), None);
+    }
+    let value = ctx.catch();
+    let Some(object) = value.as_object() else {
+        return (of_plain_value(ctx, &value, limits), None);
+    };
+    let name = text(ctx, object, "name").filter(|name| !name.is_empty());
+    let message = text(ctx, object, "message");
+    if name.is_none() && message.is_none() {
+        return (runtime("Error", json_or_text(ctx, &value)), None);
+    }
+    let name = name.unwrap_or_else(|| "Error".to_owned());
+    let message = message.unwrap_or_default();
+    if name == "InternalError" && message == "out of memory" {
+        return (out_of_memory(limits), None);
+    }
+    let stack = text(ctx, object, "stack").unwrap_or_default();
+    let log = clipped(format!("{name}: {message}\n{stack}").trim_end(), MAX_MESSAGE_BYTES);
+    (runtime(&clipped(&name, MAX_NAME_BYTES), clipped(&message, MAX_MESSAGE_BYTES)), Some(log))
+}
+
+/// The engine throws `null` when there is no memory left for an error.
+fn of_plain_value<'js>(ctx: &Ctx<'js>, value: &Value<'js>, limits: &Limits) -> StepError {
+    if value.is_null() {
+        return out_of_memory(limits);
+    }
+    runtime("Error", json_or_text(ctx, value))
+}
+
+fn out_of_memory(limits: &Limits) -> StepError {
+    let megabytes = limits.memory_bytes / (1024 * 1024);
+    runtime("MemoryLimitExceeded", format!("the script needed more than {megabytes} MB of memory"))
+}
+
+fn text<'js>(ctx: &Ctx<'js>, object: &Object<'js>, key: &str) -> Option<String> {
+    let value = object.get::<_, Value<'js>>(key);
+    let text = value.and_then(|value| match value.is_undefined() || value.is_null() {
+        true => Ok(None),
+        false => value.get::<Coerced<String>>().map(|text| Some(text.0)),
+    });
+    // What a getter throws is of no use to anybody.
+    text.unwrap_or_else(|_| {
+        ctx.catch();
+        None
+    })
+}
+
+fn json_or_text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> String {
+    let plain = value.as_string().and_then(|text| text.to_string().ok());
+    let json = || ctx.json_stringify(value.clone()).ok().flatten().and_then(|json| json.to_string().ok());
+    let coerced = || value.get::<Coerced<String>>().ok().map(|text| text.0);
+    let text = plain.or_else(json).or_else(coerced);
+    ctx.catch();
+    clipped(&text.unwrap_or_else(|| "something without a text was thrown".to_owned()), MAX_MESSAGE_BYTES)
+}
+
+fn clipped(text: &str, bytes: usize) -> String {
+    text[..text.floor_char_boundary(bytes)].to_owned()
+}

@@ -1,0 +1,56 @@
+//! Scripts as users write them, run for real.
+
+mod fetching;
+mod limits;
+mod shapes;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+
+use super::*;
+
+/// A script with little time and memory.
+fn script(source: &str) -> Script {
+    let limits = Limits { time: Duration::from_secs(5), memory_bytes: 32 * 1024 * 1024, ..Limits::default() };
+    Script {
+        source: source.into(),
+        file_name: "script.js".to_owned(),
+        entry_point: None,
+        input: json!({"id": "t1", "data": {"event": {"n": 41}}}).to_string(),
+        variables: BTreeMap::from([("KEY".to_owned(), "value".to_owned())]),
+        limits,
+    }
+}
+
+fn sandbox() -> Sandbox {
+    Sandbox::new(Outbound::new(&["127.0.0.0/8".parse().unwrap()]), Clock::system())
+}
+
+fn no_effect() -> BeforeEffect {
+    Arc::new(|| Box::pin(async { Ok(()) }))
+}
+
+async fn report(script: Script) -> Report {
+    sandbox().run(script, no_effect()).await.unwrap()
+}
+
+/// The result of a script that must succeed.
+async fn value(source: &str) -> Value {
+    let report = report(script(source)).await;
+    report.result.unwrap_or_else(|error| panic!("{source}: {error:?}"))
+}
+
+/// The error of a script that must fail, as `(type, name, message)`.
+async fn failure_of(script: Script) -> (String, String, String) {
+    let error = report(script).await.result.unwrap_err();
+    (error.kind.unwrap(), error.name, error.message)
+}
+
+async fn failure(source: &str) -> (String, String, String) {
+    failure_of(script(source)).await
+}
+
+fn messages(report: &Report) -> Vec<&str> {
+    report.lines.iter().map(|line| line.message.as_str()).collect()
+}

@@ -1,0 +1,181 @@
+//! Requests of scripts, to real servers on loopback.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::{any, get};
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+async fn echo(headers: HeaderMap, request: Request) -> impl IntoResponse {
+    let (method, uri) = (request.method().to_string(), request.uri().to_string());
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    axum::Json(json!({
+        "method": method, "uri": uri, "body": String::from_utf8_lossy(&body),
+        "type": header("content-type"), "custom": header("x-custom"),
+    }))
+}
+
+/// A server that echoes, redirects and never answers; returns its address.
+async fn server() -> String {
+    let router = Router::new()
+        .route("/echo", any(echo))
+        .route("/teapot", get(|| async { (http::StatusCode::IM_A_TEAPOT, [("x-kind", "tea")], "short") }))
+        .route("/redirect", get(|| async { Redirect::temporary("/echo") }))
+        .route("/metadata", get(|| async { Redirect::temporary("http://169.254.169.254/latest/meta-data/") }))
+        .route("/bytes", get(|| async { vec![0_u8, 255, 1] }))
+        .route("/large", get(|| async { vec![b'x'; 5 * 1024 * 1024] }))
+        .route("/never", get(std::future::pending::<()>));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+/// A script whose `BASE` is the server.
+async fn with_server(body: &str) -> Script {
+    let base = server().await;
+    script(&format!("const BASE = '{base}'; module.exports = async (task) => {{ {body} }}"))
+}
+
+async fn fetched(body: &str) -> Value {
+    report(with_server(body).await).await.result.unwrap_or_else(|error| panic!("{body}: {error:?}"))
+}
+
+#[tokio::test]
+async fn a_request_carries_method_headers_and_body() {
+    let body = "const answer = await fetch(BASE + '/echo?a=b', { method: 'post', headers: { 'X-Custom': 'y', 'Content-Type': 'application/json' },
+        body: JSON.stringify({ n: 1 }) }); return await answer.json();";
+    let expected =
+        json!({"method": "POST", "uri": "/echo?a=b", "body": "{\"n\":1}", "type": "application/json", "custom": "y"});
+    assert_eq!(fetched(body).await, expected);
+}
+
+#[tokio::test]
+async fn bodies_of_every_kind_are_sent() {
+    let check = async |body: &str, expected: Value| {
+        let source = format!(
+            "return (await (await fetch(new Request(BASE + '/echo', {{ method: 'PUT', body: {body} }}))).json())"
+        );
+        let echoed = fetched(&source).await;
+        assert_eq!(json!([echoed["body"], echoed["type"]]), expected, "{body}");
+    };
+    check("'é'", json!(["é", "text/plain;charset=UTF-8"])).await;
+    check("new URLSearchParams({ a: 'b c' })", json!(["a=b+c", "application/x-www-form-urlencoded;charset=UTF-8"]))
+        .await;
+    check("new Uint8Array([65, 66, 67]).subarray(1)", json!(["BC", null])).await;
+    check("Buffer.from('QQ==', 'base64')", json!(["A", null])).await;
+    check("new Uint8Array([65]).buffer", json!(["A", null])).await;
+}
+
+#[tokio::test]
+async fn an_answer_has_status_headers_and_body() {
+    let body = "const a = await fetch(BASE + '/teapot'); const b = a.clone();
+        return [a.ok, a.status, a.statusText, a.headers.get('X-Kind'), a.url === BASE + '/teapot', a.redirected, a.bodyUsed,
+            await a.text(), a.bodyUsed, await b.text(), await a.text().catch((e) => e.name)];";
+    let expected = json!([false, 418, "I'm a teapot", "tea", true, false, false, "short", true, "short", "TypeError"]);
+    assert_eq!(fetched(body).await, expected);
+    let bytes = "const a = await fetch(BASE + '/bytes'); return [...new Uint8Array(await a.arrayBuffer())]";
+    assert_eq!(fetched(bytes).await, json!([0, 255, 1]));
+}
+
+#[tokio::test]
+async fn redirects_are_followed_shown_or_refused() {
+    let body = "const show = (r) => r.then((a) => [a.status, a.redirected], (e) => e.name);
+        return [await show(fetch(BASE + '/redirect')), await show(fetch(BASE + '/redirect', { redirect: 'manual' })),
+            await show(fetch(BASE + '/redirect', { redirect: 'error' }))]";
+    assert_eq!(fetched(body).await, json!([[200, true], [307, false], "FetchFailed"]));
+}
+
+#[tokio::test]
+async fn special_addresses_are_refused_however_they_are_reached() {
+    for target in
+        ["'http://169.254.169.254/'", "'http://[::ffff:a9fe:a9fe]/'", "'http://0xa9fea9fe/'", "BASE + '/metadata'"]
+    {
+        let (kind, name, message) = failure_of(with_server(&format!("await fetch({target})")).await).await;
+        assert_eq!((kind.as_str(), name.as_str()), ("runtime", "FetchRefused"), "{target}");
+        assert_eq!(
+            message,
+            "requests to 169.254.169.254 are refused: it is a metadata address".replace(
+                "169.254.169.254",
+                if target.contains("ffff") { "[::ffff:a9fe:a9fe]" } else { "169.254.169.254" }
+            )
+        );
+    }
+    let closed = Sandbox::new(Outbound::new(&[]), Clock::system());
+    let report = closed.run(script("module.exports = () => fetch('http://localhost:9/')"), no_effect()).await.unwrap();
+    assert_eq!(report.result.unwrap_err().name, "FetchRefused");
+}
+
+#[tokio::test]
+async fn a_script_can_catch_what_its_requests_fail_with() {
+    let body = "const out = []; for (const [url, init] of [['nonsense'], ['ftp://x.example/'], [BASE + '/echo', { method: 'TRACE' }],
+        [BASE + '/echo', { body: 'x' }], [BASE + '/echo', { headers: { 'a b': 'c' } }], [BASE + '/echo', { headers: { a: 'b\\nc' } }],
+        ['http://127.0.0.1:1/'], [BASE + '/large'], ['http://u:p@x.example/']]) {
+            out.push(await fetch(url, init).catch((error) => [error.name, error instanceof TypeError]));
+        } return out";
+    let type_error = json!(["TypeError", true]);
+    let mut expected = vec![type_error.clone(); 6];
+    expected.extend([json!(["FetchFailed", true]), json!(["FetchTooLarge", true]), type_error]);
+    assert_eq!(fetched(body).await, json!(expected));
+}
+
+#[tokio::test]
+async fn a_request_can_be_aborted() {
+    let body = "const c = new AbortController(); setTimeout(() => c.abort(), 5);
+        const names = [await fetch(BASE + '/never', { signal: c.signal }).catch((e) => e.name)];
+        names.push(await fetch(BASE + '/never', { signal: AbortSignal.timeout(5) }).catch((e) => e.name));
+        names.push(await fetch(BASE + '/never', { signal: c.signal }).catch((e) => e.name)); return names";
+    assert_eq!(fetched(body).await, json!(["AbortError", "TimeoutError", "AbortError"]));
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_ends_at_the_time_limit() {
+    let script = with_server("await fetch(BASE + '/never')").await;
+    let limits = Limits { time: Duration::from_millis(200), ..script.limits };
+    assert_eq!(failure_of(Script { limits, ..script }).await.1, "TimeLimitExceeded");
+}
+
+#[tokio::test]
+async fn many_requests_at_once_are_all_answered() {
+    let body = "const all = await Promise.all(Array.from({ length: 100 }, (_, i) => fetch(BASE + '/echo?' + i).then((a) => a.json())));
+        return all.every((answer, i) => answer.uri === '/echo?' + i)";
+    assert_eq!(fetched(body).await, json!(true));
+    let body = "const all = await Promise.allSettled(Array.from({ length: 1010 }, () => fetch(BASE + '/never')).slice(1005)); return all.map((r) => r.reason.name)";
+    assert_eq!(fetched(body).await, json!(vec!["FetchLimitExceeded"; 5]));
+}
+
+#[tokio::test]
+async fn the_effect_is_marked_once_and_before_the_first_request_leaves() {
+    let (marks, reached) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let seen = reached.clone();
+    let router = Router::new().route("/", get(move || async move { seen.store(true, Ordering::SeqCst) }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let (count, reached_before) = (marks.clone(), reached.clone());
+    let mark: BeforeEffect = Arc::new(move || {
+        assert!(!reached_before.load(Ordering::SeqCst));
+        count.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Ok(()) })
+    });
+    let quiet = sandbox().run(script("module.exports = () => new Headers()"), mark.clone()).await.unwrap();
+    assert_eq!((quiet.result, marks.load(Ordering::SeqCst)), (Ok(json!({})), 0));
+    let source = format!(
+        "module.exports = () => Promise.all([fetch('{url}'), fetch('{url}')]).then(() => fetch('{url}')).then((a) => a.status)"
+    );
+    let report = sandbox().run(script(&source), mark).await.unwrap();
+    assert_eq!((report.result, marks.load(Ordering::SeqCst)), (Ok(json!(200)), 1));
+    assert!(reached.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn no_request_leaves_when_the_effect_cannot_be_marked() {
+    let refuse: BeforeEffect = Arc::new(|| Box::pin(async { Err(Error::new("mark the task", "the lease is lost")) }));
+    let script = script("module.exports = () => fetch('http://127.0.0.1:1/').catch(() => 1)");
+    let error = sandbox().run(script, refuse).await.unwrap_err();
+    assert_eq!(error.chain(), "cannot mark the task: the lease is lost");
+}

@@ -1,0 +1,163 @@
+//! Scripts that would take more than they may.
+
+use std::time::Instant;
+
+use super::*;
+
+fn short(source: &str) -> Script {
+    let limits = Limits { time: Duration::from_millis(300), ..script("").limits };
+    Script { limits, ..script(source) }
+}
+
+#[tokio::test]
+async fn whatever_goes_on_for_ever_ends_at_the_time_limit() {
+    let endless = [
+        "module.exports = () => { for (;;) {} }",
+        "for (;;) {}",
+        "for (;;) {}; export default 1",
+        "module.exports = async () => { for (;;) await null }",
+        "const again = () => { Promise.resolve().then(again) }; module.exports = () => new Promise(again)",
+        "const again = () => { queueMicrotask(again); queueMicrotask(again) }; module.exports = () => new Promise(() => again())",
+        "module.exports = () => { for (;;) { try { for (;;) {} } catch {} finally { continue } } }",
+        "module.exports = () => new Promise(() => setInterval(() => {}, 1))",
+        "module.exports = () => new Promise((resolve) => setTimeout(resolve, 1e6))",
+        "export default async () => { await new Promise((resolve) => setTimeout(resolve, 1e6)) }",
+        "module.exports = () => /^(a+)+$/.test('a'.repeat(40) + 'b')",
+        "module.exports = () => ({ toJSON() { for (;;) {} } })",
+        "module.exports = () => { throw { get message() { for (;;) {} } } }",
+        "module.exports = () => { console.log({ get a() { return 1 }, toString() { for (;;) {} } } + '') }",
+        "module.exports = () => [3, 2, 1].sort(() => { for (;;) {} })",
+        "module.exports = () => new Promise(() => { (function again() { setTimeout(again, 0) })() })",
+    ];
+    for source in endless {
+        let start = Instant::now();
+        let (kind, name, message) = failure_of(short(source)).await;
+        assert_eq!((kind.as_str(), name.as_str()), ("runtime", "TimeLimitExceeded"), "{source}");
+        assert_eq!(message, "the script did not end within 0.3 seconds");
+        assert!(start.elapsed() < Duration::from_secs(3), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn a_promise_that_nothing_settles_ends_at_once() {
+    let start = Instant::now();
+    for source in
+        ["module.exports = () => new Promise(() => {})", "export default async () => { await new Promise(() => {}) }"]
+    {
+        assert_eq!(failure(source).await.1, "PromiseNeverSettles");
+    }
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn whatever_allocates_without_end_ends_at_the_memory_limit() {
+    let greedy = [
+        "module.exports = () => { const a = []; for (;;) a.push({}) }",
+        "module.exports = () => { let s = 'x'; for (;;) s += s }",
+        "module.exports = () => { const a = []; for (;;) a.push('x'.repeat(1e6) + a.length) }",
+        "module.exports = () => { const a = []; for (;;) a.push(new Uint8Array(1e6)) }",
+        "module.exports = () => { const a = []; for (;;) a.push(Buffer.alloc(1e6)) }",
+        "module.exports = () => { const a = []; for (;;) a.push(Buffer.from('x'.repeat(1e6))) }",
+        "module.exports = () => { const a = []; for (;;) a.push(Buffer.concat([Buffer.alloc(1e6), Buffer.alloc(1e6)])) }",
+        "module.exports = () => Buffer.alloc(1e9)",
+        "module.exports = () => { const a = []; for (;;) a.push(new TextEncoder().encode('x'.repeat(1e6))) }",
+        "module.exports = () => { const a = [], x = 'x'.repeat(1e6); for (;;) a.push(new URL('http://x.example/' + x)) }",
+        "module.exports = () => { const p = new URLSearchParams(), x = 'x'.repeat(1e6); for (;;) p.append('a', x) }",
+        "module.exports = () => { const a = [], x = 'x'.repeat(1e6); for (;;) a.push(new URLSearchParams({ x })) }",
+        "module.exports = () => { const m = new Map(); for (let i = 0;; i++) m.set(i, [i]) }",
+        "module.exports = () => new Array(1e8).fill('x')",
+        "module.exports = async () => { const a = []; for (;;) { a.push(new Array(1000).fill(0)); await null } }",
+        "const a = []; for (;;) a.push([]); export default 1",
+        "module.exports = () => { const a = []; try { for (;;) a.push({}) } catch (e) { throw e } }",
+        "module.exports = () => JSON.stringify(new Array(1e7).fill('x'))",
+    ];
+    for source in greedy {
+        let (kind, name, message) = failure(source).await;
+        assert_eq!((kind.as_str(), name.as_str()), ("runtime", "MemoryLimitExceeded"), "{source}: {message}");
+        assert_eq!(message, "the script needed more than 32 MB of memory");
+    }
+}
+
+#[tokio::test]
+async fn deep_recursion_is_an_error_that_a_script_can_catch() {
+    let check = async |source: &str| {
+        let (_, name, message) = failure(source).await;
+        assert_eq!((name.as_str(), message.as_str()), ("RangeError", "Maximum call stack size exceeded"), "{source}");
+    };
+    check("module.exports = function f() { return f() + 1 }").await;
+    check("const o = { get a() { return this.a } }; module.exports = () => o.a").await;
+    check("module.exports = function f() { return [1].map(f) }").await;
+    check("const p = new Proxy({}, { get(t, k, r) { return r[k] } }); module.exports = () => p.x").await;
+    check("module.exports = () => JSON.parse('['.repeat(1e6))").await;
+    let caught = "const f = () => f() + 1; module.exports = () => { try { f() } catch (e) { return e.name } }";
+    assert_eq!(value(caught).await, json!("RangeError"));
+}
+
+#[tokio::test]
+async fn printing_a_megabyte_fails_the_script() {
+    let printers = [
+        "module.exports = () => { for (let i = 0; i < 16384; i++) console.log('x'.repeat(63)) }",
+        "module.exports = () => console.log('x'.repeat(1e6))",
+        "module.exports = () => { for (;;) { try { console.log('x'.repeat(1000)) } catch {} } }",
+    ];
+    for source in printers {
+        let report = report(script(source)).await;
+        let error = report.result.unwrap_err();
+        assert_eq!(error.name, "OutputLimitExceeded", "{source}");
+        assert_eq!(error.message, "the script printed more than 262144 bytes");
+        assert!(report.lines.iter().map(|line| line.message.len()).sum::<usize>() < 70_000);
+        assert!(report.lines.last().unwrap().message.starts_with("[truncated"));
+    }
+}
+
+#[tokio::test]
+async fn what_was_printed_before_the_end_of_time_is_kept() {
+    let report = report(short("module.exports = () => { console.log('here'); for (;;) {} }")).await;
+    assert_eq!(messages(&report), ["here"]);
+}
+
+#[tokio::test]
+async fn the_engines_own_panics_are_a_failure_of_the_script() {
+    let (_, name, _) = failure("module.exports = () => new EventTarget().dispatchEvent({})").await;
+    assert_eq!(name, "SandboxError");
+    assert_eq!(value("module.exports = () => 1").await, json!(1));
+}
+
+#[tokio::test]
+async fn cycles_through_the_host_do_not_break_the_engine() {
+    let source = "module.exports = () => {
+        for (let i = 0; i < 100; i++) {
+            const a = new AbortController(); const both = AbortSignal.any([a.signal]);
+            both.addEventListener('abort', () => a); a.signal.owner = both;
+            setTimeout(() => both, 1e6);
+        }
+        return 1;
+    }";
+    assert_eq!(value(source).await, json!(1));
+}
+
+#[tokio::test]
+async fn many_scripts_run_at_once() {
+    let sandbox = sandbox();
+    let source = "module.exports = async () => { await new Promise((resolve) => setTimeout(resolve, 50)); return 1 }";
+    let runs = (0..200).map(|_| sandbox.run(script(source), no_effect()));
+    for report in futures::future::join_all(runs).await {
+        assert_eq!(report.unwrap().result, Ok(json!(1)));
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_nobody_waits_for_gives_its_place_back() {
+    let sandbox = sandbox();
+    let long = Limits { time: Duration::from_secs(600), ..Limits::default() };
+    let endless =
+        ["module.exports = () => { for (;;) {} }", "module.exports = () => new Promise((r) => setTimeout(r, 1e6))"];
+    for source in endless {
+        let script = Script { limits: long, ..script(source) };
+        let run = sandbox.run(script, no_effect());
+        let _ = tokio::time::timeout(Duration::from_millis(50), run).await;
+    }
+    let all = u32::try_from(CONCURRENT_SCRIPTS).unwrap();
+    let places = tokio::time::timeout(Duration::from_secs(10), sandbox.places.acquire_many(all)).await;
+    assert!(places.is_ok());
+}
