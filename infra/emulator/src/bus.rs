@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use self::entry::Event;
 pub(crate) use self::entry::time_text;
-use crate::Engines;
 use crate::connector::{Reply, read_json};
 use crate::delivery::row::Delivery;
+use crate::engines::Engines;
 use crate::journal::Refused;
 
 /// Entries in one request at most.
@@ -70,7 +70,7 @@ async fn put_events(engines: &Engines, body: &[u8]) -> Result<Reply, Reply> {
                 return refused(("InternalFailure", message));
             }
             match Event::read(entry, engines) {
-                Ok(event) => accept(engines, &event, &mut deliveries),
+                Ok(mut event) => accept(engines, &mut event, &mut deliveries),
                 Err(error) => refused(error),
             }
         })
@@ -85,9 +85,9 @@ fn refused((code, message): (&'static str, String)) -> Answer {
 }
 
 /// Adds a delivery for every target of every rule that matches.
-fn accept(engines: &Engines, event: &Event<'_>, deliveries: &mut Vec<Delivery>) -> Answer {
+fn accept(engines: &Engines, event: &mut Event<'_>, deliveries: &mut Vec<Delivery>) -> Answer {
     let now = engines.clock.now();
-    let seen = event.value();
+    let seen = event.take_value();
     let text: Arc<str> = event.text().into();
     let before = deliveries.len();
     let rules = engines.stack.rules.iter();

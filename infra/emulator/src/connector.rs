@@ -12,8 +12,9 @@ use aws_smithy_types::body::SdkBody;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::engines::Engines;
 use crate::fault::Fault;
-use crate::{Engines, bus, scheduler, secret};
+use crate::{bus, scheduler, secret};
 
 /// A service that is served here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 //! Every delivery is a row of the journal until its function has answered. [`queue`] decides which one goes next,
 //! [`row`] is how they are kept.
 
+mod lane;
 mod queue;
 pub(crate) mod row;
 

@@ -12,6 +12,7 @@ mod clock;
 mod connector;
 mod delivery;
 mod dynamodb;
+mod engines;
 mod error;
 mod fault;
 mod folder;
@@ -23,8 +24,8 @@ mod template;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -36,7 +37,6 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use tokio::task::AbortHandle;
 
 pub use clock::Clock;
 pub use delivery::{DeadLetter, Invoke};
@@ -44,14 +44,8 @@ pub use error::EmulatorError;
 pub use template::Template;
 
 use connector::Connector;
-use delivery::Deliveries;
-use dynamodb::Tables;
-use fault::{Fault, Faults};
-use folder::Folder;
-use journal::Journal;
-use scheduler::Scheduler;
-use secret::Secrets;
-use template::Stack;
+use engines::Engines;
+use fault::Fault;
 
 const REGION: &str = "us-east-1";
 const ACCOUNT: &str = "000000000000";
@@ -88,53 +82,14 @@ pub struct Emulator {
     engines: Arc<Engines>,
 }
 
-/// What the connector's requests reach.
-pub(crate) struct Engines {
-    clock: Clock,
-    stack: Arc<Stack>,
-    journal: Arc<Journal>,
-    tables: Tables,
-    deliveries: Deliveries,
-    scheduler: Scheduler,
-    secrets: Arc<Secrets>,
-    faults: Arc<Faults>,
-    closed: AtomicBool,
-    unmatched: AtomicU64,
-    tasks: Mutex<Vec<AbortHandle>>,
-    folder: Mutex<Option<Folder>>,
-}
-
 impl Emulator {
     /// Opens the engines and makes what the template describes and the data directory does not have yet.
     ///
     /// # Errors
     /// When the template cannot be resolved, or the data directory is in use, unreadable or of another shape.
     pub async fn open(template: Template, options: Options) -> Result<Self, EmulatorError> {
-        let clock = options.clock.clone();
-        let opened = tokio::task::spawn_blocking(move || Opened::new(&template, &options)).await;
-        let opened = opened.map_err(|cause| EmulatorError::engine("open the data", cause))??;
-        let Opened { stack, journal, tables, secrets, folder } = opened;
-        let faults = Arc::new(Faults::default());
-        let functions = stack.functions.keys().cloned();
-        let (deliveries, delivering) = Deliveries::open(functions, journal.clone(), clock.clone(), faults.clone());
-        let scheduler = Scheduler::open(&stack, &journal, clock.now()).await?;
-        let sweeping = tables.sweep(clock.clone(), folder.is_some());
-        Ok(Self {
-            engines: Arc::new(Engines {
-                clock,
-                stack,
-                journal,
-                tables,
-                deliveries,
-                scheduler,
-                secrets,
-                faults,
-                closed: AtomicBool::new(false),
-                unmatched: AtomicU64::new(0),
-                tasks: Mutex::new(sweeping.into_iter().chain([delivering]).collect()),
-                folder: Mutex::new(folder),
-            }),
-        })
+        let engines = Engines::open(template, options).await?;
+        Ok(Self { engines: Arc::new(engines) })
     }
 
     /// A configuration for SDK clients that talk to the embedded engines.
@@ -239,8 +194,11 @@ impl Emulator {
         let listener = listener.map_err(EmulatorError::io(&doing))?;
         let address = listener.local_addr().map_err(EmulatorError::io(&doing))?;
         let database = self.engines.tables.database();
-        let serving = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
-        self.engines.tasks().push(serving.abort_handle());
+        let mut closed = self.engines.closed.subscribe();
+        tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async move {
+            // The engines' end is the end as well.
+            let _ = closed.wait_for(|closed| *closed).await;
+        }));
         Ok(address)
     }
 
@@ -262,60 +220,6 @@ impl Emulator {
     /// Makes every delivery happen twice, one after the other; the second one's result counts.
     pub fn deliver_twice(&self, on: bool) {
         self.engines.faults.deliver_twice(on);
-    }
-}
-
-impl Engines {
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-
-    fn count_unmatched(&self) {
-        self.unmatched.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn tasks(&self) -> std::sync::MutexGuard<'_, Vec<AbortHandle>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        self.tasks().drain(..).for_each(|task| task.abort());
-    }
-
-    /// Gives the data directory free.
-    fn release(&self) {
-        self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-}
-
-impl Drop for Engines {
-    fn drop(&mut self) {
-        self.close();
-        self.journal.close();
-    }
-}
-
-/// What takes blocking to open.
-struct Opened {
-    stack: Arc<Stack>,
-    journal: Arc<Journal>,
-    tables: Tables,
-    secrets: Arc<Secrets>,
-    folder: Option<Folder>,
-}
-
-impl Opened {
-    fn new(template: &Template, options: &Options) -> Result<Self, EmulatorError> {
-        let stack = Stack::new(template, &options.parameters)?;
-        let folder = options.data.as_deref().map(Folder::open).transpose()?;
-        let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
-        let (clock, durability) = (&options.clock, options.durability);
-        let secrets = Secrets::open(file("secrets.json"), &stack, clock)?;
-        let journal = Journal::open(file("bus.db").as_deref(), durability)?;
-        let path = file("dynamodb.db");
-        let tables = Tables::open(path.as_deref(), durability, clock, &stack.tables)?;
-        Ok(Self { stack: Arc::new(stack), journal: Arc::new(journal), tables, secrets: Arc::new(secrets), folder })
     }
 }
 

@@ -16,10 +16,11 @@ use tokio::task::AbortHandle;
 use self::definition::{Definition, Plan, State, is_name};
 use self::store::Key;
 use self::timer::{Message, Timer};
+use crate::EmulatorError;
 use crate::connector::{Reply, read_json};
+use crate::engines::Engines;
 use crate::journal::{Journal, Refused};
 use crate::template::{Stack, arn};
-use crate::{EmulatorError, Engines};
 
 /// Schedules in one answer of `ListSchedules` at most.
 const PAGE: usize = 100;
@@ -72,13 +73,20 @@ impl Scheduler {
         for schedule in &stack.schedules {
             let name = schedule["Name"].as_str().unwrap_or_default();
             let fail = |problem| EmulatorError::resource(name, "Schedule", problem);
-            let definition = Definition::read(Value::Object(schedule.clone()), now).map_err(fail)?;
+            let mut definition = Definition::read(Value::Object(schedule.clone()), now).map_err(fail)?;
+            definition.from_template = true;
             let plan = definition.plan(stack).map_err(fail)?;
             seeds.push((definition, plan));
         }
         let register = move |connection: &Connection| {
             for group in &groups {
                 store::add_group(group, connection)?;
+            }
+            let kept: Vec<_> = seeds.iter().map(|(definition, _)| key_of(definition)).collect();
+            for key in store::of_template(connection)? {
+                if !kept.contains(&key) {
+                    store::delete(&key, connection)?;
+                }
             }
             for (definition, plan) in seeds {
                 register(definition, &plan, now, connection)?;
@@ -136,6 +144,7 @@ fn register(mut definition: Definition, plan: &Plan, now: Timestamp, connection:
 fn read(engines: &Engines, name: &str, body: &[u8]) -> Result<(Definition, Option<Timestamp>), Reply> {
     let mut request = read_json(body)?;
     request["Name"] = name.into();
+    request["FromTemplate"] = false.into();
     let now = engines.clock.now();
     let definition = Definition::read(request, now).map_err(Reply::validation)?;
     let plan = definition.plan(&engines.stack).map_err(Reply::validation)?;

@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::EmulatorError;
 use crate::clock::Clock;
 use crate::connector::{Reply, read_json};
+use crate::engines::Engines;
 use crate::template::{SecretSeed, Stack};
-use crate::{EmulatorError, Engines};
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";

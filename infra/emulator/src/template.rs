@@ -215,4 +215,14 @@ mod tests {
             assert!(refusal.contains(expected), "{yaml}: {refusal}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_template_panics(key in "[A-Za-z:.]{0,9}", value in "(!(Sub|Ref|GetAtt|If|Join) )?[${}!.A-Za-z, \\[\\]'\"]{0,24}") {
+            let yaml = format!("Resources: {{A: {{Type: 'AWS::DynamoDB::Table', Properties: {{{key}: {value}}}}}}}");
+            if let Ok(template) = Template::parse(&yaml) {
+                let _ = Stack::new(&template, &BTreeMap::new());
+            }
+        }
+    }
 }

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::engines::Engines;
 use crate::template::bus_name;
-use crate::{ACCOUNT, Engines, REGION};
+use crate::{ACCOUNT, REGION};
 
 /// Code and message of an entry that is refused.
 type Refusal = (&'static str, String);
@@ -26,6 +27,8 @@ pub(super) struct Event<'e> {
     resources: Vec<&'e str>,
     detail: &'e RawValue,
     #[serde(skip)]
+    parsed: Value,
+    #[serde(skip)]
     pub(super) bus: &'e str,
 }
 
@@ -38,7 +41,7 @@ impl<'e> Event<'e> {
             return Err(("NotAuthorizedForSourceException", message));
         }
         let detail_type = required(entry, "DetailType")?;
-        let detail = detail(required(entry, "Detail")?)?;
+        let (detail, parsed) = detail(required(entry, "Detail")?)?;
         let bus = bus(&entry["EventBusName"]);
         if !engines.stack.buses.iter().any(|known| known == bus) {
             let message = format!("Event bus {bus} does not exist.");
@@ -57,6 +60,7 @@ impl<'e> Event<'e> {
             region: REGION,
             resources: resources.unwrap_or_default().iter().filter_map(Value::as_str).collect(),
             detail,
+            parsed,
             bus,
         })
     }
@@ -66,9 +70,19 @@ impl<'e> Event<'e> {
         serde_json::to_string(self).expect("texts and valid JSON can be written as JSON")
     }
 
-    /// The same as a value, for patterns.
-    pub(super) fn value(&self) -> Value {
-        json!(self)
+    /// The same as a value, for patterns; the second time without the detail.
+    pub(super) fn take_value(&mut self) -> Value {
+        json!({
+            "version": self.version,
+            "id": self.id,
+            "detail-type": self.detail_type,
+            "source": self.source,
+            "account": self.account,
+            "time": self.time,
+            "region": self.region,
+            "resources": self.resources,
+            "detail": self.parsed.take(),
+        })
     }
 }
 
@@ -99,12 +113,13 @@ fn required<'e>(entry: &'e Value, name: &str) -> Result<&'e str, Refusal> {
     })
 }
 
-fn detail(text: &str) -> Result<&RawValue, Refusal> {
+/// The detail as it is written, and as a value.
+fn detail(text: &str) -> Result<(&RawValue, Value), Refusal> {
     let malformed = || ("MalformedDetail", "Detail is malformed.".to_owned());
     let detail: &RawValue = serde_json::from_str(text).map_err(|_| malformed())?;
     // Raw JSON is not checked for depth, and every reader of it would be.
     let parsed: Value = serde_json::from_str(text).map_err(|_| malformed())?;
-    parsed.is_object().then_some(detail).ok_or_else(malformed)
+    if parsed.is_object() { Ok((detail, parsed)) } else { Err(malformed()) }
 }
 
 fn seconds(seconds: f64) -> Timestamp {

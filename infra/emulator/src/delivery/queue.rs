@@ -1,7 +1,7 @@
 //! The task that delivers: one lane per function, a bounded part of each lane in memory, the rest in the journal.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::lane::Lane;
 use super::row::Delivery;
 use super::{Deliveries, Invoke, Message, tell};
 use crate::clock::Clock;
@@ -20,10 +21,6 @@ use crate::journal::{Journal, Refused};
 
 /// Invocations of one function at the same time.
 const CONCURRENCY: usize = 64;
-/// Rows of one function in memory.
-const LANE_ROWS: usize = 4096;
-/// Bytes of one function in memory, checked before a row is added.
-const LANE_BYTES: usize = 16 << 20;
 /// Rows read back at once.
 const LOAD: usize = 128;
 /// Wait before the second attempt; doubled for every further one.
@@ -47,38 +44,6 @@ pub(super) struct Queue {
     stopping: Vec<oneshot::Sender<()>>,
 }
 
-struct Lane {
-    ready: VecDeque<Delivery>,
-    bytes: usize,
-    running: usize,
-    /// Highest row id that was seen here.
-    last_id: i64,
-    /// There may be rows after `last_id` that are only in the journal.
-    behind: bool,
-    loading: bool,
-}
-
-impl Lane {
-    fn is_full(&self) -> bool {
-        self.ready.len() >= LANE_ROWS || self.bytes >= LANE_BYTES
-    }
-
-    fn push(&mut self, delivery: Delivery) {
-        self.bytes += delivery.event.len();
-        self.ready.push_back(delivery);
-    }
-
-    fn pop(&mut self) -> Option<Delivery> {
-        let delivery = self.ready.pop_front()?;
-        self.bytes -= delivery.event.len();
-        Some(delivery)
-    }
-
-    fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.running == 0 && !self.behind
-    }
-}
-
 impl Queue {
     pub(super) fn new(
         functions: impl Iterator<Item = String>,
@@ -87,14 +52,12 @@ impl Queue {
         faults: Arc<Faults>,
         own: Deliveries,
     ) -> Self {
-        // The journal may hold rows of an earlier process.
-        let lane = || Lane { ready: VecDeque::new(), bytes: 0, running: 0, last_id: 0, behind: true, loading: false };
         Self {
             journal,
             clock,
             faults,
             own,
-            lanes: functions.map(|id| (id.into(), lane())).collect(),
+            lanes: functions.map(|id| (id.into(), Lane::new())).collect(),
             retries: BinaryHeap::new(),
             fetching: 0,
             invoke: None,
@@ -217,7 +180,7 @@ impl Queue {
             let (own, invoke) = (self.own.clone(), invoke.clone());
             self.running.spawn(deliver(own, invoke, delivery, times));
         }
-        if lane.behind && !lane.loading && lane.ready.len() < LOAD {
+        if lane.behind && !lane.loading && lane.len() < LOAD {
             lane.loading = true;
             let (journal, own) = (self.journal.clone(), self.own.clone());
             tokio::spawn(load(journal, own, function.clone(), lane.last_id));

@@ -7,6 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{DeadLetter, RetryPolicy};
 
+/// Dead letters kept at most, the newest.
+const KEPT: i64 = 10_000;
 /// Dead letters listed at most, the newest.
 const LISTED: usize = 1000;
 
@@ -69,7 +71,9 @@ impl Delivery {
                    VALUES (?, ?, ?, ?, ?)";
         let now_ms = now.as_millisecond();
         let row = params![self.function, self.event, error, self.attempts, now_ms];
-        connection.prepare_cached(sql)?.execute(row)?;
+        let last = connection.prepare_cached(sql)?.insert(row)?;
+        let sql = "DELETE FROM dead_letter WHERE id <= ?";
+        connection.prepare_cached(sql)?.execute([last - KEPT])?;
         Self::delete(self.id, connection)
     }
 
@@ -107,6 +111,14 @@ impl Delivery {
     }
 }
 
+/// Counts the deliveries that wait for each function.
+pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let sql = "SELECT function, count(*) FROM delivery GROUP BY function";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
 /// Reads the dead letters, oldest first.
 pub(crate) fn dead_letters(connection: &Connection) -> rusqlite::Result<Vec<DeadLetter>> {
     let sql = "SELECT * FROM (SELECT id, function, event, error, attempts FROM dead_letter
@@ -122,4 +134,25 @@ pub(crate) fn dead_letters(connection: &Connection) -> rusqlite::Result<Vec<Dead
         })
     })?;
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Durability;
+    use crate::journal::Journal;
+
+    #[test]
+    fn the_newest_ten_thousand_dead_letters_are_kept() {
+        let journal = Journal::open(None, Durability::Process).unwrap();
+        let count = journal.read(|connection| {
+            let retry = RetryPolicy { retries: 0, max_age_s: 60 };
+            let delivery = Delivery::new("F".into(), "{}".into(), retry, Timestamp::UNIX_EPOCH);
+            for _ in 0..KEPT + 10 {
+                delivery.bury("no", Timestamp::UNIX_EPOCH, connection)?;
+            }
+            connection.query_row("SELECT count(*) FROM dead_letter", [], |row| row.get::<_, i64>(0))
+        });
+        assert_eq!(count.unwrap(), KEPT);
+    }
 }

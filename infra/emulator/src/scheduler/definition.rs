@@ -40,6 +40,9 @@ pub(crate) struct Definition {
     /// Recognises a repeated request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_token: Option<String>,
+    /// Is registered by the template, and goes with it.
+    #[serde(default)]
+    pub(crate) from_template: bool,
     #[serde(default)]
     creation_date: f64,
     #[serde(default)]
@@ -182,6 +185,7 @@ impl Definition {
         answer["Arn"] = self.arn().into();
         if let Some(answer) = answer.as_object_mut() {
             answer.remove("ClientToken");
+            answer.remove("FromTemplate");
         }
         answer
     }

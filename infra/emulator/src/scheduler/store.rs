@@ -75,6 +75,14 @@ pub(super) fn list(
     texts.map(|text| definition(&text?)).collect()
 }
 
+/// Lists the schedules that a template has registered.
+pub(super) fn of_template(connection: &Connection) -> rusqlite::Result<Vec<Key>> {
+    let sql = "SELECT schedule_group, name FROM schedule WHERE definition ->> 'FromTemplate'";
+    let mut statement = connection.prepare(sql)?;
+    let keys = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    keys.collect()
+}
+
 /// Adds a group; `false` when it was there.
 pub(super) fn add_group(name: &str, connection: &Connection) -> rusqlite::Result<bool> {
     let sql = "INSERT OR IGNORE INTO schedule_group (name) VALUES (?)";

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use emulator::{Clock, Durability, Emulator, EmulatorError, Options};
+use emulator::{Clock, Durability, Emulator, EmulatorError, Options, Template};
 use serde_json::{Value, json};
 
-use crate::support::{Calls, fixed, numbers, on_disk, publish, template};
+use crate::support::{Calls, TEMPLATE, fixed, numbers, on_disk, publish, template};
 
 const CHILD_DATA: &str = "EMULATOR_TEST_DATA";
 
@@ -68,6 +68,25 @@ async fn retries_dead_letters_and_schedules_go_on_after_a_restart() {
     clock.advance(Duration::from_secs(1));
     third.idle().await;
     assert_eq!(sweeps(), 2, "the rate goes on from its first start");
+}
+
+#[tokio::test]
+async fn a_schedule_goes_with_the_template_and_one_of_the_api_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = on_disk(folder.path(), &fixed()).await;
+    let scheduler = aws_sdk_scheduler::Client::new(&first.sdk_config());
+    let sweep = scheduler.get_schedule().name("TaskFunctionSweep").send().await.unwrap();
+    let copy = scheduler.create_schedule().name("Own").set_target(sweep.target().cloned());
+    let copy = copy.schedule_expression("at(2031-01-01T00:00:00)");
+    copy.set_flexible_time_window(sweep.flexible_time_window().cloned()).send().await.unwrap();
+    first.stop().await;
+    let newer = TEMPLATE.replace("        Sweep:", "        Renamed:");
+    let options = Options { data: Some(folder.path().to_owned()), clock: fixed(), ..Options::default() };
+    let second = Emulator::open(Template::parse(&newer).unwrap(), options).await.unwrap();
+    let scheduler = aws_sdk_scheduler::Client::new(&second.sdk_config());
+    let listed = scheduler.list_schedules().send().await.unwrap();
+    let names: Vec<_> = listed.schedules().iter().filter_map(|schedule| schedule.name()).collect();
+    assert_eq!(names, ["Own", "TaskFunctionRenamed"]);
 }
 
 #[tokio::test]
