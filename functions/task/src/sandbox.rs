@@ -141,5 +141,23 @@ impl Sandbox {
     }
 }
 
+/// Compiles a script without running any of it, or says what is wrong with it.
+///
+/// # Errors
+///
+/// When the engine fails.
+pub async fn check(source: &str, file_name: &str) -> Result<Result<(), StepError>, Error> {
+    let script = Script {
+        source: source.into(),
+        file_name: file_name.to_owned(),
+        entry_point: None,
+        input: String::new(),
+        variables: BTreeMap::new(),
+        limits: Limits::default(),
+    };
+    let work = tokio::task::spawn_blocking(move || engine::check(&script));
+    work.await.map_err(Error::cannot("compile a script"))
+}
+
 #[cfg(test)]
 mod tests;

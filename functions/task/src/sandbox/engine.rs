@@ -75,12 +75,34 @@ pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError
     result
 }
 
-fn start(script: &Script, host: &Rc<Host>) -> rquickjs::Result<(Runtime, Context)> {
+/// Compiles the script and runs none of it.
+pub(super) fn check(script: &Script) -> Result<(), StepError> {
+    let compiled = limited(script).and_then(|runtime| Ok((Context::full(&runtime)?, runtime)));
+    let Ok((context, _runtime)) = compiled else {
+        return Err(failure::broken());
+    };
+    context.with(|ctx| match entry::compile(&ctx, script) {
+        Ok(()) => Ok(()),
+        Err(Fault::Failed(error)) => Err(error),
+        Err(Fault::Stopped(reason)) => Err(failure::stopped(reason, &script.limits)),
+        Err(Fault::Thrown(error)) => {
+            let (error, log) = failure::thrown(&ctx, &error, &script.limits);
+            Err(StepError { message: log.unwrap_or(error.message), ..error })
+        }
+    })
+}
+
+fn limited(script: &Script) -> rquickjs::Result<Runtime> {
     let runtime = Runtime::new()?;
     runtime.set_memory_limit(script.limits.memory_bytes);
     runtime.set_max_stack_size(script.limits.stack_bytes);
     runtime.set_gc_threshold(GC_THRESHOLD_BYTES);
     runtime.set_loader(modules::BuiltIn, modules::BuiltIn);
+    Ok(runtime)
+}
+
+fn start(script: &Script, host: &Rc<Host>) -> rquickjs::Result<(Runtime, Context)> {
+    let runtime = limited(script)?;
     let host = host.clone();
     runtime.set_interrupt_handler(Some(Box::new(move || host.is_stopped())));
     let context = Context::full(&runtime)?;

@@ -1,6 +1,7 @@
 //! Finds the function to call in what a script exports or declares.
 
 use rquickjs::context::EvalOptions;
+use rquickjs::module::Declared;
 use rquickjs::{Ctx, Function, Module, Object, Value, WriteOptions};
 use shared::event::StepError;
 
@@ -32,8 +33,25 @@ pub(super) fn find<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, '
     Err(Fault::Failed(StepError::invocation("EntryPointNotFound", message)))
 }
 
+/// Compiles the script and runs none of it.
+pub(super) fn compile(ctx: &Ctx<'_>, script: &Script) -> Result<(), Fault> {
+    match shape::is_module(&script.source) {
+        true => module(ctx, script).map(|_| ()),
+        false => Ok(wrapper(ctx, script, None).map(|_| ())?),
+    }
+}
+
 /// The exports of an ES module, once it is evaluated.
 fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
+    let (module, evaluated) = module(ctx, script)?.eval()?;
+    waiting.for_promise(ctx, &evaluated)?;
+    let exports = module.namespace()?;
+    let default: Value<'js> = exports.get("default")?;
+    Ok(vec![default, exports.into_value()])
+}
+
+/// Compiles an ES module; one that the engine could not free while it waits is refused.
+fn module<'js>(ctx: &Ctx<'js>, script: &Script) -> Result<Module<'js, Declared>, Fault> {
     let module = Module::declare(ctx.clone(), script.file_name.as_str(), &*script.source)?;
     if script.source.contains("await") {
         let bytes = module.write(WriteOptions::default())?;
@@ -42,19 +60,12 @@ fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, 'js>) -
             return Err(Fault::Failed(failure::runtime("SyntaxError", message)));
         }
     }
-    let (module, evaluated) = module.eval()?;
-    waiting.for_promise(ctx, &evaluated)?;
-    let exports = module.namespace()?;
-    let default: Value<'js> = exports.get("default")?;
-    Ok(vec![default, exports.into_value()])
+    Ok(module)
 }
 
 /// What a `CommonJS` script exports, then what a plain script declares.
 fn of_script<'js>(ctx: &Ctx<'js>, script: &Script, wanted: Option<&str>) -> Result<Vec<Value<'js>>, Fault> {
-    let mut options = EvalOptions::default();
-    options.strict = false;
-    options.filename = Some(script.file_name.clone());
-    let wrapper: Function<'js> = ctx.eval_with_options(wrapped(&script.source, wanted), options)?;
+    let wrapper = wrapper(ctx, script, wanted)?;
     let module = Object::new(ctx.clone())?;
     let exports = Object::new(ctx.clone())?;
     module.set("exports", exports.clone())?;
@@ -63,6 +74,14 @@ fn of_script<'js>(ctx: &Ctx<'js>, script: &Script, wanted: Option<&str>) -> Resu
     let exported: Value<'js> = module.get("exports")?;
     let default = exported.as_object().map(|exports| exports.get("default")).transpose()?;
     Ok([Some(exported), default, Some(declared)].into_iter().flatten().collect())
+}
+
+/// Compiles a `CommonJS` or plain script to a function.
+fn wrapper<'js>(ctx: &Ctx<'js>, script: &Script, wanted: Option<&str>) -> rquickjs::Result<Function<'js>> {
+    let mut options = EvalOptions::default();
+    options.strict = false;
+    options.filename = Some(script.file_name.clone());
+    ctx.eval_with_options(wrapped(&script.source, wanted), options)
 }
 
 /// The script as the body of a function, on the lines where it stood, that returns the functions of known names.
