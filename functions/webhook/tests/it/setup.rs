@@ -26,6 +26,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) async fn new() -> Self {
+        keep_log();
         let clock = emulator::Clock::fixed(NOW.parse().unwrap());
         let template = Template::parse(include_str!("../../../../template.yaml")).unwrap();
         let options = Options { clock: clock.clone(), ..Options::default() };
@@ -198,23 +199,30 @@ pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+/// What all tests of this process have logged.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Returns what was logged since the process began.
+pub(crate) fn log() -> String {
+    String::from_utf8(LOG.lock().unwrap().clone()).unwrap()
+}
+
+/// Logs into memory, everything that the function and what it is made of say.
+fn keep_log() {
+    let subscriber = tracing_subscriber::fmt().with_env_filter("webhook=trace,shared=trace").with_ansi(false);
+    // Only the first test of the process can install it, and it is there for all.
+    let _ = subscriber.with_writer(|| Log).try_init();
+}
+
+struct Log;
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
-    }
-}
-
-impl Log {
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap().clone()
     }
 }
