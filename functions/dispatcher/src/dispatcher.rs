@@ -335,8 +335,8 @@ pub(crate) mod tests {
     use serde_json::json;
 
     /// Makes a dispatcher of a body, as the route does.
-    pub(crate) fn dispatcher(body: Value) -> Result<Dispatcher, Refusal> {
-        let body: NewDispatcher = shared::http::read_json(&serde_json::to_vec(&body).unwrap())?;
+    pub(crate) fn dispatcher(body: &Value) -> Result<Dispatcher, Refusal> {
+        let body: NewDispatcher = shared::http::read_json(&serde_json::to_vec(body).unwrap())?;
         let count = Cell::new(0);
         let new_id = || {
             count.set(count.get() + 1);
@@ -347,7 +347,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_dispatcher_looks_as_clients_expect() {
-        let dispatcher = dispatcher(json!({
+        let dispatcher = dispatcher(&json!({
             "eventType": "user_deleted", "name": "cleanup",
             "actions": [{"type": "task", "name": "wipe", "functionName": "wipe", "data": {"a": 1}}],
         }));
@@ -363,7 +363,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_field_named_like_a_common_one_reaches_the_command_through_the_configuration() {
-        let dispatcher = dispatcher(json!({"eventType": "e", "actions": [
+        let dispatcher = dispatcher(&json!({"eventType": "e", "actions": [
             {"type": "callback", "action": "wait", "id": "6f0a4b5e-2c1d"},
             {"type": "callback", "configuration": {"action": "wait", "id": "x", "name": "y"}},
             {"type": "callback", "action": "create", "id": "00000000000000000000000f"},
@@ -377,7 +377,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_change_leaves_what_it_does_not_name() {
-        let before = dispatcher(json!({
+        let before = dispatcher(&json!({
             "eventType": "e", "name": "n", "description": "d", "tags": ["t"],
             "actions": [{"type": "task", "name": "a", "functionName": "f", "description": "x", "retry": {"attempts": 2}}],
         }))

@@ -347,10 +347,10 @@ mod tests {
         #[test]
         fn one_placeholder_keeps_type_and_content(key in ".{0,8}", value in any_json()) {
             let quoted = serde_json::to_string(&key).unwrap();
-            let event = json!({ key.clone(): value.clone() });
+            let event = json!({ key.clone(): value });
             let template = json!(format!("{{{{ event[{quoted}] }}}}"));
             prop_assert_eq!(fill_in(&template, &event, &json!({})), Ok(value.clone()));
-            let output = json!({ key: value.clone() });
+            let output = json!({ key: value });
             let template = json!(format!("{{{{ field \"step\" \"create-cb\" \"output\" {quoted} }}}}"));
             prop_assert_eq!(fill_in(&template, &json!({}), &output), Ok(value));
         }

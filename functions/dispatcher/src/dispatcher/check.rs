@@ -186,14 +186,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn with_actions(actions: Value) -> Result<Dispatcher, Refusal> {
-        dispatcher(json!({"eventType": "e", "actions": actions}))
+    fn with_actions(actions: &Value) -> Result<Dispatcher, Refusal> {
+        dispatcher(&json!({"eventType": "e", "actions": actions}))
     }
 
     #[test]
     fn every_broken_rule_is_named_with_its_field() {
         let check = |body: Value, code: u32, part: &str| {
-            let refusal = dispatcher(body.clone()).unwrap_err();
+            let refusal = dispatcher(&body).unwrap_err();
             assert_eq!(refusal.code, code, "{body}: {}", refusal.message);
             assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
         };
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn every_broken_rule_of_an_action_is_named_with_its_field() {
         let check = |actions: Value, part: &str| {
-            let refusal = with_actions(actions.clone()).unwrap_err();
+            let refusal = with_actions(&actions).unwrap_err();
             assert!(refusal.message.contains(part), "{actions}: {}", refusal.message);
         };
         check(json!([{"name": "a"}]), "type");
@@ -256,6 +256,6 @@ mod tests {
             {"type": "x", "name": "my b", "dependencies": ["a"]},
             {"type": "x", "name": "c", "dependencies": ["my b"], "to": "{{ steps.a.output }}{{ steps['my b'].output }}"},
         ]);
-        assert_eq!(with_actions(chain).unwrap().actions.len(), 3);
+        assert_eq!(with_actions(&chain).unwrap().actions.len(), 3);
     }
 }

@@ -59,7 +59,8 @@ impl Run {
                 false => "the outputs of all steps are too long together".to_owned(),
             };
             // Another attempt would have the same output, and its work is done already.
-            self.finish(index, StepState::Failed, Some(StepError::invocation("OutputTooLarge", message)), at);
+            let error = StepError::invocation("OutputTooLarge", message);
+            self.finish(index, StepState::Failed, Some(&error), at);
             return;
         }
         self.finish(index, StepState::Succeeded, None, at);
@@ -67,7 +68,7 @@ impl Run {
 
     /// Fails the attempt that is under way, and plans the next where one is left.
     fn fail(&mut self, index: usize, error: &StepError, at: Timestamp) {
-        self.finish(index, StepState::Failed, Some(error.clone()), at);
+        self.finish(index, StepState::Failed, Some(error), at);
         let step = &self.steps[index];
         let (attempt, retry) = (step.attempt(), step.action.retry);
         if attempt < retry.attempts {
@@ -77,14 +78,14 @@ impl Run {
         }
     }
 
-    fn finish(&mut self, index: usize, status: StepState, error: Option<StepError>, at: Timestamp) {
+    fn finish(&mut self, index: usize, status: StepState, error: Option<&StepError>, at: Timestamp) {
         let step = &mut self.steps[index];
         step.status = status;
-        step.error = error.as_ref().map(size::for_step);
+        step.error = error.map(size::for_step);
         if let Some(attempt) = step.attempts.last_mut() {
             attempt.finished_at = Some(at.max(attempt.requested_at));
             attempt.status = status;
-            attempt.error = error.as_ref().map(size::for_attempt);
+            attempt.error = error.map(size::for_attempt);
         }
     }
 

@@ -29,8 +29,8 @@ fn event() -> Event {
     })
 }
 
-fn start(actions: Value) -> (Run, Vec<Command>) {
-    let dispatcher = dispatcher(json!({"eventType": "order.paid", "name": "d", "actions": actions})).unwrap();
+fn start(actions: &Value) -> (Run, Vec<Command>) {
+    let dispatcher = dispatcher(&json!({"eventType": "order.paid", "name": "d", "actions": actions})).unwrap();
     Run::start(&event(), &dispatcher, start_time(), 0)
 }
 
@@ -93,7 +93,7 @@ fn detail(command: &Command) -> Value {
 
 #[test]
 fn a_command_carries_the_filled_in_action_and_the_whole_event() {
-    let (_, commands) = start(json!([
+    let (_, commands) = start(&json!([
         {"type": "task", "name": "a", "functionName": "f", "data": {"to": "{{ event.content.email }}", "n": "{{event.content.total}}"}},
     ]));
     let detail = detail(&commands[0]);
@@ -107,7 +107,7 @@ fn a_command_carries_the_filled_in_action_and_the_whole_event() {
 
 #[test]
 fn steps_run_side_by_side_unless_one_waits_for_others() {
-    let (mut run, commands) = start(json!([
+    let (mut run, commands) = start(&json!([
         {"type": "x", "name": "a"},
         {"type": "x", "name": "b"},
         {"type": "x", "name": "c", "dependencies": ["a", "b"], "data": "{{ steps.a.output.from }}"},
@@ -126,7 +126,7 @@ fn steps_run_side_by_side_unless_one_waits_for_others() {
 
 #[test]
 fn a_failure_skips_what_depends_on_it_and_lets_the_rest_finish() {
-    let (mut run, _) = start(json!([
+    let (mut run, _) = start(&json!([
         {"type": "x", "name": "a"},
         {"type": "x", "name": "b", "dependencies": ["a"]},
         {"type": "x", "name": "c", "dependencies": ["b"]},
@@ -142,7 +142,7 @@ fn a_failure_skips_what_depends_on_it_and_lets_the_rest_finish() {
 
 #[test]
 fn a_failure_that_may_happen_is_visible_to_what_depends_on_it() {
-    let (mut run, _) = start(json!([
+    let (mut run, _) = start(&json!([
         {"type": "x", "name": "a", "onFailure": "continue"},
         {"type": "x", "name": "b", "dependencies": ["a"], "why": "{{ steps.a.error.name }}", "was": "{{ steps.a.status }}"},
     ]));
@@ -155,7 +155,7 @@ fn a_failure_that_may_happen_is_visible_to_what_depends_on_it() {
 
 #[test]
 fn a_condition_decides_over_the_event_and_earlier_steps() {
-    let (mut run, commands) = start(json!([
+    let (mut run, commands) = start(&json!([
         {"type": "x", "name": "small", "condition": {"event": {"content": {"total": [{"numeric": ["<", 10]}]}}}},
         {"type": "x", "name": "large", "condition": {"event": {"content": {"total": [{"numeric": [">=", 10]}]}}}},
         {"type": "x", "name": "after", "dependencies": ["large"], "condition": {"steps": {"large": {"output": {"from": ["large"]}}}}},
@@ -171,14 +171,14 @@ fn a_condition_decides_over_the_event_and_earlier_steps() {
 
 #[test]
 fn a_run_whose_steps_are_all_skipped_is_over_at_once() {
-    let (run, commands) = start(json!([{"type": "x", "name": "a", "condition": {"event": {"type": ["other"]}}}]));
+    let (run, commands) = start(&json!([{"type": "x", "name": "a", "condition": {"event": {"type": ["other"]}}}]));
     assert_eq!((names(&commands).as_str(), run.status), ("", RunStatus::Succeeded));
     assert_eq!(run.next_check(), None);
 }
 
 #[test]
 fn a_value_that_is_missing_fails_the_step_and_names_it() {
-    let (run, commands) = start(json!([
+    let (run, commands) = start(&json!([
         {"type": "x", "name": "a", "to": "{{ event.content.phone }}", "retry": {"attempts": 3}},
         {"type": "x", "name": "b"},
     ]));
@@ -191,7 +191,7 @@ fn a_value_that_is_missing_fails_the_step_and_names_it() {
 
 #[test]
 fn a_command_that_the_bus_cannot_take_fails_the_step() {
-    let (mut run, _) = start(json!([
+    let (mut run, _) = start(&json!([
         {"type": "x", "name": "a"},
         {"type": "x", "name": "b", "dependencies": ["a"], "twice": "{{ steps.a.output }}{{ steps.a.output }}{{ steps.a.output }}"},
     ]));
@@ -205,7 +205,7 @@ fn a_command_that_the_bus_cannot_take_fails_the_step() {
 fn outputs_that_do_not_fit_into_the_row_fail_their_step() {
     let actions: Vec<_> =
         (0..5).map(|n| json!({"type": "x", "name": format!("s{n}"), "retry": {"attempts": 2}})).collect();
-    let (mut run, _) = start(json!(actions));
+    let (mut run, _) = start(&json!(actions));
     let long = StepFinished::succeeded(id(&run, "s0", 1), json!("x".repeat(140_000)));
     assert_eq!(answer(&mut run, &long, 1), "");
     assert_eq!(run.steps[0].error.as_ref().unwrap().name, "OutputTooLarge");
@@ -222,7 +222,7 @@ fn the_largest_run_without_outputs_fits_into_its_row() {
     let actions: Vec<_> = (0..100)
         .map(|n| json!({"type": "x", "name": format!("s{n:03}"), "data": "x".repeat(870), "retry": {"attempts": 2}}))
         .collect();
-    let (mut run, _) = start(json!(actions));
+    let (mut run, _) = start(&json!(actions));
     for n in 0..200 {
         let step = format!("s{:03}", n / 2);
         let error = StepError { kind: Some("\0".repeat(99)), name: "\"".repeat(999), message: "\n\u{1}".repeat(9999) };
@@ -236,7 +236,7 @@ fn the_largest_run_without_outputs_fits_into_its_row() {
 
 #[test]
 fn a_failed_attempt_is_followed_by_the_next_at_once_or_later() {
-    let (mut run, _) = start(json!([
+    let (mut run, _) = start(&json!([
         {"type": "x", "name": "now", "retry": {"attempts": 2}},
         {"type": "x", "name": "later", "retry": {"attempts": 3, "delaySeconds": 30, "backoff": "exponential"}},
     ]));
@@ -256,7 +256,7 @@ fn a_failed_attempt_is_followed_by_the_next_at_once_or_later() {
 
 #[test]
 fn late_and_repeated_answers_change_nothing() {
-    let (mut run, _) = start(json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
+    let (mut run, _) = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
     assert_eq!(wait(&mut run, "a", 1, 1), "");
     assert_eq!(wait(&mut run, "a", 1, 2), "late");
     assert_eq!(succeed(&mut run, "a", 1, 3), "");
@@ -270,7 +270,7 @@ fn late_and_repeated_answers_change_nothing() {
 
 #[test]
 fn a_run_that_only_waits_is_waiting() {
-    let (mut run, _) = start(json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b", "dependencies": ["a"]}]));
+    let (mut run, _) = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b", "dependencies": ["a"]}]));
     assert_eq!(wait(&mut run, "a", 1, 1), "");
     assert_eq!(states(&run), "Waiting a:waiting b:pending");
     assert_eq!(run.next_check(), None, "nothing but the outside world can move it on");
@@ -279,7 +279,7 @@ fn a_run_that_only_waits_is_waiting() {
 
 #[test]
 fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
-    let (mut run, _) = start(json!([
+    let (mut run, _) = start(&json!([
         {"type": "x", "name": "a"},
         {"type": "x", "name": "skipped", "dependencies": ["a"], "condition": {"event": {"type": ["no"]}}, "onFailure": "continue"},
         {"type": "x", "name": "c", "dependencies": ["skipped"]},
@@ -296,7 +296,7 @@ fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
 
 #[test]
 fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
-    let (mut run, _) = start(json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
+    let (mut run, _) = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
     assert_eq!(wait(&mut run, "b", 1, 1), "");
     let sweep = |run: &mut Run, second: i64| run.sweep(&event(), at(second)).map(|commands| names(&commands));
     assert_eq!(run.touched_at(), Some(at(0)));
@@ -311,7 +311,7 @@ fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
 
 #[test]
 fn the_sweeper_fails_attempts_past_their_deadline() {
-    let (mut run, _) = start(json!([
+    let (mut run, _) = start(&json!([
         {"type": "x", "name": "a", "timeoutSeconds": 100, "retry": {"attempts": 2}},
         {"type": "x", "name": "b", "dependencies": ["a"]},
     ]));
@@ -328,7 +328,7 @@ fn the_sweeper_fails_attempts_past_their_deadline() {
 
 #[test]
 fn a_command_that_nothing_ever_answers_fails_after_a_day() {
-    let (mut run, _) = start(json!([{"type": "nobody", "name": "a"}]));
+    let (mut run, _) = start(&json!([{"type": "nobody", "name": "a"}]));
     let mut second = 0;
     while let Some(check) = run.next_check() {
         second = check.duration_since(start_time()).as_secs();
@@ -341,7 +341,7 @@ fn a_command_that_nothing_ever_answers_fails_after_a_day() {
 
 #[test]
 fn a_lost_schedule_is_replaced_by_the_sweeper() {
-    let (mut run, _) = start(json!([{"type": "x", "name": "a", "retry": {"attempts": 2, "delaySeconds": 600}}]));
+    let (mut run, _) = start(&json!([{"type": "x", "name": "a", "retry": {"attempts": 2, "delaySeconds": 600}}]));
     assert_eq!(fail(&mut run, "a", 1, 0), "a#2@600");
     assert_eq!(run.next_check(), Some(at(660)));
     assert_eq!(run.sweep(&event(), at(660)).map(|commands| names(&commands)).as_deref(), Some("a#2"));
@@ -375,7 +375,7 @@ proptest! {
     fn every_run_ends_asks_once_per_attempt_and_never_takes_back(
         actions in any_actions(), choices in prop::collection::vec((any::<u16>(), 0_u8..5), 0..120),
     ) {
-        let (mut run, commands) = start(actions);
+        let (mut run, commands) = start(&actions);
         let mut asked = BTreeSet::new();
         let mut open: Vec<StepId> = Vec::new();
         let take = |commands: Vec<Command>, asked: &mut BTreeSet<(String, u32)>, open: &mut Vec<StepId>| {

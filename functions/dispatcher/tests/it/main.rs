@@ -5,4 +5,5 @@ mod events;
 mod faults;
 mod runs;
 mod time;
+#[cfg(test)]
 mod world;

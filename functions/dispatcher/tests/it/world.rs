@@ -68,7 +68,7 @@ impl World {
             ids: Ids::seeded(1),
         };
         let token = environment.tokens().unwrap();
-        let token = token.issue("client", "tenant", vec!["*".to_owned()], 1_000_000).await.unwrap();
+        let token = token.issue("client", "tenant", vec!["*".to_owned()], 100_000_000).await.unwrap();
         let function = dispatcher::function(&environment).unwrap();
         let bus = environment.bus().unwrap();
         let world = Self { emulator, clock, bus, function, environment, token, work: Arc::default() };

@@ -1,0 +1,109 @@
+//! What one event costs: matched, written, fanned out, answered, on engines in memory.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use emulator::{Emulator, Options, Template};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::aws::Aws;
+use shared::clock::{Clock, Ids};
+use shared::event::{DispatcherId, Envelope, EventId, StepFinished, StepId, Trace};
+use shared::{Environment, Function};
+use tokio::runtime::Runtime;
+
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// The function with `dispatchers` for one event type, of which only the last matches the events of the benchmark.
+struct Bench {
+    function: Function,
+    ids: Ids,
+    dispatcher_id: DispatcherId,
+    _emulator: Emulator,
+}
+
+impl Bench {
+    async fn new(dispatchers: u32) -> Self {
+        let template = Template::parse(TEMPLATE).expect("the product's template can be read");
+        let emulator = Emulator::open(template, Options::default()).await.expect("engines in memory open");
+        let environment = Environment {
+            aws: Aws::new(&emulator.sdk_config()),
+            config: emulator.environment("DispatcherFunction").into_iter().collect(),
+            clock: Clock::system(),
+            ids: Ids::random(),
+        };
+        let function = dispatcher::function(&environment).expect("the template sets every variable");
+        let tokens = environment.tokens().expect("the template names the key ring");
+        let token = tokens.issue("bench", "bench", vec!["*".to_owned()], 3600).await.expect("the key ring has a key");
+        let mut dispatcher_id = DispatcherId::new("");
+        for n in 1..=dispatchers {
+            dispatcher_id = create(&function, &token, n == dispatchers).await;
+        }
+        Self { function, ids: environment.ids, dispatcher_id, _emulator: emulator }
+    }
+
+    fn fact(&self) -> (EventId, Value) {
+        let id = EventId::new(self.ids.uuid().to_string());
+        let content = json!({"total": 12, "email": "ada@example.org", "note": "x".repeat(900)});
+        (id.clone(), entry("hookyard.webhook", "order.paid", &id, content))
+    }
+
+    async fn deliver(&self, payload: Value) {
+        self.function.invoke(payload).await.expect("the engines answer");
+    }
+
+    fn answer(&self, event_id: EventId) -> Value {
+        let step = StepId { event_id, dispatcher_id: self.dispatcher_id.clone(), step: "a".to_owned(), attempt: 1 };
+        let answer = StepFinished::succeeded(step, json!({"ok": true}));
+        entry("hookyard.step", StepFinished::TYPE, &EventId::new("answer"), json!(answer))
+    }
+}
+
+async fn create(function: &Function, token: &str, matches: bool) -> DispatcherId {
+    let dispatcher = json!({
+        "eventType": "order.paid",
+        "filter": {"content": {"total": [{"numeric": [if matches { "<" } else { ">" }, 100]}]}},
+        "actions": [{"type": "task", "name": "a", "functionName": "f", "data": {"to": "{{ event.content.email }}"}}],
+    });
+    let request = json!({
+        "rawPath": "/dispatchers/v1", "requestContext": {"http": {"method": "POST"}}, "body": dispatcher.to_string(),
+        "headers": {"content-type": "application/json", "authorization": format!("Bearer {token}")},
+    });
+    let answer = function.invoke(request).await.expect("the engines answer");
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+    DispatcherId::new(body["id"].as_str().expect("a dispatcher was created"))
+}
+
+fn entry(source: &str, kind: &str, id: &EventId, content: Value) -> Value {
+    let time: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a constant time");
+    let envelope = Envelope {
+        id: id.clone(),
+        kind: kind.to_owned(),
+        tenant_id: "bench".to_owned(),
+        time,
+        content,
+        trace: Trace::start(id),
+    };
+    json!({"version": "0", "detail-type": kind, "source": source, "detail": envelope})
+}
+
+fn dispatch(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime starts");
+    for dispatchers in [1, 100] {
+        let bench = runtime.block_on(Bench::new(dispatchers));
+        let name = format!("fact and answer, {dispatchers} dispatchers of its type");
+        criterion.bench_function(&name, |bencher| {
+            bencher.to_async(&runtime).iter_batched(
+                || bench.fact(),
+                async |(id, fact)| {
+                    bench.deliver(fact).await;
+                    bench.deliver(black_box(bench.answer(id))).await;
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
+criterion_group!(benches, dispatch);
+criterion_main!(benches);
