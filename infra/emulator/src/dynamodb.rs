@@ -19,8 +19,8 @@ use crate::{Durability, EmulatorError};
 
 /// Largest request, as on AWS.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// How often expired items are swept.
-const SWEEP: Duration = Duration::from_secs(60);
+/// How often expired items are swept; a sweep reads all items of the tables that have an expiry.
+const SWEEP: Duration = Duration::from_secs(600);
 
 /// The engine and its tables.
 #[derive(Clone)]

@@ -41,10 +41,10 @@ impl Engines {
         let opened = tokio::task::spawn_blocking(move || Opened::new(&template, &options)).await;
         let opened = opened.map_err(|cause| EmulatorError::engine("open the data", cause))??;
         let Opened { stack, journal, tables, secrets, folder } = opened;
+        let scheduler = Scheduler::open(&stack, &journal, clock.now()).await?;
         let faults = Arc::new(Faults::default());
         let functions = stack.functions.keys().cloned();
         let (deliveries, delivering) = Deliveries::open(functions, journal.clone(), clock.clone(), faults.clone());
-        let scheduler = Scheduler::open(&stack, &journal, clock.now()).await?;
         let sweeping = tables.sweep(clock.clone(), folder.is_some());
         Ok(Self {
             clock,

@@ -116,6 +116,9 @@ impl Emulator {
     }
 
     /// Begins to deliver, what an earlier process left behind first, and to fire schedules.
+    ///
+    /// # Panics
+    /// When it is called outside of a Tokio runtime.
     pub fn start(&self, invoke: Invoke) {
         self.engines.deliveries.start(invoke);
         let timer = self.engines.scheduler.start(&self.engines);
