@@ -1,0 +1,123 @@
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::support::{Answer, Known, World};
+
+fn error(status: u64, error: &str) -> Answer {
+    Answer { status, body: json!({ "error": error }) }
+}
+
+fn taken() -> Answer {
+    Answer { status: 200, body: json!({"message": "The callback has been resolved"}) }
+}
+
+const NOT_FOUND: &str = "failed to load callback from public id: callback not found";
+const NO_TOKEN: &str = "binding error on field 'CallbackSecret' of type 'handleCallbackIn': missing query parameter: t";
+
+#[tokio::test]
+async fn a_call_is_corrected_until_it_satisfies_the_schema_and_then_taken_once() {
+    let world = World::new().await;
+    let schema = r#"{"$schema": "http://json-schema.org/schema#", "type": "object", "additionalProperties": false,
+        "required": ["success"], "properties": {"success": {"type": "boolean"}}}"#;
+    let callback = world.create(json!({ "schema": schema })).await;
+    let path = callback.path();
+    assert_eq!(world.call(path.split('?').next().unwrap(), "{}").await, error(400, NO_TOKEN));
+    for wrong in ["", "{}", r#"{"success": "true"}"#] {
+        let refused = world.call(&path, wrong).await;
+        assert_eq!(refused.status, 400, "{wrong}");
+        let text = refused.body["error"].as_str().unwrap();
+        assert!(text.starts_with("unable to validate body: "), "{wrong}: {text}");
+    }
+    assert_eq!(world.call(&path, r#"{"success": true}"#).await, taken());
+    assert_eq!(world.call(&path, r#"{"success": true}"#).await, error(400, "callback has already been resolved"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_call_is_told_in_one_order() {
+    let world = World::new().await;
+    let callback = world.create(json!({"schema": {"required": ["a"]}})).await;
+    let with = |id: &str, token: &str| format!("/unsecured/callback/{id}?t={token}");
+    let other = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+    let broken = world.call(&format!("/unsecured/callback/{other}"), "[1]").await;
+    assert_eq!(broken, error(400, "binding error: the body has to be a JSON object"), "the body before the token");
+    assert_eq!(world.call(&with(other, ""), "{}").await, error(400, NO_TOKEN));
+    assert_eq!(world.call(&with(other, &callback.token), "{}").await, error(404, NOT_FOUND));
+    assert_eq!(world.call(&with("no-uuid", &callback.token), "{}").await, error(404, NOT_FOUND));
+    assert_eq!(world.call(&with(&callback.id, other), "{}").await, error(404, NOT_FOUND), "as if it did not exist");
+    assert_eq!(world.call(&callback.path(), "{}").await.status, 400);
+    assert_eq!(world.call(&callback.path(), r#"{"a": 1}"#).await, taken());
+    assert_eq!(world.call(&with(&callback.id, other), "{}").await, error(404, NOT_FOUND));
+    assert_eq!(world.call(&callback.path(), "{}").await, error(400, "callback has already been resolved"));
+}
+
+#[tokio::test]
+async fn a_body_may_have_256_kib_and_be_empty_without_a_schema() {
+    let world = World::new().await;
+    let callback = world.create(json!({})).await;
+    let body = |size: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(size - 8));
+    let refused = world.call(&callback.path(), &body(256 * 1024 + 1)).await;
+    assert_eq!(refused, error(413, "the body is larger than 262144 bytes"));
+    let far = world.call(&callback.path(), &body(1100 * 1024)).await;
+    assert_eq!((far.status, far.body["error"].is_string()), (413, true), "{far:?}");
+    let large_schema = json!({"schema": {"description": "x".repeat(32_000)}});
+    let guarded = world.create(large_schema).await;
+    assert_eq!(world.call(&guarded.path(), &body(256 * 1024)).await, taken(), "both limits fit into one record");
+    assert_eq!(world.call(&callback.path(), "").await, taken());
+}
+
+#[tokio::test]
+async fn of_fifty_calls_at_the_same_time_exactly_one_is_taken() {
+    let world = World::new().await;
+    let callback = world.create(json!({})).await;
+    let path = callback.path();
+    let bodies: Vec<String> = (0..50).map(|n| json!({ "caller": n }).to_string()).collect();
+    let answers = join_all(bodies.iter().map(|body| world.call(&path, body))).await;
+    let winners: Vec<usize> = (0..50).filter(|n| answers[*n].status == 200).collect();
+    assert_eq!(winners.len(), 1, "{answers:?}");
+    let lost = error(400, "callback has already been resolved");
+    assert!(answers.iter().enumerate().all(|(n, answer)| n == winners[0] || *answer == lost), "{answers:?}");
+
+    let client = world.client("default", &["VIEW_CALLBACKS"]).await;
+    let kept = world.send("GET", &format!("/callbacks/{}/wait", callback.id), &client, "").await;
+    assert_eq!(kept.body["body"], json!({ "caller": winners[0] }));
+    let facts = world.heard().await;
+    assert_eq!((facts.len(), &facts[0]["type"]), (1, &json!("callback.resolved")), "{facts:?}");
+}
+
+#[tokio::test]
+async fn a_winner_whose_answer_from_the_table_was_lost_is_still_the_winner() {
+    let world = World::new().await;
+    let callback = world.create(json!({})).await;
+    world.emulator.lose_reply("dynamodb.UpdateItem", 1);
+    assert_eq!(world.call(&callback.path(), r#"{"a": 1}"#).await, taken());
+    assert_eq!(world.heard().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_answer_is_a_503() {
+    let world = World::new().await;
+    let callback = world.create(json!({})).await;
+    world.emulator.throttle("dynamodb.GetItem", 10);
+    let answer = world.call(&callback.path(), "{}").await;
+    assert_eq!((answer.status, answer.body["error"].is_string()), (503, true), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_call_is_announced_although_the_bus_was_down_when_it_came() {
+    let world = World::new().await;
+    let callback = Known::of(&world.create_by_step(json!({})).await);
+    world.command("wait", json!({"action": "wait", "id": callback.id})).await;
+    assert_eq!(world.answers().await[0]["status"], "waiting");
+
+    world.emulator.throttle("eventbridge.PutEvents", 3);
+    assert_eq!(world.call(&callback.path(), r#"{"a": 1}"#).await, taken());
+    assert!(world.heard().await.is_empty());
+    world.wait(60).await;
+    let heard = world.heard().await;
+    let types: Vec<_> = heard.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["callback.resolved", "step.finished"]);
+    assert_eq!(heard[1]["content"]["output"]["body"], json!({"a": 1}));
+    world.wait(120).await;
+    assert!(world.heard().await.is_empty(), "it is announced once");
+}
