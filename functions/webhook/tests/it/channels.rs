@@ -170,12 +170,18 @@ async fn an_unsigned_channel_takes_everything_until_it_gets_a_secret() {
 }
 
 #[tokio::test]
-async fn changes_at_once_are_all_made() {
+async fn of_changes_at_once_none_undoes_another() {
     let setup = Setup::new().await;
     let id = setup.github_channel().await;
     let path = format!("/channels/{id}");
-    let changes = (0..3).map(|n| setup.api("PUT", &path, json!({"name": format!("n{n}")})));
+    let fields = json!({"name": "Code", "tenantId": "yours", "contentType": "application/x-www-form-urlencoded"});
+    let one_each = fields.as_object().unwrap().iter().map(|(name, value)| json!({name: value}));
+    let changes = one_each.map(|change| setup.api("PUT", &path, change));
     for answer in futures::future::join_all(changes).await {
         assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let shown = setup.api("GET", &path, Value::Null).await.body;
+    for (name, value) in fields.as_object().unwrap() {
+        assert_eq!(shown[name], *value, "{name}");
     }
 }
