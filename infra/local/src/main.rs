@@ -1,1 +1,34 @@
-fn main() {}
+//! The `hookyard` command: the whole of Hookyard in one process.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::command::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    shared::log::init_text(&arguments.log);
+    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(local::Failure::Start { doing: "start the async runtime", hint: None, cause: error.into() }),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("hookyard: {}", failure.explain());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), local::Failure> {
+    let json = arguments.json;
+    match arguments.command {
+        None | Some(Command::Serve) => command::serve(arguments.options(), json).await,
+        Some(Command::Demo) => local::demo::run(json).await,
+        Some(Command::Openapi) => command::openapi(arguments.options()).await,
+    }
+}

@@ -1,0 +1,146 @@
+//! The command line: options, what `serve` prints, and how it stops.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use local::{Failure, Options, Running};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Turns webhooks and events into actions, in one process with everything it needs inside.
+#[derive(Parser)]
+#[command(name = "hookyard", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, global = true, env = "HOOKYARD_LISTEN", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+
+    /// The directory that keeps everything; it is created if missing.
+    #[arg(long, global = true, env = "HOOKYARD_DATA", default_value = "./.hookyard")]
+    data: PathBuf,
+
+    /// The public address that printed URLs start with, when a proxy or a tunnel stands in front.
+    #[arg(long, global = true, env = "HOOKYARD_BASE_URL")]
+    base_url: Option<String>,
+
+    /// An address block that outbound requests may reach although it is private; may be repeated.
+    #[arg(long, global = true, env = "HOOKYARD_ALLOW_CIDR", value_delimiter = ',')]
+    allow_cidr: Vec<IpNet>,
+
+    /// Also serves the embedded DynamoDB on this loopback port, for the AWS command line and other tools.
+    #[arg(long, global = true, env = "HOOKYARD_DYNAMODB_PORT")]
+    dynamodb_port: Option<u16>,
+
+    /// What accepted data survives: the end of the process, or also a power cut.
+    #[arg(long, global = true, env = "HOOKYARD_DURABILITY", value_enum, default_value = "process")]
+    durability: Durability,
+
+    /// What is logged to standard error: a level, or `target=level` pairs separated by commas.
+    #[arg(long, global = true, env = "HOOKYARD_LOG", default_value = "warn")]
+    pub(crate) log: String,
+
+    /// Prints JSON, one object a line, for programs.
+    #[arg(long, global = true, env = "HOOKYARD_JSON")]
+    pub(crate) json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hookyard demo                        the whole path once, explained step by step
+  hookyard                             serve on 127.0.0.1:8787, data in ./.hookyard
+  hookyard --listen 127.0.0.1:0 --data /tmp/try --allow-cidr 127.0.0.0/8
+  hookyard openapi > openapi.json      the description of every route";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serves until it is told to stop; this is what happens without a command.
+    Serve,
+    /// Runs the whole path once on temporary data and explains every step.
+    Demo,
+    /// Prints the OpenAPI 3.1 document of all routes.
+    Openapi,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Durability {
+    /// Survives `kill -9`.
+    Process,
+    /// Survives a power cut; every commit waits for the disk.
+    Power,
+}
+
+impl Arguments {
+    pub(crate) fn options(self) -> Options {
+        Options {
+            listen: self.listen,
+            data: self.data,
+            base_url: self.base_url,
+            allow_cidr: self.allow_cidr,
+            dynamodb_port: self.dynamodb_port,
+            durability: match self.durability {
+                Durability::Process => emulator::Durability::Process,
+                Durability::Power => emulator::Durability::Power,
+            },
+        }
+    }
+}
+
+/// Serves until SIGTERM or Ctrl-C, then finishes what is in flight.
+pub(crate) async fn serve(options: Options, json: bool) -> Result<(), Failure> {
+    let running = Running::start(options).await?;
+    announce(&running, json).map_err(Failure::output)?;
+    stop_signal().await?;
+    if !json {
+        eprintln!("Stopping: finishing what is in flight.");
+    }
+    running.stop().await;
+    Ok(())
+}
+
+/// Says the address in one line on standard output; the rest is for people and goes to standard error.
+fn announce(running: &Running, json: bool) -> std::io::Result<()> {
+    let (url, admin) = (running.url(), running.admin_file().display());
+    let mut out = std::io::stdout().lock();
+    if json {
+        let line = json!({
+            "url": url, "admin": admin.to_string(), "dynamodb": running.dynamodb().map(|address| address.to_string()),
+        });
+        writeln!(out, "{line}")?;
+        return out.flush();
+    }
+    writeln!(out, "Hookyard listens on {url}")?;
+    out.flush()?;
+    eprintln!("The administrator's client id and secret are in {admin}");
+    if let Some(address) = running.dynamodb() {
+        eprintln!("The embedded DynamoDB listens on http://{address}");
+    }
+    eprintln!("A first request:");
+    eprintln!("  curl -s {url}/auth/v2/oauth2/tokens -H 'content-type: application/json' \\");
+    eprintln!("    -d \"$(sed 's/^{{/{{\"grant_type\":\"client_credentials\",/' {admin})\"");
+    Ok(())
+}
+
+/// Prints the OpenAPI document.
+pub(crate) async fn openapi(options: Options) -> Result<(), Failure> {
+    let document = local::openapi(options).await?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{document}").and_then(|()| out.flush()).map_err(Failure::output)
+}
+
+async fn stop_signal() -> Result<(), Failure> {
+    let listen = |kind| {
+        signal(kind).map_err(|cause| Failure::Start { doing: "listen for signals", hint: None, cause: cause.into() })
+    };
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Starting and stopping: data directory, emulator, functions, port.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io};
+
+use emulator::{Emulator, Template};
+use futures::FutureExt as _;
+use ipnet::IpNet;
+use shared::aws::Aws;
+use shared::clock::{Clock, Ids};
+use shared::{Environment, Error, Function};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use utoipa::openapi::OpenApi;
+
+use crate::gateway::{self, Gateway};
+use crate::{Failure, TEMPLATE};
+
+/// How long a stop waits for requests and for deliveries; what is not done by then is done after the next start.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+type Constructor = fn(&Environment) -> Result<Function, Error>;
+
+/// The functions by their name in the template.
+const FUNCTIONS: [(&str, Constructor); 6] = [
+    ("WebhookFunction", webhook::function),
+    ("DispatcherFunction", dispatcher::function),
+    ("TaskFunction", task::function),
+    ("ActionFunction", action::function),
+    ("CallbackFunction", callback::function),
+    ("AuthFunction", auth::function),
+];
+
+/// How the runtime is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The directory that keeps everything.
+    pub data: PathBuf,
+    /// The public address that printed URLs start with, the listening one if none.
+    pub base_url: Option<String>,
+    /// Address blocks that outbound requests may reach although they are private.
+    pub allow_cidr: Vec<IpNet>,
+    /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
+    pub dynamodb_port: Option<u16>,
+    /// What accepted data survives.
+    pub durability: emulator::Durability,
+}
+
+/// The runtime while it serves.
+pub struct Running {
+    emulator: Emulator,
+    address: SocketAddr,
+    dynamodb: Option<SocketAddr>,
+    admin_file: PathBuf,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    /// Starts everything; requests are accepted when this returns.
+    pub async fn start(options: Options) -> Result<Self, Failure> {
+        let listener = listen(options.listen).await?;
+        let address = listener.local_addr().map_err(|cause| Failure::start("read the listening address", cause))?;
+        let data = prepare_data(&options.data)?;
+        let template = parse_template()?;
+        let emulator = open(template.clone(), &options, Some(data.clone()), address).await?;
+        let functions = Arc::new(build(&emulator)?);
+        let admin_file = write_admin_file(&emulator, &data)?;
+        let dynamodb = match options.dynamodb_port {
+            Some(port) => Some(
+                emulator
+                    .serve_dynamodb(port)
+                    .await
+                    .map_err(|cause| Failure::start("serve the embedded DynamoDB", cause))?,
+            ),
+            None => None,
+        };
+        emulator.start(invoker(functions.clone()));
+        let (stop, stopped) = watch::channel(false);
+        let gateway = Gateway::new(template, functions, emulator.clone());
+        let server = tokio::spawn(gateway::serve(listener, gateway, stopped));
+        Ok(Self { emulator, address, dynamodb, admin_file, stop, server })
+    }
+
+    /// Returns the address as a URL, without a trailing slash.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Returns the file with the administrator's client id and secret.
+    pub fn admin_file(&self) -> &Path {
+        &self.admin_file
+    }
+
+    /// Returns where the embedded DynamoDB's own HTTP API listens.
+    pub fn dynamodb(&self) -> Option<SocketAddr> {
+        self.dynamodb
+    }
+
+    /// Stops accepting, finishes what is in flight, and flushes.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        if timeout(STOP_PATIENCE, self.server).await.is_err() {
+            tracing::warn!("some requests were still open when the time to stop was over");
+        }
+        if timeout(STOP_PATIENCE, self.emulator.stop()).await.is_err() {
+            tracing::warn!("some deliveries were not finished; they are made again after the next start");
+        }
+    }
+}
+
+/// Returns the functions that are served, by their name in the template.
+pub fn function_ids() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.into_iter().map(|(id, _)| id)
+}
+
+/// Describes the routes of all functions in one OpenAPI 3.1 document.
+pub async fn openapi(options: Options) -> Result<String, Failure> {
+    let emulator = open(parse_template()?, &options, None, options.listen).await?;
+    let functions = build(&emulator)?;
+    let document = describe(&functions);
+    document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
+}
+
+/// Merges the functions' descriptions.
+pub(crate) fn describe(functions: &BTreeMap<String, Function>) -> OpenApi {
+    let mut document = OpenApi::default();
+    document.info.title = "Hookyard".to_owned();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    document.info.description = Some("Turns webhooks and events into actions.".to_owned());
+    for function in functions.values() {
+        document.merge(function.openapi().clone());
+    }
+    document
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|cause| Failure::Start {
+        doing: "listen on the address",
+        hint: Some(format!(
+            "{address} may be in use by another program: stop it, or choose a free port with --listen 127.0.0.1:0"
+        )),
+        cause: cause.into(),
+    })
+}
+
+/// Makes the data directory, readable by its owner only.
+fn prepare_data(data: &Path) -> Result<PathBuf, Failure> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.and_then(|()| data.canonicalize()).map_err(|cause| Failure::Start {
+        doing: "use the data directory",
+        hint: Some(format!("choose a directory that you may write to with --data, instead of {}", data.display())),
+        cause: cause.into(),
+    })
+}
+
+fn parse_template() -> Result<Template, Failure> {
+    Template::parse(TEMPLATE).map_err(|cause| Failure::start("read the template", cause))
+}
+
+async fn open(
+    template: Template,
+    options: &Options,
+    data: Option<PathBuf>,
+    address: SocketAddr,
+) -> Result<Emulator, Failure> {
+    let base_url = options.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let allowed: Vec<String> = options.allow_cidr.iter().map(ToString::to_string).collect();
+    let parameters = BTreeMap::from([
+        ("BaseUrl".to_owned(), base_url.trim_end_matches('/').to_owned()),
+        ("AllowedCidrs".to_owned(), allowed.join(",")),
+    ]);
+    let clock = emulator::Clock::system();
+    let opened =
+        Emulator::open(template, emulator::Options { data, durability: options.durability, clock, parameters });
+    opened.await.map_err(|cause| Failure::Start {
+        doing: "open the data directory",
+        hint: Some(format!(
+            "if another hookyard uses {}, stop it or choose another directory with --data",
+            options.data.display()
+        )),
+        cause: cause.into(),
+    })
+}
+
+/// Builds every function from the variables that the template gives it.
+fn build(emulator: &Emulator) -> Result<BTreeMap<String, Function>, Failure> {
+    let aws = Aws::new(&emulator.sdk_config());
+    let one = |(id, constructor): (&str, Constructor)| {
+        let config = emulator.environment(id).into_iter().collect();
+        let environment = Environment { aws: aws.clone(), config, clock: Clock::system(), ids: Ids::random() };
+        let function = constructor(&environment).map_err(|cause| Failure::start("start the functions", cause))?;
+        Ok((id.to_owned(), function))
+    };
+    FUNCTIONS.into_iter().map(one).collect()
+}
+
+/// Hands the emulator's deliveries to the functions, as Lambda does.
+fn invoker(functions: Arc<BTreeMap<String, Function>>) -> emulator::Invoke {
+    Arc::new(move |id, payload| {
+        let function = functions.get(&id).cloned();
+        async move {
+            let function = function.ok_or_else(|| format!("no function {id} is served"))?;
+            function.invoke(payload).await.map_err(|error| {
+                tracing::warn!(function = id, error = error.chain(), "invocation failed");
+                error.chain()
+            })
+        }
+        .boxed()
+    })
+}
+
+/// Keeps the administrator's credentials beside the data, for its owner's eyes only.
+fn write_admin_file(emulator: &Emulator, data: &Path) -> Result<PathBuf, Failure> {
+    let path = data.join("admin.json");
+    let secret = emulator.secret("Administrator").unwrap_or_default();
+    if fs::read_to_string(&path).is_ok_and(|content| content.trim_end() == secret) {
+        return Ok(path);
+    }
+    let write = || -> io::Result<()> {
+        let unfinished = data.join("admin.json.new");
+        let _ = fs::remove_file(&unfinished);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        io::Write::write_all(&mut file, format!("{secret}\n").as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &path)
+    };
+    write().map_err(|cause| Failure::start("write the administrator's credentials", cause))?;
+    Ok(path)
+}

@@ -1,0 +1,50 @@
+//! The template and the functions fit together.
+
+use std::collections::BTreeSet;
+
+use emulator::Template;
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::process::Hookyard;
+
+fn template() -> Template {
+    Template::parse(local::TEMPLATE).unwrap()
+}
+
+#[test]
+fn every_function_of_the_template_is_served_and_no_other() {
+    let template = template();
+    let named: BTreeSet<&str> = template.function_ids().into_iter().collect();
+    let served: BTreeSet<&str> = local::function_ids().collect();
+    assert_eq!(named, served);
+}
+
+#[tokio::test]
+async fn every_route_that_a_function_describes_leads_to_it() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    let openapi = hookyard.get("/openapi.json").await;
+    let template = template();
+    for (path, item) in openapi["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys().filter(|method| method.len() < 8 && *method != "summary") {
+            let concrete = path.replace(['{', '}'], "");
+            assert!(template.route(&method.to_uppercase(), &concrete).is_some(), "{method} {path}");
+            let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let response = hookyard.client.request(method.clone(), format!("{}{concrete}", hookyard.url)).send().await;
+            let answer: Value = response.unwrap().json().await.unwrap_or_default();
+            let message = answer["message"].as_str().unwrap_or_default();
+            assert!(!message.starts_with("no route") && answer["code"] != 26, "{method} {path}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_leading_localhost_and_a_trailing_slash_change_nothing() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    let plain = hookyard.get("/dispatchers/v1").await;
+    for path in ["/dispatchers/v1/", "/localhost/dispatchers/v1", "/localhost/dispatchers/v1/?limit(20)"] {
+        assert_eq!(hookyard.get(path).await, plain, "{path}");
+    }
+}
