@@ -31,7 +31,7 @@ pub(crate) fn entries(task: &Task, now: Timestamp) -> Vec<Entry> {
 
 /// The answer for a step that never became a task.
 pub(crate) fn refused(origin: &Origin, error: StepError, now: Timestamp) -> Vec<Entry> {
-    published(StepFinished::failed(origin.step.clone(), error), origin, now).into_iter().collect()
+    published(&StepFinished::failed(origin.step.clone(), error), origin, now).into_iter().collect()
 }
 
 fn step_finished(task: &Task, now: Timestamp) -> Option<Entry> {
@@ -50,16 +50,15 @@ fn step_finished(task: &Task, now: Timestamp) -> Option<Entry> {
         Some(time) => answer.started_at(time),
         None => answer,
     };
-    published(answer, origin, now)
+    published(&answer, origin, now)
 }
 
-fn published(answer: StepFinished, origin: &Origin, now: Timestamp) -> Option<Entry> {
-    let step = answer.id.clone();
-    let fits = Entry::step_finished(&answer, &origin.command, now);
+fn published(answer: &StepFinished, origin: &Origin, now: Timestamp) -> Option<Entry> {
+    let fits = Entry::step_finished(answer, &origin.command, now);
     // The limits of output and error leave no room for this, but no step may stay without an answer.
     let fits = fits.or_else(|error| {
         let error = StepError::invocation("OutputLimitExceeded", error.to_string());
-        Entry::step_finished(&StepFinished::failed(step, error), &origin.command, now)
+        Entry::step_finished(&StepFinished::failed(origin.step.clone(), error), &origin.command, now)
     });
     fits.ok()
 }

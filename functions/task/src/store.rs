@@ -124,17 +124,17 @@ impl Store {
         now: Timestamp,
         outcome: &Outcome,
     ) -> Result<Option<Task>, Error> {
-        let (status, what) = match &outcome.result {
-            Ok(_) => (Status::Complete, "output = :what"),
-            Err(_) => (Status::Failed, "#error = :what"),
+        let (status, attribute) = match &outcome.result {
+            Ok(_) => (Status::Complete, "output"),
+            Err(_) => (Status::Failed, "error"),
         };
-        let finish = Expression::new(format!(
-            "SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now, logs = :logs, {what}"
-        ));
-        let finish = finish.value(":now", now).value(":logs", &outcome.logs);
+        let finish = Expression::new(
+            "SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now, logs = :logs, #what = :what",
+        );
+        let finish = finish.name("#what", attribute).value(":now", now).value(":logs", &outcome.logs);
         let finish = match &outcome.result {
             Ok(output) => finish.value(":what", output),
-            Err(error) => finish.name("#error", "error").value(":what", error),
+            Err(error) => finish.value(":what", error),
         };
         self.change(id, finish, status, owned_by(owner)).await
     }

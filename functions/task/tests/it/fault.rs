@@ -1,0 +1,66 @@
+//! An AWS that fails.
+
+use serde_json::json;
+
+use crate::world::{World, delivery, task_id};
+
+/// More than the SDK tries by itself.
+const TOO_OFTEN: u32 = 3;
+
+#[tokio::test]
+async fn a_start_whose_answer_is_lost_still_runs_once() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => Math.random()").await;
+    world.emulator.lose_reply("dynamodb.PutItem", 1);
+    world.function.invoke(delivery("s", json!({"functionName": "f"}))).await.unwrap();
+    assert_eq!(world.answer("s").await["status"], "succeeded");
+    assert_eq!(world.heard("step.finished").len(), 1);
+}
+
+#[tokio::test]
+async fn an_end_whose_answer_is_lost_is_told_once() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => Math.random()").await;
+    world.emulator.lose_reply("dynamodb.UpdateItem", 1);
+    world.function.invoke(delivery("s", json!({"functionName": "f"}))).await.unwrap();
+    let answer = world.answer("s").await;
+    assert_eq!(answer["output"].to_string(), world.record(&task_id("s")).await["output"].as_str().unwrap());
+    assert_eq!(world.heard("step.finished").len(), 1);
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_recorded_is_recorded_later_without_another_run() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => Math.random()").await;
+    let command = delivery("s", json!({"functionName": "f"}));
+    world.emulator.throttle("dynamodb.UpdateItem", TOO_OFTEN);
+    world.function.invoke(command.clone()).await.unwrap_err();
+    assert_eq!(world.record(&task_id("s")).await["status"], "inProgress");
+    world.put("/tasks/v1/functions/f", json!({"code": "exports.main = () => 'again'"})).await;
+    world.function.invoke(command).await.unwrap();
+    let answer = world.answer("s").await;
+    assert_eq!(answer["status"], "succeeded");
+    assert_ne!(answer["output"], "again");
+}
+
+#[tokio::test]
+async fn an_answer_that_the_bus_does_not_take_is_told_when_the_command_comes_again() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => 1").await;
+    let command = delivery("s", json!({"functionName": "f"}));
+    world.emulator.throttle("eventbridge.PutEvents", TOO_OFTEN);
+    world.function.invoke(command.clone()).await.unwrap_err();
+    assert_eq!(world.record(&task_id("s")).await["status"], "complete");
+    world.function.invoke(command).await.unwrap();
+    assert_eq!(world.answer("s").await["output"], 1);
+}
+
+#[tokio::test]
+async fn a_request_while_the_table_is_away_may_come_again() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => 1").await;
+    world.emulator.throttle("dynamodb.PutItem", TOO_OFTEN);
+    let answer = world.post("/tasks/v1/", json!({"functionName": "f"})).await;
+    assert_eq!((answer.status, &answer.body["code"]), (503, &json!(4)));
+    assert_eq!(world.post("/tasks/v1/", json!({"functionName": "f"})).await.status, 200);
+}

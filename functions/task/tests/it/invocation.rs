@@ -1,0 +1,46 @@
+//! The JSON that Lambda hands over.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, delivery, task_id};
+
+#[tokio::test]
+async fn the_event_of_a_rule_runs_a_step() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => 1").await;
+    assert_eq!(world.function.invoke(delivery("s", json!({"functionName": "f"}))).await.unwrap(), Value::Null);
+    assert_eq!(world.answer("s").await["output"], 1);
+}
+
+#[tokio::test]
+async fn the_input_of_a_schedule_starts_its_task() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => 1").await;
+    let action = json!({"functionName": "f", "startTimestamp": "2026-01-02T03:05:00Z"});
+    world.function.invoke(delivery("s", action)).await.unwrap();
+    let input = json!({"taskId": task_id("s"), "requestedAt": "2026-01-02T03:04:05.678Z"});
+    world.function.invoke(input.clone()).await.unwrap();
+    assert_eq!(world.record(&task_id("s")).await["status"], "complete");
+    world.function.invoke(input).await.unwrap();
+    assert_eq!(world.answer("s").await["output"], 1);
+}
+
+#[tokio::test]
+async fn a_schedule_may_come_before_the_record_of_its_task() {
+    let world = World::by_hand().await;
+    let input = json!({"taskId": "0123456789abcdef01234567", "requestedAt": "2026-01-02T03:04:05.678Z"});
+    let error = world.function.invoke(input.clone()).await.unwrap_err();
+    assert!(error.chain().contains("is not there yet"));
+    world.clock.advance(jiff::SignedDuration::from_mins(1));
+    assert_eq!(world.function.invoke(input).await.unwrap(), Value::Null);
+}
+
+#[tokio::test]
+async fn what_is_for_others_is_an_error() {
+    let world = World::by_hand().await;
+    let mut event = delivery("s", json!({"functionName": "f"}));
+    event["detail"]["type"] = "action.requested".into();
+    event["detail-type"] = "action.requested".into();
+    assert!(world.function.invoke(event).await.is_err());
+    assert!(world.function.invoke(json!({"sweep": "runs"})).await.is_err());
+}

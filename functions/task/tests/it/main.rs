@@ -1,0 +1,9 @@
+//! The task function on the embedded engines, called as Lambda calls it.
+
+mod crash;
+mod fault;
+mod function;
+mod invocation;
+mod step;
+mod task;
+mod world;
