@@ -24,7 +24,6 @@ impl Run {
         let Some(index) = self.steps.iter().position(|step| step.name() == answer.id.step) else {
             return Applied::Late;
         };
-        self.sweeps = 0;
         let step = &mut self.steps[index];
         let is_repeated = step.status == StepState::Waiting && answer.status == StepStatus::Waiting;
         let is_open = matches!(step.status, StepState::Requested | StepState::Waiting);
@@ -33,6 +32,7 @@ impl Run {
         }
         let Some(attempt) = step.attempts.last_mut() else { return Applied::Late };
         attempt.started_at = answer.started_at.or(attempt.started_at);
+        self.sweeps = 0;
         match answer.status {
             StepStatus::Waiting => {
                 attempt.waiting_at = Some(at.max(attempt.requested_at));
