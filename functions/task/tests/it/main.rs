@@ -1,9 +1,11 @@
 //! The task function on the embedded engines, called as Lambda calls it.
 
+#[cfg(test)]
 mod crash;
 mod fault;
 mod function;
 mod invocation;
 mod step;
 mod task;
+#[cfg(test)]
 mod world;

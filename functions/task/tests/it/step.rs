@@ -39,7 +39,7 @@ async fn the_event_wins_over_one_of_the_users_own() {
         (&task["id"], &task["status"], &task["priority"]),
         (&json!(task_id("show")), &json!("inProgress"), &json!(7))
     );
-    assert_eq!(task.as_object().unwrap().contains_key("owner"), false);
+    assert!(!task.as_object().unwrap().contains_key("owner"));
 }
 
 #[tokio::test]

@@ -1,0 +1,49 @@
+//! How long a script takes that does next to nothing: a fresh sandbox, the script compiled and run, all freed again.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use serde_json::json;
+use shared::clock::Clock;
+use shared::outbound::Outbound;
+use task::sandbox::{BeforeEffect, Limits, Sandbox, Script};
+
+const SCRIPTS: [(&str, &str); 5] = [
+    ("commonjs", "exports.main = (task) => task.data.n + 1"),
+    ("module", "export default async (task) => task.data.n + 1"),
+    ("console", "export default (task) => { console.log('n', task.data) }"),
+    ("url", "export default (task) => new URL('https://example.com/?n=' + task.data.n).searchParams.get('n')"),
+    ("every class", "export default () => [URL, Buffer, TextEncoder, AbortController, EventTarget, Headers].length"),
+];
+
+fn script(source: &str) -> Script {
+    Script {
+        source: source.into(),
+        file_name: "script.js".to_owned(),
+        entry_point: None,
+        input: json!({"id": "t", "data": {"n": 1, "event": {"content": "x".repeat(1_000)}}}).to_string(),
+        variables: BTreeMap::new(),
+        limits: Limits::default(),
+    }
+}
+
+fn fresh_sandbox(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
+    let sandbox = Sandbox::new(Outbound::new(&[]), Clock::system());
+    let no_effect: BeforeEffect = Arc::new(|| Box::pin(async { Ok(()) }));
+    let mut group = criterion.benchmark_group("fresh sandbox");
+    for (name, source) in SCRIPTS {
+        let script = script(source);
+        group.bench_function(name, |bencher| {
+            bencher.to_async(&runtime).iter(|| async {
+                let report = sandbox.run(script.clone(), no_effect.clone()).await;
+                black_box(report).expect("a sandbox can be made").result.expect("the script succeeds")
+            });
+        });
+    }
+}
+
+criterion_group!(benches, fresh_sandbox);
+criterion_main!(benches);
