@@ -65,6 +65,14 @@ mod tests {
     }
 
     #[test]
+    fn records_are_kept_for_whole_days() {
+        assert_eq!(config("RETENTION_DAYS", "2").retention_s().unwrap(), 172_800);
+        for wrong in ["", "-1", "soon"] {
+            assert!(config("RETENTION_DAYS", wrong).retention_s().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn exceptions_are_a_list_of_blocks() {
         let blocks = config("ALLOWED_CIDRS", "127.0.0.0/8, ::1/128").allowed_cidrs().unwrap();
         assert_eq!(blocks.len(), 2);

@@ -31,9 +31,6 @@ use utoipa_axum::routes;
 
 use crate::store::Store;
 
-/// How many days an ended callback is kept unless `RETENTION_DAYS` says otherwise.
-const RETENTION_DAYS: i64 = 30;
-
 /// What the handlers work with.
 struct Callbacks {
     store: Store,
@@ -66,7 +63,6 @@ enum Timer {
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let ring = environment.key_ring()?;
     let config = &environment.config;
-    let days = config.optional("RETENTION_DAYS").and_then(|days| days.parse().ok()).unwrap_or(RETENTION_DAYS);
     let callbacks = Arc::new(Callbacks {
         store: Store::new(environment)?,
         bus: environment.bus()?,
@@ -75,7 +71,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         ring: ring.clone(),
         base: config.optional("BASE_URL").map(str::to_owned),
         prefix: config.optional("CALLBACK_PATH_PREFIX").map(str::to_owned),
-        keep_s: days * 24 * 3600,
+        keep_s: config.retention_s()?,
         clock: environment.clock.clone(),
         ids: environment.ids.clone(),
     });

@@ -36,9 +36,6 @@ use recent::Recent;
 use run::{Command, When};
 use store::{Dispatchers, Runs};
 
-/// How many days events and runs are kept where `RUNS_RETENTION_DAYS` does not say.
-const RETENTION_DAYS: u32 = 30;
-
 /// What the function works with.
 struct App {
     dispatchers: Dispatchers,
@@ -79,7 +76,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         scheduler: Scheduler::new(&environment.aws, &environment.config, "DISPATCHER_FUNCTION_ARN")?,
         clock: environment.clock.clone(),
         ids: environment.ids.clone(),
-        retention: retention(environment)?,
+        retention: SignedDuration::from_secs(environment.config.retention_s()?),
     });
     let routes = api::routes(app.clone(), environment.tokens()?);
     Ok(Function::new(routes, move |incoming| on_event(app.clone(), incoming)))
@@ -120,12 +117,4 @@ impl App {
     fn expires_at(&self, now: Timestamp) -> i64 {
         now.checked_add(self.retention).unwrap_or(now).as_second()
     }
-}
-
-fn retention(environment: &Environment) -> Result<SignedDuration, Error> {
-    let days = match environment.config.optional("RUNS_RETENTION_DAYS") {
-        Some(days) => days.parse::<u32>().map_err(Error::cannot("read RUNS_RETENTION_DAYS"))?,
-        None => RETENTION_DAYS,
-    };
-    Ok(SignedDuration::from_hours(i64::from(days) * 24))
 }

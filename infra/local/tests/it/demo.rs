@@ -43,7 +43,8 @@ async fn the_printed_commands_do_the_same_against_a_server() {
         .replace(".hookyard/admin.json", &admin.to_string_lossy());
     // What a person does by repeating the command, a script does in a loop.
     let wait = "until curl -s \"$BASE/runs/$EVENT\" -H \"authorization: Bearer $TOKEN\" | grep -q '\"outcome\":\"waiting\"'; do :; done\nCALLBACK=";
-    let script = format!("set -eu\n{}\necho \"event $EVENT\"\n", commands.replacen("CALLBACK=", wait, 1));
+    let commands = commands.replacen("CALLBACK=", wait, 1);
+    let script = format!("set -eu\n{commands}\necho; echo \"event $EVENT\"\n");
     let mut shell = Command::new("bash").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     shell.stdin.take().unwrap().write_all(script.as_bytes()).await.unwrap();
     let output = shell.wait_with_output().await.unwrap();
