@@ -13,6 +13,7 @@ mod modules;
 mod shape;
 mod stop;
 mod timers;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,12 +30,13 @@ use tokio::sync::Semaphore;
 pub use self::console::Line;
 use self::stop::Reason;
 pub(crate) use self::stop::Stop;
+use self::worker::Workers;
 use crate::fetch::Fetches;
 
 /// How many scripts run at once in this process; each holds a thread.
 const CONCURRENT_SCRIPTS: usize = 64;
 /// How long after its time a script may take to notice, before its thread is given up.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Called before the first request of a script leaves; the request waits for it.
 pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
@@ -45,6 +47,7 @@ pub struct Sandbox {
     outbound: Outbound,
     clock: Clock,
     places: Arc<Semaphore>,
+    workers: Workers,
 }
 
 /// What to run.
@@ -101,7 +104,7 @@ impl Sandbox {
     /// A sandbox whose scripts fetch through this client.
     #[must_use]
     pub fn new(outbound: Outbound, clock: Clock) -> Self {
-        Self { outbound, clock, places: Arc::new(Semaphore::new(CONCURRENT_SCRIPTS)) }
+        Self { outbound, clock, places: Arc::new(Semaphore::new(CONCURRENT_SCRIPTS)), workers: Workers::default() }
     }
 
     /// Runs a script to its end; dropping the future stops it.
@@ -110,7 +113,7 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// When `before_effect` fails: the script was stopped before its first request left.
+    /// When `before_effect` fails: the script was stopped before its first request left. When the system has no thread.
     pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
         let place = self.places.clone().acquire_owned().await.map_err(Error::cannot("wait for a place to run"))?;
         let limits = script.limits;
@@ -118,14 +121,14 @@ impl Sandbox {
         let _stop_when_dropped = stop.clone().on_drop();
         let fetches = Fetches::new(self.outbound.clone(), before_effect, stop.clone());
         let links = engine::Links { stop: stop.clone(), events, fetches, clock: self.clock.clone() };
-        let work = tokio::task::spawn_blocking(move || {
+        let work = self.workers.run(move || {
             let _place = place;
             engine::execute(&script, links)
-        });
+        })?;
         let result = match tokio::time::timeout(limits.time + GRACE, work).await {
             Ok(Ok(result)) => result,
-            Ok(Err(broken)) => {
-                tracing::error!(error = %broken, "a script broke the sandbox");
+            Ok(Err(_)) => {
+                tracing::error!("a script broke the sandbox");
                 Err(failure::broken())
             }
             Err(_) => {

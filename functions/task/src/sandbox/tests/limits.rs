@@ -9,6 +9,12 @@ fn short(source: &str) -> Script {
     Script { limits, ..script(source) }
 }
 
+/// Time enough for a busy machine.
+fn patient(source: &str) -> Script {
+    let limits = Limits { time: Duration::from_secs(120), ..script("").limits };
+    Script { limits, ..script(source) }
+}
+
 #[tokio::test]
 async fn whatever_goes_on_for_ever_ends_at_the_time_limit() {
     let endless = [
@@ -72,7 +78,7 @@ async fn whatever_allocates_without_end_ends_at_the_memory_limit() {
         "module.exports = () => JSON.stringify(new Array(1e7).fill('x'))",
     ];
     for source in greedy {
-        let (kind, name, message) = failure(source).await;
+        let (kind, name, message) = failure_of(patient(source)).await;
         assert_eq!((kind.as_str(), name.as_str()), ("runtime", "MemoryLimitExceeded"), "{source}: {message}");
         assert_eq!(message, "the script needed more than 32 MB of memory");
     }
@@ -121,6 +127,19 @@ async fn the_engines_own_panics_are_a_failure_of_the_script() {
     let (_, name, _) = failure("module.exports = () => new EventTarget().dispatchEvent({})").await;
     assert_eq!(name, "SandboxError");
     assert_eq!(value("module.exports = () => 1").await, json!(1));
+}
+
+#[tokio::test]
+async fn a_script_that_cannot_be_stopped_is_given_up() {
+    let sandbox = sandbox();
+    let endless =
+        "module.exports = () => { console.log('here'); Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1) }";
+    let report = sandbox.run(short(endless), no_effect()).await.unwrap();
+    assert_eq!(report.result.as_ref().unwrap_err().name, "TimeLimitExceeded");
+    assert_eq!(messages(&report), ["here"]);
+    assert_eq!(sandbox.places.available_permits(), CONCURRENT_SCRIPTS - 1);
+    let next = sandbox.run(script("module.exports = () => 1"), no_effect()).await.unwrap();
+    assert_eq!(next.result, Ok(json!(1)));
 }
 
 #[tokio::test]

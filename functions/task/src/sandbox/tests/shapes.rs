@@ -154,17 +154,19 @@ async fn a_thrown_error_leaves_its_stack_in_the_lines() {
 async fn timers_run_in_their_order() {
     let source = "const out = []; const { setTimeout: sleep } = require('timers/promises');
         module.exports = async () => {
-            setTimeout((x) => out.push(x), 20, 'later');
-            const never = setTimeout(() => out.push('never'), 5);
-            let ticks = 0;
-            const interval = setInterval(() => { out.push('tick'); if (++ticks === 2) clearInterval(interval) }, 2);
-            setImmediate(() => out.push('soon'));
+            const never = setTimeout(() => out.push('never'), 1);
+            setTimeout((x) => out.push(x), 1, 'soon');
+            setImmediate(() => out.push('immediate'));
             queueMicrotask(() => out.push('first'));
             clearTimeout(never);
-            await sleep(50);
+            out.push(await sleep(5, 'slept'));
+            await new Promise((resolve) => {
+                const interval = setInterval(() => { if (out.push('tick') === 6) { clearInterval(interval); resolve() } }, 1);
+            });
+            await sleep(5);
             return out;
         }";
-    assert_eq!(value(source).await, json!(["first", "soon", "tick", "tick", "later"]));
+    assert_eq!(value(source).await, json!(["first", "soon", "immediate", "slept", "tick", "tick"]));
 }
 
 #[tokio::test]
