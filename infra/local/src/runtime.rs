@@ -210,10 +210,7 @@ fn invoker(functions: Arc<BTreeMap<String, Function>>) -> emulator::Invoke {
         let function = functions.get(&id).cloned();
         async move {
             let function = function.ok_or_else(|| format!("no function {id} is served"))?;
-            function.invoke(payload).await.map_err(|error| {
-                tracing::warn!(function = id, error = error.chain(), "invocation failed");
-                error.chain()
-            })
+            function.invoke(payload).await.map_err(|error| error.chain())
         }
         .boxed()
     })
