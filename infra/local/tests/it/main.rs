@@ -1,4 +1,5 @@
 //! The whole system as a user has it: the real binary, real HTTP, real signals.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod crash;
 mod delayed;
