@@ -17,8 +17,6 @@ const CACHED_FUNCTIONS: u64 = 1_000;
 /// The most tasks that a list looks at, the newest.
 const LIST_LIMIT: usize = 1_000;
 const FUNCTIONS_LIMIT: usize = 1_000;
-const DEFAULT_RETENTION_DAYS: i64 = 30;
-const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
 /// What becomes of a task that has run.
 #[derive(Clone, Debug)]
@@ -38,10 +36,8 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        let days = environment.config.optional("RETENTION_DAYS").map_or(Ok(DEFAULT_RETENTION_DAYS), str::parse);
-        let days: i64 = days.map_err(Error::cannot("read RETENTION_DAYS"))?;
         Ok(Self {
-            retention_s: days * SECONDS_A_DAY,
+            retention_s: environment.config.retention_s()?,
             tasks: environment.table("TASKS_TABLE")?,
             functions: environment.table("FUNCTIONS_TABLE")?,
             cache: Cache::builder().max_capacity(CACHED_FUNCTIONS).time_to_live(CACHED).build(),
