@@ -1,4 +1,5 @@
 //! The JSON that Lambda hands to a function, as the AWS documentation shows it, and the JSON that it gets back.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 use std::sync::{Arc, Mutex};
 
