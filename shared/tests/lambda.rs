@@ -46,7 +46,7 @@ async fn invoke(payload: Value) -> Value {
     function(Arc::default()).invoke(payload).await.unwrap()
 }
 
-fn request(changes: Value) -> Value {
+fn request(changes: &Value) -> Value {
     let mut payload: Value = serde_json::from_str(HTTP_API).unwrap();
     for (pointer, value) in changes.as_object().unwrap() {
         *payload.pointer_mut(pointer).unwrap() = value.clone();
@@ -60,7 +60,7 @@ fn body(answer: &Value) -> Value {
 
 #[tokio::test]
 async fn a_request_keeps_its_exact_bytes_query_cookies_and_repeated_headers() {
-    let answer = invoke(request(json!({}))).await;
+    let answer = invoke(request(&json!({}))).await;
     assert_eq!(answer["statusCode"], 200);
     assert_eq!(
         body(&answer),
@@ -74,7 +74,7 @@ async fn a_request_keeps_its_exact_bytes_query_cookies_and_repeated_headers() {
 
 #[tokio::test]
 async fn an_answer_has_its_cookies_apart_and_its_text_as_text() {
-    let answer = invoke(request(json!({}))).await;
+    let answer = invoke(request(&json!({}))).await;
     assert_eq!(answer["cookies"], json!(["a=1", "b=2"]));
     assert_eq!(answer["headers"]["content-type"], "application/json");
     assert_eq!(answer["headers"].get("set-cookie"), None);
@@ -84,7 +84,7 @@ async fn an_answer_has_its_cookies_apart_and_its_text_as_text() {
 #[tokio::test]
 async fn stages_trailing_slashes_and_the_localhost_segment_are_not_part_of_the_route() {
     let check = async |path: &str, stage: &str, expected: u16| {
-        let payload = request(json!({"/rawPath": path, "/requestContext/stage": stage}));
+        let payload = request(&json!({"/rawPath": path, "/requestContext/stage": stage}));
         assert_eq!(invoke(payload).await["statusCode"], expected, "{path} on {stage}");
     };
     check("/webhooks/c-1", "$default", 200).await;
@@ -98,25 +98,25 @@ async fn stages_trailing_slashes_and_the_localhost_segment_are_not_part_of_the_r
 
 #[tokio::test]
 async fn a_body_that_is_no_text_travels_as_base64() {
-    let payload = request(json!({"/rawPath": "/binary", "/requestContext/http/method": "GET"}));
+    let payload = request(&json!({"/rawPath": "/binary", "/requestContext/http/method": "GET"}));
     let answer = invoke(payload).await;
     assert_eq!((&answer["body"], &answer["isBase64Encoded"]), (&json!("/wA="), &json!(true)));
 }
 
 #[tokio::test]
 async fn an_answer_without_a_body_is_an_answer() {
-    let payload = request(json!({"/rawPath": "/empty", "/requestContext/http/method": "GET"}));
+    let payload = request(&json!({"/rawPath": "/empty", "/requestContext/http/method": "GET"}));
     let answer = invoke(payload).await;
     assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
 }
 
 #[tokio::test]
 async fn what_no_sender_can_mean_is_refused_and_not_failed() {
-    let refused = invoke(request(json!({"/body": "not base64!"}))).await;
+    let refused = invoke(request(&json!({"/body": "not base64!"}))).await;
     assert_eq!(refused["statusCode"], 400);
-    let refused = invoke(request(json!({"/requestContext/http/method": "P O S T"}))).await;
+    let refused = invoke(request(&json!({"/requestContext/http/method": "P O S T"}))).await;
     assert_eq!(refused["statusCode"], 400);
-    let wrong_method = invoke(request(json!({"/requestContext/http/method": "PUT"}))).await;
+    let wrong_method = invoke(request(&json!({"/requestContext/http/method": "PUT"}))).await;
     assert_eq!(wrong_method["statusCode"], 405);
 }
 
