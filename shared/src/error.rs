@@ -155,13 +155,6 @@ impl Refusal {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, 22, "UNSUPPORTED_MEDIA_TYPE_EXCEPTION", message)
     }
 
-    /// Too many requests: 429 with `Retry-After`.
-    pub fn too_many_requests(message: impl Into<String>, retry_after_s: u32) -> Self {
-        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, 26, "TOO_MANY_REQUESTS_EXCEPTION", message);
-        refusal.retry_after_s = Some(retry_after_s);
-        refusal
-    }
-
     /// Something behind us is not answering: 503 with `Retry-After`, code 4.
     pub fn unavailable() -> Self {
         let message = "a service behind this one is not answering, try again";

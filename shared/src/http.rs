@@ -12,7 +12,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
@@ -105,17 +105,6 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     #[must_use]
     pub fn permission(self, permission: &'static str, routes: UtoipaMethodRouter<S>) -> Self {
         self.gated(Some(permission), routes)
-    }
-
-    /// Adds routes that take larger bodies, for clients with a permission.
-    #[must_use]
-    pub fn permission_with_limit(
-        self,
-        permission: &'static str,
-        limit_bytes: usize,
-        (schemas, paths, routes): UtoipaMethodRouter<S>,
-    ) -> Self {
-        self.gated(Some(permission), (schemas, paths, routes.layer(DefaultBodyLimit::max(limit_bytes))))
     }
 
     fn gated(mut self, permission: Option<&'static str>, (schemas, paths, routes): UtoipaMethodRouter<S>) -> Self {
@@ -264,11 +253,6 @@ pub fn normalise(mut request: http::Request<Body>, stage: Option<&str>) -> http:
         }
     }
     request
-}
-
-/// Answers `{"message": …}` for a state that is no record.
-pub fn message(text: &str) -> Json<Value> {
-    Json(json!({ "message": text }))
 }
 
 #[cfg(test)]

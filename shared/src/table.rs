@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, from_items, to_attribute_value, to_item};
@@ -291,26 +288,6 @@ impl Table {
         Ok(Write(TransactWriteItem::builder().put(put).build()))
     }
 
-    /// Prepares an update for a transaction.
-    pub fn updating(
-        &self,
-        key: &impl Serialize,
-        update: Expression,
-        condition: Option<Expression>,
-    ) -> Result<Write, Error> {
-        let (text, condition, names, values) = update.join(condition);
-        let update = Update::builder()
-            .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
-            .update_expression(text)
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(some(names))
-            .set_expression_attribute_values(some(values))
-            .build()
-            .map_err(|cause| self.failed("update", cause))?;
-        Ok(Write(TransactWriteItem::builder().update(update).build()))
-    }
-
     /// Prepares a delete for a transaction.
     pub fn deleting(&self, key: &impl Serialize, condition: Option<Expression>) -> Result<Write, Error> {
         let (text, _, names, values) = condition.unwrap_or_default().join(None);
@@ -323,21 +300,6 @@ impl Table {
             .build()
             .map_err(|cause| self.failed("delete from", cause))?;
         Ok(Write(TransactWriteItem::builder().delete(delete).build()))
-    }
-
-    /// Prepares a condition on an item that the transaction does not change.
-    pub fn checking(&self, key: &impl Serialize, condition: Expression) -> Result<Write, Error> {
-        let (text, _, names, values) = condition.join(None);
-        let check = ConditionCheck::builder()
-            .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
-            .condition_expression(text)
-            .set_expression_attribute_names(some(names))
-            .set_expression_attribute_values(some(values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
-            .build()
-            .map_err(|cause| self.failed("check", cause))?;
-        Ok(Write(TransactWriteItem::builder().condition_check(check).build()))
     }
 
     /// Does all the writes or none; returns the indexes of those whose condition did not hold.
