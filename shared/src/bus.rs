@@ -54,6 +54,7 @@ impl Entry {
         let envelope = Envelope {
             id,
             kind: format!("{action_type}.requested"),
+            dedup_window_seconds: None,
             tenant_id: request.event.tenant_id.clone(),
             time: request.event.time,
             content: request,
@@ -71,6 +72,7 @@ impl Entry {
         let envelope = Envelope {
             id: EventId::new(format!("{}-{}", answer.id.record_id(), "finished")),
             kind: StepFinished::TYPE.to_owned(),
+            dedup_window_seconds: None,
             tenant_id: cause.tenant_id.clone(),
             time: clock::truncate(now),
             content: answer,

@@ -80,6 +80,9 @@ pub struct Envelope<C = Value> {
     pub content: C,
     /// Where the event came from.
     pub trace: Trace,
+    /// For how many seconds after `time` another event of this id is a repetition of this one; forever if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup_window_seconds: Option<u32>,
 }
 
 /// Where an event came from.
@@ -277,7 +280,15 @@ mod tests {
         let trace = Trace::start(&id);
         let time = "2026-01-02T03:04:05.678Z".parse().unwrap();
         let kind = "a.happened".to_owned();
-        let envelope = Envelope { id, kind, tenant_id: "t".to_owned(), time, content: json!({"n": 1}), trace };
+        let envelope = Envelope {
+            id,
+            kind,
+            dedup_window_seconds: None,
+            tenant_id: "t".to_owned(),
+            time,
+            content: json!({"n": 1}),
+            trace,
+        };
         let expected = json!({
             "id": "e1", "type": "a.happened", "tenantId": "t", "time": "2026-01-02T03:04:05.678Z",
             "content": {"n": 1}, "trace": {"correlationId": "e1", "depth": 0},

@@ -91,6 +91,7 @@ fn fact(callback: &Callback) -> Result<Entry, Error> {
         trace: callback.origin.as_ref().map_or_else(|| Trace::start(&id), Trace::caused_by),
         id,
         kind: kind.to_owned(),
+        dedup_window_seconds: None,
         tenant_id: callback.tenant_id.clone(),
         time: callback.ended_at.unwrap_or(callback.created_at),
         content: json!({"callbackId": callback.callback_id, "date": callback.ended_at}),

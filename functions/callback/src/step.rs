@@ -119,6 +119,7 @@ fn without_content(command: &Envelope) -> Envelope<()> {
     Envelope {
         id: command.id.clone(),
         kind: command.kind.clone(),
+        dedup_window_seconds: None,
         tenant_id: command.tenant_id.clone(),
         time: command.time,
         content: (),

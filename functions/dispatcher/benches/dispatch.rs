@@ -79,6 +79,7 @@ fn entry(source: &str, kind: &str, id: &EventId, content: Value) -> Value {
     let envelope = Envelope {
         id: id.clone(),
         kind: kind.to_owned(),
+        dedup_window_seconds: None,
         tenant_id: "bench".to_owned(),
         time,
         content,

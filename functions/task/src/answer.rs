@@ -73,6 +73,7 @@ fn task_failed(task: &Task, now: Timestamp) -> Option<Entry> {
     let fact = Envelope {
         id,
         kind: TaskFailed::TYPE.to_owned(),
+        dedup_window_seconds: None,
         tenant_id: task.tenant_id.clone(),
         time: clock::truncate(now),
         content: TaskFailed { id: task.task_id.clone(), function_name: task.function_name.clone(), error },

@@ -163,6 +163,7 @@ fn without_content(envelope: &Envelope<Value>) -> Envelope<()> {
     Envelope {
         id: envelope.id.clone(),
         kind: envelope.kind.clone(),
+        dedup_window_seconds: None,
         tenant_id: envelope.tenant_id.clone(),
         time: envelope.time,
         content: (),

@@ -219,6 +219,7 @@ fn start_command(task: &Task) -> Result<Entry, Refusal> {
         trace: Trace::start(&id),
         id,
         kind: TASK_REQUESTED.to_owned(),
+        dedup_window_seconds: None,
         tenant_id: task.tenant_id.clone(),
         time: task.creation_timestamp,
         content: Due { task_id: task.task_id.clone(), requested_at: task.creation_timestamp },

@@ -11,6 +11,7 @@ use shared::event::ChannelId;
 use shared::seal::Sealed;
 
 use self::credentials::Credentials;
+use crate::limit::RateLimits;
 use crate::payload::ContentType;
 use crate::platform::{self, Platform};
 use crate::signature::Verifier;
@@ -20,24 +21,35 @@ use crate::signature::recipe::Recipe;
 const PREVIOUS_VALID_S: u32 = 86_400;
 const PREVIOUS_VALID_LIMIT_S: u32 = 30 * 86_400;
 const NAME_LIMIT_BYTES: usize = 256;
+const URL_LIMIT_BYTES: usize = 2048;
+/// For how long the same message is not a new one unless the channel says otherwise, in seconds.
+const DEDUP_WINDOW_S: u32 = 86_400;
+const DEDUP_WINDOW_LIMIT_S: u32 = 30 * 86_400;
 
 /// The body of `POST /channels`.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewChannel {
-    /// Where the webhooks come from: `github`, `standard-webhooks`, `hmac` or, with `unsigned: true`, `unsigned`.
+    /// Where the webhooks come from, one of `GET /platforms`; may be absent with `unsigned: true`.
     platform: Option<String>,
     /// A name for people; the platform's name unless given.
     name: Option<String>,
     /// The tenant that the events belong to; the caller's unless given.
     tenant_id: Option<String>,
-    /// The platform's secrets, which are never shown again: `{"secret": …}`, for `standard-webhooks` also `publicKey`.
+    /// The platform's secrets, which are never shown again; `GET /platforms` names them.
     #[schema(value_type = Option<Object>)]
     credentials: Option<Value>,
-    /// The content type of the webhooks, `application/json` unless given; others are refused with 415.
+    /// The content type of the webhooks, the platform's own unless given; others are refused with 415.
     content_type: Option<String>,
     /// How the platform `hmac` signs.
     recipe: Option<Recipe>,
+    /// Where the platform's interface is, if not at its usual address.
+    api_url: Option<String>,
+    /// For how long the same message or delivery is not a new one, in seconds; a day unless given.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    dedup_window_seconds: Option<u32>,
+    /// How many webhooks and messages the channel takes in a time.
+    rate_limits: Option<RateLimits>,
     /// Says that nothing proves who sends the webhooks; required for a channel without credentials.
     #[serde(default)]
     unsigned: bool,
@@ -63,6 +75,13 @@ pub(crate) struct ChannelChange {
     content_type: Option<String>,
     /// How the platform `hmac` signs.
     recipe: Option<Recipe>,
+    /// Where the platform's interface is; needs `credentials`, as the present ones were given for another address.
+    api_url: Option<String>,
+    /// For how long the same message or delivery is not a new one, in seconds.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    dedup_window_seconds: Option<u32>,
+    /// How many webhooks and messages the channel takes in a time; replaces the limits as a whole.
+    rate_limits: Option<RateLimits>,
     /// Gives up all signatures and forgets the secrets.
     unsigned: Option<bool>,
 }
@@ -77,14 +96,28 @@ pub(crate) struct Definition {
     pub name: String,
     /// The tenant that the events belong to.
     pub tenant_id: String,
-    /// The content type of the webhooks.
-    #[schema(value_type = String)]
-    pub content_type: ContentType,
+    /// The content type of the webhooks, where it is not the platform's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub content_type: Option<ContentType>,
     /// How the platform `hmac` signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
+    /// Where the platform's interface is, if not at its usual address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_url: Option<String>,
+    /// For how long the same message or delivery is not a new one, in seconds.
+    #[serde(default = "a_day")]
+    pub dedup_window_seconds: u32,
+    /// How many webhooks and messages the channel takes in a time.
+    #[serde(default, skip_serializing_if = "RateLimits::is_empty")]
+    pub rate_limits: RateLimits,
     /// Whether nothing proves who sends the webhooks.
     pub unsigned: bool,
+}
+
+fn a_day() -> u32 {
+    DEDUP_WINDOW_S
 }
 
 /// A channel as it is kept.
@@ -151,8 +184,11 @@ impl NewChannel {
             name: self.name.unwrap_or_else(|| platform.clone()),
             platform,
             tenant_id: self.tenant_id.unwrap_or_else(|| caller_tenant_id.to_owned()),
-            content_type: ContentType::parse(self.content_type.as_deref().unwrap_or("application/json"))?,
+            content_type: self.content_type.as_deref().map(ContentType::parse).transpose()?,
             recipe: self.recipe,
+            api_url: self.api_url.map(|url| without_slash(&url)),
+            dedup_window_seconds: self.dedup_window_seconds.unwrap_or(DEDUP_WINDOW_S),
+            rate_limits: self.rate_limits.unwrap_or_default(),
             unsigned: self.unsigned,
         };
         let credentials = self.credentials.map(Credentials::parse).transpose()?;
@@ -175,11 +211,21 @@ impl ChannelChange {
         }
         let new = self.credentials.map(Credentials::parse).transpose()?;
         let content_type = self.content_type.as_deref().map(ContentType::parse).transpose()?;
+        let api_url = self.api_url.map(|url| without_slash(&url)).or_else(|| definition.api_url.clone());
+        if api_url != definition.api_url && new.is_none() && present.is_some() {
+            return Err(Refusal::field(
+                "apiUrl",
+                "needs `credentials`: the present ones were given for another address",
+            ));
+        }
         let changed = Definition {
             name: self.name.unwrap_or(definition.name),
             tenant_id: self.tenant_id.unwrap_or(definition.tenant_id),
-            content_type: content_type.unwrap_or(definition.content_type),
+            content_type: content_type.or(definition.content_type),
             recipe: self.recipe.or(definition.recipe),
+            api_url,
+            dedup_window_seconds: self.dedup_window_seconds.unwrap_or(definition.dedup_window_seconds),
+            rate_limits: self.rate_limits.unwrap_or(definition.rate_limits),
             unsigned: self.unsigned.unwrap_or(definition.unsigned && new.is_none()),
             platform: definition.platform,
         };
@@ -204,13 +250,30 @@ impl ChannelChange {
 impl Definition {
     /// Returns the platform.
     pub(crate) fn platform(&self) -> Result<&'static dyn Platform, Refusal> {
-        let rule = || format!("must be one of {}", platform::names().collect::<Vec<_>>().join(", "));
+        let rule = || {
+            format!(
+                "must be one of {}",
+                platform::all().map(|platform| platform.spec().name).collect::<Vec<_>>().join(", ")
+            )
+        };
         platform::find(&self.platform).ok_or_else(|| Refusal::field("platform", rule()))
     }
 
     /// Returns what checks deliveries with these credentials.
     pub(crate) fn verifier(&self, credentials: &Credentials) -> Result<Verifier, Refusal> {
-        self.platform()?.verifier(credentials, self.recipe.as_ref())
+        let platform = self.platform()?;
+        platform.spec().check(credentials)?;
+        platform.verifier(credentials, self.recipe.as_ref())
+    }
+
+    /// Returns the content type of a request if the channel takes it.
+    pub(crate) fn accepted(&self, platform: &dyn Platform, header: Option<&[u8]>) -> Result<ContentType, Refusal> {
+        let expected = match &self.content_type {
+            Some(declared) => vec![declared.as_str()],
+            None => platform.spec().content_types.to_vec(),
+        };
+        let sent = header.and_then(ContentType::sent).filter(|sent| expected.contains(&sent.as_str()));
+        sent.ok_or_else(|| Refusal::unsupported_media_type(&expected.join(" or ")))
     }
 
     /// Fails closed: without a scheme that can be checked, the channel must be declared unsigned.
@@ -224,9 +287,10 @@ impl Definition {
             }
             recipe.scheme()?;
         }
+        self.check_settings(platform)?;
         match (credentials, self.unsigned) {
             (Some(_), true) => Err(Refusal::field("unsigned", "must not be true for a channel with `credentials`")),
-            (Some(credentials), false) => platform.verifier(credentials, self.recipe.as_ref()).map(|_| ()),
+            (Some(credentials), false) => self.verifier(credentials).map(|_| ()),
             (None, true) => Ok(()),
             (None, false) => {
                 let mut refusal = Refusal::missing_field("credentials");
@@ -234,6 +298,27 @@ impl Definition {
                 Err(refusal)
             }
         }
+    }
+
+    fn check_settings(&self, platform: &dyn Platform) -> Result<(), Refusal> {
+        if let Some(url) = &self.api_url {
+            if platform.chat().is_none() {
+                return Err(Refusal::field("apiUrl", "is only for platforms that take messages"));
+            }
+            let is_url = url.parse::<http::Uri>().is_ok_and(|uri| {
+                matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none()
+            });
+            if !is_url || url.len() > URL_LIMIT_BYTES || url.contains('@') {
+                return Err(Refusal::field("apiUrl", "must be a URL of http or https without credentials and query"));
+            }
+        }
+        if self.dedup_window_seconds > DEDUP_WINDOW_LIMIT_S {
+            return Err(Refusal::field("dedupWindowSeconds", "must be at most 2592000, which is 30 days"));
+        }
+        if self.rate_limits.send.is_some() && platform.chat().is_none() {
+            return Err(Refusal::field("rateLimits.send", "is only for platforms that take messages"));
+        }
+        self.rate_limits.check()
     }
 }
 
@@ -249,6 +334,10 @@ impl Record {
             updated_at: self.updated_at,
         }
     }
+}
+
+fn without_slash(url: &str) -> String {
+    url.trim_end_matches('/').to_owned()
 }
 
 fn check_text(field: &str, text: &str) -> Result<(), Refusal> {

@@ -1,24 +1,36 @@
-//! The route that webhooks come in on: verify, parse, publish, and only then say yes.
+//! The route that webhooks come in on: verify, parse, read, publish, and only then say yes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use shared::Refusal;
 use shared::bus::{Entry, TooLarge};
 use shared::clock;
 use shared::event::{Envelope, EventId, Trace, WebhookReceived};
 use shared::http::{ErrorBody, RawBody};
+use shared::{Error, Refusal};
 
 use crate::Webhook;
 use crate::channel::open::OpenChannel;
+use crate::fact::{self, MessageReceived, MessageRejected, MessageStatus, Origin};
+use crate::platform::reading::{Inbound, Key, News, Reading, Reply, Unreadable, What};
 use crate::registry::{ChannelPath, unknown};
 use crate::signature::Delivery;
 use crate::{header, payload};
+
+/// The most things that one webhook may tell; Meta puts up to 1,000 into one.
+const NEWS_LIMIT: usize = 1_000;
+/// The longest part of a webhook that is repeated where it could not be read.
+const REJECTED_LIMIT_BYTES: usize = 64 * 1024;
+/// Where the ids of the events are when the body of the answer is the platform's affair.
+const EVENTS: HeaderName = HeaderName::from_static("hookyard-events");
 
 /// The answer to an accepted webhook.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -36,72 +48,232 @@ pub(crate) struct Accepted {
 /// Takes a webhook.
 #[utoipa::path(
     post, path = "/webhooks/{channelId}", tag = "webhooks",
-    description = "Answers 200 only after the event is durable. The body is at most 1 MB and is verified byte for byte.",
+    description = "Answers 200 only after every event is durable. The body is at most 1 MB and is verified byte for byte. \
+        Platforms that want to hear something else than this answer get that, with the ids of the events in the header \
+        `hookyard-events`.",
     params(("channelId" = String, Path, description = "The id of the channel")),
     request_body(content = Object, description = "What the platform sends", content_type = "application/json"),
     responses(
-        (status = 200, description = "The webhook is an event", body = Accepted),
-        (status = 400, description = "The body is not what its content type says", body = ErrorBody),
+        (status = 200, description = "The webhook is one event or several", body = Accepted),
+        (status = 204, description = "The same, for platforms that want an empty answer"),
+        (status = 400, description = "The body is not what its content type or its platform says", body = ErrorBody),
         (status = 401, description = "The signature or the timestamp is missing or wrong", body = ErrorBody),
         (status = 404, description = "There is no such channel", body = ErrorBody),
-        (status = 413, description = "The body has over 1 MB, or its event over 256 KB", body = ErrorBody),
+        (status = 413, description = "The body has over 1 MB or 1,000 parts, or its event over 256 KB", body = ErrorBody),
         (status = 415, description = "The content type is not the channel's", body = ErrorBody),
+        (status = 429, description = "The channel takes no more for now, see `Retry-After`", body = ErrorBody),
         (status = 503, description = "The bus did not take the event, try again", body = ErrorBody),
     ),
 )]
 pub(crate) async fn ingest(
     State(webhook): State<Arc<Webhook>>,
     ChannelPath(id): ChannelPath,
+    uri: Uri,
     headers: HeaderMap,
     RawBody(body): RawBody,
-) -> Result<Json<Accepted>, Refusal> {
+) -> Result<Response, Refusal> {
     let channel = webhook.channels.get(&id).await?.ok_or_else(|| unknown(&id))?;
-    let delivery = Delivery { headers: &headers, body: &body, now: webhook.clock.now() };
-    let (event_id, entry) = event(&channel, &delivery).inspect_err(|refusal| {
+    let url = webhook.public_url(&headers, &uri);
+    let delivery = Delivery { headers: &headers, body: &body, url: &url, now: webhook.clock.now() };
+    let taken = webhook.take(&channel, &delivery).await;
+    taken.inspect_err(|refusal| {
         tracing::info!(channel_id = %id, status = refusal.status.as_u16(), reason = refusal.message, "webhook refused");
-    })?;
-    webhook.bus.publish(vec![entry]).await?;
-    tracing::debug!(channel_id = %id, %event_id, "webhook accepted");
-    Ok(Json(Accepted { success: true, messages: 1, failed: 0, events: vec![event_id] }))
+    })
 }
 
-/// Turns a delivery into its event, or says what is wrong with it.
-fn event(channel: &OpenChannel, delivery: &Delivery<'_>) -> Result<(EventId, Entry), Refusal> {
-    let definition = &channel.definition;
-    channel.verify(delivery)?;
-    if !definition.content_type.is(delivery.headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes)) {
-        return Err(Refusal::unsupported_media_type(definition.content_type.as_str()));
+/// What is published of a webhook.
+#[derive(Default)]
+struct Published {
+    entries: Vec<Entry>,
+    events: Vec<EventId>,
+    failed: usize,
+}
+
+impl Webhook {
+    async fn take(&self, channel: &OpenChannel, delivery: &Delivery<'_>) -> Result<Response, Refusal> {
+        channel.verify(delivery)?;
+        let definition = &channel.definition;
+        let content_type = delivery.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let content_type = definition.accepted(channel.platform, content_type)?;
+        let payload = payload::read(&content_type, channel.platform, delivery.body)?;
+        let recipe = definition.recipe.as_ref();
+        let inbound = Inbound { headers: delivery.headers, payload: &payload, recipe, now: delivery.now };
+        let (news, reply) = match channel.platform.read(&inbound)? {
+            Reading::Handshake(reply) => return Ok(reply.into_response()),
+            Reading::News { news, reply } => (news, reply),
+        };
+        if news.len() > NEWS_LIMIT {
+            return Err(Refusal::too_large(format!(
+                "the webhook has {} parts, at most {NEWS_LIMIT} are taken",
+                news.len()
+            )));
+        }
+        let published = self.entries(channel, delivery, news).await?;
+        self.limits.ingest(channel, delivery.now).await?;
+        self.bus.publish(published.entries).await?;
+        let (messages, failed) = (published.events.len(), published.failed);
+        tracing::debug!(channel_id = %channel.id, messages, failed, "webhook accepted");
+        Ok(answer(Accepted { success: true, messages, failed, events: published.events }, reply))
     }
-    let payload = payload::read(&definition.content_type, channel.platform, delivery.body)?;
-    let id = event_id(channel, delivery);
-    let signature = definition.recipe.as_ref().map(|recipe| recipe.header.as_str());
-    let content = WebhookReceived {
-        platform: definition.platform.clone(),
-        channel_id: channel.id.clone(),
-        headers: header::forwarded(delivery.headers, signature),
-        payload,
-    };
-    let envelope = Envelope {
-        id: id.clone(),
-        kind: WebhookReceived::<()>::TYPE.to_owned(),
-        tenant_id: definition.tenant_id.clone(),
-        time: delivery.now,
-        trace: Trace::start(&id),
-        content,
-    };
-    Ok((id, Entry::fact(WebhookReceived::<()>::SOURCE, &envelope).map_err(too_large)?))
+
+    /// Makes the events of a webhook ready to be published; what cannot be read or is too large is rejected by itself.
+    async fn entries(
+        &self,
+        channel: &OpenChannel,
+        delivery: &Delivery<'_>,
+        news: Vec<Result<News<'_>, Unreadable<'_>>>,
+    ) -> Result<Published, Refusal> {
+        let mut published = Published::default();
+        let mut seen = HashSet::new();
+        for (index, news) in news.into_iter().enumerate() {
+            let unreadable = match news {
+                Ok(news) => {
+                    let id = event_id(channel, &news.key, delivery.body);
+                    if !seen.insert(id.clone()) {
+                        continue;
+                    }
+                    let payload = news.payload.clone();
+                    let is_source = matches!(news.what, What::Event { .. });
+                    match self.entry(channel, delivery, id.clone(), news).await? {
+                        Ok(entry) => {
+                            published.entries.push(entry);
+                            published.events.push(id);
+                            continue;
+                        }
+                        Err(too_large) if is_source => return Err(Refusal::too_large(too_large.to_string())),
+                        Err(too_large) => Unreadable { reason: too_large.to_string(), payload },
+                    }
+                }
+                Err(unreadable) => unreadable,
+            };
+            published.entries.extend(rejected(channel, delivery, index, &unreadable));
+            published.failed += 1;
+        }
+        Ok(published)
+    }
+
+    /// Makes one event ready.
+    async fn entry(
+        &self,
+        channel: &OpenChannel,
+        delivery: &Delivery<'_>,
+        id: EventId,
+        news: News<'_>,
+    ) -> Result<Result<Entry, TooLarge>, Error> {
+        let origin = Origin::new(&channel.id, &channel.definition, delivery.now);
+        let payload: &RawValue = &news.payload;
+        Ok(match news.what {
+            What::Event { kind } => {
+                let definition = &channel.definition;
+                let signature = definition.recipe.as_ref().map(|recipe| recipe.header.as_str());
+                let content = WebhookReceived {
+                    platform: definition.platform.clone(),
+                    channel_id: channel.id.clone(),
+                    headers: header::forwarded(delivery.headers, signature),
+                    payload,
+                };
+                let kind = event_type(&definition.platform, kind.as_deref());
+                fact(channel, delivery, id, kind, content)
+            }
+            What::Message { mut message, reply_token } => {
+                if let Some(token) = reply_token {
+                    let sealed = self.channels.sealed_token(&channel.id, &token).await?;
+                    message.metadata.insert("replyToken".to_owned(), sealed);
+                }
+                let content = MessageReceived { origin, message: *message, payload };
+                fact(channel, delivery, id, fact::MESSAGE_RECEIVED.to_owned(), content)
+            }
+            What::Status(status) => {
+                let content = MessageStatus { origin, status, payload };
+                fact(channel, delivery, id, fact::MESSAGE_STATUS.to_owned(), content)
+            }
+        })
+    }
 }
 
-/// The same delivery is always the same event: known by the sender's name for it, or else by its body.
-fn event_id(channel: &OpenChannel, delivery: &Delivery<'_>) -> EventId {
+fn fact<C: Serialize>(
+    channel: &OpenChannel,
+    delivery: &Delivery<'_>,
+    id: EventId,
+    kind: String,
+    content: C,
+) -> Result<Entry, TooLarge> {
+    let trace = Trace::start(&id);
+    let tenant_id = channel.definition.tenant_id.clone();
+    let dedup_window_seconds = Some(channel.definition.dedup_window_seconds);
+    let envelope = Envelope { id, kind, tenant_id, time: delivery.now, content, trace, dedup_window_seconds };
+    Entry::fact(fact::SOURCE, &envelope)
+}
+
+/// Makes the fact that a part of a webhook could not be read ready; the same part is always the same fact.
+fn rejected(
+    channel: &OpenChannel,
+    delivery: &Delivery<'_>,
+    index: usize,
+    unreadable: &Unreadable<'_>,
+) -> Option<Entry> {
+    let text = unreadable.payload.get();
+    let id = clock::derived_uuid(&[channel.id.as_str().as_bytes(), b"rejected", &Sha256::digest(text)]);
+    let content = MessageRejected {
+        origin: Origin::new(&channel.id, &channel.definition, delivery.now),
+        reason: &unreadable.reason,
+        index,
+        payload: Some(&*unreadable.payload).filter(|payload| payload.get().len() <= REJECTED_LIMIT_BYTES),
+    };
+    tracing::info!(channel_id = %channel.id, index, "a part of a webhook is rejected");
+    fact(channel, delivery, EventId::new(id.to_string()), fact::MESSAGE_REJECTED.to_owned(), content).ok()
+}
+
+/// The same thing is always the same event: known by the platform's name for it, or else by the body.
+fn event_id(channel: &OpenChannel, key: &Key<'_>, body: &[u8]) -> EventId {
     let channel_id = channel.id.as_str().as_bytes();
-    let id = match channel.platform.delivery_id(delivery.headers, channel.definition.recipe.as_ref()) {
-        Some(delivery_id) => clock::derived_uuid(&[channel_id, delivery_id]),
-        None => clock::derived_uuid(&[channel_id, &Sha256::digest(delivery.body)]),
+    let id = match key {
+        Key::Id(key) => clock::derived_uuid(&[channel_id, key]),
+        Key::Body => clock::derived_uuid(&[channel_id, &Sha256::digest(body)]),
     };
     EventId::new(id.to_string())
 }
 
-fn too_large(too_large: TooLarge) -> Refusal {
-    Refusal::too_large(too_large.to_string())
+/// Returns the type of an event with the platform's own name for its kind, if a dispatcher can name that.
+fn event_type(platform: &str, kind: Option<&str>) -> String {
+    /// The bus takes 128 bytes, and the platform's name comes before.
+    const KIND_LIMIT_BYTES: usize = 100;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
+    match kind {
+        Some(kind) if !kind.is_empty() && kind.len() <= KIND_LIMIT_BYTES && kind.bytes().all(is_part) => {
+            format!("{platform}.{kind}")
+        }
+        _ => WebhookReceived::<()>::TYPE.to_owned(),
+    }
+}
+
+/// Answers in the platform's words, or else in ours.
+fn answer(accepted: Accepted, reply: Option<Reply>) -> Response {
+    let Some(reply) = reply else {
+        return Json(accepted).into_response();
+    };
+    let ids: Vec<&str> = accepted.events.iter().map(EventId::as_str).collect();
+    let mut response = reply.into_response();
+    if let Ok(ids) = HeaderValue::from_str(&ids.join(",")) {
+        response.headers_mut().insert(EVENTS, ids);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_a_dispatcher_cannot_name_is_a_received_webhook() {
+        let check = |kind: Option<&str>, expected: &str| assert_eq!(event_type("github", kind), expected, "{kind:?}");
+        check(Some("push"), "github.push");
+        check(Some("orders/create"), "github.orders/create");
+        check(None, "webhook.received");
+        check(Some(""), "webhook.received");
+        check(Some("two words"), "webhook.received");
+        check(Some("ü"), "webhook.received");
+        check(Some(&"x".repeat(100)), &format!("github.{}", "x".repeat(100)));
+        check(Some(&"x".repeat(101)), "webhook.received");
+    }
 }

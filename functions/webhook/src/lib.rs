@@ -10,8 +10,12 @@
 //! A new platform is one file in `platform` and one line of its registry.
 
 mod channel;
+mod fact;
+mod handshake;
 mod header;
 mod ingest;
+mod limit;
+mod message;
 mod payload;
 mod platform;
 mod registry;
@@ -27,11 +31,13 @@ use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
 use crate::channel::open::OpenChannels;
-use crate::store::Store;
+use crate::limit::Limits;
+use crate::store::{Channels, Counters};
 
 struct Webhook {
-    store: Store,
+    store: Channels,
     channels: OpenChannels,
+    limits: Limits,
     bus: Bus,
     clock: Clock,
     ids: Ids,
@@ -40,17 +46,18 @@ struct Webhook {
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let store = Store::new(environment)?;
+    let store = Channels::new(environment)?;
     let webhook = Webhook {
         channels: OpenChannels::new(store.clone(), environment.seal()?, environment.clock.clone()),
         store,
+        limits: Limits::new(Counters::new(environment)?),
         bus: environment.bus()?,
         clock: environment.clock.clone(),
         ids: environment.ids.clone(),
         base_url: environment.config.optional("BASE_URL").map(|url| url.trim_end_matches('/').to_owned()),
     };
     let api = Api::new(environment.tokens()?)
-        .public(routes!(ingest::ingest))
+        .public(routes!(ingest::ingest, handshake::handshake))
         .permission("CREATE_CHANNELS", routes!(registry::create))
         .permission("VIEW_CHANNELS", routes!(registry::list))
         .permission("VIEW_CHANNELS", routes!(registry::get))
@@ -59,11 +66,9 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     Ok(Function::new(api.finish(Arc::new(webhook)), on_event))
 }
 
-/// No rule sends anything here, so that what comes anyway is worth a dead letter.
 async fn on_event(incoming: Incoming) -> Result<(), Error> {
-    let what = match incoming {
-        Incoming::Event { envelope, .. } => envelope.kind,
-        Incoming::Schedule(_) => "a schedule".to_owned(),
-    };
-    Err(Error::new("handle an event", format!("{what} is nothing that this function does")))
+    match incoming {
+        Incoming::Event { source, .. } if source == fact::SOURCE => Ok(()),
+        other => Err(Error::new("handle an event", format!("{other:?} is nothing that this function does"))),
+    }
 }

@@ -44,10 +44,9 @@ impl ContentType {
         }
     }
 
-    /// Tells whether the `Content-Type` of a request is this one.
-    pub(crate) fn is(&self, header: Option<&[u8]>) -> bool {
-        let header = header.and_then(|header| std::str::from_utf8(header).ok());
-        header.is_some_and(|header| essence(header) == self.0)
+    /// Reads the `Content-Type` of a request.
+    pub(crate) fn sent(header: &[u8]) -> Option<Self> {
+        std::str::from_utf8(header).ok().map(|header| Self(essence(header)))
     }
 
     /// Returns the content type as text.

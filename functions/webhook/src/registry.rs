@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, RawQuery, State};
-use http::HeaderMap;
 use http::header::HOST;
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::event::ChannelId;
+use shared::clock;
+use shared::event::{ChannelId, EventId};
 use shared::http::{Affected, ErrorBody, JsonBody, List};
 use shared::rql::Rql;
 use shared::{Error, Refusal};
 use uuid::Uuid;
 
 use crate::Webhook;
-use crate::channel::{Channel, ChannelChange, NewChannel, Previous, Record};
+use crate::channel::{Channel, ChannelChange, Definition, NewChannel, Previous, Record};
+use crate::fact::{self, CHANNEL_REGISTERED, CHANNEL_UNREGISTERED, ChannelChanged, Origin};
 
 /// How often a change is tried again when another one came first.
 const ATTEMPTS: u32 = 5;
@@ -64,7 +66,13 @@ pub(crate) async fn create(
     if !webhook.store.create(&record).await? {
         return Err(Error::new("create a channel", "its id is taken").into());
     }
-    tracing::info!(channel_id = %record.channel_id, platform = record.definition.platform, "channel created");
+    let Record { channel_id, definition, .. } = &record;
+    if let Err(refusal) = webhook.announce(CHANNEL_REGISTERED, channel_id, definition).await {
+        // The client is told that there is no channel, and so there should be none.
+        webhook.store.delete(channel_id).await?;
+        return Err(refusal);
+    }
+    tracing::info!(%channel_id, platform = definition.platform, "channel created");
     Ok(Json(record.shown(&webhook.base_url(&headers), now)))
 }
 
@@ -152,6 +160,9 @@ pub(crate) async fn delete(
     State(webhook): State<Arc<Webhook>>,
     ChannelPath(id): ChannelPath,
 ) -> Result<Json<Affected>, Refusal> {
+    let record = webhook.store.get(&id).await?.ok_or_else(|| unknown(&id))?;
+    // First the fact and then the deed, so that a crash between the two loses neither: the client asks again.
+    webhook.announce(CHANNEL_UNREGISTERED, &id, &record.definition).await?;
     let deleted = webhook.store.delete(&id).await;
     webhook.channels.forget(&id).await;
     if !deleted? {
@@ -186,6 +197,23 @@ impl Webhook {
         };
         let version = record.version + 1;
         Ok(Record { channel_id: id, definition, credentials, previous, updated_at: now, version, ..record })
+    }
+
+    /// Publishes that a channel came or went; each happens once to a channel, so that asking again changes nothing.
+    async fn announce(&self, kind: &str, id: &ChannelId, definition: &Definition) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        let event_id = clock::derived_uuid(&[id.as_str().as_bytes(), kind.as_bytes()]).to_string();
+        let config = (kind == CHANNEL_REGISTERED).then_some(definition);
+        let content = ChannelChanged { origin: Origin::new(id, definition, now), config };
+        let entry = fact::first(kind, EventId::new(event_id), &definition.tenant_id, now, content);
+        let entry = entry.map_err(|too_large| Refusal::too_large(too_large.to_string()))?;
+        Ok(self.bus.publish(vec![entry]).await?)
+    }
+
+    /// Returns the URL that a webhook was sent to, as its sender knows it.
+    pub(crate) fn public_url(&self, headers: &HeaderMap, uri: &Uri) -> String {
+        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}{}{query}", self.base_url(headers), uri.path())
     }
 
     /// Returns the public base URL: the configured one, or the one that the request was sent to.

@@ -17,6 +17,8 @@ pub(crate) struct Delivery<'a> {
     pub headers: &'a HeaderMap,
     /// The body, byte for byte.
     pub body: &'a [u8],
+    /// The public URL that it was sent to, with its query, for schemes that sign it.
+    pub url: &'a str,
     /// When it came.
     pub now: Timestamp,
 }
@@ -114,7 +116,7 @@ mod tests {
     }
 
     fn delivery(headers: &HeaderMap) -> Delivery<'_> {
-        Delivery { headers, body: b"", now: Timestamp::from_second(1_000).unwrap() }
+        Delivery { headers, body: b"", url: "", now: Timestamp::from_second(1_000).unwrap() }
     }
 
     #[test]

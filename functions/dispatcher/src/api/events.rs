@@ -77,6 +77,7 @@ pub(crate) async fn create(
     let id = EventId::new(id.to_string());
     let envelope = Envelope {
         kind: body.kind,
+        dedup_window_seconds: None,
         tenant_id: caller.tenant_id().to_owned(),
         time: app.clock.now(),
         content: body.content,

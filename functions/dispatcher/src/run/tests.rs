@@ -21,6 +21,7 @@ fn event() -> Event {
     let id = EventId::new("e1");
     Event::new(Envelope {
         kind: "order.paid".to_owned(),
+        dedup_window_seconds: None,
         tenant_id: "t".to_owned(),
         time: start_time(),
         content: json!({"email": "ada@example.org", "total": 12}),

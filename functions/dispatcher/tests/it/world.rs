@@ -255,7 +255,15 @@ pub(crate) fn event(id: &str, kind: &str, content: Value) -> Envelope {
     let id = EventId::new(id);
     let time: Timestamp = "2026-01-02T03:04:05.5Z".parse().unwrap();
     let trace = Trace::start(&id);
-    Envelope { id, kind: kind.to_owned(), tenant_id: "tenant".to_owned(), time, content, trace }
+    Envelope {
+        id,
+        kind: kind.to_owned(),
+        dedup_window_seconds: None,
+        tenant_id: "tenant".to_owned(),
+        time,
+        content,
+        trace,
+    }
 }
 
 /// Makes the action of a step that the worker does.

@@ -191,6 +191,7 @@ pub(crate) fn event() -> Envelope {
         trace: Trace::start(&id),
         id,
         kind: "user_deleted".to_owned(),
+        dedup_window_seconds: None,
         tenant_id: "tenant".to_owned(),
         time: NOW.parse().unwrap(),
         content: json!({"id": "u1"}),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
+use serde_json::Value;
 use shared::clock::Clock;
 use shared::event::ChannelId;
 use shared::seal::{Seal, Sealed};
@@ -14,7 +15,7 @@ use super::credentials::Credentials;
 use super::{Definition, Previous, Record};
 use crate::platform::Platform;
 use crate::signature::{Delivery, Unverified, Verifier};
-use crate::store::Store;
+use crate::store::Channels;
 
 /// How old a channel in memory may be, so that a change made elsewhere is honoured within that time.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(5);
@@ -33,7 +34,13 @@ pub(crate) struct OpenChannel {
 
 enum Trust {
     Unsigned,
-    Signed { current: Verifier, previous: Option<(Verifier, Timestamp)> },
+    Signed { current: Box<Trusted>, previous: Option<(Box<Trusted>, Timestamp)> },
+}
+
+/// Credentials with the check of signatures that they make.
+struct Trusted {
+    credentials: Credentials,
+    verifier: Verifier,
 }
 
 impl OpenChannel {
@@ -42,16 +49,33 @@ impl OpenChannel {
         let Trust::Signed { current, previous } = &self.trust else {
             return Ok(());
         };
-        current(delivery).or_else(|unverified| match previous {
-            Some((previous, valid_until)) if delivery.now < *valid_until => previous(delivery),
+        (current.verifier)(delivery).or_else(|unverified| match previous {
+            Some((previous, valid_until)) if delivery.now < *valid_until => (previous.verifier)(delivery),
             _ => Err(unverified),
         })
+    }
+
+    /// Returns the present credentials, unless the channel is unsigned.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        match &self.trust {
+            Trust::Unsigned => None,
+            Trust::Signed { current, .. } => Some(&current.credentials),
+        }
+    }
+
+    /// Returns all credentials that are valid at a time.
+    pub(crate) fn valid_credentials(&self, now: Timestamp) -> impl Iterator<Item = &Credentials> {
+        let previous = match &self.trust {
+            Trust::Signed { previous: Some((previous, until)), .. } if now < *until => Some(&previous.credentials),
+            _ => None,
+        };
+        self.credentials().into_iter().chain(previous)
     }
 }
 
 /// The channels that this process has open.
 pub(crate) struct OpenChannels {
-    store: Store,
+    store: Channels,
     seal: Seal,
     clock: Clock,
     cache: Cache<ChannelId, (Timestamp, Arc<OpenChannel>)>,
@@ -60,7 +84,7 @@ pub(crate) struct OpenChannels {
 
 impl OpenChannels {
     /// Starts with none.
-    pub(crate) fn new(store: Store, seal: Seal, clock: Clock) -> Self {
+    pub(crate) fn new(store: Channels, seal: Seal, clock: Clock) -> Self {
         Self { store, seal, clock, cache: Cache::new(MOST_CHANNELS), writes: AtomicU64::new(0) }
     }
 
@@ -105,11 +129,17 @@ impl OpenChannels {
         self.seal.seal(id.as_str(), &bytes).await
     }
 
+    /// Seals a secret that comes with a message, for `metadata.replyToken`.
+    pub(crate) async fn sealed_token(&self, id: &ChannelId, token: &str) -> Result<Value, Error> {
+        let sealed = self.seal.seal(&reply_token_record(id), token.as_bytes()).await?;
+        serde_json::to_value(sealed).map_err(Error::cannot("write a sealed token"))
+    }
+
     async fn open(&self, record: Record) -> Result<OpenChannel, Error> {
         let Record { channel_id: id, definition, credentials, previous, .. } = record;
         let trust = match credentials {
             Some(credentials) => Trust::Signed {
-                current: self.verifier(&id, &definition, &credentials).await?,
+                current: Box::new(self.trusted(&id, &definition, &credentials).await?.map_err(unusable)?),
                 previous: self.previous(&id, &definition, previous).await?,
             },
             None if definition.unsigned => Trust::Unsigned,
@@ -119,8 +149,16 @@ impl OpenChannels {
         Ok(OpenChannel { id, definition, platform, trust })
     }
 
-    async fn verifier(&self, id: &ChannelId, definition: &Definition, sealed: &Sealed) -> Result<Verifier, Error> {
-        definition.verifier(&self.credentials(id, sealed).await?).map_err(unusable)
+    /// Opens credentials and prepares the check that they make, or says why they do not fit the channel.
+    async fn trusted(
+        &self,
+        id: &ChannelId,
+        definition: &Definition,
+        sealed: &Sealed,
+    ) -> Result<Result<Trusted, Refusal>, Error> {
+        let credentials = self.credentials(id, sealed).await?;
+        let verifier = definition.verifier(&credentials);
+        Ok(verifier.map(|verifier| Trusted { credentials, verifier }))
     }
 
     /// Previous credentials that no longer fit the channel, as its recipe has changed since, are left out.
@@ -129,13 +167,18 @@ impl OpenChannels {
         id: &ChannelId,
         definition: &Definition,
         previous: Option<Previous>,
-    ) -> Result<Option<(Verifier, Timestamp)>, Error> {
+    ) -> Result<Option<(Box<Trusted>, Timestamp)>, Error> {
         let Some(previous) = previous.filter(|previous| self.clock.now() < previous.valid_until) else {
             return Ok(None);
         };
-        let verifier = definition.verifier(&self.credentials(id, &previous.credentials).await?);
-        Ok(verifier.ok().map(|verifier| (verifier, previous.valid_until)))
+        let trusted = self.trusted(id, definition, &previous.credentials).await?;
+        Ok(trusted.ok().map(|trusted| (Box::new(trusted), previous.valid_until)))
     }
+}
+
+/// A sealed token is useless as anything else of its channel.
+fn reply_token_record(id: &ChannelId) -> String {
+    format!("{id}/replyToken")
 }
 
 fn unusable(refusal: Refusal) -> Error {

@@ -16,7 +16,7 @@ fn what_is_not_said_has_a_default() {
     assert_eq!(
         serde_json::to_value(definition).unwrap(),
         json!({
-            "platform": "github", "name": "github", "tenantId": "mine", "contentType": "application/json",
+            "platform": "github", "name": "github", "tenantId": "mine", "dedupWindowSeconds": 86400,
             "unsigned": false,
         })
     );

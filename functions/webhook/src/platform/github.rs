@@ -1,10 +1,11 @@
 //! GitHub: HMAC-SHA-256 of the body with the secret of the webhook's settings, and a GUID for each delivery.
 
-use http::HeaderMap;
 use serde_json::Value;
 use shared::Refusal;
 
-use super::{Platform, delivery_header};
+use super::reading::{Inbound, Reading};
+use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::{Platform, delivery_key, header_text};
 use crate::channel::credentials::Credentials;
 use crate::payload::{self, Form};
 use crate::signature::Verifier;
@@ -12,19 +13,29 @@ use crate::signature::recipe::{Recipe, SecretEncoding};
 
 pub(crate) struct GitHub;
 
+static SPEC: Spec = Spec {
+    name: "github",
+    title: "GitHub webhooks",
+    version: "2022-11-28",
+    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    credentials: &[Credential::always("secret", "The secret in the settings of the webhook."), VERIFY_TOKEN],
+    content_types: &["application/json", "application/x-www-form-urlencoded"],
+};
+
 impl Platform for GitHub {
-    fn name(&self) -> &'static str {
-        "github"
+    fn spec(&self) -> &'static Spec {
+        &SPEC
     }
 
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Refusal> {
-        credentials.only(&["secret"])?;
         let key = SecretEncoding::Utf8.key(credentials.required("secret")?)?;
         Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(&key))
     }
 
-    fn delivery_id<'a>(&self, headers: &'a HeaderMap, _recipe: Option<&Recipe>) -> Option<&'a [u8]> {
-        delivery_header(headers, "x-github-delivery")
+    /// `X-GitHub-Event` names the kind, `X-GitHub-Delivery` is the same for each repetition.
+    fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Refusal> {
+        let kind = header_text(inbound.headers, "x-github-event").map(str::to_owned);
+        Ok(Reading::event(inbound, kind, delivery_key(inbound.headers, "x-github-delivery")))
     }
 
     /// GitHub's form has one field, `payload`, with the JSON in it.
@@ -38,7 +49,7 @@ impl Platform for GitHub {
 mod tests {
     use super::*;
     use crate::signature::{Delivery, Unverified};
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
     use jiff::Timestamp;
     use serde_json::json;
 
@@ -50,7 +61,7 @@ mod tests {
         let verifier = GitHub.verifier(&credentials, None).unwrap();
         let value = HeaderValue::from_bytes(signature).ok()?;
         let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-hub-signature-256"), value)]);
-        Some(verifier(&Delivery { headers: &headers, body, now: Timestamp::UNIX_EPOCH }))
+        Some(verifier(&Delivery { headers: &headers, body, url: "", now: Timestamp::UNIX_EPOCH }))
     }
 
     #[test]
@@ -72,7 +83,7 @@ mod tests {
     #[test]
     fn a_secret_is_needed_and_nothing_else() {
         let check = |credentials: Value, field: &str| {
-            let refusal = GitHub.verifier(&Credentials::parse(credentials).unwrap(), None).err().unwrap();
+            let refusal = SPEC.check(&Credentials::parse(credentials).unwrap()).unwrap_err();
             assert!(refusal.message.contains(field), "{}", refusal.message);
         };
         check(json!({}), "`credentials.secret`");

@@ -1,32 +1,43 @@
 //! Any sender that signs with a shared secret, described by the channel's recipe.
 
-use http::HeaderMap;
 use shared::Refusal;
 
-use super::{Platform, delivery_header};
+use super::reading::{Inbound, Key, Reading};
+use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::{Platform, delivery_key};
 use crate::channel::credentials::Credentials;
 use crate::signature::Verifier;
 use crate::signature::recipe::Recipe;
 
 pub(crate) struct Hmac;
 
+static SPEC: Spec = Spec {
+    name: "hmac",
+    title: "Any sender with a shared secret",
+    version: "1",
+    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    credentials: &[Credential::always("secret", "The secret that the sender signs with."), VERIFY_TOKEN],
+    content_types: &["application/json"],
+};
+
 impl Platform for Hmac {
-    fn name(&self) -> &'static str {
-        "hmac"
+    fn spec(&self) -> &'static Spec {
+        &SPEC
     }
 
     fn verifier(&self, credentials: &Credentials, recipe: Option<&Recipe>) -> Result<Verifier, Refusal> {
         let recipe = recipe.ok_or_else(|| Refusal::missing_field("recipe"))?;
-        credentials.only(&["secret"])?;
         let key = recipe.secret_encoding.key(credentials.required("secret")?)?;
         Ok(recipe.scheme()?.verifier(&key))
     }
 
-    fn takes_recipe(&self) -> bool {
-        true
+    fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Refusal> {
+        let header = inbound.recipe.and_then(|recipe| recipe.id_header.as_deref());
+        let key = header.map_or(Key::Body, |name| delivery_key(inbound.headers, name));
+        Ok(Reading::event(inbound, None, key))
     }
 
-    fn delivery_id<'a>(&self, headers: &'a HeaderMap, recipe: Option<&Recipe>) -> Option<&'a [u8]> {
-        delivery_header(headers, recipe?.id_header.as_deref()?)
+    fn takes_recipe(&self) -> bool {
+        true
     }
 }

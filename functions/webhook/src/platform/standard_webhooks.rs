@@ -1,10 +1,11 @@
 //! Standard Webhooks: `v1` (HMAC-SHA-256) and `v1a` (Ed25519) over id, timestamp and body.
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use http::HeaderMap;
 use shared::Refusal;
 
-use super::{Platform, delivery_header};
+use super::reading::{Inbound, Reading};
+use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::{Platform, delivery_key};
 use crate::channel::credentials::Credentials;
 use crate::signature::mac::Encoding;
 use crate::signature::recipe::{DEFAULT_TOLERANCE_S, Recipe, decode_base64};
@@ -16,13 +17,25 @@ const SIGNATURE: &str = "webhook-signature";
 
 pub(crate) struct StandardWebhooks;
 
+static SPEC: Spec = Spec {
+    name: "standard-webhooks",
+    title: "Standard Webhooks",
+    version: "1.0.0",
+    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    credentials: &[
+        Credential::optional("secret", "The sender's `whsec_` secret, for `v1` signatures; this or `publicKey`."),
+        Credential::optional("publicKey", "The sender's `whpk_` public key, for `v1a` signatures."),
+        VERIFY_TOKEN,
+    ],
+    content_types: &["application/json"],
+};
+
 impl Platform for StandardWebhooks {
-    fn name(&self) -> &'static str {
-        "standard-webhooks"
+    fn spec(&self) -> &'static Spec {
+        &SPEC
     }
 
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Refusal> {
-        credentials.only(&["secret", "publicKey"])?;
         let symmetric = credentials.text("secret")?.map(symmetric).transpose()?;
         let asymmetric = credentials.text("publicKey")?.map(asymmetric).transpose()?;
         match (symmetric, asymmetric) {
@@ -32,8 +45,8 @@ impl Platform for StandardWebhooks {
         }
     }
 
-    fn delivery_id<'a>(&self, headers: &'a HeaderMap, _recipe: Option<&Recipe>) -> Option<&'a [u8]> {
-        delivery_header(headers, ID)
+    fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Refusal> {
+        Ok(Reading::event(inbound, None, delivery_key(inbound.headers, ID)))
     }
 }
 

@@ -3,15 +3,25 @@
 use shared::Refusal;
 
 use super::Platform;
+use super::spec::{Capability, Spec};
 use crate::channel::credentials::Credentials;
 use crate::signature::Verifier;
 use crate::signature::recipe::Recipe;
 
 pub(crate) struct Unsigned;
 
+static SPEC: Spec = Spec {
+    name: "unsigned",
+    title: "Any sender, without proof",
+    version: "1",
+    capabilities: &[Capability::ReceiveEvent],
+    credentials: &[],
+    content_types: &["application/json"],
+};
+
 impl Platform for Unsigned {
-    fn name(&self) -> &'static str {
-        "unsigned"
+    fn spec(&self) -> &'static Spec {
+        &SPEC
     }
 
     fn verifier(&self, _credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Refusal> {

@@ -33,14 +33,17 @@ impl Setup {
         let emulator = Emulator::open(template, options).await.unwrap();
         let environment = environment(&emulator, &clock);
         let events = Arc::<Mutex<Vec<Value>>>::default();
-        let seen = events.clone();
-        emulator.start(Arc::new(move |_, event| {
-            if event["detail"]["type"] == "webhook.received" {
-                seen.lock().unwrap().push(event);
+        let function = webhook::function(&environment).unwrap();
+        let (seen, listener) = (events.clone(), function.clone());
+        emulator.start(Arc::new(move |target, event| {
+            if target == "WebhookFunction" {
+                let listener = listener.clone();
+                return Box::pin(async move { listener.invoke(event).await.map_err(|error| error.chain()) });
             }
+            seen.lock().unwrap().push(event);
             Box::pin(async { Ok(Value::Null) })
         }));
-        Self { function: webhook::function(&environment).unwrap(), emulator, clock, environment, events }
+        Self { function, emulator, clock, environment, events }
     }
 
     /// A second process with the same tables.
@@ -79,10 +82,19 @@ impl Setup {
         send(&self.function, request).await
     }
 
-    /// The events that have reached the dispatcher.
+    /// The events of webhooks and messages that have reached the dispatcher.
     pub(crate) async fn events(&self) -> Vec<Value> {
         self.emulator.idle().await;
-        self.events.lock().unwrap().clone()
+        let events = self.events.lock().unwrap().clone();
+        let is_of_channel = |event: &Value| event["detail-type"].as_str().unwrap().starts_with("channel.");
+        events.into_iter().filter(|event| !is_of_channel(event)).collect()
+    }
+
+    /// The details of the events of one type that have reached the dispatcher.
+    pub(crate) async fn facts(&self, kind: &str) -> Vec<Value> {
+        self.emulator.idle().await;
+        let events = self.events.lock().unwrap().clone();
+        events.into_iter().filter(|event| event["detail-type"] == kind).map(|event| event["detail"].clone()).collect()
     }
 
     /// The records of the channels, as they are kept.
@@ -102,10 +114,15 @@ fn environment(emulator: &Emulator, clock: &emulator::Clock) -> Environment {
     let clock = clock.clone();
     Environment {
         aws: Aws::new(&emulator.sdk_config()),
-        config: emulator.environment("WebhookFunction").into_iter().collect(),
+        config: emulator.environment("WebhookFunction").into_iter().chain([loopback()]).collect(),
         clock: Clock::from_fn(move || clock.now()),
         ids: Ids::seeded(1),
     }
+}
+
+/// The platforms of the tests are servers on this machine.
+fn loopback() -> (String, String) {
+    ("ALLOWED_CIDRS".to_owned(), "127.0.0.0/8".to_owned())
 }
 
 /// An answer as a client sees it.

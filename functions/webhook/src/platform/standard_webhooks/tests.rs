@@ -2,6 +2,8 @@ use http::HeaderValue;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use http::HeaderMap;
+
 use super::*;
 
 /// A published vector; the Ed25519 one is of Svix's test suite.
@@ -46,7 +48,7 @@ impl Vector {
 
     fn verify(&self, headers: &HeaderMap, body: &[u8], age_s: i64) -> Result<(), Unverified> {
         let now = Timestamp::from_second(self.timestamp_s + age_s).unwrap();
-        self.verifier()(&Delivery { headers, body, now })
+        self.verifier()(&Delivery { headers, body, url: "", now })
     }
 
     fn headers(&self) -> HeaderMap {

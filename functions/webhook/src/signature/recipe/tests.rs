@@ -156,7 +156,7 @@ impl Sender {
 
     fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Unverified> {
         let now = Timestamp::from_second(NOW_S).unwrap();
-        self.recipe.scheme().unwrap().verifier(&self.secret)(&Delivery { headers, body, now })
+        self.recipe.scheme().unwrap().verifier(&self.secret)(&Delivery { headers, body, url: "", now })
     }
 }
 

@@ -1,0 +1,163 @@
+//! Talking back: which call sends a message or asks how a channel is, and what the answer means.
+//!
+//! A platform only builds calls and reads answers. Making them, again where that helps, and writing down what came of
+//! it is the same for all of them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::Refusal;
+use shared::outbound::Response;
+
+use crate::channel::credentials::Credentials;
+use crate::message::{Content, Party, Reference};
+
+/// A platform that takes messages.
+pub(crate) trait Chat: Send + Sync {
+    /// Where the platform's interface is unless the channel has an `apiUrl`, without a trailing slash.
+    fn api_url(&self) -> &'static str;
+
+    /// Returns the call that sends a message; a refusal names the field that the platform could not take.
+    fn sending(&self, access: &Access<'_>, message: &Outgoing) -> Result<Call, Refusal>;
+
+    /// Says what the answer to that call means.
+    fn sent(&self, answer: &Response) -> Verdict;
+
+    /// Returns the call that asks whether the credentials are good and the channel works.
+    fn asking(&self, access: &Access<'_>) -> Result<Call, Refusal>;
+
+    /// Says what the answer to that call means: details about the channel, or why it does not work.
+    fn asked(&self, answer: &Response) -> Result<Map<String, Value>, Problem>;
+}
+
+/// Where a platform's interface is, and with which credentials.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Access<'a> {
+    /// The base URL, without a trailing slash.
+    pub api_url: &'a str,
+    /// The credentials.
+    pub credentials: &'a Credentials,
+}
+
+/// A message that is to be sent, as `POST /channels/{channelId}/send` and actions of the type `message` describe it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Outgoing {
+    /// Our id of the message; a platform that recognises repetitions can be given it.
+    #[serde(skip)]
+    pub id: String,
+    /// Who or which conversation it goes to.
+    pub to: Party,
+    /// What it says.
+    pub content: Content,
+    /// The message that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Reference>,
+    /// The thread that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<String>,
+    /// The secret with which the message that it answers can be answered, see
+    /// [`What::Message`](super::reading::What::Message).
+    #[serde(skip)]
+    pub reply_token: Option<String>,
+}
+
+/// One call of a platform's interface.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// The method.
+    pub method: Method,
+    /// The whole URL.
+    pub url: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What the answer to a message means.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Verdict {
+    /// The platform has taken it.
+    Sent {
+        /// The platform's id of the message, where it gives one.
+        message_id: Option<String>,
+        /// What else the platform says.
+        metadata: Map<String, Value>,
+    },
+    /// The platform has not taken it, and might later.
+    Later {
+        /// Why.
+        problem: Problem,
+        /// For how long it wants to be left alone.
+        after: Option<Duration>,
+    },
+    /// The platform has not taken it and will not.
+    Refused(Problem),
+}
+
+/// What a platform did not like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Problem {
+    /// The platform's code, or else the HTTP status.
+    pub code: String,
+    /// What happened, without any secret.
+    pub message: String,
+}
+
+impl Call {
+    /// A call without a body.
+    pub(crate) fn get(url: impl Into<String>) -> Self {
+        Self { method: Method::GET, url: url.into(), headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// A call with a JSON body.
+    pub(crate) fn post(url: impl Into<String>, body: &Value) -> Self {
+        let mut call = Self { method: Method::POST, body: body.to_string().into(), ..Self::get(url) };
+        call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        call
+    }
+
+    /// Adds the header `authorization`, which is a scheme and a secret that came from `credentials.{name}`.
+    pub(crate) fn authorized(self, scheme: &str, name: &str, secret: &str) -> Result<Self, Refusal> {
+        let value = HeaderValue::from_str(&format!("{scheme} {secret}"));
+        let rule = "has characters that cannot be sent in a header";
+        let mut value = value.map_err(|_| Refusal::field(&format!("credentials.{name}"), rule))?;
+        value.set_sensitive(true);
+        Ok(self.header(AUTHORIZATION, value))
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+impl Problem {
+    /// Describes a problem.
+    pub(crate) fn new(code: impl ToString, message: impl Into<String>) -> Self {
+        Self { code: code.to_string(), message: message.into() }
+    }
+}
+
+impl Verdict {
+    /// Says what a failure means by its status alone: 429 and 5xx may go better later, anything else will not.
+    pub(crate) fn failed(answer: &Response, problem: Problem, after: Option<Duration>) -> Self {
+        match answer.status {
+            429 | 500..=599 => Self::Later { problem, after: after.or_else(|| retry_after(&answer.headers)) },
+            _ => Self::Refused(problem),
+        }
+    }
+}
+
+/// Reads `Retry-After`, of which only the form in seconds is used by these platforms.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<f64>().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}

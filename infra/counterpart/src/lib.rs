@@ -1,0 +1,8 @@
+//! The chat platforms' side of a conversation, played by local servers in tests.
+//!
+//! Each module plays one platform as it is documented: its API with the answers, errors and rate limits that it gives,
+//! and webhooks as it writes and signs them. Nothing here is part of what is deployed.
+
+mod server;
+
+pub use server::{Answer, Reaction, Request, Server};
