@@ -8,6 +8,7 @@ mod github;
 mod hmac;
 mod standard_webhooks;
 mod unsigned;
+mod whatsapp;
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -23,7 +24,7 @@ use crate::signature::recipe::Recipe;
 
 /// Every platform that a channel can have.
 const REGISTRY: &[&dyn Platform] =
-    &[&github::GitHub, &hmac::Hmac, &standard_webhooks::StandardWebhooks, &unsigned::Unsigned];
+    &[&github::GitHub, &hmac::Hmac, &standard_webhooks::StandardWebhooks, &unsigned::Unsigned, &whatsapp::WhatsApp];
 
 /// What is particular about one platform.
 pub(crate) trait Platform: Send + Sync {
