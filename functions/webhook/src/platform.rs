@@ -6,7 +6,10 @@ pub(crate) mod spec;
 
 mod github;
 mod hmac;
+mod shopify;
 mod standard_webhooks;
+mod stripe;
+mod twilio;
 mod unsigned;
 
 use http::HeaderMap;
@@ -22,8 +25,15 @@ use crate::signature::Verifier;
 use crate::signature::recipe::Recipe;
 
 /// Every platform that a channel can have.
-const REGISTRY: &[&dyn Platform] =
-    &[&github::GitHub, &hmac::Hmac, &standard_webhooks::StandardWebhooks, &unsigned::Unsigned];
+const REGISTRY: &[&dyn Platform] = &[
+    &github::GitHub,
+    &hmac::Hmac,
+    &shopify::Shopify,
+    &standard_webhooks::StandardWebhooks,
+    &stripe::Stripe,
+    &twilio::Twilio,
+    &unsigned::Unsigned,
+];
 
 /// What is particular about one platform.
 pub(crate) trait Platform: Send + Sync {
@@ -78,3 +88,6 @@ fn delivery_key<'a>(headers: &'a HeaderMap, name: &str) -> Key<'a> {
     let value = headers.get(name).map(http::HeaderValue::as_bytes).filter(|id| !id.is_empty());
     value.map_or(Key::Body, |id| Key::Id(id.into()))
 }
+
+#[cfg(test)]
+mod tests;
