@@ -1,5 +1,7 @@
 //! Twilio: HMAC-SHA-1 of the public URL and the fields of the form, or of a URL that has the hash of the body in it.
 
+use std::collections::BTreeSet;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -112,14 +114,11 @@ fn signed_fields(delivery: &Delivery<'_>) -> Result<String, Unverified> {
         return Err(Unverified::Mismatch);
     }
     let form = Form::parse(delivery.body).map_err(|_| Unverified::Mismatch)?;
-    // Each name is followed by its values, sorted and without repetitions.
+    // Each value comes after its name; values of one name are sorted and not repeated.
     let mut signed = String::new();
     for (name, values) in form.fields() {
-        let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
-        values.sort_unstable();
-        values.dedup();
-        signed.push_str(name);
-        values.iter().for_each(|value| signed.push_str(value));
+        let values: BTreeSet<&String> = values.iter().collect();
+        values.into_iter().for_each(|value| signed.extend([name, value]));
     }
     // Otherwise the signature of a URL alone would prove a form that is made of nothing but separators.
     if signed.is_empty() { Err(Unverified::Mismatch) } else { Ok(signed) }
