@@ -12,8 +12,8 @@ async fn a_channel_is_created_shown_listed_changed_and_deleted() {
     assert_eq!(created.status, 200);
     let id = created.body["channelId"].as_str().unwrap();
     let expected = json!({
-        "channelId": id, "platform": "github", "name": "Code", "tenantId": "mine", "contentType": "application/json",
-        "unsigned": false, "createdAt": "2026-01-02T03:04:05.678Z", "updatedAt": "2026-01-02T03:04:05.678Z",
+        "channelId": id, "platform": "github", "name": "Code", "tenantId": "mine", "unsigned": false, "dedupWindowSeconds": 86_400,
+         "createdAt": "2026-01-02T03:04:05.678Z", "updatedAt": "2026-01-02T03:04:05.678Z",
         "webhookUrl": format!("https://abc123.execute-api.eu-central-1.amazonaws.com/webhooks/{id}"),
     });
     assert_eq!(created.body, expected);

@@ -24,13 +24,10 @@ async fn a_signed_webhook_becomes_one_event() {
 
     let events = setup.events().await;
     assert_eq!(events.len(), 1);
-    assert_eq!(
-        (&events[0]["source"], &events[0]["detail-type"]),
-        (&json!("hookyard.webhook"), &json!("webhook.received"))
-    );
+    assert_eq!((&events[0]["source"], &events[0]["detail-type"]), (&json!("hookyard.webhook"), &json!("github.ping")));
     let expected = json!({
-        "id": event_id, "type": "webhook.received", "tenantId": "mine", "time": "2026-01-02T03:04:05.678Z",
-        "trace": {"correlationId": event_id, "depth": 0},
+        "id": event_id, "type": "github.ping", "tenantId": "mine", "time": "2026-01-02T03:04:05.678Z",
+        "trace": {"correlationId": event_id, "depth": 0}, "dedupWindowSeconds": 86_400,
         "content": {
             "platform": "github",
             "channelId": id,
@@ -143,7 +140,7 @@ async fn an_unknown_channel_is_not_found() {
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!(16)), "{id}");
     }
     let id = setup.github_channel().await;
-    let answer = setup.send(Request::new("GET", &format!("/webhooks/{id}"))).await;
+    let answer = setup.send(Request::new("DELETE", &format!("/webhooks/{id}"))).await;
     assert_eq!(answer.status, 405);
 }
 
@@ -197,7 +194,7 @@ async fn the_description_knows_every_route() {
     let description = serde_json::to_value(setup.function.openapi()).unwrap();
     let paths = description["paths"].as_object().unwrap();
     let methods = |path: &str| paths[path].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(methods("/webhooks/{channelId}"), ["post"]);
+    assert_eq!(methods("/webhooks/{channelId}"), ["get", "post"]);
     assert_eq!(methods("/channels"), ["get", "post"]);
     assert_eq!(methods("/channels/{channelId}"), ["delete", "get", "put"]);
     assert_eq!(description["openapi"], "3.1.0");
