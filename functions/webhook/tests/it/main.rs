@@ -8,3 +8,4 @@ mod limits;
 mod payloads;
 #[cfg(test)]
 mod setup;
+mod sources;

@@ -61,8 +61,10 @@ async fn the_content_type_must_be_the_declared_one() {
     check("application/json", 200).await;
     check("Application/JSON; charset=utf-8", 200).await;
     check("text/plain", 415).await;
-    check("application/x-www-form-urlencoded", 415).await;
+    check("multipart/form-data", 415).await;
     check("", 415).await;
+    // One of GitHub's own two, and so a form that is none.
+    check("application/x-www-form-urlencoded", 400).await;
     let mut without = github(&id, SECRET, BODY);
     without.0["headers"].as_object_mut().unwrap().remove("content-type");
     let answer = setup.send(without).await;
@@ -80,11 +82,14 @@ async fn the_content_type_must_be_the_declared_one() {
 async fn a_form_of_github_holds_its_payload() {
     let setup = Setup::new().await;
     let form = "application/x-www-form-urlencoded";
-    let new = json!({"platform": "github", "credentials": {"secret": SECRET}, "contentType": form});
-    let id = setup.channel(new).await;
+    let id = setup.github_channel().await;
     let body = "payload=%7B%22zen%22%3A+%22%C3%BC%22%7D";
     assert_eq!(setup.send(github(&id, SECRET, body).header("content-type", form)).await.status, 200);
     assert_eq!(setup.events().await[0]["detail"]["content"]["payload"], json!({"zen": "\u{fc}"}));
+    assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 200);
+    let new = json!({"platform": "github", "credentials": {"secret": SECRET}, "contentType": form});
+    let id = setup.channel(new).await;
+    assert_eq!(setup.send(github(&id, SECRET, body).header("content-type", form)).await.status, 200);
     assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 415);
 }
 

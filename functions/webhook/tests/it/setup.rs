@@ -135,7 +135,7 @@ pub(crate) struct Answer {
 
 pub(crate) async fn send(function: &Function, request: Request) -> Answer {
     let answer = function.invoke(request.0).await.unwrap();
-    let text = answer["body"].as_str().unwrap();
+    let text = answer["body"].as_str().unwrap_or_default();
     Answer {
         status: answer["statusCode"].as_u64().unwrap(),
         headers: answer["headers"].clone(),
