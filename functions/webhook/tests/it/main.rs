@@ -6,6 +6,7 @@ mod handshake;
 mod ingest;
 mod limits;
 mod payloads;
+mod sending;
 #[cfg(test)]
 mod setup;
 mod sources;
