@@ -339,7 +339,7 @@ fn statuses_are_read_with_what_went_wrong() {
 #[test]
 fn other_changes_are_events_of_their_own_kind() {
     let change = json!({"field": "account_update", "value": {"event": "VERIFIED_ACCOUNT"}});
-    let (key, told, payload) = one(&of_changes(&[change.clone()]));
+    let (key, told, payload) = one(&of_changes(std::slice::from_ref(&change)));
     assert_eq!((told, payload), (Told::Event("account_update".to_owned()), change));
     assert!(key.starts_with("102290129340398:account_update:"), "{key}");
     let (other, ..) = one(&of_changes(&[json!({"field": "account_update", "value": {"event": "OTHER"}})]));
