@@ -10,3 +10,4 @@ mod sending;
 #[cfg(test)]
 mod setup;
 mod sources;
+mod whatsapp;
