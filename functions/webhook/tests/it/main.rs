@@ -6,3 +6,4 @@ mod ingest;
 mod payloads;
 #[cfg(test)]
 mod setup;
+mod telegram;
