@@ -2,8 +2,11 @@
 
 mod channels;
 mod faults;
+mod handshake;
 mod ingest;
+mod limits;
 mod payloads;
 #[cfg(test)]
 mod setup;
+mod sources;
 mod telegram;

@@ -1,9 +1,9 @@
 //! A Telegram bot: updates in, messages out.
 
-use counterpart::telegram;
+use counterpart::{Reaction, Server, telegram};
 use serde_json::{Value, json};
 
-use crate::setup::{Request, Setup, webhook};
+use crate::setup::{Request, Setup, log, webhook};
 
 const SECRET: &str = "a_long-secret_of_the_bot";
 
@@ -155,4 +155,124 @@ async fn a_channel_with_a_token_that_telegram_would_not_take_is_refused() {
     check(json!({"secretToken": "hush hush"}), "`credentials.secretToken`").await;
     check(json!({"secretToken": SECRET, "botToken": "hush"}), "`credentials.botToken`").await;
     check(json!({"botToken": telegram::TOKEN}), "`credentials.secretToken`").await;
+}
+
+/// A channel that talks to a server of this test.
+async fn talking(setup: &Setup, server: &Server, bot_token: &str) -> String {
+    let credentials = json!({"secretToken": SECRET, "botToken": bot_token});
+    setup.channel(json!({"platform": "telegram", "credentials": credentials, "apiUrl": server.url()})).await
+}
+
+#[tokio::test]
+async fn a_conversation_goes_both_ways() {
+    let setup = Setup::new().await;
+    let server = telegram::server().await;
+    let id = talking(&setup, &server, telegram::TOKEN).await;
+    let send = async |body: Value| setup.api("POST", &format!("/channels/{id}/send"), body).await;
+    let update_body = telegram::update(900, "message", &telegram::message(365, &json!({"text": "/tea"}))).to_string();
+    assert_eq!(setup.send(update(&id, &update_body)).await.status, 200);
+    let message = setup.facts("message.received").await[0]["content"]["message"].clone();
+    assert_eq!(message["content"]["command"], json!({"name": "tea"}));
+
+    let answer = send(json!({
+        "to": message["conversationId"], "replyTo": {"messageId": message["id"]},
+        "content": {"text": "Which?", "buttons": [{"id": "green", "title": "Green"}]},
+    }))
+    .await;
+    assert_eq!((answer.status, &answer.body["status"]), (200, &json!("sent")), "{}", answer.body);
+    assert_eq!(answer.body["messageId"], telegram::FIRST_MESSAGE.to_string());
+    assert_eq!(answer.body["metadata"], json!({"chatId": "7"}));
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].path, format!("/bot{}/sendMessage", telegram::TOKEN));
+    let keyboard = json!({"inline_keyboard": [[{"text": "Green", "callback_data": "green"}]]});
+    let expected = json!({"chat_id": 7, "text": "Which?", "reply_parameters": {"message_id": 365},
+        "reply_markup": keyboard});
+    assert_eq!(requests[0].body, expected);
+    assert_eq!(setup.facts("message.sent").await[0]["content"]["messageId"], answer.body["messageId"]);
+
+    let target = json!({"messageId": answer.body["messageId"]});
+    for content in [
+        json!({"type": "EDIT", "text": "Which one?", "target": target}),
+        json!({"type": "REACTION", "reaction": {"emoji": "👍"}, "target": {"messageId": "365"}}),
+        json!({"type": "FILE", "text": "a leaf", "media": {"kind": "image", "url": "https://tea.test/leaf.png"}}),
+        json!({"type": "LOCATION", "location": {"latitude": 34.88, "longitude": 135.8, "name": "Uji"}}),
+        json!({"type": "CONTACTS", "contacts": [{"phone_number": "+81774", "first_name": "Tea"}]}),
+        json!({"type": "DELETE", "target": target}),
+    ] {
+        let answer = send(json!({"to": 7, "content": content})).await;
+        assert_eq!(answer.body["status"], "sent", "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn what_telegram_refuses_is_told_and_not_tried_again() {
+    let setup = Setup::new().await;
+    let server = telegram::server().await;
+    let id = talking(&setup, &server, telegram::TOKEN).await;
+    let check = async |body: Value, code: &str, message: &str| {
+        let before = server.requests().len();
+        let answer = setup.api("POST", &format!("/channels/{id}/send"), body).await;
+        assert_eq!((answer.status, &answer.body["status"]), (200, &json!("failed")), "{}", answer.body);
+        assert_eq!(answer.body["error"], json!({"code": code, "message": message}));
+        assert_eq!(server.requests().len(), before + 1);
+    };
+    check(json!({"to": "99", "content": "hi"}), "400", "Bad Request: chat not found").await;
+    check(json!({"to": "@nobody", "content": "hi"}), "400", "Bad Request: chat not found").await;
+    check(json!({"to": telegram::BLOCKED, "content": "hi"}), "403", "Forbidden: bot was blocked by the user").await;
+    let migrated = "Bad Request: group chat was upgraded to a supergroup chat; the chat is -10042 now";
+    check(json!({"to": telegram::MIGRATED, "content": "hi"}), "400", migrated).await;
+    check(json!({"to": 7, "content": "x".repeat(4097)}), "400", "Bad Request: message is too long").await;
+    let gone = json!({"type": "DELETE", "target": {"messageId": "5"}});
+    check(json!({"to": 7, "content": gone}), "400", "Bad Request: message to delete not found").await;
+    assert_eq!(setup.facts("message.failed").await.len(), 6);
+
+    let other = talking(&setup, &server, "1:of_another_bot").await;
+    let answer = setup.api("POST", &format!("/channels/{other}/send"), json!({"to": 7, "content": "hi"})).await;
+    assert_eq!(answer.body["error"], json!({"code": "401", "message": "Unauthorized"}));
+}
+
+#[tokio::test]
+async fn a_busy_telegram_is_asked_again_when_it_says() {
+    let setup = Setup::new().await;
+    let server = telegram::server().await;
+    let id = talking(&setup, &server, telegram::TOKEN).await;
+    let send = async || setup.api("POST", &format!("/channels/{id}/send"), json!({"to": 7, "content": "hi"})).await;
+    server.answer_next(telegram::rate_limited(0));
+    let answer = send().await;
+    assert_eq!((&answer.body["status"], &answer.body["attempts"]), (&json!("sent"), &json!(2)), "{}", answer.body);
+    server.answer_next(telegram::rate_limited(60));
+    let answer = send().await;
+    assert_eq!((&answer.body["status"], &answer.body["attempts"]), (&json!("failed"), &json!(1)), "{}", answer.body);
+    assert_eq!(answer.body["retryAfterSeconds"], 60);
+    assert_eq!(answer.body["error"]["code"], "429");
+}
+
+#[tokio::test]
+async fn the_bot_is_asked_for_its_health_and_its_token_stays_hidden() {
+    let setup = Setup::new().await;
+    let server = telegram::server().await;
+    let id = talking(&setup, &server, telegram::TOKEN).await;
+    let healthy = setup.api("GET", &format!("/channels/{id}/health"), Value::Null).await.body;
+    assert_eq!(healthy["status"], "healthy", "{healthy}");
+    let details = json!({"id": "110201543", "username": "hookyard_bot", "canJoinGroups": true});
+    assert_eq!(healthy["details"], details);
+    let wrong = "4242:this_token_is_wrong";
+    let validate = async |token: &str| {
+        let body = json!({"credentials": {"secretToken": SECRET, "botToken": token}});
+        setup.api("POST", &format!("/channels/{id}/validate"), body).await.body
+    };
+    assert_eq!(validate(telegram::TOKEN).await["valid"], true);
+    let invalid = validate(wrong).await;
+    assert_eq!((&invalid["valid"], &invalid["details"]["code"]), (&json!(false), &json!("401")), "{invalid}");
+
+    server.next(Reaction::LoseAnswer);
+    let lost = setup.api("POST", &format!("/channels/{id}/send"), json!({"to": 7, "content": "hi"})).await.body;
+    assert_eq!(lost["status"], "unknown", "{lost}");
+    let url = server.url();
+    drop(server);
+    let dead = setup.api("POST", &format!("/channels/{id}/send"), json!({"to": 7, "content": "hi"})).await.body;
+    assert_eq!(dead["status"], "failed", "{dead} {url}");
+    let said = format!("{healthy}{invalid}{lost}{dead}{}{:?}", log(), setup.events().await);
+    assert!(!said.contains(telegram::TOKEN) && !said.contains(wrong), "{said}");
 }
