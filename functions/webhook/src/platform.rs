@@ -9,6 +9,7 @@ mod hmac;
 mod shopify;
 mod standard_webhooks;
 mod stripe;
+mod telegram;
 mod twilio;
 mod unsigned;
 mod whatsapp;
@@ -32,6 +33,7 @@ const REGISTRY: &[&dyn Platform] = &[
     &shopify::Shopify,
     &standard_webhooks::StandardWebhooks,
     &stripe::Stripe,
+    &telegram::Telegram,
     &twilio::Twilio,
     &unsigned::Unsigned,
     &whatsapp::WhatsApp,
