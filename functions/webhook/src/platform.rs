@@ -6,6 +6,7 @@ pub(crate) mod spec;
 
 mod github;
 mod hmac;
+mod slack;
 mod standard_webhooks;
 mod unsigned;
 
@@ -23,7 +24,7 @@ use crate::signature::recipe::Recipe;
 
 /// Every platform that a channel can have.
 const REGISTRY: &[&dyn Platform] =
-    &[&github::GitHub, &hmac::Hmac, &standard_webhooks::StandardWebhooks, &unsigned::Unsigned];
+    &[&github::GitHub, &hmac::Hmac, &slack::Slack, &standard_webhooks::StandardWebhooks, &unsigned::Unsigned];
 
 /// What is particular about one platform.
 pub(crate) trait Platform: Send + Sync {
