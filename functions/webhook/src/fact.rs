@@ -96,7 +96,7 @@ pub(crate) struct MessageSent<'a> {
 /// The content of `message.failed`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct MessageFailed<'a, M> {
+pub(crate) struct MessageFailed<'a> {
     #[serde(flatten)]
     pub origin: Origin,
     /// The id in the message log.
@@ -106,7 +106,8 @@ pub(crate) struct MessageFailed<'a, M> {
     /// `failed`, or `unknown` where the platform may have taken it.
     pub status: &'a str,
     /// What was to be sent.
-    pub message: M,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<&'a Value>,
     /// How often it was tried again.
     pub retry_count: u32,
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -143,6 +144,18 @@ pub(crate) fn first<C: Serialize>(
     content: C,
 ) -> Result<Entry, TooLarge> {
     let trace = Trace::start(&id);
+    caused(kind, id, tenant_id, time, content, trace)
+}
+
+/// Makes a fact of a chain ready.
+pub(crate) fn caused<C: Serialize>(
+    kind: &str,
+    id: EventId,
+    tenant_id: &str,
+    time: Timestamp,
+    content: C,
+    trace: Trace,
+) -> Result<Entry, TooLarge> {
     let tenant_id = tenant_id.to_owned();
     let envelope = Envelope { id, kind: kind.to_owned(), tenant_id, time, content, trace, dedup_window_seconds: None };
     Entry::fact(SOURCE, &envelope)

@@ -4,8 +4,8 @@ use http::StatusCode;
 use jiff::Timestamp;
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
-use shared::Refusal;
 use shared::event::ChannelId;
+use shared::{Error, Refusal};
 
 use crate::channel::open::OpenChannel;
 use crate::store::Counters;
@@ -103,12 +103,12 @@ impl Limits {
     }
 
     /// Counts a message, or says that the channel sends no more for now.
-    pub(crate) async fn send(&self, channel: &OpenChannel, now: Timestamp) -> Result<(), Refusal> {
+    pub(crate) async fn send(&self, channel: &OpenChannel, now: Timestamp) -> Result<Result<(), Refusal>, Error> {
         match channel.definition.rate_limits.send {
             Some(limit) if !self.counters.take("send", &channel.id, limit, now).await? => {
-                Err(too_many("messages", limit, now))
+                Ok(Err(too_many("messages", limit, now)))
             }
-            _ => Ok(()),
+            _ => Ok(Ok(())),
         }
     }
 }

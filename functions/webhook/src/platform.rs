@@ -6,9 +6,13 @@ pub(crate) mod spec;
 
 mod github;
 mod hmac;
+mod shopify;
 mod slack;
 mod standard_webhooks;
+mod stripe;
+mod twilio;
 mod unsigned;
+mod whatsapp;
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -23,8 +27,17 @@ use crate::signature::Verifier;
 use crate::signature::recipe::Recipe;
 
 /// Every platform that a channel can have.
-const REGISTRY: &[&dyn Platform] =
-    &[&github::GitHub, &hmac::Hmac, &slack::Slack, &standard_webhooks::StandardWebhooks, &unsigned::Unsigned];
+const REGISTRY: &[&dyn Platform] = &[
+    &github::GitHub,
+    &hmac::Hmac,
+    &shopify::Shopify,
+    &slack::Slack,
+    &standard_webhooks::StandardWebhooks,
+    &stripe::Stripe,
+    &twilio::Twilio,
+    &unsigned::Unsigned,
+    &whatsapp::WhatsApp,
+];
 
 /// What is particular about one platform.
 pub(crate) trait Platform: Send + Sync {
@@ -79,3 +92,6 @@ fn delivery_key<'a>(headers: &'a HeaderMap, name: &str) -> Key<'a> {
     let value = headers.get(name).map(http::HeaderValue::as_bytes).filter(|id| !id.is_empty());
     value.map_or(Key::Body, |id| Key::Id(id.into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 mod channels;
 mod counters;
+mod messages;
 
 pub(crate) use self::channels::Channels;
 pub(crate) use self::counters::Counters;
+pub(crate) use self::messages::Messages;

@@ -5,5 +5,6 @@
 
 mod server;
 pub mod slack;
+pub mod whatsapp;
 
 pub use server::{Answer, Reaction, Request, Server};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
+use serde::Deserialize as _;
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::event::ChannelId;
@@ -133,6 +134,15 @@ impl OpenChannels {
     pub(crate) async fn sealed_token(&self, id: &ChannelId, token: &str) -> Result<Value, Error> {
         let sealed = self.seal.seal(&reply_token_record(id), token.as_bytes()).await?;
         serde_json::to_value(sealed).map_err(Error::cannot("write a sealed token"))
+    }
+
+    /// Opens a secret that came with a message; `None` if it is none of this channel's.
+    pub(crate) async fn opened_token(&self, id: &ChannelId, sealed: &Value) -> Result<Option<String>, Error> {
+        let Ok(sealed) = Sealed::deserialize(sealed) else {
+            return Ok(None);
+        };
+        let token = self.seal.open(&reply_token_record(id), &sealed).await?;
+        Ok(String::from_utf8(token).ok())
     }
 
     async fn open(&self, record: Record) -> Result<OpenChannel, Error> {

@@ -27,6 +27,11 @@ pub(crate) trait Chat: Send + Sync {
     /// Says what the answer to that call means.
     fn sent(&self, answer: &Response) -> Verdict;
 
+    /// Tells whether messages come with a secret with which they can be answered.
+    fn gives_reply_tokens(&self) -> bool {
+        false
+    }
+
     /// Returns the call that asks whether the credentials are good and the channel works.
     fn asking(&self, access: &Access<'_>) -> Result<Call, Refusal>;
 

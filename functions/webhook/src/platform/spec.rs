@@ -93,6 +93,11 @@ impl Credential {
 }
 
 impl Spec {
+    /// Tells whether the platform says how far messages have come.
+    pub(crate) fn tells_status(&self) -> bool {
+        self.capabilities.contains(&Capability::DeliveryStatus)
+    }
+
     /// Refuses credentials of other names, which are most often misspelt, and required ones that are missing.
     pub(crate) fn check(&self, credentials: &Credentials) -> Result<(), Refusal> {
         if self.credentials.is_empty() {

@@ -2,7 +2,10 @@
 
 mod channels;
 mod faults;
+mod handshake;
 mod ingest;
+mod limits;
 mod payloads;
 #[cfg(test)]
 mod setup;
+mod sources;
