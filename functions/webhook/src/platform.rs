@@ -7,6 +7,7 @@ pub(crate) mod spec;
 mod github;
 mod hmac;
 mod shopify;
+mod slack;
 mod standard_webhooks;
 mod stripe;
 mod telegram;
@@ -31,6 +32,7 @@ const REGISTRY: &[&dyn Platform] = &[
     &github::GitHub,
     &hmac::Hmac,
     &shopify::Shopify,
+    &slack::Slack,
     &standard_webhooks::StandardWebhooks,
     &stripe::Stripe,
     &telegram::Telegram,

@@ -5,6 +5,7 @@
 
 mod server;
 pub mod telegram;
+pub mod slack;
 pub mod whatsapp;
 
 pub use server::{Answer, Reaction, Request, Server};
