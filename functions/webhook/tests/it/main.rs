@@ -8,4 +8,5 @@ mod limits;
 mod payloads;
 #[cfg(test)]
 mod setup;
+mod slack;
 mod sources;

@@ -507,7 +507,8 @@ fn an_event_with_wrong_types_is_unreadable_and_says_why() {
         assert!(reason.contains(part), "{reason}");
         assert!(!told.to_string().contains(counterpart::slack::VERIFICATION_TOKEN));
     };
-    check(json!([]), "type");
+    check(json!(["message"]), "no object");
+    check(json!(5), "no object");
     check(json!({"user": "U1"}), "`type`");
     check(message(json!({"ts": 1_767_323_044.5})), "string");
     check(message(json!({"ts": "soon"})), "`soon` is no time");
