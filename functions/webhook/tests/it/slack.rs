@@ -41,7 +41,9 @@ fn button(value: &str) -> Value {
 
 fn without_token(payload: &Value) -> Value {
     let mut payload = payload.clone();
-    payload.as_object_mut().unwrap().remove("token");
+    if let Some(fields) = payload.as_object_mut() {
+        fields.remove("token");
+    }
     payload
 }
 
