@@ -10,6 +10,7 @@ mod shopify;
 mod slack;
 mod standard_webhooks;
 mod stripe;
+mod telegram;
 mod twilio;
 mod unsigned;
 mod whatsapp;
@@ -34,6 +35,7 @@ const REGISTRY: &[&dyn Platform] = &[
     &slack::Slack,
     &standard_webhooks::StandardWebhooks,
     &stripe::Stripe,
+    &telegram::Telegram,
     &twilio::Twilio,
     &unsigned::Unsigned,
     &whatsapp::WhatsApp,

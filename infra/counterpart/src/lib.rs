@@ -5,6 +5,7 @@
 
 mod server;
 pub mod slack;
+pub mod telegram;
 pub mod whatsapp;
 
 pub use server::{Answer, Reaction, Request, Server};

@@ -6,7 +6,10 @@ mod handshake;
 mod ingest;
 mod limits;
 mod payloads;
+mod sending;
 #[cfg(test)]
 mod setup;
 mod slack;
 mod sources;
+mod telegram;
+mod whatsapp;

@@ -45,7 +45,7 @@ pub(super) fn read<'a>(line: &Line, part: &'a RawValue) -> Result<News<'a>, Stri
         status,
         recipient_id: fields.text("recipient_id")?.or(fields.text("recipient_user_id")?),
         timestamp: fields.milliseconds("timestamp")?,
-        error: Some(faults.iter().map(Fault::line).collect::<Vec<_>>().join("; ")).filter(|text| !text.is_empty()),
+        error: error(&faults),
         metadata: metadata(line, &fields, participant)?,
         message_id: id.clone(),
     };
@@ -64,6 +64,12 @@ fn metadata(line: &Line, fields: &Fields<'_>, participant: Option<String>) -> Re
     ];
     let known = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Ok(known.collect())
+}
+
+/// Tells all faults in one line.
+fn error(faults: &[Fault]) -> Option<String> {
+    let lines: Vec<String> = faults.iter().map(Fault::line).filter(|line| !line.is_empty()).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 impl Fault {
