@@ -113,7 +113,7 @@ struct Head {
 
 impl<'a> Webhook<'a> {
     fn parse(inbound: &Inbound<'a>) -> Result<Self, Refusal> {
-        let fields = serde_json::from_str(inbound.payload.get()).map_err(|_| unknown("must be an object"))?;
+        let fields = object(inbound.payload).map_err(|cause| unknown(&cause))?;
         let mut webhook = Self { inbound: *inbound, fields, kind: None };
         webhook.kind = webhook.read::<Head>()?.kind;
         Ok(webhook)
@@ -121,7 +121,7 @@ impl<'a> Webhook<'a> {
 
     /// Reads the whole webhook as something; a refusal says what is missing or wrong.
     fn read<T: Deserialize<'a>>(&self) -> Result<T, Refusal> {
-        serde_json::from_str(self.inbound.payload.get()).map_err(|cause| unknown(&cause.to_string()))
+        object(self.inbound.payload).map_err(|cause| unknown(&cause))
     }
 
     /// The whole webhook without the token that Slack used to be known by, which could still prove something somewhere.
@@ -155,6 +155,14 @@ impl<'a> Webhook<'a> {
             challenge: String,
         }
         Ok(Reading::Handshake(Reply::text(self.read::<Question>()?.challenge)))
+    }
+}
+
+/// Reads an object; without this look, a list would be taken for its members in their order.
+fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
+    match raw.get().starts_with('{') {
+        true => serde_json::from_str(raw.get()).map_err(|cause| cause.to_string()),
+        false => Err("it is no object".to_owned()),
     }
 }
 

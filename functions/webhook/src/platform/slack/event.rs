@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use shared::Refusal;
 
-use super::{Webhook, milliseconds};
+use super::{Webhook, milliseconds, object};
 use crate::message::{Content, ContentKind, Media, NormalizedMessage, Party, Reaction, Reference};
 use crate::platform::reading::{Key, News, Reading, Unreadable, What};
 
@@ -115,7 +115,7 @@ impl Envelope<'_> {
     }
 
     fn parse<'b, T: Deserialize<'b>>(&'b self) -> Result<T, String> {
-        serde_json::from_str(self.event.get()).map_err(|cause| format!("the event cannot be read: {cause}"))
+        object(self.event).map_err(|cause| format!("the event cannot be read: {cause}"))
     }
 
     fn message(&self) -> Result<What, String> {

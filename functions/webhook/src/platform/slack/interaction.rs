@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use shared::Refusal;
 
 use super::event::{metadata, reference};
-use super::{Webhook, milliseconds};
+use super::{Webhook, milliseconds, object};
 use crate::message::{Choice, Command, Content, ContentKind, NormalizedMessage, Party};
 use crate::platform::header_text;
 use crate::platform::reading::{Key, News, Reading, Unreadable, What};
@@ -156,7 +156,7 @@ fn sent_at(webhook: &Webhook<'_>) -> i64 {
 
 impl Interaction<'_> {
     fn news(&self, action: &RawValue) -> Result<(String, What), String> {
-        let action: Action = serde_json::from_str(action.get()).map_err(|cause| cause.to_string())?;
+        let action: Action = object(action)?;
         let ts = &action.action_ts;
         let timestamp = milliseconds(ts).ok_or_else(|| format!("`{ts}` is no time of Slack's"))?;
         // One click is one trigger, and a block has no two elements with the same id.
