@@ -64,11 +64,12 @@ impl Webhook {
         timeout: Duration,
     ) -> Result<(Option<String>, Map<String, serde_json::Value>), Missed> {
         let answer = self.outbound.send(request(call, timeout)).await.map_err(Missed::unanswered)?;
-        let certain = |problem, after, again| Missed { problem, after, again, may_have_arrived: false };
+        // Behind these the platform may have done its work; 503 and 429 say that it has not begun.
+        let may_have_arrived = matches!(answer.status, 500 | 502 | 504);
         match chat.sent(&answer) {
             Verdict::Sent { message_id, metadata } => Ok((message_id, metadata)),
-            Verdict::Later { problem, after } => Err(certain(problem, after, true)),
-            Verdict::Refused(problem) => Err(certain(problem, None, false)),
+            Verdict::Later { problem, after } => Err(Missed { problem, after, again: true, may_have_arrived }),
+            Verdict::Refused(problem) => Err(Missed { problem, after: None, again: false, may_have_arrived: false }),
         }
     }
 

@@ -194,6 +194,16 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn a_platform_that_breaks_down_may_have_taken_the_message() {
+    let chat = Chat::new().await;
+    for _ in 0..3 {
+        chat.platform.answer_next(Answer::status(502, Value::Null));
+    }
+    let result = chat.send("hello").await;
+    assert_eq!((&result["status"], &result["attempts"]), (&json!("unknown"), &json!(3)));
+}
+
+#[tokio::test]
 async fn a_platform_that_is_not_there_has_certainly_taken_nothing() {
     let chat = Chat::new().await;
     let nowhere = json!({"credentials": credentials(), "apiUrl": "http://127.0.0.1:9"});
