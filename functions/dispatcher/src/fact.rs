@@ -31,6 +31,7 @@ impl App {
             received,
             planned: true,
             duplicates: 0,
+            latest: None,
             expires_at,
         };
         let runs: Vec<&Run> = started.iter().map(|(run, _)| run).collect();
@@ -39,7 +40,7 @@ impl App {
                 tracing::info!(event = %event.id(), kind = event.envelope.kind, runs = runs.len(), "event received");
                 self.send_first(&event, started).await
             }
-            Begun::Again => self.resume(event.id(), now).await,
+            Begun::Again => self.again(&receipt, now).await,
         }
     }
 
@@ -77,8 +78,20 @@ impl App {
         sent
     }
 
+    /// Takes an event whose id was there before: a repetition, unless it comes after its time.
+    async fn again(&self, receipt: &Receipt, now: Timestamp) -> Result<(), Error> {
+        let envelope = &receipt.event.envelope;
+        if envelope.dedup_window_seconds.is_some()
+            && let Some(first) = self.runs.receipt(&envelope.id).await?
+            && self.recur(&receipt.source, envelope, &first).await?
+        {
+            return Ok(());
+        }
+        self.resume(&envelope.id, now).await
+    }
+
     /// Completes an event that came before: writes runs that are missing, and sends commands that were perhaps not sent.
-    async fn resume(&self, event_id: &shared::event::EventId, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn resume(&self, event_id: &shared::event::EventId, now: Timestamp) -> Result<(), Error> {
         let Some(receipt) = self.runs.came_again(event_id).await? else {
             return Err(Error::new("resume an event", "its receipt has expired meanwhile"));
         };

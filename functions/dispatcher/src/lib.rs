@@ -15,6 +15,7 @@ mod dispatcher;
 mod event;
 mod fact;
 mod recent;
+mod recurrence;
 mod run;
 mod store;
 mod sweep;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use shared::event::{DispatcherId, Envelope, StepError};
+use shared::event::{DispatcherId, Envelope, EventId, StepError};
 use utoipa::ToSchema;
 
 use crate::run::{Attempt, Run, RunStatus, Step, StepState};
@@ -24,6 +24,9 @@ pub(crate) struct Timeline {
     outcome: Outcome,
     /// How often the event came again.
     duplicates: u64,
+    /// The event that it became when it came again after its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latest_event_id: Option<EventId>,
     /// One run per dispatcher that matched.
     runs: Vec<RunView>,
     /// Everything that happened, in order.
@@ -117,6 +120,7 @@ impl Timeline {
             source: receipt.source,
             received_at: receipt.received_at,
             duplicates: receipt.duplicates,
+            latest_event_id: receipt.latest,
             runs: runs.into_iter().map(RunView::from).collect(),
         }
     }

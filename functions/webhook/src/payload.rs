@@ -117,7 +117,8 @@ fn utf8(bytes: &[u8]) -> Result<&str, Refusal> {
 pub(crate) struct Form(BTreeMap<String, Vec<String>>);
 
 impl Form {
-    fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    /// Reads a form, each name and value decoded once.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let equals = pair.iter().position(|byte| *byte == b'=');
@@ -133,6 +134,11 @@ impl Form {
             [value] => Some(value),
             _ => None,
         }
+    }
+
+    /// Returns the fields in the order of their names' bytes.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
     /// Returns an object with a text for each field, or a list of texts for a repeated one.

@@ -6,7 +6,10 @@ pub(crate) mod spec;
 
 mod github;
 mod hmac;
+mod shopify;
 mod standard_webhooks;
+mod stripe;
+mod twilio;
 mod unsigned;
 mod whatsapp;
 
@@ -23,8 +26,16 @@ use crate::signature::Verifier;
 use crate::signature::recipe::Recipe;
 
 /// Every platform that a channel can have.
-const REGISTRY: &[&dyn Platform] =
-    &[&github::GitHub, &hmac::Hmac, &standard_webhooks::StandardWebhooks, &unsigned::Unsigned, &whatsapp::WhatsApp];
+const REGISTRY: &[&dyn Platform] = &[
+    &github::GitHub,
+    &hmac::Hmac,
+    &shopify::Shopify,
+    &standard_webhooks::StandardWebhooks,
+    &stripe::Stripe,
+    &twilio::Twilio,
+    &unsigned::Unsigned,
+    &whatsapp::WhatsApp,
+];
 
 /// What is particular about one platform.
 pub(crate) trait Platform: Send + Sync {
@@ -79,3 +90,6 @@ fn delivery_key<'a>(headers: &'a HeaderMap, name: &str) -> Key<'a> {
     let value = headers.get(name).map(http::HeaderValue::as_bytes).filter(|id| !id.is_empty());
     value.map_or(Key::Body, |id| Key::Id(id.into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,10 +65,15 @@ impl<'a> Delivery<'a> {
     /// Returns the value of a timestamp header as it was sent, if it is close enough to now in either direction.
     pub(crate) fn fresh_timestamp(&self, name: &str, tolerance_s: u32) -> Result<&'a [u8], Unverified> {
         let text = self.header(name)?;
+        self.fresh(name, text, tolerance_s).map(|()| text)
+    }
+
+    /// Checks that a time in seconds, which came in the header of this name, is close enough to now.
+    pub(crate) fn fresh(&self, name: &str, text: &[u8], tolerance_s: u32) -> Result<(), Unverified> {
         let seconds = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
         let seconds = seconds.ok_or_else(|| Unverified::Timestamp(name.to_owned()))?;
         match self.now.as_second().abs_diff(seconds) <= u64::from(tolerance_s) {
-            true => Ok(text),
+            true => Ok(()),
             false => Err(Unverified::Stale { tolerance_s }),
         }
     }

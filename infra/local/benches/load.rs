@@ -116,7 +116,7 @@ impl Server {
         self.post("/tasks/v1/functions/", &json!({"name": "work", "code": code})).await;
         let actions = json!([{"type": "task", "name": "work", "functionName": "work"}]);
         let filter = json!({"content": {"channelId": [channel]}});
-        let dispatcher = json!({"eventType": "webhook.received", "name": "work", "filter": filter, "actions": actions});
+        let dispatcher = json!({"eventType": "github.push", "name": "work", "filter": filter, "actions": actions});
         self.post("/dispatchers/v1/", &dispatcher).await;
     }
 

@@ -85,9 +85,9 @@ async fn prepare(demo: &mut Conversation, administrator: &str) -> Result<(), Fai
 fn dispatcher() -> Value {
     let schema = json!({"type": "object", "required": ["approved"], "properties": {"approved": {"type": "boolean"}}});
     json!({
-        "eventType": "webhook.received",
+        "eventType": "github.issues",
         "name": "welcome",
-        "filter": {"content": {"platform": ["github"], "payload": {"action": ["opened"]}}},
+        "filter": {"content": {"payload": {"action": ["opened"]}}},
         "actions": [
             {"type": "task", "name": "greet", "functionName": "greet", "data": {"greeting": "Hello"}},
             {"type": "callback", "name": "ask", "action": "create", "schema": schema, "dependencies": ["greet"]},

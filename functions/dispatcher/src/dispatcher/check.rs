@@ -31,7 +31,8 @@ const MAX_EVENT_TYPE_BYTES: usize = 128;
 const MAX_ACTION_TYPE_BYTES: usize = 64;
 
 /// The fields that the known action types cannot do without; every other check is for the owner of the type.
-const REQUIRED_FIELDS: [(&str, &str); 3] = [("callback", "action"), ("mail", "templateId"), ("task", "functionName")];
+const REQUIRED_FIELDS: [(&str, &str); 4] =
+    [("callback", "action"), ("mail", "templateId"), ("message", "channelId"), ("task", "functionName")];
 
 /// Checks every rule of a dispatcher; the refusal names the field.
 pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {

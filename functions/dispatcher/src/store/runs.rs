@@ -1,7 +1,7 @@
 //! The table of events and their runs.
 //!
-//! The partition of an event holds its receipt (`event`) and one row per run (`run#<dispatcher>`): one query is the
-//! whole timeline. Rows that the sweeper must look at are in the sparse index `open`.
+//! The partition of an event holds its receipt (`event`), one row per run (`run#<dispatcher>`) and, of one that came
+//! again after its time, the latest occurrence (`latest`): one query is the whole timeline. Rows that the sweeper must look at are in the sparse index `open`.
 
 use std::collections::HashSet;
 
@@ -14,10 +14,12 @@ use utoipa::ToSchema;
 
 use super::{from_text, to_text};
 use crate::event::Event;
+use crate::recurrence::Occurrence;
 use crate::run::Run;
 
 const RECEIPT: &str = "event";
 const RUN_PREFIX: &str = "run#";
+const LATEST: &str = "latest";
 /// The index of rows that the sweeper must look at, and over how many of its partitions they spread.
 const OPEN_INDEX: &str = "open";
 const OPEN_PARTITIONS: u8 = 16;
@@ -43,6 +45,8 @@ pub(crate) struct Receipt {
     pub(crate) planned: bool,
     /// How often it came again.
     pub(crate) duplicates: u64,
+    /// Its latest occurrence, if it came again after its time; only known where all of its rows are read.
+    pub(crate) latest: Option<EventId>,
     /// When its rows may be deleted, in seconds since 1970.
     pub(crate) expires_at: i64,
 }
@@ -119,6 +123,16 @@ struct RunItem {
 enum Row {
     Receipt(Box<ReceiptItem>),
     Run(RunItem),
+    Latest(LatestItem),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LatestItem {
+    #[serde(flatten)]
+    key: Key,
+    latest: Occurrence,
+    expires_at: i64,
 }
 
 /// The key of the index of open rows; absent from rows that are done.
@@ -228,18 +242,42 @@ impl Runs {
         self.table.put_if(&RunItem::new(run)?, is_previous).await
     }
 
+    /// Returns the latest occurrence of an event that came again after its time.
+    pub(crate) async fn latest(&self, event_id: &EventId) -> Result<Option<Occurrence>, Error> {
+        let item: Option<LatestItem> = self.table.get(&Key::latest(event_id)).await?;
+        Ok(item.map(|item| item.latest))
+    }
+
+    /// Records the latest occurrence of an event; returns whether `before` was still the one before.
+    pub(crate) async fn set_latest(
+        &self,
+        event_id: &EventId,
+        latest: &Occurrence,
+        before: Option<&Occurrence>,
+        expires_at: i64,
+    ) -> Result<bool, Error> {
+        let item = LatestItem { key: Key::latest(event_id), latest: latest.clone(), expires_at };
+        let condition = match before {
+            None => is_new("eventId"),
+            Some(before) => Expression::new("latest = :before").value(":before", before),
+        };
+        self.table.put_if(&item, condition).await
+    }
+
     /// Returns an event with all of its runs.
     pub(crate) async fn timeline(&self, event_id: &EventId) -> Result<Option<(Receipt, Vec<Run>)>, Error> {
         let key = Expression::new("eventId = :id").value(":id", event_id);
-        let mut receipt = None;
+        let mut receipt: Option<Receipt> = None;
+        let mut latest = None;
         let mut runs = Vec::new();
         for row in self.table.query::<Row>(Query::new(key)).await? {
             match row {
                 Row::Receipt(item) => receipt = Some(Receipt::try_from(*item)?),
                 Row::Run(item) => runs.push(from_text(&item.run)?),
+                Row::Latest(item) => latest = Some(item.latest.event_id),
             }
         }
-        Ok(receipt.map(|receipt| (receipt, runs)))
+        Ok(receipt.map(|receipt| (Receipt { latest, ..receipt }, runs)))
     }
 
     /// Returns the newest events of a type, newest first; one that has just come may be missing.
@@ -269,6 +307,10 @@ impl Runs {
 impl Key {
     fn receipt(event_id: &EventId) -> Self {
         Self { event_id: event_id.clone(), item: RECEIPT.to_owned() }
+    }
+
+    fn latest(event_id: &EventId) -> Self {
+        Self { event_id: event_id.clone(), item: LATEST.to_owned() }
     }
 
     fn run(event_id: &EventId, dispatcher_id: &DispatcherId) -> Self {
@@ -316,6 +358,7 @@ impl TryFrom<ReceiptItem> for Receipt {
             received: item.received,
             planned: item.planned,
             duplicates: item.duplicates,
+            latest: None,
             expires_at: item.expires_at,
         })
     }

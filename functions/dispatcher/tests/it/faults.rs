@@ -2,7 +2,7 @@ use futures::future::join_all;
 use serde_json::json;
 use shared::event::StepFinished;
 
-use crate::world::{Reply, World, event, task};
+use crate::world::{Reply, World, event, task, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_copies_of_an_event_are_one_run() {
@@ -119,4 +119,34 @@ async fn answers_that_come_at_once_all_count() {
     let timeline = world.timeline("e1").await;
     assert_eq!(timeline["outcome"], "succeeded");
     assert_eq!(world.commands()["last#1"], 1);
+}
+
+#[tokio::test]
+async fn what_comes_again_after_its_time_runs_again_once() {
+    let world = World::new().await;
+    world.dispatcher(json!({"eventType": "order.paid", "name": "d", "actions": [task("one", &[])]})).await;
+    let at = |seconds: i64| {
+        let first = event("e1", "order.paid", json!({}));
+        let time = first.time + jiff::SignedDuration::from_secs(seconds);
+        shared::event::Envelope { time, dedup_window_seconds: Some(60), ..first }
+    };
+    let publish = async |seconds: i64| world.publish(&at(seconds)).await;
+    publish(0).await;
+    publish(59).await;
+    assert_eq!(world.timeline("e1").await.get("latestEventId"), None);
+    publish(60).await;
+    let second = text(&world.timeline("e1").await["latestEventId"]).to_owned();
+    assert_eq!(world.states(&second).await, "succeeded [one:succeeded]");
+    // The same delivery, repetitions of it, and a late repetition of the first one.
+    for seconds in [60, 61, 119, 1] {
+        publish(seconds).await;
+        assert_eq!(world.timeline("e1").await["latestEventId"], second, "{seconds}");
+    }
+    assert_eq!(world.commands(), [("one#1".to_owned(), 2)].into());
+    publish(120).await;
+    let third = text(&world.timeline("e1").await["latestEventId"]).to_owned();
+    assert_ne!(third, second);
+    let timeline = world.timeline(&third).await;
+    assert_eq!((&timeline["outcome"], &timeline["duplicates"]), (&json!("succeeded"), &json!(0)));
+    assert_eq!(timeline["event"]["trace"], json!({"correlationId": third, "causationId": "e1", "depth": 0}));
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -153,4 +154,18 @@ impl IntoResponse for Reply {
         }
         response
     }
+}
+
+/// Reads those members of an object that matter; what is no such object has none of them.
+pub(crate) fn members<'a, T: Deserialize<'a> + Default>(payload: &'a RawValue) -> T {
+    // Without this look, a list would be taken for the members in their order.
+    match payload.get().starts_with('{') {
+        true => serde_json::from_str(payload.get()).unwrap_or_default(),
+        false => T::default(),
+    }
+}
+
+/// Returns a member that is a text; anything else is as good as nothing.
+pub(crate) fn text(member: Option<&RawValue>) -> Option<String> {
+    member.and_then(|member| serde_json::from_str(member.get()).ok())
 }

@@ -1,9 +1,11 @@
 //! Standard Webhooks: `v1` (HMAC-SHA-256) and `v1a` (Ed25519) over id, timestamp and body.
 
 use ed25519_dalek::{Signature, VerifyingKey};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use shared::Refusal;
 
-use super::reading::{Inbound, Reading};
+use super::reading::{Inbound, Reading, members, text};
 use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
 use super::{Platform, delivery_key};
 use crate::channel::credentials::Credentials;
@@ -30,6 +32,13 @@ static SPEC: Spec = Spec {
     content_types: &["application/json"],
 };
 
+/// What matters of an event; the specification recommends to name its kind like this.
+#[derive(Default, Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+}
+
 impl Platform for StandardWebhooks {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -46,7 +55,8 @@ impl Platform for StandardWebhooks {
     }
 
     fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Refusal> {
-        Ok(Reading::event(inbound, None, delivery_key(inbound.headers, ID)))
+        let event: Event<'a> = members(inbound.payload);
+        Ok(Reading::event(inbound, text(event.kind), delivery_key(inbound.headers, ID)))
     }
 }
 

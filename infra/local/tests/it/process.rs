@@ -102,9 +102,9 @@ impl Hookyard {
         self.post("/tasks/v1/functions/", &json!({"name": name, "code": code})).await;
     }
 
-    /// Creates a dispatcher of webhooks with these actions.
+    /// Creates a dispatcher of GitHub's pushes with these actions.
     pub(crate) async fn dispatcher(&self, name: &str, actions: Value) -> Value {
-        let dispatcher = json!({"eventType": "webhook.received", "name": name, "actions": actions});
+        let dispatcher = json!({"eventType": "github.push", "name": name, "actions": actions});
         self.post("/dispatchers/v1/", &dispatcher).await
     }
 

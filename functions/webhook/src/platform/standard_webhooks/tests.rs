@@ -132,7 +132,8 @@ fn a_channel_can_have_both_kinds_of_keys() {
 fn unusable_credentials_are_refused_by_field() {
     let check = |credentials: Value, field: &str| {
         let credentials = Credentials::parse(credentials).unwrap();
-        let refusal = StandardWebhooks.verifier(&credentials, None).err().unwrap();
+        let refusal = SPEC.check(&credentials).and_then(|()| StandardWebhooks.verifier(&credentials, None).map(|_| ()));
+        let refusal = refusal.unwrap_err();
         assert!(refusal.message.contains(field), "{}", refusal.message);
     };
     check(json!({}), "`credentials.secret`");
