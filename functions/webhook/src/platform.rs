@@ -7,8 +7,10 @@ pub(crate) mod spec;
 mod github;
 mod hmac;
 mod shopify;
+mod slack;
 mod standard_webhooks;
 mod stripe;
+mod telegram;
 mod twilio;
 mod unsigned;
 mod whatsapp;
@@ -30,8 +32,10 @@ const REGISTRY: &[&dyn Platform] = &[
     &github::GitHub,
     &hmac::Hmac,
     &shopify::Shopify,
+    &slack::Slack,
     &standard_webhooks::StandardWebhooks,
     &stripe::Stripe,
+    &telegram::Telegram,
     &twilio::Twilio,
     &unsigned::Unsigned,
     &whatsapp::WhatsApp,

@@ -11,3 +11,4 @@ mod sending;
 mod setup;
 mod sources;
 mod whatsapp;
+mod telegram;

@@ -1,6 +1,7 @@
-//! The README's examples, run in order as its reader would.
+//! The examples of the README and of the platforms' pages, run in order as their reader would.
 
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Output, Stdio};
 
 use tempfile::tempdir;
 use tokio::io::AsyncWriteExt as _;
@@ -9,30 +10,88 @@ use tokio::process::Command;
 use crate::process::Hookyard;
 
 const README: &str = include_str!("../../../../README.md");
+const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
+const ALL_RAN: &str = "all examples ran";
 
 /// Returns the blocks marked `sh`; what is marked `console` cannot run in a test.
-fn examples() -> String {
-    let blocks = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
-    blocks.collect::<Vec<_>>().join("\n")
+///
+/// A block in a list is indented, all its lines alike.
+fn examples(page: &str) -> Vec<String> {
+    let mut examples = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(indent) = line.strip_suffix("```sh").filter(|indent| indent.trim().is_empty()) else { continue };
+        let block = lines.by_ref().take_while(|line| line.trim() != "```");
+        examples.push(block.map(|line| line.strip_prefix(indent).unwrap_or(line).to_owned() + "\n").collect());
+    }
+    examples
+}
+
+/// Returns the README's example that defines what all others use.
+fn preamble() -> String {
+    examples(README).into_iter().find(|example| example.starts_with("BASE=")).expect("the README defines BASE")
+}
+
+/// Runs examples against a server, each one after the other in the same shell.
+async fn run(hookyard: &Hookyard, data: &Path, examples: &[String]) -> Output {
+    let examples = examples
+        .concat()
+        .replace("http://127.0.0.1:8787", &hookyard.url)
+        .replace(".hookyard/admin.json", &data.join("admin.json").to_string_lossy());
+    // An answer that is an error fails the example, as it would disappoint its reader.
+    let script = format!(
+        "set -euo pipefail\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{examples}\necho \"{ALL_RAN}\"\n"
+    );
+    let mut shell = Command::new("bash")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(script.as_bytes()).await.unwrap();
+    shell.wait_with_output().await.unwrap()
+}
+
+fn check(page: &str, output: &Output) {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.trim_end().ends_with(ALL_RAN), "{page}: {out}\n{err}");
 }
 
 #[tokio::test]
 async fn every_example_of_the_readme_runs() {
     let data = tempdir().unwrap();
     let hookyard = Hookyard::start_with(data.path(), &["--allow-cidr", "127.0.0.0/8"]).await;
-    let admin = data.path().join("admin.json");
-    let examples = examples()
-        .replace("http://127.0.0.1:8787", &hookyard.url)
-        .replace(".hookyard/admin.json", &admin.to_string_lossy());
-    assert!(examples.contains("/webhooks/"), "the examples are found");
-    // An answer that is an error fails the example, as it would disappoint its reader.
-    let script = format!(
-        "set -euo pipefail\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{examples}\necho \"all examples ran\"\n"
-    );
-    let mut shell =
-        Command::new("bash").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    shell.stdin.take().unwrap().write_all(script.as_bytes()).await.unwrap();
-    let output = shell.wait_with_output().await.unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.trim_end().ends_with("all examples ran"), "{out}\n{err}");
+    let examples = examples(README);
+    assert!(examples.iter().any(|example| example.contains("/webhooks/")), "the examples are found");
+    check("README.md", &run(&hookyard, data.path(), &examples).await);
+}
+
+#[tokio::test]
+async fn every_example_of_the_platforms_pages_runs_after_the_readmes_first() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start_with(data.path(), &["--allow-cidr", "127.0.0.0/8"]).await;
+    let mut pages = 0;
+    for entry in std::fs::read_dir(PAGES).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut all = vec![preamble()];
+        all.extend(examples(&std::fs::read_to_string(&path).unwrap()));
+        assert!(all.len() > 1, "{name} has examples");
+        check(&name, &run(&hookyard, data.path(), &all).await);
+        pages += 1;
+    }
+    assert!(pages > 0, "the pages are found");
+}
+
+#[tokio::test]
+async fn every_platform_has_a_page_and_the_readme_leads_to_it() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    let platforms = hookyard.get("/platforms").await;
+    for platform in platforms["data"].as_array().unwrap() {
+        let name = platform["platform"].as_str().unwrap();
+        assert!(Path::new(PAGES).join(format!("{name}.md")).is_file(), "{name} has a page");
+        assert!(README.contains(&format!("[`{name}`](docs/platforms/{name}.md)")), "the README leads to {name}");
+    }
 }
