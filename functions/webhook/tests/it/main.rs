@@ -10,5 +10,5 @@ mod sending;
 #[cfg(test)]
 mod setup;
 mod sources;
-mod whatsapp;
 mod telegram;
+mod whatsapp;
