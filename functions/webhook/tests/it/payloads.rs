@@ -64,7 +64,7 @@ async fn the_content_type_must_be_the_declared_one() {
     check("multipart/form-data", 415).await;
     check("", 415).await;
     // One of GitHub's own two, and so a form that is none.
-    check("application/x-www-form-urlencoded", 400).await;
+    check("application/x-www-form-urlencoded", 415).await;
     let mut without = github(&id, SECRET, BODY);
     without.0["headers"].as_object_mut().unwrap().remove("content-type");
     let answer = setup.send(without).await;
