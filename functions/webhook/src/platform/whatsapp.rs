@@ -1,5 +1,6 @@
 //! WhatsApp Cloud API: HMAC-SHA-256 of the body with the app's secret, many messages and statuses in one webhook.
 
+mod answer;
 mod content;
 mod fields;
 mod normalise;
@@ -79,7 +80,7 @@ impl Chat for WhatsApp {
     }
 
     fn sent(&self, answer: &Response) -> Verdict {
-        send::verdict(answer)
+        answer::verdict(answer)
     }
 
     /// The phone number tells its name and quality to those who may send from it.
@@ -89,7 +90,7 @@ impl Chat for WhatsApp {
     }
 
     fn asked(&self, answer: &Response) -> Result<Map<String, Value>, Problem> {
-        send::details(answer)
+        answer::details(answer)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use http::HeaderMap;
 use jiff::Timestamp;
-use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -12,14 +11,14 @@ use crate::platform::reading::{Inbound, Key, What};
 
 /// What a webhook told, as values that can be compared.
 #[derive(Debug, PartialEq)]
-enum Told {
+pub(super) enum Told {
     Message(Box<NormalizedMessage>),
     Status(Box<StatusUpdate>),
     Event(String),
     Unreadable(String),
 }
 
-fn read(webhook: &Value) -> Result<Vec<(String, Told, Value)>, Refusal> {
+pub(super) fn read(webhook: &Value) -> Result<Vec<(String, Told, Value)>, Refusal> {
     let payload: Box<RawValue> = serde_json::value::to_raw_value(webhook).unwrap();
     let headers = HeaderMap::new();
     let inbound = Inbound { headers: &headers, payload: &payload, recipe: None, now: Timestamp::UNIX_EPOCH };
@@ -49,7 +48,7 @@ fn of_changes(changes: &[Value]) -> Value {
     json!({"object": "whatsapp_business_account", "entry": [{"id": "102290129340398", "changes": changes}]})
 }
 
-fn of_value(fields: Value) -> Value {
+pub(super) fn of_value(fields: Value) -> Value {
     let mut value = json!({
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"},
@@ -64,7 +63,7 @@ fn of_value(fields: Value) -> Value {
 }
 
 /// A message with these members besides the usual ones.
-fn message(members: Value) -> Value {
+pub(super) fn message(members: Value) -> Value {
     let mut message = json!({"from": "16505551234", "id": "wamid.A", "timestamp": "1749416383"});
     let Value::Object(members) = members else { panic!("members are an object") };
     message.as_object_mut().unwrap().extend(members);
@@ -454,146 +453,4 @@ fn what_is_no_webhook_of_whatsapp_is_refused() {
         let refusal = read(&body).unwrap_err();
         assert_eq!((refusal.status.as_u16(), refusal.code), (400, 22), "{body}: {}", refusal.message);
     }
-}
-
-/// JSON of any shape, with the names that matter here.
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        ".{0,8}".prop_map(Value::from),
-        Just(json!("whatsapp_business_account")),
-        Just(json!("messages")),
-        Just(json!("text")),
-        Just(json!("edit")),
-    ];
-    let name = prop_oneof![
-        prop::sample::select(vec![
-            "object",
-            "entry",
-            "id",
-            "changes",
-            "field",
-            "value",
-            "metadata",
-            "messages",
-            "statuses",
-            "contacts",
-            "errors",
-            "from",
-            "timestamp",
-            "type",
-            "text",
-            "body",
-            "context",
-            "edit",
-            "message",
-            "image",
-            "interactive",
-            "status",
-        ])
-        .prop_map(str::to_owned),
-        "[a-z]{0,4}",
-    ];
-    leaf.prop_recursive(6, 64, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((name.clone(), inner), 0..6)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
-}
-
-/// A webhook with a message of each type, as it should be.
-fn proper() -> Value {
-    let messages: Vec<Value> = [
-        json!({"type": "text", "text": {"body": "x"}, "context": {"id": "w", "forwarded": true}}),
-        json!({"type": "image", "image": {"id": "1", "caption": "c", "voice": false}}),
-        json!({"type": "location", "location": {"latitude": 1, "longitude": 2.5, "name": "n"}}),
-        json!({"type": "contacts", "contacts": [{"name": {}}]}),
-        json!({"type": "button", "button": {"payload": "p", "text": "t"}}),
-        json!({"type": "interactive", "interactive": {"type": "list_reply", "list_reply": {"id": "i", "title": "t"}}}),
-        json!({"type": "reaction", "reaction": {"message_id": "m", "emoji": "e"}}),
-        json!({"type": "order", "order": {"text": "t"}}),
-        json!({"type": "edit", "edit": {"original_message_id": "o", "message": {"type": "text", "text": {"body": "x"}}}}),
-        json!({"type": "unsupported", "errors": [{"code": 131_051}], "referral": {}}),
-    ]
-    .into_iter()
-    .map(message)
-    .collect();
-    let status = json!({"id": "w", "status": "failed", "timestamp": "1", "errors": [{"code": 1, "error_data": {}}]});
-    of_value(json!({"messages": messages, "statuses": [status], "errors": [{"code": 1}]}))
-}
-
-/// Replaces the part that is found by walking down by these numbers.
-fn replace(value: &mut Value, path: &[usize], new: Value) {
-    let Some((first, rest)) = path.split_first() else {
-        *value = new;
-        return;
-    };
-    match value {
-        Value::Array(items) if !items.is_empty() => {
-            let at = first % items.len();
-            replace(&mut items[at], rest, new);
-        }
-        Value::Object(members) if !members.is_empty() => {
-            let at = first % members.len();
-            replace(members.values_mut().nth(at).unwrap(), rest, new);
-        }
-        other => *other = new,
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_json_makes_reading_panic(body in any_json()) {
-        let _ = read(&body);
-    }
-
-    #[test]
-    fn no_wrong_part_makes_reading_panic_or_lose_the_others(
-        path in prop::collection::vec(any::<usize>(), 8..16),
-        part in any_json(),
-    ) {
-        let mut body = proper();
-        let intact = body["entry"][0].clone();
-        replace(&mut body, &path, part);
-        if let Some(entries) = body["entry"].as_array_mut() {
-            entries.push(intact);
-            if body["object"] == "whatsapp_business_account" {
-                let told = read(&body).unwrap();
-                let readable = told.iter().filter(|(_, told, _)| !matches!(told, Told::Unreadable(_))).count();
-                prop_assert!(readable >= 12, "{readable} of {}", told.len());
-            }
-        }
-        let _ = read(&body);
-    }
-}
-
-#[test]
-fn deep_nesting_and_many_entries_are_no_danger() {
-    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let read_text = |text: String| {
-        let payload = RawValue::from_string(text).unwrap();
-        let headers = HeaderMap::new();
-        let inbound = Inbound { headers: &headers, payload: &payload, recipe: None, now: Timestamp::UNIX_EPOCH };
-        match WhatsApp.read(&inbound) {
-            Ok(Reading::News { news, .. }) => news.len(),
-            _ => 0,
-        }
-    };
-    let change = |message: &str| {
-        format!(
-            r#"{{"object": "whatsapp_business_account", "entry": [{{"id": "1", "changes": [
-                {{"field": "messages", "value": {{"metadata": {{"phone_number_id": "1"}}, "messages": [{message}]}}}}]}}]}}"#
-        )
-    };
-    assert_eq!(read_text(change(&deep)), 1);
-    for part in ["song", "contacts", "referral", "errors"] {
-        let message = format!(r#"{{"id": "w", "from": "1", "timestamp": "1", "type": "{part}", "{part}": {deep}}}"#);
-        assert_eq!(read_text(change(&message)), 1, "{part}");
-    }
-    assert_eq!(read_text(change(&["{}"; 10_000].join(","))), 10_000);
 }
