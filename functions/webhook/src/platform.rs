@@ -7,10 +7,13 @@ pub(crate) mod spec;
 mod github;
 mod hmac;
 mod shopify;
+mod slack;
 mod standard_webhooks;
 mod stripe;
+mod telegram;
 mod twilio;
 mod unsigned;
+mod whatsapp;
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -29,10 +32,13 @@ const REGISTRY: &[&dyn Platform] = &[
     &github::GitHub,
     &hmac::Hmac,
     &shopify::Shopify,
+    &slack::Slack,
     &standard_webhooks::StandardWebhooks,
     &stripe::Stripe,
+    &telegram::Telegram,
     &twilio::Twilio,
     &unsigned::Unsigned,
+    &whatsapp::WhatsApp,
 ];
 
 /// What is particular about one platform.

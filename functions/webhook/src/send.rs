@@ -66,7 +66,7 @@ enum Cause<'a> {
     /// A request, perhaps with an idempotency key.
     Request,
     /// A step of a run.
-    Step(&'a StepRequested, &'a Envelope),
+    Step(&'a StepRequested),
 }
 
 /// What became of the wish to send.
@@ -168,7 +168,7 @@ impl Webhook {
         let Some(channel) = self.channels.get(&channel_id).await? else {
             return Ok(Err(StepError::invocation("UnknownChannel", unknown(&channel_id).message)));
         };
-        match self.deliver(&channel, outgoing, Cause::Step(request, command)).await? {
+        match self.deliver(&channel, outgoing, Cause::Step(request)).await? {
             Sending::Done(record, result) => {
                 let trace = Trace::caused_by(command);
                 let fact = published(&channel, &record, &result, trace, self.clock.now());
@@ -200,7 +200,7 @@ impl Webhook {
         let mut record = Record::sending(&outgoing.id, origin, now, &outgoing);
         record.expires_at = self.messages.expires_at(now.as_second());
         record.lease_until = Some((now + LEASE).as_millisecond());
-        if let Cause::Step(request, _) = cause {
+        if let Cause::Step(request) = cause {
             record.event_id = Some(request.id.event_id.clone());
         }
         if !self.messages.create(&record).await? {
@@ -261,7 +261,7 @@ impl Webhook {
             return Ok(None);
         }
         let of_event = match cause {
-            Cause::Step(request, _) => Some(&request.event.content["message"]),
+            Cause::Step(request) => Some(&request.event.content["message"]),
             Cause::Request => None,
         };
         let of_event = of_event.filter(|message| message["id"].as_str() == Some(&reply_to.message_id));

@@ -4,5 +4,8 @@
 //! and webhooks as it writes and signs them. Nothing here is part of what is deployed.
 
 mod server;
+pub mod slack;
+pub mod telegram;
+pub mod whatsapp;
 
 pub use server::{Answer, Reaction, Request, Server};

@@ -12,8 +12,8 @@ async fn a_channel_is_created_shown_listed_changed_and_deleted() {
     assert_eq!(created.status, 200);
     let id = created.body["channelId"].as_str().unwrap();
     let expected = json!({
-        "channelId": id, "platform": "github", "name": "Code", "tenantId": "mine", "unsigned": false, "dedupWindowSeconds": 86_400,
-         "createdAt": "2026-01-02T03:04:05.678Z", "updatedAt": "2026-01-02T03:04:05.678Z",
+        "channelId": id, "platform": "github", "name": "Code", "tenantId": "mine", "dedupWindowSeconds": 86400,
+        "unsigned": false, "createdAt": "2026-01-02T03:04:05.678Z", "updatedAt": "2026-01-02T03:04:05.678Z",
         "webhookUrl": format!("https://abc123.execute-api.eu-central-1.amazonaws.com/webhooks/{id}"),
     });
     assert_eq!(created.body, expected);
@@ -34,6 +34,44 @@ async fn a_channel_is_created_shown_listed_changed_and_deleted() {
     for (method, body) in [("GET", Value::Null), ("PUT", json!({"name": "n"})), ("DELETE", Value::Null)] {
         assert_eq!(setup.api(method, &format!("/channels/{id}"), body).await.status, 404, "{method}");
     }
+}
+
+#[tokio::test]
+async fn that_a_channel_comes_and_goes_is_a_fact_without_secrets() {
+    let setup = Setup::new().await;
+    let new = json!({"platform": "github", "name": "Code", "tenantId": "yours", "credentials": {"secret": SECRET}});
+    let id = setup.channel(new).await;
+    let registered = setup.facts("channel.registered").await;
+    let origin =
+        json!({"tenantId": "yours", "channelId": id, "platform": "github", "timestamp": 1_767_323_045_678_i64});
+    let mut expected = origin.clone();
+    expected["config"] = json!({
+        "platform": "github", "name": "Code", "tenantId": "yours", "dedupWindowSeconds": 86400, "unsigned": false,
+    });
+    assert_eq!((registered.len(), &registered[0]["content"]), (1, &expected));
+    assert_eq!(registered[0]["tenantId"], "yours");
+    assert_eq!(setup.api("DELETE", &format!("/channels/{id}"), Value::Null).await.status, 200);
+    let unregistered = setup.facts("channel.unregistered").await;
+    assert_eq!((unregistered.len(), &unregistered[0]["content"]), (1, &origin));
+}
+
+#[tokio::test]
+async fn a_channel_whose_coming_cannot_be_told_does_not_come() {
+    let setup = Setup::new().await;
+    setup.emulator.throttle("eventbridge.PutEvents", 3);
+    assert_eq!(setup.api("POST", "/channels", json!({"unsigned": true})).await.status, 503);
+    assert!(setup.records().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_channel_whose_going_cannot_be_told_stays() {
+    let setup = Setup::new().await;
+    let id = setup.github_channel().await;
+    setup.emulator.throttle("eventbridge.PutEvents", 3);
+    let path = format!("/channels/{id}");
+    assert_eq!(setup.api("DELETE", &path, Value::Null).await.status, 503);
+    assert_eq!(setup.api("GET", &path, Value::Null).await.status, 200);
+    assert_eq!(setup.api("DELETE", &path, Value::Null).await.status, 200);
 }
 
 #[tokio::test]
@@ -99,6 +137,22 @@ async fn a_wrong_field_is_named() {
     let recipe = json!({"header": "x", "signedString": "{bdy}"});
     check(json!({"platform": "hmac", "unsigned": true, "recipe": recipe}), 15, "`recipe.signedString`").await;
     check(json!({"platform": "github", "credentials": SECRET}), 15, "`credentials`").await;
+    let with = |name: &str, value: Value| {
+        let mut new = json!({"platform": "github", "credentials": {"secret": SECRET}});
+        new[name] = value;
+        new
+    };
+    check(with("apiUrl", json!("https://example.org")), 15, "`apiUrl`").await;
+    check(with("dedupWindowSeconds", json!(2_592_001)), 15, "`dedupWindowSeconds`").await;
+    check(with("dedupWindowSeconds", json!(-1)), 15, "`dedupWindowSeconds`").await;
+    let send = json!({"send": {"count": 1, "seconds": 1}});
+    check(with("rateLimits", send), 15, "`rateLimits.send`").await;
+    let ingest = |count: u32, seconds: u32| json!({"ingest": {"count": count, "seconds": seconds}});
+    check(with("rateLimits", ingest(0, 1)), 15, "`rateLimits.ingest.count`").await;
+    check(with("rateLimits", ingest(1_001, 1)), 15, "`rateLimits.ingest.count`").await;
+    check(with("rateLimits", ingest(1, 0)), 15, "`rateLimits.ingest.seconds`").await;
+    check(with("rateLimits", ingest(1, 86_401)), 15, "`rateLimits.ingest.seconds`").await;
+    check(with("rateLimits", json!({"igest": null})), 15, "`rateLimits").await;
 }
 
 #[tokio::test]

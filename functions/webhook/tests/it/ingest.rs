@@ -27,7 +27,8 @@ async fn a_signed_webhook_becomes_one_event() {
     assert_eq!((&events[0]["source"], &events[0]["detail-type"]), (&json!("hookyard.webhook"), &json!("github.ping")));
     let expected = json!({
         "id": event_id, "type": "github.ping", "tenantId": "mine", "time": "2026-01-02T03:04:05.678Z",
-        "trace": {"correlationId": event_id, "depth": 0}, "dedupWindowSeconds": 86_400,
+        "dedupWindowSeconds": 86400,
+        "trace": {"correlationId": event_id, "depth": 0},
         "content": {
             "platform": "github",
             "channelId": id,
@@ -139,9 +140,29 @@ async fn an_unknown_channel_is_not_found() {
         let answer = setup.send(webhook(id, "{}")).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!(16)), "{id}");
     }
+    let question = "hub.mode=subscribe&hub.verify_token=t&hub.challenge=c";
+    let path = format!("/webhooks/6f0a4b5e-2c1d-4f7a-9b3e-68f00a7c4d21?{question}");
+    assert_eq!(setup.send(Request::new("GET", &path)).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_webhook_without_a_kind_is_a_received_webhook() {
+    let setup = Setup::new().await;
     let id = setup.github_channel().await;
-    let answer = setup.send(Request::new("DELETE", &format!("/webhooks/{id}"))).await;
-    assert_eq!(answer.status, 405);
+    assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 200);
+    let strange = github(&id, SECRET, "{}").header("x-github-event", "two words");
+    assert_eq!(setup.send(strange).await.status, 200);
+    assert_eq!(setup.facts("webhook.received").await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_window_of_the_channel_travels_with_the_event() {
+    let setup = Setup::new().await;
+    let secret = json!({"secret": SECRET});
+    let new = json!({"platform": "github", "credentials": secret, "dedupWindowSeconds": 60});
+    let id = setup.channel(new).await;
+    assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 200);
+    assert_eq!(setup.events().await[0]["detail"]["dedupWindowSeconds"], 60);
 }
 
 #[tokio::test]
@@ -197,9 +218,16 @@ async fn the_description_knows_every_route() {
     assert_eq!(methods("/webhooks/{channelId}"), ["get", "post"]);
     assert_eq!(methods("/channels"), ["get", "post"]);
     assert_eq!(methods("/channels/{channelId}"), ["delete", "get", "put"]);
+    assert_eq!(methods("/channels/{channelId}/send"), ["post"]);
+    assert_eq!(methods("/channels/{channelId}/health"), ["get"]);
+    assert_eq!(methods("/channels/{channelId}/validate"), ["post"]);
+    assert_eq!(methods("/messages"), ["get"]);
+    assert_eq!(methods("/platforms"), ["get"]);
     assert_eq!(description["openapi"], "3.1.0");
     let schemas = &description["components"]["schemas"];
-    for schema in ["Channel", "NewChannel", "ChannelChange", "Recipe", "Accepted", "ErrorBody"] {
+    for schema in
+        ["Channel", "NewChannel", "ChannelChange", "Recipe", "Accepted", "ErrorBody", "SendBody", "SendResult"]
+    {
         assert!(schemas[schema].is_object(), "{schema}");
     }
 }

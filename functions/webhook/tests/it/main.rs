@@ -2,8 +2,13 @@
 
 mod channels;
 mod faults;
+mod handshake;
 mod ingest;
+mod limits;
 mod payloads;
+mod sending;
 #[cfg(test)]
 mod setup;
 mod sources;
+mod telegram;
+mod whatsapp;

@@ -52,7 +52,8 @@ async fn an_event_of_the_largest_size_is_published_and_one_byte_more_is_not() {
 #[tokio::test]
 async fn the_content_type_must_be_the_declared_one() {
     let setup = Setup::new().await;
-    let id = setup.github_channel().await;
+    let new = json!({"platform": "github", "credentials": {"secret": SECRET}, "contentType": "application/json"});
+    let id = setup.channel(new).await;
     let check = async |content_type: &str, status: u64| {
         let answer = setup.send(github(&id, SECRET, BODY).header("content-type", content_type)).await;
         assert_eq!(answer.status, status, "{content_type}: {}", answer.body);
@@ -63,12 +64,18 @@ async fn the_content_type_must_be_the_declared_one() {
     check("multipart/form-data", 415).await;
     check("", 415).await;
     // One of GitHub's own two, and so a form that is none.
-    check("application/x-www-form-urlencoded", 400).await;
+    check("application/x-www-form-urlencoded", 415).await;
     let mut without = github(&id, SECRET, BODY);
     without.0["headers"].as_object_mut().unwrap().remove("content-type");
     let answer = setup.send(without).await;
     assert_eq!(answer.status, 415);
     assert!(answer.body["message"].as_str().unwrap().contains("application/json"));
+
+    let any = setup.github_channel().await;
+    let answer = setup.send(github(&any, SECRET, BODY).header("content-type", "text/plain")).await;
+    assert_eq!(answer.status, 415);
+    let message = answer.body["message"].as_str().unwrap();
+    assert!(message.contains("application/json or application/x-www-form-urlencoded"), "{message}");
 }
 
 #[tokio::test]

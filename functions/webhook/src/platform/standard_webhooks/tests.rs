@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use http::HeaderMap;
 
 use super::*;
-use crate::platform::tests::{event, flips};
 
 /// A published vector; the Ed25519 one is of Svix's test suite.
 struct Vector {
@@ -57,6 +56,15 @@ impl Vector {
         let pairs = [(ID, self.id), (TIMESTAMP, timestamp.as_str()), (SIGNATURE, self.signature)];
         pairs.map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).into_iter().collect()
     }
+}
+
+/// Every text that differs from another in one bit.
+fn flips(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..text.len() * 8).map(|at| {
+        let mut flipped = text.to_vec();
+        flipped[at / 8] ^= 1 << (at % 8);
+        flipped
+    })
 }
 
 #[test]
@@ -124,8 +132,8 @@ fn a_channel_can_have_both_kinds_of_keys() {
 fn unusable_credentials_are_refused_by_field() {
     let check = |credentials: Value, field: &str| {
         let credentials = Credentials::parse(credentials).unwrap();
-        let refused = SPEC.check(&credentials).err();
-        let refusal = refused.or_else(|| StandardWebhooks.verifier(&credentials, None).err()).unwrap();
+        let refusal = SPEC.check(&credentials).and_then(|()| StandardWebhooks.verifier(&credentials, None).map(|_| ()));
+        let refusal = refusal.unwrap_err();
         assert!(refusal.message.contains(field), "{}", refusal.message);
     };
     check(json!({}), "`credentials.secret`");
@@ -135,19 +143,4 @@ fn unusable_credentials_are_refused_by_field() {
     check(json!({"publicKey": "whpk_AAAA"}), "`credentials.publicKey`");
     check(json!({"publicKey": "whpk_***"}), "`credentials.publicKey`");
     check(json!({"secret": "whsec_AAAA", "token": "x"}), "`credentials.token`");
-}
-
-#[test]
-fn an_event_has_its_type_and_the_id_of_its_delivery() {
-    let check = |payload: Value, expected: Option<&str>| {
-        let (kind, key) = event(&StandardWebhooks, &[(ID, "msg_1")], &payload);
-        assert_eq!((kind.as_deref(), key.as_deref()), (expected, Some("msg_1")), "{payload}");
-    };
-    check(
-        json!({"type": "user.created", "timestamp": "2022-11-03T20:26:10Z", "data": {"id": "1"}}),
-        Some("user.created"),
-    );
-    check(json!({"type": 5}), None);
-    check(json!({"data": {}}), None);
-    check(json!(["user.created"]), None);
 }

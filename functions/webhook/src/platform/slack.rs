@@ -1,0 +1,177 @@
+//! Slack: HMAC-SHA-256 of the time and the body; events as JSON, clicks and commands as forms; messages by its Web API.
+
+mod block;
+mod event;
+mod interaction;
+mod send;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use shared::Refusal;
+
+use super::Platform;
+use super::chat::Chat;
+use super::reading::{Inbound, Key, News, Reading, Reply, What};
+use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use crate::channel::credentials::Credentials;
+use crate::payload::{self, Form};
+use crate::signature::Verifier;
+use crate::signature::recipe::Recipe;
+
+/// The header with the time of sending.
+const TIMESTAMP: &str = "x-slack-request-timestamp";
+
+pub(crate) struct Slack;
+
+static SPEC: Spec = Spec {
+    name: "slack",
+    title: "Slack",
+    version: "v0",
+    capabilities: &[
+        Capability::ReceiveEvent,
+        Capability::ReceiveMessage,
+        Capability::WebhookValidation,
+        Capability::WebhookVerification,
+        Capability::SendMessage,
+        Capability::HealthCheck,
+        Capability::CredentialValidation,
+    ],
+    credentials: &[
+        Credential::always("signingSecret", "The Signing Secret on the page Basic Information of the app."),
+        Credential::to_send(
+            "botToken",
+            "The Bot User OAuth Token on the page OAuth & Permissions of the app; it begins with `xoxb-`.",
+        ),
+        VERIFY_TOKEN,
+    ],
+    content_types: &["application/json", "application/x-www-form-urlencoded"],
+};
+
+impl Platform for Slack {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Refusal> {
+        let recipe = Recipe {
+            signed_string: "v0:{timestamp}:{body}".to_owned(),
+            timestamp_header: Some(TIMESTAMP.to_owned()),
+            ..Recipe::new("x-slack-signature", "v0=")
+        };
+        Ok(recipe.scheme()?.verifier(credentials.required("signingSecret")?.as_bytes()))
+    }
+
+    fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Refusal> {
+        let webhook = Webhook::parse(inbound)?;
+        match webhook.kind.as_deref() {
+            None if webhook.fields.contains_key("ssl_check") => Ok(Reading::Handshake(Reply::empty())),
+            None => interaction::command(&webhook).map(silent),
+            Some("url_verification") => webhook.challenge(),
+            Some("event_callback") => event::read(&webhook),
+            Some("app_rate_limited") => Ok(webhook.event()),
+            Some("block_actions") => interaction::actions(&webhook).map(silent),
+            Some(_) => Ok(silent(webhook.event())),
+        }
+    }
+
+    /// Clicks are a form with one field, `payload`, with JSON in it; commands are all fields of a form.
+    fn form_payload(&self, form: Form) -> Result<Value, Refusal> {
+        match form.text("payload") {
+            Some(text) => payload::json_value(text.as_bytes()),
+            None => Ok(form.into_object()),
+        }
+    }
+
+    fn chat(&self) -> Option<&dyn Chat> {
+        Some(self)
+    }
+}
+
+/// Whatever a click or a command is answered with is shown to the user, or refused where nothing may be said.
+fn silent(reading: Reading<'_>) -> Reading<'_> {
+    reading.answered(Reply::empty())
+}
+
+/// A webhook, to be read according to its type.
+struct Webhook<'a> {
+    inbound: Inbound<'a>,
+    fields: BTreeMap<String, &'a RawValue>,
+    kind: Option<String>,
+}
+
+/// What most webhooks say about themselves.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    trigger_id: Option<String>,
+}
+
+impl<'a> Webhook<'a> {
+    fn parse(inbound: &Inbound<'a>) -> Result<Self, Refusal> {
+        let fields = serde_json::from_str(inbound.payload.get()).map_err(|_| unknown("must be an object"))?;
+        let mut webhook = Self { inbound: *inbound, fields, kind: None };
+        webhook.kind = webhook.read::<Head>()?.kind;
+        Ok(webhook)
+    }
+
+    /// Reads the whole webhook as something; a refusal says what is missing or wrong.
+    fn read<T: Deserialize<'a>>(&self) -> Result<T, Refusal> {
+        serde_json::from_str(self.inbound.payload.get()).map_err(|cause| unknown(&cause.to_string()))
+    }
+
+    /// The whole webhook without the token that Slack used to be known by, which could still prove something somewhere.
+    fn payload(&self) -> Cow<'a, RawValue> {
+        self.payload_with(&[])
+    }
+
+    /// The same, with other fields.
+    fn payload_with(&self, others: &[(&str, &RawValue)]) -> Cow<'a, RawValue> {
+        if others.is_empty() && !self.fields.contains_key("token") {
+            return Cow::Borrowed(self.inbound.payload);
+        }
+        let mut fields: BTreeMap<&str, &RawValue> =
+            self.fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        fields.remove("token");
+        fields.extend(others.iter().copied());
+        Cow::Owned(serde_json::value::to_raw_value(&fields).expect("fields with names are an object"))
+    }
+
+    /// The webhook as a whole is one event of its type.
+    fn event(&self) -> Reading<'a> {
+        let trigger_id = self.read::<Head>().ok().and_then(|head| head.trigger_id);
+        let key = trigger_id.map_or(Key::Body, Key::id);
+        Reading::one(News { key, what: What::Event { kind: self.kind.clone() }, payload: self.payload() })
+    }
+
+    /// Slack asks whether the URL is ours by a text that has to come back.
+    fn challenge(&self) -> Result<Reading<'a>, Refusal> {
+        #[derive(Deserialize)]
+        struct Question {
+            challenge: String,
+        }
+        Ok(Reading::Handshake(Reply::text(self.read::<Question>()?.challenge)))
+    }
+}
+
+fn unknown(reason: &str) -> Refusal {
+    Refusal::body_format(format!("the body is nothing that Slack sends: {reason}"))
+}
+
+/// Returns a time of Slack's, such as `1531420618.000200`, in milliseconds since 1970.
+fn milliseconds(ts: &str) -> Option<i64> {
+    let (seconds, fraction) = ts.split_once('.').unwrap_or((ts, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if seconds.is_empty() || !is_number(seconds) || !is_number(fraction) {
+        return None;
+    }
+    let fraction: String = fraction.chars().chain("000".chars()).take(3).collect();
+    seconds.parse::<i64>().ok()?.checked_mul(1_000)?.checked_add(fraction.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! WhatsApp Cloud API: HMAC-SHA-256 of the body with the app's secret, many messages and statuses in one webhook.
+
+mod content;
+mod fields;
+mod normalise;
+mod send;
+mod status;
+
+use serde_json::{Map, Value};
+use shared::Refusal;
+use shared::outbound::Response;
+
+use super::Platform;
+use super::chat::{Access, Call, Chat, Outgoing, Problem, Verdict};
+use super::reading::{Inbound, Reading};
+use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use crate::channel::credentials::Credentials;
+use crate::signature::Verifier;
+use crate::signature::recipe::{Recipe, SecretEncoding};
+
+pub(crate) struct WhatsApp;
+
+static SPEC: Spec = Spec {
+    name: "whatsapp",
+    title: "WhatsApp Cloud API",
+    version: "v23.0",
+    capabilities: &[
+        Capability::ReceiveEvent,
+        Capability::ReceiveMessage,
+        Capability::WebhookValidation,
+        Capability::WebhookVerification,
+        Capability::SendMessage,
+        Capability::DeliveryStatus,
+        Capability::HealthCheck,
+        Capability::CredentialValidation,
+    ],
+    credentials: &[
+        Credential::always("appSecret", "The app secret, in the app's dashboard under App settings, Basic."),
+        Credential::always(
+            VERIFY_TOKEN.name,
+            "A text of your choice; the same goes into the field Verify token of the app's webhook configuration.",
+        ),
+        Credential::to_send("accessToken", "An access token with the permission `whatsapp_business_messaging`."),
+        Credential::to_send(PHONE_NUMBER_ID, "The id of the phone number (not the number) under WhatsApp, API Setup."),
+    ],
+    content_types: &["application/json"],
+};
+
+const PHONE_NUMBER_ID: &str = "phoneNumberId";
+
+impl Platform for WhatsApp {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Refusal> {
+        credentials.text(PHONE_NUMBER_ID)?.map(path_segment).transpose()?;
+        let key = SecretEncoding::Utf8.key(credentials.required("appSecret")?)?;
+        Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(&key))
+    }
+
+    fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Refusal> {
+        normalise::read(inbound)
+    }
+
+    fn chat(&self) -> Option<&dyn Chat> {
+        Some(self)
+    }
+}
+
+impl Chat for WhatsApp {
+    fn api_url(&self) -> &'static str {
+        "https://graph.facebook.com/v23.0"
+    }
+
+    fn sending(&self, access: &Access<'_>, message: &Outgoing) -> Result<Call, Refusal> {
+        let url = format!("{}/messages", phone_number_url(access)?);
+        authorized(access, Call::post(url, &send::body(message)?))
+    }
+
+    fn sent(&self, answer: &Response) -> Verdict {
+        send::verdict(answer)
+    }
+
+    /// The phone number tells its name and quality to those who may send from it.
+    fn asking(&self, access: &Access<'_>) -> Result<Call, Refusal> {
+        let url = phone_number_url(access)?;
+        authorized(access, Call::get(format!("{url}?fields=display_phone_number,verified_name,quality_rating")))
+    }
+
+    fn asked(&self, answer: &Response) -> Result<Map<String, Value>, Problem> {
+        send::details(answer)
+    }
+}
+
+fn phone_number_url(access: &Access<'_>) -> Result<String, Refusal> {
+    Ok(format!("{}/{}", access.api_url, path_segment(access.credentials.required(PHONE_NUMBER_ID)?)?))
+}
+
+fn authorized(access: &Access<'_>, call: Call) -> Result<Call, Refusal> {
+    call.authorized("Bearer", "accessToken", access.credentials.required("accessToken")?)
+}
+
+/// Checks the id of a phone number, which becomes a part of a path.
+fn path_segment(id: &str) -> Result<&str, Refusal> {
+    match id.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(id),
+        false => Err(Refusal::field("credentials.phoneNumberId", "must be digits, the id and not the number itself")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

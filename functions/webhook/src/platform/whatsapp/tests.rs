@@ -1,0 +1,68 @@
+mod reading;
+mod sending;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::signature::{Delivery, Unverified};
+
+const SIGNATURE: &[u8] = b"sha256=c236c758c9b2bd40b388a550eeca09eaca72384dd0aa5e7c31d19cddac5bba46";
+const BODY: &[u8] = br#"{"object":"whatsapp_business_account","entry":[]}"#;
+
+fn credentials(credentials: Value) -> Credentials {
+    Credentials::parse(credentials).unwrap()
+}
+
+fn verify(signature: &[u8], body: &[u8]) -> Option<Result<(), Unverified>> {
+    let credentials = credentials(json!({"appSecret": "app_secret", "verifyToken": "x"}));
+    let verifier = WhatsApp.verifier(&credentials, None).unwrap();
+    let value = HeaderValue::from_bytes(signature).ok()?;
+    let headers = HeaderMap::from_iter([(HeaderName::from_static("x-hub-signature-256"), value)]);
+    Some(verifier(&Delivery { headers: &headers, body, url: "", now: Timestamp::UNIX_EPOCH }))
+}
+
+#[test]
+fn a_known_signature_verifies_and_no_bit_of_it_can_change() {
+    assert_eq!(verify(SIGNATURE, BODY), Some(Ok(())));
+    let flip = |text: &[u8], at: usize| {
+        let mut flipped = text.to_vec();
+        flipped[at / 8] ^= 1 << (at % 8);
+        flipped
+    };
+    for at in 0..SIGNATURE.len() * 8 {
+        assert_ne!(verify(&flip(SIGNATURE, at), BODY), Some(Ok(())), "bit {at}");
+    }
+    for at in 0..BODY.len() * 8 {
+        assert_eq!(verify(SIGNATURE, &flip(BODY, at)), Some(Err(Unverified::Mismatch)), "bit {at}");
+    }
+}
+
+#[test]
+fn the_signature_is_that_of_the_bytes_and_not_of_what_they_mean() {
+    let escaped = br#"{"name": "\u00e9"}"#;
+    let body = "{\"name\": \"\u{e9}\"}".as_bytes();
+    let signature = |body: &[u8]| {
+        use hmac::{Hmac, KeyInit as _, Mac as _};
+        let mac = Hmac::<sha2::Sha256>::new_from_slice(b"app_secret").unwrap().chain_update(body);
+        format!("sha256={}", hex::encode(mac.finalize().into_bytes())).into_bytes()
+    };
+    assert_eq!(verify(&signature(escaped), escaped), Some(Ok(())));
+    assert_eq!(verify(&signature(body), escaped), Some(Err(Unverified::Mismatch)));
+}
+
+#[test]
+fn both_secrets_are_needed_and_the_phone_number_has_an_id() {
+    let check = |given: Value, field: &str| {
+        let given = credentials(given);
+        let refusal = SPEC.check(&given).and_then(|()| WhatsApp.verifier(&given, None).map(|_| ())).unwrap_err();
+        assert!(refusal.message.contains(field), "{}", refusal.message);
+    };
+    check(json!({"verifyToken": "x"}), "`credentials.appSecret`");
+    check(json!({"appSecret": "x"}), "`credentials.verifyToken`");
+    check(json!({"appSecret": "x", "verifyToken": "x", "secret": "x"}), "`credentials.secret`");
+    for id in ["+15550783881", "../me", "1%2e", "1/2", "1?a", " 1"] {
+        check(json!({"appSecret": "x", "verifyToken": "x", "phoneNumberId": id}), "`credentials.phoneNumberId`");
+    }
+}
