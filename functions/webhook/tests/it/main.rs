@@ -9,6 +9,7 @@ mod payloads;
 mod sending;
 #[cfg(test)]
 mod setup;
+#[cfg(test)]
 mod sources;
 mod telegram;
 mod whatsapp;
