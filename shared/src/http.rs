@@ -95,6 +95,12 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         self
     }
 
+    /// Adds routes that anybody may call, with bodies of up to so many bytes.
+    #[must_use]
+    pub fn public_up_to(self, body_limit_bytes: usize, (schemas, paths, routes): UtoipaMethodRouter<S>) -> Self {
+        self.public((schemas, paths, routes.layer(DefaultBodyLimit::max(body_limit_bytes))))
+    }
+
     /// Adds routes for every client with a valid token.
     #[must_use]
     pub fn signed_in(self, routes: UtoipaMethodRouter<S>) -> Self {

@@ -25,6 +25,8 @@ use crate::registry::{ChannelPath, unknown};
 use crate::signature::Delivery;
 use crate::{header, payload};
 
+/// The longest body of a webhook: what Meta sends at most, and safely below what Lambda takes as base64.
+pub(crate) const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
 /// The most things that one webhook may tell; Meta puts up to 1,000 into one.
 const NEWS_LIMIT: usize = 1_000;
 /// The longest part of a webhook that is repeated where it could not be read.
@@ -48,7 +50,7 @@ pub(crate) struct Accepted {
 /// Takes a webhook.
 #[utoipa::path(
     post, path = "/webhooks/{channelId}", tag = "webhooks",
-    description = "Answers 200 only after every event is durable. The body is at most 1 MB and is verified byte for byte. \
+    description = "Answers 200 only after every event is durable. The body is at most 3 MB and is verified byte for byte. \
         Platforms that want to hear something else than this answer get that, with the ids of the events in the header \
         `hookyard-events`.",
     params(("channelId" = String, Path, description = "The id of the channel")),
@@ -59,7 +61,7 @@ pub(crate) struct Accepted {
         (status = 400, description = "The body is not what its content type or its platform says", body = ErrorBody),
         (status = 401, description = "The signature or the timestamp is missing or wrong", body = ErrorBody),
         (status = 404, description = "There is no such channel", body = ErrorBody),
-        (status = 413, description = "The body has over 1 MB or 1,000 parts, or its event over 256 KB", body = ErrorBody),
+        (status = 413, description = "The body has over 3 MB or 1,000 parts, or its event over 256 KB", body = ErrorBody),
         (status = 415, description = "The content type is not the channel's", body = ErrorBody),
         (status = 429, description = "The channel takes no more for now, see `Retry-After`", body = ErrorBody),
         (status = 503, description = "The bus did not take the event, try again", body = ErrorBody),

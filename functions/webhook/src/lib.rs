@@ -69,7 +69,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         base_url: environment.config.optional("BASE_URL").map(|url| url.trim_end_matches('/').to_owned()),
     });
     let api = Api::new(environment.tokens()?)
-        .public(routes!(ingest::ingest, handshake::handshake))
+        .public_up_to(ingest::BODY_LIMIT_BYTES, routes!(ingest::ingest, handshake::handshake))
         .permission("CREATE_CHANNELS", routes!(registry::create))
         .permission("VIEW_CHANNELS", routes!(registry::list))
         .permission("VIEW_CHANNELS", routes!(registry::get))

@@ -31,7 +31,7 @@ use crate::registry::{ChannelPath, unknown};
 /// The command that asks for a message.
 pub(crate) const COMMAND: &str = "message.requested";
 /// After this long without an outcome nobody is sending the message any more; all attempts together take less.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
+const LEASE: SignedDuration = SignedDuration::from_secs(35);
 const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 256;
 
 /// What came of sending a message.

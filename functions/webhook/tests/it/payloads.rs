@@ -1,5 +1,6 @@
 //! Bodies of every kind, as API Gateway passes them on.
 
+use counterpart::whatsapp;
 use serde_json::{Value, json};
 
 use crate::setup::{BODY, Request, SECRET, Setup, github, signature, webhook};
@@ -26,7 +27,7 @@ async fn a_body_that_is_not_what_it_says_is_refused_with_its_status() {
     check(&b"[".repeat(500_000), 400, 22).await;
     check(format!("{}{}", "[".repeat(101), "]".repeat(101)).as_bytes(), 400, 22).await;
     check(format!("\"{}\"", "x".repeat(1024 * 1024 - 2)).as_bytes(), 413, 22).await;
-    check(format!("\"{}\"", "x".repeat(1024 * 1024 - 1)).as_bytes(), 413, 22).await;
+    check(format!("\"{}\"", "x".repeat(3 * 1024 * 1024 - 1)).as_bytes(), 413, 22).await;
     assert!(setup.events().await.is_empty());
 }
 
@@ -134,4 +135,20 @@ async fn repeated_headers_arrive_in_one_and_still_verify() {
     let request = webhook(&id, BODY).header("x-hub-signature-256", &format!("{wrong},{right}")).header("x-note", "a,b");
     assert_eq!(setup.send(request).await.status, 200);
     assert_eq!(setup.events().await[0]["detail"]["content"]["headers"]["x-note"], Value::from("a,b"));
+}
+
+#[tokio::test]
+async fn a_batch_may_be_as_large_as_a_platform_makes_it() {
+    let setup = Setup::new().await;
+    let id = setup.channel(json!({"platform": "whatsapp", "unsigned": true})).await;
+    let batch = |count: usize| {
+        let message = |number| whatsapp::text(&format!("m{number}"), &"x".repeat(100_000));
+        let messages: Vec<Value> = (0..count).map(message).collect();
+        whatsapp::webhook(&[whatsapp::messages(&messages)]).to_string()
+    };
+    let taken = setup.send(webhook(&id, &batch(31))).await;
+    assert_eq!((taken.status, &taken.body["messages"]), (200, &json!(31)), "{}", taken.body);
+    let refused = setup.send(webhook(&id, &batch(32))).await;
+    assert_eq!((refused.status, &refused.body["code"]), (413, &json!(22)));
+    assert_eq!(setup.facts("message.received").await.len(), 31);
 }
