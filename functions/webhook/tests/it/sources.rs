@@ -195,7 +195,7 @@ async fn a_body_that_is_no_good_is_refused_with_its_status_by_every_source() {
         (format!("{}{}", "[".repeat(101), "]".repeat(101)).into_bytes(), 400),
         (format!("{{\"a\": {}", "[".repeat(100_000)).into_bytes(), 400),
         (items(10_000 * 10), 413),
-        (format!("\"{}\"", "x".repeat(1024 * 1024)).into_bytes(), 413),
+        (format!("\"{}\"", "x".repeat(3 * 1024 * 1024)).into_bytes(), 413),
     ];
     for source in SOURCES {
         let id = source.channel(&setup).await;
