@@ -63,7 +63,7 @@ impl Webhook {
         call: &Call,
         timeout: Duration,
     ) -> Result<(Option<String>, Map<String, serde_json::Value>), Missed> {
-        let answer = self.outbound.send(request(call, timeout)).await.map_err(Missed::unanswered)?;
+        let answer = self.outbound.send(request(call, timeout)).await.map_err(|error| Missed::unanswered(&error))?;
         // Behind these the platform may have done its work; 503 and 429 say that it has not begun.
         let may_have_arrived = matches!(answer.status, 500 | 502 | 504);
         match chat.sent(&answer) {
@@ -94,9 +94,9 @@ pub(crate) fn request(call: &Call, timeout: Duration) -> Request {
 
 impl Missed {
     /// No answer, or none that could be read.
-    fn unanswered(error: OutboundError) -> Self {
+    fn unanswered(error: &OutboundError) -> Self {
         let may_have_arrived = error.may_have_arrived();
-        let (code, again) = match &error {
+        let (code, again) = match error {
             OutboundError::Timeout { .. } => ("TIMEOUT", true),
             OutboundError::Connect { .. } | OutboundError::Failed { .. } => ("CONNECTION", !may_have_arrived),
             OutboundError::Refused { .. } => ("ADDRESS_REFUSED", false),

@@ -1,4 +1,5 @@
 //! Requests in; answers, events and records out, against the real AWS clients on embedded engines.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod channels;
 mod faults;
@@ -7,7 +8,6 @@ mod ingest;
 mod limits;
 mod payloads;
 mod sending;
-#[cfg(test)]
 mod setup;
 mod slack;
 mod sources;

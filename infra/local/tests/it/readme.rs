@@ -89,7 +89,7 @@ async fn every_platform_has_a_page_and_the_readme_leads_to_it() {
     let data = tempdir().unwrap();
     let hookyard = Hookyard::start(&data).await;
     let platforms = hookyard.get("/platforms").await;
-    for platform in platforms["data"].as_array().unwrap() {
+    for platform in platforms.as_array().unwrap() {
         let name = platform["platform"].as_str().unwrap();
         assert!(Path::new(PAGES).join(format!("{name}.md")).is_file(), "{name} has a page");
         assert!(README.contains(&format!("[`{name}`](docs/platforms/{name}.md)")), "the README leads to {name}");
