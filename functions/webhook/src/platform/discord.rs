@@ -72,6 +72,10 @@ impl Platform for Discord {
 fn verify(key: &VerifyingKey, delivery: &Delivery<'_>) -> Result<(), Unverified> {
     let written = delivery.header(SIGNATURE)?;
     let timestamp = delivery.header(TIMESTAMP)?;
+    // Nothing marks where the timestamp ends and the body begins, but no body that is read begins with a digit.
+    if !timestamp.iter().all(u8::is_ascii_digit) {
+        return Err(Unverified::Timestamp(TIMESTAMP.to_owned()));
+    }
     let mut bytes = [0; Signature::BYTE_SIZE];
     hex::decode_to_slice(written, &mut bytes).map_err(|_| Unverified::Mismatch)?;
     // The same signature written in another way is not what Discord writes.

@@ -1,6 +1,7 @@
 //! Requests in; answers, events and records out, against the real AWS clients on embedded engines.
 
 mod channels;
+mod discord;
 mod faults;
 mod handshake;
 mod ingest;
