@@ -4,6 +4,7 @@ pub(crate) mod chat;
 pub(crate) mod reading;
 pub(crate) mod spec;
 
+mod discord;
 mod github;
 mod hmac;
 mod shopify;
@@ -29,6 +30,7 @@ use crate::signature::recipe::Recipe;
 
 /// Every platform that a channel can have.
 const REGISTRY: &[&dyn Platform] = &[
+    &discord::Discord,
     &github::GitHub,
     &hmac::Hmac,
     &shopify::Shopify,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 
 use self::wire::{CallbackQuery, Message, MessageReaction, Origin};
-use crate::message::{Choice, Content, ContentKind, NormalizedMessage, Party, Reaction, Reference};
+use crate::message::{Choice, Content, ContentKind, NormalizedMessage, Reaction, Reference};
 use crate::platform::reading::{Inbound, Key, News, Reading, Unreadable, What};
 
 /// One thing that happened: an id and one member that is named after what it is.
@@ -75,7 +75,7 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Err
 /// Reads a message; none if it says nothing that messages say, as when somebody joins a group.
 fn written(raw: &RawValue) -> Result<Option<NormalizedMessage>, serde_json::Error> {
     let message: Message = parse(raw)?;
-    Ok(content::of(&message).map(|content| normalised(message, content)))
+    Ok(content::of(&message).map(|content| normalised(&message, content)))
 }
 
 /// Reads a message that was changed: the whole message in its new form.
@@ -88,10 +88,10 @@ fn edited(raw: &RawValue) -> Result<Option<NormalizedMessage>, serde_json::Error
         _ => content,
     });
     let content = content.map(|content| Content { kind: ContentKind::Edit, target, ..content });
-    Ok(content.map(|content| normalised(message, content)))
+    Ok(content.map(|content| normalised(&message, content)))
 }
 
-fn normalised(message: Message, content: Content) -> NormalizedMessage {
+fn normalised(message: &Message, content: Content) -> NormalizedMessage {
     let origin = message.origin();
     let mut metadata = metadata(&origin);
     insert(&mut metadata, "mediaGroupId", message.media_group_id.clone());
