@@ -169,7 +169,7 @@ async fn what_discord_did_not_send_leaves_nothing_behind() {
     let nested = format!("{}{}", "[".repeat(101), "]".repeat(101));
     wrong(&format!(r#"{{"type": 2, "id": "1", "token": "t", "data": {nested}}}"#), 400).await;
     check(signed(&id, b"{\"type\": 2, \"id\": \"\xff\"}"), 400).await;
-    wrong(&body.replace("green", &"x".repeat(1024 * 1024)), 413).await;
+    wrong(&body.replace("green", &"x".repeat(3 * 1024 * 1024)), 413).await;
     assert!(setup.events().await.is_empty());
 }
 

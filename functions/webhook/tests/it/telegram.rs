@@ -123,7 +123,7 @@ async fn what_telegram_did_not_send_leaves_nothing_behind() {
     check(update(&id, &body.replace("900", "1e400")), 400).await;
     check(update(&id, &body.replace("\"hello\"", &nested(100))), 400).await;
     check(signed(webhook(&id, "").bytes(b"{\"update_id\": 1, \"message\": \"\xff\"}"), SECRET), 400).await;
-    check(update(&id, &body.replace("hello", &"x".repeat(1024 * 1024))), 413).await;
+    check(update(&id, &body.replace("hello", &"x".repeat(3 * 1024 * 1024))), 413).await;
     assert!(setup.events().await.is_empty());
 }
 

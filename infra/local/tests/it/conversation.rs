@@ -1,6 +1,6 @@
 //! Whole conversations: a platform's webhook in, a dispatcher's message out, and what the platform tells of it.
 
-use counterpart::{Server, slack, telegram, whatsapp};
+use counterpart::{Server, discord, slack, telegram, whatsapp};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -134,4 +134,40 @@ async fn a_message_on_telegram_is_answered() {
     assert_eq!((&answer["chat_id"], &answer["text"]), (&json!(telegram::CHAT), &json!("you said hello")));
     let sent = log.iter().find(|message| message["direction"] == "outbound").unwrap();
     assert_eq!(sent["messageId"], telegram::FIRST_MESSAGE.to_string());
+}
+
+#[tokio::test]
+async fn a_command_on_discord_is_answered_in_its_place() {
+    let data = tempdir().unwrap();
+    let (hookyard, server) = (start(&data).await, discord::server().await);
+    let application = discord::Application::default();
+    let credentials = json!({
+        "publicKey": application.public_key(), "applicationId": discord::APPLICATION_ID, "botToken": discord::BOT_TOKEN,
+    });
+    let channel = channel(&hookyard, "discord", &server, credentials).await;
+    let dispatcher = json!({
+        "eventType": "message.received", "name": "brew", "actions": [{
+            "type": "message", "name": "answer", "channelId": channel, "to": "{{ event.content.message.conversationId }}",
+            "replyTo": {"messageId": "{{ event.content.message.id }}"},
+            "content": "one {{ event.content.message.content.command.options.sort }} tea",
+        }],
+    });
+    hookyard.post("/dispatchers/v1/", &dispatcher).await;
+    let body = discord::command("786008729715212338", "tea", "sort", "green").to_string();
+    let mut request = hookyard.client.post(format!("{}/webhooks/{channel}", hookyard.url)).body(body.clone());
+    for (name, value) in application.signed(unix_time(), body.as_bytes()) {
+        request = request.header(name, value);
+    }
+    let response = request.send().await.unwrap();
+    let event = response.headers()["hookyard-events"].to_str().unwrap().to_owned();
+    assert_eq!(response.json::<Value>().await.unwrap(), json!({"type": 5}));
+
+    let run = hookyard.wait_for_run(&event, is_over).await;
+    assert_eq!(run["outcome"], "succeeded", "{run:#}");
+    let requests = server.requests();
+    let path = format!("/webhooks/{}/{}/messages/@original", discord::APPLICATION_ID, discord::INTERACTION_TOKEN);
+    assert_eq!((requests.len(), &requests[0].path), (1, &path));
+    assert_eq!(requests[0].body, json!({"content": "one green tea"}));
+    let log = hookyard.get(&format!("/messages?channelId={channel}")).await;
+    assert!(!format!("{run}{log}").contains(discord::INTERACTION_TOKEN), "{run}{log}");
 }

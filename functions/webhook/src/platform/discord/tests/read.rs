@@ -67,9 +67,10 @@ fn from_mason(content: Value, metadata: &Value) -> Value {
     let mut message = json!({
         "id": "786008729715212338", "conversationId": "645027906669510667",
         "from": {"id": "53908232506183680", "name": "Mason"}, "to": {"id": "775799577604522054"},
-        "content": content, "timestamp": 1_607_469_484_500_u64, "platform": "discord",
+        "timestamp": 1_607_469_484_500_u64, "platform": "discord",
         "metadata": {"interactionId": "786008729715212338", "guildId": "290926798626357999", "locale": "de"},
     });
+    message["content"] = content;
     message["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
     message
 }

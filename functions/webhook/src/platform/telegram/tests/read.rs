@@ -22,7 +22,8 @@ fn read<T>(body: &str, with: impl FnOnce(Result<News<'_>, Unreadable<'_>>) -> T)
 
 /// Returns the message that an update becomes, without what all messages of these tests have in common.
 fn message(member: &str, value: Value) -> Value {
-    let update = json!({"update_id": 10, member: value});
+    let mut update = json!({"update_id": 10});
+    update[member] = value;
     let message = read(&update.to_string(), |news| {
         let news = news.map_err(|unreadable| unreadable.reason).unwrap();
         let (Key::Id(key), What::Message { message, reply_token: None }) = (news.key, news.what) else {
@@ -103,7 +104,7 @@ fn each_kind_of_content_is_read() {
     check(json!({"location": place}), json!({"type": "LOCATION", "location": place}));
     check(
         json!({"location": place, "venue": {"location": place, "title": "Zoo", "address": "Platz 1"}}),
-        json!({"type": "LOCATION", "location": merged(place.clone(), &json!({"name": "Zoo", "address": "Platz 1"}))}),
+        json!({"type": "LOCATION", "location": merged(place, &json!({"name": "Zoo", "address": "Platz 1"}))}),
     );
     let contact = json!({"phone_number": "+491701", "first_name": "Bob", "user_id": 8});
     check(json!({"contact": contact}), json!({"type": "CONTACTS", "contacts": [contact]}));
