@@ -35,7 +35,7 @@ fn a_channel_without_a_working_scheme_is_refused_by_field() {
         assert!(refusal.message.contains(part), "{fields}: {}", refusal.message);
     };
     check(json!({}), "`platform` is required");
-    check(json!({"platform": "pigeon", "credentials": secret}), "`platform` must be one of github, hmac");
+    check(json!({"platform": "pigeon", "credentials": secret}), "`platform` must be one of discord, github, hmac");
     check(json!({"platform": "github"}), "`credentials` is required, or `unsigned` must be true");
     check(json!({"platform": "github", "unsigned": false}), "`credentials` is required");
     check(json!({"platform": "github", "credentials": {}}), "`credentials.secret`");

@@ -146,8 +146,9 @@ impl Call {
 
 impl Problem {
     /// Describes a problem.
-    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
+    #[expect(clippy::needless_pass_by_value, reason = "codes are numbers and short texts")]
+    pub(crate) fn new(code: impl ToString, message: impl Into<String>) -> Self {
+        Self { code: code.to_string(), message: message.into() }
     }
 }
 
