@@ -1,5 +1,6 @@
 //! What is believed, what updates become, which calls messages become, and what the answers mean.
 
+mod arbitrary;
 mod read;
 mod send;
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::Refusal;
 
-use crate::message::{Button, ChoiceList, Content, Media, MediaKind};
+use crate::message::{Button, ChoiceList, Content, ContentKind, Media, MediaKind, Row};
 
 /// The most buttons of one row.
 const ROW_LIMIT: usize = 5;
@@ -40,7 +40,7 @@ pub(super) fn of(content: &Content) -> Result<Map<String, Value>, Refusal> {
 
 /// Discord shows pictures from anywhere; of other files it gets the link.
 fn files(content: &Content) -> Result<(Vec<&str>, Vec<Value>), Refusal> {
-    let is_file = content.kind == crate::message::ContentKind::File;
+    let is_file = content.kind == ContentKind::File;
     let media = content.media.as_slice().iter().filter(|_| content.attachments.is_empty());
     let (mut links, mut embeds) = (Vec::new(), Vec::new());
     for media in media.chain(&content.attachments) {
@@ -77,7 +77,7 @@ fn pressable(at: usize, button: &Button) -> Result<Value, Refusal> {
 }
 
 fn select(list: &ChoiceList) -> Value {
-    let option = |row: &crate::message::Row| {
+    let option = |row: &Row| {
         let mut option = json!({"label": row.title, "value": row.id});
         if let Some(description) = &row.description {
             option["description"] = json!(description);

@@ -1,6 +1,5 @@
-//! Updates as Telegram documents them, and anything else.
+//! Updates as Telegram documents them.
 
-use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use super::*;
@@ -9,7 +8,7 @@ use crate::platform::reading::{Key, News, Unreadable, What};
 const NOW_MS: i64 = 1_767_323_045_678;
 
 /// Reads one update and hands on what became of it.
-fn read<T>(body: &str, with: impl FnOnce(Result<News<'_>, Unreadable<'_>>) -> T) -> Result<T, Refusal> {
+pub(super) fn read<T>(body: &str, with: impl FnOnce(Result<News<'_>, Unreadable<'_>>) -> T) -> Result<T, Refusal> {
     let payload: &RawValue = serde_json::from_str(body).unwrap();
     let now = Timestamp::from_millisecond(NOW_MS).unwrap();
     let inbound = Inbound { headers: &HeaderMap::new(), payload, recipe: None, now };
@@ -47,19 +46,19 @@ fn kind(update: &Value) -> Option<String> {
     event.unwrap()
 }
 
-fn ada() -> Value {
+pub(super) fn ada() -> Value {
     json!({
         "id": 7, "is_bot": false, "first_name": "Ada", "last_name": "Lovelace", "username": "ada",
         "language_code": "en",
     })
 }
 
-fn private() -> Value {
+pub(super) fn private() -> Value {
     json!({"id": 7, "type": "private", "first_name": "Ada", "last_name": "Lovelace", "username": "ada"})
 }
 
 /// A message in a private chat, with what else it has.
-fn with(rest: &Value) -> Value {
+pub(super) fn with(rest: &Value) -> Value {
     merged(json!({"message_id": 365, "date": 1_700_000_000, "from": ada(), "chat": private()}), rest)
 }
 
@@ -293,73 +292,4 @@ fn an_update_with_wrong_types_is_accepted_as_unreadable() {
 fn a_far_date_is_the_last_moment_there_is() {
     let read = message("message", with(&json!({"date": i64::MAX, "text": "x"})));
     assert_eq!(read["timestamp"], json!(i64::MAX));
-}
-
-/// Any JSON, with the names that updates have.
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        "[a-z/@ ä👍]{0,12}".prop_map(Value::from),
-    ];
-    let name =
-        prop_oneof![Just("update_id".to_owned()), Just("message".to_owned()), Just("text".to_owned()), "[a-z_]{0,8}"];
-    leaf.prop_recursive(4, 32, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(name.clone(), inner, 0..6)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
-        ]
-    })
-}
-
-/// Updates of every kind that is read.
-fn samples() -> Vec<Value> {
-    let place = json!({"latitude": 1.0, "longitude": 2.0});
-    let rich = with(&json!({
-        "reply_to_message": with(&json!({})), "message_thread_id": 5, "photo": [{"file_id": "p", "width": 1,
-        "height": 1}], "document": {"file_id": "d"}, "venue": {"location": place, "title": "t", "address": "a"},
-        "contact": {"phone_number": "1"}, "caption": "c",
-    }));
-    let query = json!({"id": "1", "from": ada(), "message": rich, "data": "d", "chat_instance": "1"});
-    let change = json!({"chat": private(), "message_id": 1, "user": ada(), "date": 1,
-        "old_reaction": [{"type": "emoji", "emoji": "x"}], "new_reaction": []});
-    vec![
-        json!({"update_id": 1, "message": with(&json!({"text": "/start x"}))}),
-        json!({"update_id": 1, "edited_message": rich}),
-        json!({"update_id": 1, "callback_query": query}),
-        json!({"update_id": 1, "message_reaction": change}),
-    ]
-}
-
-/// Replaces the `at`th value, counted through the tree, by another.
-fn replace(value: &mut Value, at: &mut usize, with: &Value) {
-    if *at == 0 {
-        *value = with.clone();
-    }
-    *at = at.wrapping_sub(1);
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, at, with)),
-        Value::Object(members) => members.values_mut().for_each(|member| replace(member, at, with)),
-        _ => {}
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_json_makes_it_panic(value in any_json()) {
-        let _ = read(&value.to_string(), |_| ());
-        let _ = read(&json!({"update_id": 1, "message": value}).to_string(), |_| ());
-        let _ = read(&json!({"update_id": 1, "callback_query": value}).to_string(), |_| ());
-    }
-
-    #[test]
-    fn no_spoilt_update_makes_it_panic(sample in prop::sample::select(samples()), at in 0_usize..60, value in any_json()) {
-        let mut update = sample;
-        let mut at = at;
-        replace(&mut update, &mut at, &value);
-        let _ = read(&update.to_string(), |_| ());
-    }
 }
