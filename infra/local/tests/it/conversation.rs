@@ -1,6 +1,6 @@
 //! Whole conversations: a platform's webhook in, a dispatcher's message out, and what the platform tells of it.
 
-use counterpart::{Server, slack, telegram, whatsapp};
+use counterpart::{Server, discord, slack, telegram, whatsapp};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -134,4 +134,45 @@ async fn a_message_on_telegram_is_answered() {
     assert_eq!((&answer["chat_id"], &answer["text"]), (&json!(telegram::CHAT), &json!("you said hello")));
     let sent = log.iter().find(|message| message["direction"] == "outbound").unwrap();
     assert_eq!(sent["messageId"], telegram::FIRST_MESSAGE.to_string());
+}
+
+#[tokio::test]
+async fn a_command_on_discord_is_answered_in_its_own_place() {
+    let data = tempdir().unwrap();
+    let (hookyard, server) = (start(&data).await, discord::server().await);
+    let application = discord::Application::default();
+    let credentials = json!({
+        "publicKey": application.public_key(), "botToken": discord::BOT_TOKEN,
+        "applicationId": discord::APPLICATION_ID,
+    });
+    let channel = channel(&hookyard, "discord", &server, credentials).await;
+    let dispatcher = json!({
+        "eventType": "message.received", "name": "tea",
+        "actions": [{
+            "type": "message", "name": "answer", "channelId": channel,
+            "to": "{{ event.content.message.conversationId }}", "content": "Here is your tea.",
+            "replyTo": {"messageId": "{{ event.content.message.id }}"},
+        }],
+    });
+    hookyard.post("/dispatchers/v1/", &dispatcher).await;
+    let post = async |body: Value| {
+        let body = body.to_string();
+        let mut request = hookyard.client.post(format!("{}/webhooks/{channel}", hookyard.url));
+        for (name, value) in application.signed(unix_time(), body.as_bytes()) {
+            request = request.header(name, value);
+        }
+        let response = request.body(body).send().await.unwrap();
+        let events = response.headers().get("hookyard-events").cloned();
+        (events.map(|events| events.to_str().unwrap().to_owned()), response.json::<Value>().await.unwrap())
+    };
+    assert_eq!(post(json!({"type": 1})).await, (None, json!({"type": 1})));
+    let (event, deferred) = post(discord::command("786008729715212338", "tea", "sort", "green")).await;
+    assert_eq!(deferred, json!({"type": 5}));
+    let run = hookyard.wait_for_run(&event.unwrap(), is_over).await;
+    assert_eq!(run["outcome"], "succeeded", "{run:#}");
+    assert!(!run.to_string().contains(discord::INTERACTION_TOKEN), "{run:#}");
+    let requests = server.requests();
+    let answer = requests.iter().find(|request| request.method == reqwest::Method::PATCH).unwrap();
+    let place = format!("/webhooks/{}/{}/messages/@original", discord::APPLICATION_ID, discord::INTERACTION_TOKEN);
+    assert_eq!((&answer.path, &answer.body["content"]), (&place, &json!("Here is your tea.")));
 }
