@@ -63,8 +63,11 @@ pub(crate) struct SendResult {
 
 /// Where the wish to send came from.
 enum Cause<'a> {
-    /// A request, perhaps with an idempotency key.
-    Request,
+    /// A request, whose id another one can have only with an idempotency key.
+    Request {
+        /// Whether it has such a key.
+        has_key: bool,
+    },
     /// A step of a run.
     Step(&'a StepRequested),
 }
@@ -101,14 +104,16 @@ pub(crate) async fn send(
     JsonBody(body): JsonBody<SendBody>,
 ) -> Result<Json<SendResult>, Refusal> {
     let channel = webhook.channels.get(&channel_id).await?.ok_or_else(|| unknown(&channel_id))?;
-    let id = match idempotency_key(&headers)? {
+    let key = idempotency_key(&headers)?;
+    let cause = Cause::Request { has_key: key.is_some() };
+    let id = match key {
         Some(key) => clock::derived_hex24(&[channel_id.as_str().as_bytes(), b"send", key]),
         None => webhook.ids.hex24(),
     };
     let outgoing = body.outgoing(id)?;
     // A client that hangs up must not leave a sending half done.
     let task = tokio::spawn(async move {
-        let sending = webhook.deliver(&channel, outgoing, Cause::Request).await?;
+        let sending = webhook.deliver(&channel, outgoing, cause).await?;
         if let Sending::Done(record, result) = &sending {
             let id = EventId::new(format!("{}-{}", record.id, result.kind()));
             let entry = published(&channel, record, result, Trace::start(&id), webhook.clock.now());
@@ -185,7 +190,8 @@ impl Webhook {
     /// Sends a message unless that was done before.
     async fn deliver(&self, channel: &OpenChannel, mut outgoing: Outgoing, cause: Cause<'_>) -> Result<Sending, Error> {
         let now = self.clock.now();
-        if let Some(earlier) = self.messages.get(&outgoing.id).await? {
+        let is_new = matches!(cause, Cause::Request { has_key: false });
+        if !is_new && let Some(earlier) = self.messages.get(&outgoing.id).await? {
             return self.again(earlier, &outgoing, now).await;
         }
         outgoing.reply_token = self.reply_token(channel, &outgoing, &cause).await?;
@@ -262,7 +268,7 @@ impl Webhook {
         }
         let of_event = match cause {
             Cause::Step(request) => Some(&request.event.content["message"]),
-            Cause::Request => None,
+            Cause::Request { .. } => None,
         };
         let of_event = of_event.filter(|message| message["id"].as_str() == Some(&reply_to.message_id));
         let sealed = match of_event {

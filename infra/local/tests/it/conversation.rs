@@ -137,37 +137,42 @@ async fn a_message_on_telegram_is_answered() {
 }
 
 #[tokio::test]
-async fn a_command_on_discord_is_answered_in_its_place() {
+async fn a_command_on_discord_is_answered_in_its_own_place() {
     let data = tempdir().unwrap();
     let (hookyard, server) = (start(&data).await, discord::server().await);
     let application = discord::Application::default();
     let credentials = json!({
-        "publicKey": application.public_key(), "applicationId": discord::APPLICATION_ID, "botToken": discord::BOT_TOKEN,
+        "publicKey": application.public_key(), "botToken": discord::BOT_TOKEN,
+        "applicationId": discord::APPLICATION_ID,
     });
     let channel = channel(&hookyard, "discord", &server, credentials).await;
     let dispatcher = json!({
-        "eventType": "message.received", "name": "brew", "actions": [{
-            "type": "message", "name": "answer", "channelId": channel, "to": "{{ event.content.message.conversationId }}",
+        "eventType": "message.received", "name": "tea",
+        "actions": [{
+            "type": "message", "name": "answer", "channelId": channel,
+            "to": "{{ event.content.message.conversationId }}", "content": "Here is your tea.",
             "replyTo": {"messageId": "{{ event.content.message.id }}"},
-            "content": "one {{ event.content.message.content.command.options.sort }} tea",
         }],
     });
     hookyard.post("/dispatchers/v1/", &dispatcher).await;
-    let body = discord::command("786008729715212338", "tea", "sort", "green").to_string();
-    let mut request = hookyard.client.post(format!("{}/webhooks/{channel}", hookyard.url)).body(body.clone());
-    for (name, value) in application.signed(unix_time(), body.as_bytes()) {
-        request = request.header(name, value);
-    }
-    let response = request.send().await.unwrap();
-    let event = response.headers()["hookyard-events"].to_str().unwrap().to_owned();
-    assert_eq!(response.json::<Value>().await.unwrap(), json!({"type": 5}));
-
-    let run = hookyard.wait_for_run(&event, is_over).await;
+    let post = async |body: Value| {
+        let body = body.to_string();
+        let mut request = hookyard.client.post(format!("{}/webhooks/{channel}", hookyard.url));
+        for (name, value) in application.signed(unix_time(), body.as_bytes()) {
+            request = request.header(name, value);
+        }
+        let response = request.body(body).send().await.unwrap();
+        let events = response.headers().get("hookyard-events").cloned();
+        (events.map(|events| events.to_str().unwrap().to_owned()), response.json::<Value>().await.unwrap())
+    };
+    assert_eq!(post(json!({"type": 1})).await, (None, json!({"type": 1})));
+    let (event, deferred) = post(discord::command("786008729715212338", "tea", "sort", "green")).await;
+    assert_eq!(deferred, json!({"type": 5}));
+    let run = hookyard.wait_for_run(&event.unwrap(), is_over).await;
     assert_eq!(run["outcome"], "succeeded", "{run:#}");
+    assert!(!run.to_string().contains(discord::INTERACTION_TOKEN), "{run:#}");
     let requests = server.requests();
-    let path = format!("/webhooks/{}/{}/messages/@original", discord::APPLICATION_ID, discord::INTERACTION_TOKEN);
-    assert_eq!((requests.len(), &requests[0].path), (1, &path));
-    assert_eq!(requests[0].body, json!({"content": "one green tea"}));
-    let log = hookyard.get(&format!("/messages?channelId={channel}")).await;
-    assert!(!format!("{run}{log}").contains(discord::INTERACTION_TOKEN), "{run}{log}");
+    let answer = requests.iter().find(|request| request.method == reqwest::Method::PATCH).unwrap();
+    let place = format!("/webhooks/{}/{}/messages/@original", discord::APPLICATION_ID, discord::INTERACTION_TOKEN);
+    assert_eq!((&answer.path, &answer.body["content"]), (&place, &json!("Here is your tea.")));
 }

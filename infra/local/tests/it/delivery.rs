@@ -74,7 +74,7 @@ async fn what_is_wrong_with_a_webhook_is_its_status() {
     check(hookyard.webhook(&channel, "a", "{}"), 200).await;
     check(hookyard.webhook("unknown", "b", "{}"), 404).await;
     check(hookyard.webhook(&channel, "c", "{not json"), 400).await;
-    check(hookyard.webhook(&channel, "d", &"x".repeat(1024 * 1024 + 1)), 413).await;
+    check(hookyard.webhook(&channel, "d", &"x".repeat(3 * 1024 * 1024 + 1)), 413).await;
     let large = json!({"text": "x".repeat(300 * 1024)}).to_string();
     check(hookyard.webhook(&channel, "e", &large), 413).await;
     let url = format!("{}/webhooks/{channel}", hookyard.url);
