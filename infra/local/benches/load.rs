@@ -52,15 +52,19 @@ async fn main() {
     server.finished(&event, Duration::from_secs(1)).await;
     report("AWS requests of one webhook with one task", server.calls().await);
 
-    let (elapsed, mut latencies, _) = server.load(&idle, "accept", ACCEPTS).await;
+    let begun = Instant::now();
+    let (elapsed, mut latencies, events) = server.load(&idle, "accept", ACCEPTS).await;
     report("signed 1 KB webhooks accepted", format!("{}, {}", rate(ACCEPTS, elapsed), quantiles(&mut latencies)));
+    server.outcomes(&events, "unmatched").await;
+    report("webhooks accepted and looked at by the dispatcher", rate(ACCEPTS, begun.elapsed()));
 
     let begun = Instant::now();
     let (_, _, events) = server.load(&busy, "run", RUNS).await;
-    for event in events.iter().rev() {
-        server.finished(event, Duration::from_millis(50)).await;
-    }
+    server.outcomes(&events, "succeeded").await;
     report("webhooks to finished scripts", rate(RUNS, begun.elapsed()));
+    for event in &events {
+        assert_eq!(server.get(&format!("/runs/{event}")).await["outcome"], "succeeded", "nothing is lost");
+    }
 }
 
 /// The process under load.
@@ -165,6 +169,15 @@ impl Server {
         let path = format!("/runs/{event}");
         while self.get(&path).await["outcome"] != "succeeded" {
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Waits until the latest events of each connection have come to this outcome; those before them have by then.
+    async fn outcomes(&self, events: &[String], outcome: &str) {
+        for event in events.iter().skip(events.len() / CONNECTIONS - 1).step_by(events.len() / CONNECTIONS) {
+            while self.get(&format!("/runs/{event}")).await["outcome"] != outcome {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
     }
 
