@@ -4,7 +4,7 @@ use serde_json::Value;
 use shared::Refusal;
 
 use super::reading::{Inbound, Reading};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 use super::{Platform, delivery_key, header_text};
 use crate::channel::credentials::Credentials;
 use crate::payload::{self, Form};
@@ -17,7 +17,7 @@ static SPEC: Spec = Spec {
     name: "github",
     title: "GitHub webhooks",
     version: "2022-11-28",
-    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    capabilities: SOURCE,
     credentials: &[Credential::always("secret", "The secret in the settings of the webhook."), VERIFY_TOKEN],
     content_types: &["application/json", "application/x-www-form-urlencoded"],
 };

@@ -16,7 +16,7 @@ use shared::Refusal;
 use super::Platform;
 use super::chat::Chat;
 use super::reading::{Inbound, Key, News, Reading, Reply, What};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{CHAT, Credential, Spec, VERIFY_TOKEN};
 use crate::channel::credentials::Credentials;
 use crate::payload::{self, Form};
 use crate::signature::Verifier;
@@ -31,15 +31,7 @@ static SPEC: Spec = Spec {
     name: "slack",
     title: "Slack",
     version: "v0",
-    capabilities: &[
-        Capability::ReceiveEvent,
-        Capability::ReceiveMessage,
-        Capability::WebhookValidation,
-        Capability::WebhookVerification,
-        Capability::SendMessage,
-        Capability::HealthCheck,
-        Capability::CredentialValidation,
-    ],
+    capabilities: CHAT,
     credentials: &[
         Credential::always("signingSecret", "The Signing Secret on the page Basic Information of the app."),
         Credential::to_send(
