@@ -3,6 +3,7 @@
 //! A platform only builds calls and reads answers. Making them, again where that helps, and writing down what came of
 //! it is the same for all of them.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -49,7 +50,7 @@ pub(crate) struct Access<'a> {
 }
 
 /// A message that is to be sent, as `POST /channels/{channelId}/send` and actions of the type `message` describe it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Outgoing {
     /// Our id of the message; a platform that recognises repetitions can be given it.
@@ -72,7 +73,9 @@ pub(crate) struct Outgoing {
 }
 
 /// One call of a platform's interface.
-#[derive(Debug, Clone)]
+///
+/// There can be secrets in the URL, in the headers and in the body, so that none of these is ever shown.
+#[derive(Clone)]
 pub(crate) struct Call {
     /// The method.
     pub method: Method,
@@ -113,6 +116,22 @@ pub(crate) struct Problem {
     pub code: String,
     /// What happened, without any secret.
     pub message: String,
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, to, content, reply_to, thread_id, reply_token: _ } = self;
+        let mut shown = f.debug_struct("Outgoing");
+        shown.field("id", id).field("to", to).field("content", content);
+        shown.field("reply_to", reply_to).field("thread_id", thread_id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&HeaderName> = self.headers.keys().collect();
+        f.debug_struct("Call").field("method", &self.method).field("headers", &names).finish_non_exhaustive()
+    }
 }
 
 impl Call {
@@ -166,4 +185,30 @@ impl Verdict {
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<f64>().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_call_shows_its_method_and_the_names_of_its_headers_alone() {
+        let call = Call::post("https://api.test/bot1:hush/sendMessage", &json!({"password": "hush"}));
+        let call = call.authorized("Bearer", "token", "hush").unwrap();
+        let call = call.header(HeaderName::from_static("x-key"), HeaderValue::from_static("hush"));
+        assert!(call.headers[AUTHORIZATION].is_sensitive());
+        let shown = format!("{call:?} {call:#?}");
+        assert!(["POST", "authorization", "x-key"].iter().all(|part| shown.contains(part)), "{shown}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn a_message_does_not_show_the_secret_that_it_is_answered_with() {
+        let message = json!({"to": {"id": "42"}, "content": {"text": "hello"}, "threadId": "t"});
+        let message: Outgoing = serde_json::from_value(message).unwrap();
+        let shown = format!("{:?}", Outgoing { reply_token: Some("hush".to_owned()), ..message });
+        assert!(["42", "hello", "\"t\""].iter().all(|part| shown.contains(part)), "{shown}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
 }
