@@ -1,12 +1,15 @@
 //! Messages out, by the Web API: a method for each kind, and answers that say `ok: false` with status 200.
 
+mod block;
+
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::Refusal;
 use shared::outbound::Response;
 
-use super::{Slack, block, milliseconds};
+use super::Slack;
+use super::normalise::milliseconds;
 use crate::message::{Content, ContentKind};
 use crate::platform::chat::{Access, Call, Chat, Outgoing, Problem, Verdict, retry_after};
 

@@ -1,14 +1,16 @@
+mod arbitrary;
 mod event;
 mod interaction;
-mod property;
-mod sending;
+mod send;
 
 use http::HeaderMap;
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::normalise::milliseconds;
 use super::*;
-use crate::platform::reading::Unreadable;
+use crate::platform::reading::{Key, News, Reply, Unreadable, What};
 use crate::platform::sample::{check_misses, flips, headers, sendable_headers};
 use crate::signature::{Delivery, Unverified};
 

@@ -1,6 +1,6 @@
 mod arbitrary;
-mod reading;
-mod sending;
+mod read;
+mod send;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::reading::{Told, message, of_value, read};
+use super::read::{Told, message, of_value, read};
 use crate::platform::reading::Inbound;
 use crate::platform::sample::{any_json, replace};
 

@@ -58,7 +58,7 @@ struct PhoneNumber {
 }
 
 /// Says what the answer to a message means: only an id of the message says that it was taken.
-pub(super) fn verdict(answer: &Response) -> Verdict {
+pub(super) fn sent(answer: &Response) -> Verdict {
     let taken = (answer.status == 200).then(|| serde_json::from_slice::<Taken>(&answer.body).ok()).flatten();
     let id = taken.as_ref().and_then(|taken| taken.messages.first()).filter(|message| !message.id.is_empty());
     let Some(message) = id else {
@@ -83,7 +83,7 @@ fn refused(answer: &Response) -> Verdict {
 }
 
 /// Returns what the platform tells about the phone number.
-pub(super) fn details(answer: &Response) -> Result<Map<String, Value>, Problem> {
+pub(super) fn asked(answer: &Response) -> Result<Map<String, Value>, Problem> {
     let number = (answer.status == 200).then(|| serde_json::from_slice::<PhoneNumber>(&answer.body).ok()).flatten();
     let number = number.ok_or_else(|| problem(answer, fault(answer)))?;
     let told = [

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use shared::Refusal;
 
-use super::{Webhook, milliseconds, object};
+use super::{SPEC, Webhook, milliseconds, object};
 use crate::message::{Content, ContentKind, Media, NormalizedMessage, Party, Reaction, Reference};
 use crate::platform::reading::{Key, News, Reading, Unreadable, What};
 
@@ -215,7 +215,7 @@ impl Envelope<'_> {
             content,
             reply_to: thread.reply_to,
             timestamp,
-            platform: super::SPEC.name.to_owned(),
+            platform: SPEC.name.to_owned(),
             metadata: metadata([("teamId", team_id), ("channelType", channel_type), ("eventId", event_id)]),
         };
         Ok(What::Message { message: Box::new(message), reply_token: None })

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use shared::outbound::Response;
 
 use super::super::*;
 use super::credentials;
+use crate::platform::chat::{Access, Call, Outgoing, Problem, Verdict};
 
 const TOKEN: &str = "EAAJB-hush";
 
