@@ -15,7 +15,7 @@ use shared::Refusal;
 use shared::outbound::Response;
 
 use crate::channel::credentials::Credentials;
-use crate::message::{Content, Party, Reference};
+use crate::message::{Content, Party, Reaction, Reference};
 
 /// A platform that takes messages.
 pub(crate) trait Chat: Send + Sync {
@@ -147,9 +147,9 @@ impl Call {
         call
     }
 
-    /// Adds the header `authorization`, which is a scheme and a secret that came from `credentials.{name}`.
-    pub(crate) fn authorized(self, scheme: &str, name: &str, secret: &str) -> Result<Self, Refusal> {
-        let value = HeaderValue::from_str(&format!("{scheme} {secret}"));
+    /// Adds the header `authorization`, which is a scheme and the credential of this name.
+    pub(crate) fn authorized(self, scheme: &str, access: &Access<'_>, name: &str) -> Result<Self, Refusal> {
+        let value = HeaderValue::from_str(&format!("{scheme} {}", access.credentials.required(name)?));
         let rule = "has characters that cannot be sent in a header";
         let mut value = value.map_err(|_| Refusal::field(&format!("credentials.{name}"), rule))?;
         value.set_sensitive(true);
@@ -181,6 +181,28 @@ impl Verdict {
     }
 }
 
+/// The field with the message that a message is about, such as the one that it edits.
+pub(crate) const TARGET: &str = "content.target.messageId";
+
+/// Returns the id of the message that a message is about, see [`TARGET`].
+pub(crate) fn target(content: &Content) -> Result<&str, Refusal> {
+    let target = content.target.as_ref().ok_or_else(|| Refusal::missing_field("content.target"))?;
+    Ok(&target.message_id)
+}
+
+/// Returns the reaction that a message is.
+pub(crate) fn reaction(content: &Content) -> Result<&Reaction, Refusal> {
+    content.reaction.as_ref().ok_or_else(|| Refusal::missing_field("content.reaction"))
+}
+
+/// Checks that a text has at most so many characters.
+pub(crate) fn limited<'a>(field: &str, text: &'a str, limit: usize) -> Result<&'a str, Refusal> {
+    match text.chars().count() <= limit {
+        true => Ok(text),
+        false => Err(Refusal::field(field, format!("must have at most {limit} characters"))),
+    }
+}
+
 /// Reads `Retry-After`, of which only the form in seconds is used by these platforms.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<f64>().ok()?;
@@ -195,7 +217,9 @@ mod tests {
     #[test]
     fn a_call_shows_its_method_and_the_names_of_its_headers_alone() {
         let call = Call::post("https://api.test/bot1:hush/sendMessage", &json!({"password": "hush"}));
-        let call = call.authorized("Bearer", "token", "hush").unwrap();
+        let credentials = Credentials::parse(json!({"token": "hush"})).unwrap();
+        let access = Access { api_url: "https://api.test", credentials: &credentials };
+        let call = call.authorized("Bearer", &access, "token").unwrap();
         let call = call.header(HeaderName::from_static("x-key"), HeaderValue::from_static("hush"));
         assert!(call.headers[AUTHORIZATION].is_sensitive());
         let shown = format!("{call:?} {call:#?}");

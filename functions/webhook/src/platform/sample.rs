@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Platform;
 use super::reading::{Inbound, Key, Reading, What};
 use crate::channel::credentials::Credentials;
+use crate::signature::Unverified;
 
 /// Every text that differs from another in one bit.
 pub(super) fn flips(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
@@ -16,6 +17,25 @@ pub(super) fn flips(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
         flipped[at / 8] ^= 1 << (at % 8);
         flipped
     })
+}
+
+/// Checks that a signature verifies its body, and no other signature or body that differs in one bit.
+///
+/// A signature that cannot be sent at all is `None`.
+#[track_caller]
+pub(super) fn check_every_bit(
+    signature: &[u8],
+    body: &[u8],
+    verify: impl Fn(&[u8], &[u8]) -> Option<Result<(), Unverified>>,
+) {
+    assert_eq!(verify(signature, body), Some(Ok(())));
+    for flipped in flips(signature) {
+        assert_ne!(verify(&flipped, body), Some(Ok(())), "{}", String::from_utf8_lossy(&flipped));
+    }
+    for flipped in flips(body) {
+        let verified = verify(signature, &flipped);
+        assert_eq!(verified, Some(Err(Unverified::Mismatch)), "{}", String::from_utf8_lossy(&flipped));
+    }
 }
 
 /// Headers of these names and values.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::platform::sample::{check_refuses, flips, headers, sendable_headers};
+use crate::platform::sample::{check_every_bit, check_refuses, flips, headers, sendable_headers};
 
 /// Computed with the second key of RFC 8032, section 7.1.
 const PUBLIC_KEY: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
@@ -40,15 +40,9 @@ fn verify_signed(signature: &[u8], time: &[u8], body: &[u8]) -> Option<Result<()
 
 #[test]
 fn the_vector_verifies_and_no_bit_of_it_can_change() {
-    assert_eq!(verify_signed(WRITTEN, TIME, BODY), Some(Ok(())));
-    for flipped in flips(WRITTEN) {
-        assert_ne!(verify_signed(&flipped, TIME, BODY), Some(Ok(())), "{flipped:?}");
-    }
+    check_every_bit(WRITTEN, BODY, |signature, body| verify_signed(signature, TIME, body));
     for flipped in flips(TIME) {
         assert_ne!(verify_signed(WRITTEN, &flipped, BODY), Some(Ok(())), "{flipped:?}");
-    }
-    for flipped in flips(BODY) {
-        assert_eq!(verify_signed(WRITTEN, TIME, &flipped), Some(Err(Unverified::Mismatch)), "{flipped:?}");
     }
 }
 

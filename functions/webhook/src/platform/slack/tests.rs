@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::normalise::milliseconds;
 use super::*;
 use crate::platform::reading::{Key, News, Reply, Unreadable, What};
-use crate::platform::sample::{check_misses, flips, headers, sendable_headers};
+use crate::platform::sample::{check_every_bit, check_misses, flips, headers, sendable_headers};
 use crate::signature::{Delivery, Unverified};
 
 const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -32,15 +32,9 @@ fn verify(secret: &str, now_s: i64, time: &[u8], signature: &[u8], body: &[u8]) 
 #[test]
 fn the_published_vector_verifies_and_no_bit_of_it_can_change() {
     let (now_s, body) = (1_531_420_618, BODY.as_bytes());
-    assert_eq!(verify(SECRET, now_s, TIME, SIGNATURE, body), Some(Ok(())));
-    for signature in flips(SIGNATURE) {
-        assert_ne!(verify(SECRET, now_s, TIME, &signature, body), Some(Ok(())), "{signature:?}");
-    }
+    check_every_bit(SIGNATURE, body, |signature, body| verify(SECRET, now_s, TIME, signature, body));
     for time in flips(TIME) {
         assert_ne!(verify(SECRET, now_s, &time, SIGNATURE, body), Some(Ok(())), "{time:?}");
-    }
-    for changed in flips(body) {
-        assert_eq!(verify(SECRET, now_s, TIME, SIGNATURE, &changed), Some(Err(Unverified::Mismatch)));
     }
     for secret in flips(SECRET.as_bytes()).filter_map(|secret| String::from_utf8(secret).ok()) {
         assert_eq!(verify(&secret, now_s, TIME, SIGNATURE, body), Some(Err(Unverified::Mismatch)), "{secret}");

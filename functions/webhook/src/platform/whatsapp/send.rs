@@ -40,5 +40,5 @@ fn phone_number_url(access: &Access<'_>) -> Result<String, Refusal> {
 }
 
 fn authorized(access: &Access<'_>, call: Call) -> Result<Call, Refusal> {
-    call.authorized("Bearer", "accessToken", access.credentials.required("accessToken")?)
+    call.authorized("Bearer", access, "accessToken")
 }

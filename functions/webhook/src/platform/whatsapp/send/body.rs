@@ -5,8 +5,8 @@ mod interactive;
 use serde_json::{Map, Value, json};
 use shared::Refusal;
 
-use crate::message::{Content, ContentKind, Location, Media, MediaKind, Reference, Template};
-use crate::platform::chat::Outgoing;
+use crate::message::{Content, ContentKind, Location, Media, MediaKind, Template};
+use crate::platform::chat::{self, Outgoing, TARGET, limited};
 
 const TEXT_LIMIT: usize = 4096;
 const CAPTION_LIMIT: usize = 1024;
@@ -40,7 +40,7 @@ fn envelope(message: &Outgoing) -> Result<Map<String, Value>, Refusal> {
         (recipient.to_owned(), to.into()),
     ]);
     if let Some(reply_to) = &message.reply_to {
-        let id = message_id("replyTo.messageId", reply_to)?;
+        let id = message_id("replyTo.messageId", &reply_to.message_id)?;
         body.insert("context".to_owned(), json!({"message_id": id}));
     }
     Ok(body)
@@ -51,8 +51,8 @@ fn is_user_id(id: &str) -> bool {
     matches!(id.as_bytes(), [first, second, b'.', ..] if first.is_ascii_uppercase() && second.is_ascii_uppercase())
 }
 
-fn message_id<'a>(field: &str, reference: &'a Reference) -> Result<&'a str, Refusal> {
-    match reference.message_id.as_str() {
+fn message_id<'a>(field: &str, id: &'a str) -> Result<&'a str, Refusal> {
+    match id {
         "" => Err(Refusal::field(field, "must not be empty")),
         id => Ok(id),
     }
@@ -92,15 +92,7 @@ fn part(content: &Content) -> Result<(&'static str, Value), Refusal> {
 fn text(content: &Content, limit: usize) -> Result<&str, Refusal> {
     let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
     let text = text.ok_or_else(|| Refusal::missing_field("content.text"))?;
-    short("content.text", text, limit)
-}
-
-/// Checks that a text has at most so many characters.
-fn short<'a>(field: &str, text: &'a str, limit: usize) -> Result<&'a str, Refusal> {
-    match text.chars().count() <= limit {
-        true => Ok(text),
-        false => Err(Refusal::field(field, format!("must have at most {limit} characters"))),
-    }
+    limited("content.text", text, limit)
 }
 
 fn file(content: &Content) -> Result<(&'static str, Value), Refusal> {
@@ -124,7 +116,7 @@ fn file(content: &Content) -> Result<(&'static str, Value), Refusal> {
         if matches!(kind, "audio" | "sticker") {
             return Err(Refusal::field("content.text", "must be absent, sounds and stickers have no caption"));
         }
-        part.insert("caption".to_owned(), short("content.text", caption, CAPTION_LIMIT)?.into());
+        part.insert("caption".to_owned(), limited("content.text", caption, CAPTION_LIMIT)?.into());
     }
     if let Some(filename) = media.filename.as_deref().filter(|_| kind == "document") {
         part.insert("filename".to_owned(), filename.into());
@@ -164,9 +156,8 @@ fn location(location: Option<&Location>) -> Result<Value, Refusal> {
 
 /// An empty emoji takes the reaction back.
 fn reaction(content: &Content) -> Result<Value, Refusal> {
-    let target = content.target.as_ref().ok_or_else(|| Refusal::missing_field("content.target"))?;
-    let target = message_id("content.target.messageId", target)?;
-    let reaction = content.reaction.as_ref().ok_or_else(|| Refusal::missing_field("content.reaction"))?;
+    let target = message_id(TARGET, chat::target(content)?)?;
+    let reaction = chat::reaction(content)?;
     let emoji = reaction.emoji.as_deref().filter(|emoji| !emoji.is_empty());
     match (reaction.removed, emoji) {
         (true, _) => Ok(json!({"message_id": target, "emoji": ""})),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use shared::Refusal;
 
 use crate::message::{Button, ChoiceList, Content, ContentKind, Location, Media, MediaKind};
+use crate::platform::chat::limited;
 
 const TEXT_LIMIT: usize = 40_000;
 const SECTION_LIMIT: usize = 3_000;
@@ -15,7 +16,7 @@ const ROW_LIMIT: usize = 100;
 const URL_LIMIT: usize = 3_000;
 
 /// Returns the members of the body that say what the message says.
-pub(super) fn body(content: &Content) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn of(content: &Content) -> Result<Map<String, Value>, Refusal> {
     let lines = lines(content)?;
     let text = lines.join("\n");
     limited("content.text", &text, TEXT_LIMIT)?;
@@ -182,11 +183,4 @@ fn list(list: &ChoiceList) -> Result<Value, Refusal> {
     }
     let title = json!({"type": "plain_text", "text": list.title});
     Ok(json!({"type": "static_select", "action_id": "list", "placeholder": title, "options": options}))
-}
-
-fn limited(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {
-    match text.chars().count() > limit {
-        true => Err(Refusal::field(field, format!("must have at most {limit} characters"))),
-        false => Ok(()),
-    }
 }
