@@ -17,6 +17,9 @@ use shared::outbound::Response;
 use crate::channel::credentials::Credentials;
 use crate::message::{Content, Party, Reaction, Reference};
 
+/// The most of what a platform says about a problem that is handed on, in characters.
+const PROBLEM_LIMIT: usize = 1_000;
+
 /// A platform that takes messages.
 pub(crate) trait Chat: Send + Sync {
     /// Where the platform's interface is unless the channel has an `apiUrl`, without a trailing slash.
@@ -164,10 +167,14 @@ impl Call {
 }
 
 impl Problem {
-    /// Describes a problem.
+    /// Describes a problem, of a long message only its beginning.
     #[expect(clippy::needless_pass_by_value, reason = "codes are numbers and short texts")]
     pub(crate) fn new(code: impl ToString, message: impl Into<String>) -> Self {
-        Self { code: code.to_string(), message: message.into() }
+        let mut message: String = message.into();
+        if let Some((end, _)) = message.char_indices().nth(PROBLEM_LIMIT) {
+            message.truncate(end);
+        }
+        Self { code: code.to_string(), message }
     }
 }
 
@@ -225,6 +232,14 @@ mod tests {
         let shown = format!("{call:?} {call:#?}");
         assert!(["POST", "authorization", "x-key"].iter().all(|part| shown.contains(part)), "{shown}");
         assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn a_problem_is_told_in_so_many_characters() {
+        let check = |message: &str, expected: &str| assert_eq!(Problem::new(1, message).message, expected);
+        check("short", "short");
+        check(&"\u{e9}".repeat(PROBLEM_LIMIT), &"\u{e9}".repeat(PROBLEM_LIMIT));
+        check(&"\u{e9}".repeat(PROBLEM_LIMIT + 1), &"\u{e9}".repeat(PROBLEM_LIMIT));
     }
 
     #[test]

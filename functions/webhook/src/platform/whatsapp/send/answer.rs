@@ -16,7 +16,6 @@ const TOKEN_CODE: i64 = 190;
 const PAIR_CODE: i64 = 131_056;
 /// Too many calls or messages: of the app, of the account, of the phone number, or reported as spam.
 const LATER_CODES: [i64; 5] = [4, 80_007, 130_429, 131_048, PAIR_CODE];
-const MESSAGE_LIMIT: usize = 500;
 
 #[derive(Deserialize)]
 struct Taken {
@@ -111,5 +110,5 @@ fn problem(answer: &Response, fault: Option<Fault>) -> Problem {
     }
     let details = error_data.as_ref().and_then(|data| data["details"].as_str()).map(str::to_owned);
     let parts: Vec<String> = [message, details].into_iter().flatten().filter(|text| !text.is_empty()).collect();
-    Problem::new(code, parts.join(": ").chars().take(MESSAGE_LIMIT).collect::<String>())
+    Problem::new(code, parts.join(": "))
 }
