@@ -15,7 +15,7 @@ use shared::Refusal;
 use shared::outbound::Response;
 
 use crate::channel::credentials::Credentials;
-use crate::message::{Content, Party, Reaction, Reference};
+use crate::message::{Content, Media, Party, Reaction, Reference};
 
 /// The most of what a platform says about a problem that is handed on, in characters.
 const PROBLEM_LIMIT: usize = 1_000;
@@ -200,6 +200,14 @@ pub(crate) fn target(content: &Content) -> Result<&str, Refusal> {
 /// Returns the reaction that a message is.
 pub(crate) fn reaction(content: &Content) -> Result<&Reaction, Refusal> {
     content.reaction.as_ref().ok_or_else(|| Refusal::missing_field("content.reaction"))
+}
+
+/// Returns the files of a message, each with the field that it is in: the attachments, or else the one.
+pub(crate) fn files(content: &Content) -> impl Iterator<Item = (String, &Media)> {
+    let one = content.media.iter().filter(|_| content.attachments.is_empty());
+    let one = one.map(|file| ("content.media".to_owned(), file));
+    let several = content.attachments.iter().enumerate();
+    several.map(|(at, file)| (format!("content.attachments[{at}]"), file)).chain(one)
 }
 
 /// Checks that a text has at most so many characters.
