@@ -60,6 +60,11 @@ fn proper() -> Value {
 
 proptest! {
     #[test]
+    fn no_json_makes_reading_panic_or_tell_what_has_no_name(body in any_json(NAMES)) {
+        let _ = read(&body);
+    }
+
+    #[test]
     fn no_wrong_part_makes_reading_panic_or_lose_the_others(
         path in prop::collection::vec(any::<usize>(), 8..16),
         part in any_json(NAMES),
