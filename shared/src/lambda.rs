@@ -43,7 +43,8 @@ type OnEvent = dyn Fn(Incoming) -> BoxFuture<'static, Result<(), Error>> + Send 
 #[derive(Clone)]
 pub struct Function {
     router: Router,
-    openapi: utoipa::openapi::OpenApi,
+    // Shared, as a function is cloned for each event that it takes.
+    openapi: Arc<utoipa::openapi::OpenApi>,
     on_event: Arc<OnEvent>,
 }
 
@@ -55,7 +56,7 @@ impl Function {
         R: Future<Output = Result<(), Error>> + Send + 'static,
     {
         let on_event = Arc::new(move |incoming| -> BoxFuture<'static, _> { Box::pin(on_event(incoming)) });
-        Self { router, openapi, on_event }
+        Self { router, openapi: Arc::new(openapi), on_event }
     }
 
     /// Describes the routes.

@@ -10,6 +10,7 @@ use dynoxide::storage_backend::Clock as EngineClock;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ use crate::{Durability, EmulatorError};
 
 /// Largest request, as on AWS.
 const MAX_BODY_BYTES: usize = 16 << 20;
+/// How many requests are in the engine at once; it does one at a time, and threads that wait for it cost more than tasks.
+const TURNS: usize = 2;
 /// How often expired items are swept; a sweep reads all items of the tables that have an expiry.
 const SWEEP: Duration = Duration::from_secs(600);
 
@@ -26,6 +29,7 @@ const SWEEP: Duration = Duration::from_secs(600);
 #[derive(Clone)]
 pub(crate) struct Tables {
     database: Database,
+    turns: Arc<Semaphore>,
 }
 
 impl Tables {
@@ -50,7 +54,7 @@ impl Tables {
         for table in tables {
             schema::ensure(&database, table)?;
         }
-        Ok(Self { database })
+        Ok(Self { database, turns: Arc::new(Semaphore::new(TURNS)) })
     }
 
     /// A handle for the engine's own HTTP server.
@@ -64,7 +68,11 @@ impl Tables {
             return Reply::error(413, "RequestEntityTooLargeException", "the request is too large");
         }
         let (database, operation, body) = (self.database.clone(), operation.to_owned(), body.to_vec());
-        let done = tokio::task::spawn_blocking(move || dispatch(&database, &operation, &body));
+        let turn = self.turns.clone().acquire_owned().await;
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            dispatch(&database, &operation, &body)
+        });
         done.await.unwrap_or_else(Reply::internal)
     }
 

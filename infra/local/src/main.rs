@@ -8,6 +8,10 @@ use clap::Parser as _;
 
 use crate::command::{Arguments, Command};
 
+/// Many small values are made in one thread and dropped in another, which the system's allocator does slowly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     shared::log::init_text(&arguments.log);
