@@ -53,11 +53,11 @@ impl Bench {
         let messages: Vec<Value> = (0..100).map(text).collect();
         Self {
             github: Webhook::new(
-                channel(&function, &token, &github).await,
+                &channel(&function, &token, &github).await,
                 json!({"action": "opened", "text": "x".repeat(980)}).to_string(),
             ),
             batch: Webhook::new(
-                channel(&function, &token, &whatsapp).await,
+                &channel(&function, &token, &whatsapp).await,
                 whatsapp::webhook(&[whatsapp::messages(&messages)]).to_string(),
             ),
             function,
@@ -83,7 +83,7 @@ impl Bench {
 }
 
 impl Webhook {
-    fn new(channel_id: String, body: String) -> Self {
+    fn new(channel_id: &str, body: String) -> Self {
         let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC takes a key of any length");
         let signature = format!("sha256={}", hex::encode(mac.chain_update(&body).finalize().into_bytes()));
         Self { path: format!("/webhooks/{channel_id}"), body, signature }

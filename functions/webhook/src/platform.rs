@@ -98,4 +98,6 @@ fn delivery_key<'a>(headers: &'a HeaderMap, name: &str) -> Key<'a> {
 }
 
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod tests;

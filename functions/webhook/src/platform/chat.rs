@@ -3,6 +3,7 @@
 //! A platform only builds calls and reads answers. Making them, again where that helps, and writing down what came of
 //! it is the same for all of them.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,10 @@ use shared::Refusal;
 use shared::outbound::Response;
 
 use crate::channel::credentials::Credentials;
-use crate::message::{Content, Party, Reference};
+use crate::message::{Content, Media, Party, Reaction, Reference};
+
+/// The most of what a platform says about a problem that is handed on, in characters.
+const PROBLEM_LIMIT: usize = 1_000;
 
 /// A platform that takes messages.
 pub(crate) trait Chat: Send + Sync {
@@ -49,7 +53,7 @@ pub(crate) struct Access<'a> {
 }
 
 /// A message that is to be sent, as `POST /channels/{channelId}/send` and actions of the type `message` describe it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Outgoing {
     /// Our id of the message; a platform that recognises repetitions can be given it.
@@ -72,7 +76,9 @@ pub(crate) struct Outgoing {
 }
 
 /// One call of a platform's interface.
-#[derive(Debug, Clone)]
+///
+/// There can be secrets in the URL, in the headers and in the body, so that none of these is ever shown.
+#[derive(Clone)]
 pub(crate) struct Call {
     /// The method.
     pub method: Method,
@@ -115,6 +121,22 @@ pub(crate) struct Problem {
     pub message: String,
 }
 
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, to, content, reply_to, thread_id, reply_token: _ } = self;
+        let mut shown = f.debug_struct("Outgoing");
+        shown.field("id", id).field("to", to).field("content", content);
+        shown.field("reply_to", reply_to).field("thread_id", thread_id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&HeaderName> = self.headers.keys().collect();
+        f.debug_struct("Call").field("method", &self.method).field("headers", &names).finish_non_exhaustive()
+    }
+}
+
 impl Call {
     /// A call without a body.
     pub(crate) fn get(url: impl Into<String>) -> Self {
@@ -128,9 +150,9 @@ impl Call {
         call
     }
 
-    /// Adds the header `authorization`, which is a scheme and a secret that came from `credentials.{name}`.
-    pub(crate) fn authorized(self, scheme: &str, name: &str, secret: &str) -> Result<Self, Refusal> {
-        let value = HeaderValue::from_str(&format!("{scheme} {secret}"));
+    /// Adds the header `authorization`, which is a scheme and the credential of this name.
+    pub(crate) fn authorized(self, scheme: &str, access: &Access<'_>, name: &str) -> Result<Self, Refusal> {
+        let value = HeaderValue::from_str(&format!("{scheme} {}", access.credentials.required(name)?));
         let rule = "has characters that cannot be sent in a header";
         let mut value = value.map_err(|_| Refusal::field(&format!("credentials.{name}"), rule))?;
         value.set_sensitive(true);
@@ -145,10 +167,14 @@ impl Call {
 }
 
 impl Problem {
-    /// Describes a problem.
+    /// Describes a problem, of a long message only its beginning.
     #[expect(clippy::needless_pass_by_value, reason = "codes are numbers and short texts")]
     pub(crate) fn new(code: impl ToString, message: impl Into<String>) -> Self {
-        Self { code: code.to_string(), message: message.into() }
+        let mut message: String = message.into();
+        if let Some((end, _)) = message.char_indices().nth(PROBLEM_LIMIT) {
+            message.truncate(end);
+        }
+        Self { code: code.to_string(), message }
     }
 }
 
@@ -162,8 +188,74 @@ impl Verdict {
     }
 }
 
+/// The field with the message that a message is about, such as the one that it edits.
+pub(crate) const TARGET: &str = "content.target.messageId";
+
+/// Returns the id of the message that a message is about, see [`TARGET`].
+pub(crate) fn target(content: &Content) -> Result<&str, Refusal> {
+    let target = content.target.as_ref().ok_or_else(|| Refusal::missing_field("content.target"))?;
+    Ok(&target.message_id)
+}
+
+/// Returns the reaction that a message is.
+pub(crate) fn reaction(content: &Content) -> Result<&Reaction, Refusal> {
+    content.reaction.as_ref().ok_or_else(|| Refusal::missing_field("content.reaction"))
+}
+
+/// Returns the files of a message, each with the field that it is in: the attachments, or else the one.
+pub(crate) fn files(content: &Content) -> impl Iterator<Item = (String, &Media)> {
+    let one = content.media.iter().filter(|_| content.attachments.is_empty());
+    let one = one.map(|file| ("content.media".to_owned(), file));
+    let several = content.attachments.iter().enumerate();
+    several.map(|(at, file)| (format!("content.attachments[{at}]"), file)).chain(one)
+}
+
+/// Checks that a text has at most so many characters.
+pub(crate) fn limited<'a>(field: &str, text: &'a str, limit: usize) -> Result<&'a str, Refusal> {
+    match text.chars().count() <= limit {
+        true => Ok(text),
+        false => Err(Refusal::field(field, format!("must have at most {limit} characters"))),
+    }
+}
+
 /// Reads `Retry-After`, of which only the form in seconds is used by these platforms.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<f64>().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_call_shows_its_method_and_the_names_of_its_headers_alone() {
+        let call = Call::post("https://api.test/bot1:hush/sendMessage", &json!({"password": "hush"}));
+        let credentials = Credentials::parse(json!({"token": "hush"})).unwrap();
+        let access = Access { api_url: "https://api.test", credentials: &credentials };
+        let call = call.authorized("Bearer", &access, "token").unwrap();
+        let call = call.header(HeaderName::from_static("x-key"), HeaderValue::from_static("hush"));
+        assert!(call.headers[AUTHORIZATION].is_sensitive());
+        let shown = format!("{call:?} {call:#?}");
+        assert!(["POST", "authorization", "x-key"].iter().all(|part| shown.contains(part)), "{shown}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn a_problem_is_told_in_so_many_characters() {
+        let check = |message: &str, expected: &str| assert_eq!(Problem::new(1, message).message, expected);
+        check("short", "short");
+        check(&"\u{e9}".repeat(PROBLEM_LIMIT), &"\u{e9}".repeat(PROBLEM_LIMIT));
+        check(&"\u{e9}".repeat(PROBLEM_LIMIT + 1), &"\u{e9}".repeat(PROBLEM_LIMIT));
+    }
+
+    #[test]
+    fn a_message_does_not_show_the_secret_that_it_is_answered_with() {
+        let message = json!({"to": {"id": "42"}, "content": {"text": "hello"}, "threadId": "t"});
+        let message: Outgoing = serde_json::from_value(message).unwrap();
+        let shown = format!("{:?}", Outgoing { reply_token: Some("hush".to_owned()), ..message });
+        assert!(["42", "hello", "\"t\""].iter().all(|part| shown.contains(part)), "{shown}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
 }

@@ -10,7 +10,7 @@ use self::send::snowflake;
 use super::Platform;
 use super::chat::Chat;
 use super::reading::{Inbound, Reading};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{CHAT, Credential, Spec, VERIFY_TOKEN};
 use crate::channel::credentials::Credentials;
 use crate::signature::recipe::Recipe;
 use crate::signature::{Delivery, Unverified, Verifier};
@@ -24,15 +24,7 @@ static SPEC: Spec = Spec {
     name: "discord",
     title: "Discord applications",
     version: "v10",
-    capabilities: &[
-        Capability::ReceiveEvent,
-        Capability::ReceiveMessage,
-        Capability::WebhookValidation,
-        Capability::WebhookVerification,
-        Capability::SendMessage,
-        Capability::HealthCheck,
-        Capability::CredentialValidation,
-    ],
+    capabilities: CHAT,
     credentials: &[
         Credential::always("publicKey", "The public key on the page `General Information` of the application."),
         Credential::to_send("botToken", "The token on the page `Bot` of the application."),

@@ -4,7 +4,7 @@ use serde_json::Value;
 use shared::Refusal;
 
 use super::reading::{Inbound, Reading};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 use super::{Platform, delivery_key, header_text};
 use crate::channel::credentials::Credentials;
 use crate::payload::{self, Form};
@@ -17,7 +17,7 @@ static SPEC: Spec = Spec {
     name: "github",
     title: "GitHub webhooks",
     version: "2022-11-28",
-    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    capabilities: SOURCE,
     credentials: &[Credential::always("secret", "The secret in the settings of the webhook."), VERIFY_TOKEN],
     content_types: &["application/json", "application/x-www-form-urlencoded"],
 };
@@ -48,8 +48,8 @@ impl Platform for GitHub {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::sample::{check_every_bit, check_misses, sendable_headers};
     use crate::signature::{Delivery, Unverified};
-    use http::{HeaderMap, HeaderValue};
     use jiff::Timestamp;
     use serde_json::json;
 
@@ -59,35 +59,19 @@ mod tests {
     fn verify(signature: &[u8], body: &[u8]) -> Option<Result<(), Unverified>> {
         let credentials = Credentials::parse(json!({"secret": "It's a Secret to Everybody"})).unwrap();
         let verifier = GitHub.verifier(&credentials, None).unwrap();
-        let value = HeaderValue::from_bytes(signature).ok()?;
-        let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-hub-signature-256"), value)]);
+        let headers = sendable_headers(&[("x-hub-signature-256", signature)])?;
         Some(verifier(&Delivery { headers: &headers, body, url: "", now: Timestamp::UNIX_EPOCH }))
     }
 
     #[test]
     fn the_published_vector_verifies_and_no_bit_of_it_can_change() {
-        assert_eq!(verify(SIGNATURE, BODY), Some(Ok(())));
-        let flip = |text: &[u8], at: usize| {
-            let mut flipped = text.to_vec();
-            flipped[at / 8] ^= 1 << (at % 8);
-            flipped
-        };
-        for at in 0..SIGNATURE.len() * 8 {
-            assert_ne!(verify(&flip(SIGNATURE, at), BODY), Some(Ok(())), "bit {at}");
-        }
-        for at in 0..BODY.len() * 8 {
-            assert_eq!(verify(SIGNATURE, &flip(BODY, at)), Some(Err(Unverified::Mismatch)), "bit {at}");
-        }
+        check_every_bit(SIGNATURE, BODY, verify);
     }
 
     #[test]
     fn a_secret_is_needed_and_nothing_else() {
-        let check = |credentials: Value, field: &str| {
-            let refusal = SPEC.check(&Credentials::parse(credentials).unwrap()).unwrap_err();
-            assert!(refusal.message.contains(field), "{}", refusal.message);
-        };
-        check(json!({}), "`credentials.secret`");
-        check(json!({"secret": ""}), "`credentials.secret`");
-        check(json!({"secret": "x", "sercet": "x"}), "`credentials.sercet`");
+        check_misses(&GitHub, json!({}), "`credentials.secret`");
+        check_misses(&GitHub, json!({"secret": ""}), "`credentials.secret`");
+        check_misses(&GitHub, json!({"secret": "x", "sercet": "x"}), "`credentials.sercet`");
     }
 }

@@ -3,7 +3,7 @@
 use shared::Refusal;
 
 use super::reading::{Inbound, Key, Reading};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 use super::{Platform, delivery_key};
 use crate::channel::credentials::Credentials;
 use crate::signature::Verifier;
@@ -15,7 +15,7 @@ static SPEC: Spec = Spec {
     name: "hmac",
     title: "Any sender with a shared secret",
     version: "1",
-    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    capabilities: SOURCE,
     credentials: &[Credential::always("secret", "The secret that the sender signs with."), VERIFY_TOKEN],
     content_types: &["application/json"],
 };

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use shared::Refusal;
 
 use super::reading::{Inbound, Reading};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 use super::{Platform, delivery_key, header_text};
 use crate::channel::credentials::Credentials;
 use crate::signature::mac::Encoding;
@@ -22,7 +22,7 @@ static SPEC: Spec = Spec {
     name: "shopify",
     title: "Shopify webhooks",
     version: "1",
-    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    capabilities: SOURCE,
     credentials: &[
         Credential::always("secret", "The client secret of the app, or the signing key below a shop's webhooks."),
         VERIFY_TOKEN,

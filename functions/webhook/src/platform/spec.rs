@@ -68,6 +68,20 @@ pub(crate) enum Capability {
     CredentialValidation,
 }
 
+/// What can be done with a source of signed webhooks.
+pub(crate) const SOURCE: &[Capability] = &[Capability::ReceiveEvent, Capability::WebhookValidation];
+
+/// What can be done with a platform for chats that asks whether the URL is ours, and tells nothing of what it was sent.
+pub(crate) const CHAT: &[Capability] = &[
+    Capability::ReceiveEvent,
+    Capability::ReceiveMessage,
+    Capability::WebhookValidation,
+    Capability::WebhookVerification,
+    Capability::SendMessage,
+    Capability::HealthCheck,
+    Capability::CredentialValidation,
+];
+
 /// The token of the handshake on GET, which every signed channel may have.
 pub(crate) const VERIFY_TOKEN: Credential = Credential {
     name: "verifyToken",

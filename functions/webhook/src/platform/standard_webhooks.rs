@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use shared::Refusal;
 
 use super::reading::{Inbound, Reading, members, text};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 use super::{Platform, delivery_key};
 use crate::channel::credentials::Credentials;
 use crate::signature::mac::Encoding;
@@ -23,7 +23,7 @@ static SPEC: Spec = Spec {
     name: "standard-webhooks",
     title: "Standard Webhooks",
     version: "1.0.0",
-    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    capabilities: SOURCE,
     credentials: &[
         Credential::optional("secret", "The sender's `whsec_` secret, for `v1` signatures; this or `publicKey`."),
         Credential::optional("publicKey", "The sender's `whpk_` public key, for `v1a` signatures."),

@@ -6,7 +6,7 @@ use shared::Refusal;
 
 use super::Platform;
 use super::reading::{Inbound, Key, Reading, members, text};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 use crate::channel::credentials::Credentials;
 use crate::signature::mac::{self, Algorithm, Encoding};
 use crate::signature::recipe::{DEFAULT_TOLERANCE_S, Recipe, SecretEncoding};
@@ -20,7 +20,7 @@ static SPEC: Spec = Spec {
     name: "stripe",
     title: "Stripe webhooks",
     version: "1",
-    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    capabilities: SOURCE,
     credentials: &[
         Credential::always("secret", "The signing secret of the webhook endpoint, with its `whsec_`."),
         VERIFY_TOKEN,

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use shared::Refusal;
 
 use super::reading::{Inbound, Reading, Reply, members, text};
-use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
+use super::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 use super::{Platform, delivery_key};
 use crate::channel::credentials::Credentials;
 use crate::payload::{ContentType, Form};
@@ -31,7 +31,7 @@ static SPEC: Spec = Spec {
     name: "twilio",
     title: "Twilio webhooks",
     version: "2010-04-01",
-    capabilities: &[Capability::ReceiveEvent, Capability::WebhookValidation],
+    capabilities: SOURCE,
     credentials: &[
         Credential::always("authToken", "The auth token of the account, as the console shows it."),
         VERIFY_TOKEN,

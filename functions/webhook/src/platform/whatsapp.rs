@@ -1,18 +1,12 @@
 //! WhatsApp Cloud API: HMAC-SHA-256 of the body with the app's secret, many messages and statuses in one webhook.
 
-mod answer;
-mod content;
-mod fields;
 mod normalise;
 mod send;
-mod status;
 
-use serde_json::{Map, Value};
 use shared::Refusal;
-use shared::outbound::Response;
 
 use super::Platform;
-use super::chat::{Access, Call, Chat, Outgoing, Problem, Verdict};
+use super::chat::Chat;
 use super::reading::{Inbound, Reading};
 use super::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
 use crate::channel::credentials::Credentials;
@@ -67,39 +61,6 @@ impl Platform for WhatsApp {
     fn chat(&self) -> Option<&dyn Chat> {
         Some(self)
     }
-}
-
-impl Chat for WhatsApp {
-    fn api_url(&self) -> &'static str {
-        "https://graph.facebook.com/v23.0"
-    }
-
-    fn sending(&self, access: &Access<'_>, message: &Outgoing) -> Result<Call, Refusal> {
-        let url = format!("{}/messages", phone_number_url(access)?);
-        authorized(access, Call::post(url, &send::body(message)?))
-    }
-
-    fn sent(&self, answer: &Response) -> Verdict {
-        answer::verdict(answer)
-    }
-
-    /// The phone number tells its name and quality to those who may send from it.
-    fn asking(&self, access: &Access<'_>) -> Result<Call, Refusal> {
-        let url = phone_number_url(access)?;
-        authorized(access, Call::get(format!("{url}?fields=display_phone_number,verified_name,quality_rating")))
-    }
-
-    fn asked(&self, answer: &Response) -> Result<Map<String, Value>, Problem> {
-        answer::details(answer)
-    }
-}
-
-fn phone_number_url(access: &Access<'_>) -> Result<String, Refusal> {
-    Ok(format!("{}/{}", access.api_url, path_segment(access.credentials.required(PHONE_NUMBER_ID)?)?))
-}
-
-fn authorized(access: &Access<'_>, call: Call) -> Result<Call, Refusal> {
-    call.authorized("Bearer", "accessToken", access.credentials.required("accessToken")?)
 }
 
 /// Checks the id of a phone number, which becomes a part of a path.

@@ -152,14 +152,14 @@ mod tests {
     use crate::message::ContentKind;
     use serde_json::{Value, json};
 
-    fn outgoing(body: Value) -> Result<Outgoing, Refusal> {
+    fn outgoing(body: &Value) -> Result<Outgoing, Refusal> {
         shared::http::read_json::<SendBody>(body.to_string().as_bytes())?.outgoing("id".to_owned())
     }
 
     #[test]
     fn a_message_is_said_in_short_and_at_length() {
         let check = |body: Value| {
-            let outgoing = outgoing(body.clone()).unwrap_or_else(|refusal| panic!("{body}: {}", refusal.message));
+            let outgoing = outgoing(&body).unwrap_or_else(|refusal| panic!("{body}: {}", refusal.message));
             assert_eq!((outgoing.to.id.as_str(), outgoing.content), ("42", Content::text("hello")), "{body}");
         };
         check(json!({"to": "42", "content": "hello"}));
@@ -179,7 +179,7 @@ mod tests {
             "to": "42", "content": {"type": "REACTION", "reaction": {"emoji": "x"}, "target": {"messageId": "m"}},
             "replyTo": {"messageId": "r"}, "threadId": "t",
         });
-        let outgoing = outgoing(body).unwrap();
+        let outgoing = outgoing(&body).unwrap();
         assert_eq!(outgoing.content.kind, ContentKind::Reaction);
         assert_eq!(outgoing.reply_to.map(|reply_to| reply_to.message_id).as_deref(), Some("r"));
         assert_eq!(outgoing.thread_id.as_deref(), Some("t"));
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_wrong_is_named() {
         let check = |body: Value, field: &str| {
-            let refusal = outgoing(body.clone()).unwrap_err();
+            let refusal = outgoing(&body).unwrap_err();
             assert!(refusal.status == 400 && refusal.message.contains(field), "{body}: {}", refusal.message);
         };
         check(json!({}), "`to`");

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use shared::Refusal;
 
 use self::wire::{Event, Interaction};
+use super::SPEC;
 use crate::message::{Content, NormalizedMessage, Party, Reference};
 use crate::platform::reading::{Inbound, Key, News, Reading, Reply, Unreadable, What};
 
@@ -128,7 +129,7 @@ fn normalised(id: &str, interaction: &Interaction<'_>, said: Said) -> Result<Nor
         content: said.content,
         reply_to: said.reply_to,
         timestamp,
-        platform: "discord".to_owned(),
+        platform: SPEC.name.to_owned(),
         metadata: metadata.map(|(name, value)| (name.to_owned(), Value::String(value))).collect(),
     })
 }

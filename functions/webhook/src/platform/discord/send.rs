@@ -12,7 +12,7 @@ use shared::outbound::Response;
 
 use super::Discord;
 use crate::message::{Content, ContentKind};
-use crate::platform::chat::{Access, Call, Chat, Outgoing, Problem, Verdict};
+use crate::platform::chat::{self, Access, Call, Chat, Outgoing, Problem, TARGET, Verdict};
 
 const API_URL: &str = "https://discord.com/api/v10";
 /// Discord blocks callers that do not say who they are in this form.
@@ -86,7 +86,7 @@ fn posting(access: &Access<'_>, message: &Outgoing) -> Result<Call, Refusal> {
 
 fn reacting(access: &Access<'_>, message: &Outgoing) -> Result<Call, Refusal> {
     let content = &message.content;
-    let reaction = content.reaction.as_ref().ok_or_else(|| Refusal::missing_field("content.reaction"))?;
+    let reaction = chat::reaction(content)?;
     let emoji = reaction.emoji.as_deref().ok_or_else(|| Refusal::missing_field("content.reaction.emoji"))?;
     if emoji.is_ascii() && !is_custom_emoji(emoji) {
         return Err(Refusal::field("content.reaction.emoji", "must be an emoji, or `name:id` of a custom one"));
@@ -135,7 +135,7 @@ fn signed(access: &Access<'_>, message: &Outgoing, call: Call) -> Result<Call, R
 }
 
 fn as_bot(access: &Access<'_>, call: Call) -> Result<Call, Refusal> {
-    introduced(call).authorized("Bot", "botToken", access.credentials.required("botToken")?)
+    introduced(call).authorized("Bot", access, "botToken")
 }
 
 fn introduced(call: Call) -> Call {
@@ -143,8 +143,7 @@ fn introduced(call: Call) -> Call {
 }
 
 fn target(content: &Content) -> Result<&str, Refusal> {
-    let target = content.target.as_ref().ok_or_else(|| Refusal::missing_field("content.target"))?;
-    snowflake("content.target.messageId", &target.message_id)
+    snowflake(TARGET, chat::target(content)?)
 }
 
 /// Checks an id of Discord, which then can stand in a path.

@@ -1,8 +1,8 @@
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
-use crate::platform::tests::{event, flips, headers};
+use crate::platform::sample::{check_misses, event, flips, headers, sendable_headers};
 
 /// Of shopify-api-ruby's tests.
 const SECRET: &str = "API_SECRET_KEY";
@@ -23,8 +23,7 @@ fn the_vector_verifies_in_both_spellings_and_no_bit_of_it_can_change() {
             assert_eq!(verify(&right, &body), Err(Unverified::Mismatch));
         }
         for flipped in flips(PROOF.as_bytes()) {
-            let Ok(value) = http::HeaderValue::from_bytes(&flipped) else { continue };
-            let headers = HeaderMap::from_iter([(http::HeaderName::from_static(name), value)]);
+            let Some(headers) = sendable_headers(&[(name, &flipped)]) else { continue };
             assert!(verify(&headers, BODY).is_err(), "{}", String::from_utf8_lossy(&flipped));
         }
     }
@@ -59,10 +58,6 @@ fn an_event_has_its_topic_and_the_id_of_its_webhook() {
 
 #[test]
 fn a_secret_is_needed() {
-    let check = |credentials: Value, field: &str| {
-        let refusal = SPEC.check(&Credentials::parse(credentials).unwrap()).unwrap_err();
-        assert!(refusal.message.contains(field), "{}", refusal.message);
-    };
-    check(json!({}), "`credentials.secret`");
-    check(json!({"secret": "x", "clientSecret": "x"}), "`credentials.clientSecret`");
+    check_misses(&Shopify, json!({}), "`credentials.secret`");
+    check_misses(&Shopify, json!({"secret": "x", "clientSecret": "x"}), "`credentials.clientSecret`");
 }

@@ -1,14 +1,17 @@
 //! Messages out, by the Web API: a method for each kind, and answers that say `ok: false` with status 200.
 
+mod body;
+
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::Refusal;
 use shared::outbound::Response;
 
-use super::{Slack, block, milliseconds};
+use super::Slack;
+use super::normalise::milliseconds;
 use crate::message::{Content, ContentKind};
-use crate::platform::chat::{Access, Call, Chat, Outgoing, Problem, Verdict, retry_after};
+use crate::platform::chat::{self, Access, Call, Chat, Outgoing, Problem, TARGET, Verdict, retry_after};
 
 /// Errors that mean the same call may succeed later.
 const PASSING: [&str; 8] = [
@@ -115,8 +118,7 @@ fn scopes(headers: &HeaderMap) -> Option<Value> {
 }
 
 fn call(access: &Access<'_>, method: &str, body: &Value) -> Result<Call, Refusal> {
-    let token = access.credentials.required("botToken")?;
-    Call::post(format!("{}/{method}", access.api_url), body).authorized("Bearer", "botToken", token)
+    Call::post(format!("{}/{method}", access.api_url), body).authorized("Bearer", access, "botToken")
 }
 
 /// Returns the method and the body that send a message.
@@ -128,12 +130,12 @@ fn request(message: &Outgoing) -> Result<(&'static str, Map<String, Value>), Ref
     let mut body = Map::from_iter([("channel".to_owned(), message.to.id.clone().into())]);
     let method = match content.kind {
         ContentKind::Text | ContentKind::File | ContentKind::Location | ContentKind::Contacts => {
-            body.extend(block::body(content)?);
+            body.extend(body::of(content)?);
             body.extend(thread(message)?.map(|ts| ("thread_ts".to_owned(), ts.into())));
             "chat.postMessage"
         }
         ContentKind::Edit => {
-            body.extend(block::body(content)?);
+            body.extend(body::of(content)?);
             body.insert("ts".to_owned(), target(content)?.into());
             "chat.update"
         }
@@ -169,8 +171,7 @@ fn thread(message: &Outgoing) -> Result<Option<&str>, Refusal> {
 }
 
 fn target(content: &Content) -> Result<&str, Refusal> {
-    let target = content.target.as_ref().ok_or_else(|| Refusal::missing_field("content.target"))?;
-    time("content.target.messageId", &target.message_id)
+    time(TARGET, chat::target(content)?)
 }
 
 /// Messages are known by their time.
@@ -181,7 +182,7 @@ fn time<'a>(field: &str, ts: &'a str) -> Result<&'a str, Refusal> {
 }
 
 fn reaction(content: &Content) -> Result<(&'static str, &str), Refusal> {
-    let reaction = content.reaction.as_ref().ok_or_else(|| Refusal::missing_field("content.reaction"))?;
+    let reaction = chat::reaction(content)?;
     let emoji = reaction.emoji.as_deref().ok_or_else(|| Refusal::missing_field("content.reaction.emoji"))?;
     // The same emoji is written with and without the mark that asks for its colourful form.
     let plain = emoji.trim_matches(':').trim_end_matches('\u{fe0f}');

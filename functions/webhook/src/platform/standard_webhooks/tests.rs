@@ -1,10 +1,9 @@
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use http::HeaderMap;
-
 use super::*;
+use crate::platform::sample::{check_refuses, flips, headers};
 
 /// A published vector; the Ed25519 one is of Svix's test suite.
 struct Vector {
@@ -53,18 +52,8 @@ impl Vector {
 
     fn headers(&self) -> HeaderMap {
         let timestamp = self.timestamp_s.to_string();
-        let pairs = [(ID, self.id), (TIMESTAMP, timestamp.as_str()), (SIGNATURE, self.signature)];
-        pairs.map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).into_iter().collect()
+        headers(&[(ID, self.id), (TIMESTAMP, &timestamp), (SIGNATURE, self.signature)])
     }
-}
-
-/// Every text that differs from another in one bit.
-fn flips(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    (0..text.len() * 8).map(|at| {
-        let mut flipped = text.to_vec();
-        flipped[at / 8] ^= 1 << (at % 8);
-        flipped
-    })
 }
 
 #[test]
@@ -130,12 +119,7 @@ fn a_channel_can_have_both_kinds_of_keys() {
 
 #[test]
 fn unusable_credentials_are_refused_by_field() {
-    let check = |credentials: Value, field: &str| {
-        let credentials = Credentials::parse(credentials).unwrap();
-        let refusal = SPEC.check(&credentials).and_then(|()| StandardWebhooks.verifier(&credentials, None).map(|_| ()));
-        let refusal = refusal.unwrap_err();
-        assert!(refusal.message.contains(field), "{}", refusal.message);
-    };
+    let check = |given: Value, field: &str| check_refuses(&StandardWebhooks, given, field);
     check(json!({}), "`credentials.secret`");
     check(json!({"secret": ""}), "`credentials.secret`");
     check(json!({"secret": "whsec_"}), "`credentials.secret`");

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 
 use self::wire::{CallbackQuery, Message, MessageReaction, Origin};
+use super::SPEC;
 use crate::message::{Choice, Content, ContentKind, NormalizedMessage, Reaction, Reference};
 use crate::platform::reading::{Inbound, Key, News, Reading, Unreadable, What};
 
@@ -155,7 +156,7 @@ fn base(id: String, origin: &Origin, timestamp: i64) -> NormalizedMessage {
         content: Content::default(),
         reply_to: None,
         timestamp,
-        platform: "telegram".to_owned(),
+        platform: SPEC.name.to_owned(),
         metadata: Map::new(),
     }
 }

@@ -4,11 +4,12 @@ mod arbitrary;
 mod read;
 mod send;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::platform::sample::{check_refuses, flips, sendable_headers};
 use crate::signature::Delivery;
 
 const SECRET: &str = "Correct_horse-battery_staple-42";
@@ -19,10 +20,8 @@ fn credentials(value: Value) -> Credentials {
 
 fn verify(tokens: &[&[u8]]) -> Option<Result<(), Unverified>> {
     let verifier = Telegram.verifier(&credentials(json!({"secretToken": SECRET})), None).unwrap();
-    let mut headers = HeaderMap::new();
-    for token in tokens {
-        headers.append(HeaderName::from_static(TOKEN), HeaderValue::from_bytes(token).ok()?);
-    }
+    let pairs: Vec<_> = tokens.iter().map(|token| (TOKEN, token)).collect();
+    let headers = sendable_headers(&pairs)?;
     Some(verifier(&Delivery { headers: &headers, body: b"{}", url: "", now: Timestamp::UNIX_EPOCH }))
 }
 
@@ -30,10 +29,8 @@ fn verify(tokens: &[&[u8]]) -> Option<Result<(), Unverified>> {
 fn the_token_is_right_and_no_bit_of_it_can_change() {
     let secret = SECRET.as_bytes();
     assert_eq!(verify(&[secret]), Some(Ok(())));
-    for at in 0..secret.len() * 8 {
-        let mut flipped = secret.to_vec();
-        flipped[at / 8] ^= 1 << (at % 8);
-        assert_ne!(verify(&[&flipped]), Some(Ok(())), "bit {at}");
+    for flipped in flips(secret) {
+        assert_ne!(verify(&[&flipped]), Some(Ok(())), "{flipped:?}");
     }
     assert_eq!(verify(&[&secret[1..]]), Some(Err(Unverified::Mismatch)));
 }
@@ -48,12 +45,7 @@ fn the_token_is_there_exactly_once() {
 
 #[test]
 fn credentials_are_what_telegram_takes() {
-    let check = |value: Value, field: &str| {
-        let credentials = credentials(value);
-        let refusal = SPEC.check(&credentials).and_then(|()| Telegram.verifier(&credentials, None).map(|_| ()));
-        let message = refusal.unwrap_err().message;
-        assert!(message.contains(field) && !message.contains("hush"), "{message}");
-    };
+    let check = |given: Value, field: &str| check_refuses(&Telegram, given, field);
     check(json!({}), "`credentials.secretToken`");
     check(json!({"secretToken": ""}), "`credentials.secretToken`");
     check(json!({"secretToken": "hush hush"}), "`credentials.secretToken`");

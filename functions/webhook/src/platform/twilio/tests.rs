@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::platform::tests::{event, flips, headers};
+use crate::platform::sample::{check_misses, event, flips, headers};
 
 /// A vector of twilio-python's tests, for the auth token `12345`.
 struct Vector {
@@ -190,12 +190,8 @@ fn a_form_is_answered_with_instructions_to_do_nothing() {
 
 #[test]
 fn the_auth_token_is_needed() {
-    let check = |credentials: Value, field: &str| {
-        let refusal = SPEC.check(&Credentials::parse(credentials).unwrap()).unwrap_err();
-        assert!(refusal.message.contains(field), "{}", refusal.message);
-    };
-    check(json!({}), "`credentials.authToken`");
-    check(json!({"authToken": "x", "accountSid": "x"}), "`credentials.accountSid`");
+    check_misses(&Twilio, json!({}), "`credentials.authToken`");
+    check_misses(&Twilio, json!({"authToken": "x", "accountSid": "x"}), "`credentials.accountSid`");
 }
 
 proptest! {

@@ -1,5 +1,9 @@
 //! From a webhook to news: its entries, their changes, and the messages and statuses in those.
 
+mod content;
+mod fields;
+mod status;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -9,8 +13,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use shared::Refusal;
 
-use super::fields::Fields;
-use super::{SPEC, content, status};
+use self::fields::Fields;
+use super::SPEC;
 use crate::message::{NormalizedMessage, Party, Reference};
 use crate::platform::reading::{Inbound, Key, News, Reading, Unreadable, What};
 
@@ -25,8 +29,8 @@ struct Webhook<'a> {
 
 /// The phone number of ours that a change is about, and the names of those who wrote to it.
 #[derive(Default)]
-pub(super) struct Line {
-    pub(super) phone_number_id: Option<String>,
+struct Line {
+    phone_number_id: Option<String>,
     display_phone_number: Option<String>,
     contacts: HashMap<String, Contact>,
 }

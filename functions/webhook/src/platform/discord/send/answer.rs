@@ -7,9 +7,6 @@ use shared::outbound::Response;
 
 use crate::platform::chat::{Problem, Verdict};
 
-/// The longest explanation that is handed on, in characters.
-const EXPLANATION_LIMIT: usize = 1_000;
-
 /// Success is any 2xx, with the message where there is one.
 pub(super) fn sent(answer: &Response) -> Verdict {
     let body = read(answer);
@@ -52,7 +49,7 @@ fn problem(answer: &Response, body: &Value) -> Problem {
     };
     let mut explanation = message.to_owned();
     explain(&body["errors"], "", &mut explanation);
-    Problem::new(code, explanation.chars().take(EXPLANATION_LIMIT).collect::<String>())
+    Problem::new(code, explanation)
 }
 
 /// Adds what is wrong with each field: errors are lists called `_errors` in a tree that has the shape of the request.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use shared::Refusal;
 
-use crate::message::{Button, ChoiceList, Content, ContentKind, Media, MediaKind, Row};
+use crate::message::{Button, ChoiceList, Content, ContentKind, MediaKind, Row};
+use crate::platform::chat;
 
 /// The most buttons of one row.
 const ROW_LIMIT: usize = 5;
@@ -41,11 +42,10 @@ pub(super) fn of(content: &Content) -> Result<Map<String, Value>, Refusal> {
 /// Discord shows pictures from anywhere; of other files it gets the link.
 fn files(content: &Content) -> Result<(Vec<&str>, Vec<Value>), Refusal> {
     let is_file = content.kind == ContentKind::File;
-    let media = content.media.as_slice().iter().filter(|_| content.attachments.is_empty());
     let (mut links, mut embeds) = (Vec::new(), Vec::new());
-    for media in media.chain(&content.attachments) {
-        let url = url(media)?;
-        match media.kind() {
+    for (field, file) in chat::files(content) {
+        let url = file.url.as_deref().ok_or_else(|| Refusal::missing_field(&format!("{field}.url")))?;
+        match file.kind() {
             MediaKind::Image => embeds.push(json!({"image": {"url": url}})),
             _ => links.push(url),
         }
@@ -54,10 +54,6 @@ fn files(content: &Content) -> Result<(Vec<&str>, Vec<Value>), Refusal> {
         return Err(Refusal::missing_field("content.media"));
     }
     Ok((links, embeds))
-}
-
-fn url(media: &Media) -> Result<&str, Refusal> {
-    media.url.as_deref().ok_or_else(|| Refusal::missing_field("content.media.url"))
 }
 
 fn rows(content: &Content) -> Result<Vec<Value>, Refusal> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderValue, Method};
 use shared::outbound::Response;
 
 use super::*;
@@ -112,6 +112,7 @@ fn pictures_are_embedded_and_other_files_linked() {
     );
     refused(json!({"content": {"type": "FILE", "text": "x"}}), "content.media");
     refused(json!({"content": {"type": "FILE", "media": {"id": "9"}}}), "content.media.url");
+    refused(json!({"content": {"type": "FILE", "attachments": [cat, {"id": "9"}]}}), "content.attachments[1].url");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use shared::Refusal;
 
-use crate::message::{Button, Content, ContentKind, Location, Media, MediaKind, Reference};
-use crate::platform::chat::Outgoing;
+use crate::message::{Button, Content, ContentKind, Location, Media, MediaKind};
+use crate::platform::chat::{self, Outgoing, TARGET};
 
 /// The most that comes back when a button is pressed, in bytes.
 const CALLBACK_LIMIT_BYTES: usize = 64;
@@ -108,7 +108,7 @@ fn contact(content: &Content) -> Result<Method, Refusal> {
 
 /// The bot's reactions to a message are set as a whole; custom emoji are known by their number.
 fn reaction(content: &Content) -> Result<Method, Refusal> {
-    let reaction = content.reaction.as_ref().ok_or_else(|| Refusal::missing_field("content.reaction"))?;
+    let reaction = chat::reaction(content)?;
     let reactions = match (&reaction.emoji, reaction.removed) {
         (_, true) => json!([]),
         (None, false) => return Err(Refusal::missing_field("content.reaction.emoji")),
@@ -130,10 +130,8 @@ fn edit(content: &Content) -> Result<Method, Refusal> {
 }
 
 fn on_target(method: &'static str, content: &Content, body: Value) -> Result<Method, Refusal> {
-    let target = content.target.as_ref().ok_or_else(|| Refusal::missing_field("content.target"))?;
-    let Reference { message_id } = target;
     let mut body = object(body);
-    body.insert("message_id".to_owned(), number("content.target.messageId", message_id)?.into());
+    body.insert("message_id".to_owned(), number(TARGET, chat::target(content)?)?.into());
     Ok((method, body))
 }
 

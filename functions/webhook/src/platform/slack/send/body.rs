@@ -4,18 +4,21 @@ use serde_json::{Map, Value, json};
 use shared::Refusal;
 
 use crate::message::{Button, ChoiceList, Content, ContentKind, Location, Media, MediaKind};
+use crate::platform::chat::{self, limited};
 
 const TEXT_LIMIT: usize = 40_000;
 const SECTION_LIMIT: usize = 3_000;
 const LABEL_LIMIT: usize = 75;
 const BUTTON_ID_LIMIT: usize = 2_000;
 const BUTTON_LIMIT: usize = 25;
+const ALT_TEXT_LIMIT: usize = 2_000;
+const PLACEHOLDER_LIMIT: usize = 150;
 const ROW_ID_LIMIT: usize = 150;
 const ROW_LIMIT: usize = 100;
 const URL_LIMIT: usize = 3_000;
 
 /// Returns the members of the body that say what the message says.
-pub(super) fn body(content: &Content) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn of(content: &Content) -> Result<Map<String, Value>, Refusal> {
     let lines = lines(content)?;
     let text = lines.join("\n");
     limited("content.text", &text, TEXT_LIMIT)?;
@@ -29,7 +32,8 @@ pub(super) fn body(content: &Content) -> Result<Map<String, Value>, Refusal> {
         body.insert("blocks".to_owned(), section.into_iter().chain(images).chain(actions).collect());
     }
     // What notifications show and what is there where blocks cannot be.
-    let fallback = if text.is_empty() { files(content).map(name).collect::<Vec<_>>().join(", ") } else { text };
+    let names: Vec<String> = files(content).map(|(_, file)| name(file)).collect();
+    let fallback = if text.is_empty() { names.join(", ") } else { text };
     if !fallback.is_empty() {
         body.insert("text".to_owned(), fallback.into());
     }
@@ -46,8 +50,8 @@ fn lines(content: &Content) -> Result<Vec<String>, Refusal> {
             if files(content).next().is_none() {
                 return Err(Refusal::missing_field("content.media"));
             }
-            for (at, file) in files(content).enumerate().filter(|(_, file)| file.kind() != MediaKind::Image) {
-                lines.push(format!("<{}|{}>", url(content, at, file)?, escaped(&name(file))));
+            for (field, file) in files(content).filter(|(_, file)| file.kind() != MediaKind::Image) {
+                lines.push(format!("<{}|{}>", url(&field, file)?, escaped(&name(file))));
             }
         }
         ContentKind::Location => {
@@ -67,11 +71,9 @@ fn lines(content: &Content) -> Result<Vec<String>, Refusal> {
     Ok(lines)
 }
 
-/// The files of a message: all of them, or the one.
-fn files(content: &Content) -> impl Iterator<Item = &Media> {
-    let is_file = content.kind == ContentKind::File;
-    let one = content.media.iter().filter(move |_| is_file && content.attachments.is_empty());
-    content.attachments.iter().filter(move |_| is_file).chain(one)
+/// The files of a message that is one with files, each with its field.
+fn files(content: &Content) -> impl Iterator<Item = (String, &Media)> {
+    chat::files(content).filter(|_| content.kind == ContentKind::File)
 }
 
 fn name(file: &Media) -> String {
@@ -80,22 +82,20 @@ fn name(file: &Media) -> String {
 
 /// Pictures are shown; those that Slack has already are named by their ids.
 fn images(content: &Content) -> Result<Vec<Value>, Refusal> {
-    let images = files(content).enumerate().filter(|(_, file)| file.kind() == MediaKind::Image);
-    let block = |(at, file): (usize, &Media)| {
-        let alt_text: String = name(file).chars().take(BUTTON_ID_LIMIT).collect();
+    let images = files(content).filter(|(_, file)| file.kind() == MediaKind::Image);
+    let block = |(field, file): (String, &Media)| {
+        let alt_text: String = name(file).chars().take(ALT_TEXT_LIMIT).collect();
         Ok(match (&file.url, &file.id) {
             (None, Some(id)) => json!({"type": "image", "slack_file": {"id": id}, "alt_text": alt_text}),
-            _ => json!({"type": "image", "image_url": url(content, at, file)?, "alt_text": alt_text}),
+            _ => json!({"type": "image", "image_url": url(&field, file)?, "alt_text": alt_text}),
         })
     };
     images.map(block).collect()
 }
 
-fn url(content: &Content, at: usize, file: &Media) -> Result<String, Refusal> {
-    let field = match content.attachments.is_empty() {
-        true => "content.media.url".to_owned(),
-        false => format!("content.attachments[{at}].url"),
-    };
+/// Returns the URL of the file in this field.
+fn url(field: &str, file: &Media) -> Result<String, Refusal> {
+    let field = format!("{field}.url");
     let Some(url) = &file.url else {
         return Err(Refusal::field(&field, "is needed, as files are sent as links"));
     };
@@ -164,7 +164,7 @@ fn button(at: usize, button: &Button) -> Result<Value, Refusal> {
 }
 
 fn list(list: &ChoiceList) -> Result<Value, Refusal> {
-    limited("content.list.title", &list.title, ROW_ID_LIMIT)?;
+    limited("content.list.title", &list.title, PLACEHOLDER_LIMIT)?;
     if !(1..=ROW_LIMIT).contains(&list.rows.len()) {
         return Err(Refusal::field("content.list.rows", format!("must have from 1 to {ROW_LIMIT} items")));
     }
@@ -182,11 +182,4 @@ fn list(list: &ChoiceList) -> Result<Value, Refusal> {
     }
     let title = json!({"type": "plain_text", "text": list.title});
     Ok(json!({"type": "static_select", "action_id": "list", "placeholder": title, "options": options}))
-}
-
-fn limited(field: &str, text: &str, limit: usize) -> Result<(), Refusal> {
-    match text.chars().count() > limit {
-        true => Err(Refusal::field(field, format!("must have at most {limit} characters"))),
-        false => Ok(()),
-    }
 }

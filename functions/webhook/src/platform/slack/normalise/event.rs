@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use shared::Refusal;
 
-use super::{Webhook, milliseconds, object};
+use super::{SPEC, Webhook, milliseconds, object};
 use crate::message::{Content, ContentKind, Media, NormalizedMessage, Party, Reaction, Reference};
 use crate::platform::reading::{Key, News, Reading, Unreadable, What};
 
@@ -159,7 +159,7 @@ impl Envelope<'_> {
             }
             _ => Content::text(text),
         };
-        self.normalized(&placed.spot(), user, thread, content).map(Some)
+        self.normalised(&placed.spot(), user, thread, content).map(Some)
     }
 
     /// A message also changes when a link gets its preview or a thread its first answer: that is no edit.
@@ -173,7 +173,7 @@ impl Envelope<'_> {
         let (true, Some(user), Some(ts)) = (is_edit, &after.user, &after.ts) else { return Ok(None) };
         let content = Content { target: Some(reference(ts)), ..Content::text(after.text.clone().unwrap_or_default()) };
         let content = Content { kind: ContentKind::Edit, ..content };
-        self.normalized(&placed.spot(), user, Thread::of(after), content).map(Some)
+        self.normalised(&placed.spot(), user, Thread::of(after), content).map(Some)
     }
 
     /// The first message of a thread leaves a tombstone, which goes itself with the last answer: that is no news.
@@ -184,7 +184,7 @@ impl Envelope<'_> {
         let ts = placed.deleted_ts.as_ref().or(before.ts.as_ref());
         let (Some(user), Some(ts)) = (&before.user, ts) else { return Ok(None) };
         let content = Content { target: Some(reference(ts)), ..Content::of(ContentKind::Delete) };
-        self.normalized(&placed.spot(), user, Thread::of(before), content).map(Some)
+        self.normalised(&placed.spot(), user, Thread::of(before), content).map(Some)
     }
 
     fn reaction(&self, kind: &str, removed: bool) -> Result<What, String> {
@@ -199,10 +199,10 @@ impl Envelope<'_> {
             ..Content::of(ContentKind::Reaction)
         };
         let spot = Spot { channel: &channel, channel_type: None, ts: &reacted.event_ts };
-        self.normalized(&spot, &reacted.user, Thread::default(), content)
+        self.normalised(&spot, &reacted.user, Thread::default(), content)
     }
 
-    fn normalized(&self, spot: &Spot<'_>, user: &str, thread: Thread, content: Content) -> Result<What, String> {
+    fn normalised(&self, spot: &Spot<'_>, user: &str, thread: Thread, content: Content) -> Result<What, String> {
         let Spot { channel, channel_type, ts } = *spot;
         let timestamp = milliseconds(ts).ok_or_else(|| format!("`{ts}` is no time of Slack's"))?;
         let (team_id, event_id) = (self.team_id.as_deref(), self.event_id.as_deref());
@@ -215,7 +215,7 @@ impl Envelope<'_> {
             content,
             reply_to: thread.reply_to,
             timestamp,
-            platform: super::SPEC.name.to_owned(),
+            platform: SPEC.name.to_owned(),
             metadata: metadata([("teamId", team_id), ("channelType", channel_type), ("eventId", event_id)]),
         };
         Ok(What::Message { message: Box::new(message), reply_token: None })

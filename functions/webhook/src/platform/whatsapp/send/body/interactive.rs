@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use shared::Refusal;
 
-use super::{TEXT_LIMIT, short, text};
+use super::{TEXT_LIMIT, text};
 use crate::message::{Button, ChoiceList, Content, Row};
+use crate::platform::chat::limited;
 
 const BUTTON_LIMIT: usize = 3;
 const ROW_LIMIT: usize = 10;
@@ -68,7 +69,7 @@ fn rows(list: &ChoiceList) -> Result<Vec<Value>, Refusal> {
         let id = own_id(&field("id"), &row.id, ROW_ID_LIMIT, &mut ids)?;
         let mut part = json!({"id": id, "title": title(&field("title"), &row.title, ROW_TITLE_LIMIT)?});
         if let Some(description) = row.description.as_deref().filter(|text| !text.is_empty()) {
-            part["description"] = short(&field("description"), description, ROW_DESCRIPTION_LIMIT)?.into();
+            part["description"] = limited(&field("description"), description, ROW_DESCRIPTION_LIMIT)?.into();
         }
         Ok(part)
     };
@@ -78,7 +79,7 @@ fn rows(list: &ChoiceList) -> Result<Vec<Value>, Refusal> {
 fn title<'a>(field: &str, title: &'a str, limit: usize) -> Result<&'a str, Refusal> {
     match title.trim().is_empty() {
         true => Err(Refusal::field(field, "must not be empty")),
-        false => short(field, title, limit),
+        false => limited(field, title, limit),
     }
 }
 

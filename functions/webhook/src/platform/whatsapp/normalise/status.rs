@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::Line;
 use super::fields::Fields;
-use super::normalise::Line;
 use crate::message::{DeliveryStatus, StatusUpdate};
 use crate::platform::reading::{Key, News, What};
 

@@ -16,7 +16,6 @@ const TOKEN_CODE: i64 = 190;
 const PAIR_CODE: i64 = 131_056;
 /// Too many calls or messages: of the app, of the account, of the phone number, or reported as spam.
 const LATER_CODES: [i64; 5] = [4, 80_007, 130_429, 131_048, PAIR_CODE];
-const MESSAGE_LIMIT: usize = 500;
 
 #[derive(Deserialize)]
 struct Taken {
@@ -58,7 +57,7 @@ struct PhoneNumber {
 }
 
 /// Says what the answer to a message means: only an id of the message says that it was taken.
-pub(super) fn verdict(answer: &Response) -> Verdict {
+pub(super) fn sent(answer: &Response) -> Verdict {
     let taken = (answer.status == 200).then(|| serde_json::from_slice::<Taken>(&answer.body).ok()).flatten();
     let id = taken.as_ref().and_then(|taken| taken.messages.first()).filter(|message| !message.id.is_empty());
     let Some(message) = id else {
@@ -83,7 +82,7 @@ fn refused(answer: &Response) -> Verdict {
 }
 
 /// Returns what the platform tells about the phone number.
-pub(super) fn details(answer: &Response) -> Result<Map<String, Value>, Problem> {
+pub(super) fn asked(answer: &Response) -> Result<Map<String, Value>, Problem> {
     let number = (answer.status == 200).then(|| serde_json::from_slice::<PhoneNumber>(&answer.body).ok()).flatten();
     let number = number.ok_or_else(|| problem(answer, fault(answer)))?;
     let told = [
@@ -111,5 +110,5 @@ fn problem(answer: &Response, fault: Option<Fault>) -> Problem {
     }
     let details = error_data.as_ref().and_then(|data| data["details"].as_str()).map(str::to_owned);
     let parts: Vec<String> = [message, details].into_iter().flatten().filter(|text| !text.is_empty()).collect();
-    Problem::new(code, parts.join(": ").chars().take(MESSAGE_LIMIT).collect::<String>())
+    Problem::new(code, parts.join(": "))
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use shared::Refusal;
 
 use super::event::{metadata, reference};
-use super::{Webhook, milliseconds, object};
+use super::{SPEC, TIMESTAMP, Webhook, milliseconds, object};
 use crate::message::{Choice, Command, Content, ContentKind, NormalizedMessage, Party};
 use crate::platform::header_text;
 use crate::platform::reading::{Key, News, Reading, Unreadable, What};
@@ -141,7 +141,7 @@ pub(super) fn command<'a>(webhook: &Webhook<'a>) -> Result<Reading<'a>, Refusal>
         content,
         reply_to: None,
         timestamp: sent_at(webhook),
-        platform: super::SPEC.name.to_owned(),
+        platform: SPEC.name.to_owned(),
         metadata: metadata([("teamId", team_id.as_deref()), ("triggerId", Some(&trigger_id))]),
     };
     let what = What::Message { message: Box::new(message), reply_token: None };
@@ -150,7 +150,7 @@ pub(super) fn command<'a>(webhook: &Webhook<'a>) -> Result<Reading<'a>, Refusal>
 
 /// A command does not say when it was written, only the signed header says when it was sent.
 fn sent_at(webhook: &Webhook<'_>) -> i64 {
-    let header = header_text(webhook.inbound.headers, super::TIMESTAMP);
+    let header = header_text(webhook.inbound.headers, TIMESTAMP);
     header.and_then(milliseconds).unwrap_or_else(|| webhook.inbound.now.as_millisecond())
 }
 
@@ -187,7 +187,7 @@ impl Interaction<'_> {
             content,
             reply_to: message_ts.map(|ts| reference(ts)),
             timestamp,
-            platform: super::SPEC.name.to_owned(),
+            platform: SPEC.name.to_owned(),
             metadata: metadata([
                 ("teamId", team_id.map(String::as_str)),
                 ("triggerId", self.trigger_id.as_deref()),
