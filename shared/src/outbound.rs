@@ -9,6 +9,7 @@ mod connect;
 mod exchange;
 mod redirect;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub struct Outbound {
 }
 
 /// One request, with the limits of its whole exchange.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// The method of the first hop.
     pub method: Method,
@@ -46,7 +47,7 @@ pub struct Request {
 }
 
 /// The answer of the last hop.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
@@ -166,6 +167,20 @@ impl Request {
             max_response_bytes: 1024 * 1024,
             max_redirects: 10,
         }
+    }
+}
+
+/// Without the URL, the headers and the body, as each of them may hold a secret.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("method", &self.method).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// Without the URL, the headers and the body, as each of them may hold a secret.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
     }
 }
 

@@ -305,3 +305,14 @@ async fn errors_do_not_repeat_the_path_or_the_query() {
     let error = loopback().send(get(server.url("/secret?token=secret"))).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains("secret"));
 }
+
+#[test]
+fn what_is_printed_of_a_request_and_its_answer_holds_no_secret() {
+    let mut request = Request::new(Method::POST, "https://example.org/bothush/send");
+    request.headers.insert("authorization", HeaderValue::from_static("Bearer hush"));
+    request.body = "hush".into();
+    let response =
+        Response { status: 200, headers: request.headers.clone(), body: "hush".into(), url: request.url.clone() };
+    let printed = format!("{request:?} {response:?}");
+    assert!(printed.contains("POST") && printed.contains("200") && !printed.contains("hush"), "{printed}");
+}

@@ -56,8 +56,14 @@ impl<'a> Update<'a> {
             return Ok(What::Event { kind: None });
         };
         let message = match name.as_str() {
-            "message" | "channel_post" | "business_message" => written(raw)?,
-            "edited_message" | "edited_channel_post" | "edited_business_message" => edited(raw)?,
+            "message" | "channel_post" | "business_message" => match parse::<Message>(raw)? {
+                message if message.is_by_bot() => return Ok(bot_message()),
+                message => written(&message),
+            },
+            "edited_message" | "edited_channel_post" | "edited_business_message" => match parse::<Message>(raw)? {
+                message if message.is_by_bot() => return Ok(bot_message()),
+                message => edited(&message),
+            },
             "callback_query" => Some(pressed(parse(raw)?, now_ms)),
             "message_reaction" => Some(reacted(parse(raw)?, self.key())),
             _ => return Ok(What::Event { kind: Some(name.clone()) }),
@@ -69,27 +75,30 @@ impl<'a> Update<'a> {
     }
 }
 
+/// A message that a program wrote, perhaps ourselves: if it started dispatchers, two programs could talk for ever.
+fn bot_message() -> What {
+    What::Event { kind: Some("bot_message".to_owned()) }
+}
+
 fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Error> {
     serde_json::from_str(raw.get())
 }
 
 /// Reads a message; none if it says nothing that messages say, as when somebody joins a group.
-fn written(raw: &RawValue) -> Result<Option<NormalizedMessage>, serde_json::Error> {
-    let message: Message = parse(raw)?;
-    Ok(content::of(&message).map(|content| normalised(&message, content)))
+fn written(message: &Message) -> Option<NormalizedMessage> {
+    content::of(message).map(|content| normalised(message, content))
 }
 
 /// Reads a message that was changed: the whole message in its new form.
-fn edited(raw: &RawValue) -> Result<Option<NormalizedMessage>, serde_json::Error> {
-    let message: Message = parse(raw)?;
+fn edited(message: &Message) -> Option<NormalizedMessage> {
     let target = Some(Reference { message_id: message.message_id.to_string() });
-    let content = content::of(&message).map(|content| match content.kind {
+    let content = content::of(message).map(|content| match content.kind {
         // Changed, a command is no longer one that is to be carried out.
         ContentKind::Command => Content { text: message.text.clone(), ..Content::default() },
         _ => content,
     });
     let content = content.map(|content| Content { kind: ContentKind::Edit, target, ..content });
-    Ok(content.map(|content| normalised(&message, content)))
+    content.map(|content| normalised(message, content))
 }
 
 fn normalised(message: &Message, content: Content) -> NormalizedMessage {

@@ -1,6 +1,7 @@
 //! The parts of updates that are read, as Telegram writes them.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::message::Party;
@@ -60,6 +61,7 @@ pub(super) struct Message {
     pub(super) chat: Chat,
     pub(super) from: Option<User>,
     pub(super) sender_chat: Option<Chat>,
+    sender_business_bot: Option<IgnoredAny>,
     pub(super) message_thread_id: Option<i64>,
     #[serde(default)]
     pub(super) is_topic_message: bool,
@@ -81,6 +83,16 @@ pub(super) struct Message {
     pub(super) contact: Option<Value>,
 }
 
+impl Message {
+    /// Tells whether a program wrote it, as the bot itself does for a business.
+    ///
+    /// Those who speak for a chat, such as anonymous administrators, come under the names of bots but are people.
+    pub(super) fn is_by_bot(&self) -> bool {
+        let is_bot = self.from.as_ref().is_some_and(|user| user.is_bot);
+        self.sender_business_bot.is_some() || (is_bot && self.sender_chat.is_none())
+    }
+}
+
 /// Who wrote something, and where.
 pub(super) struct Origin {
     pub(super) user: Option<User>,
@@ -91,6 +103,8 @@ pub(super) struct Origin {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct User {
     id: i64,
+    #[serde(default)]
+    is_bot: bool,
     first_name: String,
     last_name: Option<String>,
     pub(super) username: Option<String>,

@@ -293,3 +293,19 @@ fn a_far_date_is_the_last_moment_there_is() {
     let read = message("message", with(&json!({"date": i64::MAX, "text": "x"})));
     assert_eq!(read["timestamp"], json!(i64::MAX));
 }
+
+#[test]
+fn what_a_program_wrote_starts_no_conversation() {
+    let update = |member: &str, rest: Value| {
+        let mut update = json!({"update_id": 10});
+        update[member] = with(&rest);
+        update
+    };
+    let bot = json!({"id": 8, "is_bot": true, "first_name": "Echo"});
+    for member in ["message", "edited_message", "business_message"] {
+        let of_bot = update(member, json!({"text": "hello", "from": bot}));
+        assert_eq!(kind(&of_bot).as_deref(), Some("bot_message"), "{of_bot}");
+        let of_ours = update(member, json!({"text": "hello", "sender_business_bot": bot}));
+        assert_eq!(kind(&of_ours).as_deref(), Some("bot_message"), "{of_ours}");
+    }
+}
