@@ -28,7 +28,10 @@ static SPEC: Spec = Spec {
     credentials: &[
         Credential::always("publicKey", "The public key on the page `General Information` of the application."),
         Credential::to_send("botToken", "The token on the page `Bot` of the application."),
-        Credential::to_send("applicationId", "The id on the page `General Information` of the application."),
+        Credential::to_send(
+            "applicationId",
+            "The id on the page `General Information` of the application, needed to answer interactions.",
+        ),
         VERIFY_TOKEN,
     ],
     content_types: &["application/json"],

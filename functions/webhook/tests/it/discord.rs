@@ -119,7 +119,7 @@ async fn each_kind_gets_the_answer_that_discord_waits_for() {
     assert_eq!((other.status, &other.body["messages"]), (200, &json!(1)));
     assert_eq!(setup.facts("discord.interaction").await.len(), 1);
     let message = &setup.facts("message.received").await[0]["content"]["message"];
-    assert_eq!(message["content"], json!({"type": "BUTTON", "choice": {"id": "yes", "title": "Yes"}}));
+    assert_eq!(message["content"], json!({"type": "BUTTON", "text": "Yes", "choice": {"id": "yes", "title": "Yes"}}));
     assert_eq!(message["replyTo"], json!({"messageId": "5"}));
 }
 

@@ -75,7 +75,7 @@ async fn a_pressed_button_and_what_is_no_message_arrive() {
 
     let messages = setup.facts("message.received").await;
     let message = &messages[0]["content"]["message"];
-    assert_eq!(message["content"], json!({"type": "BUTTON", "choice": {"id": "yes", "title": "Yes"}}));
+    assert_eq!(message["content"], json!({"type": "BUTTON", "text": "Yes", "choice": {"id": "yes", "title": "Yes"}}));
     assert_eq!((&message["replyTo"]["messageId"], &message["conversationId"]), (&json!("366"), &json!("7")));
     let events = setup.facts("telegram.my_chat_member").await;
     assert_eq!(events.len(), 1);

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use shared::Refusal;
 
-use self::wire::{CallbackQuery, Message, MessageReaction, Origin};
+use self::wire::{CallbackQuery, Message, MessageReaction, Origin, Pressed};
 use super::SPEC;
 use crate::message::{Choice, Content, ContentKind, NormalizedMessage, Reaction, Reference};
 use crate::platform::reading::{Inbound, Key, News, Reading, Unreadable, What};
@@ -106,10 +106,13 @@ fn normalised(message: &Message, content: Content) -> NormalizedMessage {
     let mut metadata = metadata(&origin);
     insert(&mut metadata, "mediaGroupId", message.media_group_id.clone());
     insert(&mut metadata, "businessConnectionId", message.business_connection_id.clone());
+    if content.kind == ContentKind::Command {
+        insert(&mut metadata, "commandBot", message.text.as_deref().and_then(content::command_bot).map(str::to_owned));
+    }
     NormalizedMessage {
         content,
         reply_to: message.reply_to().map(|id| Reference { message_id: id.to_string() }),
-        thread_id: message.message_thread_id.map(|id| id.to_string()),
+        thread_id: message.thread_id(),
         metadata,
         ..base(message.message_id.to_string(), &origin, message.date.saturating_mul(1_000))
     }
@@ -127,9 +130,9 @@ fn pressed(query: CallbackQuery, now_ms: i64) -> NormalizedMessage {
     metadata.insert("callbackQueryId".to_owned(), query.id.clone().into());
     let message = query.message.as_ref();
     NormalizedMessage {
-        content: Content { choice: Some(choice), ..Content::of(ContentKind::Button) },
+        content: Content { text: choice.title.clone(), choice: Some(choice), ..Content::of(ContentKind::Button) },
         reply_to: message.map(|message| Reference { message_id: message.message_id.to_string() }),
-        thread_id: message.and_then(|message| message.message_thread_id).map(|id| id.to_string()),
+        thread_id: message.and_then(Pressed::thread_id),
         metadata,
         ..base(query.id, &origin, now_ms)
     }

@@ -20,13 +20,16 @@ pub(super) fn said(interaction: &Interaction<'_>) -> Result<Said, serde_json::Er
             (ContentKind::List, choice(id, row, data.values))
         }
     };
-    let content = Content { choice: Some(choice), ..Content::of(kind) };
+    let content = Content { text: choice.title.clone(), choice: Some(choice), ..Content::of(kind) };
     let reply_to = message.map(|message| Reference { message_id: message.id.clone() });
     Ok(Said { content, reply_to, metadata: vec![("customId", data.custom_id)] })
 }
 
-/// Describes a choice, with what its button or row says about it.
-fn choice(id: String, described: Option<&Value>, ids: Vec<String>) -> Choice {
+/// Describes a choice, with what its button or row says about it; all ids are told only where there are several.
+fn choice(id: String, described: Option<&Value>, mut ids: Vec<String>) -> Choice {
+    if ids.len() < 2 {
+        ids.clear();
+    }
     let text = |name: &str| described.and_then(|described| described[name].as_str()).map(str::to_owned);
     Choice { id, title: text("label"), description: text("description"), ids }
 }

@@ -150,7 +150,7 @@ fn buttons_and_lists_are_read_with_their_labels() {
     };
     check(
         json!({"custom_id": "yes", "component_type": 2}),
-        json!({"type": "BUTTON", "choice": {"id": "yes", "title": "Yes"}}),
+        json!({"type": "BUTTON", "text": "Yes", "choice": {"id": "yes", "title": "Yes"}}),
         "yes",
     );
     check(
@@ -161,12 +161,17 @@ fn buttons_and_lists_are_read_with_their_labels() {
     let green = json!({"id": "green", "title": "Green", "description": "from Uji", "ids": ["green", "black"]});
     check(
         json!({"custom_id": "sorts", "component_type": 3, "values": ["green", "black"]}),
-        json!({"type": "LIST", "choice": green}),
+        json!({"type": "LIST", "text": "Green", "choice": green}),
+        "sorts",
+    );
+    check(
+        json!({"custom_id": "sorts", "component_type": 3, "values": ["black"]}),
+        json!({"type": "LIST", "text": "Black", "choice": {"id": "black", "title": "Black"}}),
         "sorts",
     );
     check(
         json!({"custom_id": "users", "component_type": 5, "values": ["7"]}),
-        json!({"type": "LIST", "choice": {"id": "7", "ids": ["7"]}}),
+        json!({"type": "LIST", "choice": {"id": "7"}}),
         "users",
     );
     check(

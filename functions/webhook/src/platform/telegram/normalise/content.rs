@@ -37,6 +37,12 @@ fn command(text: &str) -> Option<Content> {
     Some(Content { text, command: Some(command), ..Content::of(ContentKind::Command) })
 }
 
+/// Returns the bot that a command is for, where it names one: `tea_bot` of `/order@tea_bot two`.
+pub(super) fn command_bot(text: &str) -> Option<&str> {
+    let command = text.split_whitespace().next()?;
+    command.split_once('@').map(|(_, bot)| bot).filter(|bot| !bot.is_empty())
+}
+
 /// Returns the file of a message; an animation comes with the same file as a document, for old bots.
 fn media(message: &Message) -> Option<Media> {
     let largest = message.photo.iter().flatten().max_by_key(|size| size.width.saturating_mul(size.height));

@@ -62,9 +62,9 @@ pub(super) struct Message {
     pub(super) from: Option<User>,
     pub(super) sender_chat: Option<Chat>,
     sender_business_bot: Option<IgnoredAny>,
-    pub(super) message_thread_id: Option<i64>,
+    message_thread_id: Option<i64>,
     #[serde(default)]
-    pub(super) is_topic_message: bool,
+    is_topic_message: bool,
     pub(super) reply_to_message: Option<MessageId>,
     pub(super) media_group_id: Option<String>,
     pub(super) business_connection_id: Option<String>,
@@ -170,7 +170,9 @@ pub(super) struct CallbackQuery {
 pub(super) struct Pressed {
     pub(super) message_id: i64,
     pub(super) chat: Chat,
-    pub(super) message_thread_id: Option<i64>,
+    message_thread_id: Option<i64>,
+    #[serde(default)]
+    is_topic_message: bool,
     reply_markup: Option<Keyboard>,
 }
 
@@ -219,6 +221,21 @@ impl Message {
         let is_topic = self.is_topic_message && self.message_thread_id == Some(id);
         (!is_topic).then_some(id)
     }
+
+    pub(super) fn thread_id(&self) -> Option<String> {
+        topic_id(self.is_topic_message, self.message_thread_id)
+    }
+}
+
+impl Pressed {
+    pub(super) fn thread_id(&self) -> Option<String> {
+        topic_id(self.is_topic_message, self.message_thread_id)
+    }
+}
+
+/// Returns the topic of a forum; Telegram numbers the answers to a message as well, but nothing can be sent to those.
+fn topic_id(is_topic_message: bool, message_thread_id: Option<i64>) -> Option<String> {
+    message_thread_id.filter(|_| is_topic_message).map(|id| id.to_string())
 }
 
 impl Origin {

@@ -125,6 +125,22 @@ fn commands_are_told_from_text() {
 }
 
 #[test]
+fn a_command_names_the_bot_that_it_is_for() {
+    let check = |text: &str, expected: Option<&str>| {
+        let read = message("message", with(&json!({"text": text})));
+        assert_eq!(read["metadata"].get("commandBot").and_then(Value::as_str), expected, "{text}");
+    };
+    check("/tea@other_bot", Some("other_bot"));
+    check("/tea@other_bot green", Some("other_bot"));
+    check("/tea", None);
+    check("/tea@", None);
+    check("/tea for me@home", None);
+    check("me@home", None);
+    let edited = with(&json!({"text": "/tea@other_bot", "edit_date": 1}));
+    assert_eq!(message("edited_message", edited)["metadata"].get("commandBot"), None);
+}
+
+#[test]
 fn groups_topics_replies_and_albums_are_told() {
     let group = json!({"id": -1_001_234_567_890_i64, "type": "supergroup", "title": "Tea", "is_forum": true});
     let in_group = |rest: Value| message("message", merged(with(&json!({"text": "hi", "chat": group})), &rest));
@@ -141,6 +157,8 @@ fn groups_topics_replies_and_albums_are_told() {
     let opening = json!({"message_id": 12, "date": 1, "chat": group, "forum_topic_created": {"name": "Green"}});
     let first = in_group(json!({"reply_to_message": opening, "message_thread_id": 12, "is_topic_message": true}));
     assert_eq!((first.get("replyTo"), &first["threadId"]), (None, &json!("12")));
+    // An answer to a message of a group without topics is numbered as well, but that is no place to write to.
+    assert_eq!(in_group(json!({"message_thread_id": 364})).get("threadId"), None);
     assert_eq!(in_group(json!({"media_group_id": "1350"}))["metadata"]["mediaGroupId"], "1350");
     let anonymous = in_group(json!({"sender_chat": group, "from": {"id": 1_087_968_824, "is_bot": true,
         "first_name": "Group"}}));
@@ -179,11 +197,12 @@ fn an_edit_is_the_message_in_its_new_form() {
 fn a_pressed_button_names_its_message() {
     let keyboard = json!({"inline_keyboard": [[{"text": "No", "callback_data": "no"}],
         [{"text": "Site", "url": "https://x.test"}, {"text": "Yes", "callback_data": "yes"}]]});
-    let below = with(&json!({"text": "Tea?", "reply_markup": keyboard, "message_thread_id": 4}));
+    let below = with(&json!({"text": "Tea?", "reply_markup": keyboard, "message_thread_id": 4,
+        "is_topic_message": true}));
     let query = json!({"id": "4382bfdwdsb323b2d9", "from": ada(), "message": below, "chat_instance": "1",
         "data": "yes"});
     let expected = merged(
-        from_ada(&json!({"type": "BUTTON", "choice": {"id": "yes", "title": "Yes"}})),
+        from_ada(&json!({"type": "BUTTON", "text": "Yes", "choice": {"id": "yes", "title": "Yes"}})),
         &json!({
             "id": "4382bfdwdsb323b2d9", "replyTo": {"messageId": "365"}, "threadId": "4", "timestamp": NOW_MS,
             "metadata": {"chatType": "private", "username": "ada", "languageCode": "en",
@@ -191,6 +210,10 @@ fn a_pressed_button_names_its_message() {
         }),
     );
     assert_eq!(message("callback_query", query.clone()), expected);
+
+    let mut outside = query.clone();
+    outside["message"]["is_topic_message"] = json!(false);
+    assert_eq!(message("callback_query", outside).get("threadId"), None);
 
     let old = json!({"message": {"message_id": 365, "date": 0, "chat": private()}});
     let of_old = message("callback_query", merged(query.clone(), &old));
