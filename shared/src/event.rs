@@ -263,6 +263,11 @@ impl StepFinished {
 }
 
 impl StepError {
+    /// The name of a failure that may be none: the outside world may have done what was asked.
+    ///
+    /// The dispatcher makes no further attempt at such a step, as that could do the same thing twice.
+    pub const OUTCOME_UNKNOWN: &'static str = "OutcomeUnknown";
+
     /// Describes a failure around the user's own code.
     pub fn invocation(name: &str, message: impl Into<String>) -> Self {
         Self { kind: Some("invocation".to_owned()), name: name.to_owned(), message: message.into() }

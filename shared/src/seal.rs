@@ -144,6 +144,12 @@ impl Seal {
         seal(&keys, self.ids.bytes(), record_id, value).map_err(Error::cannot("seal a value"))
     }
 
+    /// Opens a value that somebody else hands in; `None` if it was not sealed for the record with this id.
+    pub async fn open_if_ours(&self, record_id: &str, sealed: &Sealed) -> Result<Option<Vec<u8>>, Error> {
+        let keys = self.ring.keys_with(sealed.key_version()).await?;
+        Ok(open(&keys, record_id, sealed).ok())
+    }
+
     /// Opens a value that was sealed for the record with this id.
     pub async fn open(&self, record_id: &str, sealed: &Sealed) -> Result<Vec<u8>, Error> {
         let keys = self.ring.keys_with(sealed.key_version()).await?;

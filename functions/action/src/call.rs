@@ -92,7 +92,7 @@ impl Call {
         request.max_response_bytes = BODY_LIMIT_BYTES;
         match outbound.send(request).await {
             Ok(response) => outcome(step.clone(), &response),
-            Err(error) => StepFinished::failed(step.clone(), failure(&error)),
+            Err(error) => StepFinished::failed(step.clone(), failure(&error, self.is_safe())),
         }
     }
 }
@@ -128,12 +128,13 @@ fn output(response: &Response) -> Value {
     json!({"status": response.status, "headers": headers, "body": body})
 }
 
-fn failure(error: &OutboundError) -> StepError {
+fn failure(error: &OutboundError, is_safe: bool) -> StepError {
     let name = match error {
         OutboundError::Refused { .. } => "AddressRefused",
         OutboundError::InvalidUrl { .. } => "InvalidAction",
         OutboundError::TooLarge { .. } => "AnswerTooLarge",
-        _ if error.may_have_arrived() => "OutcomeUnknown",
+        _ if error.may_have_arrived() && is_safe => "NoAnswer",
+        _ if error.may_have_arrived() => StepError::OUTCOME_UNKNOWN,
         _ => "ConnectionFailed",
     };
     StepError::invocation(name, error.to_string())

@@ -83,7 +83,7 @@ impl Action {
             }
             if !call.is_safe() {
                 let message = "the call was interrupted; whether the server got it is not known";
-                let error = StepError::invocation("OutcomeUnknown", message);
+                let error = StepError::invocation(StepError::OUTCOME_UNKNOWN, message);
                 return self.finish(&run, StepFinished::failed(request.id.clone(), error)).await;
             }
         }

@@ -45,6 +45,10 @@ async fn serve(State(seen): State<Seen>, method: Method, uri: Uri, headers: Head
     });
     match uri.path() {
         "/missing" => (StatusCode::NOT_FOUND, "nothing here").into_response(),
+        "/broken" => {
+            let broken = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("the answer is lost")) });
+            Response::new(axum::body::Body::from_stream(broken))
+        }
         "/large" => "x".repeat(200 * 1024).into_response(),
         _ => axum::Json(json!({"ok": true})).into_response(),
     }
@@ -179,6 +183,15 @@ async fn an_answer_that_the_bus_did_not_take_is_published_by_the_redelivery() {
     world.function.invoke(command).await.unwrap();
     world.emulator.idle().await;
     assert_eq!((world.answers.lock().unwrap().len(), world.calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_lost_answer_matters_only_where_a_second_call_would() {
+    for (method, name) in [("POST", "OutcomeUnknown"), ("GET", "NoAnswer")] {
+        let world = World::new("127.0.0.0/8").await;
+        let answer = world.run(json!({"url": format!("{}/broken", world.url), "method": method})).await;
+        assert_eq!((&answer["status"], &answer["error"]["name"]), (&json!("failed"), &json!(name)), "{answer}");
+    }
 }
 
 /// Leaves the record of a call that began and whose outcome could not be written.

@@ -14,6 +14,8 @@ use crate::recent::Known;
 use crate::run::{Command, Run};
 use crate::store::{Begun, Matching, Receipt, Received};
 
+const A_DAY_S: i64 = 86_400;
+
 /// A run that starts, with its first commands.
 type Started = (Run, Vec<Command>);
 
@@ -21,7 +23,7 @@ impl App {
     /// Takes a fact: the first time it starts its runs, later it completes what a crash has left undone.
     pub(crate) async fn on_fact(&self, source: String, envelope: Envelope) -> Result<(), Error> {
         let now = self.clock.now();
-        let expires_at = self.expires_at(now);
+        let expires_at = self.kept_until(now, &envelope);
         let event = Arc::new(Event::new(envelope));
         let (received, started) = self.plan(&event, now, expires_at).await?;
         let receipt = Receipt {
@@ -76,6 +78,12 @@ impl App {
             }
         }
         sent
+    }
+
+    /// Returns when an event may be deleted, in seconds since 1970: a repetition has to find it as long as it is one.
+    pub(crate) fn kept_until(&self, now: Timestamp, envelope: &Envelope) -> i64 {
+        let window_s = i64::from(envelope.dedup_window_seconds.unwrap_or_default());
+        self.expires_at(now).max(now.as_second() + window_s + A_DAY_S)
     }
 
     /// Takes an event whose id was there before: a repetition, unless it comes after its time.

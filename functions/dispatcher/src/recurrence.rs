@@ -16,7 +16,7 @@ use crate::store::Receipt;
 /// How often a claim is tried again when another one came first.
 const ATTEMPTS: u32 = 5;
 
-/// The latest occurrence of an event.
+/// An occurrence of an event that came again after its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Occurrence {
@@ -27,24 +27,28 @@ pub(crate) struct Occurrence {
 }
 
 /// What an event is that has the id of an earlier one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Again {
     /// It repeats this occurrence.
     Repetition(EventId),
-    /// It is this very occurrence, perhaps after a crash.
-    Known(Occurrence),
+    /// It is this very occurrence, delivered again, perhaps after a crash.
+    Known(EventId),
     /// It is a new occurrence.
     New(Occurrence),
 }
 
 /// Tells a repetition of the latest occurrence from a new one.
-fn again(envelope: &Envelope, latest: &Occurrence, window: SignedDuration) -> Again {
+fn again(envelope: &Envelope, first: Timestamp, later: &[Occurrence], window: SignedDuration) -> Again {
     let Envelope { id, time, .. } = envelope;
-    if *time == latest.time && latest.event_id != *id {
-        return Again::Known(latest.clone());
+    if *time <= first {
+        return Again::Repetition(id.clone());
     }
-    if time.duration_since(latest.time) < window {
-        return Again::Repetition(latest.event_id.clone());
+    if let Some(known) = later.iter().find(|known| known.time == *time) {
+        return Again::Known(known.event_id.clone());
+    }
+    let (latest, began) = later.last().map_or((id, first), |latest| (&latest.event_id, latest.time));
+    if time.duration_since(began) < window {
+        return Again::Repetition(latest.clone());
     }
     let event_id = derived_uuid(&[id.as_str().as_bytes(), &time.as_millisecond().to_be_bytes()]);
     Again::New(Occurrence { event_id: EventId::new(event_id.to_string()), time: *time })
@@ -55,28 +59,28 @@ impl App {
     pub(crate) async fn recur(&self, source: &str, envelope: &Envelope, first: &Receipt) -> Result<bool, Error> {
         let Some(window_s) = envelope.dedup_window_seconds else { return Ok(false) };
         let window = SignedDuration::from_secs(window_s.into());
-        if envelope.time.duration_since(first.event.envelope.time) < window {
+        let began = first.event.envelope.time;
+        if envelope.time <= began || envelope.time.duration_since(began) < window {
             return Ok(false);
         }
         for _ in 0..ATTEMPTS {
-            let known = self.runs.latest(&envelope.id).await?;
-            let time = first.event.envelope.time;
-            let latest = known.clone().unwrap_or_else(|| Occurrence { event_id: envelope.id.clone(), time });
-            let occurrence = match again(envelope, &latest, window) {
+            let before = self.runs.occurrences(&envelope.id).await?;
+            let event_id = match again(envelope, began, &before, window) {
                 Again::Repetition(id) if id == envelope.id => return Ok(false),
                 Again::Repetition(id) => {
                     self.resume(&id, self.clock.now()).await?;
                     return Ok(true);
                 }
-                Again::Known(occurrence) => occurrence,
+                Again::Known(event_id) => event_id,
                 Again::New(occurrence) => {
-                    if !self.runs.set_latest(&envelope.id, &occurrence, known.as_ref(), first.expires_at).await? {
+                    let expires_at = self.kept_until(self.clock.now(), envelope);
+                    if !self.runs.add_occurrence(&envelope.id, &before, &occurrence, expires_at).await? {
                         continue;
                     }
-                    occurrence
+                    occurrence.event_id
                 }
             };
-            Box::pin(self.on_fact(source.to_owned(), renamed(envelope, occurrence.event_id))).await?;
+            Box::pin(self.on_fact(source.to_owned(), renamed(envelope, event_id))).await?;
             return Ok(true);
         }
         Err(Error::new("find the latest occurrence of an event", "other ones came first each time"))
@@ -98,24 +102,35 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
+    fn check(seconds: i64, later: &[Occurrence], window_s: i64) -> Again {
+        let id = EventId::new("e");
+        let trace = Trace::start(&id);
+        let (kind, tenant_id, content) = ("k".to_owned(), "t".to_owned(), json!({}));
+        let envelope =
+            Envelope { id, kind, tenant_id, time: at(seconds), content, trace, dedup_window_seconds: Some(0) };
+        again(&envelope, at(100), later, SignedDuration::from_secs(window_s))
+    }
+
     #[test]
     fn a_window_begins_with_each_occurrence() {
-        let envelope = |seconds| {
-            let id = EventId::new("e");
-            let trace = Trace::start(&id);
-            let kind = "k".to_owned();
-            let content = json!({});
-            let tenant_id = "t".to_owned();
-            Envelope { id, kind, tenant_id, time: at(seconds), content, trace, dedup_window_seconds: Some(10) }
-        };
-        let check = |seconds, latest: &Occurrence| again(&envelope(seconds), latest, SignedDuration::from_secs(10));
-        let first = Occurrence { event_id: EventId::new("e"), time: at(100) };
-        assert_eq!(check(109, &first), Again::Repetition(first.event_id.clone()));
-        let Again::New(second) = check(110, &first) else { panic!("the window is over") };
-        assert_ne!(second.event_id, first.event_id);
-        assert_eq!(check(110, &first), Again::New(second.clone()));
-        assert_eq!(check(110, &second), Again::Known(second.clone()));
-        assert_eq!(check(119, &second), Again::Repetition(second.event_id.clone()));
-        assert!(matches!(check(120, &second), Again::New(third) if third.event_id != second.event_id));
+        let first = Again::Repetition(EventId::new("e"));
+        assert_eq!((check(109, &[], 10), check(99, &[], 10)), (first.clone(), first));
+        let Again::New(second) = check(110, &[], 10) else { panic!("the window is over") };
+        assert_ne!(second.event_id, EventId::new("e"));
+        assert_eq!(check(110, &[], 10), Again::New(second.clone()));
+        let later = [second.clone()];
+        assert_eq!(check(110, &later, 10), Again::Known(second.event_id.clone()));
+        assert_eq!(check(119, &later, 10), Again::Repetition(second.event_id.clone()));
+        let Again::New(third) = check(120, &later, 10) else { panic!("the window is over") };
+        assert_ne!(third.event_id, second.event_id);
+        let later = [second.clone(), third.clone()];
+        assert_eq!(check(110, &later, 10), Again::Known(second.event_id), "a crash may bring it back late");
+        assert_eq!(check(115, &later, 10), Again::Repetition(third.event_id));
+    }
+
+    #[test]
+    fn without_a_window_only_the_same_delivery_is_a_repetition() {
+        assert_eq!(check(100, &[], 0), Again::Repetition(EventId::new("e")));
+        assert!(matches!(check(101, &[], 0), Again::New(_)));
     }
 }

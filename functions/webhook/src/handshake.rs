@@ -36,6 +36,8 @@ pub(crate) struct Question {
 /// Answers the question whether the URL is ours.
 #[utoipa::path(
     get, path = "/webhooks/{channelId}", tag = "webhooks",
+    description = "All three parameters are needed; `mode`, `token` or `verify_token`, and `challenge` are other names of \
+        theirs.",
     params(("channelId" = String, Path, description = "The id of the channel"), Question),
     responses(
         (status = 200, description = "The challenge", body = String, content_type = "text/plain"),

@@ -4,19 +4,8 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 
 /// A header whose name contains one of these is a secret, or proves one.
-const SECRET_WORDS: [&str; 11] = [
-    "authorization",
-    "authentication",
-    "cookie",
-    "signature",
-    "secret",
-    "token",
-    "password",
-    "credential",
-    "api-key",
-    "apikey",
-    "hmac",
-];
+const SECRET_WORDS: [&str; 10] =
+    ["auth", "cookie", "signature", "secret", "token", "password", "credential", "api-key", "apikey", "hmac"];
 
 /// Returns the headers by lower-case name without secrets and signatures; `signature` is the one that a recipe names.
 pub(crate) fn forwarded(headers: &HeaderMap, signature: Option<&str>) -> Map<String, Value> {
@@ -24,6 +13,7 @@ pub(crate) fn forwarded(headers: &HeaderMap, signature: Option<&str>) -> Map<Str
         let name = name.as_str();
         !signature.is_some_and(|signature| signature.eq_ignore_ascii_case(name))
             && !SECRET_WORDS.iter().any(|word| name.contains(word))
+            && (!name.ends_with("-key") || name == "idempotency-key")
     };
     let named = headers.keys().filter(is_public);
     named.map(|name| (name.to_string(), Value::String(joined(headers, name)))).collect()
@@ -43,12 +33,15 @@ mod tests {
 
     #[test]
     fn secrets_and_signatures_stay_behind() {
-        let pairs: [(&'static str, &[u8]); 13] = [
+        let pairs: [(&'static str, &[u8]); 16] = [
             ("content-type", b"application/json"),
             ("x-github-event", b"push"),
             ("x-repeated", b"a"),
             ("x-repeated", b"b"),
             ("x-latin", b"\xfc"),
+            ("idempotency-key", b"k"),
+            ("x-functions-key", b"hush"),
+            ("x-auth", b"hush"),
             ("authorization", b"Bearer hush"),
             ("proxy-authorization", b"Basic hush"),
             ("cookie", b"session=hush"),
@@ -64,6 +57,7 @@ mod tests {
         }
         let expected = json!({
             "content-type": "application/json", "x-github-event": "push", "x-repeated": "a, b", "x-latin": "\u{fffd}",
+            "idempotency-key": "k",
         });
         assert_eq!(Value::Object(forwarded(&headers, Some("X-Proof"))), expected);
     }

@@ -81,7 +81,7 @@ pub(crate) async fn health(
     ChannelPath(id): ChannelPath,
 ) -> Result<Json<Health>, Refusal> {
     let channel = webhook.channels.get(&id).await?.ok_or_else(|| unknown(&id))?;
-    let (chat, access) = access(&channel)?;
+    let (chat, access) = access(&channel, None)?;
     webhook.ask(chat, &access).await.map(Json)
 }
 
@@ -104,9 +104,8 @@ pub(crate) async fn validate(
 ) -> Result<Json<Validation>, Refusal> {
     let channel = webhook.channels.get(&id).await?.ok_or_else(|| unknown(&id))?;
     let candidate = candidate(&channel, &body)?;
-    let (chat, access) = access(&channel)?;
-    let credentials = candidate.as_ref().unwrap_or(access.credentials);
-    let health = webhook.ask(chat, &Access { credentials, ..access }).await?;
+    let (chat, access) = access(&channel, candidate.as_ref())?;
+    let health = webhook.ask(chat, &access).await?;
     Ok(Json(Validation { valid: health.status == HealthStatus::Healthy, health }))
 }
 

@@ -20,17 +20,17 @@ use shared::{Error, Refusal};
 use crate::Webhook;
 use crate::channel::open::OpenChannel;
 use crate::fact::{self, MessageReceived, MessageRejected, MessageStatus, Origin};
-use crate::platform::reading::{Inbound, Key, News, Reading, Reply, Unreadable, What};
+use crate::platform::reading::{Inbound, Key, NEWS_LIMIT, News, Reading, Reply, Unreadable, What};
 use crate::registry::{ChannelPath, unknown};
 use crate::signature::Delivery;
 use crate::{header, payload};
 
 /// The longest body of a webhook: what Meta sends at most, and safely below what Lambda takes as base64.
 pub(crate) const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
-/// The most things that one webhook may tell; Meta puts up to 1,000 into one.
-const NEWS_LIMIT: usize = 1_000;
 /// The longest part of a webhook that is repeated where it could not be read.
 const REJECTED_LIMIT_BYTES: usize = 64 * 1024;
+/// The longest reason, in characters; those of the JSON reader repeat what was wrong.
+const REASON_LIMIT: usize = 300;
 /// Where the ids of the events are when the body of the answer is the platform's affair.
 const EVENTS: HeaderName = HeaderName::from_static("hookyard-events");
 
@@ -135,7 +135,8 @@ impl Webhook {
                         continue;
                     }
                     let payload = news.payload.clone();
-                    let is_source = matches!(news.what, What::Event { .. });
+                    // A source tells one thing; what a chat platform tells must not keep the rest of its webhook back.
+                    let is_source = channel.platform.chat().is_none();
                     match self.entry(channel, delivery, id.clone(), news).await? {
                         Ok(entry) => {
                             published.entries.push(entry);
@@ -218,7 +219,7 @@ fn rejected(
     let id = clock::derived_uuid(&[channel.id.as_str().as_bytes(), b"rejected", &Sha256::digest(text)]);
     let content = MessageRejected {
         origin: Origin::new(&channel.id, &channel.definition, delivery.now),
-        reason: &unreadable.reason,
+        reason: &unreadable.reason.chars().take(REASON_LIMIT).collect::<String>(),
         index,
         payload: Some(&*unreadable.payload).filter(|payload| payload.get().len() <= REJECTED_LIMIT_BYTES),
     };

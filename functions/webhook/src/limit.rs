@@ -28,7 +28,7 @@ pub(crate) struct RateLimits {
 }
 
 /// So many in such a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RateLimit {
     /// How many.
@@ -79,8 +79,8 @@ impl RateLimit {
 /// Counts what channels take, and remembers which can take no more so that asking again costs nothing.
 pub(crate) struct Limits {
     counters: Counters,
-    /// Until when a channel takes no more webhooks, in seconds since 1970.
-    full: Cache<ChannelId, i64>,
+    /// Until when a channel with this limit takes no more webhooks, in seconds since 1970.
+    full: Cache<(ChannelId, RateLimit), i64>,
 }
 
 impl Limits {
@@ -94,11 +94,12 @@ impl Limits {
         let Some(limit) = channel.definition.rate_limits.ingest else {
             return Ok(());
         };
-        let is_full = self.full.get(&channel.id).is_some_and(|until_s| now.as_second() < until_s);
+        let key = (channel.id.clone(), limit);
+        let is_full = self.full.get(&key).is_some_and(|until_s| now.as_second() < until_s);
         if !is_full && self.counters.take("ingest", &channel.id, limit, now).await? {
             return Ok(());
         }
-        self.full.insert(channel.id.clone(), limit.window_start_s(now) + i64::from(limit.seconds));
+        self.full.insert(key, limit.window_start_s(now) + i64::from(limit.seconds));
         Err(too_many("webhooks", limit, now))
     }
 

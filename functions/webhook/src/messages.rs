@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::{ChannelId, Envelope};
@@ -18,6 +19,7 @@ use crate::record::{Change, LoggedMessage, Record};
 
 const DEFAULT_LIMIT: usize = 20;
 const LIMIT_LIMIT: usize = 100;
+const ID_LIMIT_BYTES: usize = 128;
 
 /// Which messages.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -25,6 +27,7 @@ const LIMIT_LIMIT: usize = 100;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// The channel.
+    #[param(required = true)]
     channel_id: Option<String>,
     /// How many, 20 unless given.
     #[param(minimum = 1, maximum = 100)]
@@ -67,12 +70,22 @@ pub(crate) async fn list(
         return Err(Refusal::field("limit", format!("must be 1 to {LIMIT_LIMIT}")));
     }
     let channel_id = ChannelId::new(channel_id.to_string());
+    if wanted.before.as_deref().is_some_and(|before| !is_position(before)) {
+        return Err(Refusal::field("before", "must be the `next` of a page"));
+    }
     // One more than asked for tells whether there is another page.
     let mut records = webhook.messages.page(&channel_id, wanted.before.as_deref(), limit + 1).await?;
     let is_last = records.len() <= limit;
     records.truncate(limit);
     let next = records.last().filter(|_| !is_last).map(|record| record.logged_at.clone());
-    Ok(Json(MessagePage { data: records.into_iter().map(Record::shown).collect(), next }))
+    let now = webhook.clock.now();
+    Ok(Json(MessagePage { data: records.into_iter().map(|record| record.shown(now)).collect(), next }))
+}
+
+/// Tells whether a text is a position in the log: a time and the id of a message.
+fn is_position(text: &str) -> bool {
+    let parts = text.split_once('~');
+    parts.is_some_and(|(time, id)| time.parse::<Timestamp>().is_ok() && !id.is_empty() && id.len() <= ID_LIMIT_BYTES)
 }
 
 impl Webhook {

@@ -40,6 +40,9 @@ pub(crate) struct Record {
     /// What came of sending it, as JSON text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
+    /// Who is sending it, so that a write whose answer was lost is recognised as one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Until when it is taken to be under way, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<i64>,
@@ -170,7 +173,7 @@ impl Record {
             id: id.to_owned(),
             channel_id: origin.channel_id,
             // Always three decimals, so that the texts have the order of the times.
-            logged_at: format!("{time:.3}#{id}"),
+            logged_at: format!("{time:.3}~{id}"),
             tenant_id: origin.tenant_id,
             platform: origin.platform,
             direction,
@@ -180,6 +183,7 @@ impl Record {
             event_id: None,
             message: String::new(),
             result: None,
+            owner: None,
             lease_until: None,
             expires_at: 0,
             version: 1,
@@ -204,9 +208,10 @@ impl Record {
         serde_json::from_str(self.result.as_deref()?).ok()
     }
 
-    /// Returns the message as the log shows it.
-    pub(crate) fn shown(self) -> LoggedMessage {
-        let (time, _) = self.logged_at.split_once('#').unwrap_or_default();
+    /// Returns the message as the log shows it at `now`; a sending that was interrupted is shown as what it is.
+    pub(crate) fn shown(self, now: Timestamp) -> LoggedMessage {
+        let is_interrupted = self.lease_until.is_some_and(|until| until <= now.as_millisecond());
+        let (time, _) = self.logged_at.split_once('~').unwrap_or_default();
         LoggedMessage {
             result: self.result(),
             logged_at: time.parse().unwrap_or_default(),
@@ -217,7 +222,7 @@ impl Record {
             tenant_id: self.tenant_id,
             platform: self.platform,
             direction: self.direction,
-            status: self.status,
+            status: if is_interrupted { MessageStatus::Unknown } else { self.status },
             history: self.history,
             message_id: self.message_id,
             event_id: self.event_id,
@@ -276,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_record_shows_when_it_was_logged() {
-        let shown = record().shown();
+        let shown = record().shown(Timestamp::UNIX_EPOCH);
         assert_eq!((shown.logged_at.to_string(), shown.message), ("1970-01-01T00:00:01Z".to_owned(), "hello".into()));
     }
 }

@@ -63,14 +63,11 @@ pub(crate) async fn create(
     let now = webhook.clock.now();
     let record =
         Record { channel_id, definition, credentials, previous: None, created_at: now, updated_at: now, version: 1 };
+    let Record { channel_id, definition, .. } = &record;
+    // First the fact and then the deed: a channel that works was announced.
+    webhook.announce(CHANNEL_REGISTERED, channel_id, definition).await?;
     if !webhook.store.create(&record).await? {
         return Err(Error::new("create a channel", "its id is taken").into());
-    }
-    let Record { channel_id, definition, .. } = &record;
-    if let Err(refusal) = webhook.announce(CHANNEL_REGISTERED, channel_id, definition).await {
-        // The client is told that there is no channel, and so there should be none.
-        webhook.store.delete(channel_id).await?;
-        return Err(refusal);
     }
     tracing::info!(%channel_id, platform = definition.platform, "channel created");
     Ok(Json(record.shown(&webhook.base_url(&headers), now)))

@@ -22,6 +22,7 @@ use shared::{Error, Refusal};
 
 use self::body::SendBody;
 use crate::Webhook;
+use crate::channel::credentials::Credentials;
 use crate::channel::open::OpenChannel;
 use crate::fact::{self, MESSAGE_FAILED, MESSAGE_SENT, MessageFailed, MessageSent, Origin};
 use crate::platform::chat::{Access, Call, Chat, Outgoing, Problem};
@@ -32,7 +33,7 @@ use crate::registry::{ChannelPath, unknown};
 pub(crate) const COMMAND: &str = "message.requested";
 /// After this long without an outcome nobody is sending the message any more; all attempts together take less.
 const LEASE: SignedDuration = SignedDuration::from_secs(35);
-const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 256;
+const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 255;
 
 /// What came of sending a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -87,14 +88,20 @@ enum Sending {
     post, path = "/channels/{channelId}/send", tag = "messages", request_body = SendBody,
     description = "Tries up to three times on timeouts, 429 and 5xx. With an `Idempotency-Key` header the same request \
         sends once and gets the same answer.",
-    params(("channelId" = String, Path, description = "The id of the channel")),
+    params(
+        ("channelId" = String, Path, description = "The id of the channel"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 bytes"),
+    ),
     responses(
         (status = 200, description = "What came of it, also where the platform refused it", body = SendResult),
-        (status = 400, description = "A field is missing or nothing that the platform takes", body = ErrorBody),
+        (status = 400, description = "A field is missing or nothing that the platform takes, or the key was used for \
+            another message", body = ErrorBody),
         (status = 401, description = "No valid token, or no permission SEND_MESSAGES", body = ErrorBody),
         (status = 404, description = "There is no such channel", body = ErrorBody),
         (status = 409, description = "A request with the same `Idempotency-Key` is being served", body = ErrorBody),
+        (status = 413, description = "The message has over 128 KB", body = ErrorBody),
         (status = 429, description = "The channel sends no more for now, see `Retry-After`", body = ErrorBody),
+        (status = 503, description = "A service behind this one does not answer, try again", body = ErrorBody),
     ),
 )]
 pub(crate) async fn send(
@@ -179,10 +186,7 @@ impl Webhook {
                 let fact = published(&channel, &record, &result, trace, self.clock.now());
                 Ok(Ok((fact, result.answer(request))))
             }
-            Sending::Refused(refusal) => {
-                let name = if refusal.retry_after_s.is_some() { "RateLimited" } else { "InvalidAction" };
-                Ok(Err(StepError::invocation(name, refusal.message)))
-            }
+            Sending::Refused(refusal) => Ok(Err(StepError::invocation("InvalidAction", refusal.message))),
             Sending::UnderWay => Err(Error::new("send a message", "another delivery of its command is sending it")),
         }
     }
@@ -199,8 +203,9 @@ impl Webhook {
             Ok(prepared) => prepared,
             Err(refusal) => return Ok(Sending::Refused(refusal)),
         };
-        if let Err(refusal) = self.limits.send(channel, now).await? {
-            return Ok(Sending::Refused(refusal));
+        let refused = self.limits.send(channel, now).await?.err();
+        if let (Some(refusal), Cause::Request { .. }) = (&refused, &cause) {
+            return Ok(Sending::Refused(refusal.clone()));
         }
         let origin = Origin::new(&channel.id, &channel.definition, now);
         let mut record = Record::sending(&outgoing.id, origin, now, &outgoing);
@@ -209,10 +214,16 @@ impl Webhook {
         if let Cause::Step(request) = cause {
             record.event_id = Some(request.id.event_id.clone());
         }
-        if !self.messages.create(&record).await? {
+        record.owner = Some(self.ids.secret());
+        if !self.messages.create(&record).await? && !self.is_ours(&record).await? {
             return Ok(Sending::UnderWay);
         }
-        let result = self.attempts(chat, &call, &outgoing.id).await;
+        // The refusal of a step is written down like any other outcome, so that its command does not send when it
+        // comes again in a better time.
+        let result = match refused {
+            Some(refusal) => SendResult::limited(&outgoing.id, refusal),
+            None => self.attempts(chat, &call, &outgoing.id).await,
+        };
         self.finish(channel, record, result).await
     }
 
@@ -249,10 +260,17 @@ impl Webhook {
         };
         let (id, status, attempts) = (&record.id, result.status, result.attempts);
         tracing::info!(channel_id = %channel.id, id, ?status, attempts, "message sent");
-        match written {
+        match written || self.is_ours(&record).await? {
             true => Ok(Sending::Done(Box::new(record), result)),
             false => Err(Error::new("write down a sent message", "its record was taken over")),
         }
+    }
+
+    /// Tells whether a record is there just as we wanted to write it: the answer to a write can be lost, and when the
+    /// write is then made again its condition does not hold any more.
+    async fn is_ours(&self, record: &Record) -> Result<bool, Error> {
+        let written = self.messages.get(&record.id).await?;
+        Ok(written.is_some_and(|written| written.owner == record.owner && written.result == record.result))
     }
 
     /// Finds the secret with which the message that is answered can be answered, on platforms that give one.
@@ -267,8 +285,11 @@ impl Webhook {
             return Ok(None);
         }
         let of_event = match cause {
-            Cause::Step(request) => Some(&request.event.content["message"]),
-            Cause::Request { .. } => None,
+            // Only what came in on this very channel is answered with what came with it.
+            Cause::Step(request) if request.event.content["channelId"] == channel.id.as_str() => {
+                Some(&request.event.content["message"])
+            }
+            _ => None,
         };
         let of_event = of_event.filter(|message| message["id"].as_str() == Some(&reply_to.message_id));
         let sealed = match of_event {
@@ -291,17 +312,21 @@ impl Webhook {
 
 /// Builds the call, or says what is wrong with the channel or the message.
 fn prepared(channel: &OpenChannel, outgoing: &Outgoing) -> Result<(&'static dyn Chat, Call), Refusal> {
-    let (chat, access) = access(channel)?;
+    let (chat, access) = access(channel, None)?;
     let call = chat.sending(&access, outgoing)?;
     Ok((chat, call))
 }
 
-/// Returns how to talk to the platform of a channel.
-pub(crate) fn access(channel: &OpenChannel) -> Result<(&'static dyn Chat, Access<'_>), Refusal> {
+/// Returns how to talk to the platform of a channel, with its own credentials or with others.
+pub(crate) fn access<'a>(
+    channel: &'a OpenChannel,
+    others: Option<&'a Credentials>,
+) -> Result<(&'static dyn Chat, Access<'a>), Refusal> {
     let platform = channel.platform.spec().name;
     let chat = channel.platform.chat();
     let chat = chat.ok_or_else(|| Refusal::illegal_argument(format!("the platform `{platform}` takes no messages")))?;
-    let credentials = channel.credentials().ok_or_else(|| Refusal::illegal_state("the channel has no credentials"))?;
+    let credentials = others.or_else(|| channel.credentials());
+    let credentials = credentials.ok_or_else(|| Refusal::illegal_state("the channel has no credentials"))?;
     let api_url = channel.definition.api_url.as_deref().unwrap_or_else(|| chat.api_url());
     Ok((chat, Access { api_url, credentials }))
 }
@@ -350,6 +375,17 @@ impl SendResult {
         }
     }
 
+    /// The channel sends no more for now.
+    fn limited(id: &str, refusal: Refusal) -> Self {
+        Self {
+            status: MessageStatus::Failed,
+            error: Some(Problem::new("RATE_LIMITED", refusal.message)),
+            attempts: 0,
+            retry_after_seconds: refusal.retry_after_s.map(u64::from),
+            ..Self::interrupted(id)
+        }
+    }
+
     fn kind(&self) -> &'static str {
         if self.success { MESSAGE_SENT } else { MESSAGE_FAILED }
     }
@@ -362,7 +398,7 @@ impl SendResult {
             return StepFinished::succeeded(id, output);
         }
         let name = match (self.status, self.retry_after_seconds) {
-            (MessageStatus::Unknown, _) => "OutcomeUnknown",
+            (MessageStatus::Unknown, _) => StepError::OUTCOME_UNKNOWN,
             (_, Some(_)) => "RateLimited",
             _ => "PlatformRefused",
         };

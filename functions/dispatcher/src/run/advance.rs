@@ -71,7 +71,8 @@ impl Run {
         self.finish(index, StepState::Failed, Some(error), at);
         let step = &self.steps[index];
         let (attempt, retry) = (step.attempt(), step.action.retry);
-        if attempt < retry.attempts {
+        // What may have been done is not done again.
+        if attempt < retry.attempts && error.name != StepError::OUTCOME_UNKNOWN {
             let due = at.checked_add(SignedDuration::from_secs(retry.pause_s(attempt).into())).unwrap_or(at);
             self.steps[index].error = None;
             self.attempt(index, attempt + 1, due);

@@ -311,6 +311,15 @@ fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
 }
 
 #[test]
+fn what_may_have_been_done_is_not_done_again() {
+    let (mut run, _) = start(&json!([{"type": "task", "name": "a", "functionName": "a", "retry": {"attempts": 3}}]));
+    let unknown = StepError::invocation(StepError::OUTCOME_UNKNOWN, "nobody knows");
+    let finished = StepFinished::failed(id(&run, "a", 1), unknown);
+    assert_eq!(answer(&mut run, &finished, 1), "");
+    assert_eq!((run.status, run.steps[0].status), (RunStatus::Failed, StepState::Failed));
+}
+
+#[test]
 fn the_sweeper_fails_attempts_past_their_deadline() {
     let (mut run, _) = start(&json!([
         {"type": "x", "name": "a", "timeoutSeconds": 100, "retry": {"attempts": 2}},

@@ -20,6 +20,8 @@ use crate::run::Run;
 const RECEIPT: &str = "event";
 const RUN_PREFIX: &str = "run#";
 const LATEST: &str = "latest";
+/// How many occurrences of an event are known, so that one that a crash brings back late is recognised.
+const OCCURRENCES: usize = 50;
 /// The index of rows that the sweeper must look at, and over how many of its partitions they spread.
 const OPEN_INDEX: &str = "open";
 const OPEN_PARTITIONS: u8 = 16;
@@ -131,7 +133,8 @@ enum Row {
 struct LatestItem {
     #[serde(flatten)]
     key: Key,
-    latest: Occurrence,
+    /// The newest last.
+    occurrences: Vec<Occurrence>,
     expires_at: i64,
 }
 
@@ -242,25 +245,31 @@ impl Runs {
         self.table.put_if(&RunItem::new(run)?, is_previous).await
     }
 
-    /// Returns the latest occurrence of an event that came again after its time.
-    pub(crate) async fn latest(&self, event_id: &EventId) -> Result<Option<Occurrence>, Error> {
+    /// Returns the latest occurrences of an event that came again after its time, the newest last.
+    pub(crate) async fn occurrences(&self, event_id: &EventId) -> Result<Vec<Occurrence>, Error> {
         let item: Option<LatestItem> = self.table.get(&Key::latest(event_id)).await?;
-        Ok(item.map(|item| item.latest))
+        Ok(item.map(|item| item.occurrences).unwrap_or_default())
     }
 
-    /// Records the latest occurrence of an event; returns whether `before` was still the one before.
-    pub(crate) async fn set_latest(
+    /// Records another occurrence of an event; returns whether those `before` it were still all.
+    ///
+    /// The event itself is kept as long, as it leads to the occurrence.
+    pub(crate) async fn add_occurrence(
         &self,
         event_id: &EventId,
-        latest: &Occurrence,
-        before: Option<&Occurrence>,
+        before: &[Occurrence],
+        occurrence: &Occurrence,
         expires_at: i64,
     ) -> Result<bool, Error> {
-        let item = LatestItem { key: Key::latest(event_id), latest: latest.clone(), expires_at };
+        let mut occurrences = before[before.len().saturating_sub(OCCURRENCES - 1)..].to_vec();
+        occurrences.push(occurrence.clone());
+        let item = LatestItem { key: Key::latest(event_id), occurrences, expires_at };
         let condition = match before {
-            None => is_new("eventId"),
-            Some(before) => Expression::new("latest = :before").value(":before", before),
+            [] => is_new("eventId"),
+            before => Expression::new("occurrences = :before").value(":before", before),
         };
+        let update = Expression::new("SET expiresAt = :expires").value(":expires", expires_at);
+        self.table.update::<ReceiptItem>(&Key::receipt(event_id), update, Some(exists("eventId"))).await?;
         self.table.put_if(&item, condition).await
     }
 
@@ -274,7 +283,7 @@ impl Runs {
             match row {
                 Row::Receipt(item) => receipt = Some(Receipt::try_from(*item)?),
                 Row::Run(item) => runs.push(from_text(&item.run)?),
-                Row::Latest(item) => latest = Some(item.latest.event_id),
+                Row::Latest(item) => latest = item.occurrences.last().map(|latest| latest.event_id.clone()),
             }
         }
         Ok(receipt.map(|receipt| (Receipt { latest, ..receipt }, runs)))

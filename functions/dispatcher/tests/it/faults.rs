@@ -122,6 +122,19 @@ async fn answers_that_come_at_once_all_count() {
 }
 
 #[tokio::test]
+async fn without_a_window_the_same_delivery_still_runs_once() {
+    let world = World::new().await;
+    world.dispatcher(json!({"eventType": "order.paid", "name": "d", "actions": [task("one", &[])]})).await;
+    let first = shared::event::Envelope { dedup_window_seconds: Some(0), ..event("e1", "order.paid", json!({})) };
+    world.publish(&first).await;
+    world.publish(&first).await;
+    assert_eq!(world.commands(), [("one#1".to_owned(), 1)].into());
+    let time = first.time + jiff::SignedDuration::from_millis(1);
+    world.publish(&shared::event::Envelope { time, ..first }).await;
+    assert_eq!(world.commands(), [("one#1".to_owned(), 2)].into());
+}
+
+#[tokio::test]
 async fn what_comes_again_after_its_time_runs_again_once() {
     let world = World::new().await;
     world.dispatcher(json!({"eventType": "order.paid", "name": "d", "actions": [task("one", &[])]})).await;

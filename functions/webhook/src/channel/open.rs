@@ -141,8 +141,8 @@ impl OpenChannels {
         let Ok(sealed) = Sealed::deserialize(sealed) else {
             return Ok(None);
         };
-        let token = self.seal.open(&reply_token_record(id), &sealed).await?;
-        Ok(String::from_utf8(token).ok())
+        let token = self.seal.open_if_ours(&reply_token_record(id), &sealed).await?;
+        Ok(token.and_then(|token| String::from_utf8(token).ok()))
     }
 
     async fn open(&self, record: Record) -> Result<OpenChannel, Error> {

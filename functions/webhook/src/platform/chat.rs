@@ -109,6 +109,8 @@ pub(crate) enum Verdict {
     },
     /// The platform has not taken it and will not.
     Refused(Problem),
+    /// The platform answered with success and nothing else that could be read: it may have taken it.
+    Unclear(Problem),
 }
 
 /// What a platform did not like.
@@ -182,6 +184,8 @@ impl Verdict {
     /// Says what a failure means by its status alone: 429 and 5xx may go better later, anything else will not.
     pub(crate) fn failed(answer: &Response, problem: Problem, after: Option<Duration>) -> Self {
         match answer.status {
+            // The platform's own word for the failure would be the code.
+            200..=299 if problem.code == answer.status.to_string() => Self::Unclear(problem),
             429 | 500..=599 => Self::Later { problem, after: after.or_else(|| retry_after(&answer.headers)) },
             _ => Self::Refused(problem),
         }

@@ -14,6 +14,9 @@ use serde_json::value::RawValue;
 use crate::message::{NormalizedMessage, StatusUpdate};
 use crate::signature::recipe::Recipe;
 
+/// The most things that one webhook may tell; Meta puts up to 1,000 into one.
+pub(crate) const NEWS_LIMIT: usize = 1_000;
+
 /// A verified webhook.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inbound<'a> {

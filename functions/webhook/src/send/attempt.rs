@@ -47,7 +47,7 @@ impl Webhook {
             };
             may_have_arrived |= missed.may_have_arrived;
             let pause = missed.after.unwrap_or_default().max(self.pause(attempt));
-            let in_time = started.elapsed() + pause < BUDGET;
+            let in_time = pause < BUDGET.saturating_sub(started.elapsed());
             if !missed.again || attempt == ATTEMPTS || !in_time {
                 return missed.result(id, attempt, may_have_arrived);
             }
@@ -69,6 +69,7 @@ impl Webhook {
         match chat.sent(&answer) {
             Verdict::Sent { message_id, metadata } => Ok((message_id, metadata)),
             Verdict::Later { problem, after } => Err(Missed { problem, after, again: true, may_have_arrived }),
+            Verdict::Unclear(problem) => Err(Missed { problem, after: None, again: false, may_have_arrived: true }),
             Verdict::Refused(problem) => Err(Missed { problem, after: None, again: false, may_have_arrived: false }),
         }
     }

@@ -12,6 +12,8 @@ use uuid::Uuid;
 use crate::message::{Content, Party, Reference};
 use crate::platform::chat::Outgoing;
 
+/// A record of DynamoDB has at most 400 KB, and an event 256 KB, for the message and what comes of it.
+const MESSAGE_LIMIT_BYTES: usize = 128 * 1024;
 /// Platforms' ids are far shorter.
 const ID_LIMIT_BYTES: usize = 512;
 
@@ -46,28 +48,59 @@ struct Message {
 
 /// An id, or an object with one.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-#[serde(transparent)]
-#[schema(value_type = String)]
-struct Recipient(Party);
+#[serde(untagged)]
+enum Recipient {
+    Id(String),
+    Party(Party),
+}
 
 /// A text, or more than that.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-#[serde(transparent)]
-struct Written(Content);
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Content(Box<Content>),
+}
+
+impl From<Recipient> for Party {
+    fn from(recipient: Recipient) -> Self {
+        match recipient {
+            Recipient::Id(id) => Self::new(id),
+            Recipient::Party(party) => party,
+        }
+    }
+}
+
+impl From<Written> for Content {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Text(text) => Self::text(text),
+            Written::Content(content) => *content,
+        }
+    }
+}
 
 impl SendBody {
     /// Checks what is to be sent under this id of ours.
     pub(crate) fn outgoing(self, id: String) -> Result<Outgoing, Refusal> {
         let message = self.message.unwrap_or_default();
-        let Recipient(to) = self.to.or(message.to).ok_or_else(|| Refusal::missing_field("to"))?;
-        let Written(content) = self.content.or(message.content).ok_or_else(|| Refusal::missing_field("content"))?;
+        let to = Party::from(self.to.or(message.to).ok_or_else(|| Refusal::missing_field("to"))?);
+        let content = self.content.or(message.content).ok_or_else(|| Refusal::missing_field("content"))?;
+        let content = Content::from(content);
         let reply_to = self.reply_to.or(message.reply_to);
         let thread_id = self.thread_id.or(message.thread_id);
         check_id("to", Some(&to.id))?;
         check_id("replyTo.messageId", reply_to.as_ref().map(|reference| &reference.message_id))?;
         check_id("threadId", thread_id.as_ref())?;
         check_id("content.target.messageId", content.target.as_ref().map(|target| &target.message_id))?;
-        Ok(Outgoing { id, to, content, reply_to, thread_id, reply_token: None })
+        let outgoing = Outgoing { id, to, content, reply_to, thread_id, reply_token: None };
+        let size_bytes = serde_json::to_vec(&outgoing).map_or(usize::MAX, |json| json.len());
+        match size_bytes <= MESSAGE_LIMIT_BYTES {
+            true => Ok(outgoing),
+            false => Err(Refusal::too_large(format!(
+                "the message has {size_bytes} bytes, at most {MESSAGE_LIMIT_BYTES} are sent"
+            ))),
+        }
     }
 }
 
@@ -102,19 +135,19 @@ impl<'de> Deserialize<'de> for Recipient {
             }
 
             fn visit_str<E: Error>(self, id: &str) -> Result<Recipient, E> {
-                Ok(Recipient(Party::new(id)))
+                Ok(Recipient::Id(id.to_owned()))
             }
 
             fn visit_i64<E: Error>(self, id: i64) -> Result<Recipient, E> {
-                Ok(Recipient(Party::new(id.to_string())))
+                Ok(Recipient::Id(id.to_string()))
             }
 
             fn visit_u64<E: Error>(self, id: u64) -> Result<Recipient, E> {
-                Ok(Recipient(Party::new(id.to_string())))
+                Ok(Recipient::Id(id.to_string()))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Recipient, A::Error> {
-                Party::deserialize(MapAccessDeserializer::new(map)).map(Recipient)
+                Party::deserialize(MapAccessDeserializer::new(map)).map(Recipient::Party)
             }
         }
 
@@ -134,11 +167,11 @@ impl<'de> Deserialize<'de> for Written {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
-                Ok(Written(Content::text(text)))
+                Ok(Written::Text(text.to_owned()))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written, A::Error> {
-                Content::deserialize(MapAccessDeserializer::new(map)).map(Written)
+                Content::deserialize(MapAccessDeserializer::new(map)).map(|content| Written::Content(Box::new(content)))
             }
         }
 

@@ -1,10 +1,11 @@
 //! The message log: records by `id`, in the order of their channel's index, and receipts beside them.
 //!
 //! A platform tells how far a message has come by its own id of it, sometimes before we have read its answer to the
-//! sending. So a receipt, `receipt#<channel>#<message id>`, keeps what is learnt until the record is known, and leads to
+//! sending. So a receipt, `receipt#<channel>#<hash of the message id>`, keeps what is learnt until the record is known, and leads to
 //! the record from then on.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use shared::event::ChannelId;
 use shared::table::{Expression, Query, Table, is_new, key};
 use shared::{Environment, Error};
@@ -103,6 +104,9 @@ impl Messages {
             let written = match self.table.get::<Receipt>(&key(KEY, id.as_str())).await? {
                 Some(Receipt { record: Some(record), .. }) => self.learn_known(&record, change).await?,
                 Some(receipt) => {
+                    if receipt.history.iter().any(|known| known.status == change.status) {
+                        return Ok(());
+                    }
                     let mut history = receipt.history;
                     history.push(change.clone());
                     let receipt = Receipt { history, version: receipt.version + 1, ..receipt };
@@ -160,5 +164,6 @@ fn unchanged(version: u64) -> Expression {
 }
 
 fn receipt_id(channel: &ChannelId, message_id: &str) -> String {
-    format!("receipt#{channel}#{message_id}")
+    // A key of DynamoDB has at most 2,048 bytes, and what a platform calls a message may have any length.
+    format!("receipt#{channel}#{}", hex::encode(Sha256::digest(message_id)))
 }

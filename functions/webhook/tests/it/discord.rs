@@ -4,6 +4,8 @@ use counterpart::discord::{self, Application};
 use counterpart::{Reaction, Server};
 use http::Method;
 use serde_json::{Value, json};
+use shared::bus::Entry;
+use shared::event::{DispatcherId, Envelope, StepId, StepRequested};
 
 use crate::setup::{Answer, Request, Setup, log, webhook};
 
@@ -190,6 +192,32 @@ async fn an_interaction_is_answered_in_its_place() {
     assert_eq!((request.header("authorization"), &request.body), ("", &json!({"content": "At once."})));
     let said = format!("{answer}{}{:?}", log(), setup.events().await);
     assert!(!said.contains(discord::INTERACTION_TOKEN), "{said}");
+}
+
+#[tokio::test]
+async fn the_secret_of_another_channel_s_interaction_is_of_no_use() {
+    let setup = Setup::new().await;
+    let server = discord::server().await;
+    let (one, two) = (talking(&setup, &server).await, talking(&setup, &server).await);
+    assert_eq!(post(&setup, &one, &discord::command(COMMAND, "tea", "sort", "green")).await.status, 200);
+    let received = setup.facts("message.received").await.remove(0);
+    let mut forged = received.clone();
+    forged["content"]["message"]["metadata"]["replyToken"] = "1.AAAA".into();
+    forged["content"]["channelId"] = two.as_str().into();
+    for (number, event) in [received, forged].into_iter().enumerate() {
+        let event: Envelope = serde_json::from_value(event).unwrap();
+        let dispatcher_id = DispatcherId::new(number.to_string());
+        let id = StepId { event_id: event.id.clone(), dispatcher_id, step: "answer".to_owned(), attempt: 1 };
+        let action = json!({
+            "channelId": two, "to": discord::CHANNEL, "content": "For you.", "replyTo": {"messageId": COMMAND},
+        });
+        let command = Entry::command("message", &StepRequested { id, action, event }).unwrap();
+        let detail: Value = serde_json::from_str(command.detail()).unwrap();
+        let command = json!({"detail-type": "message.requested", "source": "hookyard.command", "detail": detail});
+        setup.function.invoke(command).await.unwrap();
+    }
+    assert_eq!(setup.facts("step.finished").await.len(), 2);
+    assert!(server.requests().iter().all(|request| !request.path.contains(discord::INTERACTION_TOKEN)));
 }
 
 #[tokio::test]

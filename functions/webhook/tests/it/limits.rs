@@ -27,6 +27,17 @@ async fn a_full_window_answers_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_raised_limit_is_honoured_at_once() {
+    let setup = Setup::new().await;
+    let id = limited(&setup).await;
+    let status = async || setup.send(github(&id, SECRET, BODY)).await.status;
+    assert_eq!((status().await, status().await, status().await), (200, 200, 429));
+    let raised = json!({"rateLimits": {"ingest": {"count": 3, "seconds": 10}}});
+    assert_eq!(setup.api("PUT", &format!("/channels/{id}"), raised).await.status, 200);
+    assert_eq!((status().await, status().await), (200, 429));
+}
+
+#[tokio::test]
 async fn all_instances_count_together() {
     let setup = Setup::new().await;
     let id = limited(&setup).await;

@@ -138,6 +138,31 @@ async fn repeated_headers_arrive_in_one_and_still_verify() {
 }
 
 #[tokio::test]
+async fn one_large_part_keeps_nothing_else_back() {
+    let setup = Setup::new().await;
+    let id = setup.channel(json!({"platform": "whatsapp", "unsigned": true})).await;
+    let large = json!({"field": "history", "value": "x".repeat(300 * 1024)});
+    let body = whatsapp::webhook(&[large, whatsapp::messages(&[whatsapp::text("m1", "hello")])]).to_string();
+    let answer = setup.send(webhook(&id, &body)).await;
+    let expected = (200, &json!(1), &json!(1));
+    assert_eq!((answer.status, &answer.body["messages"], &answer.body["failed"]), expected, "{}", answer.body);
+    assert_eq!(setup.facts("message.received").await.len(), 1);
+    assert_eq!(setup.facts("message.rejected").await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_in_short() {
+    let setup = Setup::new().await;
+    let id = setup.channel(json!({"platform": "telegram", "unsigned": true})).await;
+    let message = json!({"message_id": "x".repeat(300 * 1024), "date": 1, "chat": {"id": 1}});
+    let answer = setup.send(webhook(&id, &json!({"update_id": 1, "message": message}).to_string())).await;
+    assert_eq!((answer.status, &answer.body["failed"]), (200, &json!(1)), "{}", answer.body);
+    let rejected = setup.facts("message.rejected").await;
+    let reason = rejected[0]["content"]["reason"].as_str().unwrap();
+    assert!(reason.contains("`message`") && reason.len() <= 300, "{reason}");
+}
+
+#[tokio::test]
 async fn a_batch_may_be_as_large_as_a_platform_makes_it() {
     let setup = Setup::new().await;
     let id = setup.channel(json!({"platform": "whatsapp", "unsigned": true})).await;

@@ -236,8 +236,11 @@ async fn the_same_request_sends_once() {
     assert_eq!(chat.platform.requests().len(), 3);
     let other = chat.post(&json!({"to": whatsapp::USER, "content": "goodbye"}), Some("order-1")).await;
     assert_eq!((other.status, &other.body["code"]), (400, &json!(15)), "{}", other.body);
-    let long = chat.post(&body, Some(&"x".repeat(257))).await;
+    let long = chat.post(&body, Some(&"x".repeat(256))).await;
     assert_eq!(long.status, 400);
+    let large =
+        chat.post(&json!({"to": whatsapp::USER, "content": {"native": {"x": "x".repeat(128 * 1024)}}}), None).await;
+    assert_eq!((large.status, &large.body["code"]), (413, &json!(22)));
 }
 
 #[tokio::test]
@@ -249,7 +252,9 @@ async fn a_sending_that_was_interrupted_is_unknown_and_never_sent_again() {
     chat.setup.emulator.throttle("dynamodb.TransactWriteItems", 0);
     assert_eq!(chat.platform.requests().len(), 1);
     assert_eq!(chat.post(&body, Some("order-1")).await.status, 409);
+    assert_eq!(chat.log().await[0]["status"], "sending");
     chat.setup.clock.advance(jiff::SignedDuration::from_secs(61));
+    assert_eq!(chat.log().await[0]["status"], "unknown", "whether or not anybody asks again");
     let answer = chat.post(&body, Some("order-1")).await;
     assert_eq!((answer.status, &answer.body["status"]), (200, &json!("unknown")), "{}", answer.body);
     assert_eq!(chat.post(&body, Some("order-1")).await.body, answer.body);
@@ -305,8 +310,48 @@ async fn a_step_that_cannot_be_done_fails_by_name() {
     check(json!({"channelId": github, "to": "1", "content": "x"}), "InvalidAction").await;
     assert!(chat.platform.requests().is_empty());
     chat.send("the one that is allowed").await;
-    check(json!({"channelId": chat.id, "to": whatsapp::USER, "content": "x"}), "RateLimited").await;
-    assert_eq!(chat.log().await.len(), 1);
+    let refused = json!({"channelId": chat.id, "to": whatsapp::USER, "content": "x"});
+    check(refused.clone(), "RateLimited").await;
+    // What was answered stays so, also when the command comes again in a better time.
+    chat.setup.clock.advance(jiff::SignedDuration::from_secs(60));
+    check(refused, "RateLimited").await;
+    assert_eq!(chat.platform.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_recognised() {
+    let chat = Chat::new().await;
+    for operation in ["dynamodb.PutItem", "dynamodb.TransactWriteItems"] {
+        chat.setup.emulator.lose_reply(operation, 1);
+        assert_eq!(chat.send("hello").await["success"], true, "{operation}");
+    }
+    assert_eq!(chat.platform.requests().len(), 2);
+    assert_eq!(chat.setup.facts("message.sent").await.len(), 2);
+}
+
+#[tokio::test]
+async fn success_that_cannot_be_read_is_unknown_and_not_tried_again() {
+    let chat = Chat::new().await;
+    chat.platform.answer_next(Answer::ok(json!("done")));
+    let result = chat.send("hello").await;
+    assert_eq!((&result["status"], &result["attempts"]), (&json!("unknown"), &json!(1)), "{result}");
+}
+
+#[tokio::test]
+async fn a_pause_beyond_all_time_is_a_refusal() {
+    let chat = Chat::new().await;
+    chat.platform.answer_next(whatsapp::rate_limited().header("retry-after", &"1e19"));
+    let result = chat.send("hello").await;
+    assert_eq!((&result["status"], &result["attempts"]), (&json!("failed"), &json!(1)), "{result}");
+}
+
+#[tokio::test]
+async fn an_id_of_any_length_finds_its_place_in_the_log() {
+    let chat = Chat::new().await;
+    chat.tell(whatsapp::statuses(&[whatsapp::status(&"x".repeat(512), "read")])).await;
+    assert!(chat.setup.emulator.dead_letters().is_empty());
+    chat.tell(whatsapp::statuses(&[whatsapp::status(&"x".repeat(513), "read")])).await;
+    assert_eq!(chat.setup.facts("message.rejected").await.len(), 1);
 }
 
 #[tokio::test]
@@ -360,7 +405,7 @@ async fn the_log_shows_the_newest_first_page_by_page() {
         let answer = chat.setup.api("GET", &path, Value::Null).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let ids = answer.body["data"].as_array().unwrap().iter().map(|logged| logged["messageId"].clone());
-        (ids.collect::<Vec<_>>(), answer.body["next"].as_str().map(|next| next.replace('#', "%23")))
+        (ids.collect::<Vec<_>>(), answer.body["next"].as_str().map(str::to_owned))
     };
     let (first, next) = page("limit=2").await;
     let (second, last) = page(&format!("limit=2&before={}", next.unwrap())).await;
@@ -373,6 +418,12 @@ async fn the_log_shows_the_newest_first_page_by_page() {
 
     for query in ["", "channelId=x", "channelId=&limit=0", "limit=2"] {
         assert_eq!(chat.setup.api("GET", &format!("/messages?{query}"), Value::Null).await.status, 400, "{query}");
+    }
+    for before in
+        ["", "x", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.678Z~", "~m", &format!("{NOW}~{}", "x".repeat(200))]
+    {
+        let path = format!("/messages?channelId={}&before={before}", chat.id);
+        assert_eq!(chat.setup.api("GET", &path, Value::Null).await.status, 400, "{before}");
     }
     for limit in ["0", "101", "x"] {
         let path = format!("/messages?channelId={}&limit={limit}", chat.id);
@@ -421,6 +472,17 @@ async fn credentials_are_tried_before_they_are_kept() {
     assert_eq!(refused.status, 400);
     assert!(refused.body["message"].as_str().unwrap().contains("`credentials.accessTokn`"));
     assert_eq!(validate(Value::Null).await.body["valid"], true, "the channel keeps its own");
+}
+
+#[tokio::test]
+async fn credentials_can_be_tried_on_a_channel_that_has_none() {
+    let chat = Chat::new().await;
+    let new = json!({"platform": "whatsapp", "unsigned": true, "apiUrl": chat.platform.url()});
+    let id = chat.setup.channel(new).await;
+    let path = format!("/channels/{id}/validate");
+    let answer = chat.setup.api("POST", &path, json!({"credentials": credentials()})).await;
+    assert_eq!((answer.status, &answer.body["valid"]), (200, &json!(true)), "{}", answer.body);
+    assert_eq!(chat.setup.api("POST", &path, Value::Null).await.status, 400);
 }
 
 #[tokio::test]

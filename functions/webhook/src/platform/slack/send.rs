@@ -202,7 +202,8 @@ fn read(answer: &Response) -> Result<Answer, Problem> {
     if told.ok && status == 200 {
         return Ok(told);
     }
-    let code = told.error.map_or_else(|| status.to_string(), |error| short(&error));
+    let unnamed = || if status == 200 { "not_ok".to_owned() } else { status.to_string() };
+    let code = told.error.map_or_else(unnamed, |error| short(&error));
     let needed = told.needed.map(|scope| format!("needs the scope {}", short(&scope)));
     let details = told.response_metadata.and_then(|details| details.messages);
     let details = needed.into_iter().chain(details.into_iter().flatten().take(3).map(|detail| short(&detail)));

@@ -16,7 +16,7 @@ use shared::Refusal;
 use self::fields::Fields;
 use super::SPEC;
 use crate::message::{NormalizedMessage, Party, Reference};
-use crate::platform::reading::{Inbound, Key, News, Reading, Unreadable, What};
+use crate::platform::reading::{Inbound, Key, NEWS_LIMIT, News, Reading, Unreadable, What};
 
 type Item<'a> = Result<News<'a>, Unreadable<'a>>;
 
@@ -50,6 +50,10 @@ pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Refusal> {
     }
     let mut news = Vec::new();
     for entry in webhook.entry {
+        // Too many are refused as a whole, and need not be made for that.
+        if news.len() > NEWS_LIMIT {
+            break;
+        }
         collect(&mut news, entry, |news| read_entry(news, entry));
     }
     Ok(Reading::News { news, reply: None })
@@ -93,8 +97,10 @@ fn read_change<'a>(news: &mut Vec<Item<'a>>, account_id: &str, change: &'a RawVa
     }
     let line = Line::of(&value);
     let unreadable = |part| move |reason| Unreadable { reason, payload: Cow::Borrowed(part) };
-    news.extend(messages.into_iter().map(|part| read_message(&line, part).map_err(unreadable(part))));
-    news.extend(statuses.into_iter().map(|part| status::read(&line, part).map_err(unreadable(part))));
+    let left = (NEWS_LIMIT + 1).saturating_sub(news.len());
+    news.extend(messages.into_iter().take(left).map(|part| read_message(&line, part).map_err(unreadable(part))));
+    let left = (NEWS_LIMIT + 1).saturating_sub(news.len());
+    news.extend(statuses.into_iter().take(left).map(|part| status::read(&line, part).map_err(unreadable(part))));
     Ok(())
 }
 
@@ -108,8 +114,8 @@ impl Line {
     fn of(value: &Fields<'_>) -> Self {
         let mut line = Self::default();
         if let Some(metadata) = value.raw("metadata").and_then(|raw| Fields::of(raw).ok()) {
-            line.phone_number_id = metadata.text("phone_number_id").unwrap_or_default();
-            line.display_phone_number = metadata.text("display_phone_number").unwrap_or_default();
+            line.phone_number_id = metadata.id("phone_number_id").ok();
+            line.display_phone_number = metadata.name("display_phone_number").unwrap_or_default();
         }
         for contact in value.list("contacts").unwrap_or_default() {
             line.contacts.extend(contact_of(contact).unwrap_or_default());
@@ -126,7 +132,7 @@ impl Line {
 fn contact_of(contact: &RawValue) -> Result<Vec<(String, Contact)>, String> {
     let fields = Fields::of(contact)?;
     let profile = Fields::of(fields.required("profile")?)?;
-    let contact = Contact { name: profile.text("name")?, username: profile.text("username")? };
+    let contact = Contact { name: profile.name("name")?, username: profile.name("username")? };
     let ids = [fields.text("wa_id")?, fields.text("user_id")?];
     Ok(ids.into_iter().flatten().map(|id| (id, contact.clone())).collect())
 }

@@ -15,7 +15,7 @@ pub(super) fn sent(answer: &Response) -> Verdict {
         return Verdict::failed(answer, problem(answer, &body), after);
     }
     if !answer.body.is_empty() && !body.is_object() {
-        return Verdict::Refused(problem(answer, &body));
+        return Verdict::Unclear(problem(answer, &body));
     }
     let message_id = body["id"].as_str().map(str::to_owned);
     let channel_id = body["channel_id"].as_str().map(|id| ("channelId".to_owned(), json!(id)));

@@ -217,7 +217,8 @@ fn answers_are_understood() {
     check(blocked, Verdict::Later { problem, after: Some(Duration::from_secs(30)) });
     let problem = Problem::new(503, "the answer with status 503 is not what Discord writes");
     check(answer(503, ""), Verdict::Later { problem, after: None });
-    check(answer(200, "<html>"), refused(200, "the answer with status 200 is not what Discord writes"));
+    let unreadable = Problem::new(200, "the answer with status 200 is not what Discord writes");
+    check(answer(200, "<html>"), Verdict::Unclear(unreadable));
     let endless = json!({"message": "x".repeat(5_000), "code": 1, "retry_after": -1.0});
     check(answer(400, endless), refused(1, &"x".repeat(1_000)));
 }

@@ -11,6 +11,8 @@ use crate::message::{Choice, Command, Content, ContentKind, NormalizedMessage, P
 use crate::platform::header_text;
 use crate::platform::reading::{Key, News, Reading, Unreadable, What};
 
+/// The most that the copies of a webhook, one for each of its actions, may have together.
+const COPIES_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 /// The most actions of one webhook; Slack sends one, and a block has at most 25 elements.
 const ACTION_LIMIT: usize = 100;
 
@@ -107,6 +109,10 @@ pub(super) fn actions<'a>(webhook: &Webhook<'a>) -> Result<Reading<'a>, Refusal>
     if actions.len() > ACTION_LIMIT {
         let count = actions.len();
         return Err(Refusal::too_large(format!("the webhook has {count} actions, at most {ACTION_LIMIT} are taken")));
+    }
+    // Each action travels with the rest of the webhook.
+    if actions.len() * webhook.inbound.payload.get().len() > COPIES_LIMIT_BYTES {
+        return Err(Refusal::too_large("the webhook has too many actions for its size"));
     }
     if actions.is_empty() {
         return Ok(webhook.event());

@@ -251,12 +251,12 @@ fn success_is_what_slack_calls_ok() {
         "invalid_blocks",
         "invalid_blocks; [ERROR] no text",
     );
-    refused(json!({"ok": false}), "200", "200");
+    refused(json!({"ok": false}), "not_ok", "not_ok");
     let long = "x".repeat(10_000);
     refused(json!({"ok": false, "error": long}), &long[..200], &long[..200]);
     for body in ["", "<html>", "[]", "{}", r#"{"ok": 1}"#] {
         let problem = Problem::new(200, "status 200 with a body that is not Slack's");
-        assert_eq!(Slack.sent(&response(200, &[], body)), Verdict::Refused(problem), "{body}");
+        assert_eq!(Slack.sent(&response(200, &[], body)), Verdict::Unclear(problem), "{body}");
     }
 }
 

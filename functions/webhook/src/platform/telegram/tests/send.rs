@@ -226,7 +226,8 @@ fn answers_are_understood() {
     check(answer(400, migrated), refused(400, expected));
     let bad_gateway = Problem::new(502, "the answer with status 502 is not what Telegram writes");
     check(answer(502, "<html>"), Verdict::Later { problem: bad_gateway, after: None });
-    check(answer(200, "<html>"), refused(200, "the answer with status 200 is not what Telegram writes"));
+    let unreadable = Problem::new(200, "the answer with status 200 is not what Telegram writes");
+    check(answer(200, "<html>"), Verdict::Unclear(unreadable));
 }
 
 #[test]

@@ -8,6 +8,10 @@ use serde_json::value::RawValue;
 
 /// What is wrong is told in at most this many characters, as some of it may be a quotation.
 const REASON_LIMIT: usize = 200;
+/// Ids are far shorter; they are repeated with every message.
+const ID_LIMIT_BYTES: usize = 512;
+/// Names are far shorter; they are repeated with every message.
+const NAME_LIMIT: usize = 256;
 
 /// The members of an object by name, as they were sent.
 #[derive(Deserialize)]
@@ -37,12 +41,21 @@ impl<'a> Fields<'a> {
     /// Returns a text that has to be there and not empty, such as an id.
     pub(super) fn id(&self, name: &str) -> Result<String, String> {
         let id: String = self.required(name)?;
-        if id.is_empty() { Err(format!("`{name}` is empty")) } else { Ok(id) }
+        match id.len() {
+            0 => Err(format!("`{name}` is empty")),
+            size_bytes if size_bytes > ID_LIMIT_BYTES => Err(format!("`{name}` has over {ID_LIMIT_BYTES} bytes")),
+            _ => Ok(id),
+        }
     }
 
     /// Returns a text unless it is absent or empty.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
         Ok(self.optional(name)?.filter(|text: &String| !text.is_empty()))
+    }
+
+    /// Returns the beginning of a name unless it is absent or empty.
+    pub(super) fn name(&self, name: &str) -> Result<Option<String>, String> {
+        Ok(self.text(name)?.map(|text| text.chars().take(NAME_LIMIT).collect()))
     }
 
     /// Returns a time in seconds since 1970, written as a text or as a number, in milliseconds.
