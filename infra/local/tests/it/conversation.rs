@@ -26,6 +26,7 @@ async fn echo(hookyard: &Hookyard, channel: &str) {
         "actions": [{
             "type": "message", "name": "answer", "channelId": "{{ event.content.channelId }}",
             "to": "{{ event.content.message.conversationId }}",
+            "threadId": "{{ event.content.message.threadId | default(null) }}",
             "content": {"type": "TEXT", "text": "you said {{ event.content.message.content.text }}"},
         }],
     });
