@@ -106,6 +106,8 @@ pub(crate) enum Verdict {
         problem: Problem,
         /// For how long it wants to be left alone.
         after: Option<Duration>,
+        /// Whether it may have taken it all the same, as when it broke down over it.
+        may_have_arrived: bool,
     },
     /// The platform has not taken it and will not.
     Refused(Problem),
@@ -186,7 +188,10 @@ impl Verdict {
         match answer.status {
             // The platform's own word for the failure would be the code.
             200..=299 if problem.code == answer.status.to_string() => Self::Unclear(problem),
-            429 | 500..=599 => Self::Later { problem, after: after.or_else(|| retry_after(&answer.headers)) },
+            429 | 500..=599 => {
+                let after = after.or_else(|| retry_after(&answer.headers));
+                Self::Later { problem, after, may_have_arrived: broke_down(answer) }
+            }
             _ => Self::Refused(problem),
         }
     }
@@ -220,6 +225,11 @@ pub(crate) fn limited<'a>(field: &str, text: &'a str, limit: usize) -> Result<&'
         true => Ok(text),
         false => Err(Refusal::field(field, format!("must have at most {limit} characters"))),
     }
+}
+
+/// Tells whether the platform broke down and may have done its work before; 503 and 429 say that it has not begun.
+pub(crate) fn broke_down(answer: &Response) -> bool {
+    matches!(answer.status, 500 | 502 | 504)
 }
 
 /// Reads `Retry-After`, of which only the form in seconds is used by these platforms.

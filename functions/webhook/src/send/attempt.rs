@@ -64,11 +64,11 @@ impl Webhook {
         timeout: Duration,
     ) -> Result<(Option<String>, Map<String, serde_json::Value>), Missed> {
         let answer = self.outbound.send(request(call, timeout)).await.map_err(|error| Missed::unanswered(&error))?;
-        // Behind these the platform may have done its work; 503 and 429 say that it has not begun.
-        let may_have_arrived = matches!(answer.status, 500 | 502 | 504);
         match chat.sent(&answer) {
             Verdict::Sent { message_id, metadata } => Ok((message_id, metadata)),
-            Verdict::Later { problem, after } => Err(Missed { problem, after, again: true, may_have_arrived }),
+            Verdict::Later { problem, after, may_have_arrived } => {
+                Err(Missed { problem, after, again: true, may_have_arrived })
+            }
             Verdict::Unclear(problem) => Err(Missed { problem, after: None, again: false, may_have_arrived: true }),
             Verdict::Refused(problem) => Err(Missed { problem, after: None, again: false, may_have_arrived: false }),
         }

@@ -11,7 +11,7 @@ use shared::outbound::Response;
 use super::Slack;
 use super::normalise::milliseconds;
 use crate::message::{Content, ContentKind};
-use crate::platform::chat::{self, Access, Call, Chat, Outgoing, Problem, TARGET, Verdict, retry_after};
+use crate::platform::chat::{self, Access, Call, Chat, Outgoing, Problem, TARGET, Verdict, broke_down, retry_after};
 
 /// Errors that mean the same call may succeed later.
 const PASSING: [&str; 8] = [
@@ -24,6 +24,8 @@ const PASSING: [&str; 8] = [
     "team_added_to_org",
     "org_login_required",
 ];
+/// Those of them after which the message may be there all the same.
+const BROKEN: [&str; 3] = ["internal_error", "fatal_error", "request_timeout"];
 /// Errors that mean all is as it was to become.
 const DONE: [&str; 2] = ["already_reacted", "no_reaction"];
 /// Emoji that other platforms take as they are, by Slack's names.
@@ -86,7 +88,8 @@ impl Chat for Slack {
                 Verdict::Sent { message_id: None, metadata: Map::new() }
             }
             Err(problem) if PASSING.contains(&problem.code.as_str()) => {
-                Verdict::Later { problem, after: retry_after(&answer.headers) }
+                let may_have_arrived = BROKEN.contains(&problem.code.as_str()) || broke_down(answer);
+                Verdict::Later { problem, after: retry_after(&answer.headers), may_have_arrived }
             }
             Err(problem) => Verdict::failed(answer, problem, None),
         }

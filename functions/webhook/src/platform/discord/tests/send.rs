@@ -210,13 +210,16 @@ fn answers_are_understood() {
     check(answer(400, invalid), refused(50035, expected));
     let busy = json!({"message": "You are being rate limited.", "retry_after": 1.336, "global": false});
     let problem = Problem::new(429, "You are being rate limited.");
-    check(answer(429, busy), Verdict::Later { problem, after: Some(Duration::from_secs_f64(1.336)) });
+    check(
+        answer(429, busy),
+        Verdict::Later { problem, after: Some(Duration::from_secs_f64(1.336)), may_have_arrived: false },
+    );
     let mut blocked = answer(429, "<html>error 1015</html>");
     blocked.headers.insert("retry-after", HeaderValue::from_static("30"));
     let problem = Problem::new(429, "the answer with status 429 is not what Discord writes");
-    check(blocked, Verdict::Later { problem, after: Some(Duration::from_secs(30)) });
+    check(blocked, Verdict::Later { problem, after: Some(Duration::from_secs(30)), may_have_arrived: false });
     let problem = Problem::new(503, "the answer with status 503 is not what Discord writes");
-    check(answer(503, ""), Verdict::Later { problem, after: None });
+    check(answer(503, ""), Verdict::Later { problem, after: None, may_have_arrived: false });
     let unreadable = Problem::new(200, "the answer with status 200 is not what Discord writes");
     check(answer(200, "<html>"), Verdict::Unclear(unreadable));
     let endless = json!({"message": "x".repeat(5_000), "code": 1, "retry_after": -1.0});

@@ -263,8 +263,10 @@ fn success_is_what_slack_calls_ok() {
 #[test]
 fn what_passes_may_be_tried_again() {
     let later = |answer: Response, code: &str, after_s: Option<u64>| match Slack.sent(&answer) {
-        Verdict::Later { problem, after } => {
+        Verdict::Later { problem, after, may_have_arrived } => {
             assert_eq!((problem.code.as_str(), after), (code, after_s.map(Duration::from_secs)));
+            let broken = ["internal_error", "fatal_error", "request_timeout", "500"];
+            assert_eq!(may_have_arrived, broken.contains(&code), "{code}");
         }
         other => panic!("{code}: {other:?}"),
     };

@@ -219,13 +219,16 @@ fn answers_are_understood() {
     let busy = json!({"ok": false, "error_code": 429, "description": "Too Many Requests: retry after 5",
         "parameters": {"retry_after": 5}});
     let problem_429 = Problem::new(429, "Too Many Requests: retry after 5");
-    check(answer(429, busy), Verdict::Later { problem: problem_429, after: Some(Duration::from_secs(5)) });
+    check(
+        answer(429, busy),
+        Verdict::Later { problem: problem_429, after: Some(Duration::from_secs(5)), may_have_arrived: false },
+    );
     let migrated = json!({"ok": false, "error_code": 400, "parameters": {"migrate_to_chat_id": -1_001_i64},
         "description": "Bad Request: group chat was upgraded to a supergroup chat"});
     let expected = "Bad Request: group chat was upgraded to a supergroup chat; the chat is -1001 now";
     check(answer(400, migrated), refused(400, expected));
     let bad_gateway = Problem::new(502, "the answer with status 502 is not what Telegram writes");
-    check(answer(502, "<html>"), Verdict::Later { problem: bad_gateway, after: None });
+    check(answer(502, "<html>"), Verdict::Later { problem: bad_gateway, after: None, may_have_arrived: true });
     let unreadable = Problem::new(200, "the answer with status 200 is not what Telegram writes");
     check(answer(200, "<html>"), Verdict::Unclear(unreadable));
 }

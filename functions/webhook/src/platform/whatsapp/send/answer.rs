@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::outbound::Response;
 
-use crate::platform::chat::{Problem, Verdict, retry_after};
+use crate::platform::chat::{Problem, Verdict, broke_down, retry_after};
 
 /// One person can be written to about this often; an earlier attempt fails again.
 const PAIR_INTERVAL: Duration = Duration::from_secs(6);
@@ -76,7 +76,7 @@ fn refused(answer: &Response) -> Verdict {
     let problem = problem(answer, fault);
     let after = retry_after(&answer.headers).or((code == Some(PAIR_CODE)).then_some(PAIR_INTERVAL));
     match is_transient || code.is_some_and(|code| LATER_CODES.contains(&code)) {
-        true => Verdict::Later { problem, after },
+        true => Verdict::Later { problem, after, may_have_arrived: broke_down(answer) },
         false => Verdict::failed(answer, problem, after),
     }
 }

@@ -254,7 +254,7 @@ fn an_id_says_that_a_message_was_taken() {
 #[test]
 fn limits_and_outages_are_for_later_and_everything_else_is_refused() {
     let later = |answer: &Response| match WhatsApp.sent(answer) {
-        Verdict::Later { problem, after } => Some((problem.code, after)),
+        Verdict::Later { problem, after, .. } => Some((problem.code, after)),
         _ => None,
     };
     for code in [4, 80_007, 130_429, 131_048] {
