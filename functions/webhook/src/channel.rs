@@ -268,10 +268,8 @@ impl Definition {
 
     /// Returns the content type of a request if the channel takes it.
     pub(crate) fn accepted(&self, platform: &dyn Platform, header: Option<&[u8]>) -> Result<ContentType, Refusal> {
-        let expected = match &self.content_type {
-            Some(declared) => vec![declared.as_str()],
-            None => platform.spec().content_types.to_vec(),
-        };
+        let declared = self.content_type.as_ref().map(ContentType::as_str);
+        let expected = declared.as_ref().map_or(platform.spec().content_types, std::slice::from_ref);
         let sent = header.and_then(ContentType::sent).filter(|sent| expected.contains(&sent.as_str()));
         sent.ok_or_else(|| Refusal::unsupported_media_type(&expected.join(" or ")))
     }

@@ -134,10 +134,10 @@ impl Webhook {
                     if !seen.insert(id.clone()) {
                         continue;
                     }
-                    let payload = news.payload.clone();
+                    let News { what, payload, .. } = news;
                     // A source tells one thing; what a chat platform tells must not keep the rest of its webhook back.
                     let is_source = channel.platform.chat().is_none();
-                    match self.entry(channel, delivery, id.clone(), news).await? {
+                    match self.entry(channel, delivery, id.clone(), what, &payload).await? {
                         Ok(entry) => {
                             published.entries.push(entry);
                             published.events.push(id);
@@ -161,11 +161,11 @@ impl Webhook {
         channel: &OpenChannel,
         delivery: &Delivery<'_>,
         id: EventId,
-        news: News<'_>,
+        what: What,
+        payload: &RawValue,
     ) -> Result<Result<Entry, TooLarge>, Error> {
-        let origin = Origin::new(&channel.id, &channel.definition, delivery.now);
-        let payload: &RawValue = &news.payload;
-        Ok(match news.what {
+        let origin = || Origin::new(&channel.id, &channel.definition, delivery.now);
+        Ok(match what {
             What::Event { kind } => {
                 let definition = &channel.definition;
                 let signature = definition.recipe.as_ref().map(|recipe| recipe.header.as_str());
@@ -183,11 +183,11 @@ impl Webhook {
                     let sealed = self.channels.sealed_token(&channel.id, &token).await?;
                     message.metadata.insert("replyToken".to_owned(), sealed);
                 }
-                let content = MessageReceived { origin, message: *message, payload };
+                let content = MessageReceived { origin: origin(), message: *message, payload };
                 fact(channel, delivery, id, fact::MESSAGE_RECEIVED.to_owned(), content)
             }
             What::Status(status) => {
-                let content = MessageStatus { origin, status, payload };
+                let content = MessageStatus { origin: origin(), status, payload };
                 fact(channel, delivery, id, fact::MESSAGE_STATUS.to_owned(), content)
             }
         })

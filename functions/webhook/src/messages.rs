@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use shared::event::{ChannelId, Envelope};
 use shared::http::ErrorBody;
 use shared::{Error, Refusal};
@@ -93,13 +93,13 @@ impl Webhook {
     pub(crate) async fn on_fact(&self, envelope: &Envelope) -> Result<(), Error> {
         match envelope.kind.as_str() {
             MESSAGE_RECEIVED => {
-                let received: MessageReceived<Value> = envelope.content()?;
+                let received: MessageReceived<IgnoredAny> = envelope.content()?;
                 let mut record = Record::received(&envelope.id, envelope.time, received);
                 record.expires_at = self.messages.expires_at(envelope.time.as_second());
                 self.messages.create(&record).await?;
             }
             MESSAGE_STATUS => {
-                let MessageStatus { origin, status, .. } = envelope.content::<MessageStatus<Value>>()?;
+                let MessageStatus { origin, status, .. } = envelope.content::<MessageStatus<IgnoredAny>>()?;
                 let message_id = status.message_id.clone();
                 let now_s = envelope.time.as_second();
                 self.messages.learn(&origin.channel_id, &message_id, &Change::from(status), now_s).await?;

@@ -1,6 +1,7 @@
 //! A message in the log: where it came from or went to, and how far it has come.
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::{ChannelId, EventId};
@@ -149,7 +150,7 @@ pub(crate) struct LoggedMessage {
 
 impl Record {
     /// Logs a message that came in.
-    pub(crate) fn received(event_id: &EventId, time: Timestamp, received: MessageReceived<Value>) -> Self {
+    pub(crate) fn received(event_id: &EventId, time: Timestamp, received: MessageReceived<IgnoredAny>) -> Self {
         let MessageReceived { origin, message, .. } = received;
         let history = vec![Change::new(MessageStatus::Received, message.timestamp)];
         let record = Self::new(event_id.as_str(), origin, Direction::Inbound, time, history);

@@ -1,7 +1,8 @@
 //! The table of events and their runs.
 //!
 //! The partition of an event holds its receipt (`event`), one row per run (`run#<dispatcher>`) and, of one that came
-//! again after its time, the latest occurrence (`latest`): one query is the whole timeline. Rows that the sweeper must look at are in the sparse index `open`.
+//! again after its time, the latest occurrence (`latest`): one query is the whole timeline. Rows that the sweeper must
+//! look at are in the sparse index `open`.
 
 use std::collections::HashSet;
 

@@ -2,15 +2,19 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod channels;
+mod chat;
 mod discord;
 mod faults;
 mod handshake;
+mod health;
 mod ingest;
 mod limits;
+mod log;
 mod payloads;
 mod sending;
 mod setup;
 mod slack;
 mod sources;
+mod steps;
 mod telegram;
 mod whatsapp;

@@ -1,0 +1,62 @@
+//! Steps of the type `message`: commands in, one message and an answer out.
+
+use counterpart::whatsapp;
+use serde_json::{Value, json};
+
+use crate::chat::Chat;
+
+#[tokio::test]
+async fn a_step_sends_once_however_often_its_command_comes() {
+    let chat = Chat::new().await;
+    let action = json!({"channelId": chat.id, "to": whatsapp::USER, "content": "hello"});
+    let answer = chat.command(action.clone()).await.unwrap();
+    assert_eq!((&answer["status"], &answer["output"]["messageId"]), (&json!("succeeded"), &json!(whatsapp::wamid(0))));
+    assert_eq!((&answer["eventId"], &answer["step"]), (&json!("e1"), &json!("tell")));
+    assert_eq!(chat.command(action).await.unwrap(), answer);
+    assert_eq!(chat.platform.requests().len(), 1);
+    let logged = &chat.log().await[0];
+    assert_eq!((&logged["eventId"], &logged["id"]), (&json!("e1"), &answer["output"]["id"]));
+    let sent = chat.setup.facts("message.sent").await;
+    assert_eq!(sent[0]["trace"]["correlationId"], "e1");
+    assert_eq!((sent.len(), &sent[0]["id"]), (2, &sent[1]["id"]));
+}
+
+#[tokio::test]
+async fn a_step_that_was_interrupted_fails_with_an_unknown_outcome() {
+    let chat = Chat::new().await;
+    let action = json!({"channelId": chat.id, "to": whatsapp::USER, "content": "hello"});
+    chat.setup.emulator.throttle("dynamodb.TransactWriteItems", 10);
+    assert!(chat.command(action.clone()).await.is_err());
+    chat.setup.emulator.throttle("dynamodb.TransactWriteItems", 0);
+    assert!(chat.command(action.clone()).await.unwrap_err().contains("another delivery"));
+    chat.setup.clock.advance(jiff::SignedDuration::from_secs(61));
+    let answer = chat.command(action).await.unwrap();
+    assert_eq!((&answer["status"], &answer["error"]["name"]), (&json!("failed"), &json!("OutcomeUnknown")));
+    assert_eq!(chat.platform.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_step_that_cannot_be_done_fails_by_name() {
+    let chat = Chat::with(json!({"rateLimits": {"send": {"count": 1, "seconds": 60}}})).await;
+    let check = async |action: Value, name: &str| {
+        let answer = chat.command(action.clone()).await.unwrap();
+        let seen = (&answer["status"], &answer["error"]["name"]);
+        assert_eq!(seen, (&json!("failed"), &json!(name)), "{action}: {answer}");
+    };
+    check(json!({"to": "1", "content": "x"}), "InvalidAction").await;
+    check(json!({"channelId": "x", "to": "1", "content": "x"}), "InvalidAction").await;
+    check(json!({"channelId": chat.id, "content": "x"}), "InvalidAction").await;
+    check(json!({"channelId": chat.id, "to": "1", "content": {"type": "EDIT"}}), "InvalidAction").await;
+    let nowhere = "6f0a4b5e-2c1d-4f7a-9b3e-68f00a7c4d21";
+    check(json!({"channelId": nowhere, "to": "1", "content": "x"}), "UnknownChannel").await;
+    let github = chat.setup.github_channel().await;
+    check(json!({"channelId": github, "to": "1", "content": "x"}), "InvalidAction").await;
+    assert!(chat.platform.requests().is_empty());
+    chat.send("the one that is allowed").await;
+    let refused = json!({"channelId": chat.id, "to": whatsapp::USER, "content": "x"});
+    check(refused.clone(), "RateLimited").await;
+    // What was answered stays so, also when the command comes again in a better time.
+    chat.setup.clock.advance(jiff::SignedDuration::from_secs(60));
+    check(refused, "RateLimited").await;
+    assert_eq!(chat.platform.requests().len(), 1);
+}
