@@ -4,8 +4,7 @@ use axum::Json;
 use serde::Serialize;
 use shared::http::ErrorBody;
 
-use crate::platform;
-use crate::platform::spec::{Capability, Credential, Spec};
+use platform::spec::{Capability, Credential, Spec};
 
 /// A platform as clients see it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -58,5 +57,5 @@ pub(crate) async fn list() -> Json<Vec<PlatformSpec>> {
             api_url: platform.chat().map(platform::chat::Chat::api_url),
         }
     };
-    Json(platform::all().map(shown).collect())
+    Json(platform::registry::all().map(shown).collect())
 }

@@ -1,6 +1,5 @@
 //! Channels: what a client says about one, what is kept, and what is shown.
 
-pub(crate) mod credentials;
 pub(crate) mod open;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,12 +9,13 @@ use shared::Refusal;
 use shared::event::ChannelId;
 use shared::seal::Sealed;
 
-use self::credentials::Credentials;
 use crate::limit::RateLimits;
-use crate::payload::ContentType;
-use crate::platform::{self, Platform};
-use crate::signature::Verifier;
-use crate::signature::recipe::Recipe;
+use crate::refusal::refusal;
+use platform::credentials::Credentials;
+use platform::payload::ContentType;
+use platform::signature::Verifier;
+use platform::signature::recipe::Recipe;
+use platform::{Platform, registry};
 
 /// How long the previous credentials stay valid after a rotation unless the request says otherwise, in seconds.
 const PREVIOUS_VALID_S: u32 = 86_400;
@@ -184,14 +184,14 @@ impl NewChannel {
             name: self.name.unwrap_or_else(|| platform.clone()),
             platform,
             tenant_id: self.tenant_id.unwrap_or_else(|| caller_tenant_id.to_owned()),
-            content_type: self.content_type.as_deref().map(ContentType::parse).transpose()?,
+            content_type: self.content_type.as_deref().map(ContentType::parse).transpose().map_err(refusal)?,
             recipe: self.recipe,
             api_url: self.api_url.map(|url| without_slash(&url)),
             dedup_window_seconds: self.dedup_window_seconds.unwrap_or(DEDUP_WINDOW_S),
             rate_limits: self.rate_limits.unwrap_or_default(),
             unsigned: self.unsigned,
         };
-        let credentials = self.credentials.map(Credentials::parse).transpose()?;
+        let credentials = self.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
         definition.check(credentials.as_ref())?;
         Ok((definition, credentials))
     }
@@ -209,8 +209,8 @@ impl ChannelChange {
         if self.platform.is_some_and(|platform| platform != definition.platform) {
             return Err(Refusal::field("platform", "cannot change, create another channel"));
         }
-        let new = self.credentials.map(Credentials::parse).transpose()?;
-        let content_type = self.content_type.as_deref().map(ContentType::parse).transpose()?;
+        let new = self.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
+        let content_type = self.content_type.as_deref().map(ContentType::parse).transpose().map_err(refusal)?;
         let api_url = self.api_url.map(|url| without_slash(&url)).or_else(|| definition.api_url.clone());
         if api_url != definition.api_url && new.is_none() && present.is_some() {
             return Err(Refusal::field(
@@ -253,24 +253,24 @@ impl Definition {
         let rule = || {
             format!(
                 "must be one of {}",
-                platform::all().map(|platform| platform.spec().name).collect::<Vec<_>>().join(", ")
+                registry::all().map(|platform| platform.spec().name).collect::<Vec<_>>().join(", ")
             )
         };
-        platform::find(&self.platform).ok_or_else(|| Refusal::field("platform", rule()))
+        registry::find(&self.platform).ok_or_else(|| Refusal::field("platform", rule()))
     }
 
     /// Returns what checks deliveries with these credentials.
     pub(crate) fn verifier(&self, credentials: &Credentials) -> Result<Verifier, Refusal> {
         let platform = self.platform()?;
-        platform.spec().check(credentials)?;
-        platform.verifier(credentials, self.recipe.as_ref())
+        platform.spec().check(credentials).map_err(refusal)?;
+        platform.verifier(credentials, self.recipe.as_ref()).map_err(refusal)
     }
 
     /// Returns the content type of a request if the channel takes it.
     pub(crate) fn accepted(&self, platform: &dyn Platform, header: Option<&[u8]>) -> Result<ContentType, Refusal> {
         let declared = self.content_type.as_ref().map(ContentType::as_str);
         let expected = declared.as_ref().map_or(platform.spec().content_types, std::slice::from_ref);
-        let sent = header.and_then(ContentType::sent).filter(|sent| expected.contains(&sent.as_str()));
+        let sent = header.and_then(ContentType::from_header).filter(|sent| expected.contains(&sent.as_str()));
         sent.ok_or_else(|| Refusal::unsupported_media_type(&expected.join(" or ")))
     }
 
@@ -283,7 +283,7 @@ impl Definition {
             if !platform.takes_recipe() {
                 return Err(Refusal::field("recipe", "is only for the platform `hmac`"));
             }
-            recipe.scheme()?;
+            recipe.scheme().map_err(refusal)?;
         }
         self.check_settings(platform)?;
         match (credentials, self.unsigned) {

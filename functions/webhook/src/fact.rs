@@ -8,7 +8,7 @@ use shared::bus::{Entry, TooLarge};
 use shared::event::{ChannelId, Envelope, EventId, Trace, WebhookReceived};
 
 use crate::channel::Definition;
-use crate::message::{NormalizedMessage, StatusUpdate};
+use platform::message::{NormalizedMessage, StatusUpdate};
 
 /// The source of all of these facts.
 pub(crate) const SOURCE: &str = WebhookReceived::<()>::SOURCE;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 use shared::Refusal;
@@ -11,9 +11,10 @@ use shared::http::ErrorBody;
 use subtle::ConstantTimeEq as _;
 
 use crate::Webhook;
-use crate::platform::reading::Reply;
-use crate::platform::spec::VERIFY_TOKEN;
+use crate::ingest::response;
 use crate::registry::{ChannelPath, unknown};
+use platform::reading::Reply;
+use platform::spec::VERIFY_TOKEN;
 
 /// Senders repeat a short random text; this is ample.
 const CHALLENGE_LIMIT_BYTES: usize = 1024;
@@ -69,5 +70,5 @@ pub(crate) async fn handshake(
         return Err(Refusal::new(StatusCode::FORBIDDEN, 106, "AUTHENTICATION_EXCEPTION", message));
     }
     tracing::info!(channel_id = %id, "handshake answered");
-    Ok(Reply::text(challenge).into_response())
+    Ok(response(Reply::text(challenge)))
 }

@@ -13,11 +13,12 @@ use shared::http::{ErrorBody, RawBody, read_json};
 use tokio::time::Instant;
 
 use crate::Webhook;
-use crate::channel::credentials::Credentials;
 use crate::channel::open::OpenChannel;
-use crate::platform::chat::{Access, Chat, Problem};
+use crate::refusal::refusal;
 use crate::registry::{ChannelPath, unknown};
 use crate::send::{access, attempt};
+use platform::chat::{Access, Chat, Problem};
+use platform::credentials::Credentials;
 
 const TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -115,7 +116,7 @@ fn candidate(channel: &OpenChannel, body: &Bytes) -> Result<Option<Credentials>,
         return Ok(None);
     }
     let candidate: Candidate = read_json(body)?;
-    let credentials = candidate.credentials.map(Credentials::parse).transpose()?;
+    let credentials = candidate.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
     if let Some(credentials) = &credentials {
         channel.definition.verifier(credentials).map(|_| ())?;
     }
@@ -124,12 +125,12 @@ fn candidate(channel: &OpenChannel, body: &Bytes) -> Result<Option<Credentials>,
 
 impl Webhook {
     async fn ask(&self, chat: &dyn Chat, access: &Access<'_>) -> Result<Health, Refusal> {
-        let call = chat.asking(access)?;
+        let call = chat.health_request(access).map_err(refusal)?;
         let started = Instant::now();
         let answer = self.outbound.send(attempt::request(&call, TIMEOUT)).await;
         let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let asked = match answer {
-            Ok(answer) => chat.asked(&answer),
+            Ok(answer) => chat.parse_health(&attempt::answer(answer)),
             Err(error) => Err(Problem::new("NO_ANSWER", error.to_string())),
         };
         Ok(match asked {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -20,10 +20,11 @@ use shared::{Error, Refusal};
 use crate::Webhook;
 use crate::channel::open::OpenChannel;
 use crate::fact::{self, MessageReceived, MessageRejected, MessageStatus, Origin};
-use crate::platform::reading::{Inbound, Key, NEWS_LIMIT, News, Reading, Reply, Unreadable, What};
+use crate::refusal::refusal;
 use crate::registry::{ChannelPath, unknown};
-use crate::signature::Delivery;
-use crate::{header, payload};
+use platform::reading::{DedupKey, Inbound, Kind, Reading, Reply, UPDATE_LIMIT, Unreadable, Update};
+use platform::signature::Delivery;
+use platform::{header, payload};
 
 /// The longest body of a webhook: what Meta sends at most, and safely below what Lambda takes as base64.
 pub(crate) const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
@@ -93,24 +94,25 @@ struct Published {
 
 impl Webhook {
     async fn take(&self, channel: &OpenChannel, delivery: &Delivery<'_>) -> Result<Response, Refusal> {
-        channel.verify(delivery)?;
+        channel.verify(delivery).map_err(|unverified| refusal(unverified.into()))?;
         let definition = &channel.definition;
         let content_type = delivery.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         let content_type = definition.accepted(channel.platform, content_type)?;
-        let payload = payload::read(&content_type, channel.platform, delivery.body)?;
+        let payload =
+            payload::read(&content_type, delivery.body, |form| channel.platform.form_payload(form)).map_err(refusal)?;
         let recipe = definition.recipe.as_ref();
         let inbound = Inbound { headers: delivery.headers, payload: &payload, recipe, now: delivery.now };
-        let (news, reply) = match channel.platform.read(&inbound)? {
-            Reading::Handshake(reply) => return Ok(reply.into_response()),
-            Reading::News { news, reply } => (news, reply),
+        let (updates, reply) = match channel.platform.read(&inbound).map_err(refusal)? {
+            Reading::Handshake(reply) => return Ok(response(reply)),
+            Reading::Updates { updates, reply } => (updates, reply),
         };
-        if news.len() > NEWS_LIMIT {
+        if updates.len() > UPDATE_LIMIT {
             return Err(Refusal::too_large(format!(
-                "the webhook has {} parts, at most {NEWS_LIMIT} are taken",
-                news.len()
+                "the webhook has {} parts, at most {UPDATE_LIMIT} are taken",
+                updates.len()
             )));
         }
-        let published = self.entries(channel, delivery, news).await?;
+        let published = self.entries(channel, delivery, updates).await?;
         self.limits.ingest(channel, delivery.now).await?;
         self.bus.publish(published.entries).await?;
         let (messages, failed) = (published.events.len(), published.failed);
@@ -123,21 +125,21 @@ impl Webhook {
         &self,
         channel: &OpenChannel,
         delivery: &Delivery<'_>,
-        news: Vec<Result<News<'_>, Unreadable<'_>>>,
+        updates: Vec<Result<Update<'_>, Unreadable<'_>>>,
     ) -> Result<Published, Refusal> {
         let mut published = Published::default();
         let mut seen = HashSet::new();
-        for (index, news) in news.into_iter().enumerate() {
-            let unreadable = match news {
-                Ok(news) => {
-                    let id = event_id(channel, &news.key, delivery.body);
+        for (index, update) in updates.into_iter().enumerate() {
+            let unreadable = match update {
+                Ok(update) => {
+                    let id = event_id(channel, &update.key, delivery.body);
                     if !seen.insert(id.clone()) {
                         continue;
                     }
-                    let News { what, payload, .. } = news;
+                    let Update { kind, payload, .. } = update;
                     // A source tells one thing; what a chat platform tells must not keep the rest of its webhook back.
                     let is_source = channel.platform.chat().is_none();
-                    match self.entry(channel, delivery, id.clone(), what, &payload).await? {
+                    match self.entry(channel, delivery, id.clone(), kind, &payload).await? {
                         Ok(entry) => {
                             published.entries.push(entry);
                             published.events.push(id);
@@ -161,12 +163,12 @@ impl Webhook {
         channel: &OpenChannel,
         delivery: &Delivery<'_>,
         id: EventId,
-        what: What,
+        kind: Kind,
         payload: &RawValue,
     ) -> Result<Result<Entry, TooLarge>, Error> {
         let origin = || Origin::new(&channel.id, &channel.definition, delivery.now);
-        Ok(match what {
-            What::Event { kind } => {
+        Ok(match kind {
+            Kind::Event { name } => {
                 let definition = &channel.definition;
                 let signature = definition.recipe.as_ref().map(|recipe| recipe.header.as_str());
                 let content = WebhookReceived {
@@ -175,10 +177,10 @@ impl Webhook {
                     headers: header::forwarded(delivery.headers, signature),
                     payload,
                 };
-                let kind = event_type(&definition.platform, kind.as_deref());
+                let kind = event_type(&definition.platform, name.as_deref());
                 fact(channel, delivery, id, kind, content)
             }
-            What::Message { mut message, reply_token } => {
+            Kind::Message { mut message, reply_token } => {
                 if let Some(token) = reply_token {
                     let sealed = self.channels.sealed_token(&channel.id, &token).await?;
                     message.metadata.insert("replyToken".to_owned(), sealed);
@@ -186,7 +188,7 @@ impl Webhook {
                 let content = MessageReceived { origin: origin(), message: *message, payload };
                 fact(channel, delivery, id, fact::MESSAGE_RECEIVED.to_owned(), content)
             }
-            What::Status(status) => {
+            Kind::Status(status) => {
                 let content = MessageStatus { origin: origin(), status, payload };
                 fact(channel, delivery, id, fact::MESSAGE_STATUS.to_owned(), content)
             }
@@ -228,11 +230,11 @@ fn rejected(
 }
 
 /// The same thing is always the same event: known by the platform's name for it, or else by the body.
-fn event_id(channel: &OpenChannel, key: &Key<'_>, body: &[u8]) -> EventId {
+fn event_id(channel: &OpenChannel, key: &DedupKey<'_>, body: &[u8]) -> EventId {
     let channel_id = channel.id.as_str().as_bytes();
     let id = match key {
-        Key::Id(key) => clock::derived_uuid(&[channel_id, key]),
-        Key::Body => clock::derived_uuid(&[channel_id, &Sha256::digest(body)]),
+        DedupKey::Id(key) => clock::derived_uuid(&[channel_id, key]),
+        DedupKey::Body => clock::derived_uuid(&[channel_id, &Sha256::digest(body)]),
     };
     EventId::new(id.to_string())
 }
@@ -256,9 +258,21 @@ fn answer(accepted: Accepted, reply: Option<Reply>) -> Response {
         return Json(accepted).into_response();
     };
     let ids: Vec<&str> = accepted.events.iter().map(EventId::as_str).collect();
-    let mut response = reply.into_response();
+    let mut response = response(reply);
     if let Ok(ids) = HeaderValue::from_str(&ids.join(",")) {
         response.headers_mut().insert(EVENTS, ids);
+    }
+    response
+}
+
+/// Answers in the platform's own format.
+pub(crate) fn response(reply: Reply) -> Response {
+    let mut response = (reply.status, reply.body).into_response();
+    response.headers_mut().remove(CONTENT_TYPE);
+    if !reply.content_type.is_empty() {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        // A browser must not take what a sender made us repeat for a page of ours.
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }
     response
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use shared::event::{ChannelId, EventId};
 
 use crate::fact::{MessageReceived, Origin};
-use crate::message::{DeliveryStatus, StatusUpdate};
 use crate::send::SendResult;
+use platform::message::{DeliveryStatus, StatusUpdate};
 
 /// A message as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

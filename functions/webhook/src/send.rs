@@ -22,12 +22,13 @@ use shared::{Error, Refusal};
 
 use self::body::SendBody;
 use crate::Webhook;
-use crate::channel::credentials::Credentials;
 use crate::channel::open::OpenChannel;
 use crate::fact::{self, MESSAGE_FAILED, MESSAGE_SENT, MessageFailed, MessageSent, Origin};
-use crate::platform::chat::{Access, Call, Chat, Outgoing, Problem};
 use crate::record::{Change, MessageStatus, Record};
+use crate::refusal::refusal;
 use crate::registry::{ChannelPath, unknown};
+use platform::chat::{Access, ApiRequest, Chat, Outgoing, Problem};
+use platform::credentials::Credentials;
 
 /// The command that asks for a message.
 pub(crate) const COMMAND: &str = "message.requested";
@@ -311,9 +312,9 @@ impl Webhook {
 }
 
 /// Builds the call, or says what is wrong with the channel or the message.
-fn prepared(channel: &OpenChannel, outgoing: &Outgoing) -> Result<(&'static dyn Chat, Call), Refusal> {
+fn prepared(channel: &OpenChannel, outgoing: &Outgoing) -> Result<(&'static dyn Chat, ApiRequest), Refusal> {
     let (chat, access) = access(channel, None)?;
-    let call = chat.sending(&access, outgoing)?;
+    let call = chat.send_request(&access, outgoing).map_err(refusal)?;
     Ok((chat, call))
 }
 

@@ -12,11 +12,12 @@ use shared::event::ChannelId;
 use shared::seal::{Seal, Sealed};
 use shared::{Error, Refusal};
 
-use super::credentials::Credentials;
 use super::{Definition, Previous, Record};
-use crate::platform::Platform;
-use crate::signature::{Delivery, Unverified, Verifier};
 use crate::store::Channels;
+use platform::Platform;
+use platform::Unverified;
+use platform::credentials::Credentials;
+use platform::signature::{Delivery, Verifier};
 
 /// How old a channel in memory may be, so that a change made elsewhere is honoured within that time.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(5);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use serde_json::Map;
-use shared::outbound::{OutboundError, Request};
+use shared::outbound::{OutboundError, Request, Response};
 use tokio::time::Instant;
 
 use super::SendResult;
 use crate::Webhook;
-use crate::platform::chat::{Call, Chat, Problem, Verdict};
 use crate::record::MessageStatus;
+use platform::chat::{Answer, ApiRequest, Chat, Problem, Verdict};
 
 const ATTEMPTS: u32 = 3;
 /// The time for all attempts and the pauses between them; an HTTP API of API Gateway gives up after 30 s.
@@ -33,7 +33,7 @@ struct Missed {
 
 impl Webhook {
     /// Tries until the platform has taken the message, will not, or the time is over.
-    pub(super) async fn attempts(&self, chat: &dyn Chat, call: &Call, id: &str) -> SendResult {
+    pub(super) async fn attempts(&self, chat: &dyn Chat, call: &ApiRequest, id: &str) -> SendResult {
         let started = Instant::now();
         let mut may_have_arrived = false;
         let mut attempt = 1;
@@ -60,16 +60,16 @@ impl Webhook {
     async fn attempt(
         &self,
         chat: &dyn Chat,
-        call: &Call,
+        call: &ApiRequest,
         timeout: Duration,
     ) -> Result<(Option<String>, Map<String, serde_json::Value>), Missed> {
-        let answer = self.outbound.send(request(call, timeout)).await.map_err(|error| Missed::unanswered(&error))?;
-        match chat.sent(&answer) {
+        let response = self.outbound.send(request(call, timeout)).await.map_err(|error| Missed::unanswered(&error))?;
+        match chat.parse_send(&answer(response)) {
             Verdict::Sent { message_id, metadata } => Ok((message_id, metadata)),
-            Verdict::Later { problem, after, may_have_arrived } => {
+            Verdict::Retry { problem, after, may_have_arrived } => {
                 Err(Missed { problem, after, again: true, may_have_arrived })
             }
-            Verdict::Unclear(problem) => Err(Missed { problem, after: None, again: false, may_have_arrived: true }),
+            Verdict::Unknown(problem) => Err(Missed { problem, after: None, again: false, may_have_arrived: true }),
             Verdict::Refused(problem) => Err(Missed { problem, after: None, again: false, may_have_arrived: false }),
         }
     }
@@ -83,7 +83,7 @@ impl Webhook {
 }
 
 /// Makes a request of a call; its redirects are not followed, as they would carry the token elsewhere.
-pub(crate) fn request(call: &Call, timeout: Duration) -> Request {
+pub(crate) fn request(call: &ApiRequest, timeout: Duration) -> Request {
     let mut request = Request::new(call.method.clone(), call.url.clone());
     request.headers = call.headers.clone();
     request.body = call.body.clone();
@@ -91,6 +91,11 @@ pub(crate) fn request(call: &Call, timeout: Duration) -> Request {
     request.max_response_bytes = ANSWER_LIMIT_BYTES;
     request.max_redirects = 0;
     request
+}
+
+/// Leaves out the URL, which the platforms do not need.
+pub(crate) fn answer(response: Response) -> Answer {
+    Answer { status: response.status, headers: response.headers, body: response.body }
 }
 
 impl Missed {

@@ -9,8 +9,8 @@ use shared::Refusal;
 use shared::event::{ChannelId, StepRequested};
 use uuid::Uuid;
 
-use crate::message::{Content, Party, Reference};
-use crate::platform::chat::Outgoing;
+use platform::chat::Outgoing;
+use platform::message::{Content, Party, Reference};
 
 /// A record of DynamoDB has at most 400 KB, and an event 256 KB, for the message and what comes of it.
 const MESSAGE_LIMIT_BYTES: usize = 128 * 1024;
@@ -182,7 +182,7 @@ impl<'de> Deserialize<'de> for Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::ContentKind;
+    use platform::message::ContentKind;
     use serde_json::{Value, json};
 
     fn outgoing(body: &Value) -> Result<Outgoing, Refusal> {

@@ -1,0 +1,115 @@
+//! From a message to a call of the Bot API, and what its answers mean.
+
+mod method;
+
+use std::time::Duration;
+
+use crate::chat::Answer;
+use crate::error::Error;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Telegram;
+use crate::chat::{Access, ApiRequest, Chat, Outgoing, Problem, Verdict};
+
+impl Chat for Telegram {
+    fn api_url(&self) -> &'static str {
+        "https://api.telegram.org"
+    }
+
+    fn send_request(&self, access: &Access<'_>, message: &Outgoing) -> Result<ApiRequest, Error> {
+        let (method, mut body) = method::of(message)?;
+        body.insert("chat_id".to_owned(), chat_id(&message.to.id)?);
+        body.extend(message.content.native.clone());
+        Ok(ApiRequest::post(url(access, method)?, &Value::Object(body)))
+    }
+
+    fn parse_send(&self, answer: &Answer) -> Verdict {
+        match read(answer) {
+            Ok(result) => {
+                let mut metadata = Map::new();
+                metadata.extend(result["chat"]["id"].as_i64().map(|id| ("chatId".to_owned(), json!(id.to_string()))));
+                let message_id = result["message_id"].as_i64().map(|id| id.to_string());
+                Verdict::Sent { message_id, metadata }
+            }
+            Err((problem, after)) => Verdict::failed(answer, problem, after),
+        }
+    }
+
+    fn health_request(&self, access: &Access<'_>) -> Result<ApiRequest, Error> {
+        Ok(ApiRequest::get(url(access, "getMe")?))
+    }
+
+    fn parse_health(&self, answer: &Answer) -> Result<Map<String, Value>, Problem> {
+        let bot = read(answer).map_err(|(problem, _)| problem)?;
+        let mut details = Map::new();
+        details.extend(bot["id"].as_i64().map(|id| ("id".to_owned(), json!(id.to_string()))));
+        for (name, member) in [("username", "username"), ("canJoinGroups", "can_join_groups")] {
+            details.extend(bot.get(member).map(|value| (name.to_owned(), value.clone())));
+        }
+        Ok(details)
+    }
+}
+
+/// Returns the URL of a method; it contains the token, so that nobody may log it.
+fn url(access: &Access<'_>, method: &str) -> Result<String, Error> {
+    let token = access.credentials.required("botToken")?;
+    check_bot_token(token)?;
+    Ok(format!("{}/bot{token}/{method}", access.api_url))
+}
+
+/// Checks that a token is one, so that it cannot lead a URL elsewhere.
+pub(super) fn check_bot_token(token: &str) -> Result<(), Error> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let is_token = token.split_once(':').is_some_and(|(id, secret)| {
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && secret.bytes().all(is_part)
+    });
+    match is_token {
+        true => Ok(()),
+        false => Err(Error::field("credentials.botToken", "must be a token of BotFather, such as `110201543:AAH...`")),
+    }
+}
+
+/// Chats are known by number; public groups and channels by name as well.
+fn chat_id(id: &str) -> Result<Value, Error> {
+    let number = || id.parse::<i64>().ok().map(Value::from);
+    let name = || id.strip_prefix('@').filter(|name| !name.is_empty()).map(|_| Value::from(id));
+    let rule = "must be the number of a chat, or the name of a public one with `@` before it";
+    number().or_else(name).ok_or_else(|| Error::field("to.id", rule))
+}
+
+/// The envelope of every answer.
+#[derive(Deserialize)]
+struct Envelope {
+    ok: bool,
+    #[serde(default)]
+    result: Value,
+    error_code: Option<i64>,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+#[derive(Default, Deserialize)]
+struct Parameters {
+    retry_after: Option<u64>,
+    migrate_to_chat_id: Option<i64>,
+}
+
+/// Returns the result of a call, or what was wrong and for how long the bot shall be silent.
+fn read(answer: &Answer) -> Result<Value, (Problem, Option<Duration>)> {
+    let Ok(read) = serde_json::from_slice::<Envelope>(&answer.body) else {
+        let message = format!("the answer with status {} is not what Telegram writes", answer.status);
+        return Err((Problem::new(answer.status, message), None));
+    };
+    if read.ok {
+        return Ok(read.result);
+    }
+    let mut message = read.description;
+    if let Some(id) = read.parameters.migrate_to_chat_id {
+        message.push_str(&format!("; the chat is {id} now"));
+    }
+    let code = read.error_code.unwrap_or_else(|| answer.status.into());
+    Err((Problem::new(code, message), read.parameters.retry_after.map(Duration::from_secs)))
+}
