@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 use shared::bus::{Entry, TooLarge};
 use shared::event::{ChannelId, Envelope, EventId, Trace, WebhookReceived};
 
-use crate::channel::Definition;
+use crate::channel::ChannelSettings;
 use platform::message::{NormalizedMessage, StatusUpdate};
 
 /// The source of all of these facts.
 pub(crate) const SOURCE: &str = WebhookReceived::<()>::SOURCE;
 /// A message came in.
 pub(crate) const MESSAGE_RECEIVED: &str = "message.received";
-/// The platform took a message of ours.
+/// The platform accepted a message of ours.
 pub(crate) const MESSAGE_SENT: &str = "message.sent";
-/// The platform did not take a message of ours, or nobody knows whether it did.
+/// The platform did not accept a message of ours, or it is not known whether it did.
 pub(crate) const MESSAGE_FAILED: &str = "message.failed";
-/// A message of ours has come further, or never will.
+/// The delivery status of a message of ours has changed.
 pub(crate) const MESSAGE_STATUS: &str = "message.status";
 /// A part of a webhook could not be read.
 pub(crate) const MESSAGE_REJECTED: &str = "message.rejected";
@@ -27,11 +27,11 @@ pub(crate) const CHANNEL_REGISTERED: &str = "channel.registered";
 /// A channel was deleted.
 pub(crate) const CHANNEL_UNREGISTERED: &str = "channel.unregistered";
 
-/// What every fact says about its channel, and when it was published.
+/// The channel that a fact is about, and when it was published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Origin {
-    /// The tenant of the channel, whatever the sender says.
+pub(crate) struct ChannelOrigin {
+    /// The tenant of the channel.
     pub tenant_id: String,
     /// The channel.
     pub channel_id: ChannelId,
@@ -45,20 +45,20 @@ pub(crate) struct Origin {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct MessageReceived<P> {
     #[serde(flatten)]
-    pub origin: Origin,
+    pub origin: ChannelOrigin,
     pub message: NormalizedMessage,
-    /// The message as the platform wrote it.
+    /// The message as the platform sent it.
     pub payload: P,
 }
 
 /// The content of `message.status`.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct MessageStatus<P> {
+pub(crate) struct MessageStatusChanged<P> {
     #[serde(flatten)]
-    pub origin: Origin,
-    /// What the platform says; the status of the message has the time of the status.
+    pub origin: ChannelOrigin,
+    /// What the platform reports.
     pub status: StatusUpdate,
-    /// The status as the platform wrote it.
+    /// The status as the platform sent it.
     pub payload: P,
 }
 
@@ -66,10 +66,10 @@ pub(crate) struct MessageStatus<P> {
 #[derive(Debug, Serialize)]
 pub(crate) struct MessageRejected<'a> {
     #[serde(flatten)]
-    pub origin: Origin,
-    /// What was wrong with it.
+    pub origin: ChannelOrigin,
+    /// What is wrong with it.
     pub reason: &'a str,
-    /// Its place in the webhook, from 0.
+    /// Its position in the webhook, from 0.
     pub index: usize,
     /// The part that could not be read, unless it is large.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,13 +81,13 @@ pub(crate) struct MessageRejected<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageSent<'a> {
     #[serde(flatten)]
-    pub origin: Origin,
+    pub origin: ChannelOrigin,
     /// The id in the message log.
     pub id: &'a str,
     /// The platform's id of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<&'a str>,
-    /// Who it was sent to.
+    /// The recipient.
     pub to: &'a str,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: &'a Map<String, Value>,
@@ -98,17 +98,17 @@ pub(crate) struct MessageSent<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageFailed<'a> {
     #[serde(flatten)]
-    pub origin: Origin,
+    pub origin: ChannelOrigin,
     /// The id in the message log.
     pub id: &'a str,
-    /// Why, in one line.
+    /// Why it failed, in one line.
     pub error: &'a str,
-    /// `failed`, or `unknown` where the platform may have taken it.
+    /// `failed`, or `unknown` where the platform may have accepted it.
     pub status: &'a str,
-    /// What was to be sent.
+    /// The message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'a Value>,
-    /// How often it was tried again.
+    /// The number of retries.
     pub retry_count: u32,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: &'a Map<String, Value>,
@@ -118,45 +118,33 @@ pub(crate) struct MessageFailed<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct ChannelChanged<'a> {
     #[serde(flatten)]
-    pub origin: Origin,
+    pub origin: ChannelOrigin,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<&'a Definition>,
+    pub config: Option<&'a ChannelSettings>,
 }
 
-impl Origin {
+impl ChannelOrigin {
     /// Describes a channel at a time.
-    pub(crate) fn new(channel_id: &ChannelId, definition: &Definition, now: Timestamp) -> Self {
+    pub(crate) fn new(channel_id: &ChannelId, settings: &ChannelSettings, now: Timestamp) -> Self {
         Self {
-            tenant_id: definition.tenant_id.clone(),
+            tenant_id: settings.tenant_id.clone(),
             channel_id: channel_id.clone(),
-            platform: definition.platform.clone(),
+            platform: settings.platform.clone(),
             timestamp: now.as_millisecond(),
         }
     }
 }
 
-/// Makes a fact that starts a chain of its own ready.
-pub(crate) fn first<C: Serialize>(
+/// Builds the entry of a fact about a channel with these settings.
+pub(crate) fn entry<C: Serialize>(
     kind: &str,
     id: EventId,
-    tenant_id: &str,
-    time: Timestamp,
-    content: C,
-) -> Result<Entry, TooLarge> {
-    let trace = Trace::start(&id);
-    caused(kind, id, tenant_id, time, content, trace)
-}
-
-/// Makes a fact of a chain ready.
-pub(crate) fn caused<C: Serialize>(
-    kind: &str,
-    id: EventId,
-    tenant_id: &str,
+    settings: &ChannelSettings,
     time: Timestamp,
     content: C,
     trace: Trace,
+    dedup_window_seconds: Option<u32>,
 ) -> Result<Entry, TooLarge> {
-    let tenant_id = tenant_id.to_owned();
-    let envelope = Envelope { id, kind: kind.to_owned(), tenant_id, time, content, trace, dedup_window_seconds: None };
-    Entry::fact(SOURCE, &envelope)
+    let (kind, tenant_id) = (kind.to_owned(), settings.tenant_id.clone());
+    Entry::fact(SOURCE, &Envelope { id, kind, tenant_id, time, content, trace, dedup_window_seconds })
 }

@@ -108,7 +108,7 @@ impl Credential {
 
 impl Spec {
     /// Tells whether the platform says how far messages have come.
-    pub fn tells_status(&self) -> bool {
+    pub fn reports_status(&self) -> bool {
         self.capabilities.contains(&Capability::DeliveryStatus)
     }
 

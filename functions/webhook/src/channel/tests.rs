@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-fn new(fields: Value) -> Result<(Definition, Option<Credentials>), Refusal> {
+fn new(fields: Value) -> Result<(ChannelSettings, Option<Credentials>), Refusal> {
     serde_json::from_value::<NewChannel>(fields).unwrap().checked("mine")
 }
 
@@ -12,17 +12,17 @@ fn credentials(secret: &str) -> Credentials {
 
 #[test]
 fn what_is_not_said_has_a_default() {
-    let (definition, credentials) = new(json!({"platform": "github", "credentials": {"secret": "s"}})).unwrap();
+    let (settings, credentials) = new(json!({"platform": "github", "credentials": {"secret": "s"}})).unwrap();
     assert_eq!(
-        serde_json::to_value(definition).unwrap(),
+        serde_json::to_value(settings).unwrap(),
         json!({
             "platform": "github", "name": "github", "tenantId": "mine", "dedupWindowSeconds": 86400,
             "unsigned": false,
         })
     );
     assert!(credentials.is_some());
-    let (definition, credentials) = new(json!({"unsigned": true})).unwrap();
-    assert_eq!((definition.platform.as_str(), definition.unsigned), ("unsigned", true));
+    let (settings, credentials) = new(json!({"unsigned": true})).unwrap();
+    assert_eq!((settings.platform.as_str(), settings.unsigned), ("unsigned", true));
     assert!(credentials.is_none());
 }
 
@@ -60,9 +60,9 @@ fn change(fields: Value) -> ChannelChange {
 
 #[test]
 fn a_change_leaves_what_it_does_not_name() {
-    let (definition, present) = new(json!({"platform": "github", "credentials": {"secret": "s"}})).unwrap();
-    let (changed, new) = change(json!({"name": "n"})).apply(definition.clone(), present).unwrap();
-    assert_eq!(changed, Definition { name: "n".to_owned(), ..definition });
+    let (settings, present) = new(json!({"platform": "github", "credentials": {"secret": "s"}})).unwrap();
+    let (changed, new) = change(json!({"name": "n"})).apply(settings.clone(), present).unwrap();
+    assert_eq!(changed, ChannelSettings { name: "n".to_owned(), ..settings });
     assert_eq!(new, None);
 }
 
@@ -70,8 +70,8 @@ fn a_change_leaves_what_it_does_not_name() {
 fn a_change_is_checked_as_a_whole() {
     let hmac = json!({"platform": "hmac", "credentials": {"secret": "text"}, "recipe": {"header": "x"}});
     let check = |fields: Value, expected: Result<Option<Credentials>, &str>| {
-        let (definition, present) = new(hmac.clone()).unwrap();
-        match (change(fields.clone()).apply(definition, present), expected) {
+        let (settings, present) = new(hmac.clone()).unwrap();
+        match (change(fields.clone()).apply(settings, present), expected) {
             (Ok((_, new)), Ok(expected)) => assert_eq!(new, expected, "{fields}"),
             (Err(refusal), Err(part)) => assert!(refusal.message.contains(part), "{fields}: {}", refusal.message),
             (found, expected) => panic!("{fields}: {found:?} is not {expected:?}"),
@@ -91,8 +91,8 @@ fn a_change_is_checked_as_a_whole() {
 
 #[test]
 fn an_unsigned_channel_becomes_signed_with_credentials_only() {
-    let (definition, _) = new(json!({"platform": "github", "unsigned": true})).unwrap();
-    let apply = |fields: Value| change(fields).apply(definition.clone(), None);
+    let (settings, _) = new(json!({"platform": "github", "unsigned": true})).unwrap();
+    let apply = |fields: Value| change(fields).apply(settings.clone(), None);
     assert!(apply(json!({"name": "n"})).unwrap().0.unsigned);
     assert!(!apply(json!({"credentials": {"secret": "s"}})).unwrap().0.unsigned);
     assert!(apply(json!({"unsigned": false})).unwrap_err().message.contains("`credentials` is required"));

@@ -240,6 +240,6 @@ async fn no_token_is_in_an_answer_a_fact_a_record_or_the_log() {
     seen.extend(chat.setup.facts("message.failed").await);
     seen.extend(chat.setup.facts("message.sent").await);
     let seen = format!("{}\n{}", Value::from(seen), log());
-    assert!(seen.contains("trying again"), "{seen}");
+    assert!(seen.contains("retrying a message"), "{seen}");
     assert!(!seen.contains(whatsapp::ACCESS_TOKEN), "{seen}");
 }

@@ -168,10 +168,10 @@ fn groups_topics_replies_and_albums_are_told() {
 
 #[test]
 fn channels_and_businesses_are_read_like_chats() {
-    let channel = json!({"id": -100, "type": "channel", "title": "Update"});
+    let channel = json!({"id": -100, "type": "channel", "title": "News"});
     let post = json!({"message_id": 1, "date": 1_700_000_000, "chat": channel, "sender_chat": channel, "text": "!"});
     let read = message("channel_post", post);
-    assert_eq!((&read["from"], &read["to"]), (&json!({"id": "-100", "name": "Update"}), &read["from"]));
+    assert_eq!((&read["from"], &read["to"]), (&json!({"id": "-100", "name": "News"}), &read["from"]));
     let unsigned = json!({"message_id": 1, "date": 1_700_000_000, "chat": channel, "text": "!"});
     assert_eq!(message("channel_post", unsigned), read);
     let business = message("business_message", with(&json!({"text": "hi", "business_connection_id": "b1"})));
@@ -244,10 +244,10 @@ fn a_reaction_comes_or_goes() {
     let custom = json!({"type": "custom_emoji", "custom_emoji_id": "5368324170671202286"});
     check(json!([]), json!([custom]), json!({"emoji": "5368324170671202286", "removed": false}));
     check(json!([]), json!([{"type": "paid"}]), json!({"emoji": "paid", "removed": false}));
-    let channel = json!({"id": -100, "type": "channel", "title": "Update"});
+    let channel = json!({"id": -100, "type": "channel", "title": "News"});
     let change = json!({"chat": channel, "message_id": 1, "actor_chat": channel, "date": 1, "old_reaction": [],
         "new_reaction": [emoji("👍")]});
-    assert_eq!(message("message_reaction", change)["from"], json!({"id": "-100", "name": "Update"}));
+    assert_eq!(message("message_reaction", change)["from"], json!({"id": "-100", "name": "News"}));
 }
 
 #[test]

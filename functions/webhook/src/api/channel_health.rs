@@ -1,4 +1,4 @@
-//! How a channel is: its platform is really asked.
+//! `/channels/{channelId}/health` and `/validate`: health checks of channels and credentials, made at the platform.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,31 +6,32 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use platform::chat::{Access, Chat, Problem};
+use platform::credentials::Credentials;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::http::{ErrorBody, RawBody, read_json};
+use shared::outbound::Outbound;
 use tokio::time::Instant;
 
-use crate::Webhook;
-use crate::channel::open::OpenChannel;
+use crate::api::ChannelPath;
+use crate::open_channel::OpenChannel;
 use crate::refusal::refusal;
-use crate::registry::{ChannelPath, unknown};
 use crate::send::{access, attempt};
-use platform::chat::{Access, Chat, Problem};
-use platform::credentials::Credentials;
+use crate::services::Services;
 
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How a channel is.
+/// The health of a channel.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Health {
-    /// Whether the platform answers and takes the credentials.
+    /// Whether the platform answers and accepts the credentials.
     status: HealthStatus,
-    /// The same in words.
+    /// The status in words.
     message: String,
-    /// What the platform says about the account, or its code for what is wrong.
+    /// What the platform says about the account, or its error code.
     #[schema(value_type = Object)]
     details: Map<String, Value>,
     /// How long the platform took to answer, in milliseconds.
@@ -41,18 +42,18 @@ pub(crate) struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum HealthStatus {
-    /// The platform answers and takes the credentials.
+    /// The platform answers and accepts the credentials.
     Healthy,
     /// It does not.
     Unhealthy,
 }
 
-/// Whether credentials are good.
+/// Whether credentials are valid.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Validation {
-    /// Whether the platform takes them.
+    /// Whether the platform accepts them.
     valid: bool,
-    /// What the platform says.
+    /// The health check with them.
     #[serde(flatten)]
     health: Health,
 }
@@ -61,56 +62,56 @@ pub(crate) struct Validation {
 #[derive(Default, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub(crate) struct Candidate {
-    /// The credentials to ask about; the channel's own unless given.
+    /// The credentials to check; the channel's own unless given.
     #[schema(value_type = Option<Object>)]
     credentials: Option<Value>,
 }
 
-/// Asks the platform how a channel is.
+/// Checks the health of a channel at its platform.
 #[utoipa::path(
     get, path = "/channels/{channelId}/health", tag = "channels",
     params(("channelId" = String, Path, description = "The id of the channel")),
     responses(
-        (status = 200, description = "What the platform says, also if that is no good", body = Health),
-        (status = 400, description = "The platform cannot be asked", body = ErrorBody),
+        (status = 200, description = "The result of the health check, also if it fails", body = Health),
+        (status = 400, description = "The platform has no health check", body = ErrorBody),
         (status = 401, description = "No valid token, or no permission VIEW_CHANNELS", body = ErrorBody),
         (status = 404, description = "There is no such channel", body = ErrorBody),
     ),
 )]
-pub(crate) async fn health(
-    State(webhook): State<Arc<Webhook>>,
+pub(crate) async fn check(
+    State(services): State<Arc<Services>>,
     ChannelPath(id): ChannelPath,
 ) -> Result<Json<Health>, Refusal> {
-    let channel = webhook.channels.get(&id).await?.ok_or_else(|| unknown(&id))?;
+    let channel = services.open_channels.required(&id, services.clock.now()).await?;
     let (chat, access) = access(&channel, None)?;
-    webhook.ask(chat, &access).await.map(Json)
+    ask(&services.outbound, chat, &access).await.map(Json)
 }
 
-/// Asks the platform whether credentials are good, without keeping them.
+/// Checks credentials at the platform, without storing them.
 #[utoipa::path(
     post, path = "/channels/{channelId}/validate", tag = "channels",
-    request_body(content = Option<Candidate>, description = "Other credentials than the channel's"),
+    request_body(content = Option<Candidate>, description = "Credentials other than the channel's"),
     params(("channelId" = String, Path, description = "The id of the channel")),
     responses(
-        (status = 200, description = "What the platform says, also if that is no good", body = Validation),
-        (status = 400, description = "The platform cannot be asked, or a credential is missing", body = ErrorBody),
+        (status = 200, description = "The result of the health check, also if it fails", body = Validation),
+        (status = 400, description = "The platform has no health check, or a credential is missing", body = ErrorBody),
         (status = 401, description = "No valid token, or no permission UPDATE_CHANNELS", body = ErrorBody),
         (status = 404, description = "There is no such channel", body = ErrorBody),
     ),
 )]
 pub(crate) async fn validate(
-    State(webhook): State<Arc<Webhook>>,
+    State(services): State<Arc<Services>>,
     ChannelPath(id): ChannelPath,
     RawBody(body): RawBody,
 ) -> Result<Json<Validation>, Refusal> {
-    let channel = webhook.channels.get(&id).await?.ok_or_else(|| unknown(&id))?;
+    let channel = services.open_channels.required(&id, services.clock.now()).await?;
     let candidate = candidate(&channel, &body)?;
     let (chat, access) = access(&channel, candidate.as_ref())?;
-    let health = webhook.ask(chat, &access).await?;
+    let health = ask(&services.outbound, chat, &access).await?;
     Ok(Json(Validation { valid: health.status == HealthStatus::Healthy, health }))
 }
 
-/// Reads other credentials than the channel's own, and checks them as if they were to become these.
+/// Reads credentials other than the channel's own, and checks them by the same rules.
 fn candidate(channel: &OpenChannel, body: &Bytes) -> Result<Option<Credentials>, Refusal> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
@@ -118,30 +119,28 @@ fn candidate(channel: &OpenChannel, body: &Bytes) -> Result<Option<Credentials>,
     let candidate: Candidate = read_json(body)?;
     let credentials = candidate.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
     if let Some(credentials) = &credentials {
-        channel.definition.verifier(credentials).map(|_| ())?;
+        channel.settings.verifier(credentials).map(|_| ())?;
     }
     Ok(credentials)
 }
 
-impl Webhook {
-    async fn ask(&self, chat: &dyn Chat, access: &Access<'_>) -> Result<Health, Refusal> {
-        let call = chat.health_request(access).map_err(refusal)?;
-        let started = Instant::now();
-        let answer = self.outbound.send(attempt::request(&call, TIMEOUT)).await;
-        let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let asked = match answer {
-            Ok(answer) => chat.parse_health(&attempt::answer(answer)),
-            Err(error) => Err(Problem::new("NO_ANSWER", error.to_string())),
-        };
-        Ok(match asked {
-            Ok(details) => {
-                let message = "the platform takes the credentials".to_owned();
-                Health { status: HealthStatus::Healthy, message, details, latency_ms }
-            }
-            Err(Problem { code, message }) => {
-                let details = Map::from_iter([("code".to_owned(), code.into())]);
-                Health { status: HealthStatus::Unhealthy, message, details, latency_ms }
-            }
-        })
-    }
+async fn ask(outbound: &Outbound, chat: &dyn Chat, access: &Access<'_>) -> Result<Health, Refusal> {
+    let request = chat.health_request(access).map_err(refusal)?;
+    let started = Instant::now();
+    let answer = attempt::call(outbound, &request, TIMEOUT).await;
+    let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let health = match answer {
+        Ok(answer) => chat.parse_health(&answer),
+        Err(error) => Err(Problem::new("NO_ANSWER", error.to_string())),
+    };
+    Ok(match health {
+        Ok(details) => {
+            let message = "the platform accepts the credentials".to_owned();
+            Health { status: HealthStatus::Healthy, message, details, latency_ms }
+        }
+        Err(Problem { code, message }) => {
+            let details = Map::from_iter([("code".to_owned(), code.into())]);
+            Health { status: HealthStatus::Unhealthy, message, details, latency_ms }
+        }
+    })
 }

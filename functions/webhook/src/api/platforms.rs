@@ -1,39 +1,40 @@
-//! The platforms that there are.
+//! `/platforms`: the platforms that channels can have.
 
 use axum::Json;
+use platform::chat::Chat;
+use platform::spec::{Capability, Credential, Spec};
+use platform::{Platform, registry};
 use serde::Serialize;
 use shared::http::ErrorBody;
 
-use platform::spec::{Capability, Credential, Spec};
-
-/// A platform as clients see it.
+/// A platform.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PlatformSpec {
     /// The same as `platform`.
     id: &'static str,
-    /// The name for people.
+    /// The display name.
     name: &'static str,
     /// What a channel gives as its `platform`.
     platform: &'static str,
-    /// The version of the platform's interface that is spoken.
+    /// The version of the platform's API.
     version: &'static str,
     /// Always `ACTIVE`.
     status: &'static str,
-    /// What can be done with it.
+    /// What it can be used for.
     capabilities: &'static [Capability],
-    /// The secrets and names that a channel of it has.
+    /// The credentials of its channels.
     credentials: &'static [Credential],
-    /// The content types that its webhooks may have.
+    /// The content types of its webhooks.
     content_types: &'static [&'static str],
-    /// Whether a channel of it describes how its sender signs.
+    /// Whether its channels describe how the sender signs.
     takes_recipe: bool,
-    /// Where its interface is unless the channel says otherwise.
+    /// The base URL of its API unless the channel says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     api_url: Option<&'static str>,
 }
 
-/// Lists the platforms, with what each needs and can do.
+/// Lists the platforms with the credentials and capabilities of each.
 #[utoipa::path(
     get, path = "/platforms", tag = "channels",
     responses(
@@ -42,7 +43,7 @@ pub(crate) struct PlatformSpec {
     ),
 )]
 pub(crate) async fn list() -> Json<Vec<PlatformSpec>> {
-    let shown = |platform: &'static dyn platform::Platform| {
+    let shown = |platform: &'static dyn Platform| {
         let Spec { name, title, version, capabilities, credentials, content_types } = *platform.spec();
         PlatformSpec {
             id: name,
@@ -54,8 +55,8 @@ pub(crate) async fn list() -> Json<Vec<PlatformSpec>> {
             credentials,
             content_types,
             takes_recipe: platform.takes_recipe(),
-            api_url: platform.chat().map(platform::chat::Chat::api_url),
+            api_url: platform.chat().map(Chat::api_url),
         }
     };
-    Json(platform::registry::all().map(shown).collect())
+    Json(registry::all().map(shown).collect())
 }

@@ -1,4 +1,4 @@
-//! Channels ready to check deliveries: read and unsealed once, then kept in memory for a few seconds.
+//! Channels with their keys: read and unsealed once, then kept in memory for a few seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,13 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
 use serde::Deserialize as _;
 use serde_json::Value;
-use shared::clock::Clock;
 use shared::event::ChannelId;
 use shared::seal::{Seal, Sealed};
 use shared::{Error, Refusal};
 
-use super::{Definition, Previous, Record};
-use crate::store::Channels;
+use crate::channel::ChannelSettings;
+use crate::store::channel::{ChannelRecord, ChannelStore, PreviousCredentials};
 use platform::Platform;
 use platform::Unverified;
 use platform::credentials::Credentials;
@@ -21,15 +20,15 @@ use platform::signature::{Delivery, Verifier};
 
 /// How old a channel in memory may be, so that a change made elsewhere is honoured within that time.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(5);
-const MOST_CHANNELS: u64 = 10_000;
+const CACHED_CHANNELS: u64 = 10_000;
 
-/// A channel whose keys are at hand.
+/// A channel with its keys.
 pub(crate) struct OpenChannel {
     /// The id of the channel.
     pub id: ChannelId,
-    /// What a client decided.
-    pub definition: Definition,
-    /// Where its webhooks come from.
+    /// What a client chose.
+    pub settings: ChannelSettings,
+    /// The platform that sends its webhooks.
     pub platform: &'static dyn Platform,
     trust: Trust,
 }
@@ -39,14 +38,14 @@ enum Trust {
     Signed { current: Box<Trusted>, previous: Option<(Box<Trusted>, Timestamp)> },
 }
 
-/// Credentials with the check of signatures that they make.
+/// Credentials with the verifier that they make.
 struct Trusted {
     credentials: Credentials,
     verifier: Verifier,
 }
 
 impl OpenChannel {
-    /// Checks that one of the secrets that are valid now has signed the delivery.
+    /// Checks that the delivery is signed with one of the secrets that are valid now.
     pub(crate) fn verify(&self, delivery: &Delivery<'_>) -> Result<(), Unverified> {
         let Trust::Signed { current, previous } = &self.trust else {
             return Ok(());
@@ -77,22 +76,25 @@ impl OpenChannel {
 
 /// The channels that this process has open.
 pub(crate) struct OpenChannels {
-    store: Channels,
+    store: ChannelStore,
     seal: Seal,
-    clock: Clock,
     cache: Cache<ChannelId, (Timestamp, Arc<OpenChannel>)>,
     writes: AtomicU64,
 }
 
 impl OpenChannels {
     /// Starts with none.
-    pub(crate) fn new(store: Channels, seal: Seal, clock: Clock) -> Self {
-        Self { store, seal, clock, cache: Cache::new(MOST_CHANNELS), writes: AtomicU64::new(0) }
+    pub(crate) fn new(store: ChannelStore, seal: Seal) -> Self {
+        Self { store, seal, cache: Cache::new(CACHED_CHANNELS), writes: AtomicU64::new(0) }
     }
 
-    /// Returns a channel, at most five seconds old; `None` if there is none, which is not remembered.
-    pub(crate) async fn get(&self, id: &ChannelId) -> Result<Option<Arc<OpenChannel>>, Error> {
-        let now = self.clock.now();
+    /// Returns a channel as of at most five seconds ago, or refuses its id.
+    pub(crate) async fn required(&self, id: &ChannelId, now: Timestamp) -> Result<Arc<OpenChannel>, Refusal> {
+        self.get(id, now).await?.ok_or_else(|| unknown(id))
+    }
+
+    /// Returns a channel as of at most five seconds ago if it exists; that it does not is not remembered.
+    pub(crate) async fn get(&self, id: &ChannelId, now: Timestamp) -> Result<Option<Arc<OpenChannel>>, Error> {
         if let Some((read_at, channel)) = self.cache.get(id).await
             && (SignedDuration::ZERO..MAX_AGE).contains(&now.duration_since(read_at))
         {
@@ -103,7 +105,7 @@ impl OpenChannels {
             self.cache.invalidate(id).await;
             return Ok(None);
         };
-        let channel = Arc::new(self.open(record).await?);
+        let channel = Arc::new(self.open(record, now).await?);
         self.cache.insert(id.clone(), (now, channel.clone())).await;
         // What was read before a write of this process may be older than that write.
         if self.writes.load(Ordering::SeqCst) != writes {
@@ -127,7 +129,8 @@ impl OpenChannels {
 
     /// Seals credentials for a record.
     pub(crate) async fn sealed(&self, id: &ChannelId, credentials: &Credentials) -> Result<Sealed, Error> {
-        let bytes = serde_json::to_vec(credentials).map_err(|_| Error::new("seal credentials", "they are no JSON"))?;
+        let bytes =
+            serde_json::to_vec(credentials).map_err(|_| Error::new("seal credentials", "they are not valid JSON"))?;
         self.seal.seal(id.as_str(), &bytes).await
     }
 
@@ -146,29 +149,29 @@ impl OpenChannels {
         Ok(token.and_then(|token| String::from_utf8(token).ok()))
     }
 
-    async fn open(&self, record: Record) -> Result<OpenChannel, Error> {
-        let Record { channel_id: id, definition, credentials, previous, .. } = record;
+    async fn open(&self, record: ChannelRecord, now: Timestamp) -> Result<OpenChannel, Error> {
+        let ChannelRecord { channel_id: id, settings, credentials, previous, .. } = record;
         let trust = match credentials {
             Some(credentials) => Trust::Signed {
-                current: Box::new(self.trusted(&id, &definition, &credentials).await?.map_err(unusable)?),
-                previous: self.previous(&id, &definition, previous).await?,
+                current: Box::new(self.trusted(&id, &settings, &credentials).await?.map_err(unusable)?),
+                previous: self.previous(&id, &settings, previous, now).await?,
             },
-            None if definition.unsigned => Trust::Unsigned,
+            None if settings.unsigned => Trust::Unsigned,
             None => return Err(Error::new("open a channel", "it has neither credentials nor `unsigned`")),
         };
-        let platform = definition.platform().map_err(unusable)?;
-        Ok(OpenChannel { id, definition, platform, trust })
+        let platform = settings.platform().map_err(unusable)?;
+        Ok(OpenChannel { id, settings, platform, trust })
     }
 
-    /// Opens credentials and prepares the check that they make, or says why they do not fit the channel.
+    /// Opens credentials and builds their verifier, or says why they do not fit the channel.
     async fn trusted(
         &self,
         id: &ChannelId,
-        definition: &Definition,
+        settings: &ChannelSettings,
         sealed: &Sealed,
     ) -> Result<Result<Trusted, Refusal>, Error> {
         let credentials = self.credentials(id, sealed).await?;
-        let verifier = definition.verifier(&credentials);
+        let verifier = settings.verifier(&credentials);
         Ok(verifier.map(|verifier| Trusted { credentials, verifier }))
     }
 
@@ -176,20 +179,26 @@ impl OpenChannels {
     async fn previous(
         &self,
         id: &ChannelId,
-        definition: &Definition,
-        previous: Option<Previous>,
+        settings: &ChannelSettings,
+        previous: Option<PreviousCredentials>,
+        now: Timestamp,
     ) -> Result<Option<(Box<Trusted>, Timestamp)>, Error> {
-        let Some(previous) = previous.filter(|previous| self.clock.now() < previous.valid_until) else {
+        let Some(previous) = previous.filter(|previous| now < previous.valid_until) else {
             return Ok(None);
         };
-        let trusted = self.trusted(id, definition, &previous.credentials).await?;
+        let trusted = self.trusted(id, settings, &previous.credentials).await?;
         Ok(trusted.ok().map(|trusted| (Box::new(trusted), previous.valid_until)))
     }
 }
 
-/// A sealed token is useless as anything else of its channel.
+/// Seals tokens under a name of their own, so that one cannot be opened as anything else of its channel.
 fn reply_token_record(id: &ChannelId) -> String {
     format!("{id}/replyToken")
+}
+
+/// Refuses an id that no channel has.
+pub(crate) fn unknown(id: &ChannelId) -> Refusal {
+    Refusal::unknown("channel", id.as_str())
 }
 
 fn unusable(refusal: Refusal) -> Error {

@@ -1,4 +1,4 @@
-//! What is to be sent, as requests and actions say it.
+//! The message to send, as requests and actions describe it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use platform::chat::Outgoing;
 use platform::message::{Content, Party, Reference};
 
-/// A record of DynamoDB has at most 400 KB, and an event 256 KB, for the message and what comes of it.
+/// A record of DynamoDB has at most 400 KB, and an event 256 KB, for the message and the result of sending it.
 const MESSAGE_LIMIT_BYTES: usize = 128 * 1024;
 /// Platforms' ids are far shorter.
 const ID_LIMIT_BYTES: usize = 512;
@@ -23,11 +23,11 @@ const ID_LIMIT_BYTES: usize = 512;
 pub(crate) struct SendBody {
     /// The channel; in a request the one of the path.
     channel_id: Option<String>,
-    /// Who or which conversation it goes to: an id, or an object with one.
+    /// The recipient or conversation: an id, or an object with one.
     to: Option<Recipient>,
-    /// What it says: a text, or more than that.
-    content: Option<Written>,
-    /// The message that it answers.
+    /// The content: a text, or an object with a `type`.
+    content: Option<TextOrContent>,
+    /// The message that it replies to.
     reply_to: Option<Reference>,
     /// The thread that it belongs to.
     thread_id: Option<String>,
@@ -36,12 +36,12 @@ pub(crate) struct SendBody {
     message: Option<Message>,
 }
 
-/// A normalised message of which only what matters for sending is read.
+/// A normalised message, of which only what matters for sending is read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Message {
     to: Option<Recipient>,
-    content: Option<Written>,
+    content: Option<TextOrContent>,
     reply_to: Option<Reference>,
     thread_id: Option<String>,
 }
@@ -54,10 +54,10 @@ enum Recipient {
     Party(Party),
 }
 
-/// A text, or more than that.
+/// A text, or an object with a `type`.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
-enum Written {
+enum TextOrContent {
     Text(String),
     Content(Box<Content>),
 }
@@ -71,17 +71,17 @@ impl From<Recipient> for Party {
     }
 }
 
-impl From<Written> for Content {
-    fn from(written: Written) -> Self {
+impl From<TextOrContent> for Content {
+    fn from(written: TextOrContent) -> Self {
         match written {
-            Written::Text(text) => Self::text(text),
-            Written::Content(content) => *content,
+            TextOrContent::Text(text) => Self::text(text),
+            TextOrContent::Content(content) => *content,
         }
     }
 }
 
 impl SendBody {
-    /// Checks what is to be sent under this id of ours.
+    /// Checks the message and gives it this id of ours.
     pub(crate) fn outgoing(self, id: String) -> Result<Outgoing, Refusal> {
         let message = self.message.unwrap_or_default();
         let to = Party::from(self.to.or(message.to).ok_or_else(|| Refusal::missing_field("to"))?);
@@ -98,14 +98,14 @@ impl SendBody {
         match size_bytes <= MESSAGE_LIMIT_BYTES {
             true => Ok(outgoing),
             false => Err(Refusal::too_large(format!(
-                "the message has {size_bytes} bytes, at most {MESSAGE_LIMIT_BYTES} are sent"
+                "the message has {size_bytes} bytes, the limit is {MESSAGE_LIMIT_BYTES}"
             ))),
         }
     }
 }
 
 /// Reads the fields of an action of the type `message`.
-pub(super) fn of_action(request: &StepRequested) -> Result<(ChannelId, Outgoing), Refusal> {
+pub(crate) fn of_action(request: &StepRequested) -> Result<(ChannelId, Outgoing), Refusal> {
     let body: SendBody = serde_path_to_error::deserialize(&request.action)
         .map_err(|error| Refusal::body_format(format!("`{}`: {}", error.path(), error.inner())))?;
     let channel_id = body.channel_id.as_deref().ok_or_else(|| Refusal::missing_field("channelId"))?;
@@ -125,9 +125,9 @@ fn check_id(field: &str, id: Option<&String>) -> Result<(), Refusal> {
 
 impl<'de> Deserialize<'de> for Recipient {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IdOrParty;
+        struct RecipientVisitor;
 
-        impl<'de> Visitor<'de> for IdOrParty {
+        impl<'de> Visitor<'de> for RecipientVisitor {
             type Value = Recipient;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,31 +151,32 @@ impl<'de> Deserialize<'de> for Recipient {
             }
         }
 
-        deserializer.deserialize_any(IdOrParty)
+        deserializer.deserialize_any(RecipientVisitor)
     }
 }
 
-impl<'de> Deserialize<'de> for Written {
+impl<'de> Deserialize<'de> for TextOrContent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrContent;
+        struct ContentVisitor;
 
-        impl<'de> Visitor<'de> for TextOrContent {
-            type Value = Written;
+        impl<'de> Visitor<'de> for ContentVisitor {
+            type Value = TextOrContent;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text or an object with a `type`")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
-                Ok(Written::Text(text.to_owned()))
+            fn visit_str<E: Error>(self, text: &str) -> Result<TextOrContent, E> {
+                Ok(TextOrContent::Text(text.to_owned()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written, A::Error> {
-                Content::deserialize(MapAccessDeserializer::new(map)).map(|content| Written::Content(Box::new(content)))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextOrContent, A::Error> {
+                Content::deserialize(MapAccessDeserializer::new(map))
+                    .map(|content| TextOrContent::Content(Box::new(content)))
             }
         }
 
-        deserializer.deserialize_any(TextOrContent)
+        deserializer.deserialize_any(ContentVisitor)
     }
 }
 
