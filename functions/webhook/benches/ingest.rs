@@ -84,7 +84,7 @@ impl Bench {
 
 impl Webhook {
     fn new(channel_id: &str, body: String) -> Self {
-        let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC takes a key of any length");
+        let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC accepts keys of any length");
         let signature = format!("sha256={}", hex::encode(mac.chain_update(&body).finalize().into_bytes()));
         Self { path: format!("/webhooks/{channel_id}"), body, signature }
     }

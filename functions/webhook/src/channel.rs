@@ -1,6 +1,11 @@
 //! Channels: the settings that a client may choose, how they change, and what is shown.
 
 use jiff::{SignedDuration, Timestamp};
+use platform::credentials::Credentials;
+use platform::payload::ContentType;
+use platform::signature::Verifier;
+use platform::signature::recipe::Recipe;
+use platform::{Platform, registry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::Refusal;
@@ -8,11 +13,6 @@ use shared::event::ChannelId;
 
 use crate::rate_limit::RateLimits;
 use crate::refusal::refusal;
-use platform::credentials::Credentials;
-use platform::payload::ContentType;
-use platform::signature::Verifier;
-use platform::signature::recipe::Recipe;
-use platform::{Platform, registry};
 
 /// How long the previous credentials stay valid after a rotation unless the request says otherwise, in seconds.
 const PREVIOUS_VALID_S: u32 = 86_400;
@@ -226,7 +226,7 @@ impl ChannelSettings {
         platform.verifier(credentials, self.recipe.as_ref()).map_err(refusal)
     }
 
-    /// Returns the content type of a request if the channel takes it.
+    /// Returns the content type of a request if the channel accepts it.
     pub(crate) fn accepted(&self, platform: &dyn Platform, header: Option<&[u8]>) -> Result<ContentType, Refusal> {
         let declared = self.content_type.as_ref().map(ContentType::as_str);
         let expected = declared.as_ref().map_or(platform.spec().content_types, std::slice::from_ref);

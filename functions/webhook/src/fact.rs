@@ -1,6 +1,7 @@
-//! The facts that this function publishes about channels and messages; `webhook.received` is in the shared vocabulary.
+//! The facts that this function publishes about channels and messages; `webhook.received` is in `shared`.
 
 use jiff::Timestamp;
+use platform::message::{NormalizedMessage, StatusUpdate};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -8,11 +9,10 @@ use shared::bus::{Entry, TooLarge};
 use shared::event::{ChannelId, Envelope, EventId, Trace, WebhookReceived};
 
 use crate::channel::ChannelSettings;
-use platform::message::{NormalizedMessage, StatusUpdate};
 
 /// The source of all of these facts.
 pub(crate) const SOURCE: &str = WebhookReceived::<()>::SOURCE;
-/// A message came in.
+/// A message was received.
 pub(crate) const MESSAGE_RECEIVED: &str = "message.received";
 /// The platform accepted a message of ours.
 pub(crate) const MESSAGE_SENT: &str = "message.sent";

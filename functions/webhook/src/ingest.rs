@@ -194,7 +194,7 @@ fn event_id(channel: &OpenChannel, key: &DedupKey<'_>, body: &[u8]) -> EventId {
 
 /// Returns the type of an event with the platform's own name for it, if a dispatcher can use that name.
 fn event_type(platform: &str, name: Option<&str>) -> String {
-    /// The bus takes 128 bytes, and the platform's name comes before.
+    /// The bus accepts 128 bytes, which include the platform's name.
     const NAME_LIMIT_BYTES: usize = 100;
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
     match name {

@@ -4,10 +4,10 @@
 //! Out: `webhook.received` or `<platform>.<kind>`, `message.*`, `channel.*`, `step.finished`.
 //!
 //! A webhook is verified byte for byte with the secrets of its channel, split into its updates, and answered with 2xx
-//! only after the bus has accepted an event for each ([`ingest`]). An event's id follows from the channel and the
+//! only after the bus has accepted an event for each (`ingest`). An event's id follows from the channel and the
 //! platform's id of the update, so that a repeated update is the same event. Channels and their keys stay in memory for
-//! at most five seconds ([`open_channel`]); in between, a webhook costs its `PutEvents` and nothing else. The message log
-//! is written from the bus, after the sender has its answer ([`on_message_event`]).
+//! at most five seconds (`open_channel`); in between, a webhook costs its `PutEvents` and nothing else. The message log
+//! is written from the bus, after the sender has its answer (`on_message_event`).
 //!
 //! What is particular about a platform is in the crate `platform`.
 

@@ -1,4 +1,4 @@
-//! Messages in the log: which way they go, how far they have come, and the result of sending one.
+//! Messages in the log: their direction, their delivery status, and the result of sending one.
 
 use jiff::Timestamp;
 use platform::chat::Problem;
@@ -29,13 +29,13 @@ pub(crate) enum MessageStatus {
     Unknown,
     /// The platform has accepted it.
     Sent,
-    /// It has reached the recipient's device.
+    /// It was delivered to the recipient's device.
     Delivered,
     /// It was read.
     Read,
     /// Its recording was played.
     Played,
-    /// It will never arrive.
+    /// It could not be delivered.
     Failed,
 }
 
@@ -91,10 +91,10 @@ pub(crate) struct SendResult {
     pub metadata: Map<String, Value>,
 }
 
-/// A message as the log shows it.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+/// What the log says about a message, as it is stored and as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct LoggedMessage {
+pub(crate) struct LogEntry {
     /// Its id in the log; of a received one, the id of its event.
     pub id: String,
     /// The channel.
@@ -115,6 +115,14 @@ pub(crate) struct LoggedMessage {
     /// The event of a received message, or the one that led to sending it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<EventId>,
+}
+
+/// A message as the log shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoggedMessage {
+    #[serde(flatten)]
+    pub entry: LogEntry,
     /// The message that was received or sent.
     #[schema(value_type = Object)]
     pub message: Value,

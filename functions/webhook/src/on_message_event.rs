@@ -1,4 +1,4 @@
-//! What the bus reports about messages goes into the log.
+//! The message log: what the bus reports about messages is written into it.
 
 use serde::de::IgnoredAny;
 use shared::Error;

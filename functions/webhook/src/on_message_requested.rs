@@ -1,8 +1,8 @@
 //! A step of the type `message`: sends the message and answers the step.
 
-use shared::Error;
 use shared::bus::Entry;
 use shared::event::{Envelope, StepError, StepFinished, StepRequested, Trace};
+use shared::{Error, Refusal};
 
 use crate::message::{MessageStatus, SendResult};
 use crate::open_channel;
@@ -16,36 +16,34 @@ pub(crate) const COMMAND: &str = "message.requested";
 /// Sends the message of a step and publishes the fact and the answer.
 pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<(), Error> {
     let request: StepRequested = command.content()?;
-    let (fact, answer) = match send(services, &request, command).await? {
-        Ok(sent) => sent,
-        Err(error) => (None, StepFinished::failed(request.id, error)),
-    };
+    let (fact, answer) = send(services, &request, command).await?;
     let answer = Entry::step_finished(&answer, command, services.clock.now());
     let answer = answer.map_err(Error::cannot("answer a command"))?;
     services.bus.publish(fact.into_iter().chain([answer]).collect()).await
 }
 
-/// Sends the message of a step; returns the fact and the answer, or why it cannot be sent.
+/// Sends the message of a step; returns the answer, and the fact if it was sent or failed.
 async fn send(
     services: &Services,
     request: &StepRequested,
     command: &Envelope,
-) -> Result<Result<(Option<Entry>, StepFinished), StepError>, Error> {
+) -> Result<(Option<Entry>, StepFinished), Error> {
+    let failed = |name: &str, refusal: Refusal| {
+        Ok((None, StepFinished::failed(request.id.clone(), StepError::invocation(name, refusal.message))))
+    };
     let (channel_id, outgoing) = match outgoing::of_action(request) {
         Ok(action) => action,
-        Err(refusal) => return Ok(Err(StepError::invocation("InvalidAction", refusal.message))),
+        Err(refusal) => return failed("InvalidAction", refusal),
     };
     let Some(channel) = services.open_channels.get(&channel_id, services.clock.now()).await? else {
-        let message = open_channel::unknown(&channel_id).message;
-        return Ok(Err(StepError::invocation("UnknownChannel", message)));
+        return failed("UnknownChannel", open_channel::unknown(&channel_id));
     };
     match Sender::new(services, &channel).send(outgoing, Trigger::Step(request)).await? {
         SendAttempt::Finished(record, result) => {
-            let trace = Trace::caused_by(command);
-            let fact = send::fact(&channel, &record, &result, trace, services.clock.now());
-            Ok(Ok((fact, answer(request, &result))))
+            let fact = send::fact(&channel, &record, &result, Trace::caused_by(command), services.clock.now());
+            Ok((fact, answer(request, &result)))
         }
-        SendAttempt::Refused(refusal) => Ok(Err(StepError::invocation("InvalidAction", refusal.message))),
+        SendAttempt::Refused(refusal) => failed("InvalidAction", refusal),
         SendAttempt::InProgress => Err(Error::new("send a message", "another delivery of its command is sending it")),
     }
 }

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
+use platform::credentials::Credentials;
+use platform::signature::{Delivery, Verifier};
+use platform::{Platform, Unverified};
 use serde::Deserialize as _;
 use serde_json::Value;
 use shared::event::ChannelId;
@@ -13,10 +16,6 @@ use shared::{Error, Refusal};
 
 use crate::channel::ChannelSettings;
 use crate::store::channel::{ChannelRecord, ChannelStore, PreviousCredentials};
-use platform::Platform;
-use platform::Unverified;
-use platform::credentials::Credentials;
-use platform::signature::{Delivery, Verifier};
 
 /// How old a channel in memory may be, so that a change made elsewhere is honoured within that time.
 const MAX_AGE: SignedDuration = SignedDuration::from_secs(5);
@@ -114,7 +113,7 @@ impl OpenChannels {
         Ok(Some(channel))
     }
 
-    /// Forgets a channel; to be called after every write to it, also one with an unknown outcome.
+    /// Removes a channel from memory; to be called after every write to it, also one with an unknown outcome.
     pub(crate) async fn forget(&self, id: &ChannelId) {
         self.writes.fetch_add(1, Ordering::SeqCst);
         self.cache.invalidate(id).await;
@@ -140,7 +139,7 @@ impl OpenChannels {
         serde_json::to_value(sealed).map_err(Error::cannot("write a sealed token"))
     }
 
-    /// Opens a secret that came with a message; `None` if it is none of this channel's.
+    /// Opens a secret that came with a message; `None` if it is not one of this channel.
     pub(crate) async fn opened_token(&self, id: &ChannelId, sealed: &Value) -> Result<Option<String>, Error> {
         let Ok(sealed) = Sealed::deserialize(sealed) else {
             return Ok(None);
@@ -163,7 +162,7 @@ impl OpenChannels {
         Ok(OpenChannel { id, settings, platform, trust })
     }
 
-    /// Opens credentials and builds their verifier, or says why they do not fit the channel.
+    /// Opens credentials and builds their verifier, or says why they do not match the channel's settings.
     async fn trusted(
         &self,
         id: &ChannelId,

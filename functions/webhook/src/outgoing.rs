@@ -2,15 +2,14 @@
 
 use std::fmt;
 
+use platform::chat::Outgoing;
+use platform::message::{Content, Party, Reference};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use shared::Refusal;
 use shared::event::{ChannelId, StepRequested};
 use uuid::Uuid;
-
-use platform::chat::Outgoing;
-use platform::message::{Content, Party, Reference};
 
 /// A record of DynamoDB has at most 400 KB, and an event 256 KB, for the message and the result of sending it.
 const MESSAGE_LIMIT_BYTES: usize = 128 * 1024;
@@ -21,7 +20,7 @@ const ID_LIMIT_BYTES: usize = 512;
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SendBody {
-    /// The channel; in a request the one of the path.
+    /// The channel; requests name it in the path instead.
     channel_id: Option<String>,
     /// The recipient or conversation: an id, or an object with one.
     to: Option<Recipient>,
@@ -81,7 +80,7 @@ impl From<TextOrContent> for Content {
 }
 
 impl SendBody {
-    /// Checks the message and gives it this id of ours.
+    /// Checks the message and gives it our id.
     pub(crate) fn outgoing(self, id: String) -> Result<Outgoing, Refusal> {
         let message = self.message.unwrap_or_default();
         let to = Party::from(self.to.or(message.to).ok_or_else(|| Refusal::missing_field("to"))?);

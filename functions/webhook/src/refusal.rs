@@ -10,7 +10,6 @@ pub(crate) fn refusal(error: platform::Error) -> Refusal {
         platform::Error::EmptyBody => Refusal::empty_body(),
         platform::Error::Body(message) => Refusal::body_format(message),
         platform::Error::TooLarge(message) => Refusal::too_large(message),
-        platform::Error::UnsupportedMediaType(expected) => Refusal::unsupported_media_type(&expected),
         platform::Error::Unverified(unverified) => Refusal::unauthenticated(unverified.to_string()),
     }
 }
@@ -32,7 +31,6 @@ mod tests {
         check(Error::EmptyBody, 400, 13);
         check(Error::Body("the body is not valid JSON".to_owned()), 400, 22);
         check(Error::TooLarge("the webhook is too large".to_owned()), 413, 22);
-        check(Error::UnsupportedMediaType("application/json".to_owned()), 415, 22);
         check(Error::Unverified(Unverified::Mismatch), 401, 106);
     }
 }

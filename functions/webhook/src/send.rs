@@ -24,7 +24,7 @@ use crate::services::Services;
 use crate::store::counter::CounterStore;
 use crate::store::message::{MessageRecord, MessageStore};
 
-/// After this long without a result nobody is sending the message any more; all attempts together take less.
+/// How long sending may last before it counts as interrupted; all attempts together take less.
 const LEASE: SignedDuration = SignedDuration::from_secs(35);
 
 /// Who asks for a message to be sent.
@@ -93,7 +93,7 @@ impl<'a> Sender<'a> {
         record.expires_at = self.messages.expires_at(now.as_second());
         record.lease_until = Some((now + LEASE).as_millisecond());
         if let Trigger::Step(request) = trigger {
-            record.event_id = Some(request.id.event_id.clone());
+            record.entry.event_id = Some(request.id.event_id.clone());
         }
         record.owner = Some(self.ids.secret());
         if !self.messages.create(&record).await? && !self.is_ours(&record).await? {
@@ -125,7 +125,7 @@ impl<'a> Sender<'a> {
         if record.lease_until.is_some_and(|until| now.as_millisecond() < until) {
             return Ok(SendAttempt::InProgress);
         }
-        let result = SendResult::interrupted(&record.id);
+        let result = SendResult::interrupted(&record.entry.id);
         record.version += 1;
         record.finish(&result, now);
         match self.messages.replace(&record).await? {
@@ -145,7 +145,7 @@ impl<'a> Sender<'a> {
             }
             _ => messages.replace(&record).await?,
         };
-        let (id, status, attempts) = (&record.id, result.status, result.attempts);
+        let (id, status, attempts) = (&record.entry.id, result.status, result.attempts);
         tracing::info!(channel_id = %self.channel.id, id, ?status, attempts, "message sent");
         match written || self.is_ours(&record).await? {
             true => Ok(SendAttempt::Finished(Box::new(record), result)),
@@ -156,7 +156,7 @@ impl<'a> Sender<'a> {
     /// Tells whether the stored record is the one that we wrote: the reply to a write can be lost, and when the write
     /// is repeated its condition does not hold any more.
     async fn is_ours(&self, record: &MessageRecord) -> Result<bool, Error> {
-        let written = self.messages.get(&record.id).await?;
+        let written = self.messages.get(&record.entry.id).await?;
         Ok(written.is_some_and(|written| written.owner == record.owner && written.result == record.result))
     }
 
@@ -217,10 +217,10 @@ pub(crate) fn access<'a>(
 /// Returns the id of the fact about a result.
 pub(crate) fn fact_id(record: &MessageRecord, result: &SendResult) -> EventId {
     let kind = if result.success { MESSAGE_SENT } else { MESSAGE_FAILED };
-    EventId::new(format!("{}-{kind}", record.id))
+    EventId::new(format!("{}-{kind}", record.entry.id))
 }
 
-/// Builds the fact about a result; where it is too large with the message, it goes without.
+/// Builds the fact about a result, without the message where it would be too large.
 pub(crate) fn fact(
     channel: &OpenChannel,
     record: &MessageRecord,
@@ -231,7 +231,7 @@ pub(crate) fn fact(
     let origin = ChannelOrigin::new(&channel.id, &channel.settings, now);
     let message: Value = serde_json::from_str(&record.message).unwrap_or_default();
     let event_id = fact_id(record, result);
-    let (id, metadata, settings) = (&*record.id, &result.metadata, &channel.settings);
+    let (id, metadata, settings) = (&*record.entry.id, &result.metadata, &channel.settings);
     if result.success {
         let to = message["to"]["id"].as_str().unwrap_or_default();
         let content = MessageSent { origin, id, message_id: result.message_id.as_deref(), to, metadata };

@@ -1,4 +1,4 @@
-//! Talking back: which request sends a message or checks a channel's health, and what the answer means.
+//! Sending: which request sends a message or checks a channel's health, and what the answer means.
 //!
 //! A platform only builds requests and reads answers. Making the requests, retrying them and recording the result is
 //! the same for all of them.
@@ -19,7 +19,7 @@ use crate::message::{Content, Media, Party, Reaction, Reference};
 /// The longest description of a problem that is passed on, in characters.
 const PROBLEM_LIMIT: usize = 1_000;
 
-/// A platform that takes messages.
+/// A platform that messages can be sent to.
 pub trait Chat: Send + Sync {
     /// Returns the base URL of the platform's API unless the channel has an `apiUrl`, without a trailing slash.
     fn api_url(&self) -> &'static str;
@@ -51,24 +51,24 @@ pub struct Access<'a> {
     pub credentials: &'a Credentials,
 }
 
-/// A message that is to be sent, as `POST /channels/{channelId}/send` and actions of the type `message` describe it.
+/// A message to send, as `POST /channels/{channelId}/send` and actions of the type `message` describe it.
 #[derive(Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outgoing {
     /// Our id of the message; a platform that recognises repetitions can be given it.
     #[serde(skip)]
     pub id: String,
-    /// Who or which conversation it goes to.
+    /// The recipient or conversation.
     pub to: Party,
-    /// What it says.
+    /// The content.
     pub content: Content,
-    /// The message that it answers.
+    /// The message that it replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Reference>,
     /// The thread that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<String>,
-    /// The secret with which the message that it answers can be answered, see
+    /// The secret with which the message that it replies to can be answered, see
     /// [`Kind::Message`](crate::reading::Kind::Message).
     #[serde(skip)]
     pub reply_token: Option<String>,
@@ -76,7 +76,7 @@ pub struct Outgoing {
 
 /// One request to a platform's API.
 ///
-/// There can be secrets in the URL, in the headers and in the body, so that none of these is ever shown.
+/// The URL, the headers and the body can contain secrets, so that none of these is ever shown.
 #[derive(Clone)]
 pub struct ApiRequest {
     /// The method.
@@ -131,7 +131,7 @@ pub enum Verdict {
 pub struct Problem {
     /// The platform's code, or else the HTTP status.
     pub code: String,
-    /// What happened, without any secret.
+    /// What went wrong, without any secret.
     pub message: String,
 }
 
@@ -180,7 +180,20 @@ impl ApiRequest {
     }
 }
 
+impl Answer {
+    /// Returns the body; null unless it is JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
 impl Problem {
+    /// The answer is not in the platform's format.
+    pub(crate) fn unreadable(answer: &Answer, platform: &str) -> Self {
+        let message = format!("the answer with status {} is not what {platform} sends", answer.status);
+        Self::new(answer.status, message)
+    }
+
     /// Describes a problem; a long message is cut off.
     #[expect(clippy::needless_pass_by_value, reason = "codes are numbers and short texts")]
     pub fn new(code: impl ToString, message: impl Into<String>) -> Self {
@@ -207,10 +220,10 @@ impl Verdict {
     }
 }
 
-/// The field with the message that a message is about, such as the one that it edits.
+/// The field with the message that a message refers to, such as the one that it edits.
 pub(crate) const TARGET: &str = "content.target.messageId";
 
-/// Returns the id of the message that a message is about, see [`TARGET`].
+/// Returns the id of the message that a message refers to, see [`TARGET`].
 pub(crate) fn target(content: &Content) -> Result<&str, Error> {
     let target = content.target.as_ref().ok_or_else(|| Error::missing_field("content.target"))?;
     Ok(&target.message_id)

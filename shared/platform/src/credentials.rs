@@ -1,11 +1,12 @@
-//! The secrets of a channel, which go in and never come out.
+//! The secrets of a channel, which are never shown again.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::error::Error;
 
 const VALUE_LIMIT_BYTES: usize = 4096;
 const COUNT_LIMIT: usize = 16;
@@ -42,16 +43,16 @@ impl Credentials {
         }
     }
 
-    /// Returns a secret that must be there.
+    /// Returns a required secret.
     pub fn required(&self, name: &str) -> Result<&str, Error> {
         self.text(name)?.ok_or_else(|| Error::missing_field(&format!("credentials.{name}")))
     }
 
-    /// Refuses names that the platform does not know, which are most often misspelt.
+    /// Refuses unknown names, which are most often misspelt.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Error> {
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => {
-                let rule = format!("is unknown, the platform takes {}", known.join(", "));
+                let rule = format!("is unknown, the platform needs {}", known.join(", "));
                 Err(Error::field(&format!("credentials.{name}"), rule))
             }
             None => Ok(()),

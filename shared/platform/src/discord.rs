@@ -3,13 +3,12 @@
 mod normalise;
 mod send;
 
-use crate::error::Error;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use self::send::snowflake;
 use crate::chat::Chat;
 use crate::credentials::Credentials;
-use crate::error::Unverified;
+use crate::error::{Error, Unverified};
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::recipe::Recipe;

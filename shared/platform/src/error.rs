@@ -25,9 +25,6 @@ pub enum Error {
     /// The body, or what is in it, is over a limit.
     #[error("{0}")]
     TooLarge(String),
-    /// The content type is none of those that the channel takes.
-    #[error("the content type must be {0}")]
-    UnsupportedMediaType(String),
     /// The webhook does not prove who sent it.
     #[error(transparent)]
     Unverified(#[from] Unverified),
@@ -37,7 +34,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
     /// A header that the scheme needs is missing or repeated.
-    #[error("the header `{0}` must be there exactly once")]
+    #[error("the header `{0}` must occur exactly once")]
     Header(String),
     /// The timestamp is not a number of seconds.
     #[error("the header `{0}` must be a time in seconds since 1970")]

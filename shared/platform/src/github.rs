@@ -1,9 +1,9 @@
 //! GitHub: HMAC-SHA-256 of the body with the secret of the webhook's settings, and a GUID for each delivery.
 
-use crate::error::Error;
 use serde_json::Value;
 
 use crate::credentials::Credentials;
+use crate::error::Error;
 use crate::header::{delivery_key, header_text};
 use crate::payload::{self, Form};
 use crate::platform::Platform;

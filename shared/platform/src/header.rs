@@ -1,11 +1,11 @@
-//! What headers say, and which of them travel on with an event: all but those that could let somebody act as the sender.
+//! What headers say, and which of them travel on with an event: all but those with which somebody could impersonate the sender.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::reading::DedupKey;
 
-/// A header whose name contains one of these is a secret, or proves one.
+/// A header whose name contains one of these holds a secret or a signature.
 const SECRET_WORDS: [&str; 10] =
     ["auth", "cookie", "signature", "secret", "token", "password", "credential", "api-key", "apikey", "hmac"];
 
@@ -21,7 +21,7 @@ pub fn forwarded(headers: &HeaderMap, signature: Option<&str>) -> Map<String, Va
     named.map(|name| (name.to_string(), Value::String(joined(headers, name)))).collect()
 }
 
-/// Repeated headers mean the same as one with their values in a list.
+/// A repeated header means the same as one with its values in a list.
 fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     values.collect::<Vec<_>>().join(", ")

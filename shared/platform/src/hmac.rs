@@ -1,8 +1,7 @@
 //! Any sender that signs with a shared secret, described by the channel's recipe.
 
-use crate::error::Error;
-
 use crate::credentials::Credentials;
+use crate::error::Error;
 use crate::header::delivery_key;
 use crate::platform::Platform;
 use crate::reading::{DedupKey, Inbound, Reading};

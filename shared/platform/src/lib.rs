@@ -1,8 +1,8 @@
 //! The platforms that webhooks come from and messages go to.
 //!
 //! A platform says which credentials it needs ([`spec`]), checks who sent a webhook ([`signature`]), and reads what
-//! happened ([`reading`]) into one shape of messages for all chat platforms ([`message`]). One that takes messages also
-//! builds the requests of its API and reads the answers ([`chat`]).
+//! happened ([`reading`]) into one format of messages for all chat platforms ([`message`]). A chat platform also builds
+//! the requests of its API and reads the answers ([`chat`]).
 //!
 //! In: headers, bodies, messages, answers. Out: updates, requests, verdicts; the crate does no I/O.
 //!

@@ -1,44 +1,44 @@
-//! The one shape that the messages of all chat platforms become, and that messages to them are written in.
+//! The one format of messages from and to all chat platforms.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A message as dispatchers see it, whatever platform it came from.
+/// A message as dispatchers see it, the same for all platforms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NormalizedMessage {
     /// The platform's id of the message, by which replies, reactions, edits and statuses name it.
     pub id: String,
-    /// Where an answer goes: the chat, or the sender where the platform has no chats.
+    /// Where a reply goes: the chat, or the sender where the platform has no chats.
     pub conversation_id: String,
     /// The thread within the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<String>,
-    /// Who wrote it.
+    /// The sender.
     pub from: Party,
-    /// Who it was written to.
+    /// The recipient.
     pub to: Party,
-    /// What it says.
+    /// The content.
     pub content: Content,
-    /// The message that it answers.
+    /// The message that it replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Reference>,
-    /// When the platform got it, in milliseconds since 1970.
+    /// When the platform received it, in milliseconds since 1970.
     pub timestamp: i64,
     /// The platform.
     pub platform: String,
-    /// What is particular about the platform.
+    /// Details that only this platform has.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }
 
-/// Somebody or something that takes part in a conversation.
+/// A participant of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Party {
     /// The platform's id.
     pub id: String,
-    /// The name that the platform shows.
+    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -51,9 +51,9 @@ pub struct Reference {
     pub message_id: String,
 }
 
-/// What a message says.
+/// The content of a message.
 ///
-/// The type tells which of the other fields matter; a text may come with most of them.
+/// The type determines which of the other fields matter; most of them may come with a text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Content {
@@ -72,37 +72,37 @@ pub struct Content {
     /// The place of a `LOCATION`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
-    /// The address book entries of `CONTACTS`, as the platform writes them.
+    /// The address book entries of `CONTACTS`, in the platform's format.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub contacts: Vec<Value>,
-    /// What was chosen, in a `BUTTON` or `LIST` that comes in.
+    /// The choice of a received `BUTTON` or `LIST`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<Choice>,
     /// The reaction of a `REACTION`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reaction: Option<Reaction>,
-    /// The message that a `REACTION`, an `EDIT` or a `DELETE` is about.
+    /// The message that a `REACTION`, an `EDIT` or a `DELETE` refers to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Reference>,
     /// The command of a `COMMAND`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Command>,
-    /// The buttons below a text that goes out.
+    /// The buttons below a text to send.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
-    /// The list to choose from below a text that goes out.
+    /// The list to choose from below a text to send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<ChoiceList>,
-    /// The template of a `TEMPLATE` that goes out.
+    /// The template of a `TEMPLATE` to send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
-    /// Further members of the body that goes out, in the platform's own words; they win over what the rest says.
+    /// Further members of the request body in the platform's own format; they override everything else.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub native: Map<String, Value>,
 }
 
-/// The kinds of messages; those that are written may also be spelt in lower case.
+/// The kinds of messages; lower case is accepted as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ContentKind {
@@ -110,7 +110,7 @@ pub enum ContentKind {
     #[default]
     #[serde(alias = "text")]
     Text,
-    /// An image, video, sound, sticker or document.
+    /// An image, video, audio file, sticker or document.
     #[serde(alias = "file")]
     File,
     /// A place.
@@ -125,22 +125,22 @@ pub enum ContentKind {
     /// A row of a list was chosen.
     #[serde(alias = "list")]
     List,
-    /// A reaction to another message, or the end of one.
+    /// A reaction to another message, or its removal.
     #[serde(alias = "reaction")]
     Reaction,
-    /// Another message has a new text.
+    /// Another message was edited.
     #[serde(alias = "edit")]
     Edit,
-    /// Another message is gone.
+    /// Another message was deleted.
     #[serde(alias = "delete")]
     Delete,
     /// A command of a bot or an app.
     #[serde(alias = "command")]
     Command,
-    /// A message that the platform has approved beforehand.
+    /// A message template that the platform has approved.
     #[serde(alias = "template")]
     Template,
-    /// Something that the platform itself does not hand on.
+    /// Something that the platform does not pass on.
     #[serde(alias = "unsupported")]
     Unsupported,
 }
@@ -149,13 +149,13 @@ pub enum ContentKind {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Media {
-    /// What kind of file; told by `mimeType` unless given.
+    /// What kind of file; derived from `mimeType` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<MediaKind>,
-    /// The platform's id, with which the platform hands out the file.
+    /// The platform's id, by which the file can be downloaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Where the file is, possibly only for holders of the platform's token and for a while.
+    /// The URL of the file, which may need the platform's token and may expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The media type.
@@ -167,22 +167,22 @@ pub struct Media {
     /// The size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
-    /// The SHA-256 of the file as the platform writes it.
+    /// The SHA-256 of the file in the platform's notation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
 
-/// The kinds of files that platforms tell apart.
+/// The kinds of files that platforms distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaKind {
     /// A picture.
     Image,
-    /// A film.
+    /// A video.
     Video,
-    /// A sound.
+    /// An audio file.
     Audio,
-    /// A spoken message.
+    /// A voice message.
     Voice,
     /// A sticker.
     Sticker,
@@ -191,7 +191,7 @@ pub enum MediaKind {
 }
 
 impl Media {
-    /// Returns what kind of file this is, as far as it says.
+    /// Returns what kind of file this is.
     pub fn kind(&self) -> MediaKind {
         let family = self.mime_type.as_deref().and_then(|mime_type| mime_type.split('/').next());
         self.kind.unwrap_or(match family {
@@ -220,7 +220,7 @@ pub struct Location {
 }
 
 /// What somebody chose.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Choice {
     /// The id that the button or row was sent with.
@@ -243,7 +243,7 @@ pub struct Reaction {
     /// The emoji, or the platform's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emoji: Option<String>,
-    /// Whether it was taken back.
+    /// Whether it was removed.
     #[serde(default)]
     pub removed: bool,
 }
@@ -254,7 +254,7 @@ pub struct Reaction {
 pub struct Command {
     /// Its name, without a slash.
     pub name: String,
-    /// Its options by name, where the platform takes them apart.
+    /// Its options by name, where the platform separates them.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub options: Map<String, Value>,
 }
@@ -263,7 +263,7 @@ pub struct Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Button {
-    /// The id that comes back when it is pressed.
+    /// The id that is returned when it is pressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The label.
@@ -277,7 +277,7 @@ pub struct Button {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChoiceList {
-    /// The label of what opens the list.
+    /// The label of the button that opens the list.
     pub title: String,
     /// The rows.
     pub rows: Vec<Row>,
@@ -287,7 +287,7 @@ pub struct ChoiceList {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Row {
-    /// The id that comes back when it is chosen.
+    /// The id that is returned when it is chosen.
     pub id: String,
     /// The label.
     pub title: String,
@@ -296,7 +296,7 @@ pub struct Row {
     pub description: Option<String>,
 }
 
-/// A message that the platform has approved beforehand.
+/// A message template that the platform has approved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Template {
@@ -304,7 +304,7 @@ pub struct Template {
     pub name: String,
     /// The code of its language, such as `en_US`.
     pub language: String,
-    /// What its placeholders stand for, as the platform writes it.
+    /// The values of its placeholders, in the platform's format.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub components: Vec<Value>,
@@ -332,37 +332,37 @@ impl Content {
 }
 
 impl Party {
-    /// Somebody without a name.
+    /// A participant without a name.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), name: None }
     }
 }
 
-/// How far a message that was sent has come.
+/// The delivery status of a sent message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryStatus {
-    /// The platform has taken it.
+    /// The platform has accepted it.
     Sent,
-    /// It has reached the recipient's device.
+    /// It was delivered to the recipient's device.
     Delivered,
     /// It was read.
     Read,
-    /// Its sound was played.
+    /// Its recording was played.
     Played,
-    /// It will never arrive.
+    /// It could not be delivered.
     Failed,
 }
 
-/// What a platform says about a message that was sent.
+/// A status report of a platform about a sent message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusUpdate {
     /// The platform's id of the message.
     pub message_id: String,
-    /// How far it has come.
+    /// The delivery status.
     pub status: DeliveryStatus,
-    /// Who it was sent to.
+    /// The recipient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient_id: Option<String>,
     /// When that happened, in milliseconds since 1970.
@@ -370,7 +370,7 @@ pub struct StatusUpdate {
     /// Why it failed, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What is particular about the platform.
+    /// Details that only this platform has.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }

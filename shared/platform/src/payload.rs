@@ -1,20 +1,20 @@
-//! From a body to the payload of an event: parsed and checked, but not taken apart.
+//! From a body to the payload of an event: checked, but not parsed into a value.
 //!
-//! The payload stays the text that the sender wrote. It is checked as strictly as if it were built into a value,
-//! because everything downstream does build it: what passes here can be read there, also some levels deeper.
+//! The payload stays the text that the sender wrote. It is checked as strictly as if it were parsed into a value,
+//! because everything downstream does that: what passes here can be read there, also some levels deeper.
 
 mod check;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::error::Error;
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::check::Checked;
+use crate::error::Error;
 
 const CONTENT_TYPE_LIMIT_BYTES: usize = 128;
 
@@ -23,7 +23,7 @@ const CONTENT_TYPE_LIMIT_BYTES: usize = 128;
 #[serde(transparent)]
 pub struct ContentType(String);
 
-/// What a body of some content type is.
+/// The format of a body.
 enum Format {
     Json,
     Form,
@@ -85,7 +85,7 @@ pub fn read<'a>(
     }
 }
 
-/// Checks JSON and returns it as it is.
+/// Checks JSON and returns it unchanged.
 fn json(body: &[u8]) -> Result<&RawValue, Error> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::EmptyBody);
@@ -127,7 +127,7 @@ impl Form {
         if fields.is_empty() { Err(Error::EmptyBody) } else { Ok(Self(fields)) }
     }
 
-    /// Returns the value of a field that is there once.
+    /// Returns the value of a field that occurs once.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.0.get(name)?.as_slice() {
             [value] => Some(value),

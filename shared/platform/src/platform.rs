@@ -13,7 +13,7 @@ use crate::spec::Spec;
 
 /// A platform that webhooks come from.
 pub trait Platform: Send + Sync {
-    /// Returns what a user has to know about it.
+    /// Returns what a user needs to know about it.
     fn spec(&self) -> &'static Spec;
 
     /// Builds what checks signatures with these credentials; an error names the field and the rule.
@@ -23,7 +23,7 @@ pub trait Platform: Send + Sync {
 
     /// Reads a verified webhook: what happened, and what the platform expects as the answer.
     ///
-    /// A source that says neither what kind of event this is nor what it calls the delivery needs no other reading.
+    /// The default is for sources that name neither the event nor the delivery.
     fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
         Ok(Reading::event(inbound, None, DedupKey::Body))
     }
@@ -38,7 +38,7 @@ pub trait Platform: Send + Sync {
         false
     }
 
-    /// Returns how to talk back, on platforms that take messages.
+    /// Returns how to send messages, on platforms that accept them.
     fn chat(&self) -> Option<&dyn Chat> {
         None
     }

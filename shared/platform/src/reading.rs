@@ -99,12 +99,12 @@ pub struct Reply {
 impl<'a> Reading<'a> {
     /// The webhook as a whole is one event.
     pub(crate) fn event(inbound: &Inbound<'a>, name: Option<String>, key: DedupKey<'a>) -> Self {
-        Self::one(Update { key, kind: Kind::Event { name }, payload: Cow::Borrowed(inbound.payload) })
+        Self::one(Ok(Update { key, kind: Kind::Event { name }, payload: Cow::Borrowed(inbound.payload) }))
     }
 
     /// The webhook has one update.
-    pub(crate) fn one(update: Update<'a>) -> Self {
-        Self::Updates { updates: vec![Ok(update)], reply: None }
+    pub(crate) fn one(update: Result<Update<'a>, Unreadable<'a>>) -> Self {
+        Self::Updates { updates: vec![update], reply: None }
     }
 
     /// Replaces the usual answer.

@@ -46,7 +46,6 @@ pub(super) fn variant_of(error: &Error) -> &'static str {
         Error::EmptyBody => "EmptyBody",
         Error::Body(_) => "Body",
         Error::TooLarge(_) => "TooLarge",
-        Error::UnsupportedMediaType(_) => "UnsupportedMediaType",
         Error::Unverified(_) => "Unverified",
     }
 }

@@ -1,10 +1,9 @@
 //! Shopify: HMAC-SHA-256 of the body in base64, and headers that name the topic and the delivery.
 
-use crate::error::Error;
 use http::HeaderMap;
 
 use crate::credentials::Credentials;
-use crate::error::Unverified;
+use crate::error::{Error, Unverified};
 use crate::header::{delivery_key, header_text};
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
@@ -55,7 +54,7 @@ impl Platform for Shopify {
     }
 }
 
-/// A header of either spelling proves the body, and a wrong one does not spoil the other.
+/// A header of either spelling is accepted, and a wrong one does not invalidate the other.
 fn verify(verifiers: &[Verifier; 2], delivery: &Delivery<'_>) -> Result<(), Unverified> {
     let [usual, newer] = verifiers;
     usual(delivery).or_else(|unverified| match delivery.headers.contains_key(SIGNATURE[1]) {

@@ -1,4 +1,4 @@
-//! What a request must prove before anybody reads it: signatures over its raw bytes, in constant time.
+//! Verification of requests before they are read: signatures over their raw bytes, compared in constant time.
 
 pub(crate) mod mac;
 pub mod recipe;
@@ -8,10 +8,10 @@ use jiff::Timestamp;
 
 use crate::error::Unverified;
 
-/// The most signatures of one request that are looked at; senders put in two while they rotate a secret.
+/// The most signatures of one request that are checked; senders add a second one while they rotate a secret.
 const CANDIDATE_LIMIT: usize = 16;
 
-/// A request as it came in, before anybody believes it.
+/// A request as received, before it is verified.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
     /// The headers.
@@ -20,7 +20,7 @@ pub struct Delivery<'a> {
     pub body: &'a [u8],
     /// The public URL that it was sent to, with its query, for schemes that sign it.
     pub url: &'a str,
-    /// When it came.
+    /// When it was received.
     pub now: Timestamp,
 }
 
@@ -28,7 +28,7 @@ pub struct Delivery<'a> {
 pub type Verifier = Box<dyn Fn(&Delivery<'_>) -> Result<(), Unverified> + Send + Sync>;
 
 impl<'a> Delivery<'a> {
-    /// Returns the value of a header that must be there exactly once.
+    /// Returns the value of a header that must occur exactly once.
     pub(crate) fn header(&self, name: &str) -> Result<&'a [u8], Unverified> {
         let mut values = self.headers.get_all(name).iter();
         match (values.next(), values.next()) {
@@ -37,13 +37,13 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Returns the value of a timestamp header as it was sent, if it is close enough to now in either direction.
+    /// Returns the value of a timestamp header, if it is close enough to now in either direction.
     pub(crate) fn fresh_timestamp(&self, name: &str, tolerance_s: u32) -> Result<&'a [u8], Unverified> {
         let text = self.header(name)?;
         self.fresh(name, text, tolerance_s).map(|()| text)
     }
 
-    /// Checks that a time in seconds, which came in the header of this name, is close enough to now.
+    /// Checks that a time in seconds, from the header of this name, is close enough to now.
     pub(crate) fn fresh(&self, name: &str, text: &[u8], tolerance_s: u32) -> Result<(), Unverified> {
         let seconds = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
         let seconds = seconds.ok_or_else(|| Unverified::Timestamp(name.to_owned()))?;

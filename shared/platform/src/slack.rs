@@ -3,11 +3,11 @@
 mod normalise;
 mod send;
 
-use crate::error::Error;
 use serde_json::Value;
 
 use crate::chat::Chat;
 use crate::credentials::Credentials;
+use crate::error::Error;
 use crate::payload::{self, Form};
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};

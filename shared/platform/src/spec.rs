@@ -1,24 +1,27 @@
-//! What a user has to know about a platform, as `GET /platforms` tells it.
+//! What a user needs to know about a platform, as `GET /platforms` returns it.
 
-use crate::error::Error;
 use serde::Serialize;
 
 use crate::credentials::Credentials;
+use crate::error::Error;
 
-/// A platform.
-#[derive(Debug)]
+/// What a user needs to know about a platform.
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Spec {
-    /// The name that a channel gives as its `platform`.
+    /// The value of a channel's `platform`.
+    #[serde(rename = "platform")]
     pub name: &'static str,
-    /// The name for people.
+    /// The display name.
+    #[serde(rename = "name")]
     pub title: &'static str,
-    /// The version of the platform's interface that is spoken.
+    /// The version of the platform's API.
     pub version: &'static str,
-    /// What can be done with it.
+    /// What it can be used for.
     pub capabilities: &'static [Capability],
-    /// The secrets and names that a channel of it has.
+    /// The credentials of its channels.
     pub credentials: &'static [Credential],
-    /// The content types that its webhooks may have unless the channel says otherwise.
+    /// The content types of its webhooks unless the channel says otherwise.
     pub content_types: &'static [&'static str],
 }
 
@@ -30,7 +33,7 @@ pub struct Credential {
     pub name: &'static str,
     /// When it is needed.
     pub needed: Needed,
-    /// What it is and where the platform shows it.
+    /// What it is and where to find it.
     pub description: &'static str,
 }
 
@@ -40,13 +43,13 @@ pub struct Credential {
 pub enum Needed {
     /// Always.
     Always,
-    /// To send messages, and to ask for the channel's health.
+    /// To send messages and for health checks.
     ToSend,
-    /// Never, it makes something more possible.
+    /// Never; it enables something more.
     Optional,
 }
 
-/// What can be done with a platform.
+/// What a platform can be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Capability {
@@ -56,22 +59,22 @@ pub enum Capability {
     ReceiveMessage,
     /// Signatures are checked.
     WebhookValidation,
-    /// The platform's question whether the URL is ours is answered.
+    /// The platform's verification request for the URL is answered.
     WebhookVerification,
     /// Messages can be sent.
     SendMessage,
-    /// The platform tells how far messages have come.
+    /// The platform reports the delivery status of messages.
     DeliveryStatus,
-    /// The platform can be asked whether the channel works.
+    /// The health of a channel can be checked at the platform.
     HealthCheck,
-    /// The platform can be asked whether credentials are good.
+    /// Credentials can be checked at the platform.
     CredentialValidation,
 }
 
-/// What can be done with a source of signed webhooks.
+/// The capabilities of a source of signed webhooks.
 pub(crate) const SOURCE: &[Capability] = &[Capability::ReceiveEvent, Capability::WebhookValidation];
 
-/// What can be done with a platform for chats that asks whether the URL is ours, and tells nothing of what it was sent.
+/// The capabilities of a chat platform that verifies the URL and reports no delivery status.
 pub(crate) const CHAT: &[Capability] = &[
     Capability::ReceiveEvent,
     Capability::ReceiveMessage,
@@ -82,11 +85,11 @@ pub(crate) const CHAT: &[Capability] = &[
     Capability::CredentialValidation,
 ];
 
-/// The token of the handshake on GET, which every signed channel may have.
+/// The token of the verification request, which every signed channel may have.
 pub const VERIFY_TOKEN: Credential = Credential {
     name: "verifyToken",
     needed: Needed::Optional,
-    description: "A text of your choice that a sender has to repeat when it verifies the URL with a GET request.",
+    description: "A text of your choice that the sender has to repeat when it verifies the URL with a GET request.",
 };
 
 impl Credential {
@@ -107,12 +110,12 @@ impl Credential {
 }
 
 impl Spec {
-    /// Tells whether the platform says how far messages have come.
+    /// Tells whether the platform reports the delivery status of messages.
     pub fn reports_status(&self) -> bool {
         self.capabilities.contains(&Capability::DeliveryStatus)
     }
 
-    /// Refuses credentials of other names, which are most often misspelt, and required ones that are missing.
+    /// Refuses unknown names, which are most often misspelt, and missing credentials.
     pub fn check(&self, credentials: &Credentials) -> Result<(), Error> {
         if self.credentials.is_empty() {
             let rule = format!("must be absent, the platform `{}` has no signatures", self.name);

@@ -1,12 +1,11 @@
 //! Standard Webhooks: `v1` (HMAC-SHA-256) and `v1a` (Ed25519) over id, timestamp and body.
 
-use crate::error::Error;
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::credentials::Credentials;
-use crate::error::Unverified;
+use crate::error::{Error, Unverified};
 use crate::header::delivery_key;
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading, members, text};
@@ -34,7 +33,7 @@ static SPEC: Spec = Spec {
     content_types: &["application/json"],
 };
 
-/// What matters of an event; the specification recommends to name its kind like this.
+/// The fields of an event that are read; the specification recommends this name for its kind.
 #[derive(Default, Deserialize)]
 struct Event<'a> {
     #[serde(borrow, rename = "type")]

@@ -1,11 +1,10 @@
 //! Stripe: HMAC-SHA-256 of time and body, both in one header, and events that name their kind and their id.
 
-use crate::error::Error;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::credentials::Credentials;
-use crate::error::Unverified;
+use crate::error::{Error, Unverified};
 use crate::platform::Platform;
 use crate::reading::{DedupKey, Inbound, Reading, members, text};
 use crate::signature::mac::{self, Algorithm, Encoding};
@@ -29,7 +28,7 @@ static SPEC: Spec = Spec {
     content_types: &["application/json"],
 };
 
-/// What matters of an event.
+/// The fields of an event that are read.
 #[derive(Default, Deserialize)]
 struct Event<'a> {
     #[serde(borrow, rename = "type")]
@@ -57,7 +56,7 @@ impl Platform for Stripe {
     }
 }
 
-/// Any `v1` may be the right one, as Stripe signs with two secrets while one is rolled; other schemes prove nothing.
+/// Any `v1` may match, as Stripe signs with two secrets while one is rolled; other schemes are ignored.
 fn verify(key: &mac::Key, delivery: &Delivery<'_>) -> Result<(), Unverified> {
     let mut times = delivery.signatures(SIGNATURE, "t=")?;
     let (Some(time), None) = (times.next(), times.next()) else {

@@ -1,15 +1,14 @@
-//! Telegram: a secret token that comes with every update, and calls whose URL contains the bot's token.
+//! Telegram: a secret token that comes with every update, and requests whose URL contains the bot's token.
 
 mod normalise;
 mod send;
 
-use crate::error::Error;
 use subtle::ConstantTimeEq as _;
 
 use self::send::check_bot_token;
 use crate::chat::Chat;
 use crate::credentials::Credentials;
-use crate::error::Unverified;
+use crate::error::{Error, Unverified};
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::Verifier;
@@ -46,7 +45,7 @@ impl Platform for Telegram {
         &SPEC
     }
 
-    /// Telegram signs nothing: whoever knows the token is Telegram.
+    /// Telegram does not sign: whoever knows the token counts as Telegram.
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Error> {
         let secret = credentials.required("secretToken")?;
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Error;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -11,7 +10,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::credentials::Credentials;
-use crate::error::Unverified;
+use crate::error::{Error, Unverified};
 use crate::header::delivery_key;
 use crate::payload::{ContentType, Form};
 use crate::platform::Platform;
@@ -24,7 +23,7 @@ use crate::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 const SIGNATURE: &str = "x-twilio-signature";
 const FORM: &str = "application/x-www-form-urlencoded";
 const BODY_HASH: &str = "bodySHA256";
-/// An answer without instructions; Twilio notes an error for a form that is answered with anything but TwiML.
+/// An answer without instructions; Twilio logs an error for a form that is not answered with TwiML.
 const EMPTY_TWIML: &[u8] = br#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#;
 
 pub(crate) struct Twilio;
@@ -41,7 +40,7 @@ static SPEC: Spec = Spec {
     content_types: &[FORM, "application/json"],
 };
 
-/// What matters of a webhook.
+/// The fields of a webhook that are read.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Fields<'a> {
@@ -79,7 +78,7 @@ impl Platform for Twilio {
     }
 }
 
-/// Names what happened by the status that comes along; Twilio has no name for it.
+/// Names the event by the status that it reports; Twilio has no name for it.
 fn kind(fields: &Fields<'_>) -> Option<String> {
     let sms_status = text(fields.sms_status);
     let is_message = text(fields.body).is_some() && text(fields.message_sid).is_some();
@@ -122,7 +121,7 @@ fn signed_fields(delivery: &Delivery<'_>) -> Result<String, Unverified> {
         let values: BTreeSet<&String> = values.iter().collect();
         values.into_iter().for_each(|value| signed.extend([name, value]));
     }
-    // Otherwise the signature of a URL alone would prove a form that is made of nothing but separators.
+    // Otherwise the signature of a URL alone would verify a form of nothing but separators.
     if signed.is_empty() { Err(Unverified::Mismatch) } else { Ok(signed) }
 }
 
@@ -139,7 +138,7 @@ fn body_hash(url: &str) -> Option<String> {
     Some(percent_decode_str(hash).decode_utf8_lossy().into_owned())
 }
 
-/// Returns a URL as it is, and with or without its port: Twilio does not always sign the same of the two.
+/// Returns a URL as given, and with or without its port: Twilio may sign either of the two.
 fn spellings(url: &str) -> Vec<String> {
     let mut spellings = vec![url.to_owned()];
     let Some((scheme, rest)) = url.split_once("://") else {

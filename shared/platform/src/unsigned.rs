@@ -1,8 +1,7 @@
-//! Senders that sign nothing: the channel's URL is all that protects it, and the channel must say so.
-
-use crate::error::Error;
+//! Senders that do not sign: only the secrecy of the channel's URL protects it, and the channel must say so.
 
 use crate::credentials::Credentials;
+use crate::error::Error;
 use crate::platform::Platform;
 use crate::signature::Verifier;
 use crate::signature::recipe::Recipe;
@@ -12,7 +11,7 @@ pub(crate) struct Unsigned;
 
 static SPEC: Spec = Spec {
     name: "unsigned",
-    title: "Any sender, without proof",
+    title: "Any sender, without signatures",
     version: "1",
     capabilities: &[Capability::ReceiveEvent],
     credentials: &[],

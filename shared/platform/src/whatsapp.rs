@@ -3,10 +3,9 @@
 mod normalise;
 mod send;
 
-use crate::error::Error;
-
 use crate::chat::Chat;
 use crate::credentials::Credentials;
+use crate::error::Error;
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::Verifier;
@@ -33,7 +32,7 @@ static SPEC: Spec = Spec {
         Credential::always("appSecret", "The app secret, in the app's dashboard under App settings, Basic."),
         Credential::always(
             VERIFY_TOKEN.name,
-            "A text of your choice; the same goes into the field Verify token of the app's webhook configuration.",
+            "A text of your choice; enter the same text as Verify token in the app's webhook configuration.",
         ),
         Credential::to_send("accessToken", "An access token with the permission `whatsapp_business_messaging`."),
         Credential::to_send(PHONE_NUMBER_ID, "The id of the phone number (not the number) under WhatsApp, API Setup."),
@@ -63,7 +62,7 @@ impl Platform for WhatsApp {
     }
 }
 
-/// Checks the id of a phone number, which becomes a part of a path.
+/// Checks the id of a phone number, which becomes part of a path.
 fn path_segment(id: &str) -> Result<&str, Error> {
     match id.bytes().all(|byte| byte.is_ascii_digit()) {
         true => Ok(id),

@@ -133,14 +133,11 @@ async fn ask(outbound: &Outbound, chat: &dyn Chat, access: &Access<'_>) -> Resul
         Ok(answer) => chat.parse_health(&answer),
         Err(error) => Err(Problem::new("NO_ANSWER", error.to_string())),
     };
-    Ok(match health {
-        Ok(details) => {
-            let message = "the platform accepts the credentials".to_owned();
-            Health { status: HealthStatus::Healthy, message, details, latency_ms }
-        }
+    let (status, message, details) = match health {
+        Ok(details) => (HealthStatus::Healthy, "the platform accepts the credentials".to_owned(), details),
         Err(Problem { code, message }) => {
-            let details = Map::from_iter([("code".to_owned(), code.into())]);
-            Health { status: HealthStatus::Unhealthy, message, details, latency_ms }
+            (HealthStatus::Unhealthy, message, Map::from_iter([("code".to_owned(), code.into())]))
         }
-    })
+    };
+    Ok(Health { status, message, details, latency_ms })
 }

@@ -135,7 +135,11 @@ pub(crate) async fn send(
             let entry = send::fact(&channel, record, result, trace, services.clock.now());
             // The message is sent whether or not the fact is published.
             if let Err(error) = services.bus.publish(entry.into_iter().collect()).await {
-                tracing::error!(error = error.chain(), id = record.id, "the result of a message is not published");
+                tracing::error!(
+                    error = error.chain(),
+                    id = record.entry.id,
+                    "the result of a message is not published"
+                );
             }
         }
         Ok::<_, Error>(attempt)

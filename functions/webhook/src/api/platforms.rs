@@ -2,7 +2,7 @@
 
 use axum::Json;
 use platform::chat::Chat;
-use platform::spec::{Capability, Credential, Spec};
+use platform::spec::Spec;
 use platform::{Platform, registry};
 use serde::Serialize;
 use shared::http::ErrorBody;
@@ -13,20 +13,10 @@ use shared::http::ErrorBody;
 pub(crate) struct PlatformSpec {
     /// The same as `platform`.
     id: &'static str,
-    /// The display name.
-    name: &'static str,
-    /// What a channel gives as its `platform`.
-    platform: &'static str,
-    /// The version of the platform's API.
-    version: &'static str,
     /// Always `ACTIVE`.
     status: &'static str,
-    /// What it can be used for.
-    capabilities: &'static [Capability],
-    /// The credentials of its channels.
-    credentials: &'static [Credential],
-    /// The content types of its webhooks.
-    content_types: &'static [&'static str],
+    #[serde(flatten)]
+    spec: Spec,
     /// Whether its channels describe how the sender signs.
     takes_recipe: bool,
     /// The base URL of its API unless the channel says otherwise.
@@ -43,20 +33,12 @@ pub(crate) struct PlatformSpec {
     ),
 )]
 pub(crate) async fn list() -> Json<Vec<PlatformSpec>> {
-    let shown = |platform: &'static dyn Platform| {
-        let Spec { name, title, version, capabilities, credentials, content_types } = *platform.spec();
-        PlatformSpec {
-            id: name,
-            name: title,
-            platform: name,
-            version,
-            status: "ACTIVE",
-            capabilities,
-            credentials,
-            content_types,
-            takes_recipe: platform.takes_recipe(),
-            api_url: platform.chat().map(Chat::api_url),
-        }
+    let shown = |platform: &'static dyn Platform| PlatformSpec {
+        id: platform.spec().name,
+        status: "ACTIVE",
+        spec: *platform.spec(),
+        takes_recipe: platform.takes_recipe(),
+        api_url: platform.chat().map(Chat::api_url),
     };
     Json(registry::all().map(shown).collect())
 }

@@ -21,7 +21,7 @@ use crate::api::{BaseUrl, ChannelPath};
 use crate::ingest::{self, Ingested};
 use crate::services::Services;
 
-/// The longest body of a webhook: what Meta sends at most, and safely below what Lambda takes as base64.
+/// The longest body of a webhook: what Meta sends at most, and safely below what Lambda accepts as base64.
 pub(crate) const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
 /// Where the ids of the events are when the platform expects a body of its own.
 const EVENTS: HeaderName = HeaderName::from_static("hookyard-events");

@@ -13,7 +13,7 @@ use shared::table::{Expression, Query, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::fact::{ChannelOrigin, MessageReceived};
-use crate::message::{Direction, LoggedMessage, MessageStatus, SendResult, StatusChange};
+use crate::message::{Direction, LogEntry, LoggedMessage, MessageStatus, SendResult, StatusChange};
 
 const KEY: &str = "id";
 const CHANNEL_INDEX: &str = "byChannel";
@@ -24,28 +24,11 @@ const ATTEMPTS: u32 = 10;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageRecord {
-    /// The key: the id of the event that it was received with, or ours of one that is sent.
-    pub id: String,
-    /// The channel, and the order in which the log shows its messages.
-    pub channel_id: ChannelId,
-    /// The time and the id, so that no two messages of a channel have the same.
+    /// What is shown as it is; its `id` is the key.
+    #[serde(flatten)]
+    pub entry: LogEntry,
+    /// The time and the id: the order of the log, in which no two messages of a channel have the same place.
     pub logged_at: String,
-    /// The tenant of the channel.
-    pub tenant_id: String,
-    /// The platform of the channel.
-    pub platform: String,
-    /// The direction.
-    pub direction: Direction,
-    /// The delivery status.
-    pub status: MessageStatus,
-    /// Its status changes, the oldest first.
-    pub history: Vec<StatusChange>,
-    /// The platform's id of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message_id: Option<String>,
-    /// The event of a received message, or the one that led to sending it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event_id: Option<EventId>,
     /// The message as JSON text, as its numbers may be out of the range of DynamoDB's.
     pub message: String,
     /// The result of sending it, as JSON text.
@@ -68,13 +51,11 @@ impl MessageRecord {
     pub(crate) fn received(event_id: &EventId, time: Timestamp, received: MessageReceived<IgnoredAny>) -> Self {
         let MessageReceived { origin, message, .. } = received;
         let history = vec![StatusChange::new(MessageStatus::Received, message.timestamp)];
-        let record = Self::new(event_id.as_str(), origin, Direction::Inbound, time, history);
-        Self {
-            event_id: Some(event_id.clone()),
-            message: serde_json::to_string(&message).unwrap_or_default(),
-            message_id: Some(message.id),
-            ..record
-        }
+        let mut record = Self::new(event_id.as_str(), origin, Direction::Inbound, time, history);
+        record.message = serde_json::to_string(&message).unwrap_or_default();
+        record.entry.event_id = Some(event_id.clone());
+        record.entry.message_id = Some(message.id);
+        record
     }
 
     /// Builds the record of a message that is about to be sent.
@@ -85,11 +66,9 @@ impl MessageRecord {
     }
 
     fn new(id: &str, origin: ChannelOrigin, direction: Direction, time: Timestamp, history: Vec<StatusChange>) -> Self {
-        Self {
+        let entry = LogEntry {
             id: id.to_owned(),
             channel_id: origin.channel_id,
-            // Always three decimals, so that the texts have the order of the times.
-            logged_at: format!("{time:.3}~{id}"),
             tenant_id: origin.tenant_id,
             platform: origin.platform,
             direction,
@@ -97,6 +76,11 @@ impl MessageRecord {
             history,
             message_id: None,
             event_id: None,
+        };
+        Self {
+            entry,
+            // Always three decimals, so that the texts have the order of the times.
+            logged_at: format!("{time:.3}~{id}"),
             message: String::new(),
             result: None,
             owner: None,
@@ -110,12 +94,13 @@ impl MessageRecord {
     ///
     /// Changes are reported in any order and more than once. The status is the furthest of them, and `failed` is final.
     pub(crate) fn change(&mut self, change: StatusChange) -> bool {
-        if self.history.iter().any(|known| known.status == change.status) {
+        let LogEntry { status, history, .. } = &mut self.entry;
+        if history.iter().any(|known| known.status == change.status) {
             return false;
         }
-        self.status = self.status.max(change.status);
-        self.history.push(change);
-        self.history.sort_by_key(|change| change.timestamp);
+        *status = change.status.max(*status);
+        history.push(change);
+        history.sort_by_key(|change| change.timestamp);
         true
     }
 
@@ -125,23 +110,17 @@ impl MessageRecord {
     }
 
     /// Returns the message as the log shows it at `now`; one whose sending was interrupted is `unknown`.
-    pub(crate) fn shown(self, now: Timestamp) -> LoggedMessage {
-        let is_interrupted = self.lease_until.is_some_and(|until| until <= now.as_millisecond());
+    pub(crate) fn shown(mut self, now: Timestamp) -> LoggedMessage {
+        if self.lease_until.is_some_and(|until| until <= now.as_millisecond()) {
+            self.entry.status = MessageStatus::Unknown;
+        }
         let (time, _) = self.logged_at.split_once('~').unwrap_or_default();
         LoggedMessage {
             result: self.result(),
             logged_at: time.parse().unwrap_or_default(),
             expires_at: Timestamp::from_second(self.expires_at).unwrap_or_default(),
             message: serde_json::from_str(&self.message).unwrap_or_default(),
-            id: self.id,
-            channel_id: self.channel_id,
-            tenant_id: self.tenant_id,
-            platform: self.platform,
-            direction: self.direction,
-            status: if is_interrupted { MessageStatus::Unknown } else { self.status },
-            history: self.history,
-            message_id: self.message_id,
-            event_id: self.event_id,
+            entry: self.entry,
         }
     }
 
@@ -149,7 +128,7 @@ impl MessageRecord {
     pub(crate) fn finish(&mut self, result: &SendResult, now: Timestamp) {
         let error = result.error.as_ref().map(|problem| problem.message.clone());
         self.change(StatusChange { status: result.status, timestamp: now.as_millisecond(), error });
-        self.message_id.clone_from(&result.message_id);
+        self.entry.message_id.clone_from(&result.message_id);
         self.result = serde_json::to_string(result).ok();
         self.lease_until = None;
     }
@@ -182,12 +161,12 @@ impl MessageStore {
         Ok(Self { table: environment.table("MESSAGES_TABLE")?, retention_s })
     }
 
-    /// Returns a message if it is there.
+    /// Returns a message if it exists.
     pub(crate) async fn get(&self, id: &str) -> Result<Option<MessageRecord>, Error> {
         self.table.get(&key(KEY, id)).await
     }
 
-    /// Stores a new message; returns `false` if it is there already.
+    /// Stores a new message; returns `false` if it exists already.
     pub(crate) async fn create(&self, record: &MessageRecord) -> Result<bool, Error> {
         self.table.put_if(record, is_new(KEY)).await
     }
@@ -201,10 +180,10 @@ impl MessageStore {
     ///
     /// Returns `false` if the message is no longer in the version before this one.
     pub(crate) async fn replace_with_receipt(&self, record: &MessageRecord, message_id: &str) -> Result<bool, Error> {
-        let id = receipt_id(&record.channel_id, message_id);
+        let id = receipt_id(&record.entry.channel_id, message_id);
         let mut receipt = Receipt {
             id: id.clone(),
-            record: Some(record.id.clone()),
+            record: Some(record.entry.id.clone()),
             history: Vec::new(),
             expires_at: record.expires_at,
             version: 1,
@@ -328,8 +307,8 @@ mod tests {
             assert!(record.change(StatusChange::new(status, timestamp)));
             assert!(!record.change(StatusChange::new(status, timestamp + 1)));
         }
-        assert_eq!(record.status, MessageStatus::Read);
-        let history: Vec<_> = record.history.iter().map(|change| (change.status, change.timestamp)).collect();
+        assert_eq!(record.entry.status, MessageStatus::Read);
+        let history: Vec<_> = record.entry.history.iter().map(|change| (change.status, change.timestamp)).collect();
         let sending = (MessageStatus::Sending, 1_000);
         assert_eq!(history, [sending, steps[1], steps[2], steps[0]]);
     }
@@ -339,7 +318,7 @@ mod tests {
         let mut record = record();
         record.change(StatusChange::new(MessageStatus::Failed, 2_000));
         record.change(StatusChange::new(MessageStatus::Delivered, 3_000));
-        assert_eq!(record.status, MessageStatus::Failed);
+        assert_eq!(record.entry.status, MessageStatus::Failed);
     }
 
     #[test]

@@ -7,7 +7,6 @@ mod wire;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::error::Error;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
@@ -18,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::wire::{Event, Interaction};
 use super::SPEC;
+use crate::error::Error;
 use crate::message::{Content, NormalizedMessage, Party, Reference};
 use crate::reading::{DedupKey, Inbound, Kind, Reading, Reply, Unreadable, Update};
 
@@ -27,7 +27,7 @@ const EPOCH_MS: i64 = 1_420_070_400_000;
 /// The body's members by name.
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
-/// What a command or a component says.
+/// The content of a command or a component.
 struct Said {
     content: Content,
     /// The message with the component.
@@ -35,20 +35,20 @@ struct Said {
     metadata: Vec<(&'static str, String)>,
 }
 
-/// One URL may be both the endpoint of interactions and that of webhook events.
+/// The same URL may receive both interactions and webhook events.
 pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
-    let refuse = |rule: &str| Error::Body(format!("the body is nothing that Discord sends: {rule}"));
+    let refuse = |rule: &str| Error::Body(format!("the body is not a Discord webhook: {rule}"));
     let members: Members<'a> =
         serde_json::from_str(inbound.payload.get()).map_err(|_| refuse("it is not an object"))?;
-    let kind: Option<u64> = member(&members, "type").map_err(|_| refuse("`type` is no number"))?;
+    let kind: Option<u64> = member(&members, "type").map_err(|_| refuse("`type` is not a number"))?;
     match kind {
         None => Err(refuse("it has no `type`")),
         Some(0) => Ok(Reading::Handshake(no_content())),
         Some(_) if members.contains_key("event") => Ok(event(inbound.payload, &members)),
         Some(1) => Ok(Reading::Handshake(Reply::json(&json!({"type": 1})))),
         Some(kind) => {
-            let id: Option<String> = member(&members, "id").map_err(|_| refuse("`id` is no text"))?;
-            let token: Option<String> = member(&members, "token").map_err(|_| refuse("`token` is no text"))?;
+            let id: Option<String> = member(&members, "id").map_err(|_| refuse("`id` is not a string"))?;
+            let token: Option<String> = member(&members, "token").map_err(|_| refuse("`token` is not a string"))?;
             let id = id.ok_or_else(|| refuse("it has no `id`"))?;
             let token = token.ok_or_else(|| refuse("it has no `token`"))?;
             Ok(interaction(members, kind, id, token))
@@ -64,7 +64,7 @@ fn no_content() -> Reply {
     Reply { status: StatusCode::NO_CONTENT, content_type: "", body: Bytes::new() }
 }
 
-/// A webhook event has no id, so that only the same event is the same thing.
+/// A webhook event has no id, so that it is recognised by its content.
 fn event<'a>(payload: &'a RawValue, members: &Members<'a>) -> Reading<'a> {
     let raw = members.get("event").map_or("", |raw| raw.get());
     let payload = Cow::Borrowed(payload);
@@ -76,13 +76,13 @@ fn event<'a>(payload: &'a RawValue, members: &Members<'a>) -> Reading<'a> {
         }),
         Err(cause) => Err(unreadable("`event`", &cause, payload)),
     };
-    Reading::Updates { updates: vec![update], reply: Some(no_content()) }
+    Reading::one(update).answered(no_content())
 }
 
 /// An interaction gets a provisional answer at once, as Discord waits for three seconds only: 5 promises a message, 6 says
 /// that nothing changes for now, 8 lists no suggestions.
 ///
-/// One that cannot be read gets none, which its user is shown as a failure of the application.
+/// One that cannot be read gets none, which its user sees as a failure of the application.
 fn interaction(mut members: Members<'_>, kind: u64, id: String, token: String) -> Reading<'_> {
     // Whoever has the token can answer as the application.
     members.remove("token");
@@ -114,7 +114,7 @@ fn unreadable<'a>(part: &str, cause: &serde_json::Error, payload: Cow<'a, RawVal
 }
 
 fn normalised(id: &str, interaction: &Interaction<'_>, said: Said) -> Result<NormalizedMessage, serde_json::Error> {
-    let timestamp = created_ms(id).ok_or_else(|| serde_json::Error::custom("`id` is no snowflake"))?;
+    let timestamp = created_ms(id).ok_or_else(|| serde_json::Error::custom("`id` is not a snowflake"))?;
     let user = interaction.member.as_ref().map(|member| &member.user).or(interaction.user.as_ref());
     let user = user.ok_or_else(|| serde_json::Error::custom("it has neither `member` nor `user`"))?;
     let from = Party { id: user.id.clone(), name: Some(user.global_name.as_ref().unwrap_or(&user.username).clone()) };
@@ -135,7 +135,7 @@ fn normalised(id: &str, interaction: &Interaction<'_>, said: Said) -> Result<Nor
     })
 }
 
-/// Discord's ids begin with the time at which they were made.
+/// Discord's ids begin with the time of their creation.
 fn created_ms(id: &str) -> Option<i64> {
     let ms = id.parse::<u64>().ok()? >> 22;
     Some(EPOCH_MS + i64::try_from(ms).ok()?)

@@ -1,6 +1,6 @@
-//! A walk through JSON that builds nothing and refuses what cannot be built.
+//! A check of JSON that builds nothing and refuses what no value can hold.
 //!
-//! Skipping over JSON, as raw values do, lets pass what building a value does not: unlimited nesting, numbers beyond
+//! Skipping over JSON, as raw values do, accepts what building a value does not: unlimited nesting, numbers beyond
 //! the range of a double, and escapes of half a surrogate pair.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// How deep arrays and objects may be nested; readers take 128 levels and put the payload some levels deep.
+/// How deep arrays and objects may be nested; readers accept 128 levels, and the payload is some levels deep.
 pub(crate) const DEPTH_LIMIT: usize = 100;
 /// Keys with this prefix mean something to the JSON library itself.
 const RESERVED_KEY_PREFIX: &str = "$serde_json::private::";
@@ -108,7 +108,7 @@ impl Visitor<'_> for Key {
 
     fn visit_str<E: Error>(self, key: &str) -> Result<(), E> {
         match key.starts_with(RESERVED_KEY_PREFIX) {
-            true => Err(E::custom("a key with a reserved name")),
+            true => Err(E::custom("a key has a reserved name")),
             false => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Keyed hashes, and the text forms in which senders write them.
+//! Keyed hashes, and the text formats in which senders write them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -8,7 +8,7 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 
-/// The hash that an HMAC is made with.
+/// The hash of an HMAC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
@@ -34,17 +34,17 @@ pub enum Encoding {
     Base64url,
 }
 
-/// A secret, ready to sign with.
+/// A key of one of the algorithms.
 pub(crate) enum Key {
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),
     Sha512(Hmac<Sha512>),
 }
 
-const ANY_LENGTH: &str = "HMAC takes a key of any length";
+const ANY_LENGTH: &str = "HMAC accepts keys of any length";
 
 impl Key {
-    /// Prepares a secret.
+    /// Builds the key of a secret.
     pub(crate) fn new(algorithm: Algorithm, secret: &[u8]) -> Self {
         match algorithm {
             Algorithm::Sha1 => Self::Sha1(Hmac::new_from_slice(secret).expect(ANY_LENGTH)),

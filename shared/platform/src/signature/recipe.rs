@@ -1,13 +1,12 @@
 //! The recipe of an HMAC scheme: which headers, which hash, and what exactly is signed.
 
-use crate::error::Error;
+use crate::error::{Error, Unverified};
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use super::mac::Key;
 pub use super::mac::{Algorithm, Encoding};
 use super::{Delivery, Verifier};
-use crate::error::Unverified;
 
 /// How far a timestamp may be from now unless the recipe says otherwise, in seconds.
 pub(crate) const DEFAULT_TOLERANCE_S: u32 = 300;
@@ -20,7 +19,7 @@ const TEXT_LIMIT_BYTES: usize = 256;
 pub struct Recipe {
     /// The header with the signature, or with several separated by spaces or commas.
     pub header: String,
-    /// What stands before each signature, such as `sha256=`.
+    /// The prefix of each signature, such as `sha256=`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
     /// The hash of the HMAC.
@@ -60,7 +59,7 @@ pub enum SecretEncoding {
     Hex,
 }
 
-/// A recipe that is known to make sense.
+/// A recipe that has been checked.
 #[derive(Debug, Clone)]
 pub struct Scheme {
     header: String,
@@ -102,7 +101,7 @@ impl Recipe {
         }
     }
 
-    /// Checks that the recipe can work and that it protects the body; a refusal names the field and the rule.
+    /// Checks that the recipe can work and that it protects the body; an error names the field and the rule.
     pub fn scheme(&self) -> Result<Scheme, Error> {
         let signed = pieces(&self.signed_string)?;
         self.check_signed(&signed)?;
@@ -114,7 +113,7 @@ impl Recipe {
             return Err(Error::field("recipe.toleranceSeconds", "must be from 1 to 86400"));
         }
         if self.tolerance_seconds.is_some() && self.timestamp_header.is_none() {
-            return Err(Error::field("recipe.toleranceSeconds", "needs a `timestampHeader` to be measured against"));
+            return Err(Error::field("recipe.toleranceSeconds", "needs a `timestampHeader`"));
         }
         Ok(Scheme {
             header: header_name("recipe.header", &self.header)?,
@@ -148,7 +147,7 @@ impl Recipe {
 }
 
 impl SecretEncoding {
-    /// Returns the key that a secret stands for.
+    /// Decodes a secret into a key.
     pub(crate) fn key(self, secret: &str) -> Result<Vec<u8>, Error> {
         let refuse = |rule| Error::field("credentials.secret", rule);
         let key = match self {
@@ -223,7 +222,7 @@ fn pieces(template: &str) -> Result<Vec<Piece>, Error> {
             "timestamp" => Piece::Timestamp,
             "id" => Piece::Id,
             "body" => Piece::Body,
-            _ => return Err(refuse(format!("knows `{{timestamp}}`, `{{id}}` and `{{body}}`, not `{{{name}}}`"))),
+            _ => return Err(refuse(format!("can contain `{{timestamp}}`, `{{id}}` and `{{body}}`, not `{{{name}}}`"))),
         };
         pieces.extend((!text.is_empty()).then(|| Piece::Text(std::mem::take(&mut text))));
         pieces.push(piece);

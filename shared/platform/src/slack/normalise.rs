@@ -1,4 +1,4 @@
-//! From a webhook to news: what is read depends on the webhook's type, which a command has none of.
+//! From a webhook to updates: what is read depends on the webhook's type; a command has none.
 
 mod event;
 mod interaction;
@@ -6,11 +6,11 @@ mod interaction;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::error::Error;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{SPEC, TIMESTAMP};
+use crate::error::Error;
 use crate::reading::{DedupKey, Inbound, Kind, Reading, Reply, Update};
 
 /// Reads a webhook of any type.
@@ -27,7 +27,7 @@ pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
     }
 }
 
-/// Whatever a click or a command is answered with is shown to the user, or refused where nothing may be said.
+/// The answer to a click or a command would be shown to the user, so that it is empty.
 fn silent(reading: Reading<'_>) -> Reading<'_> {
     reading.answered(Reply::empty())
 }
@@ -39,7 +39,7 @@ struct Webhook<'a> {
     kind: Option<String>,
 }
 
-/// What most webhooks say about themselves.
+/// The members of most webhooks.
 #[derive(Deserialize)]
 struct Head {
     #[serde(rename = "type")]
@@ -55,12 +55,12 @@ impl<'a> Webhook<'a> {
         Ok(webhook)
     }
 
-    /// Reads the whole webhook as something; a refusal says what is missing or wrong.
+    /// Reads the whole webhook as a type; an error says what is missing or wrong.
     fn read<T: Deserialize<'a>>(&self) -> Result<T, Error> {
         object(self.inbound.payload).map_err(|cause| unknown(&cause))
     }
 
-    /// The whole webhook without the token that Slack used to be known by, which could still prove something somewhere.
+    /// The whole webhook without the legacy verification token, which may still be a secret somewhere.
     fn payload(&self) -> Cow<'a, RawValue> {
         self.payload_with(&[])
     }
@@ -81,10 +81,10 @@ impl<'a> Webhook<'a> {
     fn event(&self) -> Reading<'a> {
         let trigger_id = self.read::<Head>().ok().and_then(|head| head.trigger_id);
         let key = trigger_id.map_or(DedupKey::Body, DedupKey::id);
-        Reading::one(Update { key, kind: Kind::Event { name: self.kind.clone() }, payload: self.payload() })
+        Reading::one(Ok(Update { key, kind: Kind::Event { name: self.kind.clone() }, payload: self.payload() }))
     }
 
-    /// Slack asks whether the URL is ours by a text that has to come back.
+    /// Slack verifies the URL with a text that must be returned.
     fn challenge(&self) -> Result<Reading<'a>, Error> {
         #[derive(Deserialize)]
         struct Question {
@@ -94,7 +94,7 @@ impl<'a> Webhook<'a> {
     }
 }
 
-/// Reads an object; without this look, a list would be taken for its members in their order.
+/// Reads an object; without this check, a list would be taken for its members in their order.
 fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
     match raw.get().starts_with('{') {
         true => serde_json::from_str(raw.get()).map_err(|cause| cause.to_string()),
@@ -103,10 +103,10 @@ fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, String> {
 }
 
 fn unknown(reason: &str) -> Error {
-    Error::Body(format!("the body is nothing that Slack sends: {reason}"))
+    Error::Body(format!("the body is not a Slack webhook: {reason}"))
 }
 
-/// Returns a time of Slack's, such as `1531420618.000200`, in milliseconds since 1970.
+/// Returns a Slack timestamp, such as `1531420618.000200`, in milliseconds since 1970.
 pub(super) fn milliseconds(ts: &str) -> Option<i64> {
     let (seconds, fraction) = ts.split_once('.').unwrap_or((ts, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,16 +1,17 @@
-//! Messages out, by the Web API: a method for each kind, and answers that say `ok: false` with status 200.
+//! From a message to a request to the Web API, and its answers, which report failures with status 200.
 
 mod body;
 
-use crate::chat::Answer;
-use crate::error::Error;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Slack;
 use super::normalise::milliseconds;
-use crate::chat::{self, Access, ApiRequest, Chat, Outgoing, Problem, TARGET, Verdict, failed_half_way, retry_after};
+use crate::chat::{
+    self, Access, Answer, ApiRequest, Chat, Outgoing, Problem, TARGET, Verdict, failed_half_way, retry_after,
+};
+use crate::error::Error;
 use crate::message::{Content, ContentKind};
 
 /// Errors that mean the same call may succeed later.
@@ -24,11 +25,11 @@ const PASSING: [&str; 8] = [
     "team_added_to_org",
     "org_login_required",
 ];
-/// Those of them after which the message may be there all the same.
+/// Those of them after which the message may have been posted all the same.
 const BROKEN: [&str; 3] = ["internal_error", "fatal_error", "request_timeout"];
-/// Errors that mean all is as it was to become.
+/// Errors that mean that nothing was left to do.
 const DONE: [&str; 2] = ["already_reacted", "no_reaction"];
-/// Emoji that other platforms take as they are, by Slack's names.
+/// Emoji that other platforms accept directly, by Slack's names.
 const EMOJI: [(&str, &str); 16] = [
     ("👍", "thumbsup"),
     ("👎", "thumbsdown"),
@@ -47,10 +48,10 @@ const EMOJI: [(&str, &str); 16] = [
     ("💯", "100"),
     ("🤔", "thinking_face"),
 ];
-/// The longest piece of an answer that is repeated.
+/// The longest part of an answer that is quoted.
 const REPEATED_LIMIT_CHARACTERS: usize = 200;
 
-/// What every answer says.
+/// The envelope of every answer.
 #[derive(Deserialize)]
 struct Envelope {
     ok: bool,
@@ -74,7 +75,7 @@ impl Chat for Slack {
     fn send_request(&self, access: &Access<'_>, message: &Outgoing) -> Result<ApiRequest, Error> {
         let (method, mut body) = request(message)?;
         body.extend(message.content.native.clone());
-        call(access, method, &Value::Object(body))
+        api_request(access, method, &Value::Object(body))
     }
 
     fn parse_send(&self, answer: &Answer) -> Verdict {
@@ -96,17 +97,17 @@ impl Chat for Slack {
     }
 
     fn health_request(&self, access: &Access<'_>) -> Result<ApiRequest, Error> {
-        call(access, "auth.test", &json!({}))
+        api_request(access, "auth.test", &json!({}))
     }
 
     fn parse_health(&self, answer: &Answer) -> Result<Map<String, Value>, Problem> {
         read(answer)?;
-        let Ok(Value::Object(told)) = serde_json::from_slice(&answer.body) else { return Ok(Map::new()) };
+        let Ok(Value::Object(envelope)) = serde_json::from_slice(&answer.body) else { return Ok(Map::new()) };
         let known =
             [("team", "team"), ("team_id", "teamId"), ("user", "user"), ("user_id", "userId"), ("bot_id", "botId")];
         let known = known.into_iter().chain([("url", "url")]);
         let mut details: Map<String, Value> = known
-            .filter_map(|(theirs, ours)| Some((ours.to_owned(), told.get(theirs)?.clone())))
+            .filter_map(|(theirs, ours)| Some((ours.to_owned(), envelope.get(theirs)?.clone())))
             .filter(|(_, value)| value.is_string())
             .collect();
         details.extend(scopes(&answer.headers).map(|scopes| ("scopes".to_owned(), scopes)));
@@ -114,13 +115,13 @@ impl Chat for Slack {
     }
 }
 
-/// Returns what the token allows, which Slack says in a header.
+/// Returns the scopes of the token, which Slack sends in a header.
 fn scopes(headers: &HeaderMap) -> Option<Value> {
     let scopes = headers.get("x-oauth-scopes")?.to_str().ok()?.split(',');
     Some(scopes.map(str::trim).filter(|scope| !scope.is_empty()).collect())
 }
 
-fn call(access: &Access<'_>, method: &str, body: &Value) -> Result<ApiRequest, Error> {
+fn api_request(access: &Access<'_>, method: &str, body: &Value) -> Result<ApiRequest, Error> {
     ApiRequest::post(format!("{}/{method}", access.api_url), body).authorized("Bearer", access, "botToken")
 }
 
@@ -164,7 +165,7 @@ fn request(message: &Outgoing) -> Result<(&'static str, Map<String, Value>), Err
     Ok((method, body))
 }
 
-/// An answer is an answer in the thread that the message has or begins.
+/// A reply goes to the thread that the message is in or starts.
 fn thread(message: &Outgoing) -> Result<Option<&str>, Error> {
     match (&message.thread_id, &message.reply_to) {
         (Some(thread), _) => time("threadId", thread).map(Some),
@@ -177,7 +178,7 @@ fn target(content: &Content) -> Result<&str, Error> {
     time(TARGET, chat::target(content)?)
 }
 
-/// Messages are known by their time.
+/// The id of a message is its time.
 fn time<'a>(field: &str, ts: &'a str) -> Result<&'a str, Error> {
     let is_time = ts.contains('.') && milliseconds(ts).is_some();
     let rule = "must be the id of a message, such as `1531420618.000200`";
@@ -196,19 +197,19 @@ fn reaction(content: &Content) -> Result<(&'static str, &str), Error> {
     Ok((if reaction.removed { "reactions.remove" } else { "reactions.add" }, name))
 }
 
-/// Reads an answer: what it says of success, or what was wrong.
+/// Reads an answer: the result, or what was wrong.
 fn read(answer: &Answer) -> Result<Envelope, Problem> {
     let status = answer.status;
-    let Ok(told) = serde_json::from_slice::<Envelope>(&answer.body) else {
-        return Err(Problem::new(status, format!("status {status} with a body that is not Slack's")));
+    let Ok(envelope) = serde_json::from_slice::<Envelope>(&answer.body) else {
+        return Err(Problem::unreadable(answer, "Slack"));
     };
-    if told.ok && status == 200 {
-        return Ok(told);
+    if envelope.ok && status == 200 {
+        return Ok(envelope);
     }
     let unnamed = || if status == 200 { "not_ok".to_owned() } else { status.to_string() };
-    let code = told.error.map_or_else(unnamed, |error| short(&error));
-    let needed = told.needed.map(|scope| format!("needs the scope {}", short(&scope)));
-    let details = told.response_metadata.and_then(|details| details.messages);
+    let code = envelope.error.map_or_else(unnamed, |error| short(&error));
+    let needed = envelope.needed.map(|scope| format!("needs the scope {}", short(&scope)));
+    let details = envelope.response_metadata.and_then(|details| details.messages);
     let details = needed.into_iter().chain(details.into_iter().flatten().take(3).map(|detail| short(&detail)));
     let message = std::iter::once(code.clone()).chain(details).collect::<Vec<_>>().join("; ");
     Err(Problem::new(code, message))

@@ -206,7 +206,7 @@ fn the_token_of_old_travels_in_no_payload_however_it_is_written() {
         let raw: &RawValue = serde_json::from_str(&body).unwrap();
         let headers = HeaderMap::new();
         let inbound = Inbound { headers: &headers, payload: raw, recipe: None, now: Timestamp::UNIX_EPOCH };
-        let Ok(Reading::Updates { updates, .. }) = Slack.read(&inbound) else { panic!("{body} is no updates") };
+        let Ok(Reading::Updates { updates, .. }) = Slack.read(&inbound) else { panic!("{body} has no updates") };
         let payload = updates[0].as_ref().ok().unwrap().payload.get();
         assert_eq!(payload, r#"{"a":[1.50,"\u00e9"],"type":"shortcut"}"#);
     }

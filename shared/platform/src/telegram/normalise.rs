@@ -6,17 +6,17 @@ mod wire;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::error::Error;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use self::wire::{CallbackQuery, Message, MessageReaction, Origin, Pressed};
 use super::SPEC;
+use crate::error::Error;
 use crate::message::{Choice, Content, ContentKind, NormalizedMessage, Reaction, Reference};
 use crate::reading::{DedupKey, Inbound, Kind, Reading, Unreadable, Update};
 
-/// One thing that happened: an id and one member that is named after what it is.
+/// One update: an id, and one member that is named after its kind.
 struct BotUpdate<'a> {
     id: i64,
     member: Option<(String, &'a RawValue)>,
@@ -33,12 +33,13 @@ pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
             Err(Unreadable { reason: format!("`{member}` is not what Telegram sends: {cause}"), payload })
         }
     };
-    Ok(Reading::Updates { updates: vec![update], reply: None })
+    Ok(Reading::one(update))
 }
 
 impl<'a> BotUpdate<'a> {
     fn parse(payload: &'a RawValue) -> Result<Self, Error> {
-        let no_update = || Error::Body("the body is no update: an object with the number `update_id`".to_owned());
+        let no_update =
+            || Error::Body("the body is not an update, which is an object with the number `update_id`".to_owned());
         let mut members: BTreeMap<String, &'a RawValue> =
             serde_json::from_str(payload.get()).map_err(|_| no_update())?;
         let id = members.remove("update_id").ok_or_else(no_update)?;
@@ -75,7 +76,7 @@ impl<'a> BotUpdate<'a> {
     }
 }
 
-/// A message that a program wrote, perhaps ourselves: if it started dispatchers, two programs could talk for ever.
+/// A message that a program wrote, perhaps this one: if it were a message, two programs could talk for ever.
 fn bot_message() -> Kind {
     Kind::Event { name: Some("bot_message".to_owned()) }
 }
@@ -84,16 +85,16 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Err
     serde_json::from_str(raw.get())
 }
 
-/// Reads a message; none if it says nothing that messages say, as when somebody joins a group.
+/// Reads a message; `None` if it has no content, as when somebody joins a group.
 fn written(message: &Message) -> Option<NormalizedMessage> {
     content::of(message).map(|content| normalised(message, content))
 }
 
-/// Reads a message that was changed: the whole message in its new form.
+/// Reads an edited message, which is the whole message in its new form.
 fn edited(message: &Message) -> Option<NormalizedMessage> {
     let target = Some(Reference { message_id: message.message_id.to_string() });
     let content = content::of(message).map(|content| match content.kind {
-        // Changed, a command is no longer one that is to be carried out.
+        // An edited command must not be carried out.
         ContentKind::Command => Content { text: message.text.clone(), ..Content::default() },
         _ => content,
     });
@@ -121,7 +122,7 @@ fn normalised(message: &Message, content: Content) -> NormalizedMessage {
 /// A button below a message was pressed.
 fn pressed(query: CallbackQuery, now_ms: i64) -> NormalizedMessage {
     let title = query.title();
-    let choice = Choice { id: query.data.unwrap_or_default(), title, description: None, ids: Vec::new() };
+    let choice = Choice { id: query.data.unwrap_or_default(), title, ..Choice::default() };
     let chat = query.message.as_ref().map(|message| message.chat.clone());
     let origin = Origin { user: Some(query.from), sender_chat: None, chat };
     let mut metadata = metadata(&origin);
@@ -138,7 +139,7 @@ fn pressed(query: CallbackQuery, now_ms: i64) -> NormalizedMessage {
     }
 }
 
-/// Reactions have no id of their own, so that they take that of the update.
+/// Reactions have no id of their own and get that of the update.
 fn reacted(change: MessageReaction, id: String) -> NormalizedMessage {
     let origin = Origin { user: change.user, sender_chat: change.actor_chat, chat: Some(change.chat) };
     let added = change.new_reaction.iter().find(|reaction| !change.old_reaction.contains(reaction));
@@ -155,7 +156,7 @@ fn reacted(change: MessageReaction, id: String) -> NormalizedMessage {
     }
 }
 
-/// Telegram does not say which bot an update is for, so that what is written is written to the chat.
+/// Telegram does not say which bot an update is for, so that the recipient is the chat.
 fn base(id: String, origin: &Origin, timestamp: i64) -> NormalizedMessage {
     let from = origin.from();
     let to = origin.chat.as_ref().map_or_else(|| from.clone(), wire::Chat::party);
@@ -185,9 +186,9 @@ fn insert(metadata: &mut Map<String, Value>, name: &str, value: Option<String>) 
     metadata.extend(value.map(|value| (name.to_owned(), Value::String(value))));
 }
 
-/// Names the kind of a message without content after the member that makes it special, as `message.pinned_message`.
+/// Names a message without content after its special member, such as `message.pinned_message`.
 fn event_kind(name: &str, raw: &RawValue) -> Result<String, serde_json::Error> {
     let members: BTreeMap<String, serde::de::IgnoredAny> = parse(raw)?;
-    let special = members.into_keys().find(|member| !wire::COMMON.contains(&member.as_str()));
+    let special = members.into_keys().find(|member| !wire::COMMON.split(' ').any(|common| common == member));
     Ok(special.map_or_else(|| name.to_owned(), |special| format!("{name}.{special}")))
 }

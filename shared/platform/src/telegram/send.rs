@@ -1,16 +1,15 @@
-//! From a message to a call of the Bot API, and what its answers mean.
+//! From a message to a request to the Bot API, and what its answers mean.
 
 mod method;
 
 use std::time::Duration;
 
-use crate::chat::Answer;
-use crate::error::Error;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Telegram;
-use crate::chat::{Access, ApiRequest, Chat, Outgoing, Problem, Verdict};
+use crate::chat::{Access, Answer, ApiRequest, Chat, Outgoing, Problem, Verdict};
+use crate::error::Error;
 
 impl Chat for Telegram {
     fn api_url(&self) -> &'static str {
@@ -51,14 +50,14 @@ impl Chat for Telegram {
     }
 }
 
-/// Returns the URL of a method; it contains the token, so that nobody may log it.
+/// Returns the URL of a method; it contains the token and must not be logged.
 fn url(access: &Access<'_>, method: &str) -> Result<String, Error> {
     let token = access.credentials.required("botToken")?;
     check_bot_token(token)?;
     Ok(format!("{}/bot{token}/{method}", access.api_url))
 }
 
-/// Checks that a token is one, so that it cannot lead a URL elsewhere.
+/// Checks the format of a token, so that it cannot change the rest of the URL.
 pub(super) fn check_bot_token(token: &str) -> Result<(), Error> {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let is_token = token.split_once(':').is_some_and(|(id, secret)| {
@@ -66,15 +65,17 @@ pub(super) fn check_bot_token(token: &str) -> Result<(), Error> {
     });
     match is_token {
         true => Ok(()),
-        false => Err(Error::field("credentials.botToken", "must be a token of BotFather, such as `110201543:AAH...`")),
+        false => {
+            Err(Error::field("credentials.botToken", "must be a token from BotFather, such as `110201543:AAH...`"))
+        }
     }
 }
 
-/// Chats are known by number; public groups and channels by name as well.
+/// Chats have a number; public groups and channels have a name as well.
 fn chat_id(id: &str) -> Result<Value, Error> {
     let number = || id.parse::<i64>().ok().map(Value::from);
     let name = || id.strip_prefix('@').filter(|name| !name.is_empty()).map(|_| Value::from(id));
-    let rule = "must be the number of a chat, or the name of a public one with `@` before it";
+    let rule = "must be the number of a chat, or the name of a public one after an `@`";
     number().or_else(name).ok_or_else(|| Error::field("to.id", rule))
 }
 
@@ -97,11 +98,10 @@ struct Parameters {
     migrate_to_chat_id: Option<i64>,
 }
 
-/// Returns the result of a call, or what was wrong and for how long the bot shall be silent.
+/// Returns the result of a request, or what was wrong and how long to wait.
 fn read(answer: &Answer) -> Result<Value, (Problem, Option<Duration>)> {
     let Ok(read) = serde_json::from_slice::<Envelope>(&answer.body) else {
-        let message = format!("the answer with status {} is not what Telegram writes", answer.status);
-        return Err((Problem::new(answer.status, message), None));
+        return Err((Problem::unreadable(answer, "Telegram"), None));
     };
     if read.ok {
         return Ok(read.result);

@@ -1,4 +1,4 @@
-//! From a webhook to news: its entries, their changes, and the messages and statuses in those.
+//! From a webhook to updates: its entries, their changes, and the messages and statuses in those.
 
 mod content;
 mod fields;
@@ -7,7 +7,6 @@ mod status;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::error::Error;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -15,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::fields::Fields;
 use super::SPEC;
+use crate::error::Error;
 use crate::message::{NormalizedMessage, Party, Reference};
 use crate::reading::{DedupKey, Inbound, Kind, Reading, UPDATE_LIMIT, Unreadable, Update};
 
@@ -27,7 +27,7 @@ struct Webhook<'a> {
     entry: Vec<&'a RawValue>,
 }
 
-/// The phone number of ours that a change is about, and the names of those who wrote to it.
+/// Our phone number that a change is about, and the names of those who wrote to it.
 #[derive(Default)]
 struct Line {
     phone_number_id: Option<String>,
@@ -41,16 +41,18 @@ struct Contact {
     username: Option<String>,
 }
 
-/// Reads a webhook; what is wrong in one place keeps nothing else back.
+/// Reads a webhook; an unreadable part does not hold back the others.
 pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
     let webhook: Webhook<'a> = serde_json::from_str(inbound.payload.get())
-        .map_err(|cause| Error::Body(format!("the body is no webhook of WhatsApp: {cause}")))?;
+        .map_err(|cause| Error::Body(format!("the body is not a WhatsApp webhook: {cause}")))?;
     if webhook.object != "whatsapp_business_account" {
-        return Err(Error::Body("the body is no webhook of WhatsApp: `object` is another one".to_owned()));
+        return Err(Error::Body(
+            "the body is not a WhatsApp webhook: `object` is not `whatsapp_business_account`".to_owned(),
+        ));
     }
     let mut updates = Vec::new();
     for entry in webhook.entry {
-        // Too many are refused as a whole, and need not be made for that.
+        // Too many are refused as a whole, so that the rest need not be read.
         if updates.len() > UPDATE_LIMIT {
             break;
         }
@@ -59,7 +61,7 @@ pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
     Ok(Reading::Updates { updates, reply: None })
 }
 
-/// Notes that a part is unreadable, where reading it finds that.
+/// Adds an unreadable part where reading it fails.
 fn collect<'a>(
     updates: &mut Vec<Item<'a>>,
     part: &'a RawValue,
@@ -80,7 +82,7 @@ fn read_entry<'a>(updates: &mut Vec<Item<'a>>, entry: &'a RawValue) -> Result<()
     Ok(())
 }
 
-/// Reads a change, which is about messages or, under any other name, an event that tells itself.
+/// Reads a change: messages and statuses, or an event of any other name.
 fn read_change<'a>(updates: &mut Vec<Item<'a>>, account_id: &str, change: &'a RawValue) -> Result<(), String> {
     let fields = Fields::of(change)?;
     let field = fields.id("field")?;
@@ -110,7 +112,7 @@ fn event<'a>(account_id: &str, kind: String, change: &'a RawValue) -> Update<'a>
 }
 
 impl Line {
-    /// Reads what surrounds the messages; what of it is unreadable is unknown.
+    /// Reads what surrounds the messages; what cannot be read of it counts as absent.
     fn of(value: &Fields<'_>) -> Self {
         let mut line = Self::default();
         if let Some(metadata) = value.raw("metadata").and_then(|raw| Fields::of(raw).ok()) {
@@ -128,7 +130,7 @@ impl Line {
     }
 }
 
-/// Returns a contact by each of its ids: the phone number, and the one of people who hide that.
+/// Returns a contact by each of its ids: the phone number, and the id of people who hide theirs.
 fn contact_of(contact: &RawValue) -> Result<Vec<(String, Contact)>, String> {
     let fields = Fields::of(contact)?;
     let profile = Fields::of(fields.required("profile")?)?;

@@ -1,4 +1,4 @@
-//! Buttons that are pressed and rows of lists that are chosen.
+//! Buttons that were pressed and list rows that were chosen.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(super) fn said(interaction: &Interaction<'_>) -> Result<Said, serde_json::Er
     Ok(Said { content, reply_to, metadata: vec![("customId", data.custom_id)] })
 }
 
-/// Describes a choice, with what its button or row says about it; all ids are told only where there are several.
+/// Describes a choice with the label of its button or row; `ids` is filled only where there are several.
 fn choice(id: String, described: Option<&Value>, mut ids: Vec<String>) -> Choice {
     if ids.len() < 2 {
         ids.clear();

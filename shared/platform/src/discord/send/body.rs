@@ -1,14 +1,14 @@
-//! What a message looks like to Discord.
+//! The body of a message for Discord.
 
-use crate::error::Error;
 use serde_json::{Map, Value, json};
 
 use crate::chat;
+use crate::error::Error;
 use crate::message::{Button, ChoiceList, Content, ContentKind, MediaKind, Row};
 
 /// The most buttons of one row.
 const ROW_LIMIT: usize = 5;
-/// What a list of ours is called; a message has one.
+/// The id of our list; a message has at most one.
 const LIST_ID: &str = "list";
 /// The kinds of components.
 const ROW: u8 = 1;
@@ -39,7 +39,7 @@ pub(super) fn of(content: &Content) -> Result<Map<String, Value>, Error> {
     Ok(body)
 }
 
-/// Discord shows pictures from anywhere; of other files it gets the link.
+/// Discord shows pictures from any URL; other files are sent as links.
 fn files(content: &Content) -> Result<(Vec<&str>, Vec<Value>), Error> {
     let is_file = content.kind == ContentKind::File;
     let (mut links, mut embeds) = (Vec::new(), Vec::new());

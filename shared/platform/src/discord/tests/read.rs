@@ -187,7 +187,7 @@ fn a_ping_wants_a_pong_and_nothing_has_happened() {
     let check = |body: &str, expected: Reply| {
         let handshake = read(body, |reading| match reading {
             Reading::Handshake(reply) => reply,
-            Reading::Updates { .. } => panic!("{body} is no updates"),
+            Reading::Updates { .. } => panic!("{body} has no updates"),
         });
         assert_eq!(handshake.unwrap(), expected, "{body}");
     };

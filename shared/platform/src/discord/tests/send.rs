@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use crate::chat::Answer;
 use http::{HeaderValue, Method};
 
 use super::*;
-use crate::chat::{Access, ApiRequest, Outgoing, Problem, Verdict};
+use crate::chat::{Access, Answer, ApiRequest, Outgoing, Problem, Verdict};
 
 const BOT: &str = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs";
 const REPLY_TOKEN: &str = "aW50ZXJhY3Rpb246/token";
@@ -217,11 +216,11 @@ fn answers_are_understood() {
     );
     let mut blocked = answer(429, "<html>error 1015</html>");
     blocked.headers.insert("retry-after", HeaderValue::from_static("30"));
-    let problem = Problem::new(429, "the answer with status 429 is not what Discord writes");
+    let problem = Problem::new(429, "the answer with status 429 is not what Discord sends");
     check(blocked, Verdict::Retry { problem, after: Some(Duration::from_secs(30)), may_have_arrived: false });
-    let problem = Problem::new(503, "the answer with status 503 is not what Discord writes");
+    let problem = Problem::new(503, "the answer with status 503 is not what Discord sends");
     check(answer(503, ""), Verdict::Retry { problem, after: None, may_have_arrived: false });
-    let unreadable = Problem::new(200, "the answer with status 200 is not what Discord writes");
+    let unreadable = Problem::new(200, "the answer with status 200 is not what Discord sends");
     check(answer(200, "<html>"), Verdict::Unknown(unreadable));
     let endless = json!({"message": "x".repeat(5_000), "code": 1, "retry_after": -1.0});
     check(answer(400, endless), refused(1, &"x".repeat(1_000)));

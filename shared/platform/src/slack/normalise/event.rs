@@ -1,11 +1,11 @@
-//! Events: messages, edits, deletions and reactions of people; everything else under Slack's own name.
+//! Events: messages, edits, deletions and reactions of people; everything else keeps Slack's own name.
 
-use crate::error::Error;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{SPEC, Webhook, milliseconds, object};
+use crate::error::Error;
 use crate::message::{Content, ContentKind, Media, NormalizedMessage, Party, Reaction, Reference};
 use crate::reading::{DedupKey, Kind, Reading, Unreadable, Update};
 
@@ -52,7 +52,7 @@ struct Position<'p> {
     ts: &'p str,
 }
 
-/// A message by itself.
+/// A message of Slack's.
 #[derive(Deserialize)]
 struct SlackMessage {
     subtype: Option<String>,
@@ -100,7 +100,7 @@ pub(super) fn read<'a>(webhook: &Webhook<'a>) -> Result<Reading<'a>, Error> {
         Ok(kind) => Ok(Update { key, kind, payload }),
         Err(reason) => Err(Unreadable { reason, payload }),
     };
-    Ok(Reading::Updates { updates: vec![update], reply: None })
+    Ok(Reading::one(update))
 }
 
 impl Envelope<'_> {
@@ -137,7 +137,7 @@ impl Envelope<'_> {
         }))
     }
 
-    /// Our own messages must never look like somebody's, or two actions could talk to each other for ever.
+    /// Our own messages must never look like somebody else's, or two actions could talk to each other for ever.
     fn is_by_bot(&self, message: &SlackMessage) -> bool {
         let is_bot = message.bot_id.is_some() || message.subtype.as_deref() == Some("bot_message");
         is_bot || message.user.as_deref().is_some_and(|user| self.is_us(user))
@@ -162,7 +162,7 @@ impl Envelope<'_> {
         self.normalised(&event.position(), user, thread, content).map(Some)
     }
 
-    /// A message also changes when a link gets its preview or a thread its first answer: that is no edit.
+    /// A message also changes when a link gets its preview or a thread its first reply: that is not an edit.
     fn changed(&self, event: &MessageEvent) -> Result<Option<Kind>, String> {
         let before = event.previous_message.as_ref();
         let Some(after) = &event.message else { return Ok(None) };
@@ -176,7 +176,7 @@ impl Envelope<'_> {
         self.normalised(&event.position(), user, Thread::of(after), content).map(Some)
     }
 
-    /// The first message of a thread leaves a tombstone, which goes itself with the last answer: that is nothing new.
+    /// A deleted first message of a thread leaves a tombstone, which is deleted with the last reply: that is nothing new.
     fn deleted(&self, event: &MessageEvent) -> Result<Option<Kind>, String> {
         let Some(before) = event.previous_message.as_ref().filter(|before| !before.is_tombstone()) else {
             return Ok(None);
@@ -278,7 +278,7 @@ pub(super) fn reference(ts: &str) -> Reference {
     Reference { message_id: ts.to_owned() }
 }
 
-/// Returns what is there under its name.
+/// Returns the values that are present, by name.
 pub(super) fn metadata<const N: usize>(values: [(&str, Option<&str>); N]) -> Map<String, Value> {
     values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect()
 }

@@ -1,12 +1,12 @@
-//! What people do with an app: buttons, menus and commands.
+//! Interactions of people with an app: buttons, menus and commands.
 
-use crate::error::Error;
 use serde::Deserialize;
 use serde_json::Map;
 use serde_json::value::RawValue;
 
 use super::event::{metadata, reference};
 use super::{SPEC, TIMESTAMP, Webhook, milliseconds, object};
+use crate::error::Error;
 use crate::header::header_text;
 use crate::message::{Choice, Command, Content, ContentKind, NormalizedMessage, Party};
 use crate::reading::{DedupKey, Kind, Reading, Unreadable, Update};
@@ -89,7 +89,7 @@ struct Label {
     text: String,
 }
 
-/// Somebody wrote a command.
+/// A slash command.
 #[derive(Deserialize)]
 struct SlashCommand {
     command: String,
@@ -108,7 +108,7 @@ pub(super) fn actions<'a>(webhook: &Webhook<'a>) -> Result<Reading<'a>, Error> {
     let actions = &interaction.actions;
     if actions.len() > ACTION_LIMIT {
         let count = actions.len();
-        return Err(Error::TooLarge(format!("the webhook has {count} actions, at most {ACTION_LIMIT} are taken")));
+        return Err(Error::TooLarge(format!("the webhook has {count} actions, the limit is {ACTION_LIMIT}")));
     }
     // Each action travels with the rest of the webhook.
     if actions.len() * webhook.inbound.payload.get().len() > COPIES_LIMIT_BYTES {
@@ -151,10 +151,10 @@ pub(super) fn command<'a>(webhook: &Webhook<'a>) -> Result<Reading<'a>, Error> {
         metadata: metadata([("teamId", team_id.as_deref()), ("triggerId", Some(&trigger_id))]),
     };
     let kind = Kind::Message { message: Box::new(message), reply_token: None };
-    Ok(Reading::one(Update { key: DedupKey::id(trigger_id), kind, payload: webhook.payload() }))
+    Ok(Reading::one(Ok(Update { key: DedupKey::id(trigger_id), kind, payload: webhook.payload() })))
 }
 
-/// A command does not say when it was written, only the signed header says when it was sent.
+/// A command has no time of its own; the signed header has the time of sending.
 fn sent_at(webhook: &Webhook<'_>) -> i64 {
     let header = header_text(webhook.inbound.headers, TIMESTAMP);
     header.and_then(milliseconds).unwrap_or_else(|| webhook.inbound.now.as_millisecond())
@@ -205,12 +205,12 @@ impl Interaction<'_> {
 }
 
 impl Action {
-    /// Returns what was chosen; fields of text and choices that were taken back are none.
+    /// Returns what was chosen; text fields and cleared choices are not choices.
     fn choice(&self) -> Option<(ContentKind, Choice)> {
         if self.kind == "button" {
             let id = self.value.as_ref().filter(|value| !value.is_empty()).unwrap_or(&self.action_id);
             let title = self.text.as_ref().map(|label| label.text.clone());
-            return Some((ContentKind::Button, Choice { title, ..chosen(id) }));
+            return Some((ContentKind::Button, Choice { id: id.clone(), title, ..Choice::default() }));
         }
         let options: Vec<&Selected> =
             self.selected_option.iter().chain(self.selected_options.iter().flatten()).collect();
@@ -222,12 +222,9 @@ impl Action {
         let choice = Choice {
             title: options.first().and_then(|option| option.text.as_ref()).map(label),
             description: options.first().and_then(|option| option.description.as_ref()).map(label),
-            ..chosen(ids.first()?)
+            ids: if ids.len() > 1 { ids.clone() } else { Vec::new() },
+            id: ids.into_iter().next()?,
         };
-        Some((ContentKind::List, Choice { ids: if ids.len() > 1 { ids } else { Vec::new() }, ..choice }))
+        Some((ContentKind::List, choice))
     }
-}
-
-fn chosen(id: &str) -> Choice {
-    Choice { id: id.to_owned(), title: None, description: None, ids: Vec::new() }
 }

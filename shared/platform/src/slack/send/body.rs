@@ -1,9 +1,9 @@
-//! What a message says, as a text and, where it has more than that, as blocks.
+//! The body of a message: a text and, where needed, blocks.
 
-use crate::error::Error;
 use serde_json::{Map, Value, json};
 
 use crate::chat::{self, limited};
+use crate::error::Error;
 use crate::message::{Button, ChoiceList, Content, ContentKind, Location, Media, MediaKind};
 
 const TEXT_LIMIT: usize = 40_000;
@@ -17,7 +17,7 @@ const ROW_ID_LIMIT: usize = 150;
 const ROW_LIMIT: usize = 100;
 const URL_LIMIT: usize = 3_000;
 
-/// Returns the members of the body that say what the message says.
+/// Returns the members of the body for a content.
 pub(super) fn of(content: &Content) -> Result<Map<String, Value>, Error> {
     let lines = lines(content)?;
     let text = lines.join("\n");
@@ -42,7 +42,7 @@ pub(super) fn of(content: &Content) -> Result<Map<String, Value>, Error> {
     if is_empty { Err(Error::missing_field("content.text")) } else { Ok(body) }
 }
 
-/// Everything that can be said in text: the text itself, links to files, places and people.
+/// Everything that becomes text: the text itself, links to files, places and people.
 fn lines(content: &Content) -> Result<Vec<String>, Error> {
     let mut lines: Vec<String> = content.text.iter().filter(|text| !text.is_empty()).cloned().collect();
     match content.kind {
@@ -60,7 +60,7 @@ fn lines(content: &Content) -> Result<Vec<String>, Error> {
         }
         ContentKind::Contacts if content.contacts.is_empty() => return Err(Error::missing_field("content.contacts")),
         ContentKind::Contacts => {
-            let rule = "must have a name, a phone number or an e-mail address";
+            let rule = "must have a name, a phone number or an email address";
             let line = |(at, card)| contact(card).ok_or_else(|| Error::field(&format!("content.contacts[{at}]"), rule));
             let cards: Vec<String> = content.contacts.iter().enumerate().map(line).collect::<Result<_, _>>()?;
             lines.extend(cards);
@@ -79,7 +79,7 @@ fn name(file: &Media) -> String {
     file.filename.clone().unwrap_or_else(|| if file.kind() == MediaKind::Image { "image" } else { "file" }.to_owned())
 }
 
-/// Pictures are shown; those that Slack has already are named by their ids.
+/// Pictures are shown; those that Slack already has are referred to by their ids.
 fn images(content: &Content) -> Result<Vec<Value>, Error> {
     let images = files(content).filter(|(_, file)| file.kind() == MediaKind::Image);
     let block = |(field, file): (String, &Media)| {
@@ -102,7 +102,7 @@ fn url(field: &str, file: &Media) -> Result<String, Error> {
         return Err(Error::field(&field, "must begin with `https://` or `http://`"));
     }
     limited(&field, url, URL_LIMIT)?;
-    // These end a link in the middle of a text.
+    // These characters would end the link.
     Ok(url.replace('<', "%3C").replace('>', "%3E").replace('|', "%7C"))
 }
 
@@ -129,7 +129,7 @@ fn contact(card: &Value) -> Option<String> {
     Some(parts.collect::<Vec<_>>().join(", ")).filter(|line| !line.is_empty())
 }
 
-/// Slack reads these three characters as its own.
+/// These three characters are markup to Slack.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -122,7 +122,7 @@ fn edits_and_deletions_name_their_message() {
     check_event(&deleted(json!({})), with(&base, delete.clone()));
     let tombstone = json!({"subtype": "tombstone", "user": "USLACKBOT", "text": "This message was deleted."});
     check_event(&changed(json!({}), tombstone.clone()), with(&base, delete));
-    // What is no edit and no deletion of a person: previews of links, and kind becomes of a tombstone.
+    // Neither edits nor deletions of a person: previews of links, and what becomes of a tombstone.
     let preview = json!({"attachments": [{"from_url": "https://example.com"}]});
     check_event(&changed(json!({}), preview), json!({"event": "message.message_changed"}));
     check_event(&changed(tombstone.clone(), tombstone.clone()), json!({"event": "message.message_changed"}));

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::chat::Answer;
-use crate::error::Error;
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 
 use super::super::Slack;
-use crate::chat::{Access, ApiRequest, Chat as _, Outgoing, Problem, Verdict};
+use crate::chat::{Access, Answer, ApiRequest, Chat as _, Outgoing, Problem, Verdict};
 use crate::credentials::Credentials;
+use crate::error::Error;
 
 fn access<T>(credentials: &Value, call: impl FnOnce(&Access<'_>) -> T) -> T {
     let credentials = Credentials::parse(credentials.clone()).unwrap();
@@ -259,7 +258,7 @@ fn success_is_what_slack_calls_ok() {
     let long = "x".repeat(10_000);
     refused(json!({"ok": false, "error": long}), &long[..200], &long[..200]);
     for body in ["", "<html>", "[]", "{}", r#"{"ok": 1}"#] {
-        let problem = Problem::new(200, "status 200 with a body that is not Slack's");
+        let problem = Problem::new(200, "the answer with status 200 is not what Slack sends");
         assert_eq!(Slack.parse_send(&response(200, &[], body)), Verdict::Unknown(problem), "{body}");
     }
 }

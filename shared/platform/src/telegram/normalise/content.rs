@@ -1,4 +1,4 @@
-//! What a message says.
+//! The content of a message.
 
 use serde_json::Map;
 
@@ -8,7 +8,7 @@ use crate::message::{Command, Content, ContentKind, Location, Media, MediaKind};
 /// The longest name of a command, in bytes.
 const COMMAND_LIMIT_BYTES: usize = 32;
 
-/// Returns what a message says, if that is anything that messages of other platforms say too.
+/// Returns the content of a message, if it has any that other platforms have too.
 pub(super) fn of(message: &Message) -> Option<Content> {
     if let Some(text) = &message.text {
         return Some(command(text).unwrap_or_else(|| Content::text(text)));
@@ -43,7 +43,7 @@ pub(super) fn command_bot(text: &str) -> Option<&str> {
     command.split_once('@').map(|(_, bot)| bot).filter(|bot| !bot.is_empty())
 }
 
-/// Returns the file of a message; an animation comes with the same file as a document, for old bots.
+/// Returns the file of a message; an animation is repeated as a document, for old bots.
 fn media(message: &Message) -> Option<Media> {
     let largest = message.photo.iter().flatten().max_by_key(|size| size.width.saturating_mul(size.height));
     let files = [
@@ -75,7 +75,7 @@ fn described(file: &File, kind: MediaKind) -> Media {
     }
 }
 
-/// Returns the place of a message; a venue comes with its place once more, for old bots.
+/// Returns the place of a message; the place of a venue is repeated, for old bots.
 fn location(message: &Message) -> Option<Location> {
     if let Some(venue) = &message.venue {
         let (latitude, longitude) = (venue.location.latitude, venue.location.longitude);

@@ -6,53 +6,15 @@ use serde_json::Value;
 
 use crate::message::Party;
 
-/// What any message can have besides what it says, and older names of what it says.
-pub(super) const COMMON: &[&str] = &[
-    "author_signature",
-    "business_connection_id",
-    "caption",
-    "caption_entities",
-    "chat",
-    "date",
-    "direct_messages_topic",
-    "edit_date",
-    "effect_id",
-    "entities",
-    "external_reply",
-    "forward_date",
-    "forward_from",
-    "forward_from_chat",
-    "forward_from_message_id",
-    "forward_origin",
-    "forward_sender_name",
-    "forward_signature",
-    "from",
-    "has_media_spoiler",
-    "has_protected_content",
-    "is_automatic_forward",
-    "is_from_offline",
-    "is_paid_post",
-    "is_topic_message",
-    "left_chat_participant",
-    "link_preview_options",
-    "media_group_id",
-    "message_id",
-    "message_thread_id",
-    "new_chat_member",
-    "new_chat_participant",
-    "paid_star_count",
-    "quote",
-    "reply_markup",
-    "reply_to_checklist_task_id",
-    "reply_to_message",
-    "reply_to_story",
-    "sender_boost_count",
-    "sender_business_bot",
-    "sender_chat",
-    "sender_tag",
-    "show_caption_above_media",
-    "via_bot",
-];
+/// The members of any message besides its content, and older names of content, separated by spaces.
+pub(super) const COMMON: &str = "\
+    author_signature business_connection_id caption caption_entities chat date direct_messages_topic edit_date \
+    effect_id entities external_reply forward_date forward_from forward_from_chat forward_from_message_id \
+    forward_origin forward_sender_name forward_signature from has_media_spoiler has_protected_content \
+    is_automatic_forward is_from_offline is_paid_post is_topic_message left_chat_participant \
+    link_preview_options media_group_id message_id message_thread_id new_chat_member new_chat_participant \
+    paid_star_count quote reply_markup reply_to_checklist_task_id reply_to_message reply_to_story \
+    sender_boost_count sender_business_bot sender_chat sender_tag show_caption_above_media via_bot";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Message {
@@ -84,9 +46,9 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Tells whether a program wrote it, as the bot itself does for a business.
+    /// Tells whether a program wrote it, such as this bot on behalf of a business.
     ///
-    /// Those who speak for a chat, such as anonymous administrators, come under the names of bots but are people.
+    /// Those who speak for a chat, such as anonymous administrators, have the names of bots but are people.
     pub(super) fn is_by_bot(&self) -> bool {
         let is_bot = self.from.as_ref().is_some_and(|user| user.is_bot);
         self.sender_business_bot.is_some() || (is_bot && self.sender_chat.is_none())
@@ -213,9 +175,9 @@ impl Message {
         Origin { user: self.from.clone(), sender_chat: self.sender_chat.clone(), chat: Some(self.chat.clone()) }
     }
 
-    /// Returns the message that this one answers.
+    /// Returns the message that this one replies to.
     ///
-    /// In a topic of a forum, what answers nothing seems to answer the message that opened the topic.
+    /// In a topic of a forum, a message that is not a reply seems to reply to the one that opened the topic.
     pub(super) fn reply_to(&self) -> Option<i64> {
         let id = self.reply_to_message.as_ref()?.message_id;
         let is_topic = self.is_topic_message && self.message_thread_id == Some(id);
@@ -233,7 +195,7 @@ impl Pressed {
     }
 }
 
-/// Returns the topic of a forum; Telegram numbers the answers to a message as well, but nothing can be sent to those.
+/// Returns the topic of a forum; Telegram numbers the replies to a message as well, but nothing can be sent to those.
 fn topic_id(is_topic_message: bool, message_thread_id: Option<i64>) -> Option<String> {
     message_thread_id.filter(|_| is_topic_message).map(|id| id.to_string())
 }

@@ -1,14 +1,14 @@
-//! Which method sends a message, and with which parameters.
+//! Which method sends a message, with which parameters.
 
-use crate::error::Error;
 use serde_json::{Map, Value, json};
 
 use crate::chat::{self, Outgoing, TARGET};
+use crate::error::Error;
 use crate::message::{Button, Content, ContentKind, Location, Media, MediaKind};
 
-/// The most that comes back when a button is pressed, in bytes.
+/// The longest id that is returned when a button is pressed, in bytes.
 const CALLBACK_LIMIT_BYTES: usize = 64;
-const CHOOSE_BUTTONS: &str = "only comes in; send a `TEXT` with `buttons` or a `list`";
+const CHOOSE_BUTTONS: &str = "is only received; send a `TEXT` with `buttons` or a `list`";
 
 type Method = (&'static str, Map<String, Value>);
 
@@ -32,7 +32,7 @@ pub(super) fn of(message: &Outgoing) -> Result<Method, Error> {
     Ok((method, placed(body, message)?))
 }
 
-/// Adds the message that is answered, the thread and the buttons.
+/// Adds the message that is replied to, the thread and the buttons.
 fn placed(mut body: Map<String, Value>, message: &Outgoing) -> Result<Map<String, Value>, Error> {
     if let Some(reply_to) = &message.reply_to {
         let message_id = number("replyTo.messageId", &reply_to.message_id)?;
@@ -51,7 +51,7 @@ fn text(content: &Content) -> Result<Method, Error> {
 
 fn file(content: &Content) -> Result<Method, Error> {
     if content.attachments.len() > 1 {
-        return Err(Error::field("content.attachments", "must be sent one by one, each as `media` of a message"));
+        return Err(Error::field("content.attachments", "must be sent separately, each as `media` of a message"));
     }
     let media = content.media.as_ref().or_else(|| content.attachments.first());
     let media = media.ok_or_else(|| Error::missing_field("content.media"))?;
@@ -90,10 +90,10 @@ fn location(content: &Content) -> Result<Method, Error> {
     Ok(("sendVenue", body))
 }
 
-/// An entry has the members that it comes in with.
+/// An entry has the members with which it is received.
 fn contact(content: &Content) -> Result<Method, Error> {
     let [contact] = content.contacts.as_slice() else {
-        return Err(Error::field("content.contacts", "must be one entry, Telegram takes them one by one"));
+        return Err(Error::field("content.contacts", "must be one entry, as Telegram accepts them one by one"));
     };
     let mut body = Map::new();
     for (name, is_required) in [("phone_number", true), ("first_name", true), ("last_name", false), ("vcard", false)] {
@@ -106,7 +106,7 @@ fn contact(content: &Content) -> Result<Method, Error> {
     Ok(("sendContact", body))
 }
 
-/// The bot's reactions to a message are set as a whole; custom emoji are known by their number.
+/// The bot's reactions to a message are set as a whole; custom emoji have a number.
 fn reaction(content: &Content) -> Result<Method, Error> {
     let reaction = chat::reaction(content)?;
     let reactions = match (&reaction.emoji, reaction.removed) {
@@ -135,7 +135,7 @@ fn on_target(method: &'static str, content: &Content, body: Value) -> Result<Met
     Ok((method, body))
 }
 
-/// One button a row, so that none of the labels is cut off.
+/// One button per row, so that no label is cut off.
 fn keyboard(content: &Content) -> Result<Option<Value>, Error> {
     let buttons = content.buttons.iter().enumerate().map(|(at, button)| pressable(at, button));
     let rows = content.list.iter().flat_map(|list| &list.rows).enumerate().map(|(at, row)| {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use crate::chat::Answer;
 use http::Method;
 
 use super::*;
-use crate::chat::{Access, Outgoing, Problem, Verdict};
+use crate::chat::{Access, Answer, Outgoing, Problem, Verdict};
 
 const BOT: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
 
@@ -223,9 +222,9 @@ fn answers_are_understood() {
         "description": "Bad Request: group chat was upgraded to a supergroup chat"});
     let expected = "Bad Request: group chat was upgraded to a supergroup chat; the chat is -1001 now";
     check(answer(400, migrated), refused(400, expected));
-    let bad_gateway = Problem::new(502, "the answer with status 502 is not what Telegram writes");
+    let bad_gateway = Problem::new(502, "the answer with status 502 is not what Telegram sends");
     check(answer(502, "<html>"), Verdict::Retry { problem: bad_gateway, after: None, may_have_arrived: true });
-    let unreadable = Problem::new(200, "the answer with status 200 is not what Telegram writes");
+    let unreadable = Problem::new(200, "the answer with status 200 is not what Telegram sends");
     check(answer(200, "<html>"), Verdict::Unknown(unreadable));
 }
 

@@ -59,7 +59,7 @@ struct Changed<'a> {
     message: Option<&'a RawValue>,
 }
 
-/// Reads what a message says; what its content has no place for goes into the metadata.
+/// Reads the content of a message; what does not fit into it goes into the metadata.
 pub(super) fn read(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
     match kind {
         "edit" => {
@@ -128,7 +128,7 @@ fn quick_reply(pressed: QuickReply) -> Result<Content, String> {
 fn choice(kind: ContentKind, chosen: Chosen) -> Content {
     let Chosen { id, title, description } = chosen;
     let text = title.clone();
-    Content { text, choice: Some(Choice { id, title, description, ids: Vec::new() }), ..Content::of(kind) }
+    Content { text, choice: Some(Choice { id, title, description, ..Choice::default() }), ..Content::of(kind) }
 }
 
 fn interactive(fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
@@ -140,7 +140,7 @@ fn interactive(fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result
     }
 }
 
-/// A reaction without an emoji takes the one before back.
+/// A reaction without an emoji removes the previous one.
 fn reaction(reacted: Reacted) -> Content {
     let emoji = reacted.emoji.filter(|emoji| !emoji.is_empty());
     let reaction = Some(Reaction { removed: emoji.is_none(), emoji });
@@ -148,14 +148,14 @@ fn reaction(reacted: Reacted) -> Content {
     Content { reaction, target, ..Content::of(ContentKind::Reaction) }
 }
 
-/// An order is what the customer writes with it; the goods are in the metadata.
+/// The content of an order is the customer's text; the goods are in the metadata.
 fn order(fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
     let text = Fields::of(fields.required("order")?)?.text("text")?;
     metadata.extend(fields.value("order")?.map(|order| ("order".to_owned(), order)));
     Ok(Content { text, ..Content::default() })
 }
 
-/// Whatever else there is keeps its type and its details, and the reason why WhatsApp does not hand it on.
+/// Everything else keeps its type and details, and the reason why WhatsApp does not pass it on.
 fn unsupported(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
     let details = fields.value(kind)?;
     let text = details.as_ref().filter(|_| kind == "system").and_then(|system| system["body"].as_str());

@@ -1,4 +1,4 @@
-//! The members of a JSON object, each read by itself and only when it is needed.
+//! The members of a JSON object, each read separately and only when needed.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// What is wrong is told in at most this many characters, as some of it may be a quotation.
+/// The longest reason, in characters; some reasons quote the input.
 const REASON_LIMIT: usize = 200;
 /// Ids are far shorter; they are repeated with every message.
 const ID_LIMIT_BYTES: usize = 512;
@@ -18,7 +18,7 @@ const NAME_LIMIT: usize = 256;
 pub(super) struct Fields<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
 
 impl<'a> Fields<'a> {
-    /// Takes an object apart; otherwise says why that is impossible.
+    /// Splits an object into its members; an error says why that is impossible.
     pub(super) fn of(raw: &'a RawValue) -> Result<Self, String> {
         read(raw)
     }
@@ -28,17 +28,17 @@ impl<'a> Fields<'a> {
         self.0.get(name).copied().filter(|raw| raw.get() != "null")
     }
 
-    /// Returns a member that may be absent but not something else than expected.
+    /// Returns a member that may be absent but must have the expected type.
     pub(super) fn optional<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, String> {
         self.raw(name).map(read).transpose().map_err(|cause| format!("`{name}`: {cause}"))
     }
 
-    /// Returns a member that has to be there.
+    /// Returns a required member.
     pub(super) fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, String> {
         self.optional(name)?.ok_or_else(|| format!("`{name}` is missing"))
     }
 
-    /// Returns a text that has to be there and not empty, such as an id.
+    /// Returns a required string that is not empty, such as an id.
     pub(super) fn id(&self, name: &str) -> Result<String, String> {
         let id: String = self.required(name)?;
         match id.len() {
@@ -48,7 +48,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns a text unless it is absent or empty.
+    /// Returns a string unless it is absent or empty.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
         Ok(self.optional(name)?.filter(|text: &String| !text.is_empty()))
     }
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
         let raw = self.raw(name).ok_or_else(|| format!("`{name}` is missing"))?;
         let seconds = raw.get().trim_matches('"').parse::<i64>().ok().filter(|seconds| *seconds >= 0);
         let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-        time.map(|time| time.as_millisecond()).ok_or_else(|| format!("`{name}` is no time in seconds since 1970"))
+        time.map(|time| time.as_millisecond()).ok_or_else(|| format!("`{name}` is not a time in seconds since 1970"))
     }
 
     /// Returns the items of a list that may be absent.

@@ -1,4 +1,4 @@
-//! How far messages of ours have come.
+//! The delivery status of our messages.
 
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ pub(super) fn read<'a>(line: &Line, part: &'a RawValue) -> Result<Update<'a>, St
         "read" => DeliveryStatus::Read,
         "played" => DeliveryStatus::Played,
         "failed" => DeliveryStatus::Failed,
-        _ => return Err("`status` is none that is known".to_owned()),
+        _ => return Err("`status` is unknown".to_owned()),
     };
     // In a group, each participant reads the message.
     let participant = fields.text("recipient_participant_id")?;
@@ -66,14 +66,14 @@ fn metadata(line: &Line, fields: &Fields<'_>, participant: Option<String>) -> Re
     Ok(known.collect())
 }
 
-/// Tells all faults in one line.
+/// Describes all faults in one line.
 fn error(faults: &[Fault]) -> Option<String> {
     let lines: Vec<String> = faults.iter().map(Fault::line).filter(|line| !line.is_empty()).collect();
     (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 impl Fault {
-    /// Tells the fault in one line: its code, its title and what is particular about this case.
+    /// Describes the fault in one line: its code, its title and its details.
     fn line(&self) -> String {
         let title = self.title.as_deref().or(self.message.as_deref());
         let details = self.error_data.as_ref().and_then(|data| data.details.as_deref());

@@ -1,24 +1,24 @@
-//! What a message looks like to WhatsApp.
+//! The body of a message for WhatsApp.
 
 mod interactive;
 
-use crate::error::Error;
 use serde_json::{Map, Value, json};
 
 use crate::chat::{self, Outgoing, TARGET, limited};
+use crate::error::Error;
 use crate::message::{Content, ContentKind, Location, Media, MediaKind, Template};
 
 const TEXT_LIMIT: usize = 4096;
 const CAPTION_LIMIT: usize = 1024;
 
-/// Builds the body of a message; a refusal names the field that WhatsApp could not take.
+/// Builds the body of a message; an error names the field that WhatsApp would refuse.
 pub(super) fn of(message: &Outgoing) -> Result<Value, Error> {
     if message.thread_id.is_some() {
         return Err(Error::field("threadId", "must be absent, WhatsApp has no threads"));
     }
     let content = &message.content;
     let mut body = envelope(message)?;
-    // A type among the native members means that they say what the message is, and not the rest.
+    // A type among the native members means that they replace the content.
     if !content.native.contains_key("type") {
         let (kind, part) = part(content)?;
         body.insert("type".to_owned(), kind.into());
@@ -46,7 +46,7 @@ fn envelope(message: &Outgoing) -> Result<Map<String, Value>, Error> {
     Ok(body)
 }
 
-/// Tells the ids of people who hide their phone number: two letters of their country, a dot, and more.
+/// Recognises the ids of people who hide their phone number: two letters of their country, a dot, and more.
 fn is_user_id(id: &str) -> bool {
     matches!(id.as_bytes(), [first, second, b'.', ..] if first.is_ascii_uppercase() && second.is_ascii_uppercase())
 }
@@ -83,12 +83,12 @@ fn part(content: &Content) -> Result<(&'static str, Value), Error> {
             Err(Error::field("content.type", "must be TEXT to ask for a choice, with `buttons` or a `list`"))
         }
         ContentKind::Edit | ContentKind::Delete | ContentKind::Command | ContentKind::Unsupported => {
-            Err(Error::field("content.type", "is none that WhatsApp can send"))
+            Err(Error::field("content.type", "cannot be sent on WhatsApp"))
         }
     }
 }
 
-/// Returns the text, which has to be there and short enough.
+/// Returns the text, which is required and limited.
 fn text(content: &Content, limit: usize) -> Result<&str, Error> {
     let text = content.text.as_deref().filter(|text| !text.trim().is_empty());
     let text = text.ok_or_else(|| Error::missing_field("content.text"))?;
@@ -114,7 +114,7 @@ fn file(content: &Content) -> Result<(&'static str, Value), Error> {
     }
     if let Some(caption) = content.text.as_deref().filter(|text| !text.is_empty()) {
         if matches!(kind, "audio" | "sticker") {
-            return Err(Error::field("content.text", "must be absent, sounds and stickers have no caption"));
+            return Err(Error::field("content.text", "must be absent, audio files and stickers have no caption"));
         }
         part.insert("caption".to_owned(), limited("content.text", caption, CAPTION_LIMIT)?.into());
     }
@@ -124,7 +124,7 @@ fn file(content: &Content) -> Result<(&'static str, Value), Error> {
     Ok((kind, part.into()))
 }
 
-/// Says where a file is: at the platform by its id, or on the web.
+/// Returns where a file is: at the platform by its id, or on the web.
 fn source(media: &Media) -> Result<Map<String, Value>, Error> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (name, value) = match (given(&media.id), given(&media.url)) {
@@ -154,7 +154,7 @@ fn location(location: Option<&Location>) -> Result<Value, Error> {
     Ok(part)
 }
 
-/// An empty emoji takes the reaction back.
+/// An empty emoji removes the reaction.
 fn reaction(content: &Content) -> Result<Value, Error> {
     let target = message_id(TARGET, chat::target(content)?)?;
     let reaction = chat::reaction(content)?;

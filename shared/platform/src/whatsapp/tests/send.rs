@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::chat::Answer;
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
 use super::super::*;
 use super::credentials;
-use crate::chat::{Access, ApiRequest, Outgoing, Problem, Verdict};
+use crate::chat::{Access, Answer, ApiRequest, Outgoing, Problem, Verdict};
 
 const TOKEN: &str = "EAAJB-hush";
 

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::error::Error;
 use serde_json::{Value, json};
 
 use super::{TEXT_LIMIT, text};
 use crate::chat::limited;
+use crate::error::Error;
 use crate::message::{Button, ChoiceList, Content, Row};
 
 const BUTTON_LIMIT: usize = 3;
@@ -83,11 +83,11 @@ fn title<'a>(field: &str, title: &'a str, limit: usize) -> Result<&'a str, Error
     }
 }
 
-/// Checks the id of a button or row, of which each one needs its own.
+/// Checks the id of a button or row, which must be unique.
 fn own_id(field: &str, id: &str, limit: usize, ids: &mut HashSet<String>) -> Result<String, Error> {
     let id = title(field, id, limit)?;
     match ids.insert(id.to_owned()) {
         true => Ok(id.to_owned()),
-        false => Err(Error::field(field, "must not be that of another one")),
+        false => Err(Error::field(field, "must be unique")),
     }
 }
