@@ -5,7 +5,6 @@ mod send;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use self::send::snowflake;
 use crate::chat::Chat;
 use crate::credentials::Credentials;
 use crate::error::{Error, Unverified};
@@ -17,6 +16,9 @@ use crate::spec::{CHAT, Credential, Spec, VERIFY_TOKEN};
 
 const SIGNATURE: &str = "x-signature-ed25519";
 const TIMESTAMP: &str = "x-signature-timestamp";
+
+/// The longest id of a Discord object, which is a number of 64 bits.
+const SNOWFLAKE_LIMIT: usize = 20;
 
 pub(crate) struct Discord;
 
@@ -79,6 +81,14 @@ fn verify(key: &VerifyingKey, delivery: &Delivery<'_>) -> Result<(), Unverified>
     }
     let signed = [timestamp, delivery.body].concat();
     key.verify_strict(&signed, &Signature::from_bytes(&bytes)).map_err(|_| Unverified::Mismatch)
+}
+
+/// Checks an id of Discord, which then can stand in a path.
+fn snowflake<'a>(field: &str, id: &'a str) -> Result<&'a str, Error> {
+    match (1..=SNOWFLAKE_LIMIT).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(id),
+        false => Err(Error::field(field, "must be a Discord id, which is a number")),
+    }
 }
 
 #[cfg(test)]

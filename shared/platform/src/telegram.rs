@@ -5,7 +5,6 @@ mod send;
 
 use subtle::ConstantTimeEq as _;
 
-use self::send::check_bot_token;
 use crate::chat::Chat;
 use crate::credentials::Credentials;
 use crate::error::{Error, Unverified};
@@ -66,6 +65,20 @@ impl Platform for Telegram {
 
     fn chat(&self) -> Option<&dyn Chat> {
         Some(self)
+    }
+}
+
+/// Checks the format of a token, so that it cannot change the rest of the URL.
+fn check_bot_token(token: &str) -> Result<(), Error> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let is_token = token.split_once(':').is_some_and(|(id, secret)| {
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && secret.bytes().all(is_part)
+    });
+    match is_token {
+        true => Ok(()),
+        false => {
+            Err(Error::field("credentials.botToken", "must be a token from BotFather, such as `110201543:AAH...`"))
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::Discord;
+use super::{Discord, snowflake};
 use crate::chat::{self, Access, Answer, ApiRequest, Chat, Outgoing, Problem, TARGET, Verdict};
 use crate::error::Error;
 use crate::message::{Content, ContentKind};
@@ -18,8 +18,6 @@ const API_URL: &str = "https://discord.com/api/v10";
 /// Discord blocks callers that do not say who they are in this form.
 const AGENT: &str = concat!("DiscordBot (https://hookyard.dev, ", env!("CARGO_PKG_VERSION"), ")");
 const NONCE_LIMIT: usize = 25;
-/// The longest id of a Discord object, which is a number of 64 bits.
-const SNOWFLAKE_LIMIT: usize = 20;
 /// The characters that need no escaping in a path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -161,14 +159,6 @@ fn introduced(request: ApiRequest) -> ApiRequest {
 
 fn target(content: &Content) -> Result<&str, Error> {
     snowflake(TARGET, chat::target(content)?)
-}
-
-/// Checks an id of Discord, which then can stand in a path.
-pub(super) fn snowflake<'a>(field: &str, id: &'a str) -> Result<&'a str, Error> {
-    match (1..=SNOWFLAKE_LIMIT).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(id),
-        false => Err(Error::field(field, "must be a Discord id, which is a number")),
-    }
 }
 
 fn with_native(mut body: Map<String, Value>, content: &Content) -> Value {

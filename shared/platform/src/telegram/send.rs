@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Telegram;
+use super::{Telegram, check_bot_token};
 use crate::chat::{Access, Answer, ApiRequest, Chat, Outgoing, Problem, Verdict};
 use crate::error::Error;
 
@@ -55,20 +55,6 @@ fn url(access: &Access<'_>, method: &str) -> Result<String, Error> {
     let token = access.credentials.required("botToken")?;
     check_bot_token(token)?;
     Ok(format!("{}/bot{token}/{method}", access.api_url))
-}
-
-/// Checks the format of a token, so that it cannot change the rest of the URL.
-pub(super) fn check_bot_token(token: &str) -> Result<(), Error> {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    let is_token = token.split_once(':').is_some_and(|(id, secret)| {
-        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && secret.bytes().all(is_part)
-    });
-    match is_token {
-        true => Ok(()),
-        false => {
-            Err(Error::field("credentials.botToken", "must be a token from BotFather, such as `110201543:AAH...`"))
-        }
-    }
 }
 
 /// Chats have a number; public groups and channels have a name as well.
