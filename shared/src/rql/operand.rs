@@ -45,8 +45,8 @@ impl Operand {
             "boolean" => Typed::Boolean(rest.parse().map_err(|_| wrong("boolean"))?),
             "date" => Typed::Instant(instant(rest).ok_or_else(|| wrong("ISO 8601 date"))?),
             "epoch" => Typed::Instant(epoch(rest).ok_or_else(|| wrong("time in milliseconds since 1970"))?),
-            "re" => Typed::Pattern(pattern(rest).ok_or_else(|| wrong("regular expression that can be used"))?),
-            "glob" => Typed::Pattern(pattern(&glob(rest)).ok_or_else(|| wrong("glob that can be used"))?),
+            "re" => Typed::Pattern(pattern(rest).ok_or_else(|| wrong("regular expression"))?),
+            "glob" => Typed::Pattern(pattern(&glob(rest)).ok_or_else(|| wrong("glob"))?),
             // Many values have a colon and no cast: times, URLs, tags.
             _ => return Ok(Self { text: text.to_owned(), typed: guessed(text), cast: false }),
         };

@@ -118,7 +118,7 @@ fn a_lost_ampersand_between_operators_is_forgiven() {
 }
 
 #[test]
-fn what_is_no_rql_is_refused_with_its_place() {
+fn what_is_not_rql_is_refused_with_its_place() {
     let check = |query: &str, part: &str| {
         let refusal = Rql::parse::<Value>(Some(query)).unwrap_err();
         assert_eq!((refusal.code, refusal.status.as_u16()), (19, 400), "{query}");
@@ -141,10 +141,10 @@ fn what_is_no_rql_is_refused_with_its_place() {
     check("limit(0)", "at least 1");
     check("limit(-1)", "whole numbers");
     check("limit(x)", "whole numbers");
-    check("eq(a,number:x)", "no number");
-    check("eq(a,date:x)", "no ISO 8601 date");
+    check("eq(a,number:x)", "not a valid number");
+    check("eq(a,date:x)", "not a valid ISO 8601 date");
     check("eq(a,re:()", "(character");
-    check("eq(a,re:%28)", "no regular expression");
+    check("eq(a,re:%28)", "not a valid regular expression");
     check("gt(a,re:x)", "only be equal");
     check("select()", "at least one field");
     check(&format!("{}eq(a,b){}", "and(".repeat(8), ")".repeat(8)), "nested up to 8");
@@ -152,7 +152,7 @@ fn what_is_no_rql_is_refused_with_its_place() {
     check(&format!("in(a{})", ",b".repeat(256)), "256 arguments");
     check(&format!("eq(a,{})", "x".repeat(9000)), "8192 bytes");
     check("eq(a,re:(a{1000}){1000})", "(character");
-    check("eq(a,re:%28a{900}%29{900})", "no regular expression");
+    check("eq(a,re:%28a{900}%29{900})", "not a valid regular expression");
 }
 
 #[test]
