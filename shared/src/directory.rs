@@ -10,6 +10,9 @@ use crate::event::command::{ActionType, Named};
 use crate::table::Table;
 use crate::{Environment, Error};
 
+/// No name is longer, and DynamoDB refuses keys of over 1,024 bytes.
+const NAME_LIMIT_BYTES: usize = 256;
+
 /// Finds functions and channels by their names; reads only.
 #[derive(Debug, Clone)]
 pub struct Directory {
@@ -31,8 +34,8 @@ impl Directory {
         fields: &Map<String, Value>,
     ) -> Result<Option<String>, Error> {
         let Some((field, named)) = action_type.names else { return Ok(None) };
-        let name = fields.get(field).and_then(Value::as_str).filter(|name| !name.is_empty() && !name.contains("{{"));
-        let Some(name) = name else { return Ok(None) };
+        let is_name = |name: &&str| (1..=NAME_LIMIT_BYTES).contains(&name.len()) && !name.contains("{{");
+        let Some(name) = fields.get(field).and_then(Value::as_str).filter(is_name) else { return Ok(None) };
         let (resource, found) = match named {
             Named::Channel => ("channel", self.channels.get::<Value>(&channel_key(name)).await?),
             Named::Function => ("function", self.functions.get::<Value>(&function_key(tenant, name)).await?),
