@@ -10,4 +10,5 @@ mod process;
 mod readme;
 mod script;
 mod serve;
+mod steps;
 mod wiring;
