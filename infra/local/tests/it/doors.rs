@@ -100,13 +100,23 @@ async fn what_a_new_user_mistypes_is_refused_with_what_was_probably_meant() {
     check("POST", create, dispatcher(json!({"actions": data})), &["actions[0].data", "an object"]).await;
     let start = json!([{"type": "task", "functionName": "f", "startTimestamp": "soon"}]);
     check("POST", create, dispatcher(json!({"actions": start})), &["actions[0].startTimestamp", "a time"]).await;
-    check("POST", "/clients", json!({"name": "c", "permissions": ["VIEW_EVENT"]}), &["VIEW_EVENT", "VIEW_EVENTS"]).await;
+    check("POST", "/clients", json!({"name": "c", "permissions": ["VIEW_EVENT"]}), &["VIEW_EVENT", "VIEW_EVENTS"])
+        .await;
     check("PUT", "/channels/{channelId}", json!({"secret": "x"}), &["`secret`"]).await;
     check("POST", "/channels", json!({"platform": "slcak", "unsigned": true}), &["`slack`"]).await;
-    check("POST", "/tasks/v1", json!({"functionName": "f", "startTimestamp": true}), &["startTimestamp", "a time"]).await;
-    check("POST", "/tasks/v1/functions", json!({"name": "g", "code": CODE, "environmentVariables": {"A": "b"}}), &["environmentVariables.A", "an object"]).await;
+    check("POST", "/tasks/v1", json!({"functionName": "f", "startTimestamp": true}), &["startTimestamp", "a time"])
+        .await;
+    check(
+        "POST",
+        "/tasks/v1/functions",
+        json!({"name": "g", "code": CODE, "environmentVariables": {"A": "b"}}),
+        &["environmentVariables.A", "an object"],
+    )
+    .await;
     check("POST", "/callbacks", json!([{"type": "object"}, 60]), &["an object"]).await;
-    for (path, query) in [("/dispatchers/v1", "eq(nmae,d)"), ("/tasks/v1", "eq(statsu,new)"), ("/clients", "sort(-nmae)")] {
+    for (path, query) in
+        [("/dispatchers/v1", "eq(nmae,d)"), ("/tasks/v1", "eq(statsu,new)"), ("/clients", "sort(-nmae)")]
+    {
         let answer = client.get(&format!("{path}?{query}")).await;
         assert!(answer["message"].as_str().unwrap_or_default().contains("did you mean"), "{path}: {answer}");
     }

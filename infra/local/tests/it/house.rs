@@ -73,11 +73,12 @@ impl<'a> Client<'a> {
 
     pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let request = Request::new(method, path).bearer(&self.token);
-        self.world.send(match body {
-            Some(body) => request.json(body),
-            None => request,
-        })
-        .await
+        self.world
+            .send(match body {
+                Some(body) => request.json(body),
+                None => request,
+            })
+            .await
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {

@@ -99,7 +99,10 @@ async fn lists_and_queries_show_the_own_tenant_alone() {
     assert_eq!(other.get("/tasks/v1/functions").await["page"]["total"], 0);
     let messages = other.get(&format!("/messages?channelId={channel}")).await;
     let nobody = other.get("/messages?channelId=0f8fad5b-d9cb-469f-a165-70867728950e").await;
-    assert_eq!(messages.to_string().replace(channel.as_str(), ""), nobody.to_string().replace("0f8fad5b-d9cb-469f-a165-70867728950e", ""));
+    assert_eq!(
+        messages.to_string().replace(channel.as_str(), ""),
+        nobody.to_string().replace("0f8fad5b-d9cb-469f-a165-70867728950e", "")
+    );
 }
 
 #[tokio::test]
@@ -178,7 +181,8 @@ async fn the_administrator_names_the_tenant_and_nobody_else_does() {
     let body = json!({"name": "d", "tenantId": "other"});
     assert_eq!(send(&token, "acme", "POST", "/clients", body.clone()).await.status, 401);
     assert_eq!(send(&administrator, "acme", "POST", "/clients", body).await.body["tenantId"], "other");
-    let own = filled("/clients/{id}", &Records::from([("/clients/{id}", client["clientId"].as_str().unwrap().to_owned())]));
+    let own =
+        filled("/clients/{id}", &Records::from([("/clients/{id}", client["clientId"].as_str().unwrap().to_owned())]));
     assert_eq!(send(&administrator, "acme", "GET", &own, Value::Null).await.status, 200);
     assert_eq!(send(&administrator, "other", "GET", &own, Value::Null).await.status, 404);
     assert_eq!(send(&administrator, "a#b", "GET", &own, Value::Null).await.status, 400);
