@@ -9,9 +9,11 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use emulator::{Clock, Emulator, Invoke, Options, Template};
 use jiff::SignedDuration;
 use serde_json::Value;
+use shared::auth::{ALL_PERMISSIONS, Client};
 use shared::aws::Aws;
 use shared::clock::Ids;
 use shared::config::Config;
+use shared::event::TenantId;
 use shared::table::Table;
 use shared::{Environment, Error, Function};
 use tokio::sync::watch;
@@ -179,12 +181,17 @@ impl World {
         *self.process.stand_in.write().unwrap_or_else(PoisonError::into_inner) = Some(invoke);
     }
 
-    /// Issues an access token of a client of this tenant with these permissions.
+    /// Issues an access token of a client of this tenant with these permissions; `*` makes it an administrator.
     pub async fn token(&self, tenant: &str, permissions: &[&str]) -> String {
         let environment = self.process.environments.values().next().expect("at least one function runs");
         let tokens = environment.tokens().expect("every function has the key ring");
-        let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
-        tokens.issue("client", tenant, permissions, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
+        let client = Client {
+            id: "client".to_owned(),
+            tenant_id: TenantId::new(tenant),
+            permissions: permissions.iter().map(|&permission| permission.to_owned()).collect(),
+            is_administrator: permissions.contains(&ALL_PERMISSIONS),
+        };
+        tokens.issue(client, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
     }
 
     /// Sends a request to the function of its route; one without a route goes to the only function, if there is one.
