@@ -1,4 +1,4 @@
-//! The end of a callback, and telling everybody that it has ended.
+//! The end of a callback, and its announcement to everything that waits.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -10,7 +10,7 @@ use shared::event::{Answer, Envelope, EventId, EventType, StepError, Trace};
 
 use crate::store::{Callback, CallbackState, Store};
 
-/// What is said of an id that no callback of the asker has.
+/// The answer to an id of no callback that the caller may see.
 pub(crate) const NOT_FOUND: &str = "failed to load callback from public id: callback not found";
 
 /// Returns a callback as it is by now: one that is overdue ends here, although its schedule has not fired yet.

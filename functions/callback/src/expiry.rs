@@ -19,7 +19,7 @@ pub(crate) struct Lifetime(i64);
 pub(crate) struct Deadline {
     /// The callback.
     pub(crate) expire: String,
-    /// Its deadline when the schedule was created; a callback with another one is not meant.
+    /// Its deadline when the schedule was created; a callback with another one does not expire by it.
     pub(crate) deadline_ms: i64,
 }
 

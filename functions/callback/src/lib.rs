@@ -19,11 +19,15 @@ mod schema;
 mod store;
 mod url;
 
+use axum::extract::FromRef;
+use shared::auth::Permission;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::event::command::CALLBACK;
+use shared::http::Api;
 use shared::scheduler::Scheduler;
 use shared::{Environment, Error, Function, Incoming};
+use utoipa_axum::routes;
 
 use crate::store::Store;
 use crate::url::Urls;
@@ -38,6 +42,19 @@ struct Services {
     clock: Clock,
 }
 
+/// Lets a route take a service by its type.
+macro_rules! routes_may_use {
+    ($($field:ident: $service:ty),+) => {
+        $(impl FromRef<Services> for $service {
+            fn from_ref(services: &Services) -> Self {
+                services.$field.clone()
+            }
+        })+
+    };
+}
+
+routes_may_use!(store: Store, bus: Bus, scheduler: Scheduler, urls: Urls, clock: Clock);
+
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let services = Services {
@@ -47,7 +64,13 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         urls: Urls::new(environment),
         clock: environment.clock.clone(),
     };
-    let routes = api::routes(services.clone(), environment.tokens()?);
+    let routes = Api::new(environment.tokens()?)
+        .public(routes!(api::call::call))
+        .permission(Permission::CreateCallbacks, routes!(api::callbacks::create))
+        .permission(Permission::ViewCallbacks, routes!(api::callbacks::get))
+        .permission(Permission::ViewCallbacks, routes!(api::callbacks::wait))
+        .permission(Permission::RotateKeys, routes!(api::keys::rotate))
+        .finish(services.clone());
     Ok(Function::new(routes, move |incoming| on_event(services.clone(), incoming)))
 }
 

@@ -4,7 +4,6 @@
 //! step, and a step waits once.
 
 use jiff::Timestamp;
-use serde_json::Value;
 use shared::Error;
 use shared::bus::Bus;
 use shared::clock::{self, Clock};
@@ -15,7 +14,6 @@ use shared::step::{Origin, perform};
 use crate::action::Action;
 use crate::creation;
 use crate::ending::{self, NOT_FOUND};
-use crate::expiry::Lifetime;
 use crate::store::{CallbackSpec, CallbackState, Store};
 use crate::url::Urls;
 
@@ -34,14 +32,17 @@ pub(crate) async fn handle(
     let now = clock.now();
     perform(bus, clock, command, async |origin, request| {
         let answer = match Action::read(request.action) {
-            Ok(Action::Create { schema, lifetime }) => match urls.configured() {
-                Some(url) => create(store, scheduler, &url, now, origin, schema, lifetime).await?,
-                None => {
-                    let message = "BASE_URL is not set, so the URL of the callback is unknown";
-                    Answer::failed(StepError::invocation("BaseUrlMissing", message))
-                }
-            },
-            Ok(Action::Wait { id }) => wait(store, bus, now, origin, &id).await?,
+            Ok(Action::Create { schema, lifetime }) => {
+                let spec = CallbackSpec {
+                    id: clock::derived_uuid(&[b"callback", origin.step.record_id().as_bytes()]).to_string(),
+                    tenant_id: origin.command.tenant_id.clone(),
+                    schema,
+                    deadline: lifetime.map(|lifetime| lifetime.from(now)),
+                    created_by: Some(origin.command),
+                };
+                create(store, scheduler, urls, now, spec).await?
+            }
+            Ok(Action::Wait { id }) => wait(store, bus, now, &origin, &id).await?,
             Err(rule) => Answer::failed(StepError::bad_request(rule)),
         };
         Ok(Some(answer.into()))
@@ -52,24 +53,19 @@ pub(crate) async fn handle(
 async fn create(
     store: &Store,
     scheduler: &Scheduler,
-    url: &str,
+    urls: &Urls,
     now: Timestamp,
-    origin: Origin,
-    schema: Option<Value>,
-    lifetime: Option<Lifetime>,
+    spec: CallbackSpec,
 ) -> Result<Answer, Error> {
-    let spec = CallbackSpec {
-        id: clock::derived_uuid(&[b"callback", origin.step.record_id().as_bytes()]).to_string(),
-        tenant_id: origin.command.tenant_id.clone(),
-        schema,
-        deadline: lifetime.map(|lifetime| lifetime.from(now)),
-        created_by: Some(origin.command),
+    let Some(url) = urls.configured() else {
+        let message = "BASE_URL is not set, so the URL of the callback is unknown";
+        return Ok(Answer::failed(StepError::invocation("BaseUrlMissing", message)));
     };
-    let created = creation::create(store, scheduler, url, now, spec).await?;
+    let created = creation::create(store, scheduler, &url, now, spec).await?;
     serde_json::to_value(created).map(Answer::succeeded).map_err(Error::cannot("write an output"))
 }
 
-async fn wait(store: &Store, bus: &Bus, now: Timestamp, origin: Origin, id: &str) -> Result<Answer, Error> {
+async fn wait(store: &Store, bus: &Bus, now: Timestamp, origin: &Origin, id: &str) -> Result<Answer, Error> {
     for _ in 0..ATTEMPTS {
         let callback = ending::current(store, bus, now, id).await?;
         let Some(callback) = callback.filter(|callback| callback.tenant_id == origin.command.tenant_id) else {
@@ -78,7 +74,7 @@ async fn wait(store: &Store, bus: &Bus, now: Timestamp, origin: Origin, id: &str
         if callback.state != CallbackState::Waiting {
             return ending::answer(store, &callback).await;
         }
-        if store.wait(id, &origin).await? {
+        if store.wait(id, origin).await? {
             return Ok(Answer::waiting());
         }
     }

@@ -49,7 +49,7 @@ pub(crate) fn normalised(given: &Value) -> Result<Option<Value>, String> {
     Ok(Some(schema))
 }
 
-/// Checks a body against a normalised schema; the inner error tells the caller what is wrong.
+/// Checks a body against a normalised schema; the inner error says what is wrong with it.
 ///
 /// A thread of its own does it, with a stack for the deepest body that is taken.
 pub(crate) async fn check(schema: Value, body: Value) -> Result<Result<(), String>, Error> {
@@ -68,8 +68,8 @@ fn check_here(schema: &Value, body: &Value) -> Result<(), String> {
     compile(schema)?.validate(body).map_err(|error| {
         let place = error.instance_path().to_string();
         let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
-        let told: String = error.to_string().chars().take(ERROR_LIMIT_CHARACTERS).collect();
-        format!("unable to validate body: {told}{place}")
+        let rule: String = error.to_string().chars().take(ERROR_LIMIT_CHARACTERS).collect();
+        format!("unable to validate body: {rule}{place}")
     })
 }
 

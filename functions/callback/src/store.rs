@@ -1,89 +1,25 @@
 //! The records of callbacks: one conditional write for each change of state.
 
-mod sealed;
+mod callback;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use shared::clock::Ids;
-use shared::event::{Envelope, TenantId};
-use shared::seal::{Seal, Sealed};
+use shared::seal::{Resealed, Seal, Sealed, SealedAttribute, reseal};
 use shared::step::Origin;
 use shared::table::{Expression, Query, Table, is_new, key};
 use shared::{Environment, Error};
 
-use sealed::{BODY, SCHEMA, TOKEN};
+use callback::{BODY, SCHEMA, TOKEN, common_version};
+pub(crate) use callback::{Callback, CallbackSpec, CallbackState};
 
 /// How many steps may wait for one callback; their record keeps to DynamoDB's 400 KB with the largest body and schema.
 const WAITER_LIMIT: usize = 20;
 /// The partition of the index of callbacks that were not announced yet.
 const PENDING: &str = "announcement";
-
-/// Where a callback is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum CallbackState {
-    /// Nobody has called it.
-    Waiting,
-    /// It was called.
-    Resolved,
-    /// Its time ran out.
-    Expired,
-}
-
-/// What a new callback is to be.
-#[derive(Debug)]
-pub(crate) struct CallbackSpec {
-    /// Its id.
-    pub(crate) id: String,
-    /// The tenant that it belongs to.
-    pub(crate) tenant_id: TenantId,
-    /// The normalised schema.
-    pub(crate) schema: Option<Value>,
-    /// When it expires; never if absent.
-    pub(crate) deadline: Option<Timestamp>,
-    /// The command that creates it, if a step does.
-    pub(crate) created_by: Option<Envelope<()>>,
-}
-
-/// A callback.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Callback {
-    pub(crate) callback_id: String,
-    pub(crate) tenant_id: TenantId,
-    pub(crate) state: CallbackState,
-    token: Sealed,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) schema: Option<Sealed>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body: Option<Sealed>,
-    /// The version of the key that seals these three, see [`Sealed::common_version`].
-    key_version: String,
-    pub(crate) created_at: Timestamp,
-    /// When it expires if nobody calls it, in milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) deadline_ms: Option<i64>,
-    /// When it was called or expired.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) ended_at: Option<Timestamp>,
-    /// The command that created it, if a step did.
-    #[serde(rename = "origin", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) created_by: Option<Envelope<()>>,
-    /// The steps that wait for it, by the id of their record.
-    pub(crate) waiters: BTreeMap<String, Origin>,
-    /// Set between its end and the announcement of that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) pending: Option<String>,
-    /// When it ended, in milliseconds since 1970, while `pending`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    touched_at: Option<i64>,
-    /// When the record is removed, in seconds since 1970; never while it waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
-}
 
 /// The table of this function.
 #[derive(Debug, Clone)]
@@ -217,16 +153,52 @@ impl Store {
         let ids: Vec<Id> = self.table.query(Query::new(old).index("pending").limit(limit)).await?;
         Ok(ids.into_iter().map(|id| id.callback_id).collect())
     }
+
+    /// Returns the secret in the URL of a callback.
+    pub(crate) async fn token(&self, callback: &Callback) -> Result<String, Error> {
+        let token = self.open(callback, TOKEN, &callback.token).await?;
+        String::from_utf8(token).map_err(Error::cannot("read a sealed token"))
+    }
+
+    /// Returns the normalised schema of a callback.
+    pub(crate) async fn schema(&self, callback: &Callback) -> Result<Option<Value>, Error> {
+        self.json(callback, SCHEMA, callback.schema.as_ref()).await
+    }
+
+    /// Returns the body of the call of a callback.
+    pub(crate) async fn body(&self, callback: &Callback) -> Result<Option<Value>, Error> {
+        self.json(callback, BODY, callback.body.as_ref()).await
+    }
+
+    /// Seals a batch of callbacks with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        reseal(&self.table, &self.seal, "callbackId", &[TOKEN, SCHEMA, BODY]).await
+    }
+
+    async fn seal(&self, id: &str, part: SealedAttribute, text: &str) -> Result<Sealed, Error> {
+        self.seal.seal(&(part.sealed_for)(id), text.as_bytes()).await
+    }
+
+    async fn open(&self, callback: &Callback, part: SealedAttribute, sealed: &Sealed) -> Result<Vec<u8>, Error> {
+        self.seal.open(&(part.sealed_for)(&callback.callback_id), sealed).await
+    }
+
+    async fn json(
+        &self,
+        callback: &Callback,
+        part: SealedAttribute,
+        sealed: Option<&Sealed>,
+    ) -> Result<Option<Value>, Error> {
+        let Some(sealed) = sealed else { return Ok(None) };
+        let json = self.open(callback, part, sealed).await?;
+        // The text of a serde error can quote the input, so that it must not become a cause here.
+        serde_json::from_slice(&json).map(Some).map_err(|_| Error::new("read sealed JSON", "it is damaged"))
+    }
 }
 
 /// The condition that nothing has ended a callback.
 fn waiting() -> Expression {
     Expression::new("#state = :waiting").name("#state", "state").value(":waiting", CallbackState::Waiting)
-}
-
-fn common_version(token: &Sealed, schema: Option<&Sealed>, body: Option<&Sealed>) -> String {
-    let parts = [Some(token), schema, body].into_iter().flatten();
-    Sealed::common_version(parts).unwrap_or_default().to_owned()
 }
 
 fn callback_key(id: &str) -> Value {

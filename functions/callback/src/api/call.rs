@@ -173,6 +173,10 @@ mod tests {
         check("null", Err(400));
         check("{", Err(400));
         check(&"[".repeat(10_000), Err(400));
+        let nested = |levels: usize| format!(r#"{{"a": {}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        check(&nested(64), Ok(serde_json::from_str(&nested(64)).unwrap()));
+        check(&nested(65), Err(400));
+        assert!(read(Ok(RawBody(nested(70).into()))).unwrap_err().error.contains("64 levels"));
         check(&format!("{{\"a\": \"{}\"}}", "x".repeat(BODY_LIMIT_BYTES)), Err(413));
     }
 }

@@ -7,3 +7,4 @@ mod http;
 mod rotation;
 mod step;
 mod support;
+mod tenant;
