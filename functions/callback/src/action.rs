@@ -11,18 +11,10 @@ use crate::schema;
 /// What a step asks for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Action {
-    /// Create a callback.
-    Create {
-        /// The normalised schema.
-        schema: Option<Value>,
-        /// When it expires.
-        lifetime: Option<Lifetime>,
-    },
+    /// Create a callback with a normalised schema.
+    Create { schema: Option<Value>, lifetime: Option<Lifetime> },
     /// Wait for a callback.
-    Wait {
-        /// Its id.
-        id: String,
-    },
+    Wait { id: String },
 }
 
 #[derive(Deserialize)]
@@ -31,7 +23,6 @@ struct Fields {
     action: Option<String>,
     #[serde(default)]
     schema: Value,
-    #[serde(default, deserialize_with = "Lifetime::of_action")]
     expires_in_seconds: Option<Lifetime>,
     id: Option<String>,
 }
@@ -69,7 +60,8 @@ mod tests {
             assert_eq!(Action::read(action.clone()), expected.map_err(str::to_owned), "{action}");
         };
         let create = |seconds: Option<i64>| {
-            Ok(Action::Create { schema: None, lifetime: seconds.map(|seconds| seconds.try_into().unwrap()) })
+            let lifetime = serde_json::from_value(json!(seconds)).unwrap();
+            Ok(Action::Create { schema: None, lifetime })
         };
         check(json!({"action": "create"}), create(None));
         check(json!({"action": "CREATE", "schema": null, "expiresInSeconds": 5}), create(Some(5)));

@@ -7,7 +7,7 @@ use shared::Error;
 use shared::scheduler::Scheduler;
 
 use crate::expiry::Deadline;
-use crate::store::{Callback, CallbackSpec, Store};
+use crate::store::{CallbackSpec, Store};
 
 /// A callback as its creator sees it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -32,29 +32,17 @@ pub(crate) async fn create(
 ) -> Result<Created, Error> {
     let callback = match store.get(&spec.id).await? {
         Some(earlier) => earlier,
-        None => create_new(store, scheduler, now, spec).await?,
+        None => {
+            // The schedule comes first: one without a callback does no harm, a callback without one would never expire.
+            if let Some(deadline) = spec.deadline {
+                let name = format!("callback-{}-{}", spec.id, deadline.as_second());
+                let input = Deadline { expire: spec.id.clone(), deadline_ms: deadline.as_millisecond() };
+                scheduler.run_at(&name, deadline, &input).await?;
+            }
+            store.create(spec, now).await?
+        }
     };
     let (token, schema) = (store.token(&callback).await?, store.schema(&callback).await?);
     let id = callback.callback_id;
     Ok(Created { url: format!("{url}/{id}?t={token}"), id, token, schema })
-}
-
-async fn create_new(
-    store: &Store,
-    scheduler: &Scheduler,
-    now: Timestamp,
-    spec: CallbackSpec,
-) -> Result<Callback, Error> {
-    let id = spec.id.clone();
-    // The schedule comes first: one without a callback does no harm, a callback without one would never expire.
-    if let Some(deadline) = spec.deadline {
-        let name = format!("callback-{id}-{}", deadline.as_second());
-        let input = Deadline { expire: id.clone(), deadline_ms: deadline.as_millisecond() };
-        scheduler.run_at(&name, deadline, &input).await?;
-    }
-    if let Some(created) = store.create(spec, now).await? {
-        return Ok(created);
-    }
-    let gone = || Error::new("create a callback", "it was created and removed at the same time");
-    store.get(&id).await?.ok_or_else(gone)
 }

@@ -53,8 +53,8 @@ impl Store {
         self.ids.uuid().to_string()
     }
 
-    /// Creates a callback with a token and returns it; `None` if it exists already.
-    pub(crate) async fn create(&self, spec: CallbackSpec, now: Timestamp) -> Result<Option<Callback>, Error> {
+    /// Creates a callback with a token and returns it, or the one that exists already.
+    pub(crate) async fn create(&self, spec: CallbackSpec, now: Timestamp) -> Result<Callback, Error> {
         // The token is drawn and kept sealed rather than derived from a key, so that its URL survives the rotation of keys.
         let token = self.seal(&spec.id, TOKEN, &self.ids.uuid().to_string()).await?;
         let schema = match &spec.schema {
@@ -78,7 +78,11 @@ impl Store {
             touched_at: None,
             expires_at: None,
         };
-        Ok(self.table.put_if(&callback, is_new("callbackId")).await?.then_some(callback))
+        if self.table.put_if(&callback, is_new("callbackId")).await? {
+            return Ok(callback);
+        }
+        let gone = || Error::new("create a callback", "it was created and removed at the same time");
+        self.get(&callback.callback_id).await?.ok_or_else(gone)
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<Option<Callback>, Error> {

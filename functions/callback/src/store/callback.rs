@@ -32,9 +32,7 @@ pub(crate) enum CallbackState {
 /// What a new callback is to be.
 #[derive(Debug)]
 pub(crate) struct CallbackSpec {
-    /// Its id.
     pub(crate) id: String,
-    /// The tenant that it belongs to.
     pub(crate) tenant_id: TenantId,
     /// The normalised schema.
     pub(crate) schema: Option<Value>,
