@@ -26,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How many requests of one call are under way at once.
 const CONCURRENT_REQUESTS: usize = 4;
 
-/// One event, ready to be published and known to fit.
+/// One event as the bus takes it, known to fit.
 #[derive(Debug, Clone)]
 pub struct Entry {
     source: String,

@@ -10,6 +10,7 @@ pub mod aws;
 pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod directory;
 pub mod error;
 pub mod event;
 pub mod http;

@@ -9,7 +9,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use emulator::{Clock, Emulator, Invoke, Options, Template};
 use jiff::SignedDuration;
 use serde_json::Value;
-use shared::auth::{ALL_PERMISSIONS, Client};
+use shared::auth::Client;
 use shared::aws::Aws;
 use shared::clock::Ids;
 use shared::config::Config;
@@ -181,16 +181,13 @@ impl World {
         *self.process.stand_in.write().unwrap_or_else(PoisonError::into_inner) = Some(invoke);
     }
 
-    /// Issues an access token of a client of this tenant with these permissions; `*` makes it an administrator.
+    /// Issues an access token of a client of this tenant with these permissions.
     pub async fn token(&self, tenant: &str, permissions: &[&str]) -> String {
         let environment = self.process.environments.values().next().expect("at least one function runs");
         let tokens = environment.tokens().expect("every function has the key ring");
-        let client = Client {
-            id: "client".to_owned(),
-            tenant_id: TenantId::new(tenant),
-            permissions: permissions.iter().map(|&permission| permission.to_owned()).collect(),
-            is_administrator: permissions.contains(&ALL_PERMISSIONS),
-        };
+        let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
+        let tenant_id = TenantId::new(tenant);
+        let client = Client { id: "client".to_owned(), tenant_id, permissions, is_administrator: false };
         tokens.issue(client, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
     }
 

@@ -36,8 +36,19 @@ pub struct ActionType {
     /// The type of its command, `<name>.requested`.
     pub command: &'static str,
     fields: &'static [Field],
-    /// Fields that are required where another one has this value.
+    /// A field that is required where another one has this value: (other, value, field).
     required_with: Option<(&'static str, &'static str, &'static str)>,
+    /// The field that names a record of another function, and of which kind.
+    pub names: Option<(&'static str, Named)>,
+}
+
+/// A kind of record that an action can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// A channel, by its id.
+    Channel,
+    /// A function, by its name.
+    Function,
 }
 
 /// A field of an action.
@@ -83,6 +94,7 @@ pub const HTTP: ActionType = ActionType {
         optional("timeoutSeconds", Rule::Number(1, 60)),
     ],
     required_with: None,
+    names: None,
 };
 
 /// The type of action that sends a message on a channel.
@@ -97,6 +109,7 @@ pub const MESSAGE: ActionType = ActionType {
         optional("threadId", Rule::Text),
     ],
     required_with: None,
+    names: Some(("channelId", Named::Channel)),
 };
 
 /// The type of action that runs a function as a task.
@@ -111,6 +124,7 @@ pub const TASK: ActionType = ActionType {
         optional("priority", Rule::Number(-9_007_199_254_740_991, 9_007_199_254_740_991)),
     ],
     required_with: None,
+    names: Some(("functionName", Named::Function)),
 };
 
 /// The type of action that creates a callback or waits for one.
@@ -124,6 +138,7 @@ pub const CALLBACK: ActionType = ActionType {
         optional("id", Rule::Text),
     ],
     required_with: Some(("action", "wait", "id")),
+    names: None,
 };
 
 /// Every type of action.
