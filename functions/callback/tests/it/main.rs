@@ -3,6 +3,7 @@
 
 mod call;
 mod end;
+mod faults;
 mod http;
 mod rotation;
 mod step;

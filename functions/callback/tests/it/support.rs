@@ -1,7 +1,9 @@
 //! Callbacks in a world of the function alone.
 
-use harness::{Answer, Event, Request};
+use harness::{Answer, Event, Request, TENANT};
 use serde_json::{Value, json};
+use shared::auth::Client;
+use shared::event::TenantId;
 
 pub(crate) const FUNCTION: &str = "CallbackFunction";
 
@@ -70,6 +72,13 @@ impl World {
     /// Sends a request with an access token.
     pub(crate) async fn send(&self, method: &str, path: &str, token: &str, body: &str) -> Answer {
         self.0.send(request(method, path).bearer(token).body(body)).await
+    }
+
+    /// Issues an access token of the administrator, who may act for any tenant.
+    pub(crate) async fn administrator(&self) -> String {
+        let (tenant_id, permissions) = (TenantId::new(TENANT), vec!["*".to_owned()]);
+        let client = Client { id: "administrator".to_owned(), tenant_id, permissions, is_administrator: true };
+        self.environment(FUNCTION).tokens().unwrap().issue(client, 300).await.unwrap()
     }
 
     /// Calls a public URL.

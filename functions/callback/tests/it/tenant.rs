@@ -33,7 +33,7 @@ async fn another_tenants_callback_is_an_unknown_one() {
 #[tokio::test]
 async fn the_administrator_names_another_tenant_in_a_header() {
     let world = World::new().await;
-    let administrator = world.token("default", &["*"]).await;
+    let administrator = world.administrator().await;
     let send = async |method, path: &str, tenant| {
         let request = request(method, path).bearer(&administrator).header("x-tenant-id", tenant).body("{}");
         harness::World::send(&world, request).await
