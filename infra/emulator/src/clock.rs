@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, TimestampArithmetic};
 use tokio::sync::watch;
 
@@ -96,6 +97,11 @@ impl Clock {
             None => std::future::pending().await,
         }
     }
+}
+
+/// The time as events carry it, in whole seconds.
+pub(crate) fn time_text(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

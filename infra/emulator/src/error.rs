@@ -21,8 +21,22 @@ pub enum EmulatorError {
         problem: String,
     },
     /// Another process works on the same data directory.
-    #[error("the data directory {} is in use by another process: stop that process, or choose another directory", .0.display())]
+    #[error("the data directory {} is in use by another process: stop that process, or choose another directory by --data", .0.display())]
     InUse(PathBuf),
+    /// The data directory is laid out as another version of Hookyard does it.
+    #[error(
+        "the data directory {} was written by {} version of Hookyard (format {found}, this version reads format \
+         {readable}): start with an empty directory by --data, or keep using the version that wrote it",
+        .path.display(), if .found < .readable { "an older" } else { "a newer" }
+    )]
+    Format {
+        /// The directory, which was left as it is.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The format that this version reads.
+        readable: u32,
+    },
     /// A file or socket could not be used.
     #[error("cannot {doing}: {cause}")]
     Io {

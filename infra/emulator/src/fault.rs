@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::connector::Service;
+use crate::wire::Service;
 
 /// What shall happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::{Durability, EmulatorError};
+use crate::error::EmulatorError;
+use crate::options::Durability;
 
 /// Work of one transaction at most, so that nobody waits long for others.
 const BATCH: usize = 512;

@@ -7,6 +7,7 @@
 //! Everything that a request was told is done survives the process; a delivery is repeated until its function has
 //! answered.
 
+mod arn;
 mod bus;
 mod clock;
 mod connector;
@@ -17,15 +18,15 @@ mod error;
 mod fault;
 mod folder;
 mod journal;
+mod options;
 mod scheduler;
 mod secret;
 mod template;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -42,37 +43,13 @@ use tokio::sync::watch;
 pub use clock::Clock;
 pub use delivery::{DeadLetter, Invoke};
 pub use error::EmulatorError;
+pub use options::{Durability, Options};
 pub use template::Template;
 
+use arn::REGION;
 use connector::Connector;
 use engines::Engines;
 use fault::Fault;
-
-const REGION: &str = "us-east-1";
-const ACCOUNT: &str = "000000000000";
-
-/// How much an acknowledged write survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// The end of the process, `kill -9` included.
-    #[default]
-    Process,
-    /// A power cut as well: every commit waits for the disk.
-    Power,
-}
-
-/// How an emulator is opened.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The directory that keeps everything; without one, everything is in memory.
-    pub data: Option<PathBuf>,
-    /// How much an acknowledged write survives.
-    pub durability: Durability,
-    /// The time for schedules, retries and events.
-    pub clock: Clock,
-    /// Values of the template's parameters; `AWS::StackName` may be given, too.
-    pub parameters: BTreeMap<String, String>,
-}
 
 /// A handle on the embedded engines.
 ///
@@ -122,8 +99,7 @@ impl Emulator {
     /// When it is called outside of a Tokio runtime.
     pub fn start(&self, invoke: Invoke) {
         self.engines.deliveries.start(invoke);
-        let timer = self.engines.scheduler.start(&self.engines);
-        self.engines.tasks().extend(timer);
+        self.engines.tasks().extend(self.engines.scheduler.start());
     }
 
     /// Starts no more deliveries, waits for those in flight, writes everything down and closes.
@@ -174,7 +150,7 @@ impl Emulator {
 
     /// How many events went nowhere because no rule matched them.
     pub fn unmatched_events(&self) -> u64 {
-        self.engines.unmatched.load(Ordering::Relaxed)
+        self.engines.bus.unmatched()
     }
 
     /// The newest thousand deliveries that were given up, oldest first.
@@ -237,8 +213,7 @@ impl Emulator {
     ///
     /// There is one observer; a second call changes nothing.
     pub fn observe(&self, observer: impl Fn(&str) + Send + Sync + 'static) {
-        // The first observer stays.
-        let _ = self.engines.observer.set(Box::new(observer));
+        self.engines.bus.observe(Box::new(observer));
     }
 
     /// Refuses the last entry of each of the next `PutEvents`, inside an answer with status 200.
@@ -250,9 +225,4 @@ impl Emulator {
     pub fn deliver_twice(&self, on: bool) {
         self.engines.faults.deliver_twice(on);
     }
-}
-
-/// A random id, as AWS makes them.
-fn random_id() -> String {
-    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }

@@ -1,14 +1,13 @@
 //! One entry of `PutEvents`: its limits, and the event that functions receive.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::engines::Engines;
+use crate::arn::{ACCOUNT, REGION, random_id};
+use crate::clock::time_text;
 use crate::template::bus_name;
-use crate::{ACCOUNT, REGION};
 
 /// Code and message of an entry that is refused.
 type Refusal = (&'static str, String);
@@ -34,7 +33,7 @@ pub(super) struct Event<'e> {
 
 impl<'e> Event<'e> {
     /// Checks an entry as EventBridge does.
-    pub(super) fn read(entry: &'e Value, engines: &Engines) -> Result<Self, Refusal> {
+    pub(super) fn read(entry: &'e Value, buses: &[String], now: Timestamp) -> Result<Self, Refusal> {
         let source = required(entry, "Source")?;
         if source.starts_with("aws.") {
             let message = "Not authorized for the source.".to_owned();
@@ -43,16 +42,16 @@ impl<'e> Event<'e> {
         let detail_type = required(entry, "DetailType")?;
         let (detail, parsed) = detail(required(entry, "Detail")?)?;
         let bus = bus(&entry["EventBusName"]);
-        if !engines.stack.buses.iter().any(|known| known == bus) {
+        if !buses.iter().any(|known| known == bus) {
             let message = format!("Event bus {bus} does not exist.");
             return Err(("ResourceNotFoundException", message));
         }
         let given = entry["Time"].as_f64();
-        let time = given.map_or_else(|| engines.clock.now(), seconds);
+        let time = given.map_or(now, seconds);
         let resources = entry["Resources"].as_array().map(Vec::as_slice);
         Ok(Self {
             version: "0",
-            id: crate::random_id(),
+            id: random_id(),
             detail_type,
             source,
             account: ACCOUNT,
@@ -98,11 +97,6 @@ pub(super) fn size_bytes(entry: &Value) -> usize {
 /// The bus that an entry names.
 pub(super) fn bus(name_or_arn: &Value) -> &str {
     bus_name(name_or_arn.as_str().unwrap_or("default"))
-}
-
-/// The time as events carry it, in whole seconds.
-pub(crate) fn time_text(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn required<'e>(entry: &'e Value, name: &str) -> Result<&'e str, Refusal> {

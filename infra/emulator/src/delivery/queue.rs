@@ -12,9 +12,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::inbox::{Deliveries, Invoke, Message, tell};
 use super::lane::Lane;
 use super::row::Delivery;
-use super::{Deliveries, Invoke, Message, tell};
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::{Journal, Refused};

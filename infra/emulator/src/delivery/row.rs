@@ -4,13 +4,27 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
 
-use super::{DeadLetter, RetryPolicy};
+use super::retry::RetryPolicy;
 
 /// Dead letters kept at most, the newest.
 const KEPT: i64 = 10_000;
 /// Dead letters listed at most, the newest.
 const LISTED: usize = 1000;
+
+/// A delivery that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Logical id of the function.
+    pub target: String,
+    /// The event that it did not accept.
+    pub event: Value,
+    /// What the last attempt answered.
+    pub error: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
 
 /// One event on its way to one function.
 #[derive(Clone, Debug)]
@@ -139,8 +153,8 @@ pub(crate) fn dead_letters(connection: &Connection) -> rusqlite::Result<Vec<Dead
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Durability;
     use crate::journal::Journal;
+    use crate::options::Durability;
 
     #[test]
     fn the_newest_ten_thousand_dead_letters_are_kept() {

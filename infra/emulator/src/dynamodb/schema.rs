@@ -7,7 +7,8 @@ use dynoxide::DynoxideError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::EmulatorError;
+use super::request::refusal;
+use crate::error::EmulatorError;
 use crate::template::Table;
 
 /// Properties that are `CreateTable`'s input.
@@ -148,7 +149,7 @@ fn time_to_live(database: &Database, table: &Table) -> Result<(), EmulatorError>
 }
 
 fn request<Request: DeserializeOwned>(table: &Table, input: Value) -> Result<Request, EmulatorError> {
-    serde_json::from_value(input).map_err(|error| engine(table, super::refusal(&error.to_string())))
+    serde_json::from_value(input).map_err(|error| engine(table, refusal(&error.to_string())))
 }
 
 fn engine(table: &Table, error: DynoxideError) -> EmulatorError {

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::expression::Expression;
+use crate::arn::{ACCOUNT, REGION, arn, random_id};
+use crate::clock::time_text;
 use crate::delivery::RetryPolicy;
-use crate::template::{Stack, arn};
+use crate::template::Stack;
 
 /// Longest `Target.Input`.
 const MAX_INPUT_BYTES: usize = 256 * 1024;
@@ -209,16 +211,16 @@ impl Definition {
 
     /// The event that its function receives for an instant.
     pub(crate) fn event(&self, instant: Timestamp) -> String {
-        let time = crate::bus::time_text(instant);
+        let time = time_text(instant);
         let Some(input) = &self.target.input else {
             return json!({
                 "version": "0",
-                "id": crate::random_id(),
+                "id": random_id(),
                 "detail-type": "Scheduled Event",
                 "source": "aws.scheduler",
-                "account": crate::ACCOUNT,
+                "account": ACCOUNT,
                 "time": time,
-                "region": crate::REGION,
+                "region": REGION,
                 "resources": [self.arn()],
                 "detail": "{}",
             })
@@ -230,7 +232,7 @@ impl Definition {
         input
             .replace("<aws.scheduler.schedule-arn>", &self.arn())
             .replace("<aws.scheduler.scheduled-time>", &time)
-            .replace("<aws.scheduler.execution-id>", &crate::random_id())
+            .replace("<aws.scheduler.execution-id>", &random_id())
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use pattern::Pattern;
 use serde_json::{Map, Value};
 
+use super::document::{Resource, Template};
 use super::scope::{Scope, plain};
-use super::{Resource, Template};
-use crate::EmulatorError;
 use crate::delivery::RetryPolicy;
+use crate::error::EmulatorError;
 
 /// All resources that the engines serve.
 pub(crate) struct Stack {
