@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::demo::conversation::{Conversation, Request};
-use crate::{Failure, Options, Running};
+use crate::failure::Failure;
+use crate::runtime::{Options, Running};
 
 /// How long the demo waits for a run before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
 async fn walk(running: &Running, json: bool) -> Result<(), Failure> {
     let administrator = std::fs::read_to_string(running.admin_file())
         .map_err(|cause| Failure::start("read the administrator's credentials", cause))?;
-    let mut demo = Conversation::start(running.url(), json)?;
+    let mut demo = Conversation::start(&running.url(), json)?;
     prepare(&mut demo, &administrator).await?;
     deliver(&mut demo).await?;
 

@@ -16,7 +16,7 @@ use shared::{Function, Refusal};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::runtime::describe;
+use crate::functions::describe;
 
 /// What the port needs to answer.
 pub(crate) struct Gateway {

@@ -9,34 +9,21 @@ use std::time::Duration;
 use std::{fs, io};
 
 use emulator::{Emulator, Template};
-use futures::FutureExt as _;
 use ipnet::IpNet;
-use shared::aws::Aws;
-use shared::clock::{Clock, Ids};
-use shared::{Environment, Error, Function};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use utoipa::openapi::OpenApi;
 
+use crate::failure::Failure;
+use crate::functions::{build, describe, invoker};
 use crate::gateway::{self, Gateway};
-use crate::{Failure, TEMPLATE};
 
 /// How long a stop waits for requests and for deliveries; what is not done by then is done after the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
-type Constructor = fn(&Environment) -> Result<Function, Error>;
-
-/// The functions by their name in the template.
-const FUNCTIONS: [(&str, Constructor); 6] = [
-    ("WebhookFunction", webhook::function),
-    ("DispatcherFunction", dispatcher::function),
-    ("TaskFunction", task::function),
-    ("ActionFunction", action::function),
-    ("CallbackFunction", callback::function),
-    ("AuthFunction", auth::function),
-];
+/// The wiring diagram that is also deployed to AWS.
+pub const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 /// How the runtime is started.
 #[derive(Debug, Clone)]
@@ -118,29 +105,12 @@ impl Running {
     }
 }
 
-/// Returns the functions that are served, by their name in the template.
-pub fn function_ids() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.into_iter().map(|(id, _)| id)
-}
-
 /// Describes the routes of all functions in one OpenAPI 3.1 document.
 pub async fn openapi(options: Options) -> Result<String, Failure> {
     let emulator = open(parse_template()?, &options, None, options.listen).await?;
     let functions = build(&emulator)?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
-}
-
-/// Merges the functions' descriptions.
-pub(crate) fn describe(functions: &BTreeMap<String, Function>) -> OpenApi {
-    let mut document = OpenApi::default();
-    document.info.title = "Hookyard".to_owned();
-    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    document.info.description = Some("Turns webhooks and events into actions.".to_owned());
-    for function in functions.values() {
-        document.merge(function.openapi().clone());
-    }
-    document
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -182,38 +152,7 @@ async fn open(
     let clock = emulator::Clock::system();
     let opened =
         Emulator::open(template, emulator::Options { data, durability: options.durability, clock, parameters });
-    opened.await.map_err(|cause| Failure::Start {
-        doing: "open the data directory",
-        hint: Some(format!(
-            "if another hookyard uses {}, stop it or choose another directory with --data",
-            options.data.display()
-        )),
-        cause: cause.into(),
-    })
-}
-
-/// Builds every function from the variables that the template gives it.
-fn build(emulator: &Emulator) -> Result<BTreeMap<String, Function>, Failure> {
-    let aws = Aws::new(&emulator.sdk_config());
-    let one = |(id, constructor): (&str, Constructor)| {
-        let config = emulator.environment(id).into_iter().collect();
-        let environment = Environment { aws: aws.clone(), config, clock: Clock::system(), ids: Ids::random() };
-        let function = constructor(&environment).map_err(|cause| Failure::start("start the functions", cause))?;
-        Ok((id.to_owned(), function))
-    };
-    FUNCTIONS.into_iter().map(one).collect()
-}
-
-/// Hands the emulator's deliveries to the functions, as Lambda does.
-fn invoker(functions: Arc<BTreeMap<String, Function>>) -> emulator::Invoke {
-    Arc::new(move |id, payload| {
-        let function = functions.get(&id).cloned();
-        async move {
-            let function = function.ok_or_else(|| format!("no function {id} is served"))?;
-            function.invoke(payload).await.map_err(|error| error.chain())
-        }
-        .boxed()
-    })
+    opened.await.map_err(|cause| Failure::start("open the data directory", cause))
 }
 
 /// Keeps the administrator's credentials beside the data, for its owner's eyes only.
