@@ -61,7 +61,7 @@ pub mod server;
 mod wait;
 mod world;
 
-pub use event::{Event, TENANT};
+pub use event::{Event, NOW, TENANT};
 pub use request::{Answer, Request};
 pub use wait::until;
-pub use world::{Builder, Constructor, NOW, World};
+pub use world::{Builder, Constructor, World};

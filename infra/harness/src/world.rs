@@ -16,11 +16,8 @@ use shared::table::Table;
 use shared::{Environment, Error, Function};
 use tokio::sync::watch;
 
-use crate::event::{Event, TENANT};
+use crate::event::{Event, NOW, TENANT};
 use crate::request::{Answer, Request};
-
-/// When every world begins.
-pub const NOW: &str = "2026-01-02T03:04:05.678Z";
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 /// Longer than any test lets its clock run.
