@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 
-/// Why a request did not get the answer it was made for.
+/// Why a request did not get the expected answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,16 +14,16 @@ pub enum Error {
     Unreachable {
         /// The URL without its query, which may hold a token.
         url: String,
-        /// Why, from the outside in.
+        /// The causes, the outermost first.
         cause: String,
     },
     /// The server refused.
     #[error("the answer was {}: {}", .0.status, text(&.0.body))]
     Refused(Answer),
-    /// A wait was over before its condition was met.
+    /// A wait ended before its condition was met.
     #[error("nothing more happened in {patience_s} s; the last answer was {last}")]
     TimedOut {
-        /// How long the wait was, in seconds.
+        /// The length of the wait in seconds.
         patience_s: u64,
         /// The last answer.
         last: Value,

@@ -17,7 +17,7 @@ pub use answer::Answer;
 pub use error::Error;
 pub use request::Request;
 
-/// How long a wait pauses between two looks.
+/// How often a wait repeats its request.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The id and the secret of an API client, as in `admin.json`.
@@ -99,10 +99,10 @@ impl Client {
 
     /// Repeats a request until its answer is as expected, and returns that answer.
     ///
-    /// What is not there yet, or a server that is busy, is asked again.
+    /// An answer of 404 or 503 counts as not there yet.
     ///
     /// # Errors
-    /// When the request fails in another way, or nothing is as expected after `patience`.
+    /// When the request fails in another way, or no answer is as expected within `patience`.
     pub async fn wait_for(
         &self,
         request: &Request,

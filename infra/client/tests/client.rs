@@ -1,4 +1,4 @@
-//! The client against a server that says what it has to.
+//! The client against a server with scripted answers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 use std::time::Duration;

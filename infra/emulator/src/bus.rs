@@ -1,4 +1,4 @@
-//! EventBridge: `PutEvents` is answered when every matching delivery is durable.
+//! EventBridge: `PutEvents` is answered once every matching delivery is durable.
 
 mod entry;
 
@@ -19,9 +19,9 @@ use crate::journal::{Journal, Refused};
 use crate::template::Stack;
 use crate::wire::{Reply, read_json};
 
-/// Entries in one request at most.
+/// The most entries in one request.
 const MAX_ENTRIES: usize = 10;
-/// Size of all entries of one request at most.
+/// The largest size of all entries of one request.
 const MAX_BYTES: usize = 256 * 1024;
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ enum Answer {
     },
 }
 
-/// Is told of accepted events.
+/// Receives every accepted event.
 pub(crate) type Observer = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The buses and rules of the template.
@@ -65,12 +65,12 @@ impl Bus {
         Self { stack, clock, journal, deliveries, faults, unmatched, observer }
     }
 
-    /// How many events went nowhere because no rule matched them.
+    /// How many events were dropped because no rule matched them.
     pub(crate) fn unmatched(&self) -> u64 {
         self.unmatched.load(Ordering::Relaxed)
     }
 
-    /// Tells an observer of every accepted event; the first one stays.
+    /// Sets what receives every accepted event; the first observer stays.
     pub(crate) fn observe(&self, observer: Observer) {
         let _ = self.observer.set(observer);
     }
@@ -81,7 +81,7 @@ impl Bus {
             "PutEvents" => self.put_events(body).await,
             "DescribeEventBus" => self.describe(body),
             _ => {
-                let message = format!("EventBridge's {operation} is not served here");
+                let message = format!("EventBridge's {operation} is not supported here");
                 Err(Reply::error(400, "UnknownOperationException", message))
             }
         };
@@ -99,7 +99,7 @@ impl Bus {
             .enumerate()
             .map(|(index, entry)| {
                 if failing == Some(index) {
-                    return refused(("InternalFailure", "An internal failure happened.".to_owned()));
+                    return refused(("InternalFailure", "An internal failure occurred.".to_owned()));
                 }
                 match Event::read(entry, &self.stack.buses, self.clock.now()) {
                     Ok(event) => self.accept(event, &mut accepted),
@@ -167,7 +167,7 @@ struct Accepted {
     deliveries: Vec<Delivery>,
 }
 
-/// Checks what EventBridge checks of a request as a whole.
+/// Checks a request as a whole, as EventBridge does.
 fn check(entries: &[Value]) -> Result<(), Reply> {
     if entries.is_empty() || entries.len() > MAX_ENTRIES {
         return Err(Reply::validation(format!(

@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::scheduler;
 use crate::wire::{Reply, Service};
 
-/// The SDK's way to the engines; it does not keep them alive.
+/// The SDK's connection to the engines; it does not keep them alive.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector(pub(crate) Weak<Engines>);
 
@@ -38,7 +38,7 @@ impl HttpConnector for Connector {
 async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let body = request.take_body();
     let Some(body) = body.bytes() else {
-        return Err(broken("a request body must not be a stream"));
+        return Err(broken("a request body cannot be a stream"));
     };
     let target = request.headers().get("x-amz-target");
     let (path, query) = path_and_query(request.uri());
@@ -50,7 +50,7 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
         None => scheduler::operation(request.method(), path).map(|name| (Service::Scheduler, name)),
     };
     let Some((service, operation)) = called else {
-        let message = format!("{} {} is not served here", request.method(), request.uri());
+        let message = format!("{} {} is not supported here", request.method(), request.uri());
         return response(Reply::error(400, "UnknownOperationException", message));
     };
     engines.faults.count(service, operation);
@@ -67,13 +67,13 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
         Service::Scheduler => engines.scheduler.answer(operation, path, query, body).await,
     };
     match fault {
-        Some(Fault::LoseReply) => Err(broken("the connection broke before the answer arrived")),
+        Some(Fault::LoseReply) => Err(broken("the connection was lost before the response arrived")),
         Some(Fault::CrashAfter) => crash(engines).await,
         _ => response(reply),
     }
 }
 
-/// Never answers: the caller is as good as dead, and whoever watches for crashes drops it.
+/// Never returns: whatever watches for crashes drops the caller.
 async fn crash(engines: Arc<Engines>) -> Result<HttpResponse, ConnectorError> {
     engines.faults.crash();
     drop(engines);
@@ -87,7 +87,7 @@ fn path_and_query(uri: &str) -> (&str, &str) {
 }
 
 fn response(reply: Reply) -> Result<HttpResponse, ConnectorError> {
-    let status = reply.status.try_into().map_err(|_| broken("an impossible status"))?;
+    let status = reply.status.try_into().map_err(|_| broken("an invalid status"))?;
     let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
     let headers = response.headers_mut();
     headers.insert("content-type", "application/json");
@@ -97,7 +97,7 @@ fn response(reply: Reply) -> Result<HttpResponse, ConnectorError> {
     Ok(response)
 }
 
-/// A connection error, which the SDK tries again.
+/// A connection error, which the SDK retries.
 fn broken(message: &'static str) -> ConnectorError {
     ConnectorError::io(message.into())
 }

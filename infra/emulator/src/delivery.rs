@@ -17,13 +17,13 @@ use tokio::task::AbortHandle;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::Journal;
-pub(crate) use inbox::{Deliveries, tell};
+pub(crate) use inbox::{Deliveries, notify};
 pub(crate) use retry::RetryPolicy;
 
 pub use inbox::Invoke;
 pub use row::DeadLetter;
 
-/// Starts the task; it delivers nothing before [`Deliveries::start`].
+/// Starts the task, which delivers nothing before [`Deliveries::start`].
 pub(crate) fn open(
     functions: impl Iterator<Item = String>,
     journal: Arc<Journal>,

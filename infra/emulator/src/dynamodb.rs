@@ -22,7 +22,7 @@ use crate::wire::Reply;
 
 /// Largest request, as on AWS.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// How many requests are in the engine at once; it does one at a time, and threads that wait for it cost more than tasks.
+/// How many requests are in the engine at once; it runs one at a time, and waiting threads cost more than waiting tasks.
 const TURNS: usize = 2;
 /// How often expired items are swept; a sweep reads all items of the tables that have an expiry.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -35,7 +35,7 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Opens the file, or an empty engine in memory, and makes the tables of the template.
+    /// Opens the file, or an empty engine in memory, and creates the tables of the template.
     pub(crate) fn open(
         path: Option<&Path>,
         durability: Durability,
@@ -49,7 +49,7 @@ impl Tables {
         }
         .map_err(fail)?;
         if durability == Durability::Process {
-            // Leaves SQLite's NORMAL synchronisation behind: no fsync for each commit.
+            // Afterwards SQLite's synchronisation is NORMAL: no fsync per commit.
             database.enable_bulk_loading().map_err(fail)?;
             database.disable_bulk_loading().map_err(fail)?;
         }
@@ -78,10 +78,9 @@ impl Tables {
         done.await.unwrap_or_else(Reply::internal)
     }
 
-    /// Sweeps expired items from time to time.
+    /// Sweeps expired items every ten minutes.
     ///
-    /// The engine reads expiry by the system's clock when it works on a file, so under a fixed clock nothing is
-    /// swept there.
+    /// On a file, the engine compares expiry with the system's clock, so nothing is swept there under a fixed clock.
     pub(crate) fn sweep(&self, clock: Clock, on_disk: bool) -> Option<AbortHandle> {
         if on_disk && !clock.is_system() {
             return None;
@@ -134,7 +133,7 @@ fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Reply {
         "UpdateTable" => run(body, |request| database.update_table(request)),
         "UpdateTimeToLive" => run(body, |request| database.update_time_to_live(request)),
         _ => {
-            let message = format!("DynamoDB's {operation} is not served here");
+            let message = format!("DynamoDB's {operation} is not supported here");
             Reply::error(400, "com.amazon.coral.service#UnknownOperationException", message)
         }
     }

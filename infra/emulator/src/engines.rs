@@ -27,7 +27,7 @@ pub(crate) struct Engines {
     pub(crate) scheduler: Scheduler,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) faults: Arc<Faults>,
-    /// Whether the engines answer no more.
+    /// Whether the engines have stopped answering.
     pub(crate) closed: watch::Sender<bool>,
     tasks: Mutex<Vec<AbortHandle>>,
     folder: Mutex<Option<Folder>>,
@@ -88,7 +88,7 @@ impl Drop for Engines {
     }
 }
 
-/// What takes blocking to open.
+/// What is opened by blocking calls.
 struct Opened {
     stack: Arc<Stack>,
     journal: Arc<Journal>,
@@ -112,9 +112,9 @@ impl Opened {
     }
 }
 
-/// Tells of deliveries that nobody will take, because their function is gone from the template.
+/// Warns about deliveries whose function is gone from the template.
 fn warn_of_orphans(journal: &Journal, stack: &Stack) {
-    // A journal that cannot be read is found out by its first user.
+    // A journal that cannot be read fails its first user.
     for (function, deliveries) in journal.read(delivery::row::waiting).unwrap_or_default() {
         if !stack.functions.contains_key(&function) {
             tracing::warn!(function, deliveries, "deliveries wait for a function that the template does not have");

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::EmulatorError;
 
-/// How the data is laid out. It grows by one with every change that an older version would misread.
+/// The format of the data, one higher after each change that an older version would misread.
 const FORMAT: u32 = 2;
-/// The format of the directories that say nothing about it.
+/// The format of a directory with data and without the file.
 const UNMARKED_FORMAT: u32 = 1;
 /// The file that holds the number of the format.
 const FORMAT_FILE: &str = "format";
@@ -24,7 +24,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Creates the directory if it is not there, and locks it; one of another format is left as it is.
+    /// Creates the directory if it does not exist, and locks it; one in another format is left untouched.
     pub(crate) fn open(path: &Path) -> Result<Self, EmulatorError> {
         let doing = || format!("use the data directory {}", path.display());
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(EmulatorError::io(doing()))?;
@@ -42,7 +42,7 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Err(EmulatorError::InUse(path)),
             Err(TryLockError::Error(cause)) => return Err(EmulatorError::io(doing())(cause)),
         }
-        // Another process may have written before it gave the lock away.
+        // Another process may have written data before it released the lock.
         if check_format(&path)?.is_none() {
             replace(&path.join(FORMAT_FILE), format!("{FORMAT}\n").as_bytes()).map_err(EmulatorError::io(doing()))?;
         }
@@ -72,7 +72,7 @@ fn check_format(path: &Path) -> Result<Option<u32>, EmulatorError> {
     }
 }
 
-/// Replaces a file so that either the old or the new content is there, whatever happens.
+/// Replaces a file atomically: whatever happens, it has either the old or the new content.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crate::clock::Clock;
 
-/// How much an acknowledged write survives.
+/// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// The end of the process, `kill -9` included.
@@ -16,11 +16,11 @@ pub enum Durability {
 /// How an emulator is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The directory that keeps everything; without one, everything is in memory.
+    /// The directory for all data; without one, everything is in memory.
     pub data: Option<PathBuf>,
-    /// How much an acknowledged write survives.
+    /// What an acknowledged write survives.
     pub durability: Durability,
-    /// The time for schedules, retries and events.
+    /// The clock for schedules, retries and events.
     pub clock: Clock,
     /// Values of the template's parameters; `AWS::StackName` may be given, too.
     pub parameters: BTreeMap<String, String>,

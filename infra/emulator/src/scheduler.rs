@@ -1,4 +1,4 @@
-//! EventBridge Scheduler: durable schedules whose instants become deliveries.
+//! EventBridge Scheduler: durable schedules, each due instant becomes a delivery.
 
 pub(crate) mod definition;
 mod expression;
@@ -24,10 +24,10 @@ use crate::journal::{Journal, Refused};
 use crate::template::Stack;
 use crate::wire::{Reply, read_json};
 
-/// Schedules in one answer of `ListSchedules` at most.
+/// The most schedules in one page of `ListSchedules`.
 const PAGE: usize = 100;
 
-/// The schedules, and the way to the timer.
+/// The schedules, and the channel to the timer.
 pub(crate) struct Scheduler {
     stack: Arc<Stack>,
     clock: Clock,
@@ -38,10 +38,10 @@ pub(crate) struct Scheduler {
     inbox: Mutex<Option<mpsc::UnboundedReceiver<Message>>>,
 }
 
-/// The schedules that wait for an instant.
+/// Schedules and when they are due.
 pub(crate) type Due = Vec<(Key, Timestamp)>;
 
-/// Registers the template's groups and schedules, and returns what is waited for.
+/// Registers the template's groups and schedules, and returns when each schedule is due.
 pub(crate) async fn register(stack: &Stack, journal: &Journal, now: Timestamp) -> Result<Due, EmulatorError> {
     let groups = stack.schedule_groups.clone();
     let mut seeds = Vec::new();
@@ -69,7 +69,7 @@ pub(crate) async fn register(stack: &Stack, journal: &Journal, now: Timestamp) -
         store::due(connection)
     };
     let due = journal.write(register).await;
-    due.map_err(|Refused| EmulatorError::engine("register the schedules", "the journal refused"))
+    due.map_err(|Refused| EmulatorError::engine("register the schedules", "the journal cannot be written"))
 }
 
 /// The operation that a REST request asks for.
@@ -103,7 +103,7 @@ impl Scheduler {
     ) -> Self {
         let (messages, inbox) = mpsc::unbounded_channel();
         for (key, due) in due {
-            // The inbox is right here.
+            // The receiver is still in scope.
             let _ = messages.send(Message::Changed(key, Some(due)));
         }
         Self { stack, clock, journal, deliveries, messages, inbox: Mutex::new(Some(inbox)) }
@@ -149,7 +149,7 @@ impl Scheduler {
         answered.unwrap_or_else(|reply| reply)
     }
 
-    /// Reads and interprets a schedule in a request, and finds out when it is first due.
+    /// Reads and interprets a schedule in a request, and computes when it is first due.
     fn read(&self, name: &str, body: &[u8]) -> Result<(Definition, Option<Timestamp>), Reply> {
         let mut request = read_json(body)?;
         request["Name"] = name.into();
@@ -208,7 +208,7 @@ impl Scheduler {
         Ok(Reply::ok(&json!({})))
     }
 
-    /// Writes a change and tells the timer of it.
+    /// Writes a change and notifies the timer.
     async fn change(
         &self,
         key: Key,
@@ -292,7 +292,7 @@ impl Scheduler {
     }
 }
 
-/// Writes a schedule of the template, unless it is there and unchanged: then it goes on where it was.
+/// Writes a schedule of the template, unless it exists unchanged: then it continues where it was.
 fn register_one(
     mut definition: Definition,
     plan: &Plan,
@@ -326,7 +326,7 @@ fn missing(kind: &str, name: &str) -> Reply {
     Reply::error(404, "ResourceNotFoundException", message)
 }
 
-/// A value in a query string; those that occur here need no decoding.
+/// A value in a query string; the values that are used here need no decoding.
 fn query_value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)

@@ -24,7 +24,7 @@ const PREVIOUS: &str = "AWSPREVIOUS";
 /// Longest secret value, as on AWS.
 const MAX_BYTES: usize = 65_536;
 
-/// All secrets, and the file they are kept in.
+/// All secrets, and the file that holds them.
 #[derive(Debug)]
 pub(crate) struct Secrets {
     path: Option<PathBuf>,
@@ -48,7 +48,7 @@ struct Version {
     created_at_s: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// Base64, as it travels.
+    /// Base64, as in requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     binary: Option<String>,
 }
@@ -101,7 +101,7 @@ impl Secrets {
                 written.unwrap_or_else(|error| Err(Reply::internal(error)))
             }
             _ => {
-                let message = format!("Secrets Manager's {operation} is not served here");
+                let message = format!("Secrets Manager's {operation} is not supported here");
                 Err(Reply::error(400, "UnknownOperationException", message))
             }
         };
@@ -225,7 +225,7 @@ impl Secret {
         for old in self.versions.values_mut() {
             old.stages.retain(|stage| !version.stages.contains(stage));
         }
-        // A version without a stage is deprecated and may go.
+        // A version without a stage is deprecated and can be removed.
         self.versions.retain(|_, version| !version.stages.is_empty());
         self.versions.insert(id, version);
     }
@@ -278,6 +278,6 @@ fn read(path: &Path) -> Result<BTreeMap<String, Secret>, EmulatorError> {
         Err(error) => return Err(EmulatorError::io(doing())(error)),
     };
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(EmulatorError::io(doing()))?;
-    // The parser's message would not show a value, only a position.
+    // The parser's message shows a position and no value.
     serde_json::from_slice(&text).map_err(|cause| EmulatorError::engine(doing(), cause))
 }

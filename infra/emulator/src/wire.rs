@@ -1,9 +1,9 @@
-//! The JSON that AWS's services speak.
+//! The JSON of AWS's services.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A service that is served here.
+/// A service that the emulator serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Service {
     DynamoDb,
@@ -22,7 +22,7 @@ impl Service {
         }
     }
 
-    /// How the service refuses under load.
+    /// How the service answers when it throttles.
     pub(crate) fn throttled(self) -> Reply {
         let (status, code) = match self {
             Self::DynamoDb => (400, "ProvisionedThroughputExceededException"),
@@ -33,7 +33,7 @@ impl Service {
     }
 }
 
-/// An answer in the JSON that AWS's services speak.
+/// A response in the JSON of AWS's services.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! `hookyard demo`: the whole path once, over HTTP, as an outside user would walk it.
+//! `hookyard demo`: the whole path once, over HTTP, as an outside user would take it.
 //!
 //! The runtime is the real one, on a temporary directory and a free port. Every request is printed as a shell command
 //! that does the same against `cargo run`; what a command captures in a variable, the next ones use.
@@ -21,9 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SECRET: &str = "It is a secret of the demo";
 const DELIVERY: &str = "0f6ab5f0-5d1e-11ef-8f2a-2b9d0c7a4e55";
 
-/// Walks the whole path and prints what happens.
+/// Runs the whole path and prints what happens.
 pub async fn run(json: bool) -> Result<(), Failure> {
-    let directory = tempfile::tempdir().map_err(|cause| Failure::start("make a temporary directory", cause))?;
+    let directory = tempfile::tempdir().map_err(|cause| Failure::start("create a temporary directory", cause))?;
     let running = Running::start(Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         data: directory.path().join("data"),

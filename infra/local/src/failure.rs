@@ -14,7 +14,7 @@ pub enum Failure {
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A step of the demo did not answer as it has to.
+    /// A step of the demo did not get the expected answer.
     #[error("the demo stopped at \"{step}\": {problem}")]
     Demo {
         /// The step.

@@ -12,7 +12,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::failure::Failure;
 
-/// What a function crate calls `function`.
+/// The constructor of a function crate.
 pub type Constructor = fn(&Environment) -> Result<Function, Error>;
 
 /// The functions by their name in the template.
@@ -42,7 +42,7 @@ pub(crate) fn invoker(functions: Arc<BTreeMap<String, Function>>) -> emulator::I
     Arc::new(move |id, payload| {
         let function = functions.get(&id).cloned();
         async move {
-            let function = function.ok_or_else(|| format!("no function {id} is served"))?;
+            let function = function.ok_or_else(|| format!("the function {id} does not exist"))?;
             function.invoke(payload).await.map_err(|error| error.chain())
         }
         .boxed()

@@ -1,7 +1,7 @@
 //! The one-process runtime: the functions on the emulator, an HTTP port in front.
 //!
-//! It knows the functions and the template, and nothing inside them. [`Running::start`] reads top to bottom what it
-//! takes: listen, open the emulator, build the functions from the template's variables, deliver, serve.
+//! It knows the functions and the template, and nothing inside them. [`Running::start`] is the story from top to
+//! bottom: listen, open the emulator, build the functions from the template's variables, deliver, serve.
 
 pub mod demo;
 mod failure;

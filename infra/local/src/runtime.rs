@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::functions::{build, describe, invoker};
 use crate::gateway::{self, Gateway};
 
-/// How long a stop waits for requests and for deliveries; what is not done by then is done after the next start.
+/// How long a stop waits for requests and for deliveries; what is not finished by then is done after the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The wiring diagram that is also deployed to AWS.
@@ -28,21 +28,21 @@ pub const TEMPLATE: &str = include_str!("../../../template.yaml");
 /// How the runtime is started.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// The directory that keeps everything.
+    /// The directory for all data.
     pub data: PathBuf,
-    /// The public address that printed URLs start with, the listening one if none.
+    /// The public address that URLs start with; the listening address if there is none.
     pub base_url: Option<String>,
     /// Address blocks that outbound requests may reach although they are private.
     pub allow_cidr: Vec<IpNet>,
     /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
     pub dynamodb_port: Option<u16>,
-    /// What accepted data survives.
+    /// What an acknowledged write survives.
     pub durability: emulator::Durability,
 }
 
-/// The runtime while it serves.
+/// The running runtime.
 pub struct Running {
     emulator: Emulator,
     address: SocketAddr,
@@ -56,7 +56,8 @@ impl Running {
     /// Starts everything; requests are accepted when this returns.
     pub async fn start(options: Options) -> Result<Self, Failure> {
         let listener = listen(options.listen).await?;
-        let address = listener.local_addr().map_err(|cause| Failure::start("read the listening address", cause))?;
+        let address =
+            listener.local_addr().map_err(|cause| Failure::start("determine the listening address", cause))?;
         let data = prepare_data(&options.data)?;
         let template = parse_template()?;
         let emulator = open(template.clone(), &options, Some(data.clone()), address).await?;
@@ -97,10 +98,10 @@ impl Running {
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         if timeout(STOP_PATIENCE, self.server).await.is_err() {
-            tracing::warn!("some requests were still open when the time to stop was over");
+            tracing::warn!("some requests were still open when the time for stopping was over");
         }
         if timeout(STOP_PATIENCE, self.emulator.stop()).await.is_err() {
-            tracing::warn!("some deliveries were not finished; they are made again after the next start");
+            tracing::warn!("some deliveries did not finish; they are repeated after the next start");
         }
     }
 }
@@ -123,10 +124,10 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Makes the data directory, readable by its owner only.
+/// Creates the data directory, readable only by its owner.
 fn prepare_data(data: &Path) -> Result<PathBuf, Failure> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.and_then(|()| data.canonicalize()).map_err(|cause| Failure::Start {
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    created.and_then(|()| data.canonicalize()).map_err(|cause| Failure::Start {
         doing: "use the data directory",
         hint: Some(format!("choose a directory that you may write to with --data, instead of {}", data.display())),
         cause: cause.into(),
@@ -155,7 +156,7 @@ async fn open(
     opened.await.map_err(|cause| Failure::start("open the data directory", cause))
 }
 
-/// Keeps the administrator's credentials beside the data, for its owner's eyes only.
+/// Writes the administrator's credentials beside the data, readable only by its owner.
 fn write_admin_file(emulator: &Emulator, data: &Path) -> Result<PathBuf, Failure> {
     let path = data.join("admin.json");
     let secret = emulator.secret("Administrator").unwrap_or_default();

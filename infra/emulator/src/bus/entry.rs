@@ -9,7 +9,7 @@ use crate::arn::{ACCOUNT, REGION, random_id};
 use crate::clock::time_text;
 use crate::template::bus_name;
 
-/// Code and message of an entry that is refused.
+/// The code and message of a rejected entry.
 type Refusal = (&'static str, String);
 
 /// An event as Lambda receives it; the fields are in AWS's order.
@@ -66,7 +66,7 @@ impl<'e> Event<'e> {
 
     /// The JSON text that is delivered.
     pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).expect("texts and valid JSON can be written as JSON")
+        serde_json::to_string(self).expect("strings and valid JSON can be written as JSON")
     }
 
     /// The same as a value, for patterns; the second time without the detail.
@@ -85,7 +85,7 @@ impl<'e> Event<'e> {
     }
 }
 
-/// Bytes that an entry counts for in the limit of a request.
+/// The bytes that an entry counts towards the limit of a request.
 pub(super) fn size_bytes(entry: &Value) -> usize {
     let text = |name: &str| entry[name].as_str().map_or(0, str::len);
     let resources = entry["Resources"].as_array().into_iter().flatten();
@@ -107,11 +107,11 @@ fn required<'e>(entry: &'e Value, name: &str) -> Result<&'e str, Refusal> {
     })
 }
 
-/// The detail as it is written, and as a value.
+/// The detail as text and as a value.
 fn detail(text: &str) -> Result<(&RawValue, Value), Refusal> {
     let malformed = || ("MalformedDetail", "Detail is malformed.".to_owned());
     let detail: &RawValue = serde_json::from_str(text).map_err(|_| malformed())?;
-    // Raw JSON is not checked for depth, and every reader of it would be.
+    // `RawValue` does not check the depth, and every reader of the text would.
     let parsed: Value = serde_json::from_str(text).map_err(|_| malformed())?;
     if parsed.is_object() { Ok((detail, parsed)) } else { Err(malformed()) }
 }

@@ -10,7 +10,7 @@ use super::row::Delivery;
 
 /// Calls a function: its logical id and the event, exactly as Lambda would receive it.
 ///
-/// An `Err` or a panic means that the delivery failed and is tried again.
+/// An `Err` or a panic means that the delivery failed and is retried.
 pub type Invoke = Arc<dyn Fn(String, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
 
 /// The way to the task that delivers.
@@ -20,7 +20,7 @@ pub(crate) struct Deliveries(pub(super) mpsc::UnboundedSender<Message>);
 pub(super) enum Message {
     /// Rows that were just committed.
     Committed(Vec<Delivery>),
-    /// Rows of one function read back, oldest first, and whether these are all.
+    /// Rows of one function that were read back, oldest first, and whether there are no more.
     Loaded(Arc<str>, Vec<Delivery>, bool),
     /// A row whose retry is due, unless it is gone.
     Fetched(Option<Delivery>),
@@ -33,7 +33,7 @@ pub(super) enum Message {
 }
 
 impl Deliveries {
-    /// Tells of rows that were just committed; to be called in the order of the commits.
+    /// Hands over rows that were just committed, in the order of their commits.
     pub(crate) fn committed(&self, rows: Vec<Delivery>) {
         self.send(Message::Committed(rows));
     }
@@ -42,7 +42,7 @@ impl Deliveries {
         self.send(Message::Start(invoke));
     }
 
-    /// Waits until nothing is due or in flight; before the start and after the end that is at once.
+    /// Waits until nothing is due or in flight; returns immediately before the start and after the end.
     pub(crate) async fn idle(&self) {
         let (done, idle) = oneshot::channel();
         self.send(Message::Idle(done));
@@ -57,13 +57,13 @@ impl Deliveries {
     }
 
     pub(super) fn send(&self, message: Message) {
-        // The task ends with the emulator; what is then undelivered stays in the journal.
+        // The task ends with the emulator; what is undelivered by then stays in the journal.
         let _ = self.0.send(message);
     }
 }
 
-/// Answers all who wait.
-pub(crate) fn tell(waiting: &mut Vec<oneshot::Sender<()>>) {
+/// Notifies all who wait.
+pub(crate) fn notify(waiting: &mut Vec<oneshot::Sender<()>>) {
     for done in waiting.drain(..) {
         // They may have given up.
         let _ = done.send(());

@@ -1,10 +1,10 @@
-//! How long a delivery is tried again.
+//! How often and for how long a delivery is retried.
 
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-/// How long a delivery is tried again.
+/// How often and for how long a delivery is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RetryPolicy {
     /// Attempts after the first one.

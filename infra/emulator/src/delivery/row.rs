@@ -8,19 +8,19 @@ use serde_json::Value;
 
 use super::retry::RetryPolicy;
 
-/// Dead letters kept at most, the newest.
+/// The most dead letters that are kept, the newest.
 const KEPT: i64 = 10_000;
-/// Dead letters listed at most, the newest.
+/// The most dead letters that are listed, the newest.
 const LISTED: usize = 1000;
 
-/// A delivery that was given up.
+/// A delivery that failed for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Logical id of the function.
     pub target: String,
     /// The event that it did not accept.
     pub event: Value,
-    /// What the last attempt answered.
+    /// The error of the last attempt.
     pub error: String,
     /// How often it was tried.
     pub attempts: u32,
@@ -72,7 +72,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Keeps the number of attempts and when the next one is due.
+    /// Updates the number of attempts and when the next one is due.
     pub(crate) fn postpone(id: i64, attempts: u32, due_at_ms: i64, connection: &Connection) -> rusqlite::Result<()> {
         let sql = "UPDATE delivery SET attempts = ?, due_at_ms = ? WHERE id = ?";
         connection.prepare_cached(sql)?.execute(params![attempts, due_at_ms, id])?;

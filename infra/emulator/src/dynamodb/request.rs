@@ -1,14 +1,14 @@
-//! Requests as the engine's types, and what is wrong with them as AWS's errors.
+//! Requests read as the engine's types, and their mistakes as AWS's errors.
 
 use dynoxide::DynoxideError;
 use serde::de::DeserializeOwned;
 
-/// Reads a request; the engine's requests mark in the message what kind of error it is.
+/// Reads a request; the engine marks the kind of an error in its message.
 pub(super) fn read<Request: DeserializeOwned>(body: &[u8]) -> dynoxide::Result<Request> {
     serde_json::from_slice(body).map_err(|error| refusal(&error.to_string()))
 }
 
-/// Turns the message of a parser into the error that it marks.
+/// Turns a parser's message into the error that it is marked as.
 pub(super) fn refusal(message: &str) -> DynoxideError {
     let text = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
     let (marker, rest) = text.split_once(':').unwrap_or_default();

@@ -8,7 +8,7 @@ use super::route::{self, Route};
 use super::yaml;
 use crate::error::EmulatorError;
 
-/// Resource types that would do something on AWS and nothing here, so that a template must not use them.
+/// Resource types that would work on AWS and do nothing here, so a template must not use them.
 const UNSUPPORTED: [&str; 8] = [
     "AWS::DynamoDB::GlobalTable",
     "AWS::Events::ApiDestination",
@@ -59,7 +59,7 @@ impl Template {
     /// Parses the text of a template.
     ///
     /// # Errors
-    /// When the text is not YAML, has no resources, or has one that cannot work here.
+    /// When the text is not YAML, has no resources, or has one that is not supported here.
     pub fn parse(yaml: &str) -> Result<Self, EmulatorError> {
         let mut document = yaml::parse(yaml).map_err(EmulatorError::Template)?;
         let Value::Object(resources) = document["Resources"].take() else {
@@ -133,7 +133,7 @@ fn read_resource(id: &str, mut resource: Value) -> Result<Resource, EmulatorErro
         return Err(EmulatorError::resource(id, "Type", "it is missing"));
     }
     if UNSUPPORTED.contains(&kind.as_str()) {
-        let problem = format!("{kind} is not available here");
+        let problem = format!("{kind} is not supported here");
         return Err(EmulatorError::resource(id, "Type", problem));
     }
     let condition = resource["Condition"].as_str().map(str::to_owned);
@@ -143,7 +143,7 @@ fn read_resource(id: &str, mut resource: Value) -> Result<Resource, EmulatorErro
         let known = ["HttpApi", "EventBridgeRule", "CloudWatchEvent", "ScheduleV2"];
         if !known.contains(&kind) {
             let property = format!("Events.{name}.Type");
-            let problem = format!("{kind:?} is none of {}", known.join(", "));
+            let problem = format!("{kind:?} is not one of {}", known.join(", "));
             return Err(EmulatorError::resource(id, property, problem));
         }
     }
@@ -173,7 +173,7 @@ fn text_or<'v>(properties: &'v Value, name: &str, default: &'v str) -> Result<&'
     match &properties[name] {
         Value::Null => Ok(default),
         Value::String(text) => Ok(text),
-        _ => Err("it must be plain text".to_owned()),
+        _ => Err("it must be a string".to_owned()),
     }
 }
 
@@ -194,10 +194,10 @@ mod tests {
             ("[", "cannot read the template: "),
             ("Description: x", "it has no Resources"),
             ("Resources: {A: {}}", "A.Type of the template: it is missing"),
-            ("Resources: {A: {Type: 'AWS::Pipes::Pipe'}}", "AWS::Pipes::Pipe is not available here"),
-            (&function("{Type: SQS}"), "F.Events.E.Type of the template: \"SQS\" is none of"),
+            ("Resources: {A: {Type: 'AWS::Pipes::Pipe'}}", "AWS::Pipes::Pipe is not supported here"),
+            (&function("{Type: SQS}"), "F.Events.E.Type of the template: \"SQS\" is not one of"),
             (&function("{Type: HttpApi, Properties: {Path: x}}"), "F.Events.E.Path"),
-            (&function("{Type: HttpApi, Properties: {Path: /x, Method: !Ref M}}"), "it must be plain text"),
+            (&function("{Type: HttpApi, Properties: {Path: /x, Method: !Ref M}}"), "it must be a string"),
             (
                 &function(
                     "{Type: HttpApi, Properties: {Path: /x}}, G: {Type: HttpApi, Properties: {Path: /x, Method: any}}",

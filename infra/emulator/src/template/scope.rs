@@ -1,4 +1,4 @@
-//! CloudFormation's intrinsic functions, resolved to what the embedded engines call things.
+//! CloudFormation's intrinsic functions, resolved to the names of the embedded engines.
 
 #[cfg(test)]
 mod tests;
@@ -12,10 +12,10 @@ use super::name;
 use crate::arn::{ACCOUNT, REGION, arn};
 use crate::error::EmulatorError;
 
-/// How deep values may refer to values that refer to values.
+/// How deeply values may refer to each other.
 const DEPTH: usize = 32;
 
-/// The values that names in a template stand for.
+/// The values of the names in a template.
 pub(crate) struct Scope<'t> {
     template: &'t Template,
     parameters: BTreeMap<String, Value>,
@@ -86,7 +86,7 @@ impl<'t> Scope<'t> {
                 .map(|value| self.value(value, depth + 1))
                 .collect(),
             Value::String(text) if text.contains("{{resolve:") => {
-                Err(format!("the dynamic reference {text:?} is not available here"))
+                Err(format!("the dynamic reference {text:?} is not supported here"))
             }
             other => Ok(other.clone()),
         }
@@ -115,8 +115,8 @@ impl<'t> Scope<'t> {
             }
             "Fn::If" => self.choose(argument, depth),
             "Fn::FindInMap" => self.find_in_map(argument, depth),
-            "Fn::And" | "Fn::Or" | "Fn::Not" | "Fn::Equals" => Err(format!("{name} belongs into Conditions")),
-            _ => Err(format!("{name} is not available here")),
+            "Fn::And" | "Fn::Or" | "Fn::Not" | "Fn::Equals" => Err(format!("{name} belongs in Conditions")),
+            _ => Err(format!("{name} is not supported here")),
         }
     }
 
@@ -209,9 +209,9 @@ impl<'t> Scope<'t> {
             Value::String(text) => (text, &none),
             Value::Array(parts) => match parts.as_slice() {
                 [Value::String(text), given] => (text, given),
-                _ => return Err("Fn::Sub needs a text and a map".to_owned()),
+                _ => return Err("Fn::Sub needs a string and a map".to_owned()),
             },
-            _ => return Err("Fn::Sub needs a text".to_owned()),
+            _ => return Err("Fn::Sub needs a string".to_owned()),
         };
         let mut result = String::with_capacity(text.len());
         let mut rest = text.as_str();
@@ -294,7 +294,7 @@ pub(crate) fn plain(value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(value) => Ok(value.to_string()),
-        other => Err(format!("{other} is not a text")),
+        other => Err(format!("{other} is not a string")),
     }
 }
 

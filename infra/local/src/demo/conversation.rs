@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::failure::Failure;
 
-/// What `cargo run` listens on and keeps its data in, for the printed commands.
+/// Where `cargo run` listens, for the printed commands.
 const PRELUDE: &str = "\
 # Every command below does the same against `cargo run` in another terminal.
 BASE=http://127.0.0.1:8787
@@ -55,7 +55,7 @@ impl Request {
         self
     }
 
-    /// Keeps the first text under `key` of the answer in a variable.
+    /// Stores the first string under `key` of the answer in a variable.
     pub(super) fn captures(self, variable: &'static str, key: &'static str) -> Self {
         Self { capture: Some((variable, key)), ..self }
     }
@@ -94,12 +94,12 @@ impl Request {
     }
 }
 
-/// Puts text in single quotes for a shell.
+/// Quotes text for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The requests of one walk and what they captured.
+/// The requests of the demo and the values captured from their answers.
 pub(super) struct Conversation {
     client: Client,
     variables: BTreeMap<&'static str, String>,
@@ -141,7 +141,7 @@ impl Conversation {
         Ok(answer)
     }
 
-    /// Repeats a request until its answer is what is waited for.
+    /// Repeats a request until its answer is as expected.
     pub(super) async fn wait_for(
         &mut self,
         request: &Request,
@@ -161,7 +161,7 @@ impl Conversation {
         Ok(answer)
     }
 
-    /// Says where a value for the next commands comes from.
+    /// Stores a value for the next commands, and prints where it comes from.
     pub(super) fn capture(&mut self, variable: &'static str, key: &str, value: String) {
         self.variables.insert(variable, value);
         if !self.json {
@@ -210,7 +210,7 @@ fn stopped(step: &str) -> impl FnOnce(client::Error) -> Failure {
     move |error| Failure::Demo { step: step.to_owned(), problem: error.to_string() }
 }
 
-/// What is printed may end up in a log, so that tokens are left out.
+/// Leaves tokens out, as what is printed may end up in a log.
 fn without_secrets(answer: &Value) -> Value {
     let mut answer = answer.clone();
     for key in ["access_token", "refresh_token"] {
@@ -231,7 +231,7 @@ fn signature(secret: &str, body: &str) -> String {
     )
 }
 
-/// Shows on a terminal that something is awaited.
+/// Shows on a terminal that the demo is waiting.
 fn spinner(what: &'static str, json: bool) -> ProgressBar {
     if json || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

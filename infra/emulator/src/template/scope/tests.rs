@@ -57,7 +57,7 @@ fn every_intrinsic_function_has_its_meaning() {
     check("!FindInMap [Sizes, !Ref Stage, Memory]", ok(json!(128)));
     check("!FindInMap [Sizes, prod, Memory]", Err("finds nothing at Sizes.prod.Memory"));
     check("!Ref Nothing", Err("the template has no Nothing"));
-    check("!ImportValue x", Err("Fn::ImportValue is not available here"));
+    check("!ImportValue x", Err("Fn::ImportValue is not supported here"));
     check("!Ref Loop", Err("it refers to itself"));
     check("'{{resolve:ssm:x}}'", Err("dynamic reference"));
 }
