@@ -6,8 +6,8 @@
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use crate::process::Constructor;
 use crate::server::{Answer, Server};
-use crate::world::Constructor;
 use crate::{Event, World};
 
 const STEP: &str = "step";
