@@ -8,7 +8,6 @@
 
 mod answer;
 mod definition;
-mod fetch;
 mod function;
 mod lease;
 mod log;

@@ -10,7 +10,8 @@ use shared::Refusal;
 use shared::http::{ErrorBody, List, Page};
 use shared::rql::Rql;
 
-use crate::record::{LogLine, Status};
+use crate::record::Status;
+use crate::sandbox::LogLine;
 use crate::{Tasks, task};
 
 /// The most lines of an answer.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::{Envelope, StepError, StepId};
 
+use crate::sandbox::LogLine;
+
 /// The state of a task. The last four are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -99,16 +101,6 @@ impl Task {
 pub(crate) struct Origin {
     pub(crate) step: StepId,
     pub(crate) command: Envelope<()>,
-}
-
-/// One line of console output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub(crate) struct LogLine {
-    /// What was printed.
-    pub(crate) message: String,
-    /// When it was printed.
-    #[schema(value_type = String, format = DateTime)]
-    pub(crate) timestamp: Timestamp,
 }
 
 /// A function: a script and how it runs.

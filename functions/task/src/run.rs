@@ -8,7 +8,7 @@ use shared::Error;
 use shared::event::StepError;
 use tokio::time::{Instant, interval_at};
 
-use crate::record::{Definition, LogLine, Task};
+use crate::record::{Definition, Task};
 use crate::sandbox::{BeforeEffect, Limits, Report, Script};
 use crate::store::Outcome;
 use crate::task::TaskView;
@@ -123,7 +123,7 @@ fn outcome(report: Report, task: &Task) -> Outcome {
             break;
         };
         room = rest;
-        logs.push(LogLine { message: line.message, timestamp: line.time });
+        logs.push(line);
     }
     Outcome { result, logs }
 }

@@ -7,9 +7,14 @@ mod bytecode;
 mod console;
 mod engine;
 mod entry;
+mod event_loop;
+mod exchange;
 mod failure;
+mod fetch;
 mod globals;
+mod host;
 mod modules;
+mod script;
 mod shape;
 mod stop;
 mod timers;
@@ -19,27 +24,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use serde_json::Value;
 use shared::Error;
 use shared::clock::Clock;
 use shared::event::StepError;
 use shared::outbound::Outbound;
 use tokio::sync::Semaphore;
 
-pub use self::console::Line;
-use self::stop::Reason;
-pub(crate) use self::stop::Stop;
+pub use self::console::LogLine;
+use self::fetch::Fetches;
+pub use self::script::{BeforeEffect, Limits, Report, Script};
+use self::stop::{Reason, Stop};
 use self::worker::Workers;
-use crate::fetch::Fetches;
 
 /// How many scripts run at once in this process; each holds a thread.
 const CONCURRENT_SCRIPTS: usize = 64;
 /// How long after its time a script may take to notice, before its thread is given up.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Called before the first request of a script leaves; the request waits for it.
-pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 
 /// Runs scripts. Cheap to clone; all clones share their places.
 #[derive(Clone, Debug)]
@@ -48,56 +48,6 @@ pub struct Sandbox {
     clock: Clock,
     places: Arc<Semaphore>,
     workers: Workers,
-}
-
-/// What to run.
-#[derive(Clone, Debug)]
-pub struct Script {
-    /// The script's text: an ES module, `CommonJS`, or a plain script with a function of a known name.
-    pub source: Arc<str>,
-    /// The name that stack traces show.
-    pub file_name: String,
-    /// The name of the exported function; by default one of the known names.
-    pub entry_point: Option<String>,
-    /// The function's argument, as JSON.
-    pub input: String,
-    /// What `process.env` holds.
-    pub variables: BTreeMap<String, String>,
-    /// What it may use.
-    pub limits: Limits,
-}
-
-/// What a script may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// From its start to its result, waiting included.
-    pub time: Duration,
-    /// The script's heap.
-    pub memory_bytes: usize,
-    /// The stack of its calls.
-    pub stack_bytes: usize,
-    /// Its result as JSON.
-    pub result_bytes: usize,
-}
-
-/// How a script ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    /// What it returned, or why it failed.
-    pub result: Result<Value, StepError>,
-    /// What it printed.
-    pub lines: Vec<Line>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            time: Duration::from_secs(30),
-            memory_bytes: 128 * 1024 * 1024,
-            stack_bytes: 512 * 1024,
-            result_bytes: shared::event::STEP_OUTPUT_LIMIT_BYTES,
-        }
-    }
 }
 
 impl Sandbox {

@@ -9,7 +9,8 @@ use shared::event::StepError;
 use shared::table::{Expression, Query, Table, exists, is_new, key};
 use shared::{Environment, Error};
 
-use crate::record::{Definition, LogLine, Status, Task};
+use crate::record::{Definition, Status, Task};
+use crate::sandbox::LogLine;
 
 /// How long another process may still run the former version of a function.
 const CACHED: Duration = Duration::from_secs(5);

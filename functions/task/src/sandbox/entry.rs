@@ -5,19 +5,24 @@ use rquickjs::module::Declared;
 use rquickjs::{Ctx, Function, Module, Object, Value, WriteOptions};
 use shared::event::StepError;
 
-use super::engine::Waiting;
+use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
-use super::{Script, bytecode, modules, shape};
+use super::script::Script;
+use super::{bytecode, modules, shape};
 
 /// The names under which a script may offer its function, in order of preference.
 const KNOWN_NAMES: [&str; 3] = ["main", "handler", "doTask"];
 
 /// Evaluates the script and returns its function.
-pub(super) fn find<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, 'js>) -> Result<Function<'js>, Fault> {
+pub(super) fn find<'js>(
+    ctx: &Ctx<'js>,
+    script: &Script,
+    event_loop: &EventLoop<'_, 'js>,
+) -> Result<Function<'js>, Fault> {
     // Other systems write `file.function`; here there is one file.
     let wanted = script.entry_point.as_deref().map(|name| name.rsplit('.').next().unwrap_or(name));
     let offered = match shape::is_module(&script.source) {
-        true => of_module(ctx, script, waiting)?,
+        true => of_module(ctx, script, event_loop)?,
         false => of_script(ctx, script, wanted)?,
     };
     let names: Vec<&str> = wanted.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
@@ -42,9 +47,9 @@ pub(super) fn compile(ctx: &Ctx<'_>, script: &Script) -> Result<(), Fault> {
 }
 
 /// The exports of an ES module, once it is evaluated.
-fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
+fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, event_loop: &EventLoop<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
     let (module, evaluated) = module(ctx, script)?.eval()?;
-    waiting.for_promise(ctx, &evaluated)?;
+    event_loop.run_until(ctx, &evaluated)?;
     let exports = module.namespace()?;
     let default: Value<'js> = exports.get("default")?;
     Ok(vec![default, exports.into_value()])

@@ -4,8 +4,8 @@ use rquickjs::{Coerced, Ctx, Object, Value};
 use serde_json::Value as Json;
 use shared::event::StepError;
 
-use super::Limits;
 use super::console::PRINTED_BYTES;
+use super::script::Limits;
 use super::stop::Reason;
 
 const MAX_NAME_BYTES: usize = 100;

@@ -8,9 +8,9 @@ use llrt_utils::primordials::{BasePrimordials, Primordial as _};
 use rquickjs::prelude::Rest;
 use rquickjs::{ArrayBuffer, Ctx, Exception, Function, Object, Result, Value};
 
-use super::engine::Host;
+use super::exchange::{FetchError, FetchRequest, FetchResponse};
+use super::host::Host;
 use super::modules;
-use crate::fetch::{Answer, FetchError};
 
 /// How many characters of URLs a script may make in all.
 const MAX_CHARGE: f64 = 16.0 * 1024.0 * 1024.0;
@@ -40,14 +40,14 @@ pub(super) fn install<'js>(
 }
 
 /// What `fetch` makes its `Response` of.
-pub(super) fn answer<'js>(ctx: &Ctx<'js>, answer: Answer) -> Result<Object<'js>> {
+pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
-    object.set("status", answer.status)?;
-    object.set("statusText", answer.status_text)?;
-    object.set("url", answer.url)?;
-    object.set("headers", pairs(ctx, answer.headers)?)?;
+    object.set("status", response.status)?;
+    object.set("statusText", response.status_text)?;
+    object.set("url", response.url)?;
+    object.set("headers", pairs(ctx, response.headers)?)?;
     // A copy into the script's heap, so that it counts towards its memory.
-    object.set("body", ArrayBuffer::new_copy(ctx.clone(), answer.body)?)?;
+    object.set("body", ArrayBuffer::new_copy(ctx.clone(), response.body)?)?;
     Ok(object)
 }
 
@@ -101,7 +101,7 @@ fn fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |id: u32, request: Object<'js>| -> Result<()> {
         let headers: Vec<Vec<String>> = request.get("headers")?;
         let body: Value<'js> = request.get("body")?;
-        let request = crate::fetch::FetchRequest {
+        let request = FetchRequest {
             method: request.get("method")?,
             url: request.get("url")?,
             headers: headers.into_iter().filter_map(|pair| <[String; 2]>::try_from(pair).ok()).collect(),

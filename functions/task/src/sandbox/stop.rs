@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use shared::Error;
 
-use super::console::{Console, Line};
-use crate::fetch::Finished;
+use super::console::{Console, LogLine};
+use super::exchange::Finished;
 
 /// Why a script is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) enum Wake {
 
 /// The shared state. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Stop {
+pub(super) struct Stop {
     shared: Arc<Shared>,
     wake: Sender<Wake>,
 }
@@ -68,13 +68,13 @@ impl Stop {
     }
 
     /// Tells the script that a request is over.
-    pub(crate) fn fetched(&self, finished: Finished) {
+    pub(super) fn fetched(&self, finished: Finished) {
         // Nobody listens once the script is over.
         let _ = self.wake.send(Wake::Fetched(finished));
     }
 
     /// Stops the script because its first request must not leave.
-    pub(crate) fn effect_failed(&self, error: Error) {
+    pub(super) fn effect_failed(&self, error: Error) {
         *lock(&self.shared.effect_error) = Some(error);
         self.stop(Reason::Abandoned);
     }
@@ -95,7 +95,7 @@ impl Stop {
         lock(&self.shared.console).keep(time, message);
     }
 
-    pub(super) fn take_lines(&self) -> Vec<Line> {
+    pub(super) fn take_lines(&self) -> Vec<LogLine> {
         lock(&self.shared.console).take()
     }
 

@@ -8,10 +8,12 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use shared::outbound::{Outbound, OutboundError, Request};
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::sandbox::{BeforeEffect, Stop};
+use super::exchange::{FetchError, FetchRequest, FetchResponse, Finished};
+use super::script::BeforeEffect;
+use super::stop::Stop;
 
 /// How many requests of one script are under way at once; further ones wait.
 const CONCURRENT: usize = 16;
@@ -28,45 +30,8 @@ const MAX_REDIRECTS: u8 = 20;
 /// Longer than any script runs: the script's own time ends a request.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// What a script asks for.
-#[derive(Debug)]
-pub(crate) struct FetchRequest {
-    pub(crate) method: String,
-    pub(crate) url: String,
-    pub(crate) headers: Vec<[String; 2]>,
-    /// `follow`, `manual` or `error`.
-    pub(crate) redirect: String,
-    pub(crate) body: Vec<u8>,
-}
-
-/// A request that is over.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) id: u32,
-    pub(crate) outcome: Result<Answer, FetchError>,
-    /// Kept until the script has taken the answer, so that answers do not pile up.
-    _place: Option<OwnedSemaphorePermit>,
-}
-
-/// What a server answered.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) status_text: &'static str,
-    pub(crate) url: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: bytes::Bytes,
-}
-
-/// Why there is no answer, as the script sees it.
-#[derive(Debug)]
-pub(crate) struct FetchError {
-    pub(crate) name: &'static str,
-    pub(crate) message: String,
-}
-
 /// The requests of one script.
-pub(crate) struct Fetches {
+pub(super) struct Fetches {
     client: Arc<Client>,
     runtime: Handle,
     tasks: JoinSet<()>,
@@ -89,7 +54,7 @@ struct Client {
 
 impl Fetches {
     /// No requests yet. Belongs to the Tokio runtime that it is made in.
-    pub(crate) fn new(outbound: Outbound, before_effect: BeforeEffect, stop: Stop) -> Self {
+    pub(super) fn new(outbound: Outbound, before_effect: BeforeEffect, stop: Stop) -> Self {
         let places = Arc::new(Semaphore::new(CONCURRENT));
         let client = Client { outbound, before_effect, marked: OnceCell::new(), places, stop };
         Self {
@@ -102,12 +67,12 @@ impl Fetches {
     }
 
     /// Whether no request is under way.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 
     /// Starts a request; its end is told to the script's loop.
-    pub(crate) fn start(&mut self, id: u32, request: FetchRequest) {
+    pub(super) fn start(&mut self, id: u32, request: FetchRequest) {
         // Finished ones are of no more use.
         while self.tasks.try_join_next().is_some() {}
         let client = self.client.clone();
@@ -115,7 +80,7 @@ impl Fetches {
         let crowded = self.pending.len() >= MAX_PENDING || self.pending_bytes + body_bytes > MAX_PENDING_BYTES;
         let task = async move {
             let finished = match crowded {
-                true => Finished { id, outcome: Err(too_many()), _place: None },
+                true => Finished { id, result: Err(too_many()), _place: None },
                 false => client.perform(id, request).await,
             };
             client.stop.fetched(finished);
@@ -126,7 +91,7 @@ impl Fetches {
     }
 
     /// Forgets a request and stops it, if it is still under way. Returns whether it was known.
-    pub(crate) fn forget(&mut self, id: u32) -> bool {
+    pub(super) fn forget(&mut self, id: u32) -> bool {
         let Some(pending) = self.pending.remove(&id) else {
             return false;
         };
@@ -136,7 +101,7 @@ impl Fetches {
     }
 
     /// Stops all requests.
-    pub(crate) fn abort_all(&mut self) {
+    pub(super) fn abort_all(&mut self) {
         self.pending.clear();
         self.tasks.abort_all();
     }
@@ -145,10 +110,10 @@ impl Fetches {
 impl Client {
     async fn perform(&self, id: u32, request: FetchRequest) -> Finished {
         let place = self.places.clone().acquire_owned().await.ok();
-        Finished { id, outcome: self.exchange(request).await, _place: place }
+        Finished { id, result: self.exchange(request).await, _place: place }
     }
 
-    async fn exchange(&self, request: FetchRequest) -> Result<Answer, FetchError> {
+    async fn exchange(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         let refuses_redirects = request.redirect == "error";
         let request = checked(request)?;
         if let Err(cause) = self.marked.get_or_try_init(|| (self.before_effect)()).await {
@@ -160,7 +125,7 @@ impl Client {
             return Err(error("FetchFailed", "the server redirects"));
         }
         let status = StatusCode::from_u16(response.status).ok();
-        Ok(Answer {
+        Ok(FetchResponse {
             status: response.status,
             status_text: status.and_then(|status| status.canonical_reason()).unwrap_or_default(),
             url: response.url,
