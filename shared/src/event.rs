@@ -190,6 +190,24 @@ pub struct StepRequested {
     pub event: Envelope,
 }
 
+/// The command that asks the task function for a step.
+pub const TASK_REQUESTED: &str = "task.requested";
+
+/// The command `task.due`: a task that exists already is to start. Schedules have it as their input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaskDue {
+    /// The task.
+    pub task_id: String,
+    /// When the task was created; its record may appear a moment later.
+    pub requested_at: Timestamp,
+}
+
+impl TaskDue {
+    /// The event's type.
+    pub const TYPE: &'static str = "task.due";
+}
+
 /// The content of `step.finished`: how one attempt at a step went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
