@@ -7,7 +7,7 @@ use shared::bus::Entry;
 use shared::clock;
 use shared::event::{Envelope, EventId, StepError, StepFinished, Trace};
 
-use crate::record::{Origin, Status, Task};
+use crate::store::task::{Origin, Status, Task};
 
 const SOURCE: &str = "hookyard.task";
 

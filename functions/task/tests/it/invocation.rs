@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, delivery, task_id};
+use crate::world::{NOW, World, delivered, delivery, task_id};
 
 #[tokio::test]
 async fn the_event_of_a_rule_runs_a_step() {
@@ -23,6 +23,28 @@ async fn the_input_of_a_schedule_starts_its_task() {
     assert_eq!(world.record(&task_id("s")).await["status"], "complete");
     world.function.invoke(input).await.unwrap();
     assert_eq!(world.answer("s").await["output"], 1);
+}
+
+#[tokio::test]
+async fn a_created_task_is_started_by_the_command_task_due() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => 1").await;
+    let id = world.post("/tasks/v1/", json!({"functionName": "f"})).await.body["id"].clone();
+    world.emulator.idle().await;
+    let content = json!({"taskId": id, "requestedAt": NOW});
+    assert_eq!(world.heard("task.due"), [content.clone()]);
+    assert_eq!(world.heard("task.requested"), Vec::<Value>::new());
+    let command = |kind: &str| {
+        delivered(json!({
+            "id": "c1", "type": kind, "tenantId": "tenant", "time": NOW, "content": content,
+            "trace": {"correlationId": "c1", "depth": 0},
+        }))
+    };
+    let id = id.as_str().unwrap();
+    world.function.invoke(command("task.requested")).await.unwrap_err();
+    assert_eq!(world.record(id).await["status"], "new");
+    world.function.invoke(command("task.due")).await.unwrap();
+    assert_eq!(world.record(id).await["status"], "complete");
 }
 
 #[tokio::test]

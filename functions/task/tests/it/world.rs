@@ -55,10 +55,8 @@ impl World {
     pub(crate) async fn by_hand() -> Self {
         let world = Self::silent().await;
         let heard = world.heard.clone();
-        world.emulator.start(Arc::new(move |id, payload| {
-            if id == "DispatcherFunction" {
-                heard.lock().unwrap().push(payload["detail"].clone());
-            }
+        world.emulator.start(Arc::new(move |_, payload| {
+            heard.lock().unwrap().push(payload["detail"].clone());
             Box::pin(async { Ok(Value::Null) })
         }));
         world
@@ -128,7 +126,7 @@ impl World {
         }
         let answer = self.function.invoke(request).await.unwrap();
         let text = answer["body"].as_str().unwrap();
-        let body = serde_json::from_str(text).unwrap_or_else(|_| panic!("{text} is no JSON"));
+        let body = serde_json::from_str(text).unwrap_or_else(|_| panic!("{text} is not valid JSON"));
         Answer { status: answer["statusCode"].as_u64().unwrap(), body }
     }
 
@@ -138,7 +136,7 @@ impl World {
         self.emulator.idle().await;
     }
 
-    /// What the dispatcher has heard of one type, as its content.
+    /// The contents of the events of one type that were delivered to the dispatcher, or to nobody but the test.
     pub(crate) fn heard(&self, kind: &str) -> Vec<Value> {
         let heard = self.heard.lock().unwrap();
         heard.iter().filter(|event| event["type"] == kind).map(|event| event["content"].clone()).collect()
@@ -204,13 +202,18 @@ pub(crate) fn command(step: &str, action: Value) -> Entry {
 }
 
 /// The command for a step as EventBridge hands it to a function.
+pub(crate) fn delivery(step: &str, action: Value) -> Value {
+    delivered(serde_json::from_str(command(step, action).detail()).unwrap())
+}
+
+/// A command as EventBridge hands it to a function.
 ///
 /// Source: Amazon EventBridge user guide, "Events in Amazon EventBridge".
-pub(crate) fn delivery(step: &str, action: Value) -> Value {
+pub(crate) fn delivered(detail: Value) -> Value {
     json!({
-        "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": "task.requested",
+        "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": detail["type"],
         "source": "hookyard.command", "account": "123456789012", "time": "2026-01-02T03:04:05Z",
         "region": "eu-central-1", "resources": [],
-        "detail": serde_json::from_str::<Value>(command(step, action).detail()).unwrap(),
+        "detail": detail,
     })
 }

@@ -9,8 +9,8 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::event::StepError;
 
-use crate::record::{Definition, ExecutionOptions, Variable};
 use crate::sandbox;
+use crate::store::function::{ExecutionOptions, Function, Variable};
 
 const NAME_LIMIT_CHARACTERS: usize = 128;
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
@@ -25,7 +25,7 @@ const DEFAULT_MEMORY_LIMIT_MB: u32 = 128;
 /// A new function, or a change of one, where what is absent stays.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct DefinitionBody {
+pub(crate) struct FunctionBody {
     /// The unique name: letters, digits and hyphens. Required for a new function, and never changed.
     pub(crate) name: Option<String>,
     /// What it is for.
@@ -51,9 +51,9 @@ pub(crate) struct DefinitionBody {
     pub(crate) enabled: Option<bool>,
 }
 
-impl DefinitionBody {
+impl FunctionBody {
     /// Makes it a new function.
-    pub(crate) async fn create(self, now: Timestamp) -> Result<Definition, Refusal> {
+    pub(crate) async fn create(self, now: Timestamp) -> Result<Function, Refusal> {
         let name = self.name.clone().ok_or_else(|| Refusal::missing_field("name"))?;
         if self.code.is_none() {
             return Err(Refusal::missing_field("code"));
@@ -62,7 +62,7 @@ impl DefinitionBody {
             let message = format!("`name` is 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
             return Err(bad(1407, "INVALID_FUNCTION_NAME_EXCEPTION", message));
         }
-        let blank = Definition {
+        let blank = Function {
             name,
             description: None,
             code: String::new(),
@@ -81,7 +81,7 @@ impl DefinitionBody {
     }
 
     /// Changes a function.
-    pub(crate) async fn change(self, former: Definition, now: Timestamp) -> Result<Definition, Refusal> {
+    pub(crate) async fn change(self, former: Function, now: Timestamp) -> Result<Function, Refusal> {
         if self.name.as_ref().is_some_and(|name| *name != former.name) {
             return Err(Refusal::field("name", "cannot be changed"));
         }
@@ -89,7 +89,7 @@ impl DefinitionBody {
         if let Some(code) = &self.code {
             check_code(code, &former.name).await?;
         }
-        Ok(Definition {
+        Ok(Function {
             description: self.description.or(former.description),
             code: self.code.unwrap_or(former.code),
             entry_point: self.entry_point.or(former.entry_point),
@@ -184,15 +184,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    async fn created(body: Value) -> Result<Definition, u32> {
-        let body: DefinitionBody = serde_json::from_value(body).unwrap();
+    async fn created(body: Value) -> Result<Function, u32> {
+        let body: FunctionBody = serde_json::from_value(body).unwrap();
         body.create(Timestamp::UNIX_EPOCH).await.map_err(|refusal| refusal.code)
     }
 
     #[tokio::test]
     async fn a_new_function_has_the_documented_defaults() {
-        let definition = created(json!({"name": "wipe-Data-2", "code": "exports.main = () => 1"})).await.unwrap();
-        assert_eq!((definition.time_limit, definition.memory_limit, definition.enabled), (30, 128, true));
+        let function = created(json!({"name": "wipe-Data-2", "code": "exports.main = () => 1"})).await.unwrap();
+        assert_eq!((function.time_limit, function.memory_limit, function.enabled), (30, 128, true));
     }
 
     #[tokio::test]
@@ -222,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn code_that_cannot_be_compiled_is_told_with_its_line() {
-        let body: DefinitionBody =
+        let body: FunctionBody =
             serde_json::from_value(json!({"name": "f", "code": "export default () => {\n  return 1 +;\n}"})).unwrap();
         let refusal = body.create(Timestamp::UNIX_EPOCH).await.unwrap_err();
         assert!(refusal.message.contains("f.js:2"), "{}", refusal.message);
@@ -231,13 +231,13 @@ mod tests {
     #[tokio::test]
     async fn a_change_leaves_what_it_does_not_name() {
         let former = created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": 5})).await.unwrap();
-        let change: DefinitionBody = serde_json::from_value(json!({"description": "d", "enabled": false})).unwrap();
+        let change: FunctionBody = serde_json::from_value(json!({"description": "d", "enabled": false})).unwrap();
         let now = Timestamp::from_second(1).unwrap();
         let changed = change.change(former.clone(), now).await.unwrap();
         let expected =
-            Definition { description: Some("d".to_owned()), enabled: false, update_timestamp: now, ..former.clone() };
+            Function { description: Some("d".to_owned()), enabled: false, update_timestamp: now, ..former.clone() };
         assert_eq!(changed, expected);
-        let renamed: DefinitionBody = serde_json::from_value(json!({"name": "b"})).unwrap();
+        let renamed: FunctionBody = serde_json::from_value(json!({"name": "b"})).unwrap();
         assert_eq!(renamed.change(former, now).await.unwrap_err().code, 15);
     }
 }

@@ -1,7 +1,5 @@
 //! What the script of a task printed.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use http::StatusCode;
@@ -10,9 +8,10 @@ use shared::Refusal;
 use shared::http::{ErrorBody, List, Page};
 use shared::rql::Rql;
 
-use crate::record::Status;
+use super::tasks::known;
 use crate::sandbox::LogLine;
-use crate::{Tasks, task};
+use crate::store::Store;
+use crate::store::task::Status;
 
 /// The most lines of an answer.
 const PAGE_LINES: usize = 100;
@@ -27,12 +26,12 @@ const PAGE_LINES: usize = 100;
     )
 )]
 pub(crate) async fn list(
-    State(tasks): State<Arc<Tasks>>,
+    State(store): State<Store>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse(query.as_deref())?;
-    let task = task::known(&tasks, &id).await?;
+    let task = known(&store, &id).await?;
     if matches!(task.status, Status::New | Status::Canceled) {
         return Err(Refusal::illegal_state("the task has not run"));
     }
