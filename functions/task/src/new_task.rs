@@ -1,7 +1,8 @@
 //! A new task as clients and steps ask for it, and its rules.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use shared::Refusal;
 
@@ -25,27 +26,14 @@ pub(crate) struct NewTask {
     #[schema(value_type = Option<Object>)]
     pub(crate) data: Option<Map<String, Value>>,
     /// When it starts; at once if absent or past. A time as text, or milliseconds since 1970.
+    #[serde(default, deserialize_with = "time")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    start_timestamp: Option<Time>,
+    start_timestamp: Option<Timestamp>,
     /// Words to find it by.
     #[serde(default)]
     tags: Vec<String>,
     /// The higher, the sooner; the function's default unless given.
     pub(crate) priority: Option<i64>,
-}
-
-/// A time as clients write it.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged)]
-enum Time {
-    Text(Timestamp),
-    Milliseconds(i64),
-}
-
-/// Who a task is created for.
-pub(crate) struct Creator {
-    pub(crate) tenant_id: String,
-    pub(crate) application_id: Option<String>,
 }
 
 impl NewTask {
@@ -56,7 +44,7 @@ impl NewTask {
     pub(crate) fn into_task(
         self,
         id: String,
-        creator: Creator,
+        tenant_id: String,
         now: Timestamp,
         expires_at: i64,
     ) -> Result<Task, Refusal> {
@@ -69,7 +57,6 @@ impl NewTask {
         if priority.abs() > PRIORITY_LIMIT {
             return Err(Refusal::field("priority", format!("is a number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}")));
         }
-        let start_timestamp = self.start_timestamp.map(Time::timestamp).transpose()?;
         Ok(Task {
             task_id: id,
             kind: Task::KIND.to_owned(),
@@ -79,11 +66,11 @@ impl NewTask {
             status_changed_timestamp: now,
             function_name: self.function_name,
             data: Value::Object(self.data.unwrap_or_default()).to_string(),
-            start_timestamp,
+            start_timestamp: self.start_timestamp,
             tags: self.tags,
             priority,
-            tenant_id: creator.tenant_id,
-            created_by_application_id: creator.application_id,
+            tenant_id,
+            created_by_application_id: None,
             origin: None,
             owner: None,
             lease_until_ms: 0,
@@ -97,20 +84,53 @@ impl NewTask {
     }
 }
 
-impl Time {
-    fn timestamp(self) -> Result<Timestamp, Refusal> {
-        match self {
-            Self::Text(time) => Ok(time),
-            Self::Milliseconds(ms) => Timestamp::from_millisecond(ms)
-                .map_err(|_| Refusal::field("startTimestamp", "is a time in milliseconds since 1970")),
-        }
-    }
-}
-
 /// Refuses a task whose input is too long.
 pub(crate) fn check_data(task: &Task) -> Result<(), Refusal> {
     match task.data.len() > DATA_LIMIT_BYTES {
         true => Err(Refusal::field("data", format!("has at most {DATA_LIMIT_BYTES} bytes of JSON"))),
         false => Ok(()),
+    }
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let time = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::String(text) => text.parse().ok(),
+        Value::Number(ms) => ms.as_i64().and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+        _ => None,
+    };
+    let rule = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
+    time.map(Some).ok_or_else(|| D::Error::custom(rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use shared::http::read_json;
+
+    #[test]
+    fn a_start_is_a_time_or_a_number_of_milliseconds() {
+        let check = |start: Value, expected: Result<Option<&str>, &str>| {
+            let body = json!({"functionName": "f", "startTimestamp": start}).to_string();
+            match (read_json::<NewTask>(body.as_bytes()), expected) {
+                (Ok(new), Ok(time)) => {
+                    assert_eq!(new.start_timestamp, time.map(|time| time.parse().unwrap()), "{body}");
+                }
+                (Err(refusal), Err(message)) => assert!(refusal.message.starts_with(message), "{}", refusal.message),
+                (result, _) => panic!("{body}: {result:?}"),
+            }
+        };
+        let rule = "`startTimestamp`: must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
+        check(Value::Null, Ok(None));
+        check(json!("2026-01-02T03:04:05.678Z"), Ok(Some("2026-01-02T03:04:05.678Z")));
+        check(json!("2026-01-02T04:04:05+01:00"), Ok(Some("2026-01-02T03:04:05Z")));
+        check(json!(1_767_323_045_678_i64), Ok(Some("2026-01-02T03:04:05.678Z")));
+        check(json!(-1), Ok(Some("1969-12-31T23:59:59.999Z")));
+        for wrong in
+            [json!("tomorrow"), json!("2026-01-02"), json!(1.5), json!(i64::MAX), json!([0]), json!({}), json!(true)]
+        {
+            check(wrong, Err(rule));
+        }
     }
 }

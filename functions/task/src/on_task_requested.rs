@@ -10,7 +10,7 @@ use shared::http::read_json;
 use shared::scheduler::Scheduler;
 
 use crate::claim::{self, Claims};
-use crate::new_task::{Creator, NewTask};
+use crate::new_task::NewTask;
 use crate::sandbox::Sandbox;
 use crate::store::Store;
 use crate::store::task::{Origin, Status, Task};
@@ -68,8 +68,7 @@ fn task_of(request: &StepRequested, origin: Origin, now: Timestamp, expires_at: 
     let mut new: NewTask = read_json(&bytes).map_err(|refusal| invalid(refusal.message))?;
     let event = serde_json::to_value(&request.event).map_err(|error| invalid(error.to_string()))?;
     new.data.get_or_insert_with(Map::new).insert("event".to_owned(), event);
-    let creator = Creator { tenant_id: request.event.tenant_id.clone(), application_id: None };
-    let task = new.into_task(request.id.record_id(), creator, now, expires_at);
+    let task = new.into_task(request.id.record_id(), request.event.tenant_id.clone(), now, expires_at);
     let task = task.map_err(|refusal| invalid(refusal.message))?;
     Ok(Task { origin: Some(origin), ..task })
 }

@@ -11,7 +11,7 @@ use shared::http::{Affected, ErrorBody, JsonBody, List};
 use shared::rql::Rql;
 use shared::scheduler::Scheduler;
 
-use crate::new_task::{Creator, NewTask, check_data};
+use crate::new_task::{NewTask, check_data};
 use crate::store::Store;
 use crate::store::task::Task;
 use crate::task_view::TaskView;
@@ -42,10 +42,9 @@ pub(crate) async fn create(
         return Err(Refusal::illegal_state(format!("the function `{name}` is disabled")));
     }
     new.priority = new.priority.or(function.default_priority());
-    let application_id = Some(caller.client_id().to_owned());
-    let creator = Creator { tenant_id: caller.tenant_id().to_owned(), application_id };
-    let task = new.into_task(ids.hex24(), creator, now, store.tasks.expiry(now))?;
+    let mut task = new.into_task(ids.hex24(), caller.tenant_id().to_owned(), now, store.tasks.expiry(now))?;
     check_data(&task)?;
+    task.created_by_application_id = Some(caller.client_id().to_owned());
     let is_later = task.start_timestamp.is_some_and(|start| start > now);
     if is_later {
         // Before the record: a task that can be seen has its schedule.
