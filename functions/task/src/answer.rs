@@ -1,4 +1,4 @@
-//! What the bus is told of a task: the answer to its step, and the fact that it failed.
+//! What is published about a task: the answer to its step, and the fact that it failed.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::store::task::{Origin, Status, Task};
 
 const SOURCE: &str = "hookyard.task";
 
-/// The fact `task_failed`.
+/// The fact `task_failed`: a task ended without success.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct TaskFailed {
@@ -24,14 +24,14 @@ impl TaskFailed {
     const TYPE: &'static str = "task_failed";
 }
 
-/// Everything that is to be published of a task in its present state.
+/// Everything to publish about a task in its current state.
 pub(crate) fn entries(task: &Task, now: Timestamp) -> Vec<Entry> {
     [step_finished(task, now), task_failed(task, now)].into_iter().flatten().collect()
 }
 
 /// The answer for a step that never became a task.
 pub(crate) fn refused(origin: &Origin, error: StepError, now: Timestamp) -> Vec<Entry> {
-    published(&StepFinished::failed(origin.step.clone(), error), origin, now).into_iter().collect()
+    step_answer(&StepFinished::failed(origin.step.clone(), error), origin, now).into_iter().collect()
 }
 
 fn step_finished(task: &Task, now: Timestamp) -> Option<Entry> {
@@ -50,12 +50,12 @@ fn step_finished(task: &Task, now: Timestamp) -> Option<Entry> {
         Some(time) => answer.started_at(time),
         None => answer,
     };
-    published(&answer, origin, now)
+    step_answer(&answer, origin, now)
 }
 
-fn published(answer: &StepFinished, origin: &Origin, now: Timestamp) -> Option<Entry> {
+fn step_answer(answer: &StepFinished, origin: &Origin, now: Timestamp) -> Option<Entry> {
     let fits = Entry::step_finished(answer, &origin.command, now);
-    // The limits of output and error leave no room for this, but no step may stay without an answer.
+    // The limits of output and error rule this out, but no step may stay without an answer.
     let fits = fits.or_else(|error| {
         let error = StepError::invocation("OutputLimitExceeded", error.to_string());
         Entry::step_finished(&StepFinished::failed(origin.step.clone(), error), &origin.command, now)

@@ -16,7 +16,7 @@ use crate::sandbox::BeforeEffect;
 use crate::store::Store;
 use crate::store::task::{Outcome, Status, Task};
 
-/// How long after the last renewal of a lease nobody else may take its task over.
+/// How long after the last renewal no other process may take a task over.
 const LEASE: Duration = Duration::from_secs(5);
 /// How often a lease is renewed.
 const RENEWAL: Duration = Duration::from_secs(2);

@@ -14,7 +14,7 @@ pub(crate) struct FunctionSummary {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    /// When it was changed last.
+    /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     update_timestamp: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! A new task as clients and steps ask for it, and its rules.
+//! A new task as clients and steps request it, and the rules of its fields.
 
 use jiff::Timestamp;
 use serde::de::Error as _;
@@ -9,11 +9,11 @@ use shared::Refusal;
 use crate::function_body;
 use crate::store::task::{Status, Task};
 
-/// The longest input of a task, as JSON.
+/// The longest input of a task created over HTTP, as JSON.
 const DATA_LIMIT_BYTES: usize = 250 * 1024;
 const TAGS_LIMIT: usize = 50;
 const TAG_LIMIT_CHARACTERS: usize = 256;
-/// The largest number that every client can tell from its neighbours.
+/// The largest integer that JavaScript represents exactly.
 const PRIORITY_LIMIT: i64 = 9_007_199_254_740_991;
 
 /// A new task.
@@ -25,14 +25,14 @@ pub(crate) struct NewTask {
     /// Its input.
     #[schema(value_type = Option<Object>)]
     pub(crate) data: Option<Map<String, Value>>,
-    /// When it starts; at once if absent or past. A time as text, or milliseconds since 1970.
+    /// When it starts, as a time or as milliseconds since 1970; at once if absent or past.
     #[serde(default, deserialize_with = "time")]
     #[schema(value_type = Option<String>, format = DateTime)]
     start_timestamp: Option<Timestamp>,
-    /// Words to find it by.
+    /// Tags to find it by.
     #[serde(default)]
     tags: Vec<String>,
-    /// The higher, the sooner; the function's default unless given.
+    /// Its priority; by default that of the function.
     pub(crate) priority: Option<i64>,
 }
 
@@ -50,12 +50,15 @@ impl NewTask {
     ) -> Result<Task, Refusal> {
         function_body::check_name("functionName", &self.function_name)?;
         if self.tags.len() > TAGS_LIMIT || self.tags.iter().any(|tag| tag.chars().count() > TAG_LIMIT_CHARACTERS) {
-            let rule = format!("has at most {TAGS_LIMIT} tags of {TAG_LIMIT_CHARACTERS} characters");
+            let rule = format!("must have at most {TAGS_LIMIT} tags of at most {TAG_LIMIT_CHARACTERS} characters");
             return Err(Refusal::field("tags", rule));
         }
         let priority = self.priority.unwrap_or(0);
         if priority.abs() > PRIORITY_LIMIT {
-            return Err(Refusal::field("priority", format!("is a number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}")));
+            return Err(Refusal::field(
+                "priority",
+                format!("must be a number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}"),
+            ));
         }
         Ok(Task {
             task_id: id,
@@ -87,7 +90,7 @@ impl NewTask {
 /// Refuses a task whose input is too long.
 pub(crate) fn check_data(task: &Task) -> Result<(), Refusal> {
     match task.data.len() > DATA_LIMIT_BYTES {
-        true => Err(Refusal::field("data", format!("has at most {DATA_LIMIT_BYTES} bytes of JSON"))),
+        true => Err(Refusal::field("data", format!("must have at most {DATA_LIMIT_BYTES} bytes of JSON"))),
         false => Ok(()),
     }
 }

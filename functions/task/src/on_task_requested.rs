@@ -59,7 +59,7 @@ pub(crate) async fn handle(
     }
 }
 
-/// The task that a step asks for, as one that waits.
+/// Builds the task that a step asks for, which has not started.
 fn task_of(request: &StepRequested, origin: Origin, now: Timestamp, expires_at: i64) -> Result<Task, StepError> {
     let invalid = |message: String| StepError::invocation("InvalidAction", message);
     let mut fields = request.action.as_object().cloned().unwrap_or_default();

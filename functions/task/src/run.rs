@@ -18,20 +18,20 @@ use crate::store::task::{Outcome, Task};
 use crate::task_view::TaskView;
 use crate::{answer, start};
 
-/// The most memory that one script gets, whatever its function asks for.
+/// The most memory that one script gets, whatever the limit of its function.
 const MAX_MEMORY_MB: u32 = 256;
-/// What a record may hold; `DynamoDB` takes 400 KB in all.
+/// The size of a record, which `DynamoDB` limits to 400 KB in all.
 const RECORD_BYTES: usize = 390_000;
-/// What a record needs besides input, output and log.
+/// The part of a record that is neither input, output nor log.
 const OTHER_BYTES: usize = 8_000;
-/// What a log line needs besides its text.
+/// The part of a log line that is not its text.
 const LINE_BYTES: usize = 64;
 
 /// Runs the script, records the outcome and publishes it.
 ///
 /// # Errors
 ///
-/// When it must be tried again: AWS failed, or another process has taken the task over.
+/// When it must be called again: AWS failed, or another process has taken the task over.
 pub(crate) async fn run(
     store: &Store,
     bus: &Bus,
@@ -111,7 +111,7 @@ fn script(task: &Task, function: &Function) -> Script {
     }
 }
 
-/// What is recorded of a report.
+/// The outcome of a script, with as much of its log as the record has room for.
 fn outcome(report: Report, task: &Task) -> Outcome {
     let result = report.result.map(|value: Value| value.to_string());
     let output_bytes = result.as_ref().map_or(0, String::len);

@@ -1,7 +1,8 @@
 //! Runs one script in a fresh QuickJS runtime, within limits of time, memory, stack and output.
 //!
-//! A script holds a thread for as long as it runs, so that one that never yields delays no other work; what it waits
-//! for (timers, requests) is driven by the loop of that thread. The runtime is made for the script and freed after it.
+//! A script has a thread to itself for as long as it runs, so that one that never yields delays no other work; the
+//! event loop of that thread drives what it waits for (timers, requests). The runtime is created for the script and freed
+//! after it.
 
 mod bytecode;
 mod console;
@@ -36,12 +37,12 @@ pub use self::script::{BeforeEffect, Limits, Report, Script};
 use self::stop::{Reason, Stop};
 use self::worker::Workers;
 
-/// How many scripts run at once in this process; each holds a thread.
+/// How many scripts run at once in this process; each occupies a thread.
 const CONCURRENT_SCRIPTS: usize = 64;
-/// How long after its time a script may take to notice, before its thread is given up.
+/// How long after its time limit a script may take to stop before its thread is abandoned.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Runs scripts. Cheap to clone; all clones share their places.
+/// Runs scripts. Cheap to clone; all clones share one limit of concurrent scripts.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     outbound: Outbound,
@@ -51,7 +52,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox whose scripts fetch through this client.
+    /// Returns a sandbox whose scripts send their requests through this client.
     #[must_use]
     pub fn new(outbound: Outbound, clock: Clock) -> Self {
         Self { outbound, clock, places: Arc::new(Semaphore::new(CONCURRENT_SCRIPTS)), workers: Workers::default() }
@@ -59,11 +60,12 @@ impl Sandbox {
 
     /// Runs a script to its end; dropping the future stops it.
     ///
-    /// Waits for a place first, which does not count as the script's time. Whatever the script does is a report.
+    /// Waits for its turn first, which does not count as the script's time. Whatever the script does ends in a report.
     ///
     /// # Errors
     ///
-    /// When `before_effect` fails: the script was stopped before its first request left. When the system has no thread.
+    /// When `before_effect` fails, as the script was then stopped before its first request was sent, and when the system
+    /// cannot start another thread.
     pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
         let place = self.places.clone().acquire_owned().await.map_err(Error::cannot("wait for a place to run"))?;
         let limits = script.limits;
@@ -78,11 +80,11 @@ impl Sandbox {
         let result = match tokio::time::timeout(limits.time + GRACE, work).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
-                tracing::error!("a script broke the sandbox");
+                tracing::error!("a script made the sandbox panic");
                 Err(failure::broken())
             }
             Err(_) => {
-                tracing::error!("a script does not stop, its thread is given up");
+                tracing::error!("a script does not stop, so its thread is abandoned");
                 Err(failure::stopped(Reason::Time, &limits))
             }
         };

@@ -15,7 +15,7 @@ pub(crate) struct TaskView {
     id: String,
     /// The state.
     status: Status,
-    /// When the state changed last.
+    /// When the state last changed.
     #[schema(value_type = String, format = DateTime)]
     status_changed_timestamp: Timestamp,
     /// The function that runs.
@@ -27,14 +27,14 @@ pub(crate) struct TaskView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     start_timestamp: Option<Timestamp>,
-    /// Words to find it by.
+    /// Tags to find it by.
     tags: Vec<String>,
-    /// The higher, the sooner.
+    /// The priority.
     priority: i64,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     creation_timestamp: Timestamp,
-    /// When it was changed last.
+    /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     update_timestamp: Timestamp,
     /// The client that created it, unless a dispatcher did.

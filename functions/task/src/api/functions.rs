@@ -57,12 +57,12 @@ pub(crate) async fn get(State(store): State<Store>, Path(name): Path<String>) ->
     known(&store, &name).await.map(Json)
 }
 
-/// Changes a function; what the body does not name stays.
+/// Changes a function; absent fields stay as they are.
 #[utoipa::path(
     put, path = "/tasks/v1/functions/{name}", tag = "functions", request_body = FunctionBody,
     params(("name" = String, Path, description = "The function's name.")),
     responses(
-        (status = 200, description = "The function is changed.", body = Affected),
+        (status = 200, description = "The function was changed.", body = Affected),
         (status = 400, description = "A field breaks a rule.", body = ErrorBody),
         (status = 404, description = "No such function.", body = ErrorBody),
     )
@@ -93,7 +93,7 @@ pub(crate) async fn enable(
     change(&store, &clock, &name, FunctionBody { enabled: Some(true), ..FunctionBody::default() }).await
 }
 
-/// Lets no task run a function.
+/// Stops tasks from running a function.
 #[utoipa::path(
     post, path = "/tasks/v1/functions/{name}/disable", tag = "functions",
     params(("name" = String, Path, description = "The function's name.")),
@@ -110,12 +110,12 @@ pub(crate) async fn disable(
     change(&store, &clock, &name, FunctionBody { enabled: Some(false), ..FunctionBody::default() }).await
 }
 
-/// Deletes a function; tasks that wait for their time will fail.
+/// Deletes a function; tasks that have not started will fail.
 #[utoipa::path(
     delete, path = "/tasks/v1/functions/{name}", tag = "functions",
     params(("name" = String, Path, description = "The function's name.")),
     responses(
-        (status = 200, description = "The function is deleted.", body = Affected),
+        (status = 200, description = "The function was deleted.", body = Affected),
         (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]

@@ -1,4 +1,4 @@
-//! What the script of a task printed.
+//! The logs of tasks over HTTP: the lines that a script printed.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -13,14 +13,14 @@ use crate::sandbox::LogLine;
 use crate::store::Store;
 use crate::store::task::Status;
 
-/// The most lines of an answer.
+/// How many lines a response has at most.
 const PAGE_LINES: usize = 100;
 
 /// Lists the lines that the script of a task printed.
 #[utoipa::path(
     get, path = "/tasks/v1/{id}/logs", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
     responses(
-        (status = 200, description = "The first lines; `ge(timestamp,…)` asks for later ones.", body = List<LogLine>),
+        (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = List<LogLine>),
         (status = 400, description = "The task has not run yet, or printed nothing.", body = ErrorBody),
         (status = 404, description = "No such task.", body = ErrorBody),
     )
@@ -41,7 +41,7 @@ pub(crate) async fn list(
     }
     let mut data = Vec::new();
     for line in &task.logs {
-        // One at a time, as the pages of a query are shorter than those of a log.
+        // One line at a time, as a query has shorter pages than a log.
         data.extend(query.apply(std::slice::from_ref(line))?.data);
         if data.len() == PAGE_LINES {
             break;

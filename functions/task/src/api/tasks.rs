@@ -58,12 +58,12 @@ pub(crate) async fn create(
     Ok(Json(TaskView::of(&task)))
 }
 
-/// Lists the newest tasks, the newest first.
+/// Lists the most recent tasks, newest first.
 #[utoipa::path(
     get, path = "/tasks/v1", tag = "tasks",
     responses(
-        (status = 200, description = "A page of the tasks; the query string is RQL.", body = List<TaskView>),
-        (status = 400, description = "The query is no RQL.", body = ErrorBody),
+        (status = 200, description = "One page of tasks; the query string is RQL.", body = List<TaskView>),
+        (status = 400, description = "The query is not valid RQL.", body = ErrorBody),
     )
 )]
 pub(crate) async fn list(State(store): State<Store>, RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
@@ -88,12 +88,12 @@ pub(crate) async fn get(State(store): State<Store>, Path(id): Path<String>) -> R
     known(&store, &id).await.map(|task| Json(TaskView::of(&task)))
 }
 
-/// Cancels a task that waits for its time.
+/// Cancels a task that has not started.
 #[utoipa::path(
     post, path = "/tasks/v1/{id}/cancel", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
     responses(
         (status = 200, description = "The task is canceled.", body = Affected),
-        (status = 400, description = "The task does not wait any more.", body = ErrorBody),
+        (status = 400, description = "The task has started or ended.", body = ErrorBody),
         (status = 404, description = "No such task.", body = ErrorBody),
     )
 )]
@@ -108,7 +108,7 @@ pub(crate) async fn cancel(
     let now = clock.now();
     let Some(task) = store.tasks.cancel(&id, now).await? else {
         let task = known(&store, &id).await?;
-        let message = format!("only a task that is new can be canceled, this one is {}", task.status.as_str());
+        let message = format!("only a new task can be canceled, and this one is {}", task.status.as_str());
         return Err(Refusal::illegal_state(message));
     };
     bus.publish(answer::entries(&task, now)).await?;
@@ -116,7 +116,7 @@ pub(crate) async fn cancel(
     Ok(Json(Affected { affected_records: 1 }))
 }
 
-/// Reads a task that the caller names.
+/// Reads a task by the id that the caller sent.
 pub(crate) async fn known(store: &Store, id: &str) -> Result<Task, Refusal> {
     check_id(id)?;
     store.tasks.get(id).await?.ok_or_else(|| Refusal::unknown("task", id))
@@ -125,6 +125,6 @@ pub(crate) async fn known(store: &Store, id: &str) -> Result<Task, Refusal> {
 fn check_id(id: &str) -> Result<(), Refusal> {
     match id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         true => Ok(()),
-        false => Err(Refusal::id_format("the id of a task is 24 hex digits")),
+        false => Err(Refusal::id_format("the id of a task must be 24 hex digits")),
     }
 }

@@ -1,16 +1,16 @@
-//! What a script prints, within limits.
+//! The console output of a script, within limits.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The most text that is kept of one run.
+/// How much text of one run is kept.
 const KEPT_BYTES: usize = 64 * 1024;
-/// The most lines that are kept of one run.
+/// How many lines of one run are kept.
 const KEPT_LINES: usize = 1_000;
-/// The most text that a script may print before it is stopped.
+/// How much text a script may print before it is stopped.
 pub(super) const PRINTED_BYTES: usize = 256 * 1024;
 
-/// The line that stands for what was not kept.
+/// The line that replaces what is not kept.
 const TRUNCATED: &str = "[truncated: the output is longer than what is kept]";
 
 /// One line of console output.
@@ -33,7 +33,7 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// Takes what was printed. Returns `false` once the script has printed more than it may.
+    /// Adds what the script printed. Returns `false` once it has printed more than it may.
     #[must_use]
     pub(super) fn print(&mut self, timestamp: Timestamp, message: String) -> bool {
         self.printed_bytes = self.printed_bytes.saturating_add(message.len() + 1);
@@ -41,7 +41,7 @@ impl Console {
         self.printed_bytes <= PRINTED_BYTES
     }
 
-    /// Adds a line of our own, which counts towards what is kept only.
+    /// Adds a line of our own, which does not count as printed.
     pub(super) fn keep(&mut self, timestamp: Timestamp, mut message: String) {
         if self.truncated {
             return;
@@ -60,7 +60,7 @@ impl Console {
         self.lines.push(LogLine { message: TRUNCATED.to_owned(), timestamp });
     }
 
-    /// Hands the lines over.
+    /// Takes the lines.
     pub(super) fn take(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.lines)
     }

@@ -15,10 +15,10 @@ use super::script::Script;
 use super::stop::{Stop, Wake};
 use super::{entry, globals, modules};
 
-/// How much a heap grows before the first search for garbage; a small script ends before it.
+/// How far a heap grows before the first garbage collection; a small script never gets there.
 const GC_THRESHOLD_BYTES: usize = 4 * 1024 * 1024;
 
-/// What the thread of a script gets.
+/// What connects a script's thread to the rest of the process.
 pub(super) struct Links {
     pub(super) stop: Stop,
     pub(super) events: Receiver<Wake>,
@@ -40,7 +40,7 @@ pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError
     result
 }
 
-/// Compiles the script and runs none of it.
+/// Compiles the script without running it.
 pub(super) fn check(script: &Script) -> Result<(), StepError> {
     let compiled = limited(script).and_then(|runtime| Ok((Context::full(&runtime)?, runtime)));
     let Ok((context, _runtime)) = compiled else {
@@ -96,7 +96,7 @@ fn explain(ctx: &Ctx<'_>, fault: Fault, script: &Script, host: &Host) -> StepErr
         (None, Fault::Failed(error)) => (error, None),
         (None, Fault::Thrown(error)) => failure::thrown(ctx, &error, &script.limits),
     };
-    // The getters of what was thrown are the script's own and may have run out of time.
+    // The getters of a thrown object are the script's own code, and may have run out of time.
     let error = host.stop.reason().map_or(error, |reason| failure::stopped(reason, &script.limits));
     if let Some(log) = log {
         host.stop.note(host.clock.now(), log);

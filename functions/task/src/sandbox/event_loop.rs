@@ -20,7 +20,7 @@ pub(super) struct EventLoop<'a, 'js> {
 }
 
 impl<'a, 'js> EventLoop<'a, 'js> {
-    /// A loop that calls the functions that the globals of the script offer.
+    /// Builds a loop that calls `fire` and `settle` of the globals.
     pub(super) fn new(host: &'a Host, events: &'a Receiver<Wake>, script_side: &Object<'js>) -> JsResult<Self> {
         Ok(Self { host, events, fire: script_side.get("fire")?, settle: script_side.get("settle")? })
     }

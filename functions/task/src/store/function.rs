@@ -11,7 +11,7 @@ use serde_json::Value;
 use shared::table::{Table, exists, is_new, key};
 use shared::{Environment, Error};
 
-/// How long another process may still run the former version of a function.
+/// How long another process may still run the previous version of a function.
 const CACHED: Duration = Duration::from_secs(5);
 const CACHED_FUNCTIONS: u64 = 1_000;
 const LIST_LIMIT: usize = 1_000;
@@ -30,20 +30,20 @@ pub(crate) struct Function {
     /// The name of the exported function; `main`, `handler`, `doTask` or the default export unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) entry_point: Option<String>,
-    /// Kept for clients of other systems; every script runs in the same sandbox.
+    /// Stored for clients of other systems; every script runs in the same sandbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) runtime: Option<String>,
     /// Seconds that a run may take, 3 to 300.
     pub(crate) time_limit: u32,
-    /// Megabytes that a run may use, 128 to 10240; a script gets 256 at most.
+    /// Megabytes that a run may use, 128 to 10240, of which a script gets at most 256.
     pub(crate) memory_limit: u32,
-    /// What `process.env` holds.
+    /// The content of `process.env`.
     #[serde(default)]
     pub(crate) environment_variables: BTreeMap<String, Variable>,
-    /// Kept for direct executions, and the default priority of tasks.
+    /// Who may execute it directly, and the default priority of its tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) execution_options: Option<ExecutionOptions>,
-    /// Kept for retries.
+    /// Stored for retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(crate) retry_policy: Option<Value>,
@@ -52,7 +52,7 @@ pub(crate) struct Function {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) creation_timestamp: Timestamp,
-    /// When it was changed last.
+    /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) update_timestamp: Timestamp,
 }
@@ -65,14 +65,14 @@ pub(crate) struct Variable {
     pub(crate) value: String,
 }
 
-/// Who may execute a function directly, and how soon its tasks run.
+/// Who may execute a function directly, and the default priority of its tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExecutionOptions {
     /// `permissionRequired`, `allUsers` or `public`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) permission_mode: Option<PermissionMode>,
-    /// The priority of tasks that name none.
+    /// The priority of tasks that do not name one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) default_priority: Option<i64>,
 }
@@ -81,7 +81,7 @@ pub(crate) struct ExecutionOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum PermissionMode {
-    /// Who has the permission.
+    /// Users with the permission.
     PermissionRequired,
     /// Every user.
     AllUsers,
@@ -90,7 +90,7 @@ pub(crate) enum PermissionMode {
 }
 
 impl Function {
-    /// The priority of tasks that name none.
+    /// The priority of tasks that do not name one.
     pub(crate) fn default_priority(&self) -> Option<i64> {
         self.execution_options.as_ref()?.default_priority
     }
@@ -109,7 +109,7 @@ impl Functions {
         Ok(Self { table: environment.table("FUNCTIONS_TABLE")?, cache })
     }
 
-    /// Reads a function as it is now, or was a moment ago in another process.
+    /// Reads a function from the cache or the table; a change by another process shows after a moment.
     pub(crate) async fn recent(&self, name: &str) -> Result<Option<Arc<Function>>, Error> {
         if let Some(function) = self.cache.get(name).await {
             return Ok(Some(function));
@@ -138,7 +138,7 @@ impl Functions {
         created
     }
 
-    /// Replaces a function that was read before; false if it is gone.
+    /// Replaces a function that was read before; false if it was deleted.
     pub(crate) async fn replace(&self, function: &Function) -> Result<bool, Error> {
         let replaced = self.table.put_if(function, exists("name")).await;
         self.cache.invalidate(&function.name).await;

@@ -1,4 +1,4 @@
-//! Tasks: one execution of a function each.
+//! Tasks, each of which is one execution of a function.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,13 @@ use crate::sandbox::LogLine;
 /// How many of the newest tasks a list covers.
 const LIST_LIMIT: usize = 1_000;
 
-/// The state of a task. The last four are final.
+/// The state of a task. The last three are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Status {
-    /// It waits for its time.
+    /// It is waiting to be started.
     New,
-    /// Its script runs.
+    /// Its script is running.
     InProgress,
     /// Its script has returned.
     Complete,
@@ -28,12 +28,12 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// Whether nothing changes any more.
+    /// Whether the task never changes again.
     pub(crate) fn is_final(self) -> bool {
         !matches!(self, Self::New | Self::InProgress)
     }
 
-    /// The text in the table.
+    /// The text in records and responses.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -50,7 +50,7 @@ impl Status {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Task {
     pub(crate) task_id: String,
-    /// The same for every task: the partition of the index by time.
+    /// The partition of the index by time: [`Task::KIND`].
     pub(crate) kind: String,
     #[serde(with = "fixed_width")]
     pub(crate) creation_timestamp: Timestamp,
@@ -58,7 +58,7 @@ pub(crate) struct Task {
     pub(crate) status: Status,
     pub(crate) status_changed_timestamp: Timestamp,
     pub(crate) function_name: String,
-    /// The input, a JSON object as text, which is what the table's size limit counts.
+    /// The input, a JSON object as text, as the table's size limit counts it.
     pub(crate) data: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) start_timestamp: Option<Timestamp>,
@@ -94,7 +94,7 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// The partition of the index that has all tasks.
+    /// The only partition of the index by time.
     pub(crate) const KIND: &'static str = "task";
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct Origin {
     pub(crate) command: Envelope<()>,
 }
 
-/// What becomes of a task that has run.
+/// How a task ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     /// The result as JSON text, or why there is none.
@@ -125,7 +125,7 @@ impl Tasks {
         Ok(Self { table: environment.table("TASKS_TABLE")?, retention_s: environment.config.retention_s()? })
     }
 
-    /// When the record of a task that is created now is removed, in seconds since 1970.
+    /// When the record of a task created now is removed, in seconds since 1970.
     pub(crate) fn expiry(&self, now: Timestamp) -> i64 {
         now.as_second() + self.retention_s
     }
@@ -135,18 +135,18 @@ impl Tasks {
         self.table.get(&key("taskId", id)).await
     }
 
-    /// Reads the newest tasks, the newest first.
+    /// Reads the most recent tasks, newest first.
     pub(crate) async fn newest(&self) -> Result<Vec<Task>, Error> {
         let all = Expression::new("#kind = :kind").name("#kind", "kind").value(":kind", Task::KIND);
         self.table.query(Query::new(all).index("byTime").descending().limit(LIST_LIMIT)).await
     }
 
-    /// Creates a task; false if there is one with its id.
+    /// Creates a task; false if one with its id exists.
     pub(crate) async fn create(&self, task: &Task) -> Result<bool, Error> {
         self.table.put_if(task, is_new("taskId")).await
     }
 
-    /// Makes `owner` the owner of a task that waits, and returns it; `None` if it does not wait any more.
+    /// Starts a task that is waiting, with this owner, and returns it; `None` if it is not waiting any more.
     pub(crate) async fn start(
         &self,
         id: &str,
@@ -162,10 +162,10 @@ impl Tasks {
         .value(":now", now)
         .value(":owner", owner)
         .value(":lease", lease_until_ms);
-        self.change(id, start, Status::InProgress, waits()).await
+        self.change(id, start, Status::InProgress, is_waiting()).await
     }
 
-    /// Makes `owner` the owner of a task that runs, if it is as it was read; false if somebody was faster.
+    /// Replaces the owner of a running task that is still as it was read; false if it is not.
     pub(crate) async fn take_over(&self, task: &Task, owner: &str, lease_until_ms: i64) -> Result<bool, Error> {
         let take = Expression::new("SET #owner = :owner, leaseUntilMs = :lease")
             .value(":owner", owner)
@@ -181,19 +181,19 @@ impl Tasks {
         Ok(self.update(&task.task_id, take, unchanged).await?.is_some())
     }
 
-    /// Prolongs the ownership; false if it is lost.
+    /// Renews the lease; false if the task has another owner.
     pub(crate) async fn renew(&self, id: &str, owner: &str, lease_until_ms: i64) -> Result<bool, Error> {
         let renew = Expression::new("SET leaseUntilMs = :lease").value(":lease", lease_until_ms);
         Ok(self.update(id, renew, owned_by(owner)).await?.is_some())
     }
 
-    /// Marks that the script begins to act on the outside world; false if the ownership is lost.
+    /// Records that the script is about to act on the outside world; false if the task has another owner.
     pub(crate) async fn mark_effect(&self, id: &str, owner: &str) -> Result<bool, Error> {
         let mark = Expression::new("SET effect = :effect").value(":effect", true);
         Ok(self.update(id, mark, owned_by(owner)).await?.is_some())
     }
 
-    /// Records how a task ended and returns it; `None` if the ownership is lost.
+    /// Records how a task ended and returns it; `None` if it has another owner.
     pub(crate) async fn finish(
         &self,
         id: &str,
@@ -206,20 +206,20 @@ impl Tasks {
             Err(_) => (Status::Failed, "error"),
         };
         let finish = Expression::new(
-            "SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now, logs = :logs, #what = :what",
+            "SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now, logs = :logs, #result = :result",
         );
-        let finish = finish.name("#what", attribute).value(":now", now).value(":logs", &outcome.logs);
+        let finish = finish.name("#result", attribute).value(":now", now).value(":logs", &outcome.logs);
         let finish = match &outcome.result {
-            Ok(output) => finish.value(":what", output),
-            Err(error) => finish.value(":what", error),
+            Ok(output) => finish.value(":result", output),
+            Err(error) => finish.value(":result", error),
         };
         self.change(id, finish, status, owned_by(owner)).await
     }
 
-    /// Cancels a task that waits and returns it; `None` if it does not wait any more.
+    /// Cancels a task that is waiting and returns it; `None` if it is not waiting any more.
     pub(crate) async fn cancel(&self, id: &str, now: Timestamp) -> Result<Option<Task>, Error> {
         let cancel = Expression::new("SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now");
-        self.change(id, cancel.value(":now", now), Status::Canceled, waits()).await
+        self.change(id, cancel.value(":now", now), Status::Canceled, is_waiting()).await
     }
 
     async fn change(
@@ -237,7 +237,7 @@ impl Tasks {
     }
 }
 
-fn waits() -> Expression {
+fn is_waiting() -> Expression {
     Expression::new("#status = :status").name("#status", "status").value(":status", Status::New)
 }
 
@@ -249,7 +249,7 @@ fn owned_by(owner: &str) -> Expression {
         .value(":owner", owner)
 }
 
-/// Times whose texts sort as the times do.
+/// Writes times so that their texts sort as the times do.
 mod fixed_width {
     use jiff::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serializer};

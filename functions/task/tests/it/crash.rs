@@ -1,4 +1,4 @@
-//! Commands that come again, after a crash or without one.
+//! Commands that are delivered again, with and without a crash.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -94,7 +94,7 @@ async fn a_second_delivery_to_the_same_process_leaves_the_first_alone() {
 }
 
 #[tokio::test]
-async fn a_task_that_did_nothing_yet_is_run_again_after_a_crash() {
+async fn a_task_without_an_effect_so_far_is_run_again_after_a_crash() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => new Promise((resolve) => setTimeout(resolve, 20000))").await;
     let command = delivery("s", json!({"functionName": "f"}));
@@ -139,7 +139,7 @@ async fn a_task_that_had_begun_to_send_is_given_up_after_a_crash() {
 }
 
 #[tokio::test]
-async fn an_owner_that_lives_keeps_its_task() {
+async fn a_living_owner_keeps_its_task() {
     let world = World::by_hand().await;
     let sink = Sink::start().await;
     world.script("f", &sink.script()).await;

@@ -1,4 +1,4 @@
-//! An AWS that fails.
+//! Failures of AWS.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::world::{World, delivery, task_id};
 const TOO_OFTEN: u32 = 3;
 
 #[tokio::test]
-async fn a_start_whose_answer_is_lost_still_runs_once() {
+async fn a_start_whose_reply_is_lost_still_runs_once() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => Math.random()").await;
     world.emulator.lose_reply("dynamodb.PutItem", 1);
@@ -18,7 +18,7 @@ async fn a_start_whose_answer_is_lost_still_runs_once() {
 }
 
 #[tokio::test]
-async fn an_end_whose_answer_is_lost_is_told_once() {
+async fn an_end_whose_reply_is_lost_is_published_once() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => Math.random()").await;
     world.emulator.lose_reply("dynamodb.UpdateItem", 1);
@@ -44,7 +44,7 @@ async fn an_outcome_that_cannot_be_recorded_is_recorded_later_without_another_ru
 }
 
 #[tokio::test]
-async fn an_answer_that_the_bus_does_not_take_is_told_when_the_command_comes_again() {
+async fn an_answer_that_the_bus_refuses_is_published_when_the_command_comes_again() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => 1").await;
     let command = delivery("s", json!({"functionName": "f"}));
@@ -56,7 +56,7 @@ async fn an_answer_that_the_bus_does_not_take_is_told_when_the_command_comes_aga
 }
 
 #[tokio::test]
-async fn a_request_while_the_table_is_away_may_come_again() {
+async fn a_request_during_an_outage_of_the_table_can_be_repeated() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => 1").await;
     world.emulator.throttle("dynamodb.PutItem", TOO_OFTEN);

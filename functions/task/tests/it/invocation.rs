@@ -1,4 +1,4 @@
-//! The JSON that Lambda hands over.
+//! The JSON that Lambda passes in.
 
 use serde_json::{Value, json};
 
@@ -31,11 +31,11 @@ async fn a_created_task_is_started_by_the_command_task_due() {
     world.script("f", "exports.main = () => 1").await;
     let id = world.post("/tasks/v1/", json!({"functionName": "f"})).await.body["id"].clone();
     world.emulator.idle().await;
-    let content = json!({"taskId": id, "requestedAt": NOW});
-    assert_eq!(world.heard("task.due"), [content.clone()]);
+    let content = &json!({"taskId": id, "requestedAt": NOW});
+    assert_eq!(world.heard("task.due"), std::slice::from_ref(content));
     assert_eq!(world.heard("task.requested"), Vec::<Value>::new());
     let command = |kind: &str| {
-        delivered(json!({
+        delivered(&json!({
             "id": "c1", "type": kind, "tenantId": "tenant", "time": NOW, "content": content,
             "trace": {"correlationId": "c1", "depth": 0},
         }))
@@ -58,7 +58,7 @@ async fn a_schedule_may_come_before_the_record_of_its_task() {
 }
 
 #[tokio::test]
-async fn what_is_for_others_is_an_error() {
+async fn an_event_for_another_function_is_an_error() {
     let world = World::by_hand().await;
     let mut event = delivery("s", json!({"functionName": "f"}));
     event["detail"]["type"] = "action.requested".into();

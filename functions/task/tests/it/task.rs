@@ -64,7 +64,7 @@ async fn only_a_new_task_can_be_canceled() {
 }
 
 #[tokio::test]
-async fn a_canceled_step_is_told_to_the_dispatcher() {
+async fn a_canceled_step_is_answered_as_failed() {
     let world = World::new().await;
     world.script("f", "exports.main = () => 1").await;
     world.request("s", json!({"functionName": "f", "startTimestamp": "2026-01-02T03:05:00Z"})).await;
@@ -136,7 +136,7 @@ async fn a_task_without_output_has_no_logs() {
 }
 
 #[tokio::test]
-async fn every_route_wants_its_permission() {
+async fn every_route_requires_its_permission() {
     let world = World::new().await;
     let id = "0123456789abcdef01234567";
     let routes = [

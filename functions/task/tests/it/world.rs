@@ -203,13 +203,13 @@ pub(crate) fn command(step: &str, action: Value) -> Entry {
 
 /// The command for a step as EventBridge hands it to a function.
 pub(crate) fn delivery(step: &str, action: Value) -> Value {
-    delivered(serde_json::from_str(command(step, action).detail()).unwrap())
+    delivered(&serde_json::from_str(command(step, action).detail()).unwrap())
 }
 
 /// A command as EventBridge hands it to a function.
 ///
 /// Source: Amazon EventBridge user guide, "Events in Amazon EventBridge".
-pub(crate) fn delivered(detail: Value) -> Value {
+pub(crate) fn delivered(detail: &Value) -> Value {
     json!({
         "version": "0", "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "detail-type": detail["type"],
         "source": "hookyard.command", "account": "123456789012", "time": "2026-01-02T03:04:05Z",

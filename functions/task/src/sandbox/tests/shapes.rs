@@ -126,7 +126,7 @@ async fn a_syntax_error_says_where() {
 }
 
 #[tokio::test]
-async fn a_module_must_not_await_outside_of_functions() {
+async fn a_module_must_not_await_outside_functions() {
     for source in ["await null; export default () => 1", "export default await new Promise(() => {})"] {
         let expected = ("runtime", "SyntaxError", "a script cannot await outside of its functions");
         let (kind, name, message) = failure(source).await;
@@ -151,7 +151,7 @@ async fn a_thrown_error_leaves_its_stack_in_the_lines() {
 }
 
 #[tokio::test]
-async fn timers_run_in_their_order() {
+async fn timers_run_in_order() {
     let source = "const out = []; const { setTimeout: sleep } = require('timers/promises');
         module.exports = async () => {
             const never = setTimeout(() => out.push('never'), 1);
