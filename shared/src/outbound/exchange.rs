@@ -1,4 +1,4 @@
-//! One exchange: hop after hop until an answer that is no redirect.
+//! One exchange: hop after hop until an answer that is not a redirect.
 
 use std::error::Error;
 use std::net::IpAddr;
