@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
 use shared::Refusal;
 use shared::event::StepError;
 
 use crate::sandbox;
-use crate::store::function::{ExecutionOptions, Function, Variable};
+use crate::store::function::{ExecutionOptions, Function, NAME_LIMIT_CHARACTERS, RetryPolicy, Variable, is_name};
 
-const NAME_LIMIT_CHARACTERS: usize = 128;
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 /// `DynamoDB` limits a record to 400 KB in all.
 const CODE_LIMIT_BYTES: usize = 256 * 1024;
@@ -45,8 +43,7 @@ pub(crate) struct FunctionBody {
     /// Who may execute it directly, and the default priority of its tasks.
     pub(crate) execution_options: Option<ExecutionOptions>,
     /// Stored for retries.
-    #[schema(value_type = Option<Object>)]
-    pub(crate) retry_policy: Option<Value>,
+    pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether tasks may run it; `true` unless given.
     pub(crate) enabled: Option<bool>,
 }
@@ -134,11 +131,6 @@ pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
     }
 }
 
-fn is_name(name: &str) -> bool {
-    (1..=NAME_LIMIT_CHARACTERS).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
 fn check_length(field: &str, text: Option<&str>, limit: usize) -> Result<(), Refusal> {
     match text.is_none_or(|text| text.chars().count() <= limit) {
         true => Ok(()),
@@ -187,7 +179,7 @@ fn bad(code: u32, name: &'static str, message: String) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     async fn created(body: Value) -> Result<Function, u32> {
         let body: FunctionBody = serde_json::from_value(body).unwrap();

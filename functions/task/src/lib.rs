@@ -3,108 +3,88 @@
 //! In: `task.requested` for a step, `task.due` and schedules for tasks to start, and requests over HTTP. Out:
 //! `step.finished` for the tasks of steps, `task.due` for tasks created over HTTP, and the fact `task_failed`.
 //!
-//! A task is started by one conditional write that makes this process its owner for a while. Another process may take
-//! over a task whose owner is gone, unless the script had begun to act on the outside world.
+//! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
+//! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
 
 mod answer;
 mod api;
-mod claim;
 mod function_body;
-mod function_view;
 mod new_task;
 mod on_task_due;
 mod on_task_requested;
 mod run;
 pub mod sandbox;
-mod start;
 mod store;
-mod task_view;
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use serde::Deserialize as _;
+use shared::auth::Permission;
 use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
-use shared::event::{COMMAND_SOURCE, TASK_REQUESTED, TaskDue};
+use shared::event::command::{COMMAND_SOURCE, TASK, TaskDue};
 use shared::http::Api;
 use shared::scheduler::Scheduler;
+use shared::step::Claims;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
-use crate::claim::Claims;
 use crate::sandbox::Sandbox;
-use crate::store::Store;
+use crate::store::function::Functions;
+use crate::store::task::{TaskStore, Tasks};
 
 /// The services of this function; each handler gets those that it touches.
-#[derive(Clone)]
 struct Services {
-    store: Store,
+    tasks: Arc<Tasks>,
+    functions: Functions,
     bus: Bus,
     scheduler: Scheduler,
     sandbox: Sandbox,
-    claims: Claims,
     clock: Clock,
     ids: Ids,
 }
 
-macro_rules! routes_may_use {
-    ($($field:ident: $service:ty),+) => {
-        $(impl FromRef<Services> for $service {
-            fn from_ref(services: &Services) -> Self {
-                services.$field.clone()
-            }
-        })+
-    };
-}
-
-routes_may_use!(store: Store, bus: Bus, scheduler: Scheduler, clock: Clock, ids: Ids);
-
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let services = Services {
-        store: Store::new(environment)?,
+    let services = Arc::new(Services {
+        tasks: Arc::new(Claims::new(environment, TaskStore::new(environment)?)),
+        functions: Functions::new(environment)?,
         bus: environment.bus()?,
         scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
         sandbox: Sandbox::new(environment.outbound()?, environment.clock.clone()),
-        claims: Claims::new(environment.ids.hex24()),
         clock: environment.clock.clone(),
         ids: environment.ids.clone(),
-    };
+    });
     let router = Api::new(environment.tokens()?)
-        .permission("VIEW_TASKS", routes!(api::tasks::list))
-        .permission("CREATE_TASKS", routes!(api::tasks::create))
-        .permission("VIEW_TASKS", routes!(api::tasks::get))
-        .permission("CANCEL_TASKS", routes!(api::tasks::cancel))
-        .permission("VIEW_TASK_LOGS", routes!(api::logs::list))
-        .permission("VIEW_TASK_FUNCTIONS", routes!(api::functions::list))
-        .permission("CREATE_TASK_FUNCTION", routes!(api::functions::create))
-        .permission("VIEW_TASK_FUNCTION_DETAILS", routes!(api::functions::get))
-        .permission("UPDATE_TASK_FUNCTION", routes!(api::functions::update))
-        .permission("DELETE_TASK_FUNCTION", routes!(api::functions::delete))
-        .permission("UPDATE_TASK_FUNCTION", routes!(api::functions::enable))
-        .permission("UPDATE_TASK_FUNCTION", routes!(api::functions::disable))
+        .permission(Permission::ViewTasks, routes!(api::tasks::list))
+        .permission(Permission::CreateTasks, routes!(api::tasks::create))
+        .permission(Permission::ViewTasks, routes!(api::tasks::get))
+        .permission(Permission::CancelTasks, routes!(api::tasks::cancel))
+        .permission(Permission::ViewTaskLogs, routes!(api::tasks::logs))
+        .permission(Permission::ViewTaskFunctions, routes!(api::functions::list))
+        .permission(Permission::CreateTaskFunction, routes!(api::functions::create))
+        .permission(Permission::ViewTaskFunctionDetails, routes!(api::functions::get))
+        .permission(Permission::UpdateTaskFunction, routes!(api::functions::update))
+        .permission(Permission::DeleteTaskFunction, routes!(api::functions::delete))
+        .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
+        .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .finish(services.clone());
-    let services = Arc::new(services);
     Ok(Function::new(router, move |incoming| on_event(services.clone(), incoming)))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
-    let Services { store, bus, scheduler, sandbox, claims, clock, .. } = &*services;
-    let due = match incoming {
-        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_REQUESTED => {
-            return on_task_requested::handle(store, bus, scheduler, sandbox, claims, clock, &envelope).await;
+    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = &*services;
+    let due = match &incoming {
+        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
+            return on_task_requested::handle(tasks, functions, bus, scheduler, sandbox, clock, envelope).await;
         }
-        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TaskDue::TYPE => {
+        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind.as_str() == TaskDue::TYPE => {
             envelope.content()?
         }
         Incoming::Schedule(input) => {
-            TaskDue::deserialize(&input).map_err(Error::cannot("read the input of a schedule"))?
+            TaskDue::deserialize(input).map_err(Error::cannot("read the input of a schedule"))?
         }
-        Incoming::Event { source, envelope } => {
-            let message = format!("this function does not handle {} of {source}", envelope.kind);
-            return Err(Error::new("handle an event", message));
-        }
+        Incoming::Event { .. } => return Err(incoming.unexpected()),
     };
-    on_task_due::handle(store, bus, scheduler, sandbox, claims, clock, &due).await
+    on_task_due::handle(tasks, functions, bus, sandbox, clock, &due).await
 }

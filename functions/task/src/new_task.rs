@@ -5,6 +5,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use shared::Refusal;
+use shared::event::TenantId;
+use shared::event::command::TIME_RULE;
 
 use crate::function_body;
 use crate::store::task::{Status, Task};
@@ -30,26 +32,23 @@ pub(crate) struct NewTask {
     #[schema(value_type = Option<String>, format = DateTime)]
     start_timestamp: Option<Timestamp>,
     /// Tags to find it by.
-    #[serde(default)]
-    tags: Vec<String>,
+    tags: Option<Vec<String>>,
     /// Its priority; by default that of the function.
     pub(crate) priority: Option<i64>,
 }
 
 impl NewTask {
-    /// The names of its fields.
-    pub(crate) const FIELDS: [&str; 5] = ["functionName", "data", "startTimestamp", "tags", "priority"];
-
     /// Checks it and builds the task, which waits to be started.
     pub(crate) fn into_task(
         self,
         id: String,
-        tenant_id: String,
+        tenant_id: TenantId,
         now: Timestamp,
         expires_at: i64,
     ) -> Result<Task, Refusal> {
         function_body::check_name("functionName", &self.function_name)?;
-        if self.tags.len() > TAGS_LIMIT || self.tags.iter().any(|tag| tag.chars().count() > TAG_LIMIT_CHARACTERS) {
+        let tags = self.tags.unwrap_or_default();
+        if tags.len() > TAGS_LIMIT || tags.iter().any(|tag| tag.chars().count() > TAG_LIMIT_CHARACTERS) {
             let rule = format!("must have at most {TAGS_LIMIT} tags of at most {TAG_LIMIT_CHARACTERS} characters");
             return Err(Refusal::field("tags", rule));
         }
@@ -57,12 +56,11 @@ impl NewTask {
         if priority.abs() > PRIORITY_LIMIT {
             return Err(Refusal::field(
                 "priority",
-                format!("must be a number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}"),
+                format!("must be a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}"),
             ));
         }
         Ok(Task {
             task_id: id,
-            kind: Task::KIND.to_owned(),
             creation_timestamp: now,
             update_timestamp: now,
             status: Status::New,
@@ -70,17 +68,12 @@ impl NewTask {
             function_name: self.function_name,
             data: Value::Object(self.data.unwrap_or_default()).to_string(),
             start_timestamp: self.start_timestamp,
-            tags: self.tags,
+            tags,
             priority,
             tenant_id,
             created_by_application_id: None,
             origin: None,
-            owner: None,
-            lease_until_ms: 0,
-            effect: false,
-            started_at: None,
-            output: None,
-            error: None,
+            claim: None,
             logs: Vec::new(),
             expires_at,
         })
@@ -102,21 +95,20 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>,
         Value::Number(ms) => ms.as_i64().and_then(|ms| Timestamp::from_millisecond(ms).ok()),
         _ => None,
     };
-    let rule = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
-    time.map(Some).ok_or_else(|| D::Error::custom(rule))
+    time.map(Some).ok_or_else(|| D::Error::custom(TIME_RULE))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-    use shared::http::read_json;
+    use shared::json::read;
 
     #[test]
     fn a_start_is_a_time_or_a_number_of_milliseconds() {
         let check = |start: Value, expected: Result<Option<&str>, &str>| {
             let body = json!({"functionName": "f", "startTimestamp": start}).to_string();
-            match (read_json::<NewTask>(body.as_bytes()), expected) {
+            match (read::<NewTask>(body.as_bytes()), expected) {
                 (Ok(new), Ok(time)) => {
                     assert_eq!(new.start_timestamp, time.map(|time| time.parse().unwrap()), "{body}");
                 }
@@ -124,7 +116,7 @@ mod tests {
                 (result, _) => panic!("{body}: {result:?}"),
             }
         };
-        let rule = "`startTimestamp`: must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
+        let rule = "`startTimestamp` must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
         check(Value::Null, Ok(None));
         check(json!("2026-01-02T03:04:05.678Z"), Ok(Some("2026-01-02T03:04:05.678Z")));
         check(json!("2026-01-02T04:04:05+01:00"), Ok(Some("2026-01-02T03:04:05Z")));

@@ -1,86 +1,66 @@
 //! Does one step of a run: creates its task, and runs it unless its time is still to come.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Map;
 use shared::Error;
 use shared::bus::Bus;
 use shared::clock::Clock;
-use shared::event::{Envelope, StepError, StepRequested};
-use shared::http::read_json;
+use shared::event::{Answer, Envelope, StepError, StepRequested};
+use shared::json::from_value;
 use shared::scheduler::Scheduler;
+use shared::step::{self, Once, Origin};
 
-use crate::claim::{self, Claims};
 use crate::new_task::NewTask;
+use crate::on_task_due::schedule;
 use crate::sandbox::Sandbox;
-use crate::store::Store;
-use crate::store::task::{Origin, Status, Task};
-use crate::{answer, run, start};
+use crate::store::function::Functions;
+use crate::store::task::{Status, Task, Tasks};
+use crate::{answer, run};
 
 /// Does the step that the command asks for; a second delivery finds its task and continues from there.
 pub(crate) async fn handle(
-    store: &Store,
+    tasks: &Arc<Tasks>,
+    functions: &Functions,
     bus: &Bus,
     scheduler: &Scheduler,
     sandbox: &Sandbox,
-    claims: &Claims,
     clock: &Clock,
     command: &Envelope,
 ) -> Result<(), Error> {
-    let request: StepRequested = command.content()?;
-    let id = request.id.record_id();
-    let Some(_work) = claims.begin(&id) else {
-        // The first delivery is still at work in this process, and is delivered again should it fail.
-        return Ok(());
-    };
-    let now = clock.now();
-    let origin = Origin { step: request.id.clone(), command: without_content(command) };
-    let mut task = match task_of(&request, origin.clone(), now, store.tasks.expiry(now)) {
-        Ok(task) => task,
-        Err(error) => return bus.publish(answer::refused(&origin, error, now)).await,
-    };
-    let is_later = task.start_timestamp.is_some_and(|start| start > now);
-    if is_later {
-        // Before the record: a task that can be seen has its schedule.
-        start::schedule(scheduler, &task).await?;
-    } else {
-        task.status = Status::InProgress;
-        task.started_at = Some(now);
-        task.owner = Some(claims.owner().to_owned());
-        task.lease_until_ms = claim::lease_until_ms(now);
-    }
-    if !store.tasks.create(&task).await? {
-        let missing = || Error::new("resume a task", format!("task {id} no longer exists"));
-        let task = store.tasks.get(&id).await?.ok_or_else(missing)?;
-        return run::resume(store, bus, scheduler, sandbox, claims, clock, &task).await;
-    }
-    match is_later {
-        true => bus.publish(answer::entries(&task, now)).await,
-        false => run::run(store, bus, sandbox, claims, clock, &task).await,
-    }
+    step::perform(bus, clock, command, async |origin, request| {
+        let now = clock.now();
+        let mut task = match task_of(origin, request, now, tasks.store().expires_at(now)) {
+            Ok(task) => task,
+            Err(error) => return Ok(Some(Answer::failed(error).into())),
+        };
+        if task.is_later(now) {
+            // Before the record: a task that can be seen has its schedule.
+            schedule(scheduler, &task).await?;
+            if tasks.store().create(&task).await? {
+                return Ok(Some(Answer::waiting().into()));
+            }
+        }
+        task.set_status(Status::InProgress, now);
+        let once = tasks.once(task, run::POLICY, |task| run::run(tasks, functions, sandbox, clock, task)).await?;
+        if let Once::NotDue(task) = &once
+            && task.status == Status::New
+        {
+            schedule(scheduler, task).await?;
+        }
+        Ok(once.done()?.map(|task| answer::outcome(&task, clock.now())))
+    })
+    .await
 }
 
 /// Builds the task that a step asks for, which has not started.
-fn task_of(request: &StepRequested, origin: Origin, now: Timestamp, expires_at: i64) -> Result<Task, StepError> {
-    let invalid = |message: String| StepError::invocation("InvalidAction", message);
-    let mut fields = request.action.as_object().cloned().unwrap_or_default();
-    fields.retain(|name, _| NewTask::FIELDS.contains(&name.as_str()));
-    let bytes = serde_json::to_vec(&fields).map_err(|error| invalid(error.to_string()))?;
-    let mut new: NewTask = read_json(&bytes).map_err(|refusal| invalid(refusal.message))?;
+fn task_of(origin: Origin, request: StepRequested, now: Timestamp, expires_at: i64) -> Result<Task, StepError> {
+    let invalid = |message: String| StepError::bad_request(message);
+    let mut new: NewTask = from_value(request.action).map_err(|problem| invalid(problem.to_string()))?;
     let event = serde_json::to_value(&request.event).map_err(|error| invalid(error.to_string()))?;
     new.data.get_or_insert_with(Map::new).insert("event".to_owned(), event);
-    let task = new.into_task(request.id.record_id(), request.event.tenant_id.clone(), now, expires_at);
+    let task = new.into_task(request.id.record_id(), origin.command.tenant_id.clone(), now, expires_at);
     let task = task.map_err(|refusal| invalid(refusal.message))?;
     Ok(Task { origin: Some(origin), ..task })
-}
-
-fn without_content(envelope: &Envelope) -> Envelope<()> {
-    Envelope {
-        id: envelope.id.clone(),
-        kind: envelope.kind.clone(),
-        dedup_window_seconds: None,
-        tenant_id: envelope.tenant_id.clone(),
-        time: envelope.time,
-        content: (),
-        trace: envelope.trace.clone(),
-    }
 }

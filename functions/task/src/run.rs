@@ -1,91 +1,58 @@
-//! Runs the script of a task that this process owns, and concludes its record.
+//! Runs the script of a task that this process has claimed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-use shared::Error;
-use shared::bus::Bus;
+use jiff::{SignedDuration, Timestamp};
 use shared::clock::Clock;
-use shared::event::StepError;
-use shared::scheduler::Scheduler;
+use shared::event::{Answer, StepError};
+use shared::step::Policy;
+use shared::{Error, json};
+use tokio::time::{Instant, interval_at};
 
-use crate::claim::{self, Claims, Next};
-use crate::sandbox::{Limits, Report, Sandbox, Script};
-use crate::store::Store;
-use crate::store::function::Function;
-use crate::store::task::{Outcome, Task};
-use crate::task_view::TaskView;
-use crate::{answer, start};
+use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
+use crate::store::function::{Function, Functions};
+use crate::store::task::{Task, TaskView, Tasks};
 
+/// How long after the last renewal no other process may take a task over.
+const LEASE: SignedDuration = SignedDuration::from_secs(5);
+/// How often a lease is renewed.
+const RENEWAL: Duration = Duration::from_secs(2);
+/// A script acts with its first request.
+pub(crate) const POLICY: Policy = Policy { lease: LEASE, acts_at_once: false };
 /// The most memory that one script gets, whatever the limit of its function.
 const MAX_MEMORY_MB: u32 = 256;
 /// The size of a record, which `DynamoDB` limits to 400 KB in all.
-const RECORD_BYTES: usize = 390_000;
-/// The part of a record that is neither input, output nor log.
-const OTHER_BYTES: usize = 8_000;
+const RECORD_BYTES: usize = 400_000;
+/// The part of a record that is neither input, tag, answer nor log.
+const OTHER_BYTES: usize = 6_000;
 /// The part of a log line that is not its text.
 const LINE_BYTES: usize = 64;
 
-/// Runs the script, records the outcome and publishes it.
+/// Runs the script and returns the task with its end.
 ///
 /// # Errors
 ///
 /// When it must be called again: AWS failed, or another process has taken the task over.
 pub(crate) async fn run(
-    store: &Store,
-    bus: &Bus,
+    tasks: &Arc<Tasks>,
+    functions: &Functions,
     sandbox: &Sandbox,
-    claims: &Claims,
     clock: &Clock,
-    task: &Task,
-) -> Result<(), Error> {
-    let id = &task.task_id;
-    let outcome = match runnable(store, &task.function_name).await? {
-        Ok(function) => {
-            let work = sandbox.run(script(task, &function), claim::marks_effect(store, claims, id));
-            outcome(claim::keep(store, claims, clock, id, work).await?, task)
-        }
-        Err(error) => failed(error),
+    task: Task,
+) -> Result<Task, Error> {
+    let task = Arc::new(task);
+    let report = match runnable(functions, &task).await? {
+        Ok(function) => keep(tasks, &task, sandbox.run(script(&task, &function), marks_effect(tasks, &task))).await?,
+        Err(error) => Report { result: Err(error), lines: Vec::new() },
     };
-    claim::finish(store, bus, claims, clock.now(), id, &outcome).await
-}
-
-/// Does what is left to do for a task that was started before, and that this process is not running.
-pub(crate) async fn resume(
-    store: &Store,
-    bus: &Bus,
-    scheduler: &Scheduler,
-    sandbox: &Sandbox,
-    claims: &Claims,
-    clock: &Clock,
-    task: &Task,
-) -> Result<(), Error> {
-    let (id, now) = (&task.task_id, clock.now());
-    if let Some(outcome) = claims.take_unrecorded(id) {
-        return claim::finish(store, bus, claims, now, id, &outcome).await;
-    }
-    match claim::next(task, claims.owner(), now) {
-        Next::Answer => bus.publish(answer::entries(task, now)).await,
-        Next::Wait => {
-            start::schedule(scheduler, task).await?;
-            bus.publish(answer::entries(task, now)).await
-        }
-        Next::Busy => Err(Error::new("resume a task", format!("another process may still run task {id}"))),
-        Next::RunAgain => {
-            claim::take_over(store, claims, now, task).await?;
-            run(store, bus, sandbox, claims, clock, task).await
-        }
-        Next::GiveUp => {
-            claim::take_over(store, claims, now, task).await?;
-            claim::finish(store, bus, claims, now, id, &interrupted()).await
-        }
-    }
+    Ok(ended(Arc::unwrap_or_clone(task), report, clock.now()))
 }
 
 /// The function of a task, or why it cannot run.
-async fn runnable(store: &Store, name: &str) -> Result<Result<Arc<Function>, StepError>, Error> {
-    Ok(match store.functions.recent(name).await? {
+async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Function>, StepError>, Error> {
+    let name = &task.function_name;
+    Ok(match functions.recent(&task.tenant_id, name).await? {
         None => Err(StepError::invocation("FunctionNotFound", format!("no function `{name}` exists"))),
         Some(function) if !function.enabled => {
             Err(StepError::invocation("FunctionDisabled", format!("the function `{name}` is disabled")))
@@ -105,33 +72,61 @@ fn script(task: &Task, function: &Function) -> Script {
         source: function.code.as_str().into(),
         file_name: format!("{}.js", function.name),
         entry_point: function.entry_point.clone(),
-        input: serde_json::to_string(&TaskView::of(task)).unwrap_or_else(|_| "null".to_owned()),
+        input: serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned()),
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
     }
 }
 
-/// The outcome of a script, with as much of its log as the record has room for.
-fn outcome(report: Report, task: &Task) -> Outcome {
-    let result = report.result.map(|value: Value| value.to_string());
-    let output_bytes = result.as_ref().map_or(0, String::len);
-    let mut room = RECORD_BYTES.saturating_sub(task.data.len() + output_bytes + OTHER_BYTES);
-    let mut logs = Vec::new();
-    for line in report.lines {
-        let Some(rest) = room.checked_sub(line.message.len() + LINE_BYTES) else {
-            break;
-        };
-        room = rest;
-        logs.push(line);
+/// Renews the lease for as long as the work lasts.
+async fn keep<T>(tasks: &Tasks, task: &Task, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::pin!(work);
+    let mut renewals = interval_at(Instant::now() + RENEWAL, RENEWAL);
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => return result,
+            // A failed renewal is tried again until the lease is over, which the next one notices.
+            _ = renewals.tick() => if matches!(tasks.renew(task, LEASE).await, Ok(false)) {
+                return Err(lost(task));
+            },
+        }
     }
-    Outcome { result, logs }
 }
 
-fn failed(error: StepError) -> Outcome {
-    Outcome { result: Err(error), logs: Vec::new() }
+/// Marks a task as having an effect, before the first one.
+fn marks_effect(tasks: &Arc<Tasks>, task: &Arc<Task>) -> BeforeEffect {
+    let (tasks, task) = (tasks.clone(), task.clone());
+    Arc::new(move || {
+        let (tasks, task) = (tasks.clone(), task.clone());
+        Box::pin(async move { if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) } })
+    })
 }
 
-fn interrupted() -> Outcome {
-    let message = "the process that ran the task ended after the script had begun to send requests";
-    failed(StepError::invocation("zombieTaskCleaned", message))
+fn lost(task: &Task) -> Error {
+    Error::new("keep the lease of a task", format!("another process has taken task {} over", task.task_id))
+}
+
+/// Ends a task as its script did, with as much of the log as the record has room for.
+fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
+    let answer = report.result.map_or_else(Answer::failed, Answer::succeeded);
+    let tag_bytes: usize = task.tags.iter().map(String::len).sum();
+    let room = RECORD_BYTES.saturating_sub(task.data.len() + tag_bytes + OTHER_BYTES);
+    let (answer, mut room) = match room.checked_sub(json::size_bytes(&answer)) {
+        Some(room) => (answer, room),
+        None => {
+            let message = format!("the record of the task has room for {room} bytes of output");
+            (Answer::failed(StepError::invocation(StepError::OUTPUT_TOO_LARGE, message)), room)
+        }
+    };
+    let fits = |line: &LogLine| match room.checked_sub(line.message.len() + LINE_BYTES) {
+        Some(rest) => {
+            room = rest;
+            true
+        }
+        None => false,
+    };
+    task.logs = report.lines.into_iter().take_while(fits).collect();
+    task.end(answer, now);
+    task
 }

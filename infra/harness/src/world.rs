@@ -9,9 +9,11 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use emulator::{Clock, Emulator, Invoke, Options, Template};
 use jiff::SignedDuration;
 use serde_json::Value;
+use shared::auth::Client;
 use shared::aws::Aws;
 use shared::clock::Ids;
 use shared::config::Config;
+use shared::event::TenantId;
 use shared::table::Table;
 use shared::{Environment, Error, Function};
 use tokio::sync::watch;
@@ -184,7 +186,9 @@ impl World {
         let environment = self.process.environments.values().next().expect("at least one function runs");
         let tokens = environment.tokens().expect("every function has the key ring");
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
-        tokens.issue("client", tenant, permissions, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
+        let (id, tenant_id) = ("client".to_owned(), TenantId::new(tenant));
+        let client = Client { id, tenant_id, permissions, is_administrator: false };
+        tokens.issue(client, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
     }
 
     /// Sends a request to the function of its route; one without a route goes to the only function, if there is one.

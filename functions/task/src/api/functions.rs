@@ -1,15 +1,32 @@
 //! Functions over HTTP: created, listed, shown, changed, enabled, disabled and deleted.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
+use jiff::Timestamp;
+use serde::Serialize;
 use shared::Refusal;
-use shared::clock::Clock;
+use shared::auth::Caller;
 use shared::http::{Affected, ErrorBody, JsonBody, List, Page};
 
+use crate::Services;
 use crate::function_body::FunctionBody;
-use crate::function_view::FunctionSummary;
-use crate::store::Store;
 use crate::store::function::Function;
+
+/// A function as a list shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FunctionSummary {
+    /// The unique name.
+    name: String,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    update_timestamp: Timestamp,
+}
 
 /// Creates a function.
 #[utoipa::path(
@@ -20,12 +37,12 @@ use crate::store::function::Function;
     )
 )]
 pub(crate) async fn create(
-    State(store): State<Store>,
-    State(clock): State<Clock>,
+    State(services): State<Arc<Services>>,
+    caller: Caller,
     JsonBody(body): JsonBody<FunctionBody>,
 ) -> Result<Json<Function>, Refusal> {
-    let function = body.create(clock.now()).await?;
-    if !store.functions.create(&function).await? {
+    let function = body.create(services.clock.now()).await?;
+    if !services.functions.create(caller.tenant_id(), &function).await? {
         return Err(Refusal::already_exists("function", &function.name));
     }
     Ok(Json(function))
@@ -36,10 +53,16 @@ pub(crate) async fn create(
     get, path = "/tasks/v1/functions", tag = "functions",
     responses((status = 200, description = "The functions, without their code.", body = List<FunctionSummary>))
 )]
-pub(crate) async fn list(State(store): State<Store>) -> Result<Json<List<FunctionSummary>>, Refusal> {
-    let mut functions = store.functions.all().await?;
-    functions.sort_by(|left, right| left.name.cmp(&right.name));
-    let data: Vec<FunctionSummary> = functions.into_iter().map(FunctionSummary::from).collect();
+pub(crate) async fn list(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+) -> Result<Json<List<FunctionSummary>>, Refusal> {
+    let functions = services.functions.all(caller.tenant_id()).await?;
+    let summary = |function: Function| {
+        let Function { name, description, update_timestamp, .. } = function;
+        FunctionSummary { name, description, update_timestamp }
+    };
+    let data: Vec<FunctionSummary> = functions.into_iter().map(summary).collect();
     let page = Page { total: Some(data.len()), offset: 0, limit: data.len() };
     Ok(Json(List { page, data }))
 }
@@ -53,8 +76,12 @@ pub(crate) async fn list(State(store): State<Store>) -> Result<Json<List<Functio
         (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
-pub(crate) async fn get(State(store): State<Store>, Path(name): Path<String>) -> Result<Json<Function>, Refusal> {
-    known(&store, &name).await.map(Json)
+pub(crate) async fn get(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Function>, Refusal> {
+    known(&services, &caller, &name).await.map(Json)
 }
 
 /// Changes a function; absent fields stay as they are.
@@ -68,12 +95,12 @@ pub(crate) async fn get(State(store): State<Store>, Path(name): Path<String>) ->
     )
 )]
 pub(crate) async fn update(
-    State(store): State<Store>,
-    State(clock): State<Clock>,
+    State(services): State<Arc<Services>>,
+    caller: Caller,
     Path(name): Path<String>,
     JsonBody(body): JsonBody<FunctionBody>,
 ) -> Result<Json<Affected>, Refusal> {
-    change(&store, &clock, &name, body).await
+    change(&services, &caller, &name, body).await
 }
 
 /// Lets tasks run a function again.
@@ -86,11 +113,11 @@ pub(crate) async fn update(
     )
 )]
 pub(crate) async fn enable(
-    State(store): State<Store>,
-    State(clock): State<Clock>,
+    State(services): State<Arc<Services>>,
+    caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    change(&store, &clock, &name, FunctionBody { enabled: Some(true), ..FunctionBody::default() }).await
+    change(&services, &caller, &name, FunctionBody { enabled: Some(true), ..FunctionBody::default() }).await
 }
 
 /// Stops tasks from running a function.
@@ -103,11 +130,11 @@ pub(crate) async fn enable(
     )
 )]
 pub(crate) async fn disable(
-    State(store): State<Store>,
-    State(clock): State<Clock>,
+    State(services): State<Arc<Services>>,
+    caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    change(&store, &clock, &name, FunctionBody { enabled: Some(false), ..FunctionBody::default() }).await
+    change(&services, &caller, &name, FunctionBody { enabled: Some(false), ..FunctionBody::default() }).await
 }
 
 /// Deletes a function; tasks that have not started will fail.
@@ -119,21 +146,31 @@ pub(crate) async fn disable(
         (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
-pub(crate) async fn delete(State(store): State<Store>, Path(name): Path<String>) -> Result<Json<Affected>, Refusal> {
-    match store.functions.delete(&name).await? {
+pub(crate) async fn delete(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Affected>, Refusal> {
+    match services.functions.delete(caller.tenant_id(), &name).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
         false => Err(Refusal::unknown("function", &name)),
     }
 }
 
-async fn change(store: &Store, clock: &Clock, name: &str, body: FunctionBody) -> Result<Json<Affected>, Refusal> {
-    let changed = body.change(known(store, name).await?, clock.now()).await?;
-    match store.functions.replace(&changed).await? {
+async fn change(
+    services: &Services,
+    caller: &Caller,
+    name: &str,
+    body: FunctionBody,
+) -> Result<Json<Affected>, Refusal> {
+    let changed = body.change(known(services, caller, name).await?, services.clock.now()).await?;
+    match services.functions.replace(caller.tenant_id(), &changed).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
         false => Err(Refusal::unknown("function", name)),
     }
 }
 
-async fn known(store: &Store, name: &str) -> Result<Function, Refusal> {
-    store.functions.get(name).await?.ok_or_else(|| Refusal::unknown("function", name))
+async fn known(services: &Services, caller: &Caller, name: &str) -> Result<Function, Refusal> {
+    let function = services.functions.get(caller.tenant_id(), name).await?;
+    function.ok_or_else(|| Refusal::unknown("function", name))
 }

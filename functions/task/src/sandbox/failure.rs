@@ -3,6 +3,7 @@
 use rquickjs::{Coerced, Ctx, Object, Value};
 use serde_json::Value as Json;
 use shared::event::StepError;
+use shared::json::{DEPTH_LIMIT, check_depth};
 
 use super::console::PRINTED_BYTES;
 use super::script::Limits;
@@ -42,7 +43,7 @@ pub(super) fn stopped(reason: Reason, limits: &Limits) -> StepError {
         }
         Reason::Output => {
             let message = format!("the script printed more than {PRINTED_BYTES} bytes");
-            runtime("OutputLimitExceeded", message)
+            runtime(StepError::OUTPUT_TOO_LARGE, message)
         }
         Reason::Abandoned => StepError::invocation("Aborted", "the script was stopped from outside"),
     }
@@ -51,7 +52,7 @@ pub(super) fn stopped(reason: Reason, limits: &Limits) -> StepError {
 /// The failure of a script whose result is too long.
 pub(super) fn long_result(limits: &Limits) -> StepError {
     let message = format!("the result is longer than {} bytes of JSON", limits.result_bytes);
-    runtime("OutputLimitExceeded", message)
+    runtime(StepError::OUTPUT_TOO_LARGE, message)
 }
 
 /// The failure of a script that made the engine itself fail.
@@ -59,8 +60,11 @@ pub(super) fn broken() -> StepError {
     runtime("SandboxError", "the script made the engine fail")
 }
 
-/// Parses a result; one that is nested too deeply or is not valid Unicode is a failure.
+/// Parses a result; one that nests too deep or is not valid Unicode is a failure.
 pub(super) fn parsed(json: &str) -> Result<Json, StepError> {
+    let too_deep =
+        |_| runtime(StepError::OUTPUT_TOO_LARGE, format!("the result nests more than {DEPTH_LIMIT} levels deep"));
+    check_depth(json.as_bytes()).map_err(too_deep)?;
     serde_json::from_str(json)
         .map_err(|error| runtime("InvalidResult", format!("the result is not valid JSON: {error}")))
 }

@@ -1,4 +1,4 @@
-//! Functions: a script each, with its settings.
+//! Functions, a script each with its settings, in `FUNCTIONS_TABLE`: their names are unique within a tenant.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use shared::table::{Table, exists, is_new, key};
+use shared::directory::function_key;
+use shared::event::TenantId;
+use shared::table::{Expression, Query, Table, exists, is_new};
 use shared::{Environment, Error};
 
+/// The longest name of a function.
+pub(crate) const NAME_LIMIT_CHARACTERS: usize = 128;
 /// How long another process may still run the previous version of a function.
 const CACHED: Duration = Duration::from_secs(5);
 const CACHED_FUNCTIONS: u64 = 1_000;
@@ -45,8 +48,7 @@ pub(crate) struct Function {
     pub(crate) execution_options: Option<ExecutionOptions>,
     /// Stored for retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub(crate) retry_policy: Option<Value>,
+    pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether tasks may run it.
     pub(crate) enabled: bool,
     /// When it was created.
@@ -59,7 +61,6 @@ pub(crate) struct Function {
 
 /// The value of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Variable {
     /// The text.
     pub(crate) value: String,
@@ -75,6 +76,18 @@ pub(crate) struct ExecutionOptions {
     /// The priority of tasks that do not name one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) default_priority: Option<i64>,
+}
+
+/// Which failures of a function are retried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RetryPolicy {
+    /// Whether any are; `false` unless given.
+    #[serde(default)]
+    pub(crate) enabled: bool,
+    /// The names of the errors; all if there are none.
+    #[serde(default)]
+    pub(crate) errors_to_retry: Vec<String>,
 }
 
 /// Who may execute a function directly.
@@ -96,59 +109,82 @@ impl Function {
     }
 }
 
-/// The table of functions.
+/// Tells whether a text can be the name of a function.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=NAME_LIMIT_CHARACTERS).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// A function as it is written to its table.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    tenant_id: &'a TenantId,
+    #[serde(flatten)]
+    function: &'a Function,
+}
+
+/// The table of functions. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Functions {
     table: Table,
+    /// By tenant and name.
     cache: Cache<String, Arc<Function>>,
 }
 
 impl Functions {
-    pub(super) fn new(environment: &Environment) -> Result<Self, Error> {
+    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let cache = Cache::builder().max_capacity(CACHED_FUNCTIONS).time_to_live(CACHED).build();
         Ok(Self { table: environment.table("FUNCTIONS_TABLE")?, cache })
     }
 
     /// Reads a function from the cache or the table; a change by another process shows after a moment.
-    pub(crate) async fn recent(&self, name: &str) -> Result<Option<Arc<Function>>, Error> {
-        if let Some(function) = self.cache.get(name).await {
+    pub(crate) async fn recent(&self, tenant: &TenantId, name: &str) -> Result<Option<Arc<Function>>, Error> {
+        let key = tenant.key(name);
+        if let Some(function) = self.cache.get(&key).await {
             return Ok(Some(function));
         }
-        let Some(function) = self.get(name).await?.map(Arc::new) else {
+        let Some(function) = self.get(tenant, name).await?.map(Arc::new) else {
             return Ok(None);
         };
-        self.cache.insert(name.to_owned(), function.clone()).await;
+        self.cache.insert(key, function.clone()).await;
         Ok(Some(function))
     }
 
     /// Reads a function.
-    pub(crate) async fn get(&self, name: &str) -> Result<Option<Function>, Error> {
-        self.table.get(&key("name", name)).await
+    pub(crate) async fn get(&self, tenant: &TenantId, name: &str) -> Result<Option<Function>, Error> {
+        if is_name(name) { self.table.get(&function_key(tenant, name)).await } else { Ok(None) }
     }
 
-    /// Reads all functions.
-    pub(crate) async fn all(&self) -> Result<Vec<Function>, Error> {
-        self.table.scan(None, LIST_LIMIT).await
+    /// Reads all functions of a tenant by name.
+    pub(crate) async fn all(&self, tenant: &TenantId) -> Result<Vec<Function>, Error> {
+        let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+        self.table.query(Query::new(of_tenant).limit(LIST_LIMIT)).await
     }
 
     /// Creates a function; false if its name is taken.
-    pub(crate) async fn create(&self, function: &Function) -> Result<bool, Error> {
-        let created = self.table.put_if(function, is_new("name")).await;
-        self.cache.invalidate(&function.name).await;
-        created
+    pub(crate) async fn create(&self, tenant: &TenantId, function: &Function) -> Result<bool, Error> {
+        self.put(tenant, function, is_new("name")).await
     }
 
     /// Replaces a function that was read before; false if it was deleted.
-    pub(crate) async fn replace(&self, function: &Function) -> Result<bool, Error> {
-        let replaced = self.table.put_if(function, exists("name")).await;
-        self.cache.invalidate(&function.name).await;
-        replaced
+    pub(crate) async fn replace(&self, tenant: &TenantId, function: &Function) -> Result<bool, Error> {
+        self.put(tenant, function, exists("name")).await
+    }
+
+    async fn put(&self, tenant_id: &TenantId, function: &Function, condition: Expression) -> Result<bool, Error> {
+        let written = self.table.put_if(&Record { tenant_id, function }, condition).await;
+        self.cache.invalidate(&tenant_id.key(&function.name)).await;
+        written
     }
 
     /// Deletes a function; false if there was none.
-    pub(crate) async fn delete(&self, name: &str) -> Result<bool, Error> {
-        let deleted = self.table.delete::<Function>(&key("name", name), None).await;
-        self.cache.invalidate(name).await;
+    pub(crate) async fn delete(&self, tenant: &TenantId, name: &str) -> Result<bool, Error> {
+        if !is_name(name) {
+            return Ok(false);
+        }
+        let deleted = self.table.delete::<Function>(&function_key(tenant, name), None).await;
+        self.cache.invalidate(&tenant.key(name)).await;
         Ok(deleted?.is_some())
     }
 }

@@ -1,8 +1,10 @@
-//! Tasks, each of which is one execution of a function.
+//! Tasks, in `TASKS_TABLE`: `taskId` is drawn, or the record id of a step's attempt.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use shared::event::{Envelope, StepError, StepId};
+use serde_json::Value;
+use shared::event::{Answer, StepError, StepStatus, TenantId};
+use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Expression, Query, Table, is_new, key};
 use shared::{Environment, Error};
 
@@ -10,6 +12,8 @@ use crate::sandbox::LogLine;
 
 /// How many of the newest tasks a list covers.
 const LIST_LIMIT: usize = 1_000;
+/// What other systems call a task that was interrupted after it had begun to act.
+const INTERRUPTED: &str = "zombieTaskCleaned";
 
 /// The state of a task. The last three are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -28,11 +32,6 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// Whether the task never changes again.
-    pub(crate) fn is_final(self) -> bool {
-        !matches!(self, Self::New | Self::InProgress)
-    }
-
     /// The text in records and responses.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -50,8 +49,7 @@ impl Status {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Task {
     pub(crate) task_id: String,
-    /// The partition of the index by time: [`Task::KIND`].
-    pub(crate) kind: String,
+    pub(crate) tenant_id: TenantId,
     #[serde(with = "fixed_width")]
     pub(crate) creation_timestamp: Timestamp,
     pub(crate) update_timestamp: Timestamp,
@@ -65,28 +63,14 @@ pub(crate) struct Task {
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     pub(crate) priority: i64,
-    pub(crate) tenant_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) created_by_application_id: Option<String>,
     /// The step that this task does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<Origin>,
-    /// The process that runs the script.
+    /// Who runs the script, and how it ended; absent until it starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) owner: Option<String>,
-    /// Until when nobody else may take the task over, in milliseconds since 1970.
-    #[serde(default)]
-    pub(crate) lease_until_ms: i64,
-    /// Whether the script has begun to act on the outside world.
-    #[serde(default)]
-    pub(crate) effect: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) started_at: Option<Timestamp>,
-    /// What the script returned, as JSON text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) output: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<StepError>,
+    pub(crate) claim: Option<Claim>,
     #[serde(default)]
     pub(crate) logs: Vec<LogLine>,
     /// When the record is removed, in seconds since 1970.
@@ -94,159 +78,173 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// The only partition of the index by time.
-    pub(crate) const KIND: &'static str = "task";
+    /// Tells whether its time is still to come.
+    pub(crate) fn is_later(&self, now: Timestamp) -> bool {
+        self.start_timestamp.is_some_and(|start| start > now)
+    }
+
+    /// Changes the state.
+    pub(crate) fn set_status(&mut self, status: Status, now: Timestamp) {
+        (self.status, self.status_changed_timestamp, self.update_timestamp) = (status, now, now);
+    }
+
+    /// Ends the running task with an answer.
+    pub(crate) fn end(&mut self, answer: Answer, now: Timestamp) {
+        self.answer_with(answer.started_at(self.status_changed_timestamp));
+        let is_success = self.answer().is_some_and(|answer| answer.status == StepStatus::Succeeded);
+        self.set_status(if is_success { Status::Complete } else { Status::Failed }, now);
+    }
+
+    /// Why it failed, under the name that users of tasks know.
+    pub(crate) fn error(&self) -> Option<StepError> {
+        let mut error = self.answer()?.error.clone()?;
+        if error.kind.as_deref() == Some("invocation") && error.name == StepError::OUTCOME_UNKNOWN {
+            INTERRUPTED.clone_into(&mut error.name);
+        }
+        Some(error)
+    }
 }
 
-/// The step that a task does, and the command that asked for it without its content.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Origin {
-    pub(crate) step: StepId,
-    pub(crate) command: Envelope<()>,
+impl Claimable for Task {
+    const KEY: &'static str = "taskId";
+
+    fn id(&self) -> &str {
+        &self.task_id
+    }
+
+    fn claim(&self) -> Option<&Claim> {
+        self.claim.as_ref()
+    }
+
+    fn claim_mut(&mut self) -> &mut Option<Claim> {
+        &mut self.claim
+    }
+
+    fn conclude_unknown(&mut self, now: Timestamp) {
+        let message = "the process that ran the task ended after the script had begun to send requests";
+        self.end(Answer::failed(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), now);
+    }
 }
 
-/// How a task ended.
-#[derive(Clone, Debug)]
-pub(crate) struct Outcome {
-    /// The result as JSON text, or why there is none.
-    pub(crate) result: Result<String, StepError>,
-    pub(crate) logs: Vec<LogLine>,
+/// A task as it is shown, and as its script gets it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskView {
+    /// The id: 24 hex digits.
+    id: String,
+    /// The state.
+    status: Status,
+    /// When the state last changed.
+    #[schema(value_type = String, format = DateTime)]
+    status_changed_timestamp: Timestamp,
+    /// The function that runs.
+    function_name: String,
+    /// The input; `event` is the event that a dispatcher acted on.
+    #[schema(value_type = Object)]
+    data: Value,
+    /// When it starts, if not at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    start_timestamp: Option<Timestamp>,
+    /// Tags to find it by.
+    tags: Vec<String>,
+    /// The priority.
+    priority: i64,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    creation_timestamp: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    update_timestamp: Timestamp,
+    /// The client that created it, unless a dispatcher did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_by_application_id: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<StepError>,
 }
+
+impl From<&Task> for TaskView {
+    fn from(task: &Task) -> Self {
+        Self {
+            id: task.task_id.clone(),
+            status: task.status,
+            status_changed_timestamp: task.status_changed_timestamp,
+            function_name: task.function_name.clone(),
+            data: serde_json::from_str(&task.data).unwrap_or_default(),
+            start_timestamp: task.start_timestamp,
+            tags: task.tags.clone(),
+            priority: task.priority,
+            creation_timestamp: task.creation_timestamp,
+            update_timestamp: task.update_timestamp,
+            created_by_application_id: task.created_by_application_id.clone(),
+            error: task.error(),
+        }
+    }
+}
+
+/// The tasks, each of which runs once.
+pub(crate) type Tasks = Claims<TaskStore>;
 
 /// The table of tasks.
-#[derive(Clone)]
-pub(crate) struct Tasks {
+pub(crate) struct TaskStore {
     table: Table,
     retention_s: i64,
 }
 
-impl Tasks {
-    pub(super) fn new(environment: &Environment) -> Result<Self, Error> {
+impl ClaimStore for TaskStore {
+    type Record = Task;
+
+    fn table(&self) -> &Table {
+        &self.table
+    }
+}
+
+impl TaskStore {
+    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self { table: environment.table("TASKS_TABLE")?, retention_s: environment.config.retention_s()? })
     }
 
     /// When the record of a task created now is removed, in seconds since 1970.
-    pub(crate) fn expiry(&self, now: Timestamp) -> i64 {
+    pub(crate) fn expires_at(&self, now: Timestamp) -> i64 {
         now.as_second() + self.retention_s
     }
 
-    /// Reads a task.
-    pub(crate) async fn get(&self, id: &str) -> Result<Option<Task>, Error> {
-        self.table.get(&key("taskId", id)).await
+    /// Reads a task of a tenant.
+    pub(crate) async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<Task>, Error> {
+        let task: Option<Task> = self.table.get(&key(Task::KEY, id)).await?;
+        Ok(task.filter(|task| task.tenant_id == *tenant))
     }
 
-    /// Reads the most recent tasks, newest first.
-    pub(crate) async fn newest(&self) -> Result<Vec<Task>, Error> {
-        let all = Expression::new("#kind = :kind").name("#kind", "kind").value(":kind", Task::KIND);
-        self.table.query(Query::new(all).index("byTime").descending().limit(LIST_LIMIT)).await
+    /// Reads the most recent tasks of a tenant, newest first.
+    pub(crate) async fn newest(&self, tenant: &TenantId) -> Result<Vec<Task>, Error> {
+        let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+        self.table.query(Query::new(of_tenant).index("byTime").descending().limit(LIST_LIMIT)).await
     }
 
-    /// Creates a task; false if one with its id exists.
+    /// Creates a task that waits; false if one with its id exists.
     pub(crate) async fn create(&self, task: &Task) -> Result<bool, Error> {
-        self.table.put_if(task, is_new("taskId")).await
-    }
-
-    /// Starts a task that is waiting, with this owner, and returns it; `None` if it is not waiting any more.
-    pub(crate) async fn start(
-        &self,
-        id: &str,
-        owner: &str,
-        now: Timestamp,
-        lease_until_ms: i64,
-    ) -> Result<Option<Task>, Error> {
-        let start = Expression::new(
-            "SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now, startedAt = :now, \
-             #owner = :owner, leaseUntilMs = :lease",
-        )
-        .name("#owner", "owner")
-        .value(":now", now)
-        .value(":owner", owner)
-        .value(":lease", lease_until_ms);
-        self.change(id, start, Status::InProgress, is_waiting()).await
-    }
-
-    /// Replaces the owner of a running task that is still as it was read; false if it is not.
-    pub(crate) async fn take_over(&self, task: &Task, owner: &str, lease_until_ms: i64) -> Result<bool, Error> {
-        let take = Expression::new("SET #owner = :owner, leaseUntilMs = :lease")
-            .value(":owner", owner)
-            .value(":lease", lease_until_ms);
-        let unchanged =
-            Expression::new("#status = :status AND #owner = :former AND leaseUntilMs = :until AND effect = :effect")
-                .name("#status", "status")
-                .name("#owner", "owner")
-                .value(":status", Status::InProgress)
-                .value(":former", &task.owner)
-                .value(":until", task.lease_until_ms)
-                .value(":effect", task.effect);
-        Ok(self.update(&task.task_id, take, unchanged).await?.is_some())
-    }
-
-    /// Renews the lease; false if the task has another owner.
-    pub(crate) async fn renew(&self, id: &str, owner: &str, lease_until_ms: i64) -> Result<bool, Error> {
-        let renew = Expression::new("SET leaseUntilMs = :lease").value(":lease", lease_until_ms);
-        Ok(self.update(id, renew, owned_by(owner)).await?.is_some())
-    }
-
-    /// Records that the script is about to act on the outside world; false if the task has another owner.
-    pub(crate) async fn mark_effect(&self, id: &str, owner: &str) -> Result<bool, Error> {
-        let mark = Expression::new("SET effect = :effect").value(":effect", true);
-        Ok(self.update(id, mark, owned_by(owner)).await?.is_some())
-    }
-
-    /// Records how a task ended and returns it; `None` if it has another owner.
-    pub(crate) async fn finish(
-        &self,
-        id: &str,
-        owner: &str,
-        now: Timestamp,
-        outcome: &Outcome,
-    ) -> Result<Option<Task>, Error> {
-        let (status, attribute) = match &outcome.result {
-            Ok(_) => (Status::Complete, "output"),
-            Err(_) => (Status::Failed, "error"),
-        };
-        let finish = Expression::new(
-            "SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now, logs = :logs, #result = :result",
-        );
-        let finish = finish.name("#result", attribute).value(":now", now).value(":logs", &outcome.logs);
-        let finish = match &outcome.result {
-            Ok(output) => finish.value(":result", output),
-            Err(error) => finish.value(":result", error),
-        };
-        self.change(id, finish, status, owned_by(owner)).await
+        self.table.put_if(task, is_new(Task::KEY)).await
     }
 
     /// Cancels a task that is waiting and returns it; `None` if it is not waiting any more.
-    pub(crate) async fn cancel(&self, id: &str, now: Timestamp) -> Result<Option<Task>, Error> {
-        let cancel = Expression::new("SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now");
-        self.change(id, cancel.value(":now", now), Status::Canceled, is_waiting()).await
-    }
-
-    async fn change(
-        &self,
-        id: &str,
-        change: Expression,
-        status: Status,
-        condition: Expression,
-    ) -> Result<Option<Task>, Error> {
-        self.update(id, change.name("#status", "status").value(":next", status), condition).await
-    }
-
-    async fn update(&self, id: &str, change: Expression, condition: Expression) -> Result<Option<Task>, Error> {
-        self.table.update(&key("taskId", id), change, Some(condition)).await
+    pub(crate) async fn cancel(&self, tenant: &TenantId, id: &str, now: Timestamp) -> Result<Option<Task>, Error> {
+        let condition = is_waiting().append(" AND tenantId = :tenant").value(":tenant", tenant);
+        self.table.update(&key(Task::KEY, id), status_change(Status::Canceled, now), Some(condition)).await
     }
 }
 
-fn is_waiting() -> Expression {
-    Expression::new("#status = :status").name("#status", "status").value(":status", Status::New)
-}
-
-fn owned_by(owner: &str) -> Expression {
-    Expression::new("#status = :status AND #owner = :owner")
+/// The change of a task's state.
+pub(crate) fn status_change(status: Status, now: Timestamp) -> Expression {
+    Expression::new("SET #status = :next, statusChangedTimestamp = :now, updateTimestamp = :now")
         .name("#status", "status")
-        .name("#owner", "owner")
-        .value(":status", Status::InProgress)
-        .value(":owner", owner)
+        .value(":next", status)
+        .value(":now", now)
+}
+
+/// The condition that a task has not started.
+pub(crate) fn is_waiting() -> Expression {
+    Expression::new("#status = :status").name("#status", "status").value(":status", Status::New)
 }
 
 /// Writes times so that their texts sort as the times do.

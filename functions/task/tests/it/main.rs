@@ -1,11 +1,10 @@
 //! The task function on the embedded engines, called as Lambda calls it.
 
-#[cfg(test)]
 mod crash;
 mod fault;
 mod function;
 mod invocation;
 mod step;
+mod support;
 mod task;
-#[cfg(test)]
-mod world;
+mod tenant;

@@ -109,7 +109,7 @@ async fn printing_a_megabyte_fails_the_script() {
     for source in printers {
         let report = report(script(source)).await;
         let error = report.result.unwrap_err();
-        assert_eq!(error.name, "OutputLimitExceeded", "{source}");
+        assert_eq!(error.name, "OutputTooLarge", "{source}");
         assert_eq!(error.message, "the script printed more than 262144 bytes");
         assert!(report.lines.iter().map(|line| line.message.len()).sum::<usize>() < 70_000);
         assert!(report.lines.last().unwrap().message.starts_with("[truncated"));

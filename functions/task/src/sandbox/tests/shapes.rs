@@ -84,9 +84,12 @@ async fn results_that_json_cannot_carry_fail() {
     assert_eq!(failure("module.exports = () => 10n").await.1, "TypeError");
     assert_eq!(failure("module.exports = () => { const a = {}; a.a = a; return a }").await.1, "TypeError");
     assert_eq!(failure("module.exports = () => '\\ud800'").await.1, "InvalidResult");
-    let deep = "module.exports = () => { let a = []; for (let i = 0; i < 1000; i++) a = [a]; return a }";
-    assert_eq!(failure(deep).await.1, "InvalidResult");
-    assert_eq!(failure("module.exports = () => 'x'.repeat(131071)").await.1, "OutputLimitExceeded");
+    for levels in [64, 1000] {
+        let deep =
+            format!("module.exports = () => {{ let a = []; for (let i = 0; i < {levels}; i++) a = [a]; return a }}");
+        assert_eq!(failure(&deep).await.1, "OutputTooLarge");
+    }
+    assert_eq!(failure("module.exports = () => 'x'.repeat(131071)").await.1, "OutputTooLarge");
 }
 
 #[tokio::test]
