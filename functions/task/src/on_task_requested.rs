@@ -43,7 +43,8 @@ pub(crate) async fn handle(
             }
         }
         task.set_status(Status::InProgress, now);
-        let once = tasks.once(task, run::POLICY, |task| run::run(tasks, functions, sandbox, clock, task)).await?;
+        let once =
+            tasks.once(task, run::POLICY, |task| Box::pin(run::run(tasks, functions, sandbox, clock, task))).await?;
         if let Once::NotDue(task) = &once
             && task.status == Status::New
         {

@@ -1,10 +1,12 @@
 //! The task function on the embedded engines, called as Lambda calls it.
 
+#[cfg(test)]
 mod crash;
 mod fault;
 mod function;
 mod invocation;
 mod step;
+#[cfg(test)]
 mod support;
 mod task;
 mod tenant;
