@@ -124,7 +124,7 @@ fn failure(error: &OutboundError, is_idempotent: bool) -> StepError {
     let name = match error {
         OutboundError::Refused { .. } => "AddressRefused",
         OutboundError::InvalidUrl { .. } => StepError::BAD_REQUEST,
-        OutboundError::TooLarge { .. } => "AnswerTooLarge",
+        OutboundError::TooLarge { .. } => StepError::OUTPUT_TOO_LARGE,
         _ if error.may_have_arrived() && is_idempotent => "NoAnswer",
         _ if error.may_have_arrived() => StepError::OUTCOME_UNKNOWN,
         _ => "ConnectionFailed",

@@ -11,6 +11,8 @@ use crate::connector::Service;
 /// What shall happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
+    /// Do it and answer, so that a later one meets the next fault.
+    Pass,
     /// Answer as AWS does under load, and do nothing.
     Throttle,
     /// Do it, and lose the answer.

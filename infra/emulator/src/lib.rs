@@ -216,6 +216,11 @@ impl Emulator {
         self.engines.faults.order(operation, Fault::LoseReply, times);
     }
 
+    /// Lets the next calls of an operation pass, so that the fault ordered after this meets a later one.
+    pub fn pass(&self, operation: &str, times: u32) {
+        self.engines.faults.order(operation, Fault::Pass, times);
+    }
+
     /// Lets the caller of the next calls of an operation die before they are done.
     ///
     /// Such a call never returns: whoever runs the caller drops it when [`Emulator::crashes`] counts one more.

@@ -58,6 +58,7 @@ mod event;
 pub mod platform;
 mod request;
 pub mod server;
+pub mod steps;
 mod wait;
 mod world;
 

@@ -186,8 +186,8 @@ impl World {
         let environment = self.process.environments.values().next().expect("at least one function runs");
         let tokens = environment.tokens().expect("every function has the key ring");
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
-        let (id, tenant_id) = ("client".to_owned(), TenantId::new(tenant));
-        let client = Client { id, tenant_id, permissions, is_administrator: false };
+        let tenant_id = TenantId::new(tenant);
+        let client = Client { id: "client".to_owned(), tenant_id, permissions, is_administrator: false };
         tokens.issue(client, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
     }
 

@@ -1,11 +1,12 @@
-//! The client that calls, as it sees itself.
+//! `/users/v1/me`: the calling client, as it sees itself.
 
 use axum::Json;
 use serde::Serialize;
 use shared::auth::Caller;
+use shared::event::TenantId;
 use shared::http::ErrorBody;
 
-/// The client that calls.
+/// The calling client.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Me {
@@ -13,17 +14,17 @@ pub(crate) struct Me {
     id: String,
     /// The client's id.
     client_id: String,
-    /// The client's tenant.
-    tenant_id: String,
+    /// The tenant for which the client acts.
+    tenant_id: TenantId,
     /// What the client may do; `*` is everything.
     permissions: Vec<String>,
 }
 
-/// Tells who calls.
+/// Shows the calling client.
 #[utoipa::path(
     get, path = "/users/v1/me", tag = "auth",
     responses(
-        (status = 200, description = "The client that calls.", body = Me),
+        (status = 200, description = "The calling client.", body = Me),
         (status = 401, description = "No valid access token.", body = ErrorBody),
     )
 )]
@@ -31,7 +32,7 @@ pub(crate) async fn me(caller: Caller) -> Json<Me> {
     Json(Me {
         id: caller.client_id().to_owned(),
         client_id: caller.client_id().to_owned(),
-        tenant_id: caller.tenant_id().to_owned(),
+        tenant_id: caller.tenant_id().clone(),
         permissions: caller.permissions().to_vec(),
     })
 }
