@@ -14,47 +14,23 @@ mod on_task_due;
 mod on_task_requested;
 mod run;
 pub mod sandbox;
+mod services;
 mod store;
 
 use std::sync::Arc;
 
 use serde::Deserialize as _;
 use shared::auth::Permission;
-use shared::bus::Bus;
-use shared::clock::{Clock, Ids};
 use shared::event::command::{COMMAND_SOURCE, TASK, TaskDue};
 use shared::http::Api;
-use shared::scheduler::Scheduler;
-use shared::step::Claims;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
-use crate::sandbox::Sandbox;
-use crate::store::function::Functions;
-use crate::store::task::{TaskStore, Tasks};
-
-/// The services of this function; each handler gets those that it touches.
-struct Services {
-    tasks: Arc<Tasks>,
-    functions: Functions,
-    bus: Bus,
-    scheduler: Scheduler,
-    sandbox: Sandbox,
-    clock: Clock,
-    ids: Ids,
-}
+use crate::services::Services;
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let services = Arc::new(Services {
-        tasks: Arc::new(Claims::new(environment, TaskStore::new(environment)?)),
-        functions: Functions::new(environment)?,
-        bus: environment.bus()?,
-        scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
-        sandbox: Sandbox::new(environment.outbound()?, environment.clock.clone()),
-        clock: environment.clock.clone(),
-        ids: environment.ids.clone(),
-    });
+    let services = Arc::new(Services::new(environment)?);
     let router = Api::new(environment.tokens()?)
         .permission(Permission::ViewTasks, routes!(api::tasks::list))
         .permission(Permission::CreateTasks, routes!(api::tasks::create))

@@ -10,8 +10,8 @@ use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, ErrorBody, JsonBody, List, Page};
 
-use crate::Services;
 use crate::function_body::FunctionBody;
+use crate::services::Services;
 use crate::store::function::Function;
 
 /// A function as a list shows it.

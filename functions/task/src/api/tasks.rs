@@ -13,8 +13,9 @@ use shared::rql::Rql;
 
 use crate::new_task::{NewTask, check_data};
 use crate::sandbox::LogLine;
+use crate::services::Services;
 use crate::store::task::{Status, Task, TaskView, Tasks};
-use crate::{Services, answer, on_task_due};
+use crate::{answer, on_task_due};
 
 /// How many lines a response has at most.
 const PAGE_LINES: usize = 100;
