@@ -219,12 +219,6 @@ fn plain(expected: &str) -> String {
 /// Reads a value as [`read`] promises.
 struct Strict(Value);
 
-impl Strict {
-    fn is_not(self, expected: &str) -> Problem {
-        Problem::rule(format!("must be {expected}"))
-    }
-}
-
 impl<'de> Deserializer<'de> for Strict {
     type Error = Problem;
 
@@ -260,7 +254,7 @@ impl<'de> Deserializer<'de> for Strict {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        let Value::Object(members) = &self.0 else { return Err(self.is_not("an object")) };
+        let Value::Object(members) = &self.0 else { return Err(Problem::rule("must be an object")) };
         if let Some(name) = members.keys().find(|name| !fields.contains(&name.as_str())) {
             return Err(Problem::unknown(name, fields.iter().copied()));
         }
@@ -275,7 +269,7 @@ impl<'de> Deserializer<'de> for Strict {
     ) -> Result<V::Value, Problem> {
         match self.0 {
             Value::String(variant) => visitor.visit_enum(variant.into_deserializer()),
-            _ => Err(self.is_not("a string")),
+            _ => Err(Problem::rule("must be a string")),
         }
     }
 
