@@ -1,8 +1,10 @@
 //! Failures of AWS.
 
+use futures::FutureExt as _;
+use harness::steps::Owner;
 use serde_json::{Value, json};
 
-use crate::support::{World, delivery, task_id};
+use crate::support::{TASK, World, delivery, task_id};
 
 /// More than the SDK tries by itself.
 const TOO_OFTEN: u32 = 3;
@@ -78,4 +80,30 @@ async fn a_request_during_an_outage_of_the_table_can_be_repeated() {
     let answer = world.post("/tasks/v1/", json!({"functionName": "f"})).await;
     assert_eq!((answer.status, &answer.body["code"]), (503, &json!(4)));
     assert_eq!(world.post("/tasks/v1/", json!({"functionName": "f"})).await.status, 200);
+}
+
+harness::step_faults! {
+    fetching: fetching();
+}
+
+/// Its effect is a request of its script, whose answer it hands on.
+fn fetching() -> Owner {
+    Owner {
+        function: TASK,
+        constructor: task::function,
+        action_type: "task",
+        action: |world, server| {
+            async move {
+                let code = format!("exports.main = async () => (await fetch('{}')).json()", server.url());
+                let created = world.post("/tasks/v1/functions", json!({"name": "f", "code": code})).await;
+                assert_eq!(created.status, 200, "{}", created.body);
+                json!({"functionName": "f"})
+            }
+            .boxed()
+        },
+        effects: |_, server| async move { server.requests().len() }.boxed(),
+        invalid: || json!({"functionName": 5}),
+        hands_on: true,
+        is_repeatable: false,
+    }
 }

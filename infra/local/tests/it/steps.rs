@@ -7,7 +7,6 @@ use serde_json::json;
 harness::step_faults! {
     http_post: http("POST", false);
     http_get: http("GET", true);
-    run_task: task();
 }
 
 fn http(method: &'static str, is_repeatable: bool) -> Owner {
@@ -23,26 +22,5 @@ fn http(method: &'static str, is_repeatable: bool) -> Owner {
         invalid: || json!({"url": 5}),
         hands_on: true,
         is_repeatable,
-    }
-}
-
-fn task() -> Owner {
-    Owner {
-        function: "TaskFunction",
-        constructor: task::function,
-        action_type: "task",
-        action: |world, server| {
-            async move {
-                let code = format!("exports.main = async () => (await fetch('{}')).json()", server.url());
-                let created = world.post("/tasks/v1/functions", json!({"name": "f", "code": code})).await;
-                assert_eq!(created.status, 200, "{}", created.body);
-                json!({"functionName": "f"})
-            }
-            .boxed()
-        },
-        effects: |_, server| async move { server.requests().len() }.boxed(),
-        invalid: || json!({"functionName": 5}),
-        hands_on: true,
-        is_repeatable: false,
     }
 }
