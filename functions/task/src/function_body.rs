@@ -10,6 +10,7 @@ use shared::event::StepError;
 
 use crate::sandbox;
 use crate::store::function::{ExecutionOptions, Function, NAME_LIMIT_CHARACTERS, RetryPolicy, Variable, is_name};
+use crate::store::task::{PRIORITIES, PRIORITY_RULE};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 /// `DynamoDB` limits a record to 400 KB in all.
@@ -109,6 +110,10 @@ impl FunctionBody {
         check_length("runtime", self.runtime.as_deref(), NAME_LIMIT_CHARACTERS)?;
         check_range("timeLimit", self.time_limit, TIME_LIMITS_S)?;
         check_range("memoryLimit", self.memory_limit, MEMORY_LIMITS_MB)?;
+        let default_priority = self.execution_options.as_ref().and_then(|options| options.default_priority);
+        if default_priority.is_some_and(|priority| !PRIORITIES.contains(&priority)) {
+            return Err(Refusal::field("executionOptions.defaultPriority", PRIORITY_RULE));
+        }
         let variables = self.environment_variables.iter().flatten();
         let bytes: usize = variables.map(|(name, variable)| name.len() + variable.value.len()).sum();
         if bytes > VARIABLES_LIMIT_BYTES {
@@ -215,6 +220,8 @@ mod tests {
         check(json!({"name": "a", "code": code, "description": "x".repeat(4_097)}), 15).await;
         let variables = json!({"A": {"value": "x".repeat(4_096)}});
         check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15).await;
+        let options = json!({"defaultPriority": i64::MIN});
+        check(json!({"name": "a", "code": code, "executionOptions": options}), 15).await;
     }
 
     #[tokio::test]

@@ -9,14 +9,12 @@ use shared::event::TenantId;
 use shared::event::command::TIME_RULE;
 
 use crate::function_body;
-use crate::store::task::{Status, Task};
+use crate::store::task::{PRIORITIES, PRIORITY_RULE, Status, Task};
 
 /// The longest input of a task created over HTTP, as JSON.
 const DATA_LIMIT_BYTES: usize = 250 * 1024;
 const TAGS_LIMIT: usize = 50;
 const TAG_LIMIT_CHARACTERS: usize = 256;
-/// The largest integer that JavaScript represents exactly.
-const PRIORITY_LIMIT: i64 = 9_007_199_254_740_991;
 
 /// A new task.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -34,6 +32,7 @@ pub(crate) struct NewTask {
     /// Tags to find it by.
     tags: Option<Vec<String>>,
     /// Its priority; by default that of the function.
+    #[serde(default, deserialize_with = "priority")]
     pub(crate) priority: Option<i64>,
 }
 
@@ -52,13 +51,6 @@ impl NewTask {
             let rule = format!("must have at most {TAGS_LIMIT} tags of at most {TAG_LIMIT_CHARACTERS} characters");
             return Err(Refusal::field("tags", rule));
         }
-        let priority = self.priority.unwrap_or(0);
-        if priority.abs() > PRIORITY_LIMIT {
-            return Err(Refusal::field(
-                "priority",
-                format!("must be a whole number from -{PRIORITY_LIMIT} to {PRIORITY_LIMIT}"),
-            ));
-        }
         Ok(Task {
             task_id: id,
             creation_timestamp: now,
@@ -69,7 +61,7 @@ impl NewTask {
             data: Value::Object(self.data.unwrap_or_default()).to_string(),
             start_timestamp: self.start_timestamp,
             tags,
-            priority,
+            priority: self.priority.unwrap_or(0),
             tenant_id,
             created_by_application_id: None,
             origin: None,
@@ -96,6 +88,16 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>,
         _ => None,
     };
     time.map(Some).ok_or_else(|| D::Error::custom(TIME_RULE))
+}
+
+/// Reads a number that may be text, as templates write it.
+fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let number = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::String(text) => text.trim().parse().ok(),
+        number => number.as_i64(),
+    };
+    number.filter(|number| PRIORITIES.contains(number)).map(Some).ok_or_else(|| D::Error::custom(PRIORITY_RULE))
 }
 
 #[cfg(test)]
@@ -126,6 +128,29 @@ mod tests {
             [json!("tomorrow"), json!("2026-01-02"), json!(1.5), json!(i64::MAX), json!([0]), json!({}), json!(true)]
         {
             check(wrong, Err(rule));
+        }
+    }
+
+    #[test]
+    fn a_priority_is_a_whole_number_that_may_be_text() {
+        let check = |priority: Value, expected: Option<i64>| {
+            let body = json!({"functionName": "f", "priority": priority}).to_string();
+            match read::<NewTask>(body.as_bytes()) {
+                Ok(new) => assert_eq!(new.priority, expected, "{body}"),
+                Err(refusal) => {
+                    assert_eq!(refusal.message, format!("`priority` {PRIORITY_RULE}"), "{body}");
+                    assert_eq!(expected, None);
+                }
+            }
+        };
+        check(Value::Null, None);
+        check(json!(-5), Some(-5));
+        check(json!(" 5"), Some(5));
+        check(json!(9_007_199_254_740_991_i64), Some(9_007_199_254_740_991));
+        for wrong in
+            [json!(9_007_199_254_740_992_i64), json!(i64::MIN), json!(u64::MAX), json!(1.5), json!("x"), json!([])]
+        {
+            check(wrong, None);
         }
     }
 }

@@ -135,13 +135,14 @@ async fn what_is_wrong_with_a_body_is_said_in_plain_words() {
         assert_eq!((answer.status, answer.body["message"].as_str()), (400, Some(message)), "{body}");
     };
     let time = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
+    let priority = "`priority` must be a whole number from -9007199254740991 to 9007199254740991";
     let task = "/tasks/v1/";
     let unknown = "unknown field `starttimestamp`: did you mean `startTimestamp`?";
     check(task, json!({"functionName": "f", "starttimestamp": 0}), unknown).await;
     check(task, json!({"functionName": "f", "data": [1]}), "`data` must be an object").await;
     check(task, json!({"functionName": "f", "tags": "x"}), "`tags` must be an array").await;
     check(task, json!({"functionName": "f", "tags": [5]}), "`tags[0]` must be a string").await;
-    check(task, json!({"functionName": "f", "priority": 1.5}), "`priority` must be a whole number").await;
+    check(task, json!({"functionName": "f", "priority": 1.5}), priority).await;
     check(task, json!({"functionName": "f", "startTimestamp": "soon"}), &format!("`startTimestamp` {time}")).await;
     check(task, json!(["f"]), "the body must be an object").await;
     let function = "/tasks/v1/functions/";
