@@ -30,7 +30,7 @@ async fn a_script_that_misbehaves_ends_as_a_failed_task_and_the_process_stays_he
         (
             "prints",
             "export const main = () => { for (let i = 0; i < 1024; i++) console.log('x'.repeat(1024)); };",
-            "OutputLimitExceeded",
+            "OutputTooLarge",
         ),
         ("metadata", "export const main = () => fetch('http://169.254.169.254/');", "FetchRefused"),
         ("redirected", &redirect, "FetchRefused"),

@@ -1,4 +1,4 @@
-//! The requests of one script: started from its thread, performed by the guarded client, answered to its loop.
+//! The requests of one script: started from its thread, sent by the guarded client, delivered to its event loop.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,65 +8,30 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use shared::outbound::{Outbound, OutboundError, Request};
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::sandbox::{BeforeEffect, Stop};
+use super::exchange::{FetchError, FetchRequest, FetchResponse, Finished};
+use super::script::BeforeEffect;
+use super::stop::Stop;
 
-/// How many requests of one script are under way at once; further ones wait.
+/// How many requests of one script are in flight at once; the others wait.
 const CONCURRENT: usize = 16;
-/// How many requests of one script may be under way or wait.
+/// How many requests of one script may be in flight or waiting.
 const MAX_PENDING: usize = 1_000;
-/// The longest body of an answer.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// The longest body of a response.
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// The longest body of a request.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// How long the bodies of all requests under way may be.
+/// The total length of the bodies of all pending requests.
 const MAX_PENDING_BYTES: usize = 32 * 1024 * 1024;
 /// How many redirects are followed, as browsers do.
 const MAX_REDIRECTS: u8 = 20;
-/// Longer than any script runs: the script's own time ends a request.
+/// Longer than any script runs: the script's own time limit ends a request.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// What a script asks for.
-#[derive(Debug)]
-pub(crate) struct FetchRequest {
-    pub(crate) method: String,
-    pub(crate) url: String,
-    pub(crate) headers: Vec<[String; 2]>,
-    /// `follow`, `manual` or `error`.
-    pub(crate) redirect: String,
-    pub(crate) body: Vec<u8>,
-}
-
-/// A request that is over.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) id: u32,
-    pub(crate) outcome: Result<Answer, FetchError>,
-    /// Kept until the script has taken the answer, so that answers do not pile up.
-    _place: Option<OwnedSemaphorePermit>,
-}
-
-/// What a server answered.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) status_text: &'static str,
-    pub(crate) url: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: bytes::Bytes,
-}
-
-/// Why there is no answer, as the script sees it.
-#[derive(Debug)]
-pub(crate) struct FetchError {
-    pub(crate) name: &'static str,
-    pub(crate) message: String,
-}
-
 /// The requests of one script.
-pub(crate) struct Fetches {
+pub(super) struct Fetches {
     client: Arc<Client>,
     runtime: Handle,
     tasks: JoinSet<()>,
@@ -88,8 +53,8 @@ struct Client {
 }
 
 impl Fetches {
-    /// No requests yet. Belongs to the Tokio runtime that it is made in.
-    pub(crate) fn new(outbound: Outbound, before_effect: BeforeEffect, stop: Stop) -> Self {
+    /// Starts without requests, and belongs to the Tokio runtime in which it is created.
+    pub(super) fn new(outbound: Outbound, before_effect: BeforeEffect, stop: Stop) -> Self {
         let places = Arc::new(Semaphore::new(CONCURRENT));
         let client = Client { outbound, before_effect, marked: OnceCell::new(), places, stop };
         Self {
@@ -101,21 +66,21 @@ impl Fetches {
         }
     }
 
-    /// Whether no request is under way.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether no request is pending.
+    pub(super) fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 
-    /// Starts a request; its end is told to the script's loop.
-    pub(crate) fn start(&mut self, id: u32, request: FetchRequest) {
-        // Finished ones are of no more use.
+    /// Starts a request, whose end is delivered to the script's event loop.
+    pub(super) fn start(&mut self, id: u32, request: FetchRequest) {
+        // Drops those that have finished.
         while self.tasks.try_join_next().is_some() {}
         let client = self.client.clone();
         let body_bytes = request.body.len();
         let crowded = self.pending.len() >= MAX_PENDING || self.pending_bytes + body_bytes > MAX_PENDING_BYTES;
         let task = async move {
             let finished = match crowded {
-                true => Finished { id, outcome: Err(too_many()), _place: None },
+                true => Finished { id, result: Err(too_many()), _place: None },
                 false => client.perform(id, request).await,
             };
             client.stop.fetched(finished);
@@ -125,8 +90,8 @@ impl Fetches {
         self.pending.insert(id, Pending { task, body_bytes });
     }
 
-    /// Forgets a request and stops it, if it is still under way. Returns whether it was known.
-    pub(crate) fn forget(&mut self, id: u32) -> bool {
+    /// Removes a request, and stops it if it is still in flight. Returns whether it was known.
+    pub(super) fn forget(&mut self, id: u32) -> bool {
         let Some(pending) = self.pending.remove(&id) else {
             return false;
         };
@@ -136,7 +101,7 @@ impl Fetches {
     }
 
     /// Stops all requests.
-    pub(crate) fn abort_all(&mut self) {
+    pub(super) fn abort_all(&mut self) {
         self.pending.clear();
         self.tasks.abort_all();
     }
@@ -145,22 +110,22 @@ impl Fetches {
 impl Client {
     async fn perform(&self, id: u32, request: FetchRequest) -> Finished {
         let place = self.places.clone().acquire_owned().await.ok();
-        Finished { id, outcome: self.exchange(request).await, _place: place }
+        Finished { id, result: self.exchange(request).await, _place: place }
     }
 
-    async fn exchange(&self, request: FetchRequest) -> Result<Answer, FetchError> {
+    async fn exchange(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
         let refuses_redirects = request.redirect == "error";
         let request = checked(request)?;
         if let Err(cause) = self.marked.get_or_try_init(|| (self.before_effect)()).await {
             self.stop.effect_failed(cause);
-            return Err(error("FetchFailed", "the script is stopped"));
+            return Err(error("FetchFailed", "the script was stopped"));
         }
         let response = self.outbound.send(request).await.map_err(|cause| explained(&cause))?;
         if refuses_redirects && matches!(response.status, 301 | 302 | 303 | 307 | 308) {
-            return Err(error("FetchFailed", "the server redirects"));
+            return Err(error("FetchFailed", "the server answered with a redirect"));
         }
         let status = StatusCode::from_u16(response.status).ok();
-        Ok(Answer {
+        Ok(FetchResponse {
             status: response.status,
             status_text: status.and_then(|status| status.canonical_reason()).unwrap_or_default(),
             url: response.url,
@@ -185,7 +150,7 @@ fn checked(request: FetchRequest) -> Result<Request, FetchError> {
         headers,
         body: request.body.into(),
         timeout: TIMEOUT,
-        max_response_bytes: MAX_ANSWER_BYTES,
+        max_response_bytes: MAX_RESPONSE_BYTES,
         max_redirects: if request.redirect == "follow" { MAX_REDIRECTS } else { 0 },
         ..Request::new(method, request.url)
     })
@@ -207,7 +172,7 @@ fn explained(cause: &OutboundError) -> FetchError {
 }
 
 fn too_many() -> FetchError {
-    error("FetchLimitExceeded", "too many requests, or too long ones, are under way")
+    error("FetchLimitExceeded", "too many requests are pending, or their bodies are too long")
 }
 
 fn error(name: &'static str, message: impl Into<String>) -> FetchError {
