@@ -16,7 +16,7 @@ fn template() -> Template {
 fn every_function_of_the_template_is_served_and_no_other() {
     let template = template();
     let named: BTreeSet<&str> = template.function_ids().into_iter().collect();
-    let served: BTreeSet<&str> = local::function_ids().collect();
+    let served: BTreeSet<&str> = local::FUNCTIONS.into_iter().map(|(id, _)| id).collect();
     assert_eq!(named, served);
 }
 
