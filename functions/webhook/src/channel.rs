@@ -8,8 +8,9 @@ use platform::signature::recipe::Recipe;
 use platform::{Platform, registry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::Refusal;
-use shared::event::ChannelId;
+use shared::event::fact::ChannelOrigin;
+use shared::event::{ChannelId, TenantId};
+use shared::{Refusal, nearest};
 
 use crate::rate_limit::RateLimits;
 use crate::refusal::refusal;
@@ -31,8 +32,8 @@ pub(crate) struct NewChannel {
     platform: Option<String>,
     /// A display name; the platform's name unless given.
     name: Option<String>,
-    /// The tenant that the events belong to; the caller's unless given.
-    tenant_id: Option<String>,
+    /// The tenant that the channel and its events belong to; the caller's unless given.
+    pub tenant_id: Option<String>,
     /// The platform's secrets, which are never shown again; `GET /platforms` names them.
     #[schema(value_type = Option<Object>)]
     credentials: Option<Value>,
@@ -60,8 +61,8 @@ pub(crate) struct ChannelChange {
     platform: Option<String>,
     /// A display name.
     name: Option<String>,
-    /// The tenant that the events belong to.
-    tenant_id: Option<String>,
+    /// The tenant, which cannot change.
+    tenant_id: Option<TenantId>,
     /// New secrets; the present ones stay valid for `previousValidSeconds`.
     #[schema(value_type = Option<Object>)]
     credentials: Option<Value>,
@@ -91,8 +92,8 @@ pub(crate) struct ChannelSettings {
     pub platform: String,
     /// A display name.
     pub name: String,
-    /// The tenant that the events belong to.
-    pub tenant_id: String,
+    /// The tenant that the channel and its events belong to.
+    pub tenant_id: TenantId,
     /// The content type of the webhooks, where it is not the platform's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -142,13 +143,13 @@ pub(crate) struct Channel {
 
 impl NewChannel {
     /// Fills in defaults and checks everything.
-    pub(crate) fn checked(self, caller_tenant_id: &str) -> Result<(ChannelSettings, Option<Credentials>), Refusal> {
+    pub(crate) fn checked(self, tenant_id: TenantId) -> Result<(ChannelSettings, Option<Credentials>), Refusal> {
         let unsigned = || self.unsigned.then(|| "unsigned".to_owned());
         let platform = self.platform.or_else(unsigned).ok_or_else(|| Refusal::missing_field("platform"))?;
         let settings = ChannelSettings {
             name: self.name.unwrap_or_else(|| platform.clone()),
             platform,
-            tenant_id: self.tenant_id.unwrap_or_else(|| caller_tenant_id.to_owned()),
+            tenant_id,
             content_type: self.content_type.as_deref().map(ContentType::parse).transpose().map_err(refusal)?,
             recipe: self.recipe,
             api_url: self.api_url.map(|url| without_slash(&url)),
@@ -174,6 +175,9 @@ impl ChannelChange {
         if self.platform.is_some_and(|platform| platform != settings.platform) {
             return Err(Refusal::field("platform", "cannot change, create another channel"));
         }
+        if self.tenant_id.is_some_and(|tenant_id| tenant_id != settings.tenant_id) {
+            return Err(Refusal::field("tenantId", "cannot change, create another channel"));
+        }
         let new = self.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
         let content_type = self.content_type.as_deref().map(ContentType::parse).transpose().map_err(refusal)?;
         let api_url = self.api_url.map(|url| without_slash(&url)).or_else(|| settings.api_url.clone());
@@ -185,7 +189,7 @@ impl ChannelChange {
         }
         let changed = ChannelSettings {
             name: self.name.unwrap_or(settings.name),
-            tenant_id: self.tenant_id.unwrap_or(settings.tenant_id),
+            tenant_id: settings.tenant_id,
             content_type: content_type.or(settings.content_type),
             recipe: self.recipe.or(settings.recipe),
             api_url,
@@ -215,8 +219,19 @@ impl ChannelChange {
 impl ChannelSettings {
     /// Returns the platform.
     pub(crate) fn platform(&self) -> Result<&'static dyn Platform, Refusal> {
-        let names = || registry::all().map(|platform| platform.spec().name).collect::<Vec<_>>().join(", ");
-        registry::find(&self.platform).ok_or_else(|| Refusal::field("platform", format!("must be one of {}", names())))
+        let names: Vec<&str> = registry::all().map(|platform| platform.spec().name).collect();
+        let unknown = || format!("has the {}", nearest::unknown("value", &self.platform, names));
+        registry::find(&self.platform).ok_or_else(|| Refusal::field("platform", unknown()))
+    }
+
+    /// Describes a channel with these settings for a fact that is published now.
+    pub(crate) fn origin(&self, id: &ChannelId, now: Timestamp) -> ChannelOrigin {
+        ChannelOrigin {
+            tenant_id: self.tenant_id.clone(),
+            channel_id: id.clone(),
+            platform: self.platform.clone(),
+            timestamp: now.as_millisecond(),
+        }
     }
 
     /// Returns what checks deliveries with these credentials.
@@ -237,8 +252,9 @@ impl ChannelSettings {
     /// Fails closed: without a scheme that can be checked, the channel must be declared unsigned.
     fn check(&self, credentials: Option<&Credentials>) -> Result<(), Refusal> {
         let platform = self.platform()?;
-        check_text("name", &self.name)?;
-        check_text("tenantId", &self.tenant_id)?;
+        if self.name.trim().is_empty() || self.name.len() > NAME_LIMIT_BYTES {
+            return Err(Refusal::field("name", format!("must have 1 to {NAME_LIMIT_BYTES} bytes")));
+        }
         if let Some(recipe) = &self.recipe {
             if !platform.takes_recipe() {
                 return Err(Refusal::field("recipe", "is only for the platform `hmac`"));
@@ -282,13 +298,6 @@ impl ChannelSettings {
 
 fn without_slash(url: &str) -> String {
     url.trim_end_matches('/').to_owned()
-}
-
-fn check_text(field: &str, text: &str) -> Result<(), Refusal> {
-    if text.trim().is_empty() || text.len() > NAME_LIMIT_BYTES {
-        return Err(Refusal::field(field, format!("must have 1 to {NAME_LIMIT_BYTES} bytes")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

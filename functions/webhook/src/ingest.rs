@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use shared::bus::{Bus, Entry, TooLarge};
 use shared::clock;
-use shared::event::{EventId, Trace, WebhookReceived};
+use shared::event::fact::{MessageReceived, MessageRejected, MessageStatus, WEBHOOK_SOURCE, WebhookReceived};
+use shared::event::{EventId, EventType};
+use shared::json::DEPTH_LIMIT;
 use shared::{Error, Refusal};
 
-use crate::fact::{self, ChannelOrigin, MESSAGE_RECEIVED, MESSAGE_REJECTED, MESSAGE_STATUS};
-use crate::fact::{MessageReceived, MessageRejected, MessageStatusChanged};
 use crate::open_channel::{OpenChannel, OpenChannels};
 use crate::rate_limit;
 use crate::refusal::refusal;
@@ -46,8 +46,8 @@ pub(crate) async fn ingest(
     channel.verify(delivery).map_err(|unverified| refusal(unverified.into()))?;
     let content_type = delivery.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let content_type = channel.settings.accepted(channel.platform, content_type)?;
-    let form = |form| channel.platform.form_payload(form);
-    let payload = payload::read(&content_type, delivery.body, form).map_err(refusal)?;
+    let form = |form, depth_limit| channel.platform.form_payload(form, depth_limit);
+    let payload = payload::read(&content_type, delivery.body, DEPTH_LIMIT, form).map_err(refusal)?;
     let recipe = channel.settings.recipe.as_ref();
     let inbound = Inbound { headers: delivery.headers, payload: &payload, recipe, now: delivery.now };
     let (updates, reply) = match channel.platform.read(&inbound).map_err(refusal)? {
@@ -123,7 +123,7 @@ async fn entry(
     kind: Kind,
     payload: &RawValue,
 ) -> Result<Result<Entry, TooLarge>, Error> {
-    let origin = || ChannelOrigin::new(&channel.id, &channel.settings, delivery.now);
+    let origin = || channel.origin(delivery.now);
     Ok(match kind {
         Kind::Event { name } => {
             let settings = &channel.settings;
@@ -134,7 +134,7 @@ async fn entry(
                 headers: header::forwarded(delivery.headers, signature),
                 payload,
             };
-            fact(channel, delivery, id, &event_type(&settings.platform, name.as_deref()), content)
+            fact(channel, delivery, id, event_type(&settings.platform, name.as_deref()), content)
         }
         Kind::Message { mut message, reply_token } => {
             if let Some(token) = reply_token {
@@ -142,11 +142,11 @@ async fn entry(
                 message.metadata.insert("replyToken".to_owned(), sealed);
             }
             let content = MessageReceived { origin: origin(), message: *message, payload };
-            fact(channel, delivery, id, MESSAGE_RECEIVED, content)
+            fact(channel, delivery, id, EventType::known(MessageReceived::<(), ()>::TYPE), content)
         }
         Kind::Status(status) => {
-            let content = MessageStatusChanged { origin: origin(), status, payload };
-            fact(channel, delivery, id, MESSAGE_STATUS, content)
+            let content = MessageStatus { origin: origin(), status, payload };
+            fact(channel, delivery, id, EventType::known(MessageStatus::<(), ()>::TYPE), content)
         }
     })
 }
@@ -155,12 +155,12 @@ fn fact<C: Serialize>(
     channel: &OpenChannel,
     delivery: &Delivery<'_>,
     id: EventId,
-    kind: &str,
+    kind: EventType,
     content: C,
 ) -> Result<Entry, TooLarge> {
-    let trace = Trace::start(&id);
-    let dedup_window_seconds = Some(channel.settings.dedup_window_seconds);
-    fact::entry(kind, id, &channel.settings, delivery.now, content, trace, dedup_window_seconds)
+    let mut event = channel.event(kind, id, delivery.now, content);
+    event.dedup_window_seconds = Some(channel.settings.dedup_window_seconds);
+    Entry::fact(WEBHOOK_SOURCE, &event)
 }
 
 /// Builds the fact that a part of a webhook could not be read; the same part is always the same fact.
@@ -173,13 +173,13 @@ fn rejected(
     let text = unreadable.payload.get();
     let id = clock::derived_uuid(&[channel.id.as_str().as_bytes(), b"rejected", &Sha256::digest(text)]);
     let content = MessageRejected {
-        origin: ChannelOrigin::new(&channel.id, &channel.settings, delivery.now),
+        origin: channel.origin(delivery.now),
         reason: &unreadable.reason.chars().take(REASON_LIMIT).collect::<String>(),
         index,
         payload: Some(&*unreadable.payload).filter(|payload| payload.get().len() <= REJECTED_LIMIT_BYTES),
     };
     tracing::info!(channel_id = %channel.id, index, "a part of a webhook is rejected");
-    fact(channel, delivery, EventId::new(id.to_string()), MESSAGE_REJECTED, content).ok()
+    fact(channel, delivery, EventId::new(id.to_string()), EventType::known(MessageRejected::TYPE), content).ok()
 }
 
 /// Derives the id of an event from the platform's id of the update, or else from the body.
@@ -193,16 +193,10 @@ fn event_id(channel: &OpenChannel, key: &DedupKey<'_>, body: &[u8]) -> EventId {
 }
 
 /// Returns the type of an event with the platform's own name for it, if a dispatcher can use that name.
-fn event_type(platform: &str, name: Option<&str>) -> String {
-    /// The bus accepts 128 bytes, which include the platform's name.
-    const NAME_LIMIT_BYTES: usize = 100;
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
-    match name {
-        Some(name) if !name.is_empty() && name.len() <= NAME_LIMIT_BYTES && name.bytes().all(is_part) => {
-            format!("{platform}.{name}")
-        }
-        _ => WebhookReceived::<()>::TYPE.to_owned(),
-    }
+fn event_type(platform: &str, name: Option<&str>) -> EventType {
+    let name = name.filter(|name| !name.is_empty());
+    let named = name.and_then(|name| EventType::parse(format!("{platform}.{name}")).ok());
+    named.unwrap_or(EventType::known(WebhookReceived::<()>::TYPE))
 }
 
 #[cfg(test)]
@@ -211,14 +205,15 @@ mod tests {
 
     #[test]
     fn a_kind_that_a_dispatcher_cannot_name_is_a_received_webhook() {
-        let check = |kind: Option<&str>, expected: &str| assert_eq!(event_type("github", kind), expected, "{kind:?}");
+        let check =
+            |kind: Option<&str>, expected: &str| assert_eq!(event_type("github", kind).as_str(), expected, "{kind:?}");
         check(Some("push"), "github.push");
         check(Some("orders/create"), "github.orders/create");
         check(None, "webhook.received");
         check(Some(""), "webhook.received");
         check(Some("two words"), "webhook.received");
         check(Some("ü"), "webhook.received");
-        check(Some(&"x".repeat(100)), &format!("github.{}", "x".repeat(100)));
-        check(Some(&"x".repeat(101)), "webhook.received");
+        check(Some(&"x".repeat(121)), &format!("github.{}", "x".repeat(121)));
+        check(Some(&"x".repeat(122)), "webhook.received");
     }
 }

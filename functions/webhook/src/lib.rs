@@ -13,7 +13,6 @@
 
 mod api;
 mod channel;
-mod fact;
 mod ingest;
 mod message;
 mod on_message_event;
@@ -28,6 +27,9 @@ mod store;
 
 use std::sync::Arc;
 
+use shared::auth::Permission;
+use shared::event::command::MESSAGE;
+use shared::event::fact::WEBHOOK_SOURCE;
 use shared::http::Api;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
@@ -40,27 +42,28 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     let services = Arc::new(Services::new(environment)?);
     let api = Api::new(environment.tokens()?)
         .public_up_to(webhooks::BODY_LIMIT_BYTES, routes!(webhooks::ingest, webhooks::verify))
-        .permission("CREATE_CHANNELS", routes!(channels::create))
-        .permission("VIEW_CHANNELS", routes!(channels::list))
-        .permission("VIEW_CHANNELS", routes!(channels::get))
-        .permission("UPDATE_CHANNELS", routes!(channels::update))
-        .permission("DELETE_CHANNELS", routes!(channels::delete))
-        .permission("VIEW_CHANNELS", routes!(channel_health::check))
-        .permission("UPDATE_CHANNELS", routes!(channel_health::validate))
-        .permission("SEND_MESSAGES", routes!(messages::send))
-        .permission("VIEW_MESSAGES", routes!(messages::list))
+        .permission(Permission::CreateChannels, routes!(channels::create))
+        .permission(Permission::ViewChannels, routes!(channels::list))
+        .permission(Permission::ViewChannels, routes!(channels::get))
+        .permission(Permission::UpdateChannels, routes!(channels::update))
+        .permission(Permission::DeleteChannels, routes!(channels::delete))
+        .permission(Permission::RotateKeys, routes!(channels::rotate))
+        .permission(Permission::ViewChannels, routes!(channel_health::check))
+        .permission(Permission::UpdateChannels, routes!(channel_health::validate))
+        .permission(Permission::SendMessages, routes!(messages::send))
+        .permission(Permission::ViewMessages, routes!(messages::list))
         .signed_in(routes!(platforms::list));
     Ok(Function::new(api.finish(services.clone()), move |incoming| on_event(services.clone(), incoming)))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
     match incoming {
-        Incoming::Event { envelope, .. } if envelope.kind == on_message_requested::COMMAND => {
+        Incoming::Event { envelope, .. } if envelope.kind == MESSAGE.event_type() => {
             on_message_requested::handle(&services, &envelope).await
         }
-        Incoming::Event { source, envelope } if source == fact::SOURCE => {
-            on_message_event::handle(&services.messages, &envelope).await
+        Incoming::Event { source, envelope } if source == WEBHOOK_SOURCE => {
+            on_message_event::handle(services.messages.store(), &envelope).await
         }
-        other => Err(Error::new("handle an event", format!("{other:?} is not an event of this function"))),
+        other => Err(other.unexpected()),
     }
 }

@@ -5,7 +5,7 @@ use platform::chat::Problem;
 use platform::message::{DeliveryStatus, StatusUpdate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::event::{ChannelId, EventId};
+use shared::event::{Answer, ChannelId, EventId, StepError, TenantId};
 
 /// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -100,7 +100,7 @@ pub(crate) struct LogEntry {
     /// The channel.
     pub channel_id: ChannelId,
     /// The tenant of the channel.
-    pub tenant_id: String,
+    pub tenant_id: TenantId,
     /// The platform of the channel.
     pub platform: String,
     /// The direction.
@@ -180,5 +180,26 @@ impl SendResult {
     pub(crate) fn rate_limited(id: &str, message: String, retry_after_s: Option<u32>) -> Self {
         let failed = Self::failed(id, MessageStatus::Failed, 0, Problem::new("RATE_LIMITED", message));
         Self { retry_after_seconds: retry_after_s.map(u64::from), ..failed }
+    }
+
+    /// Returns the answer to the step that the message was sent for, with this result as the output.
+    ///
+    /// What the platform says beyond what an event can carry is left out: the message is sent all the same.
+    pub(crate) fn answer(&self) -> Answer {
+        let mut output = serde_json::to_value(self).unwrap_or_default();
+        if StepError::of_output(&output).is_some() {
+            let kept = Self { metadata: Map::new(), message_id: None, ..self.clone() };
+            output = serde_json::to_value(kept).unwrap_or_default();
+        }
+        if self.success {
+            return Answer::succeeded(output);
+        }
+        let name = match (self.status, self.retry_after_seconds) {
+            (MessageStatus::Unknown, _) => StepError::OUTCOME_UNKNOWN,
+            (_, Some(_)) => "RateLimited",
+            _ => "PlatformRefused",
+        };
+        let problem = self.error.as_ref().map(|problem| format!("{}: {}", problem.code, problem.message));
+        Answer::failed(StepError::invocation(name, problem.unwrap_or_default())).with_output(output)
     }
 }

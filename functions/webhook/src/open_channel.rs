@@ -10,8 +10,9 @@ use platform::signature::{Delivery, Verifier};
 use platform::{Platform, Unverified};
 use serde::Deserialize as _;
 use serde_json::Value;
-use shared::event::ChannelId;
-use shared::seal::{Seal, Sealed};
+use shared::event::fact::ChannelOrigin;
+use shared::event::{ChannelId, Envelope, EventId, EventType, TenantId};
+use shared::seal::{Resealed, Seal, Sealed};
 use shared::{Error, Refusal};
 
 use crate::channel::ChannelSettings;
@@ -44,6 +45,16 @@ struct Trusted {
 }
 
 impl OpenChannel {
+    /// Describes the channel for a fact that is published now.
+    pub(crate) fn origin(&self, now: Timestamp) -> ChannelOrigin {
+        self.settings.origin(&self.id, now)
+    }
+
+    /// Builds an event about the channel.
+    pub(crate) fn event<C>(&self, kind: EventType, id: EventId, time: Timestamp, content: C) -> Envelope<C> {
+        Envelope::new(kind, id, self.settings.tenant_id.clone(), time, content)
+    }
+
     /// Checks that the delivery is signed with one of the secrets that are valid now.
     pub(crate) fn verify(&self, delivery: &Delivery<'_>) -> Result<(), Unverified> {
         let Trust::Signed { current, previous } = &self.trust else {
@@ -87,9 +98,14 @@ impl OpenChannels {
         Self { store, seal, cache: Cache::new(CACHED_CHANNELS), writes: AtomicU64::new(0) }
     }
 
-    /// Returns a channel as of at most five seconds ago, or refuses its id.
-    pub(crate) async fn required(&self, id: &ChannelId, now: Timestamp) -> Result<Arc<OpenChannel>, Refusal> {
-        self.get(id, now).await?.ok_or_else(|| unknown(id))
+    /// Returns a channel as [`Self::get`] does if it exists in a tenant.
+    pub(crate) async fn of_tenant(
+        &self,
+        id: &ChannelId,
+        tenant: &TenantId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<OpenChannel>>, Error> {
+        Ok(self.get(id, now).await?.filter(|channel| channel.settings.tenant_id == *tenant))
     }
 
     /// Returns a channel as of at most five seconds ago if it exists; that it does not is not remembered.
@@ -124,6 +140,11 @@ impl OpenChannels {
         let bytes = self.seal.open(id.as_str(), sealed).await?;
         // The text of a serde error can quote the input, so that it must not become a cause here.
         serde_json::from_slice(&bytes).map_err(|_| Error::new("read credentials", "they are not an object of strings"))
+    }
+
+    /// Seals a batch of channels with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.store.reseal(&self.seal).await
     }
 
     /// Seals credentials for a record.

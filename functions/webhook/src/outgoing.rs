@@ -1,14 +1,13 @@
 //! The message to send, as requests and actions describe it.
 
-use std::fmt;
-
 use platform::chat::Outgoing;
 use platform::message::{Content, Party, Reference};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::Refusal;
 use shared::event::{ChannelId, StepRequested};
+use shared::json::{Problem, from_value, size_bytes};
 use uuid::Uuid;
 
 /// A record of DynamoDB has at most 400 KB, and an event 256 KB, for the message and the result of sending it.
@@ -21,11 +20,13 @@ const ID_LIMIT_BYTES: usize = 512;
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SendBody {
     /// The channel; requests name it in the path instead.
-    channel_id: Option<String>,
+    pub channel_id: Option<String>,
     /// The recipient or conversation: an id, or an object with one.
-    to: Option<Recipient>,
+    #[schema(value_type = Option<Recipient>)]
+    to: Option<Value>,
     /// The content: a text, or an object with a `type`.
-    content: Option<TextOrContent>,
+    #[schema(value_type = Option<TextOrContent>)]
+    content: Option<Value>,
     /// The message that it replies to.
     reply_to: Option<Reference>,
     /// The thread that it belongs to.
@@ -35,57 +36,48 @@ pub(crate) struct SendBody {
     message: Option<Message>,
 }
 
-/// A normalised message, of which only what matters for sending is read.
+/// A normalised message: what matters for sending, and what is known and left aside.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Message {
-    to: Option<Recipient>,
-    content: Option<TextOrContent>,
+    to: Option<Value>,
+    content: Option<Value>,
     reply_to: Option<Reference>,
     thread_id: Option<String>,
+    id: IgnoredAny,
+    conversation_id: IgnoredAny,
+    from: IgnoredAny,
+    timestamp: IgnoredAny,
+    platform: IgnoredAny,
+    metadata: IgnoredAny,
 }
 
 /// An id, or an object with one.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "describes what `party` reads")]
 enum Recipient {
     Id(String),
     Party(Party),
 }
 
 /// A text, or an object with a `type`.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "describes what `content` reads")]
 enum TextOrContent {
     Text(String),
     Content(Box<Content>),
-}
-
-impl From<Recipient> for Party {
-    fn from(recipient: Recipient) -> Self {
-        match recipient {
-            Recipient::Id(id) => Self::new(id),
-            Recipient::Party(party) => party,
-        }
-    }
-}
-
-impl From<TextOrContent> for Content {
-    fn from(written: TextOrContent) -> Self {
-        match written {
-            TextOrContent::Text(text) => Self::text(text),
-            TextOrContent::Content(content) => *content,
-        }
-    }
 }
 
 impl SendBody {
     /// Checks the message and gives it our id.
     pub(crate) fn outgoing(self, id: String) -> Result<Outgoing, Refusal> {
         let message = self.message.unwrap_or_default();
-        let to = Party::from(self.to.or(message.to).ok_or_else(|| Refusal::missing_field("to"))?);
+        let to = self.to.or(message.to).ok_or_else(|| Refusal::missing_field("to"))?;
         let content = self.content.or(message.content).ok_or_else(|| Refusal::missing_field("content"))?;
-        let content = Content::from(content);
+        let to = party(to).map_err(|problem| problem.within("to"))?;
+        let content = self::content(content).map_err(|problem| problem.within("content"))?;
         let reply_to = self.reply_to.or(message.reply_to);
         let thread_id = self.thread_id.or(message.thread_id);
         check_id("to", Some(&to.id))?;
@@ -93,20 +85,35 @@ impl SendBody {
         check_id("threadId", thread_id.as_ref())?;
         check_id("content.target.messageId", content.target.as_ref().map(|target| &target.message_id))?;
         let outgoing = Outgoing { id, to, content, reply_to, thread_id, reply_token: None };
-        let size_bytes = serde_json::to_vec(&outgoing).map_or(usize::MAX, |json| json.len());
-        match size_bytes <= MESSAGE_LIMIT_BYTES {
-            true => Ok(outgoing),
-            false => Err(Refusal::too_large(format!(
-                "the message has {size_bytes} bytes, the limit is {MESSAGE_LIMIT_BYTES}"
-            ))),
+        match size_bytes(&outgoing) {
+            size if size > MESSAGE_LIMIT_BYTES => {
+                Err(Refusal::too_large(format!("the message has {size} bytes, the limit is {MESSAGE_LIMIT_BYTES}")))
+            }
+            _ => Ok(outgoing),
         }
+    }
+}
+
+fn party(value: Value) -> Result<Party, Problem> {
+    match value {
+        Value::String(id) => Ok(Party::new(id)),
+        Value::Number(id) if !id.is_f64() => Ok(Party::new(id.to_string())),
+        Value::Object(_) => from_value(value),
+        _ => Err(Problem::field("", "must be an id or an object with an `id`")),
+    }
+}
+
+fn content(value: Value) -> Result<Content, Problem> {
+    match value {
+        Value::String(text) => Ok(Content::text(text)),
+        Value::Object(_) => from_value(value),
+        _ => Err(Problem::field("", "must be a text or an object with a `type`")),
     }
 }
 
 /// Reads the fields of an action of the type `message`.
 pub(crate) fn of_action(request: &StepRequested) -> Result<(ChannelId, Outgoing), Refusal> {
-    let body: SendBody = serde_path_to_error::deserialize(&request.action)
-        .map_err(|error| Refusal::body_format(format!("`{}`: {}", error.path(), error.inner())))?;
+    let body: SendBody = from_value(request.action.clone())?;
     let channel_id = body.channel_id.as_deref().ok_or_else(|| Refusal::missing_field("channelId"))?;
     let channel_id =
         Uuid::try_parse(channel_id).map_err(|_| Refusal::field("channelId", "must be the id of a channel"))?;
@@ -122,63 +129,6 @@ fn check_id(field: &str, id: Option<&String>) -> Result<(), Refusal> {
     }
 }
 
-impl<'de> Deserialize<'de> for Recipient {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RecipientVisitor;
-
-        impl<'de> Visitor<'de> for RecipientVisitor {
-            type Value = Recipient;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id or an object with an `id`")
-            }
-
-            fn visit_str<E: Error>(self, id: &str) -> Result<Recipient, E> {
-                Ok(Recipient::Id(id.to_owned()))
-            }
-
-            fn visit_i64<E: Error>(self, id: i64) -> Result<Recipient, E> {
-                Ok(Recipient::Id(id.to_string()))
-            }
-
-            fn visit_u64<E: Error>(self, id: u64) -> Result<Recipient, E> {
-                Ok(Recipient::Id(id.to_string()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Recipient, A::Error> {
-                Party::deserialize(MapAccessDeserializer::new(map)).map(Recipient::Party)
-            }
-        }
-
-        deserializer.deserialize_any(RecipientVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for TextOrContent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ContentVisitor;
-
-        impl<'de> Visitor<'de> for ContentVisitor {
-            type Value = TextOrContent;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or an object with a `type`")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<TextOrContent, E> {
-                Ok(TextOrContent::Text(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextOrContent, A::Error> {
-                Content::deserialize(MapAccessDeserializer::new(map))
-                    .map(|content| TextOrContent::Content(Box::new(content)))
-            }
-        }
-
-        deserializer.deserialize_any(ContentVisitor)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +136,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn outgoing(body: &Value) -> Result<Outgoing, Refusal> {
-        shared::http::read_json::<SendBody>(body.to_string().as_bytes())?.outgoing("id".to_owned())
+        shared::json::read::<SendBody>(body.to_string().as_bytes())?.outgoing("id".to_owned())
     }
 
     #[test]
@@ -231,7 +181,18 @@ mod tests {
         check(json!({"to": [], "content": "hello"}), "`to`");
         check(json!({"to": "42", "content": 5}), "`content`");
         check(json!({"to": "42", "content": {"type": "SONG"}}), "`content.type`");
-        check(json!({"to": "42", "content": {"txt": "hello"}}), "`content.txt`");
+        check(json!({"to": "42", "content": {"txt": "hello"}}), "`content`: unknown field `txt`: did you mean `text`?");
+        check(
+            json!({"to": {"id": "42", "nme": "x"}, "content": "hello"}),
+            "`to`: unknown field `nme`: did you mean `name`?",
+        );
+        check(json!({"to": "42", "contnt": "hello"}), "unknown field `contnt`: did you mean `content`?");
+        check(json!({"message": {"to": "42", "contnt": "hello"}}), "`message`: unknown field `contnt`");
+        let file = json!({"type": "FILE", "media": {"mimetype": "image/png"}});
+        check(
+            json!({"to": "42", "content": file}),
+            "`content.media`: unknown field `mimetype`: did you mean `mimeType`?",
+        );
         check(json!({"to": "42", "content": "hello", "replyTo": "m"}), "`replyTo`");
         check(json!({"to": "42", "content": "hello", "replyTo": {"messageId": ""}}), "`replyTo.messageId`");
     }

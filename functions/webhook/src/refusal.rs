@@ -1,12 +1,16 @@
 //! How the mistakes that the platforms find are answered.
 
 use shared::Refusal;
+use shared::json::Problem;
 
 /// Turns an error of a platform into the answer that it deserves.
 pub(crate) fn refusal(error: platform::Error) -> Refusal {
     match error {
         platform::Error::Field { field, rule } => Refusal::field(&field, rule),
         platform::Error::MissingField(field) => Refusal::missing_field(&field),
+        platform::Error::UnknownCredential { name, known } => {
+            Problem::unknown(&name, known).within("credentials").into()
+        }
         platform::Error::EmptyBody => Refusal::empty_body(),
         platform::Error::Body(message) => Refusal::body_format(message),
         platform::Error::TooLarge(message) => Refusal::too_large(message),
@@ -28,6 +32,8 @@ mod tests {
         };
         check(Error::field("to.id", "must not be empty"), 400, 15);
         check(Error::missing_field("to.id"), 400, 14);
+        let unknown = Error::UnknownCredential { name: "tokn".to_owned(), known: vec!["token"] };
+        assert_eq!(refusal(unknown).message, "`credentials`: unknown field `tokn`: did you mean `token`?");
         check(Error::EmptyBody, 400, 13);
         check(Error::Body("the body is not valid JSON".to_owned()), 400, 22);
         check(Error::TooLarge("the webhook is too large".to_owned()), 413, 22);

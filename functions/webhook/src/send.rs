@@ -8,14 +8,16 @@ pub(crate) mod attempt;
 use jiff::{SignedDuration, Timestamp};
 use platform::chat::{Access, ApiRequest, Chat, Outgoing};
 use platform::credentials::Credentials;
+use serde::Serialize;
 use serde_json::Value;
-use shared::bus::Entry;
+use shared::bus::{Entry, TooLarge};
 use shared::clock::{self, Clock, Ids};
-use shared::event::{EventId, StepRequested, Trace};
+use shared::event::fact::{MessageFailed, MessageSent, WEBHOOK_SOURCE};
+use shared::event::{Envelope, EventId, EventType, StepRequested, Trace};
 use shared::outbound::Outbound;
+use shared::step::{Claimable as _, Claims, Once, Policy};
 use shared::{Error, Refusal};
 
-use crate::fact::{self, ChannelOrigin, MESSAGE_FAILED, MESSAGE_SENT, MessageFailed, MessageSent};
 use crate::message::{MessageStatus, SendResult};
 use crate::open_channel::{OpenChannel, OpenChannels};
 use crate::rate_limit;
@@ -24,8 +26,8 @@ use crate::services::Services;
 use crate::store::counter::CounterStore;
 use crate::store::message::{MessageRecord, MessageStore};
 
-/// How long sending may last before it counts as interrupted; all attempts together take less.
-const LEASE: SignedDuration = SignedDuration::from_secs(35);
+/// Sending counts as interrupted after longer than all attempts together take, and may have happened as soon as it began.
+const POLICY: Policy = Policy { lease: SignedDuration::from_secs(35), acts_at_once: true };
 
 /// Who asks for a message to be sent.
 pub(crate) enum Trigger<'a> {
@@ -38,19 +40,9 @@ pub(crate) enum Trigger<'a> {
     Step(&'a StepRequested),
 }
 
-/// How sending a message ended.
-pub(crate) enum SendAttempt {
-    /// It was sent or failed, now or before.
-    Finished(Box<MessageRecord>, SendResult),
-    /// It cannot be sent as it is; nothing was tried.
-    Refused(Refusal),
-    /// Somebody else is sending it at this moment.
-    InProgress,
-}
-
 /// Sends messages on one channel.
 pub(crate) struct Sender<'a> {
-    messages: &'a MessageStore,
+    messages: &'a Claims<MessageStore>,
     counters: &'a CounterStore,
     open_channels: &'a OpenChannels,
     outbound: &'a Outbound,
@@ -66,19 +58,27 @@ impl<'a> Sender<'a> {
         Self { messages, counters, open_channels, outbound, clock, ids, channel }
     }
 
-    /// Sends a message unless that was done before.
-    pub(crate) async fn send(&self, mut outgoing: Outgoing, trigger: Trigger<'_>) -> Result<SendAttempt, Error> {
-        let channel = self.channel;
-        let now = self.clock.now();
-        let is_new = matches!(trigger, Trigger::Request { has_key: false });
-        if !is_new && let Some(earlier) = self.messages.get(&outgoing.id).await? {
-            return self.resume(earlier, &outgoing, now).await;
+    /// Sends a message unless that was done before; refuses one that cannot be sent as it is.
+    pub(crate) async fn send(
+        &self,
+        mut outgoing: Outgoing,
+        trigger: Trigger<'_>,
+    ) -> Result<Result<Once<MessageRecord>, Refusal>, Error> {
+        let Self { messages, channel, clock, .. } = self;
+        let text = serde_json::to_string(&outgoing).unwrap_or_default();
+        let earlier = match trigger {
+            Trigger::Request { has_key: false } => None,
+            _ => messages.find(&outgoing.id).await?,
+        };
+        if let Some(earlier) = earlier.filter(|earlier| earlier.message != text || earlier.answer().is_some()) {
+            return Ok(same(Once::Done(earlier), &text));
         }
         outgoing.reply_token = self.reply_token(&outgoing, &trigger).await?;
         let (chat, request) = match request(channel, &outgoing) {
             Ok(request) => request,
-            Err(refusal) => return Ok(SendAttempt::Refused(refusal)),
+            Err(refusal) => return Ok(Err(refusal)),
         };
+        let now = clock.now();
         let refused = match channel.settings.rate_limits.send {
             Some(limit) if !self.counters.take("send", &channel.id, limit, now).await? => {
                 Some(rate_limit::too_many("messages", limit, now))
@@ -86,78 +86,27 @@ impl<'a> Sender<'a> {
             _ => None,
         };
         if let (Some(refusal), Trigger::Request { .. }) = (&refused, &trigger) {
-            return Ok(SendAttempt::Refused(refusal.clone()));
+            return Ok(Err(refusal.clone()));
         }
-        let origin = ChannelOrigin::new(&channel.id, &channel.settings, now);
-        let mut record = MessageRecord::sending(&outgoing.id, origin, now, &outgoing);
-        record.expires_at = self.messages.expires_at(now.as_second());
-        record.lease_until = Some((now + LEASE).as_millisecond());
+        let mut record = MessageRecord::sending(&outgoing.id, channel.origin(now), now, text.clone());
+        record.expires_at = messages.store().expires_at(now);
         if let Trigger::Step(request) = trigger {
             record.entry.event_id = Some(request.id.event_id.clone());
         }
-        record.owner = Some(self.ids.secret());
-        if !self.messages.create(&record).await? && !self.is_ours(&record).await? {
-            return Ok(SendAttempt::InProgress);
-        }
-        // The refusal of a step is recorded like any other result, so that its command does not send when it is
-        // delivered again in a later window.
-        let result = match refused {
-            Some(refusal) => SendResult::rate_limited(&outgoing.id, refusal.message, refusal.retry_after_s),
-            None => attempt::send(self.outbound, self.ids, chat, &request, &outgoing.id).await,
-        };
-        self.finish(record, result).await
-    }
-
-    /// Returns the result of a message that was begun before.
-    async fn resume(
-        &self,
-        mut record: MessageRecord,
-        outgoing: &Outgoing,
-        now: Timestamp,
-    ) -> Result<SendAttempt, Error> {
-        if record.message != serde_json::to_string(outgoing).unwrap_or_default() {
-            let refusal = Refusal::field("Idempotency-Key", "was used for another message");
-            return Ok(SendAttempt::Refused(refusal));
-        }
-        if let Some(result) = record.result() {
-            return Ok(SendAttempt::Finished(Box::new(record), result));
-        }
-        if record.lease_until.is_some_and(|until| now.as_millisecond() < until) {
-            return Ok(SendAttempt::InProgress);
-        }
-        let result = SendResult::interrupted(&record.entry.id);
-        record.version += 1;
-        record.finish(&result, now);
-        match self.messages.replace(&record).await? {
-            true => Ok(SendAttempt::Finished(Box::new(record), result)),
-            false => Ok(SendAttempt::InProgress),
-        }
-    }
-
-    /// Records the result.
-    async fn finish(&self, mut record: MessageRecord, result: SendResult) -> Result<SendAttempt, Error> {
-        let messages = self.messages;
-        record.version += 1;
-        record.finish(&result, self.clock.now());
-        let written = match &result.message_id {
-            Some(message_id) if self.channel.platform.spec().reports_status() => {
-                messages.replace_with_receipt(&record, message_id).await?
-            }
-            _ => messages.replace(&record).await?,
-        };
-        let (id, status, attempts) = (&record.entry.id, result.status, result.attempts);
-        tracing::info!(channel_id = %self.channel.id, id, ?status, attempts, "message sent");
-        match written || self.is_ours(&record).await? {
-            true => Ok(SendAttempt::Finished(Box::new(record), result)),
-            false => Err(Error::new("record a sent message", "its record was taken over")),
-        }
-    }
-
-    /// Tells whether the stored record is the one that we wrote: the reply to a write can be lost, and when the write
-    /// is repeated its condition does not hold any more.
-    async fn is_ours(&self, record: &MessageRecord) -> Result<bool, Error> {
-        let written = self.messages.get(&record.entry.id).await?;
-        Ok(written.is_some_and(|written| written.owner == record.owner && written.result == record.result))
+        let once = messages.once(record, POLICY, async |mut record: MessageRecord| {
+            let id = &*record.entry.id;
+            // The refusal of a step is recorded like any other result, so that its command does not send when it is
+            // delivered again in a later window.
+            let result = match refused {
+                Some(refusal) => SendResult::rate_limited(id, refusal.message, refusal.retry_after_s),
+                None => attempt::send(self.outbound, self.ids, chat, &request, id).await,
+            };
+            let (status, attempts) = (result.status, result.attempts);
+            tracing::info!(channel_id = %channel.id, id, ?status, attempts, "message sent");
+            record.finish(&result, clock.now());
+            Ok(record)
+        });
+        Ok(same(once.await?, &text))
     }
 
     /// Finds the secret with which the message that is replied to can be answered, on platforms that give one.
@@ -187,9 +136,19 @@ impl<'a> Sender<'a> {
 
     async fn logged_reply_token(&self, message_id: &str) -> Result<Option<Value>, Error> {
         let id = clock::derived_uuid(&[self.channel.id.as_str().as_bytes(), message_id.as_bytes()]).to_string();
-        let record = self.messages.get(&id).await?;
+        let record = self.messages.find(&id).await?;
         let message = record.and_then(|record| serde_json::from_str::<Value>(&record.message).ok());
         Ok(message.map(|message| message["metadata"]["replyToken"].clone()))
+    }
+}
+
+/// Refuses an idempotency key that was used for another message.
+fn same(once: Once<MessageRecord>, text: &str) -> Result<Once<MessageRecord>, Refusal> {
+    match once {
+        Once::Done(record) if record.message != text => {
+            Err(Refusal::field("Idempotency-Key", "was used for another message"))
+        }
+        once => Ok(once),
     }
 }
 
@@ -214,35 +173,41 @@ pub(crate) fn access<'a>(
     Ok((chat, Access { api_url, credentials }))
 }
 
-/// Returns the id of the fact about a result.
-pub(crate) fn fact_id(record: &MessageRecord, result: &SendResult) -> EventId {
-    let kind = if result.success { MESSAGE_SENT } else { MESSAGE_FAILED };
-    EventId::new(format!("{}-{kind}", record.entry.id))
-}
-
-/// Builds the fact about a result, without the message where it would be too large.
+/// Builds the fact about how sending ended, without the message where it would be too large.
 pub(crate) fn fact(
     channel: &OpenChannel,
     record: &MessageRecord,
-    result: &SendResult,
-    trace: Trace,
+    cause: Option<&Envelope>,
     now: Timestamp,
 ) -> Option<Entry> {
-    let origin = ChannelOrigin::new(&channel.id, &channel.settings, now);
+    let result = record.result()?;
+    let (origin, id, metadata) = (channel.origin(now), &*record.entry.id, &result.metadata);
     let message: Value = serde_json::from_str(&record.message).unwrap_or_default();
-    let event_id = fact_id(record, result);
-    let (id, metadata, settings) = (&*record.entry.id, &result.metadata, &channel.settings);
     if result.success {
         let to = message["to"]["id"].as_str().unwrap_or_default();
         let content = MessageSent { origin, id, message_id: result.message_id.as_deref(), to, metadata };
-        return fact::entry(MESSAGE_SENT, event_id, settings, now, content, trace, None).ok();
+        return entry(channel, MessageSent::TYPE, id, cause, now, content).ok();
     }
     let error = result.error.as_ref().map_or("the result is unknown", |problem| problem.message.as_str());
     let status = if result.status == MessageStatus::Unknown { "unknown" } else { "failed" };
     let retry_count = result.attempts.saturating_sub(1);
     let failed = |message| {
         let content = MessageFailed { origin: origin.clone(), id, error, status, message, retry_count, metadata };
-        fact::entry(MESSAGE_FAILED, event_id.clone(), settings, now, content, trace.clone(), None)
+        entry(channel, MessageFailed::TYPE, id, cause, now, content)
     };
     failed(Some(&message)).or_else(|_| failed(None)).ok()
+}
+
+fn entry<C: Serialize>(
+    channel: &OpenChannel,
+    kind: &'static str,
+    id: &str,
+    cause: Option<&Envelope>,
+    now: Timestamp,
+    content: C,
+) -> Result<Entry, TooLarge> {
+    let id = EventId::new(format!("{id}-{kind}"));
+    let event = channel.event(EventType::known(kind), id, now, content);
+    let trace = cause.map_or_else(|| event.trace.clone(), Trace::caused_by);
+    Entry::fact(WEBHOOK_SOURCE, &event.with_trace(trace))
 }

@@ -49,12 +49,9 @@ impl Credentials {
     }
 
     /// Refuses unknown names, which are most often misspelt.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Error> {
+    pub(crate) fn only(&self, known: &[&'static str]) -> Result<(), Error> {
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => {
-                let rule = format!("is unknown, the platform needs {}", known.join(", "));
-                Err(Error::field(&format!("credentials.{name}"), rule))
-            }
+            Some(name) => Err(Error::UnknownCredential { name: name.clone(), known: known.to_vec() }),
             None => Ok(()),
         }
     }

@@ -16,6 +16,14 @@ pub enum Error {
     /// A required field is missing.
     #[error("`{0}` is required")]
     MissingField(String),
+    /// The credentials have a name that is not one of the platform's.
+    #[error("`credentials.{name}` is unknown")]
+    UnknownCredential {
+        /// The name.
+        name: String,
+        /// The names that the platform knows.
+        known: Vec<&'static str>,
+    },
     /// The body is empty.
     #[error("the request needs a JSON body")]
     EmptyBody,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::header::{delivery_key, header_text};
-use crate::payload::{self, Form};
+use crate::payload::Form;
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::Verifier;
@@ -40,9 +40,9 @@ impl Platform for GitHub {
     }
 
     /// GitHub's form has one field, `payload`, with the JSON in it.
-    fn form_payload(&self, form: Form) -> Result<Value, Error> {
-        let text = form.text("payload").ok_or_else(|| Error::Body("the form needs one field `payload`".to_owned()))?;
-        payload::json_value(text.as_bytes())
+    fn form_payload(&self, form: Form, depth_limit: usize) -> Result<Value, Error> {
+        let missing = || Err(Error::Body("the form needs one field `payload`".to_owned()));
+        form.json("payload", depth_limit).unwrap_or_else(missing)
     }
 }
 

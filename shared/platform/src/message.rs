@@ -45,7 +45,7 @@ pub struct Party {
 
 /// Another message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Reference {
     /// The platform's id of the message.
     pub message_id: String,
@@ -55,7 +55,7 @@ pub struct Reference {
 ///
 /// The type determines which of the other fields matter; most of them may come with a text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Content {
     /// What kind of message this is; `TEXT` unless given.
     #[serde(rename = "type", default)]
@@ -147,7 +147,7 @@ pub enum ContentKind {
 
 /// A file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Media {
     /// What kind of file; derived from `mimeType` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,7 +205,7 @@ impl Media {
 
 /// A place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Location {
     /// Degrees north.
     pub latitude: f64,
@@ -221,7 +221,7 @@ pub struct Location {
 
 /// What somebody chose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Choice {
     /// The id that the button or row was sent with.
     pub id: String,
@@ -238,7 +238,7 @@ pub struct Choice {
 
 /// A reaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Reaction {
     /// The emoji, or the platform's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,7 +250,7 @@ pub struct Reaction {
 
 /// A command of a bot or an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Command {
     /// Its name, without a slash.
     pub name: String,
@@ -261,7 +261,7 @@ pub struct Command {
 
 /// A button below a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Button {
     /// The id that is returned when it is pressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,7 +275,7 @@ pub struct Button {
 
 /// A list to choose from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ChoiceList {
     /// The label of the button that opens the list.
     pub title: String,
@@ -285,7 +285,7 @@ pub struct ChoiceList {
 
 /// A row of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Row {
     /// The id that is returned when it is chosen.
     pub id: String,
@@ -298,7 +298,7 @@ pub struct Row {
 
 /// A message template that the platform has approved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Template {
     /// Its name.
     pub name: String,

@@ -1,7 +1,7 @@
 //! From a body to the payload of an event: checked, but not parsed into a value.
 //!
 //! The payload stays the text that the sender wrote. It is checked as strictly as if it were parsed into a value,
-//! because everything downstream does that: what passes here can be read there, also some levels deeper.
+//! because everything downstream does that: what passes here can be read there.
 
 mod check;
 
@@ -9,11 +9,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode;
+use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Deserializer, Value};
 
-use self::check::Checked;
+use self::check::Check;
 use crate::error::Error;
 
 const CONTENT_TYPE_LIMIT_BYTES: usize = 128;
@@ -73,34 +74,36 @@ fn essence(header: &str) -> String {
 }
 
 /// Turns the body of a verified delivery into the payload of its event, a form by `form_payload`.
+///
+/// JSON may nest `depth_limit` levels, also inside a form.
 pub fn read<'a>(
     content_type: &ContentType,
     body: &'a [u8],
-    form_payload: impl FnOnce(Form) -> Result<Value, Error>,
+    depth_limit: usize,
+    form_payload: impl FnOnce(Form, usize) -> Result<Value, Error>,
 ) -> Result<Cow<'a, RawValue>, Error> {
     match content_type.format() {
-        Some(Format::Form) => raw(&form_payload(Form::parse(body)?)?),
+        Some(Format::Form) => raw(&form_payload(Form::parse(body)?, depth_limit)?),
         Some(Format::Text) => raw(&utf8(body)?),
-        Some(Format::Json) | None => json(body).map(Cow::Borrowed),
+        Some(Format::Json) | None => json(body, depth_limit).map(Cow::Borrowed),
     }
 }
 
 /// Checks JSON and returns it unchanged.
-fn json(body: &[u8]) -> Result<&RawValue, Error> {
+fn json(body: &[u8], depth_limit: usize) -> Result<&RawValue, Error> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::EmptyBody);
     }
-    serde_json::from_slice::<Checked>(body).map_err(|cause| invalid_json(&cause))?;
+    let check = Check { levels_left: depth_limit, depth_limit };
+    check.deserialize(&mut Deserializer::from_slice(body)).map_err(|cause| invalid_json(&cause))?;
     serde_json::from_slice(body).map_err(|cause| invalid_json(&cause))
 }
 
-/// Checks JSON and returns it as a value.
-pub(crate) fn json_value(body: &[u8]) -> Result<Value, Error> {
-    serde_json::from_str(json(body)?.get()).map_err(|cause| invalid_json(&cause))
-}
-
 fn invalid_json(cause: &serde_json::Error) -> Error {
-    Error::Body(format!("the body is not valid JSON: {cause}"))
+    Error::Body(match cause.is_data() {
+        true => cause.to_string(),
+        false => format!("the body is not valid JSON: {cause}"),
+    })
 }
 
 fn raw<'a>(value: &impl Serialize) -> Result<Cow<'a, RawValue>, Error> {
@@ -133,6 +136,12 @@ impl Form {
             [value] => Some(value),
             _ => None,
         }
+    }
+
+    /// Reads a field that occurs once and holds JSON.
+    pub(crate) fn json(&self, name: &str, depth_limit: usize) -> Option<Result<Value, Error>> {
+        let json = json(self.text(name)?.as_bytes(), depth_limit);
+        Some(json.and_then(|json| serde_json::from_str(json.get()).map_err(|cause| invalid_json(&cause))))
     }
 
     /// Returns the fields in the order of their names' bytes.

@@ -28,8 +28,8 @@ pub trait Platform: Send + Sync {
         Ok(Reading::event(inbound, None, DedupKey::Body))
     }
 
-    /// Turns a form into JSON.
-    fn form_payload(&self, form: Form) -> Result<Value, Error> {
+    /// Turns a form into JSON, which may nest `depth_limit` levels.
+    fn form_payload(&self, form: Form, _depth_limit: usize) -> Result<Value, Error> {
         Ok(form.into_object())
     }
 

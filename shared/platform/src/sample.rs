@@ -43,6 +43,7 @@ pub(super) fn variant_of(error: &Error) -> &'static str {
     match error {
         Error::Field { .. } => "Field",
         Error::MissingField(_) => "MissingField",
+        Error::UnknownCredential { .. } => "UnknownCredential",
         Error::EmptyBody => "EmptyBody",
         Error::Body(_) => "Body",
         Error::TooLarge(_) => "TooLarge",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::chat::Chat;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::payload::{self, Form};
+use crate::payload::Form;
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::Verifier;
@@ -55,11 +55,8 @@ impl Platform for Slack {
     }
 
     /// Clicks are a form with one field, `payload`, with JSON in it; commands are all fields of a form.
-    fn form_payload(&self, form: Form) -> Result<Value, Error> {
-        match form.text("payload") {
-            Some(text) => payload::json_value(text.as_bytes()),
-            None => Ok(form.into_object()),
-        }
+    fn form_payload(&self, form: Form, depth_limit: usize) -> Result<Value, Error> {
+        form.json("payload", depth_limit).unwrap_or_else(|| Ok(form.into_object()))
     }
 
     fn chat(&self) -> Option<&dyn Chat> {

@@ -121,7 +121,7 @@ impl Spec {
             let rule = format!("must be absent, the platform `{}` has no signatures", self.name);
             return Err(Error::field("credentials", rule));
         }
-        let names: Vec<&str> = self.credentials.iter().map(|credential| credential.name).collect();
+        let names: Vec<&'static str> = self.credentials.iter().map(|credential| credential.name).collect();
         credentials.only(&names)?;
         for credential in self.credentials {
             match credential.needed {

@@ -11,12 +11,14 @@ use platform::credentials::Credentials;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
-use shared::http::{ErrorBody, RawBody, read_json};
+use shared::auth::Caller;
+use shared::http::{ErrorBody, RawBody};
+use shared::json;
 use shared::outbound::Outbound;
 use tokio::time::Instant;
 
 use crate::api::ChannelPath;
-use crate::open_channel::OpenChannel;
+use crate::open_channel::{OpenChannel, unknown};
 use crate::refusal::refusal;
 use crate::send::{access, attempt};
 use crate::services::Services;
@@ -80,9 +82,11 @@ pub(crate) struct Candidate {
 )]
 pub(crate) async fn check(
     State(services): State<Arc<Services>>,
+    caller: Caller,
     ChannelPath(id): ChannelPath,
 ) -> Result<Json<Health>, Refusal> {
-    let channel = services.open_channels.required(&id, services.clock.now()).await?;
+    let channel = services.open_channels.of_tenant(&id, caller.tenant_id(), services.clock.now()).await?;
+    let channel = channel.ok_or_else(|| unknown(&id))?;
     let (chat, access) = access(&channel, None)?;
     ask(&services.outbound, chat, &access).await.map(Json)
 }
@@ -101,10 +105,12 @@ pub(crate) async fn check(
 )]
 pub(crate) async fn validate(
     State(services): State<Arc<Services>>,
+    caller: Caller,
     ChannelPath(id): ChannelPath,
     RawBody(body): RawBody,
 ) -> Result<Json<Validation>, Refusal> {
-    let channel = services.open_channels.required(&id, services.clock.now()).await?;
+    let channel = services.open_channels.of_tenant(&id, caller.tenant_id(), services.clock.now()).await?;
+    let channel = channel.ok_or_else(|| unknown(&id))?;
     let candidate = candidate(&channel, &body)?;
     let (chat, access) = access(&channel, candidate.as_ref())?;
     let health = ask(&services.outbound, chat, &access).await?;
@@ -116,7 +122,7 @@ fn candidate(channel: &OpenChannel, body: &Bytes) -> Result<Option<Credentials>,
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    let candidate: Candidate = read_json(body)?;
+    let candidate: Candidate = json::read(body)?;
     let credentials = candidate.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
     if let Some(credentials) = &credentials {
         channel.settings.verifier(credentials).map(|_| ())?;

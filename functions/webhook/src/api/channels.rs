@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::bus::Bus;
+use shared::bus::{Bus, Entry};
 use shared::clock;
-use shared::event::{ChannelId, EventId, Trace};
+use shared::event::fact::{ChannelChanged, WEBHOOK_SOURCE};
+use shared::event::{ChannelId, Envelope, EventId, EventType};
 use shared::http::{Affected, ErrorBody, JsonBody, List};
 use shared::rql::Rql;
+use shared::seal::Resealed;
 use shared::{Error, Refusal};
 
-use crate::api::{BaseUrl, ChannelPath};
+use crate::api::ChannelPath;
 use crate::channel::{Channel, ChannelChange, ChannelSettings, NewChannel};
-use crate::fact::{self, CHANNEL_REGISTERED, CHANNEL_UNREGISTERED, ChannelChanged, ChannelOrigin};
 use crate::open_channel::{OpenChannels, unknown};
 use crate::services::Services;
 use crate::store::channel::{ChannelRecord, PreviousCredentials};
@@ -36,22 +38,33 @@ const ATTEMPTS: u32 = 5;
 pub(crate) async fn create(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    BaseUrl(base_url): BaseUrl,
-    JsonBody(new): JsonBody<NewChannel>,
+    headers: HeaderMap,
+    JsonBody(mut new): JsonBody<NewChannel>,
 ) -> Result<Json<Channel>, Refusal> {
-    let (settings, credentials) = new.checked(caller.tenant_id())?;
+    let base_url = services.base_url.of(&headers)?;
+    let tenant_id = caller.tenant_named(new.tenant_id.take())?;
+    let (settings, credentials) = new.checked(tenant_id.clone())?;
     let channel_id = ChannelId::new(services.ids.uuid().to_string());
     let credentials = match credentials {
         Some(credentials) => Some(services.open_channels.sealed(&channel_id, &credentials).await?),
         None => None,
     };
     let now = services.clock.now();
-    let (created_at, updated_at) = (now, now);
-    let record =
-        ChannelRecord { channel_id, settings, credentials, previous: None, created_at, updated_at, version: 1 };
+    let mut record = ChannelRecord {
+        channel_id,
+        tenant_id,
+        settings,
+        credentials: None,
+        previous: None,
+        key_version: None,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    record.seal_with(credentials, None);
     let ChannelRecord { channel_id, settings, .. } = &record;
     // The fact comes first, so that every channel that works was announced.
-    announce(&services.bus, now, CHANNEL_REGISTERED, channel_id, settings).await?;
+    announce(&services.bus, now, ChannelChanged::REGISTERED, channel_id, settings).await?;
     if !services.channels.create(&record).await? {
         return Err(Error::new("create a channel", "its id is taken").into());
     }
@@ -71,12 +84,14 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
+    caller: Caller,
     RawQuery(query): RawQuery,
-    BaseUrl(base_url): BaseUrl,
+    headers: HeaderMap,
 ) -> Result<Json<List<Value>>, Refusal> {
-    let rql = Rql::parse(query.as_deref())?;
+    let base_url = services.base_url.of(&headers)?;
+    let rql = Rql::parse::<Channel>(query.as_deref())?;
     let now = services.clock.now();
-    let records = services.channels.list().await?;
+    let records = services.channels.list(caller.tenant_id()).await?;
     let channels: Vec<Channel> = records.into_iter().map(|record| record.shown(&base_url, now)).collect();
     rql.apply(&channels).map(Json)
 }
@@ -93,10 +108,12 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(services): State<Arc<Services>>,
+    caller: Caller,
     ChannelPath(id): ChannelPath,
-    BaseUrl(base_url): BaseUrl,
+    headers: HeaderMap,
 ) -> Result<Json<Channel>, Refusal> {
-    let record = services.channels.get(&id).await?.ok_or_else(|| unknown(&id))?;
+    let base_url = services.base_url.of(&headers)?;
+    let record = services.channels.of_tenant(&id, caller.tenant_id()).await?.ok_or_else(|| unknown(&id))?;
     Ok(Json(record.shown(&base_url, services.clock.now())))
 }
 
@@ -113,11 +130,12 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn update(
     State(services): State<Arc<Services>>,
+    caller: Caller,
     ChannelPath(id): ChannelPath,
     JsonBody(change): JsonBody<ChannelChange>,
 ) -> Result<Json<Affected>, Refusal> {
     for _ in 0..ATTEMPTS {
-        let record = services.channels.get(&id).await?.ok_or_else(|| unknown(&id))?;
+        let record = services.channels.of_tenant(&id, caller.tenant_id()).await?.ok_or_else(|| unknown(&id))?;
         let changed = changed(&services.open_channels, services.clock.now(), record, change.clone()).await?;
         let replaced = services.channels.replace(&changed).await;
         services.open_channels.forget(&id).await;
@@ -141,11 +159,12 @@ pub(crate) async fn update(
 )]
 pub(crate) async fn delete(
     State(services): State<Arc<Services>>,
+    caller: Caller,
     ChannelPath(id): ChannelPath,
 ) -> Result<Json<Affected>, Refusal> {
-    let record = services.channels.get(&id).await?.ok_or_else(|| unknown(&id))?;
+    let record = services.channels.of_tenant(&id, caller.tenant_id()).await?.ok_or_else(|| unknown(&id))?;
     // The fact comes first, so that a crash between the two loses neither: the client repeats the request.
-    announce(&services.bus, services.clock.now(), CHANNEL_UNREGISTERED, &id, &record.settings).await?;
+    announce(&services.bus, services.clock.now(), ChannelChanged::UNREGISTERED, &id, &record.settings).await?;
     let deleted = services.channels.delete(&id).await;
     services.open_channels.forget(&id).await;
     if !deleted? {
@@ -155,30 +174,44 @@ pub(crate) async fn delete(
     Ok(Json(Affected { affected_records: 1 }))
 }
 
+/// Seals a batch of channels with the current key; call it until there are no more.
+#[utoipa::path(
+    post, path = "/channels/rotate", tag = "channels",
+    responses(
+        (status = 200, description = "How far the rotation has come", body = Resealed),
+        (status = 401, description = "No valid token, or no permission ROTATE_KEYS", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {
+    Ok(Json(services.open_channels.reseal().await?))
+}
+
 /// Applies a change to a record.
 async fn changed(
     open_channels: &OpenChannels,
     now: Timestamp,
-    record: ChannelRecord,
+    mut record: ChannelRecord,
     change: ChannelChange,
 ) -> Result<ChannelRecord, Refusal> {
     let valid_until = change.previous_valid_until(now)?;
-    let id = record.channel_id;
+    let id = &record.channel_id;
     let present = match &record.credentials {
-        Some(sealed) => Some(open_channels.credentials(&id, sealed).await?),
+        Some(sealed) => Some(open_channels.credentials(id, sealed).await?),
         None => None,
     };
-    let (settings, new) = change.apply(record.settings, present)?;
-    let (credentials, previous) = match (new, settings.unsigned) {
-        (_, true) => (None, None),
-        (None, false) => (record.credentials, record.previous),
+    let (settings, new) = change.apply(record.settings.clone(), present)?;
+    match (new, settings.unsigned) {
+        (_, true) => record.seal_with(None, None),
+        (None, false) => {}
         (Some(new), false) => {
-            let previous = record.credentials.map(|credentials| PreviousCredentials { credentials, valid_until });
-            (Some(open_channels.sealed(&id, &new).await?), previous)
+            let sealed = open_channels.sealed(id, &new).await?;
+            let previous =
+                record.credentials.take().map(|credentials| PreviousCredentials { credentials, valid_until });
+            record.seal_with(Some(sealed), previous);
         }
-    };
+    }
     let version = record.version + 1;
-    Ok(ChannelRecord { channel_id: id, settings, credentials, previous, updated_at: now, version, ..record })
+    Ok(ChannelRecord { settings, updated_at: now, version, ..record })
 }
 
 /// Publishes that a channel was created or deleted; each happens once to a channel, so that a repetition is the same
@@ -186,16 +219,15 @@ async fn changed(
 async fn announce(
     bus: &Bus,
     now: Timestamp,
-    kind: &str,
+    kind: &'static str,
     id: &ChannelId,
     settings: &ChannelSettings,
 ) -> Result<(), Refusal> {
     let event_id = clock::derived_uuid(&[id.as_str().as_bytes(), kind.as_bytes()]).to_string();
-    let event_id = EventId::new(event_id);
-    let config = (kind == CHANNEL_REGISTERED).then_some(settings);
-    let content = ChannelChanged { origin: ChannelOrigin::new(id, settings, now), config };
-    let trace = Trace::start(&event_id);
-    let entry = fact::entry(kind, event_id, settings, now, content, trace, None);
-    let entry = entry.map_err(|too_large| Refusal::too_large(too_large.to_string()))?;
+    let config = (kind == ChannelChanged::REGISTERED).then_some(settings);
+    let content = ChannelChanged { origin: settings.origin(id, now), config };
+    let (kind, tenant_id) = (EventType::known(kind), settings.tenant_id.clone());
+    let event = Envelope::new(kind, EventId::new(event_id), tenant_id, now, content);
+    let entry = Entry::fact(WEBHOOK_SOURCE, &event).map_err(|too_large| Refusal::too_large(too_large.to_string()))?;
     Ok(bus.publish(vec![entry]).await?)
 }

@@ -5,37 +5,41 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::auth::Caller;
 use shared::clock;
-use shared::event::{ChannelId, Trace};
-use shared::http::{ErrorBody, JsonBody};
+use shared::event::ChannelId;
+use shared::http::{ErrorBody, IdempotencyKey, JsonBody};
+use shared::json::from_value;
+use shared::step::Once;
 use shared::{Error, Refusal};
 use uuid::Uuid;
 
 use crate::api::ChannelPath;
 use crate::message::{LoggedMessage, SendResult};
+use crate::open_channel::unknown;
 use crate::outgoing::SendBody;
-use crate::send::{self, SendAttempt, Sender, Trigger};
+use crate::send::{self, Sender, Trigger};
 use crate::services::Services;
 
 const DEFAULT_PAGE: usize = 20;
 const PAGE_LIMIT: usize = 100;
 const ID_LIMIT_BYTES: usize = 128;
-const IDEMPOTENCY_KEY_LIMIT_BYTES: usize = 255;
 
 /// The query of the message log.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LogQuery {
     /// The channel.
     #[param(required = true)]
     channel_id: Option<String>,
     /// The page size; 20 unless given.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<String>,
     /// The `next` of the previous page.
     before: Option<String>,
 }
@@ -63,22 +67,30 @@ pub(crate) struct MessagePage {
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
-    query: Result<Query<LogQuery>, QueryRejection>,
+    caller: Caller,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<MessagePage>, Refusal> {
-    let Query(query) = query.map_err(|rejection| Refusal::illegal_argument(rejection.body_text()))?;
+    let Query(pairs) = query.map_err(|_| Refusal::illegal_argument("the query cannot be read"))?;
+    let mut fields = Map::new();
+    for (name, value) in pairs {
+        if fields.insert(name.clone(), value.into()).is_some() {
+            return Err(Refusal::field(&name, "must occur once"));
+        }
+    }
+    let query: LogQuery = from_value(Value::Object(fields))?;
     let channel_id = query.channel_id.ok_or_else(|| Refusal::missing_field("channelId"))?;
     let channel_id =
         Uuid::try_parse(&channel_id).map_err(|_| Refusal::id_format("`channelId` must be the id of a channel"))?;
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=PAGE_LIMIT).contains(&limit) {
-        return Err(Refusal::field("limit", format!("must be 1 to {PAGE_LIMIT}")));
-    }
+    let limit = query.limit.map_or(Some(DEFAULT_PAGE), |limit| limit.parse().ok());
+    let limit = limit.filter(|limit| (1..=PAGE_LIMIT).contains(limit));
+    let limit = limit.ok_or_else(|| Refusal::field("limit", format!("must be 1 to {PAGE_LIMIT}")))?;
     let channel_id = ChannelId::new(channel_id.to_string());
     if query.before.as_deref().is_some_and(|before| !is_position(before)) {
         return Err(Refusal::field("before", "must be the `next` of a page"));
     }
     // One more than requested tells whether there is another page.
-    let mut records = services.messages.page(&channel_id, query.before.as_deref(), limit + 1).await?;
+    let mut records = services.messages.store().page(&channel_id, query.before.as_deref(), limit + 1).await?;
+    records.retain(|record| record.entry.tenant_id == *caller.tenant_id());
     let is_last = records.len() <= limit;
     records.truncate(limit);
     let next = records.last().filter(|_| !is_last).map(|record| record.logged_at.clone());
@@ -115,54 +127,42 @@ fn is_position(text: &str) -> bool {
 )]
 pub(crate) async fn send(
     State(services): State<Arc<Services>>,
+    caller: Caller,
     ChannelPath(channel_id): ChannelPath,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     JsonBody(body): JsonBody<SendBody>,
 ) -> Result<Json<SendResult>, Refusal> {
-    let channel = services.open_channels.required(&channel_id, services.clock.now()).await?;
-    let key = idempotency_key(&headers)?;
-    let trigger = Trigger::Request { has_key: key.is_some() };
-    let id = match key {
+    let channel = services.open_channels.of_tenant(&channel_id, caller.tenant_id(), services.clock.now()).await?;
+    let channel = channel.ok_or_else(|| unknown(&channel_id))?;
+    if body.channel_id.as_ref().is_some_and(|named| !named.eq_ignore_ascii_case(channel_id.as_str())) {
+        return Err(Refusal::field("channelId", "must be the one of the path"));
+    }
+    let trigger = Trigger::Request { has_key: key.as_bytes().is_some() };
+    let id = match key.as_bytes() {
         Some(key) => clock::derived_hex24(&[channel_id.as_str().as_bytes(), b"send", key]),
         None => services.ids.hex24(),
     };
     let outgoing = body.outgoing(id)?;
     // A client that hangs up must not leave a message half sent.
     let task = tokio::spawn(async move {
-        let attempt = Sender::new(&services, &channel).send(outgoing, trigger).await?;
-        if let SendAttempt::Finished(record, result) = &attempt {
-            let trace = Trace::start(&send::fact_id(record, result));
-            let entry = send::fact(&channel, record, result, trace, services.clock.now());
+        let once = Sender::new(&services, &channel).send(outgoing, trigger).await?;
+        if let Ok(Once::Done(record)) = &once {
+            let fact = send::fact(&channel, record, None, services.clock.now());
             // The message is sent whether or not the fact is published.
-            if let Err(error) = services.bus.publish(entry.into_iter().collect()).await {
-                tracing::error!(
-                    error = error.chain(),
-                    id = record.entry.id,
-                    "the result of a message is not published"
-                );
+            if let Err(error) = services.bus.publish(fact.into_iter().collect()).await {
+                let (id, error) = (&record.entry.id, error.chain());
+                tracing::error!(error, id, "the result of a message is not published");
             }
         }
-        Ok::<_, Error>(attempt)
+        Ok::<_, Error>(once)
     });
-    match task.await.map_err(Error::cannot("send a message"))?? {
-        SendAttempt::Finished(_, result) => Ok(Json(result)),
-        SendAttempt::Refused(refusal) => Err(refusal),
-        SendAttempt::InProgress => {
+    match task.await.map_err(Error::cannot("send a message"))??? {
+        Once::Done(record) => record.result().map(Json).ok_or_else(Refusal::internal),
+        _ => {
             let message = "a request with this `Idempotency-Key` is in progress";
             let mut refusal = Refusal::new(StatusCode::CONFLICT, 27, "ILLEGAL_STATE_EXCEPTION", message);
             refusal.retry_after_s = Some(1);
             Err(refusal)
         }
-    }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Refusal> {
-    let key = headers.get("idempotency-key").map(http::HeaderValue::as_bytes);
-    match key {
-        Some(key) if key.is_empty() || key.len() > IDEMPOTENCY_KEY_LIMIT_BYTES => {
-            let rule = format!("must have 1 to {IDEMPOTENCY_KEY_LIMIT_BYTES} bytes");
-            Err(Refusal::field("Idempotency-Key", rule))
-        }
-        key => Ok(key),
     }
 }

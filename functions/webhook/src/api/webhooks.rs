@@ -17,8 +17,9 @@ use shared::event::EventId;
 use shared::http::{ErrorBody, RawBody};
 use subtle::ConstantTimeEq as _;
 
-use crate::api::{BaseUrl, ChannelPath};
+use crate::api::ChannelPath;
 use crate::ingest::{self, Ingested};
+use crate::open_channel::unknown;
 use crate::services::Services;
 
 /// The longest body of a webhook: what Meta sends at most, and safely below what Lambda accepts as base64.
@@ -63,14 +64,15 @@ pub(crate) struct Accepted {
 pub(crate) async fn ingest(
     State(services): State<Arc<Services>>,
     ChannelPath(id): ChannelPath,
-    BaseUrl(base_url): BaseUrl,
     uri: Uri,
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let now = services.clock.now();
-    let channel = services.open_channels.required(&id, now).await?;
+    let channel = services.open_channels.get(&id, now).await?.ok_or_else(|| unknown(&id))?;
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    // Only some platforms sign the URL, so that one without a known base is no reason to refuse the webhook.
+    let base_url = services.base_url.of(&headers).unwrap_or_default();
     let url = format!("{base_url}{}{query}", uri.path());
     let delivery = Delivery { headers: &headers, body: &body, url: &url, now };
     let Services { counters, open_channels, bus, .. } = &*services;
@@ -144,7 +146,7 @@ pub(crate) async fn verify(
 ) -> Result<Response, Refusal> {
     let Query(verification) = verification.map_err(|_| Refusal::illegal_argument("the query cannot be read"))?;
     let now = services.clock.now();
-    let channel = services.open_channels.required(&id, now).await?;
+    let channel = services.open_channels.get(&id, now).await?.ok_or_else(|| unknown(&id))?;
     let required = |value: Option<String>, name: &str| value.ok_or_else(|| Refusal::missing_field(name));
     let mode = required(verification.mode, "hub.mode")?;
     let token = required(verification.token, "hub.verify_token")?;

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::event::ChannelId;
-use shared::seal::Sealed;
+use shared::event::{ChannelId, TenantId};
+use shared::seal::{Resealed, Seal, Sealed, SealedAttribute, reseal};
 use shared::table::{self, Expression, Table};
 use shared::{Environment, Error};
 
@@ -14,12 +14,20 @@ const KEY: &str = "channelId";
 /// The most channels that one list is computed from.
 const LIST_LIMIT: usize = 10_000;
 
+/// What is sealed in a record, each for the record's own id.
+const SEALED: [SealedAttribute; 2] = [
+    SealedAttribute { path: &["credentials"], sealed_for: str::to_owned },
+    SealedAttribute { path: &["previous", "credentials"], sealed_for: str::to_owned },
+];
+
 /// A channel as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ChannelRecord {
     /// The key.
     pub channel_id: ChannelId,
+    /// The tenant of the channel.
+    pub tenant_id: TenantId,
     /// What a client chose.
     #[serde(rename = "definition")]
     pub settings: ChannelSettings,
@@ -29,6 +37,9 @@ pub(crate) struct ChannelRecord {
     /// The credentials before these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousCredentials>,
+    /// The version of the key that seals both, see [`Sealed::common_version`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_version: Option<String>,
     /// When the channel was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -48,6 +59,13 @@ pub(crate) struct PreviousCredentials {
 }
 
 impl ChannelRecord {
+    /// Replaces what is sealed.
+    pub(crate) fn seal_with(&mut self, credentials: Option<Sealed>, previous: Option<PreviousCredentials>) {
+        let sealed = credentials.iter().chain(previous.iter().map(|previous| &previous.credentials));
+        self.key_version = Sealed::common_version(sealed).map(str::to_owned);
+        (self.credentials, self.previous) = (credentials, previous);
+    }
+
     /// Returns the channel as it is shown at `now`, with the API at `base_url`.
     pub(crate) fn shown(self, base_url: &str, now: Timestamp) -> Channel {
         Channel {
@@ -78,14 +96,20 @@ impl ChannelStore {
         self.table.put_if(record, table::is_new(KEY)).await
     }
 
+    /// Returns a channel if it exists in a tenant.
+    pub(crate) async fn of_tenant(&self, id: &ChannelId, tenant: &TenantId) -> Result<Option<ChannelRecord>, Error> {
+        Ok(self.get(id).await?.filter(|record| record.tenant_id == *tenant))
+    }
+
     /// Returns a channel if it exists.
     pub(crate) async fn get(&self, id: &ChannelId) -> Result<Option<ChannelRecord>, Error> {
         self.table.get(&table::key(KEY, id.as_str())).await
     }
 
-    /// Returns all channels, the oldest first.
-    pub(crate) async fn list(&self) -> Result<Vec<ChannelRecord>, Error> {
-        let mut records: Vec<ChannelRecord> = self.table.scan(None, LIST_LIMIT).await?;
+    /// Returns all channels of a tenant, the oldest first.
+    pub(crate) async fn list(&self, tenant: &TenantId) -> Result<Vec<ChannelRecord>, Error> {
+        let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+        let mut records: Vec<ChannelRecord> = self.table.scan(Some(of_tenant), LIST_LIMIT).await?;
         records.sort_by(|a, b| (a.created_at, &a.channel_id).cmp(&(b.created_at, &b.channel_id)));
         Ok(records)
     }
@@ -100,5 +124,10 @@ impl ChannelStore {
     pub(crate) async fn delete(&self, id: &ChannelId) -> Result<bool, Error> {
         let deleted: Option<Value> = self.table.delete(&table::key(KEY, id.as_str()), None).await?;
         Ok(deleted.is_some())
+    }
+
+    /// Seals a batch of channels with the current key.
+    pub(crate) async fn reseal(&self, seal: &Seal) -> Result<Resealed, Error> {
+        reseal(&self.table, seal, KEY, &SEALED).await
     }
 }

@@ -5,14 +5,17 @@
 //! points to the record from then on.
 
 use jiff::Timestamp;
+use platform::message::NormalizedMessage;
+use platform::registry;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use shared::event::fact::{ChannelOrigin, MessageReceived};
 use shared::event::{ChannelId, EventId};
+use shared::step::{Claim, ClaimStore, Claimable};
 use shared::table::{Expression, Query, Table, is_new, key};
 use shared::{Environment, Error};
 
-use crate::fact::{ChannelOrigin, MessageReceived};
 use crate::message::{Direction, LogEntry, LoggedMessage, MessageStatus, SendResult, StatusChange};
 
 const KEY: &str = "id";
@@ -31,15 +34,9 @@ pub(crate) struct MessageRecord {
     pub logged_at: String,
     /// The message as JSON text, as its numbers may be out of the range of DynamoDB's.
     pub message: String,
-    /// The result of sending it, as JSON text.
+    /// Who sends it, and the result as the output of its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<String>,
-    /// Who is sending it, so that a write whose reply was lost is recognised as our own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// Until when it counts as being sent, in milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease_until: Option<i64>,
+    pub claim: Option<Claim>,
     /// When it may be deleted, in seconds since 1970.
     pub expires_at: i64,
     /// Counts the changes.
@@ -48,7 +45,11 @@ pub(crate) struct MessageRecord {
 
 impl MessageRecord {
     /// Builds the record of a received message.
-    pub(crate) fn received(event_id: &EventId, time: Timestamp, received: MessageReceived<IgnoredAny>) -> Self {
+    pub(crate) fn received(
+        event_id: &EventId,
+        time: Timestamp,
+        received: MessageReceived<NormalizedMessage, IgnoredAny>,
+    ) -> Self {
         let MessageReceived { origin, message, .. } = received;
         let history = vec![StatusChange::new(MessageStatus::Received, message.timestamp)];
         let mut record = Self::new(event_id.as_str(), origin, Direction::Inbound, time, history);
@@ -59,10 +60,9 @@ impl MessageRecord {
     }
 
     /// Builds the record of a message that is about to be sent.
-    pub(crate) fn sending(id: &str, origin: ChannelOrigin, now: Timestamp, message: &impl Serialize) -> Self {
+    pub(crate) fn sending(id: &str, origin: ChannelOrigin, now: Timestamp, message: String) -> Self {
         let history = vec![StatusChange::new(MessageStatus::Sending, now.as_millisecond())];
-        let record = Self::new(id, origin, Direction::Outbound, now, history);
-        Self { message: serde_json::to_string(message).unwrap_or_default(), ..record }
+        Self { message, ..Self::new(id, origin, Direction::Outbound, now, history) }
     }
 
     fn new(id: &str, origin: ChannelOrigin, direction: Direction, time: Timestamp, history: Vec<StatusChange>) -> Self {
@@ -82,9 +82,7 @@ impl MessageRecord {
             // Always three decimals, so that the texts have the order of the times.
             logged_at: format!("{time:.3}~{id}"),
             message: String::new(),
-            result: None,
-            owner: None,
-            lease_until: None,
+            claim: None,
             expires_at: 0,
             version: 1,
         }
@@ -106,12 +104,13 @@ impl MessageRecord {
 
     /// Returns the result of sending it, once that is known.
     pub(crate) fn result(&self) -> Option<SendResult> {
-        serde_json::from_str(self.result.as_deref()?).ok()
+        SendResult::deserialize(self.answer()?.output.as_ref()?).ok()
     }
 
     /// Returns the message as the log shows it at `now`; one whose sending was interrupted is `unknown`.
     pub(crate) fn shown(mut self, now: Timestamp) -> LoggedMessage {
-        if self.lease_until.is_some_and(|until| until <= now.as_millisecond()) {
+        let is_over = |claim: &Claim| claim.answer.is_none() && claim.lease_until_ms <= now.as_millisecond();
+        if self.claim.as_ref().is_some_and(is_over) {
             self.entry.status = MessageStatus::Unknown;
         }
         let (time, _) = self.logged_at.split_once('~').unwrap_or_default();
@@ -129,8 +128,27 @@ impl MessageRecord {
         let error = result.error.as_ref().map(|problem| problem.message.clone());
         self.change(StatusChange { status: result.status, timestamp: now.as_millisecond(), error });
         self.entry.message_id.clone_from(&result.message_id);
-        self.result = serde_json::to_string(result).ok();
-        self.lease_until = None;
+        self.answer_with(result.answer());
+    }
+}
+
+impl Claimable for MessageRecord {
+    const KEY: &'static str = KEY;
+
+    fn id(&self) -> &str {
+        &self.entry.id
+    }
+
+    fn claim(&self) -> Option<&Claim> {
+        self.claim.as_ref()
+    }
+
+    fn claim_mut(&mut self) -> &mut Option<Claim> {
+        &mut self.claim
+    }
+
+    fn conclude_unknown(&mut self, now: Timestamp) {
+        self.finish(&SendResult::interrupted(&self.entry.id), now);
     }
 }
 
@@ -161,51 +179,9 @@ impl MessageStore {
         Ok(Self { table: environment.table("MESSAGES_TABLE")?, retention_s })
     }
 
-    /// Returns a message if it exists.
-    pub(crate) async fn get(&self, id: &str) -> Result<Option<MessageRecord>, Error> {
-        self.table.get(&key(KEY, id)).await
-    }
-
     /// Stores a new message; returns `false` if it exists already.
     pub(crate) async fn create(&self, record: &MessageRecord) -> Result<bool, Error> {
         self.table.put_if(record, is_new(KEY)).await
-    }
-
-    /// Replaces a message; returns `false` if it is no longer in the version before this one.
-    pub(crate) async fn replace(&self, record: &MessageRecord) -> Result<bool, Error> {
-        self.table.put_if(record, unchanged(record.version)).await
-    }
-
-    /// Replaces a message that the platform has accepted, so that the status reports of the platform find it.
-    ///
-    /// Returns `false` if the message is no longer in the version before this one.
-    pub(crate) async fn replace_with_receipt(&self, record: &MessageRecord, message_id: &str) -> Result<bool, Error> {
-        let id = receipt_id(&record.entry.channel_id, message_id);
-        let mut receipt = Receipt {
-            id: id.clone(),
-            record: Some(record.entry.id.clone()),
-            history: Vec::new(),
-            expires_at: record.expires_at,
-            version: 1,
-        };
-        let mut record = record.clone();
-        for _ in 0..ATTEMPTS {
-            let condition = if receipt.version == 1 { is_new(KEY) } else { unchanged(receipt.version) };
-            let replacing = self.table.writing(&record, Some(unchanged(record.version)))?;
-            let unmet = self.table.transact(vec![replacing, self.table.writing(&receipt, Some(condition))?]).await?;
-            match unmet.first() {
-                None => return Ok(true),
-                Some(0) => return Ok(false),
-                Some(_) => {}
-            }
-            if let Some(early) = self.table.get::<Receipt>(&key(KEY, id.as_str())).await? {
-                for change in early.history {
-                    record.change(change);
-                }
-                receipt.version = early.version + 1;
-            }
-        }
-        Err(Error::new("write a receipt", "other changes came first each time"))
     }
 
     /// Adds a status that a platform reports of a message that it accepted.
@@ -214,7 +190,7 @@ impl MessageStore {
         channel: &ChannelId,
         message_id: &str,
         change: &StatusChange,
-        now_s: i64,
+        now: Timestamp,
     ) -> Result<(), Error> {
         let id = receipt_id(channel, message_id);
         for _ in 0..ATTEMPTS {
@@ -230,7 +206,7 @@ impl MessageStore {
                     self.table.put_if(&receipt, unchanged(receipt.version)).await?
                 }
                 None => {
-                    let expires_at = now_s + self.retention_s;
+                    let expires_at = self.expires_at(now);
                     let history = vec![change.clone()];
                     let receipt = Receipt { id: id.clone(), record: None, history, expires_at, version: 1 };
                     self.table.put_if(&receipt, is_new(KEY)).await?
@@ -245,14 +221,14 @@ impl MessageStore {
 
     /// Adds a status to a record; returns `false` if another change came first.
     async fn add_known_status(&self, id: &str, change: &StatusChange) -> Result<bool, Error> {
-        let Some(mut record) = self.get(id).await? else {
+        let Some(mut record) = self.table.get::<MessageRecord>(&key(KEY, id)).await? else {
             return Ok(true);
         };
         if !record.change(change.clone()) {
             return Ok(true);
         }
         record.version += 1;
-        self.replace(&record).await
+        self.table.put_if(&record, unchanged(record.version)).await
     }
 
     /// Returns the messages of a channel that were logged before a position, the newest first.
@@ -271,8 +247,50 @@ impl MessageStore {
     }
 
     /// Returns when something that is written now may be deleted, in seconds since 1970.
-    pub(crate) fn expires_at(&self, now_s: i64) -> i64 {
-        now_s + self.retention_s
+    pub(crate) fn expires_at(&self, now: Timestamp) -> i64 {
+        now.as_second() + self.retention_s
+    }
+}
+
+impl ClaimStore for MessageStore {
+    type Record = MessageRecord;
+
+    fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Where the platform reports the status of the message, writes the receipt with it by which the reports find it.
+    async fn conclude(&self, record: &MessageRecord, condition: Expression) -> Result<bool, Error> {
+        let LogEntry { id, channel_id, platform, message_id, .. } = &record.entry;
+        let reports = registry::find(platform).is_some_and(|platform| platform.spec().reports_status());
+        let Some(message_id) = message_id.as_deref().filter(|_| reports) else {
+            return self.table.put_if(record, condition).await;
+        };
+        let mut receipt = Receipt {
+            id: receipt_id(channel_id, message_id),
+            record: Some(id.clone()),
+            history: Vec::new(),
+            expires_at: record.expires_at,
+            version: 1,
+        };
+        let mut record = record.clone();
+        for _ in 0..ATTEMPTS {
+            let is_next = if receipt.version == 1 { is_new(KEY) } else { unchanged(receipt.version) };
+            let concluding = self.table.writing(&record, Some(condition.clone()))?;
+            let unmet = self.table.transact(vec![concluding, self.table.writing(&receipt, Some(is_next))?]).await?;
+            match unmet.first() {
+                None => return Ok(true),
+                Some(0) => return Ok(false),
+                Some(_) => {}
+            }
+            if let Some(early) = self.table.get::<Receipt>(&key(KEY, receipt.id.as_str())).await? {
+                for change in early.history {
+                    record.change(change);
+                }
+                receipt.version = early.version + 1;
+            }
+        }
+        Err(Error::new("write a receipt", "other changes came first each time"))
     }
 }
 
@@ -288,15 +306,16 @@ fn receipt_id(channel: &ChannelId, message_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::event::TenantId;
 
     fn record() -> MessageRecord {
         let origin = ChannelOrigin {
-            tenant_id: "t".to_owned(),
+            tenant_id: TenantId::new("t"),
             channel_id: ChannelId::new("c"),
             platform: "whatsapp".to_owned(),
             timestamp: 0,
         };
-        MessageRecord::sending("id", origin, Timestamp::from_millisecond(1_000).unwrap(), &"hello")
+        MessageRecord::sending("id", origin, Timestamp::from_millisecond(1_000).unwrap(), "\"hello\"".to_owned())
     }
 
     #[test]

@@ -1,37 +1,28 @@
 //! A check of JSON that builds nothing and refuses what no value can hold.
 //!
 //! Skipping over JSON, as raw values do, accepts what building a value does not: unlimited nesting, numbers beyond
-//! the range of a double, and escapes of half a surrogate pair.
+//! the range of a double, and escapes of half a surrogate pair. What follows the value is not looked at.
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// How deep arrays and objects may be nested; readers accept 128 levels, and the payload is some levels deep.
-pub(crate) const DEPTH_LIMIT: usize = 100;
 /// Keys with this prefix mean something to the JSON library itself.
 const RESERVED_KEY_PREFIX: &str = "$serde_json::private::";
 
-/// JSON that every reader downstream can build.
-pub(crate) struct Checked;
-
-impl<'de> Deserialize<'de> for Checked {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Check { levels_left: DEPTH_LIMIT }.deserialize(deserializer).map(|()| Self)
-    }
-}
-
+/// Reads JSON that every reader downstream can build.
 #[derive(Clone, Copy)]
-struct Check {
-    levels_left: usize,
+pub(crate) struct Check {
+    /// How deep arrays and objects may still nest, and may nest in all.
+    pub levels_left: usize,
+    pub depth_limit: usize,
 }
 
 impl Check {
     fn deeper<E: Error>(self) -> Result<Self, E> {
         let levels_left = self.levels_left.checked_sub(1);
-        let levels_left = levels_left.ok_or_else(|| E::custom(format!("nested deeper than {DEPTH_LIMIT} levels")))?;
-        Ok(Self { levels_left })
+        let too_deep = || E::custom(format!("the JSON nests more than {} levels deep", self.depth_limit));
+        Ok(Self { levels_left: levels_left.ok_or_else(too_deep)?, ..self })
     }
 }
 

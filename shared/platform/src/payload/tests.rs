@@ -1,16 +1,20 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::check::DEPTH_LIMIT;
 use super::*;
 use crate::registry;
 use crate::sample::variant_of;
 
 fn read_as(content_type: &str, platform: &str, body: &[u8]) -> Result<String, Error> {
     let platform = registry::find(platform).unwrap();
-    read(&ContentType::parse(content_type).unwrap(), body, |form| platform.form_payload(form))
-        .map(|payload| payload.get().to_owned())
+    read(&ContentType::parse(content_type).unwrap(), body, DEPTH_LIMIT, |form, limit| {
+        platform.form_payload(form, limit)
+    })
+    .map(|payload| payload.get().to_owned())
 }
+
+/// What the caller of [`read`] says.
+const DEPTH_LIMIT: usize = 64;
 
 fn nested(levels: usize) -> String {
     format!("{}1{}", "[".repeat(levels), "]".repeat(levels))
@@ -72,6 +76,12 @@ fn a_form_is_an_object_and_the_one_of_github_holds_json() {
     check("github", b"payload=1&payload=2", Err("Body"));
     check("github", b"a=1", Err("Body"));
     check("github", b"payload=", Err("EmptyBody"));
+    let deep = |levels: usize| format!("payload={}", nested(levels));
+    for platform in ["github", "slack"] {
+        let read = |levels| read_as(form, platform, deep(levels).as_bytes()).map(drop);
+        assert_eq!(read(DEPTH_LIMIT), Ok(()));
+        assert_eq!(read(DEPTH_LIMIT + 1).map_err(|refusal| variant_of(&refusal)), Err("Body"));
+    }
 }
 
 #[test]
@@ -106,7 +116,7 @@ fn a_content_type_is_compared_without_case_and_parameters() {
 proptest! {
     #[test]
     fn what_passes_can_be_built_some_levels_deeper(body in prop::collection::vec(any::<u8>(), 0..40)) {
-        if let Ok(payload) = json(&body) {
+        if let Ok(payload) = json(&body, DEPTH_LIMIT) {
             let deeper = format!("{}{}{}", "[".repeat(20), payload.get(), "]".repeat(20));
             prop_assert!(serde_json::from_str::<Value>(&deeper).is_ok());
         }
@@ -114,7 +124,7 @@ proptest! {
 
     #[test]
     fn json_like_text_passes_exactly_if_it_can_be_built(body in r#"[\[\]{}:,"\\u0-9dDeE. -]{0,24}"#) {
-        prop_assert_eq!(json(body.as_bytes()).is_ok(), serde_json::from_str::<Value>(&body).is_ok());
+        prop_assert_eq!(json(body.as_bytes(), DEPTH_LIMIT).is_ok(), serde_json::from_str::<Value>(&body).is_ok());
     }
 
     #[test]

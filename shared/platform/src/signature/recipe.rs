@@ -15,7 +15,7 @@ const TEXT_LIMIT_BYTES: usize = 256;
 
 /// How a sender signs its webhooks with a shared secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Recipe {
     /// The header with the signature, or with several separated by spaces or commas.
     pub header: String,

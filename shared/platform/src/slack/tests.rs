@@ -132,7 +132,7 @@ fn kind_of(payload: &Value) -> Value {
 }
 
 fn message(fields: Value) -> Value {
-    with(&counterpart::slack::message("Hello", "1767323044.000200"), fields)
+    with(&harness::platform::slack::message("Hello", "1767323044.000200"), fields)
 }
 
 /// What of a webhook may travel on.
@@ -182,10 +182,10 @@ fn what_slack_does_not_send_is_refused() {
 #[test]
 fn an_event_with_wrong_types_is_unreadable_and_says_why() {
     let check = |event: Value, part: &str| {
-        let told = told(&counterpart::slack::event("Ev1", &event));
+        let told = told(&harness::platform::slack::event("Ev1", &event));
         let reason = told["updates"][0]["unreadable"].as_str().unwrap_or_else(|| panic!("{told}"));
         assert!(reason.contains(part), "{reason}");
-        assert!(!told.to_string().contains(counterpart::slack::VERIFICATION_TOKEN));
+        assert!(!told.to_string().contains(harness::platform::slack::VERIFICATION_TOKEN));
     };
     check(json!(["message"]), "not an object");
     check(json!(5), "not an object");

@@ -31,7 +31,7 @@ const NAMES: &[&str] = &[
 
 /// Real webhooks, to be spoilt.
 fn real() -> Vec<Value> {
-    let event = |event: Value| counterpart::slack::event("Ev1", &event);
+    let event = |event: Value| harness::platform::slack::event("Ev1", &event);
     vec![
         event(message(json!({"files": [{"id": "F1", "size": 1, "mimetype": "image/png"}]}))),
         event(changed(json!({}), json!({"text": "new"}))),
@@ -40,7 +40,10 @@ fn real() -> Vec<Value> {
             "type": "reaction_added", "user": "U1", "reaction": "x", "event_ts": "1.2",
             "item": {"type": "message", "channel": "C1", "ts": "1.2"},
         })),
-        counterpart::slack::interaction(&[button(json!({})), button(json!({"selected_options": [{"value": "x"}]}))]),
+        harness::platform::slack::interaction(&[
+            button(json!({})),
+            button(json!({"selected_options": [{"value": "x"}]})),
+        ]),
         json!({"command": "/x", "user_id": "U1", "channel_id": "C1", "trigger_id": "1"}),
         json!({"type": "url_verification", "challenge": "x"}),
     ]

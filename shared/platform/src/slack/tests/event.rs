@@ -7,7 +7,7 @@ use super::{kind_of, message, public, told, with};
 /// Checks kind an event is, without kind is the same for all messages.
 #[track_caller]
 fn check_event(event: &Value, expected: Value) {
-    let kind = kind_of(&counterpart::slack::event("Ev1", event));
+    let kind = kind_of(&harness::platform::slack::event("Ev1", event));
     let mut expected = expected;
     if expected.get("id").is_some() {
         expected["platform"] = "slack".into();
@@ -24,8 +24,10 @@ fn check_event(event: &Value, expected: Value) {
 
 #[test]
 fn a_message_is_read_whole() {
-    let payload =
-        counterpart::slack::event("Ev08MFMKH6", &counterpart::slack::message("Hi <@U1> &amp; co", "1767323044.678900"));
+    let payload = harness::platform::slack::event(
+        "Ev08MFMKH6",
+        &harness::platform::slack::message("Hi <@U1> &amp; co", "1767323044.678900"),
+    );
     let expected = json!({"silent": false, "updates": [{
         "key": "Ev08MFMKH6",
         "payload": public(&payload),

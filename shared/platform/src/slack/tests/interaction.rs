@@ -14,7 +14,7 @@ pub(super) fn button(fields: Value) -> Value {
 
 #[test]
 fn a_click_is_read_whole() {
-    let payload = counterpart::slack::interaction(&[button(json!({}))]);
+    let payload = harness::platform::slack::interaction(&[button(json!({}))]);
     let trigger_id = payload["trigger_id"].as_str().unwrap();
     let expected = json!({"silent": true, "updates": [{
         "key": format!("{trigger_id}\n1767323044.840180\nb1\nbutton_0"),
@@ -37,7 +37,7 @@ fn a_click_is_read_whole() {
 #[test]
 fn choices_are_read_by_the_kind_of_their_element() {
     let check = |action: Value, expected: Value| {
-        let kind = kind_of(&counterpart::slack::interaction(std::slice::from_ref(&action)));
+        let kind = kind_of(&harness::platform::slack::interaction(std::slice::from_ref(&action)));
         let content = kind.get("content").unwrap_or(&kind);
         assert_eq!(content, &expected, "{action}");
     };
@@ -77,7 +77,7 @@ fn choices_are_read_by_the_kind_of_their_element() {
 fn each_of_several_actions_is_news_of_its_own() {
     let other = button(json!({"action_id": "button_1", "value": "no"}));
     let broken = button(json!({"action_ts": 1}));
-    let told = told(&counterpart::slack::interaction(&[button(json!({})), broken.clone(), other.clone()]));
+    let told = told(&harness::platform::slack::interaction(&[button(json!({})), broken.clone(), other.clone()]));
     let updates = told["updates"].as_array().unwrap();
     assert_eq!(updates.len(), 3);
     assert_ne!(updates[0]["key"], updates[2]["key"]);
@@ -85,14 +85,14 @@ fn each_of_several_actions_is_news_of_its_own() {
     assert_eq!(updates[2]["payload"]["actions"], json!([other]));
     assert!(updates[1]["unreadable"].as_str().unwrap().contains("the action cannot be read"), "{}", updates[1]);
     assert_eq!(updates[1]["payload"]["actions"], json!([broken]));
-    assert!(!told.to_string().contains(counterpart::slack::VERIFICATION_TOKEN));
+    assert!(!told.to_string().contains(harness::platform::slack::VERIFICATION_TOKEN));
     let many = vec![button(json!({})); 101];
-    assert_eq!(self::told(&counterpart::slack::interaction(&many))["refused"], "TooLarge");
+    assert_eq!(self::told(&harness::platform::slack::interaction(&many))["refused"], "TooLarge");
 }
 
 #[test]
 fn a_click_in_a_view_is_answered_to_its_user() {
-    let payload = counterpart::slack::interaction(&[button(json!({}))]);
+    let payload = harness::platform::slack::interaction(&[button(json!({}))]);
     let view = json!({"channel": null, "message": null, "team": null, "container": {"type": "view", "view_id": "V1"}});
     let kind = kind_of(&with(&payload, view));
     assert_eq!((&kind["conversationId"], kind.get("replyTo")), (&json!("U061F7AUR"), None));

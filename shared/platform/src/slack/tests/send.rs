@@ -222,7 +222,7 @@ fn response(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer
     Answer { status, headers: HeaderMap::from_iter(headers), body: body.to_owned().into() }
 }
 
-fn answered(answer: &counterpart::Answer) -> Answer {
+fn answered(answer: &harness::server::Answer) -> Answer {
     let headers: Vec<(&'static str, &str)> =
         answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     response(answer.status, &headers, &answer.body.to_string())
@@ -273,11 +273,11 @@ fn what_passes_may_be_tried_again() {
         }
         other => panic!("{code}: {other:?}"),
     };
-    later(answered(&counterpart::slack::rate_limited(30)), "ratelimited", Some(30));
+    later(answered(&harness::platform::slack::rate_limited(30)), "ratelimited", Some(30));
     for error in
         ["ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"]
     {
-        later(answered(&counterpart::slack::refused(error)), error, None);
+        later(answered(&harness::platform::slack::refused(error)), error, None);
     }
     later(response(429, &[("retry-after", "3")], ""), "429", Some(3));
     later(response(503, &[], "<html>"), "503", None);
@@ -302,7 +302,7 @@ fn health_tells_who_the_app_is() {
     };
     assert_eq!(Slack.parse_health(&answer), Ok(expected));
     assert_eq!(Slack.parse_health(&response(200, &[], r#"{"ok": true}"#)), Ok(Map::new()));
-    let refused = answered(&counterpart::slack::refused("invalid_auth"));
+    let refused = answered(&harness::platform::slack::refused("invalid_auth"));
     assert_eq!(Slack.parse_health(&refused), Err(Problem::new("invalid_auth", "invalid_auth")));
     assert_eq!(Slack.parse_health(&response(502, &[], "")).unwrap_err().code, "502");
 }
