@@ -105,17 +105,12 @@ pub(crate) struct ChannelSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_url: Option<String>,
     /// The deduplication window: for how long a repeated message or delivery is recognised, in seconds.
-    #[serde(default = "a_day")]
     pub dedup_window_seconds: u32,
     /// The rate limits of webhooks and messages.
     #[serde(default, skip_serializing_if = "RateLimits::is_empty")]
     pub rate_limits: RateLimits,
     /// Whether webhooks are accepted without a signature.
     pub unsigned: bool,
-}
-
-fn a_day() -> u32 {
-    DEDUP_WINDOW_S
 }
 
 /// A channel as it is shown.
@@ -152,7 +147,7 @@ impl NewChannel {
             tenant_id,
             content_type: self.content_type.as_deref().map(ContentType::parse).transpose().map_err(refusal)?,
             recipe: self.recipe,
-            api_url: self.api_url.map(|url| without_slash(&url)),
+            api_url: self.api_url.map(|url| url.trim_end_matches('/').to_owned()),
             dedup_window_seconds: self.dedup_window_seconds.unwrap_or(DEDUP_WINDOW_S),
             rate_limits: self.rate_limits.unwrap_or_default(),
             unsigned: self.unsigned,
@@ -180,7 +175,7 @@ impl ChannelChange {
         }
         let new = self.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
         let content_type = self.content_type.as_deref().map(ContentType::parse).transpose().map_err(refusal)?;
-        let api_url = self.api_url.map(|url| without_slash(&url)).or_else(|| settings.api_url.clone());
+        let api_url = self.api_url.map(|url| url.trim_end_matches('/').to_owned()).or_else(|| settings.api_url.clone());
         if api_url != settings.api_url && new.is_none() && present.is_some() {
             return Err(Refusal::field(
                 "apiUrl",
@@ -294,10 +289,6 @@ impl ChannelSettings {
         }
         self.rate_limits.check()
     }
-}
-
-fn without_slash(url: &str) -> String {
-    url.trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(crate) async fn ingest(
         let message = format!("the webhook has {} parts, the limit is {UPDATE_LIMIT}", updates.len());
         return Err(Refusal::too_large(message));
     }
-    let Publication { entries, events, failed } = publication(open_channels, channel, delivery, updates).await?;
+    let (entries, events, failed) = publication(open_channels, channel, delivery, updates).await?;
     if let Some(limit) = channel.settings.rate_limits.ingest
         && !counters.take("ingest", &channel.id, limit, delivery.now).await?
     {
@@ -69,22 +69,14 @@ pub(crate) async fn ingest(
     Ok(Ingested::Published { events, failed, reply })
 }
 
-/// What is published of a webhook.
-#[derive(Default)]
-struct Publication {
-    entries: Vec<Entry>,
-    events: Vec<EventId>,
-    failed: usize,
-}
-
-/// Builds the events of a webhook; an update that cannot be read or is too large is rejected by itself.
+/// Builds the events of a webhook and counts what is rejected: an update that cannot be read or is too large.
 async fn publication(
     open_channels: &OpenChannels,
     channel: &OpenChannel,
     delivery: &Delivery<'_>,
     updates: Vec<Result<Update<'_>, Unreadable<'_>>>,
-) -> Result<Publication, Refusal> {
-    let mut publication = Publication::default();
+) -> Result<(Vec<Entry>, Vec<EventId>, usize), Refusal> {
+    let (mut entries, mut events, mut failed) = (Vec::new(), Vec::new(), 0);
     let mut seen = HashSet::new();
     for (index, update) in updates.into_iter().enumerate() {
         let unreadable = match update {
@@ -98,8 +90,8 @@ async fn publication(
                 let is_source = channel.platform.chat().is_none();
                 match entry(open_channels, channel, delivery, id.clone(), kind, &payload).await? {
                     Ok(entry) => {
-                        publication.entries.push(entry);
-                        publication.events.push(id);
+                        entries.push(entry);
+                        events.push(id);
                         continue;
                     }
                     Err(too_large) if is_source => return Err(Refusal::too_large(too_large.to_string())),
@@ -108,10 +100,10 @@ async fn publication(
             }
             Err(unreadable) => unreadable,
         };
-        publication.entries.extend(rejected(channel, delivery, index, &unreadable));
-        publication.failed += 1;
+        entries.extend(rejected(channel, delivery, index, &unreadable));
+        failed += 1;
     }
-    Ok(publication)
+    Ok((entries, events, failed))
 }
 
 /// Builds the event of an update.

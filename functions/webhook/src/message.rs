@@ -53,7 +53,6 @@ impl From<DeliveryStatus> for MessageStatus {
 
 /// A change of the status of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct StatusChange {
     /// The delivery status.
     pub status: MessageStatus,

@@ -11,7 +11,6 @@ const WINDOW_LIMIT_S: u32 = 86_400;
 
 /// The limits of a channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct RateLimits {
     /// How many webhooks are accepted; more are answered with 429.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,7 +22,6 @@ pub(crate) struct RateLimits {
 
 /// A count per window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct RateLimit {
     /// How many.
     #[schema(minimum = 1)]

@@ -127,7 +127,6 @@ pub enum Verdict {
 
 /// Why a platform did not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// The platform's code, or else the HTTP status.
     pub code: String,

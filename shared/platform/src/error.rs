@@ -58,6 +58,13 @@ pub enum Unverified {
     Mismatch,
 }
 
+impl Unverified {
+    /// Refuses a signature that is not the right one.
+    pub(crate) fn unless(is_right: bool) -> Result<(), Self> {
+        if is_right { Ok(()) } else { Err(Self::Mismatch) }
+    }
+}
+
 impl Error {
     /// A field breaks a rule.
     pub fn field(field: &str, rule: impl Into<String>) -> Self {

@@ -9,7 +9,7 @@ use crate::payload::Form;
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::Verifier;
-use crate::signature::recipe::{Recipe, SecretEncoding};
+use crate::signature::recipe::Recipe;
 use crate::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 
 pub(crate) struct GitHub;
@@ -29,8 +29,7 @@ impl Platform for GitHub {
     }
 
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Error> {
-        let key = SecretEncoding::Utf8.key(credentials.required("secret")?)?;
-        Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(&key))
+        Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(credentials.required("secret")?.as_bytes()))
     }
 
     /// `X-GitHub-Event` names the kind, `X-GitHub-Delivery` is the same for each repetition.

@@ -19,6 +19,7 @@ pub mod signature;
 pub mod spec;
 
 mod error;
+mod fields;
 mod platform;
 
 mod discord;

@@ -34,7 +34,6 @@ pub struct NormalizedMessage {
 
 /// A participant of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Party {
     /// The platform's id.
     pub id: String,
@@ -205,7 +204,6 @@ impl Media {
 
 /// A place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Location {
     /// Degrees north.
     pub latitude: f64,
@@ -221,7 +219,6 @@ pub struct Location {
 
 /// What somebody chose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Choice {
     /// The id that the button or row was sent with.
     pub id: String,
@@ -238,7 +235,6 @@ pub struct Choice {
 
 /// A reaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Reaction {
     /// The emoji, or the platform's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,7 +246,6 @@ pub struct Reaction {
 
 /// A command of a bot or an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Command {
     /// Its name, without a slash.
     pub name: String,
@@ -261,7 +256,6 @@ pub struct Command {
 
 /// A button below a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Button {
     /// The id that is returned when it is pressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,7 +269,6 @@ pub struct Button {
 
 /// A list to choose from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct ChoiceList {
     /// The label of the button that opens the list.
     pub title: String,
@@ -285,7 +278,6 @@ pub struct ChoiceList {
 
 /// A row of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Row {
     /// The id that is returned when it is chosen.
     pub id: String,
@@ -298,7 +290,6 @@ pub struct Row {
 
 /// A message template that the platform has approved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct Template {
     /// Its name.
     pub name: String,

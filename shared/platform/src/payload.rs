@@ -94,7 +94,7 @@ fn json(body: &[u8], depth_limit: usize) -> Result<&RawValue, Error> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::EmptyBody);
     }
-    let check = Check { levels_left: depth_limit, depth_limit };
+    let check = Check { levels_left: depth_limit, depth_limit, is_key: false };
     check.deserialize(&mut Deserializer::from_slice(body)).map_err(|cause| invalid_json(&cause))?;
     serde_json::from_slice(body).map_err(|cause| invalid_json(&cause))
 }
@@ -130,17 +130,10 @@ impl Form {
         if fields.is_empty() { Err(Error::EmptyBody) } else { Ok(Self(fields)) }
     }
 
-    /// Returns the value of a field that occurs once.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        match self.0.get(name)?.as_slice() {
-            [value] => Some(value),
-            _ => None,
-        }
-    }
-
     /// Reads a field that occurs once and holds JSON.
     pub(crate) fn json(&self, name: &str, depth_limit: usize) -> Option<Result<Value, Error>> {
-        let json = json(self.text(name)?.as_bytes(), depth_limit);
+        let [text] = self.0.get(name)?.as_slice() else { return None };
+        let json = json(text.as_bytes(), depth_limit);
         Some(json.and_then(|json| serde_json::from_str(json.get()).map_err(|cause| invalid_json(&cause))))
     }
 

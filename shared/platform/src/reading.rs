@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -142,18 +141,4 @@ impl Reply {
     pub(crate) fn json(value: &Value) -> Self {
         Self { status: StatusCode::OK, content_type: "application/json", body: value.to_string().into() }
     }
-}
-
-/// Reads those members of an object that matter; anything but an object has none of them.
-pub(crate) fn members<'a, T: Deserialize<'a> + Default>(payload: &'a RawValue) -> T {
-    // Without this check, a list would be taken for the members in their order.
-    match payload.get().starts_with('{') {
-        true => serde_json::from_str(payload.get()).unwrap_or_default(),
-        false => T::default(),
-    }
-}
-
-/// Returns a member that is a string; anything else counts as absent.
-pub(crate) fn text(member: Option<&RawValue>) -> Option<String> {
-    member.and_then(|member| serde_json::from_str(member.get()).ok())
 }

@@ -8,7 +8,7 @@ use crate::header::{delivery_key, header_text};
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::mac::Encoding;
-use crate::signature::recipe::{Recipe, SecretEncoding};
+use crate::signature::recipe::Recipe;
 use crate::signature::{Delivery, Verifier};
 use crate::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 
@@ -37,10 +37,10 @@ impl Platform for Shopify {
     }
 
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Error> {
-        let key = SecretEncoding::Utf8.key(credentials.required("secret")?)?;
+        let key = credentials.required("secret")?.as_bytes();
         let verifier = |header| -> Result<Verifier, Error> {
             let recipe = Recipe { encoding: Encoding::Base64, ..Recipe::new(header, "") };
-            Ok(recipe.scheme()?.verifier(&key))
+            Ok(recipe.scheme()?.verifier(key))
         };
         let verifiers = [verifier(SIGNATURE[0])?, verifier(SIGNATURE[1])?];
         Ok(Box::new(move |delivery| verify(&verifiers, delivery)))

@@ -1,14 +1,13 @@
 //! Standard Webhooks: `v1` (HMAC-SHA-256) and `v1a` (Ed25519) over id, timestamp and body.
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::credentials::Credentials;
 use crate::error::{Error, Unverified};
+use crate::fields::Fields;
 use crate::header::delivery_key;
 use crate::platform::Platform;
-use crate::reading::{Inbound, Reading, members, text};
+use crate::reading::{Inbound, Reading};
 use crate::signature::mac::Encoding;
 use crate::signature::recipe::{DEFAULT_TOLERANCE_S, Recipe, decode_base64};
 use crate::signature::{Delivery, Verifier};
@@ -33,13 +32,6 @@ static SPEC: Spec = Spec {
     content_types: &["application/json"],
 };
 
-/// The fields of an event that are read; the specification recommends this name for its kind.
-#[derive(Default, Deserialize)]
-struct Event<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-}
-
 impl Platform for StandardWebhooks {
     fn spec(&self) -> &'static Spec {
         &SPEC
@@ -56,8 +48,9 @@ impl Platform for StandardWebhooks {
     }
 
     fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
-        let event: Event<'a> = members(inbound.payload);
-        Ok(Reading::event(inbound, text(event.kind), delivery_key(inbound.headers, ID)))
+        // The specification recommends this name for the kind.
+        let kind = Fields::of(inbound.payload).unwrap_or_default().any_text("type");
+        Ok(Reading::event(inbound, kind, delivery_key(inbound.headers, ID)))
     }
 }
 
@@ -90,10 +83,7 @@ fn verify(key: &VerifyingKey, delivery: &Delivery<'_>) -> Result<(), Unverified>
     let timestamp = delivery.fresh_timestamp(TIMESTAMP, DEFAULT_TOLERANCE_S)?;
     let signed = [delivery.header(ID)?, timestamp, delivery.body].join(b".".as_slice());
     let mut signatures = signatures.filter_map(|text| Signature::from_slice(&decode_base64(text)?).ok());
-    match signatures.any(|signature| key.verify_strict(&signed, &signature).is_ok()) {
-        true => Ok(()),
-        false => Err(Unverified::Mismatch),
-    }
+    Unverified::unless(signatures.any(|signature| key.verify_strict(&signed, &signature).is_ok()))
 }
 
 #[cfg(test)]

@@ -53,10 +53,7 @@ impl Platform for Telegram {
         }
         credentials.text("botToken")?.map(check_bot_token).transpose()?;
         let secret = secret.to_owned();
-        Ok(Box::new(move |delivery| match delivery.header(TOKEN)?.ct_eq(secret.as_bytes()).into() {
-            true => Ok(()),
-            false => Err(Unverified::Mismatch),
-        }))
+        Ok(Box::new(move |delivery| Unverified::unless(delivery.header(TOKEN)?.ct_eq(secret.as_bytes()).into())))
     }
 
     fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {

@@ -5,18 +5,17 @@ use std::collections::BTreeSet;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::credentials::Credentials;
 use crate::error::{Error, Unverified};
+use crate::fields::Fields;
 use crate::header::delivery_key;
 use crate::payload::{ContentType, Form};
 use crate::platform::Platform;
-use crate::reading::{Inbound, Reading, Reply, members, text};
+use crate::reading::{Inbound, Reading, Reply};
 use crate::signature::mac::{self, Algorithm, Encoding};
-use crate::signature::recipe::{Recipe, SecretEncoding};
+use crate::signature::recipe::Recipe;
 use crate::signature::{Delivery, Verifier};
 use crate::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 
@@ -40,35 +39,18 @@ static SPEC: Spec = Spec {
     content_types: &[FORM, "application/json"],
 };
 
-/// The fields of a webhook that are read.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Fields<'a> {
-    #[serde(borrow)]
-    message_status: Option<&'a RawValue>,
-    #[serde(borrow)]
-    sms_status: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message_sid: Option<&'a RawValue>,
-    #[serde(borrow)]
-    body: Option<&'a RawValue>,
-    #[serde(borrow)]
-    call_status: Option<&'a RawValue>,
-}
-
 impl Platform for Twilio {
     fn spec(&self) -> &'static Spec {
         &SPEC
     }
 
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Error> {
-        let token = SecretEncoding::Utf8.key(credentials.required("authToken")?)?;
-        let key = mac::Key::new(Algorithm::Sha1, &token);
+        let key = mac::Key::new(Algorithm::Sha1, credentials.required("authToken")?.as_bytes());
         Ok(Box::new(move |delivery| verify(&key, delivery)))
     }
 
     fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
-        let kind = kind(&members(inbound.payload));
+        let kind = kind(&Fields::of(inbound.payload).unwrap_or_default());
         let reading = Reading::event(inbound, kind, delivery_key(inbound.headers, "i-twilio-idempotency-token"));
         if !is_form(inbound.headers) {
             return Ok(reading);
@@ -80,14 +62,14 @@ impl Platform for Twilio {
 
 /// Names the event by the status that it reports; Twilio has no name for it.
 fn kind(fields: &Fields<'_>) -> Option<String> {
-    let sms_status = text(fields.sms_status);
-    let is_message = text(fields.body).is_some() && text(fields.message_sid).is_some();
-    if let Some(status) = text(fields.message_status) {
+    let sms_status = fields.any_text("SmsStatus");
+    let is_message = fields.any_text("Body").is_some() && fields.any_text("MessageSid").is_some();
+    if let Some(status) = fields.any_text("MessageStatus") {
         Some(format!("message.{status}"))
     } else if sms_status.as_deref() == Some("received") || is_message {
         Some("message.received".to_owned())
     } else {
-        text(fields.call_status).map(|status| format!("call.{status}"))
+        fields.any_text("CallStatus").map(|status| format!("call.{status}"))
     }
 }
 
@@ -99,17 +81,14 @@ fn verify(key: &mac::Key, delivery: &Delivery<'_>) -> Result<(), Unverified> {
         let expected = key.sign([url.as_bytes(), fields.as_bytes()].into_iter());
         Encoding::Base64.is(&expected, signature)
     };
-    match spellings(delivery.url).iter().any(is_right) {
-        true => Ok(()),
-        false => Err(Unverified::Mismatch),
-    }
+    Unverified::unless(spellings(delivery.url).iter().any(is_right))
 }
 
 /// Returns what is signed after the URL: the fields of a form, or nothing where the URL has the body's hash.
 fn signed_fields(delivery: &Delivery<'_>) -> Result<String, Unverified> {
     if let Some(hash) = body_hash(delivery.url) {
         let is_of_body = Encoding::Hex.is(&Sha256::digest(delivery.body), &hash);
-        return if is_of_body { Ok(String::new()) } else { Err(Unverified::Mismatch) };
+        return Unverified::unless(is_of_body).map(|()| String::new());
     }
     if !is_form(delivery.headers) {
         return Err(Unverified::Mismatch);

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::Verifier;
-use crate::signature::recipe::{Recipe, SecretEncoding};
+use crate::signature::recipe::Recipe;
 use crate::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
 
 pub(crate) struct WhatsApp;
@@ -49,8 +49,8 @@ impl Platform for WhatsApp {
 
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Error> {
         credentials.text(PHONE_NUMBER_ID)?.map(path_segment).transpose()?;
-        let key = SecretEncoding::Utf8.key(credentials.required("appSecret")?)?;
-        Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(&key))
+        let key = credentials.required("appSecret")?.as_bytes();
+        Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(key))
     }
 
     fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {

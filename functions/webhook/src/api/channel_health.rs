@@ -135,11 +135,8 @@ async fn ask(outbound: &Outbound, chat: &dyn Chat, access: &Access<'_>) -> Resul
     let started = Instant::now();
     let answer = attempt::call(outbound, &request, TIMEOUT).await;
     let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let health = match answer {
-        Ok(answer) => chat.parse_health(&answer),
-        Err(error) => Err(Problem::new("NO_ANSWER", error.to_string())),
-    };
-    let (status, message, details) = match health {
+    let answer = answer.map_err(|error| Problem::new("NO_ANSWER", error.to_string()));
+    let (status, message, details) = match answer.and_then(|answer| chat.parse_health(&answer)) {
         Ok(details) => (HealthStatus::Healthy, "the platform accepts the credentials".to_owned(), details),
         Err(Problem { code, message }) => {
             (HealthStatus::Unhealthy, message, Map::from_iter([("code".to_owned(), code.into())]))

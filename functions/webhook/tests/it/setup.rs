@@ -31,8 +31,14 @@ impl Deref for Setup {
 
 impl Setup {
     pub(crate) async fn new() -> Self {
+        Self::with_base("").await
+    }
+
+    /// The world of a function that is told where clients reach it.
+    pub(crate) async fn with_base(base_url: &str) -> Self {
         keep_log();
-        Self(harness::World::builder().function(FUNCTION, webhook::function).tenant(TENANT).open().await)
+        let builder = harness::World::builder().function(FUNCTION, webhook::function).tenant(TENANT);
+        Self(builder.parameter("BaseUrl", base_url).open().await)
     }
 
     pub(crate) fn function(&self) -> Function {

@@ -350,3 +350,30 @@ async fn a_replaced_secret_stays_valid_for_its_time() {
         setup.clock.set(crate::setup::NOW.parse().unwrap());
     }
 }
+
+#[tokio::test]
+async fn twilio_signs_the_configured_url_or_else_the_one_of_the_host() {
+    for (base_url, signed, status) in [
+        ("https://hooks.example.com/", "https://hooks.example.com", 200),
+        ("https://hooks.example.com/", HOST, 401),
+        ("", HOST, 200),
+        ("", "https://hooks.example.com", 401),
+    ] {
+        let setup = Setup::with_base(base_url).await;
+        let id = Source::Twilio.channel(&setup).await;
+        let proof = twilio(&format!("{signed}/webhooks/{id}"), "Bodyhello");
+        let request = webhook(&id, "Body=hello").header("content-type", FORM).header("x-twilio-signature", &proof);
+        assert_eq!(setup.send(request).await.status, status, "{base_url} {signed}");
+    }
+}
+
+#[tokio::test]
+async fn a_strange_host_matters_only_where_the_url_is_signed_or_shown() {
+    let setup = Setup::new().await;
+    let id = Source::Unsigned.channel(&setup).await;
+    let strange = |request: Request| request.header("host", "a.b/evil?x");
+    assert_eq!(setup.send(strange(webhook(&id, "{}"))).await.status, 200);
+    let token = setup.token(&["*"]).await;
+    let shown = strange(Request::new("GET", &format!("/channels/{id}")).bearer(&token));
+    assert_eq!(setup.send(shown).await.status, 400);
+}

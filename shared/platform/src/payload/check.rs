@@ -16,6 +16,8 @@ pub(crate) struct Check {
     /// How deep arrays and objects may still nest, and may nest in all.
     pub levels_left: usize,
     pub depth_limit: usize,
+    /// Whether the next thing is the key of a field.
+    pub is_key: bool,
 }
 
 impl Check {
@@ -61,8 +63,11 @@ impl<'de> Visitor<'de> for Check {
         Ok(())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        match self.is_key && text.starts_with(RESERVED_KEY_PREFIX) {
+            true => Err(E::custom("a key has a reserved name")),
+            false => Ok(()),
+        }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
@@ -73,34 +78,9 @@ impl<'de> Visitor<'de> for Check {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let inner = self.deeper()?;
-        while fields.next_key_seed(Key)?.is_some() {
+        while fields.next_key_seed(Self { is_key: true, ..inner })?.is_some() {
             fields.next_value_seed(inner)?;
         }
         Ok(())
-    }
-}
-
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Key {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<(), E> {
-        match key.starts_with(RESERVED_KEY_PREFIX) {
-            true => Err(E::custom("a key has a reserved name")),
-            false => Ok(()),
-        }
     }
 }

@@ -62,13 +62,8 @@ pub enum SecretEncoding {
 /// A recipe that has been checked.
 #[derive(Debug, Clone)]
 pub struct Scheme {
-    header: String,
-    prefix: String,
-    algorithm: Algorithm,
-    encoding: Encoding,
+    recipe: Recipe,
     signed: Vec<Piece>,
-    timestamp_header: Option<String>,
-    id_header: Option<String>,
     tolerance_s: u32,
 }
 
@@ -115,16 +110,19 @@ impl Recipe {
         if self.tolerance_seconds.is_some() && self.timestamp_header.is_none() {
             return Err(Error::field("recipe.toleranceSeconds", "needs a `timestampHeader`"));
         }
-        Ok(Scheme {
-            header: header_name("recipe.header", &self.header)?,
-            prefix: self.prefix.clone(),
-            algorithm: self.algorithm,
-            encoding: self.encoding,
-            signed,
-            timestamp_header: optional_name("recipe.timestampHeader", self.timestamp_header.as_deref())?,
-            id_header: optional_name("recipe.idHeader", self.id_header.as_deref())?,
-            tolerance_s,
-        })
+        let names = [
+            ("recipe.header", Some(&self.header)),
+            ("recipe.timestampHeader", self.timestamp_header.as_ref()),
+            ("recipe.idHeader", self.id_header.as_ref()),
+        ];
+        for (field, name) in names {
+            let is_name =
+                |name: &String| name.len() <= TEXT_LIMIT_BYTES && HeaderName::from_bytes(name.as_bytes()).is_ok();
+            if !name.is_none_or(is_name) {
+                return Err(Error::field(field, "must be the name of a header"));
+            }
+        }
+        Ok(Scheme { recipe: self.clone(), signed, tolerance_s })
     }
 
     /// Every placeholder needs its header, and neither the body nor a timestamp may go unsigned.
@@ -171,17 +169,18 @@ pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
 impl Scheme {
     /// Returns what checks deliveries with a key.
     pub(crate) fn verifier(self, key: &[u8]) -> Verifier {
-        let key = Key::new(self.algorithm, key);
+        let key = Key::new(self.recipe.algorithm, key);
         Box::new(move |delivery| self.verify(&key, delivery))
     }
 
     fn verify(&self, key: &Key, delivery: &Delivery<'_>) -> Result<(), Unverified> {
-        let mut candidates = delivery.signatures(&self.header, &self.prefix)?.peekable();
-        let timestamp = match &self.timestamp_header {
+        let Recipe { header, prefix, timestamp_header, id_header, encoding, .. } = &self.recipe;
+        let mut candidates = delivery.signatures(header, prefix)?.peekable();
+        let timestamp = match timestamp_header {
             Some(name) => delivery.fresh_timestamp(name, self.tolerance_s)?,
             None => &[],
         };
-        let id = match &self.id_header {
+        let id = match id_header {
             Some(name) if self.signed.contains(&Piece::Id) => delivery.header(name)?,
             _ => &[],
         };
@@ -194,8 +193,7 @@ impl Scheme {
             Piece::Id => id,
             Piece::Body => delivery.body,
         }));
-        let matches = candidates.fold(false, |found, candidate| found | self.encoding.is(&signature, candidate));
-        if matches { Ok(()) } else { Err(Unverified::Mismatch) }
+        Unverified::unless(candidates.fold(false, |found, candidate| found | encoding.is(&signature, candidate)))
     }
 }
 
@@ -231,16 +229,6 @@ fn pieces(template: &str) -> Result<Vec<Piece>, Error> {
     text.push_str(rest);
     pieces.extend((!text.is_empty()).then_some(Piece::Text(text)));
     Ok(pieces)
-}
-
-fn header_name(field: &str, name: &str) -> Result<String, Error> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(|_| name.len() <= TEXT_LIMIT_BYTES);
-    let name = name.ok_or_else(|| Error::field(field, "must be the name of a header"))?;
-    Ok(name.as_str().to_owned())
-}
-
-fn optional_name(field: &str, name: Option<&str>) -> Result<Option<String>, Error> {
-    name.map(|name| header_name(field, name)).transpose()
 }
 
 #[cfg(test)]

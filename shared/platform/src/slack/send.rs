@@ -15,38 +15,21 @@ use crate::error::Error;
 use crate::message::{Content, ContentKind};
 
 /// Errors that mean the same call may succeed later.
+#[rustfmt::skip]
 const PASSING: [&str; 8] = [
-    "ratelimited",
-    "rate_limited",
-    "internal_error",
-    "fatal_error",
-    "service_unavailable",
-    "request_timeout",
-    "team_added_to_org",
-    "org_login_required",
+    "ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout",
+    "team_added_to_org", "org_login_required",
 ];
 /// Those of them after which the message may have been posted all the same.
 const BROKEN: [&str; 3] = ["internal_error", "fatal_error", "request_timeout"];
 /// Errors that mean that nothing was left to do.
 const DONE: [&str; 2] = ["already_reacted", "no_reaction"];
 /// Emoji that other platforms accept directly, by Slack's names.
+#[rustfmt::skip]
 const EMOJI: [(&str, &str); 16] = [
-    ("👍", "thumbsup"),
-    ("👎", "thumbsdown"),
-    ("❤", "heart"),
-    ("😂", "joy"),
-    ("😮", "open_mouth"),
-    ("😢", "cry"),
-    ("🙏", "pray"),
-    ("🎉", "tada"),
-    ("🔥", "fire"),
-    ("👀", "eyes"),
-    ("✅", "white_check_mark"),
-    ("❌", "x"),
-    ("🚀", "rocket"),
-    ("👏", "clap"),
-    ("💯", "100"),
-    ("🤔", "thinking_face"),
+    ("👍", "thumbsup"), ("👎", "thumbsdown"), ("❤", "heart"), ("😂", "joy"), ("😮", "open_mouth"), ("😢", "cry"),
+    ("🙏", "pray"), ("🎉", "tada"), ("🔥", "fire"), ("👀", "eyes"), ("✅", "white_check_mark"), ("❌", "x"),
+    ("🚀", "rocket"), ("👏", "clap"), ("💯", "100"), ("🤔", "thinking_face"),
 ];
 /// The longest part of an answer that is quoted.
 const REPEATED_LIMIT_CHARACTERS: usize = 200;

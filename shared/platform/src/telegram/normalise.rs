@@ -57,13 +57,16 @@ impl<'a> BotUpdate<'a> {
             return Ok(Kind::Event { name: None });
         };
         let message = match name.as_str() {
-            "message" | "channel_post" | "business_message" => match parse::<Message>(raw)? {
-                message if message.is_by_bot() => return Ok(bot_message()),
+            "message"
+            | "channel_post"
+            | "business_message"
+            | "edited_message"
+            | "edited_channel_post"
+            | "edited_business_message" => match parse::<Message>(raw)? {
+                // If what a program wrote were a message, two programs could talk for ever.
+                message if message.is_by_bot() => return Ok(Kind::Event { name: Some("bot_message".to_owned()) }),
+                message if name.starts_with("edited_") => edited(&message),
                 message => written(&message),
-            },
-            "edited_message" | "edited_channel_post" | "edited_business_message" => match parse::<Message>(raw)? {
-                message if message.is_by_bot() => return Ok(bot_message()),
-                message => edited(&message),
             },
             "callback_query" => Some(pressed(parse(raw)?, now_ms)),
             "message_reaction" => Some(reacted(parse(raw)?, self.key())),
@@ -74,11 +77,6 @@ impl<'a> BotUpdate<'a> {
             None => Ok(Kind::Event { name: Some(event_kind(name, raw)?) }),
         }
     }
-}
-
-/// A message that a program wrote, perhaps this one: if it were a message, two programs could talk for ever.
-fn bot_message() -> Kind {
-    Kind::Event { name: Some("bot_message".to_owned()) }
 }
 
 fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Error> {

@@ -1,7 +1,6 @@
 //! From a webhook to updates: its entries, their changes, and the messages and statuses in those.
 
 mod content;
-mod fields;
 mod status;
 
 use std::borrow::Cow;
@@ -12,9 +11,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use self::fields::Fields;
 use super::SPEC;
 use crate::error::Error;
+use crate::fields::Fields;
 use crate::message::{NormalizedMessage, Party, Reference};
 use crate::reading::{DedupKey, Inbound, Kind, Reading, UPDATE_LIMIT, Unreadable, Update};
 
@@ -43,12 +42,11 @@ struct Contact {
 
 /// Reads a webhook; an unreadable part does not hold back the others.
 pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
-    let webhook: Webhook<'a> = serde_json::from_str(inbound.payload.get())
-        .map_err(|cause| Error::Body(format!("the body is not a WhatsApp webhook: {cause}")))?;
+    let refuse = |rule: &str| Error::Body(format!("the body is not a WhatsApp webhook: {rule}"));
+    let webhook: Webhook<'a> =
+        serde_json::from_str(inbound.payload.get()).map_err(|cause| refuse(&cause.to_string()))?;
     if webhook.object != "whatsapp_business_account" {
-        return Err(Error::Body(
-            "the body is not a WhatsApp webhook: `object` is not `whatsapp_business_account`".to_owned(),
-        ));
+        return Err(refuse("`object` is not `whatsapp_business_account`"));
     }
     let mut updates = Vec::new();
     for entry in webhook.entry {

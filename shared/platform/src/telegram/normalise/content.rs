@@ -78,10 +78,8 @@ fn described(file: &File, kind: MediaKind) -> Media {
 /// Returns the place of a message; the place of a venue is repeated, for old bots.
 fn location(message: &Message) -> Option<Location> {
     if let Some(venue) = &message.venue {
-        let (latitude, longitude) = (venue.location.latitude, venue.location.longitude);
         let (name, address) = (Some(venue.title.clone()), Some(venue.address.clone()));
-        return Some(Location { latitude, longitude, name, address });
+        return Some(Location { name, address, ..venue.location });
     }
-    let point = message.location?;
-    Some(Location { latitude: point.latitude, longitude: point.longitude, name: None, address: None })
+    message.location.clone()
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::message::Party;
+use crate::message::{Location, Party};
 
 /// The members of any message besides its content, and older names of content, separated by spaces.
 pub(super) const COMMON: &str = "\
@@ -40,7 +40,7 @@ pub(super) struct Message {
     pub(super) video: Option<File>,
     pub(super) video_note: Option<File>,
     pub(super) sticker: Option<File>,
-    pub(super) location: Option<Point>,
+    pub(super) location: Option<Location>,
     pub(super) venue: Option<Venue>,
     pub(super) contact: Option<Value>,
 }
@@ -104,15 +104,9 @@ pub(super) struct File {
     pub(super) file_size: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Point {
-    pub(super) latitude: f64,
-    pub(super) longitude: f64,
-}
-
 #[derive(Debug, Deserialize)]
 pub(super) struct Venue {
-    pub(super) location: Point,
+    pub(super) location: Location,
     pub(super) title: String,
     pub(super) address: String,
 }

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
-use crate::message::{Choice, Content, ContentKind, Location, Media, MediaKind, Reaction, Reference};
+use crate::fields::Fields;
+use crate::message::{Choice, Content, ContentKind, Media, MediaKind, Reaction, Reference};
 
 #[derive(Deserialize)]
 struct Text {
@@ -23,26 +23,11 @@ struct File {
     voice: Option<bool>,
 }
 
-#[derive(Deserialize)]
-struct Place {
-    latitude: f64,
-    longitude: f64,
-    name: Option<String>,
-    address: Option<String>,
-}
-
 /// A button of a template, which may have no other id than its label.
 #[derive(Deserialize)]
 struct QuickReply {
     payload: Option<String>,
     text: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Chosen {
-    id: String,
-    title: Option<String>,
-    description: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +72,7 @@ fn new(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Re
         "audio" => file(MediaKind::Audio, fields.required(kind)?),
         "document" => file(MediaKind::Document, fields.required(kind)?),
         "sticker" => file(MediaKind::Sticker, fields.required(kind)?),
-        "location" => Ok(place(fields.required(kind)?)),
+        "location" => Ok(Content { location: fields.required(kind)?, ..Content::of(ContentKind::Location) }),
         "contacts" => Ok(Content { contacts: fields.required(kind)?, ..Content::of(ContentKind::Contacts) }),
         "button" => quick_reply(fields.required(kind)?),
         "interactive" => interactive(fields, metadata),
@@ -114,21 +99,13 @@ fn file(kind: MediaKind, file: File) -> Result<Content, String> {
     Ok(Content::files(vec![media], file.caption))
 }
 
-fn place(place: Place) -> Content {
-    let Place { latitude, longitude, name, address } = place;
-    let location = Some(Location { latitude, longitude, name, address });
-    Content { location, ..Content::of(ContentKind::Location) }
-}
-
 fn quick_reply(pressed: QuickReply) -> Result<Content, String> {
     let id = pressed.payload.or_else(|| pressed.text.clone()).ok_or("`button` has neither `payload` nor `text`")?;
-    Ok(choice(ContentKind::Button, Chosen { id, title: pressed.text, description: None }))
+    Ok(choice(ContentKind::Button, Choice { id, title: pressed.text, ..Choice::default() }))
 }
 
-fn choice(kind: ContentKind, chosen: Chosen) -> Content {
-    let Chosen { id, title, description } = chosen;
-    let text = title.clone();
-    Content { text, choice: Some(Choice { id, title, description, ..Choice::default() }), ..Content::of(kind) }
+fn choice(kind: ContentKind, choice: Choice) -> Content {
+    Content { text: choice.title.clone(), choice: Some(choice), ..Content::of(kind) }
 }
 
 fn interactive(fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Line;
-use super::fields::Fields;
+use crate::fields::Fields;
 use crate::message::{DeliveryStatus, StatusUpdate};
 use crate::reading::{DedupKey, Kind, Update};
 
@@ -29,14 +29,7 @@ pub(super) fn read<'a>(line: &Line, part: &'a RawValue) -> Result<Update<'a>, St
     let fields = Fields::of(part)?;
     let id = fields.id("id")?;
     let word = fields.id("status")?;
-    let status = match word.as_str() {
-        "sent" => DeliveryStatus::Sent,
-        "delivered" => DeliveryStatus::Delivered,
-        "read" => DeliveryStatus::Read,
-        "played" => DeliveryStatus::Played,
-        "failed" => DeliveryStatus::Failed,
-        _ => return Err("`status` is unknown".to_owned()),
-    };
+    let status: DeliveryStatus = fields.required("status").map_err(|_| "`status` is unknown".to_owned())?;
     // In a group, each participant reads the message.
     let participant = fields.text("recipient_participant_id")?;
     let suffix = participant.as_ref().map(|id| format!(":{id}")).unwrap_or_default();

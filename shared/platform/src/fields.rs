@@ -14,32 +14,37 @@ const ID_LIMIT_BYTES: usize = 512;
 const NAME_LIMIT: usize = 256;
 
 /// The members of an object by name, as they were sent.
-#[derive(Deserialize)]
-pub(super) struct Fields<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
+#[derive(Default, Deserialize)]
+pub(crate) struct Fields<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
 
 impl<'a> Fields<'a> {
     /// Splits an object into its members; an error says why that is impossible.
-    pub(super) fn of(raw: &'a RawValue) -> Result<Self, String> {
+    pub(crate) fn of(raw: &'a RawValue) -> Result<Self, String> {
         read(raw)
     }
 
     /// Returns a member as it was sent, unless it is absent or null.
-    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.0.get(name).copied().filter(|raw| raw.get() != "null")
     }
 
     /// Returns a member that may be absent but must have the expected type.
-    pub(super) fn optional<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, String> {
+    pub(crate) fn optional<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, String> {
         self.raw(name).map(read).transpose().map_err(|cause| format!("`{name}`: {cause}"))
     }
 
     /// Returns a required member.
-    pub(super) fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, String> {
+    pub(crate) fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, String> {
         self.optional(name)?.ok_or_else(|| format!("`{name}` is missing"))
     }
 
+    /// Returns a string; anything else counts as absent.
+    pub(crate) fn any_text(&self, name: &str) -> Option<String> {
+        self.optional(name).ok().flatten()
+    }
+
     /// Returns a required string that is not empty, such as an id.
-    pub(super) fn id(&self, name: &str) -> Result<String, String> {
+    pub(crate) fn id(&self, name: &str) -> Result<String, String> {
         let id: String = self.required(name)?;
         match id.len() {
             0 => Err(format!("`{name}` is empty")),
@@ -49,17 +54,17 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns a string unless it is absent or empty.
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, String> {
         Ok(self.optional(name)?.filter(|text: &String| !text.is_empty()))
     }
 
     /// Returns the beginning of a name unless it is absent or empty.
-    pub(super) fn name(&self, name: &str) -> Result<Option<String>, String> {
+    pub(crate) fn name(&self, name: &str) -> Result<Option<String>, String> {
         Ok(self.text(name)?.map(|text| text.chars().take(NAME_LIMIT).collect()))
     }
 
     /// Returns a time in seconds since 1970, written as a text or as a number, in milliseconds.
-    pub(super) fn milliseconds(&self, name: &str) -> Result<i64, String> {
+    pub(crate) fn milliseconds(&self, name: &str) -> Result<i64, String> {
         let raw = self.raw(name).ok_or_else(|| format!("`{name}` is missing"))?;
         let seconds = raw.get().trim_matches('"').parse::<i64>().ok().filter(|seconds| *seconds >= 0);
         let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
@@ -67,12 +72,12 @@ impl<'a> Fields<'a> {
     }
 
     /// Returns the items of a list that may be absent.
-    pub(super) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, String> {
+    pub(crate) fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, String> {
         self.optional(name).map(Option::unwrap_or_default)
     }
 
     /// Returns a member as a value, whatever it is.
-    pub(super) fn value(&self, name: &str) -> Result<Option<Value>, String> {
+    pub(crate) fn value(&self, name: &str) -> Result<Option<Value>, String> {
         self.optional(name)
     }
 }
