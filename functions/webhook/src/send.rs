@@ -70,6 +70,7 @@ impl<'a> Sender<'a> {
             Trigger::Request { has_key: false } => None,
             _ => messages.find(&outgoing.id).await?,
         };
+        let is_new = earlier.is_none();
         if let Some(earlier) = earlier.filter(|earlier| earlier.message != text || earlier.answer().is_some()) {
             return Ok(same(Once::Done(earlier), &text));
         }
@@ -80,7 +81,7 @@ impl<'a> Sender<'a> {
         };
         let now = clock.now();
         let refused = match channel.settings.rate_limits.send {
-            Some(limit) if !self.counters.take("send", &channel.id, limit, now).await? => {
+            Some(limit) if is_new && !self.counters.take("send", &channel.id, limit, now).await? => {
                 Some(rate_limit::too_many("messages", limit, now))
             }
             _ => None,

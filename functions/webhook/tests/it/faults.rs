@@ -1,4 +1,4 @@
-//! What a sender is told when AWS fails.
+//! What a sender is told when AWS fails, and the faults that every step survives.
 
 use futures::FutureExt as _;
 use harness::platform::whatsapp::USER;

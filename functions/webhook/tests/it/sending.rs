@@ -215,6 +215,28 @@ async fn a_channel_sends_so_many_in_a_time() {
 }
 
 #[tokio::test]
+async fn a_message_is_understood_or_refused_by_field() {
+    let chat = Chat::new().await;
+    let check = async |body: Value, message: &str| {
+        let refused = chat.post(&body, None).await;
+        assert_eq!((refused.status, refused.body["message"].as_str()), (400, Some(message)), "{body}");
+    };
+    let nobody = "6f0a4b5e-2c1d-4f7a-9b3e-68f00a7c4d21";
+    let named = json!({"channelId": nobody, "to": "1", "content": "x"});
+    check(named, "`channelId` must be the one of the path").await;
+    check(json!({"to": "1", "contnet": "x"}), "unknown field `contnet`: did you mean `content`?").await;
+    let inner = json!({"to": "1", "content": {"type": "TEXT", "txt": "x"}});
+    check(inner, "`content`: unknown field `txt`: did you mean `text`?").await;
+    check(json!({"to": ["1"], "content": "x"}), "`to` must be an id or an object with an `id`").await;
+    check(json!({"to": "1", "content": 5}), "`content` must be a text or an object with a `type`").await;
+    let kind = json!({"to": "1", "content": {"type": "TXET"}});
+    check(kind, "`content.type` has the unknown value `TXET`: did you mean `TEXT`?").await;
+    assert!(chat.platform.requests().is_empty());
+    let own = json!({"channelId": chat.id, "to": whatsapp::USER, "content": "x"});
+    assert_eq!(chat.post(&own, None).await.status, 200);
+}
+
+#[tokio::test]
 async fn credentials_do_not_follow_a_channel_to_another_address() {
     let chat = Chat::new().await;
     let thief = whatsapp::server().await;
