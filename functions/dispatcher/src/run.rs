@@ -17,14 +17,12 @@ use shared::event::{DispatcherId, EventId, StepError, StepId};
 use utoipa::ToSchema;
 
 use crate::dispatcher::{Action, Graph};
-use crate::template::{Outcome, Scope};
-
-pub(crate) use advance::Applied;
+use crate::template::{Scope, StepResult};
 
 /// How long a command may stay without an answer before it is sent again, for the first time.
-const FIRST_PATIENCE: SignedDuration = SignedDuration::from_mins(1);
+const FIRST_RESEND_DELAY: SignedDuration = SignedDuration::from_mins(1);
 /// How long at most.
-const LAST_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
+const MAX_RESEND_DELAY: SignedDuration = SignedDuration::from_hours(1);
 /// How long a step without a timeout may go without any answer before it fails.
 const UNANSWERED_LIMIT: SignedDuration = SignedDuration::from_hours(24);
 
@@ -230,8 +228,8 @@ impl Run {
     fn resend_at(&self, step: &Step) -> Option<Timestamp> {
         let requested_at = step.requested_at()?;
         let from = self.swept_at.map_or(requested_at, |swept_at| swept_at.max(requested_at));
-        let patience = FIRST_PATIENCE.saturating_mul(1 << self.sweeps.min(16)).min(LAST_PATIENCE);
-        from.checked_add(patience).ok()
+        let delay = FIRST_RESEND_DELAY.saturating_mul(1 << self.sweeps.min(16)).min(MAX_RESEND_DELAY);
+        from.checked_add(delay).ok()
     }
 
     /// Returns what a step can see: the event, and the steps that it depends on as far as they are over.
@@ -240,7 +238,7 @@ impl Run {
             self.steps.iter().enumerate().filter(|(other, step)| {
                 step.status.is_over() && graph.is_some_and(|graph| graph.depends(index, *other))
             });
-        let outcome = |(_, step): (usize, &'a Step)| Outcome {
+        let outcome = |(_, step): (usize, &'a Step)| StepResult {
             name: step.name(),
             status: step.status.as_str(),
             output: step.output.as_ref(),

@@ -1,21 +1,17 @@
 //! What this function keeps in DynamoDB: dispatchers, and the events with their runs.
 //!
 //! Bodies are kept as JSON text: smaller than DynamoDB's own maps, and any number or depth that JSON has fits.
+//!
+//! The partition of an event holds its record (`event`), one row per run (`run#<dispatcher>`) and, if it recurred, its
+//! occurrences (`latest`): one query is the whole timeline. Rows that the sweeper must check are in the sparse index
+//! `open`.
 
-mod dispatchers;
-mod runs;
+mod dispatcher;
+mod event;
+mod row;
+mod run;
 
-pub(crate) use dispatchers::{Dispatchers, Matching, Written};
-pub(crate) use runs::{Begun, OpenRow, Receipt, Received, Runs};
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use shared::Error;
-
-fn to_text(value: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(Error::cannot("write a record"))
-}
-
-fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(Error::cannot("read a record"))
-}
+pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
+pub(crate) use event::{EventRecord, Events, MatchOutcome};
+pub(crate) use row::OpenRow;
+pub(crate) use run::Runs;

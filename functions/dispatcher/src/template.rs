@@ -20,12 +20,12 @@ pub(crate) struct Scope<'a> {
     /// The event that started the run.
     pub(crate) event: &'a Value,
     /// The steps that are over.
-    pub(crate) steps: Vec<Outcome<'a>>,
+    pub(crate) steps: Vec<StepResult<'a>>,
 }
 
 /// How an earlier step went.
 #[derive(Debug, Clone)]
-pub(crate) struct Outcome<'a> {
+pub(crate) struct StepResult<'a> {
     pub(crate) name: &'a str,
     pub(crate) status: &'static str,
     pub(crate) output: Option<&'a Value>,
@@ -165,7 +165,7 @@ impl Path {
     }
 }
 
-impl Outcome<'_> {
+impl StepResult<'_> {
     /// Shows the outcome as templates and conditions see it.
     pub(crate) fn to_value(&self) -> Value {
         let mut value = json!({"status": self.status});
@@ -226,9 +226,9 @@ mod tests {
 
     fn fill_in(value: &Value, event: &Value, output: &Value) -> Result<Value, Failure> {
         let error = StepError::invocation("Broken", "it broke");
-        let good = Outcome { name: "create-cb", status: "succeeded", output: Some(output), error: None };
-        let bad = Outcome { name: "my bad.step", status: "failed", output: None, error: Some(&error) };
-        let also = Outcome { name: "createCb", ..good.clone() };
+        let good = StepResult { name: "create-cb", status: "succeeded", output: Some(output), error: None };
+        let bad = StepResult { name: "my bad.step", status: "failed", output: None, error: Some(&error) };
+        let also = StepResult { name: "createCb", ..good.clone() };
         fill(value, &Scope { event, steps: vec![good, bad, also] }, &mut 10_000)
     }
 

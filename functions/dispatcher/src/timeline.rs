@@ -1,5 +1,7 @@
 //! The timeline of an event: its outcome, its runs, and everything that happened in order.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -7,7 +9,7 @@ use shared::event::{DispatcherId, Envelope, EventId, StepError};
 use utoipa::ToSchema;
 
 use crate::run::{Attempt, Run, RunStatus, Step, StepState};
-use crate::store::{Receipt, Received};
+use crate::store::{EventRecord, MatchOutcome};
 
 /// What became of an event.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,7 +32,7 @@ pub(crate) struct Timeline {
     /// One run per dispatcher that matched.
     runs: Vec<RunView>,
     /// Everything that happened, in order.
-    timeline: Vec<Moment>,
+    timeline: Vec<TimelineEntry>,
 }
 
 /// What all runs of an event together came to.
@@ -90,7 +92,7 @@ struct StepView {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Moment {
+struct TimelineEntry {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     time: Timestamp,
@@ -112,95 +114,100 @@ struct Moment {
 
 impl Timeline {
     /// Tells the story of an event.
-    pub(crate) fn new(receipt: Receipt, runs: Vec<Run>) -> Self {
+    pub(crate) fn new(record: EventRecord, runs: Vec<Run>) -> Self {
         Self {
-            outcome: outcome(&receipt, &runs),
-            timeline: moments(&receipt, &runs),
-            event: receipt.event.envelope,
-            source: receipt.source,
-            received_at: receipt.received_at,
-            duplicates: receipt.duplicates,
-            latest_event_id: receipt.latest,
+            outcome: outcome(&record, &runs),
+            timeline: entries(&record, &runs),
+            event: Arc::unwrap_or_clone(record.event).envelope,
+            source: record.source,
+            received_at: record.received_at,
+            duplicates: record.duplicates,
+            latest_event_id: record.latest,
             runs: runs.into_iter().map(RunView::from).collect(),
         }
     }
 }
 
-fn outcome(receipt: &Receipt, runs: &[Run]) -> Outcome {
+fn outcome(record: &EventRecord, runs: &[Run]) -> Outcome {
     let any = |status: RunStatus| runs.iter().any(|run| run.status == status);
-    match receipt.received {
-        Received::Unmatched => Outcome::Unmatched,
-        Received::LoopDetected => Outcome::LoopDetected,
-        Received::Matched if !receipt.planned || any(RunStatus::Running) => Outcome::Running,
-        Received::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
-        Received::Matched if any(RunStatus::Failed) => Outcome::Failed,
-        Received::Matched => Outcome::Succeeded,
+    match record.outcome {
+        MatchOutcome::Unmatched => Outcome::Unmatched,
+        MatchOutcome::LoopDetected => Outcome::LoopDetected,
+        MatchOutcome::Matched if !record.planned || any(RunStatus::Running) => Outcome::Running,
+        MatchOutcome::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
+        MatchOutcome::Matched if any(RunStatus::Failed) => Outcome::Failed,
+        MatchOutcome::Matched => Outcome::Succeeded,
     }
 }
 
-fn moments(receipt: &Receipt, runs: &[Run]) -> Vec<Moment> {
-    let mut moments = vec![Moment {
-        detail: Some(receipt.event.envelope.kind.clone()),
-        ..Moment::new(receipt.received_at, "event.received")
+fn entries(record: &EventRecord, runs: &[Run]) -> Vec<TimelineEntry> {
+    let mut entries = vec![TimelineEntry {
+        detail: Some(record.event.envelope.kind.clone()),
+        ..TimelineEntry::new(record.received_at, "event.received")
     }];
-    match receipt.received {
-        Received::Matched => {}
-        Received::Unmatched => moments.push(Moment::new(receipt.received_at, "event.unmatched")),
-        Received::LoopDetected => moments.push(Moment::new(receipt.received_at, "event.loop_detected")),
+    match record.outcome {
+        MatchOutcome::Matched => {}
+        MatchOutcome::Unmatched => entries.push(TimelineEntry::new(record.received_at, "event.unmatched")),
+        MatchOutcome::LoopDetected => entries.push(TimelineEntry::new(record.received_at, "event.loop_detected")),
     }
     for run in runs {
-        of_run(run, &mut moments);
+        of_run(run, &mut entries);
     }
     // What happened in the same millisecond stays in the order of its cause.
-    moments.sort_by_key(|moment| moment.time);
-    moments
+    entries.sort_by_key(|entry| entry.time);
+    entries
 }
 
-fn of_run(run: &Run, moments: &mut Vec<Moment>) {
+fn of_run(run: &Run, entries: &mut Vec<TimelineEntry>) {
     let dispatcher = run.dispatcher_name.clone().unwrap_or_else(|| run.dispatcher_id.to_string());
-    let from = moments.len();
-    moments.push(Moment::new(run.started_at, "dispatcher.matched"));
-    // Steps lie in the order of the actions; a run's moments must lie in the order of time before those of others join.
+    let from = entries.len();
+    entries.push(TimelineEntry::new(run.started_at, "dispatcher.matched"));
+    // Steps lie in the order of the actions; a run's entries must lie in the order of time before those of others join.
     for step in &run.steps {
-        step.attempts.iter().for_each(|attempt| of_attempt(step, attempt, moments));
+        step.attempts.iter().for_each(|attempt| of_attempt(step, attempt, entries));
         let is_without_attempt = step.status.is_over() && step.attempts.is_empty();
         if is_without_attempt || step.status == StepState::Skipped {
             let what = if step.status == StepState::Skipped { "step.skipped" } else { "step.failed" };
             let detail = step.reason.clone().or_else(|| step.error.as_ref().map(shown));
-            let time = moments[from..].last().map_or(run.started_at, |last| last.time);
-            moments.push(Moment { step: Some(step.name().to_owned()), detail, ..Moment::new(time, what) });
+            let time = entries[from..].last().map_or(run.started_at, |last| last.time);
+            entries.push(TimelineEntry {
+                step: Some(step.name().to_owned()),
+                detail,
+                ..TimelineEntry::new(time, what)
+            });
         }
     }
-    moments[from..].sort_by_key(|moment| moment.time);
+    entries[from..].sort_by_key(|entry| entry.time);
     if let Some(finished_at) = run.finished_at {
         let detail = if run.status == RunStatus::Failed { "failed" } else { "succeeded" };
-        moments.push(Moment { detail: Some(detail.to_owned()), ..Moment::new(finished_at, "run.finished") });
+        entries
+            .push(TimelineEntry { detail: Some(detail.to_owned()), ..TimelineEntry::new(finished_at, "run.finished") });
     }
-    for moment in &mut moments[from..] {
-        moment.dispatcher = Some(dispatcher.clone());
+    for entry in &mut entries[from..] {
+        entry.dispatcher = Some(dispatcher.clone());
     }
 }
 
-fn of_attempt(step: &Step, attempt: &Attempt, moments: &mut Vec<Moment>) {
-    let moment = |time: Timestamp, what: &'static str| Moment {
+fn of_attempt(step: &Step, attempt: &Attempt, entries: &mut Vec<TimelineEntry>) {
+    let entry = |time: Timestamp, what: &'static str| TimelineEntry {
         step: Some(step.name().to_owned()),
         attempt: Some(attempt.attempt),
-        ..Moment::new(time, what)
+        ..TimelineEntry::new(time, what)
     };
-    moments.push(moment(attempt.requested_at, "step.requested"));
+    entries.push(entry(attempt.requested_at, "step.requested"));
     if let Some(time) = attempt.started_at {
-        moments.push(moment(time.max(attempt.requested_at), "step.started"));
+        entries.push(entry(time.max(attempt.requested_at), "step.started"));
     }
     if let Some(time) = attempt.waiting_at {
-        moments.push(moment(time, "step.waiting"));
+        entries.push(entry(time, "step.waiting"));
     }
     if let Some(time) = attempt.finished_at {
         // A callback that waited and was called tells so by its own name.
         if step.action.kind == "callback" && attempt.waiting_at.is_some() && attempt.status == StepState::Succeeded {
-            moments.push(moment(time, "callback.called"));
+            entries.push(entry(time, "callback.called"));
         }
         let what = if attempt.status == StepState::Succeeded { "step.succeeded" } else { "step.failed" };
-        moments.push(Moment { detail: attempt.error.as_ref().map(shown), ..moment(time, what) });
+        entries.push(TimelineEntry { detail: attempt.error.as_ref().map(shown), ..entry(time, what) });
     }
 }
 
@@ -208,7 +215,7 @@ fn shown(error: &StepError) -> String {
     format!("{}: {}", error.name, error.message)
 }
 
-impl Moment {
+impl TimelineEntry {
     fn new(time: Timestamp, what: &'static str) -> Self {
         Self { time, what, dispatcher: None, step: None, attempt: None, detail: None }
     }

@@ -1,16 +1,15 @@
 //! `/dispatchers/v1/{id}/actions`: one action at a time.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Map, Value};
 use shared::Refusal;
+use shared::clock::{Clock, Ids};
 use shared::http::{Affected, ErrorBody, JsonBody};
 
-use super::check_id;
-use crate::App;
+use super::dispatchers::{change, check_id};
 use crate::dispatcher::Action;
+use crate::store::Dispatchers;
 
 /// Adds an action to a dispatcher.
 #[utoipa::path(
@@ -22,12 +21,14 @@ use crate::dispatcher::Action;
     ),
 )]
 pub(crate) async fn create(
-    State(app): State<Arc<App>>,
+    State(dispatchers): State<Dispatchers>,
+    State(clock): State<Clock>,
+    State(ids): State<Ids>,
     Path(id): Path<String>,
     JsonBody(action): JsonBody<Action>,
 ) -> Result<Json<Action>, Refusal> {
-    let (action_id, now) = (app.ids.hex24(), app.clock.now());
-    let changed = app.change(&id, |before| before.add_action(action.clone(), action_id.clone(), now)).await?;
+    let (action_id, now) = (ids.hex24(), clock.now());
+    let changed = change(&dispatchers, &id, |before| before.add_action(action.clone(), action_id.clone(), now)).await?;
     let added = changed.actions.into_iter().find(|action| action.id == action_id);
     added.map(Json).ok_or_else(Refusal::internal)
 }
@@ -43,13 +44,14 @@ pub(crate) async fn create(
     ),
 )]
 pub(crate) async fn update(
-    State(app): State<Arc<App>>,
+    State(dispatchers): State<Dispatchers>,
+    State(clock): State<Clock>,
     Path((id, action_id)): Path<(String, String)>,
-    JsonBody(change): JsonBody<Map<String, Value>>,
+    JsonBody(fields): JsonBody<Map<String, Value>>,
 ) -> Result<Json<Affected>, Refusal> {
     check_id("action", &action_id)?;
-    let now = app.clock.now();
-    app.change(&id, |before| before.change_action(&action_id, change.clone(), now)).await?;
+    let now = clock.now();
+    change(&dispatchers, &id, |before| before.change_action(&action_id, fields.clone(), now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }
 
@@ -63,11 +65,12 @@ pub(crate) async fn update(
     ),
 )]
 pub(crate) async fn delete(
-    State(app): State<Arc<App>>,
+    State(dispatchers): State<Dispatchers>,
+    State(clock): State<Clock>,
     Path((id, action_id)): Path<(String, String)>,
 ) -> Result<Json<Affected>, Refusal> {
     check_id("action", &action_id)?;
-    let now = app.clock.now();
-    app.change(&id, |before| before.remove_action(&action_id, now)).await?;
+    let now = clock.now();
+    change(&dispatchers, &id, |before| before.remove_action(&action_id, now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }

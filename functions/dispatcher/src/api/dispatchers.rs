@@ -1,21 +1,21 @@
 //! `/dispatchers/v1`: what to do on which event.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use pattern::Pattern;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::Refusal;
+use shared::clock::{Clock, Ids};
 use shared::http::{Affected, ErrorBody, JsonBody, List};
 use shared::rql::Rql;
 use utoipa::ToSchema;
 
-use super::{TRIES, name_taken};
-use crate::App;
 use crate::dispatcher::{Dispatcher, DispatcherChange, NewDispatcher, is_id};
-use crate::store::Written;
+use crate::store::{Dispatchers, WriteOutcome};
+
+/// How often a change is tried that others get ahead of.
+const WRITE_ATTEMPTS: u32 = 10;
 
 /// Lists dispatchers.
 ///
@@ -26,13 +26,16 @@ use crate::store::Written;
         (status = 200, body = List<Dispatcher>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     ),
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
+pub(crate) async fn list(
+    State(dispatchers): State<Dispatchers>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse(query.as_deref())?;
-    let dispatchers = match query.eq("id") {
-        Some(id) if is_id(id) => app.dispatchers.get(id).await?.into_iter().collect(),
-        _ => app.dispatchers.all().await?,
+    let found = match query.eq("id") {
+        Some(id) if is_id(id) => dispatchers.get(id).await?.into_iter().collect(),
+        _ => dispatchers.all().await?,
     };
-    query.apply(&dispatchers).map(Json)
+    query.apply(&found).map(Json)
 }
 
 /// Creates a dispatcher.
@@ -44,14 +47,16 @@ pub(crate) async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery)
     ),
 )]
 pub(crate) async fn create(
-    State(app): State<Arc<App>>,
+    State(dispatchers): State<Dispatchers>,
+    State(clock): State<Clock>,
+    State(ids): State<Ids>,
     JsonBody(body): JsonBody<NewDispatcher>,
 ) -> Result<Json<Dispatcher>, Refusal> {
-    let dispatcher = body.create(|| app.ids.hex24(), app.clock.now())?;
-    match app.dispatchers.create(&dispatcher).await? {
-        Written::Done => Ok(Json(dispatcher)),
-        Written::NameTaken => Err(name_taken(&dispatcher)),
-        Written::Changed => Err(Refusal::unavailable()),
+    let dispatcher = body.create(|| ids.hex24(), clock.now())?;
+    match dispatchers.create(&dispatcher).await? {
+        WriteOutcome::Written => Ok(Json(dispatcher)),
+        WriteOutcome::NameTaken => Err(name_taken(&dispatcher)),
+        WriteOutcome::Conflict => Err(Refusal::unavailable()),
     }
 }
 
@@ -63,8 +68,11 @@ pub(crate) async fn create(
         (status = 404, body = ErrorBody),
     ),
 )]
-pub(crate) async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Dispatcher>, Refusal> {
-    app.dispatcher(&id).await.map(Json)
+pub(crate) async fn get(
+    State(dispatchers): State<Dispatchers>,
+    Path(id): Path<String>,
+) -> Result<Json<Dispatcher>, Refusal> {
+    find(&dispatchers, &id).await.map(Json)
 }
 
 /// Changes the event type, name, description, tags or filter; the actions have their own routes.
@@ -77,16 +85,17 @@ pub(crate) async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> 
     ),
 )]
 pub(crate) async fn update(
-    State(app): State<Arc<App>>,
+    State(dispatchers): State<Dispatchers>,
+    State(clock): State<Clock>,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<DispatcherChange>,
 ) -> Result<Json<Affected>, Refusal> {
-    let now = app.clock.now();
-    app.change(&id, |before| before.change(body.clone(), now)).await?;
+    let now = clock.now();
+    change(&dispatchers, &id, |before| before.change(body.clone(), now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }
 
-/// Deletes a dispatcher; runs that have begun go on.
+/// Deletes a dispatcher; runs that have started continue.
 #[utoipa::path(
     delete, path = "/dispatchers/v1/{id}", tag = "dispatchers", params(("id" = String, Path)),
     responses(
@@ -94,10 +103,13 @@ pub(crate) async fn update(
         (status = 404, body = ErrorBody),
     ),
 )]
-pub(crate) async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Affected>, Refusal> {
-    for _ in 0..TRIES {
-        let dispatcher = app.dispatcher(&id).await?;
-        if app.dispatchers.delete(&dispatcher).await? == Written::Done {
+pub(crate) async fn delete(
+    State(dispatchers): State<Dispatchers>,
+    Path(id): Path<String>,
+) -> Result<Json<Affected>, Refusal> {
+    for _ in 0..WRITE_ATTEMPTS {
+        let dispatcher = find(&dispatchers, &id).await?;
+        if dispatchers.delete(&dispatcher).await? == WriteOutcome::Written {
             return Ok(Json(Affected { affected_records: 1 }));
         }
     }
@@ -138,11 +150,11 @@ pub(crate) struct Explanation {
     ),
 )]
 pub(crate) async fn explain(
-    State(app): State<Arc<App>>,
+    State(dispatchers): State<Dispatchers>,
     Path(id): Path<String>,
     JsonBody(event): JsonBody<ExplainedEvent>,
 ) -> Result<Json<Explanation>, Refusal> {
-    let dispatcher = app.dispatcher(&id).await?;
+    let dispatcher = find(&dispatchers, &id).await?;
     explanation(&dispatcher, event).map(Json)
 }
 
@@ -161,4 +173,40 @@ fn explanation(dispatcher: &Dispatcher, event: ExplainedEvent) -> Result<Explana
         message: mismatch.as_ref().map(ToString::to_string),
         mismatch: mismatch.map(|mismatch| mismatch.to_json()),
     })
+}
+
+/// Returns a dispatcher, or refuses an id that none has.
+async fn find(dispatchers: &Dispatchers, id: &str) -> Result<Dispatcher, Refusal> {
+    check_id("dispatcher", id)?;
+    dispatchers.get(id).await?.ok_or_else(|| Refusal::unknown("dispatcher", id))
+}
+
+/// Changes a dispatcher from what it is at the moment of the write.
+pub(super) async fn change(
+    dispatchers: &Dispatchers,
+    id: &str,
+    change: impl Fn(&Dispatcher) -> Result<Dispatcher, Refusal>,
+) -> Result<Dispatcher, Refusal> {
+    for _ in 0..WRITE_ATTEMPTS {
+        let before = find(dispatchers, id).await?;
+        let after = change(&before)?;
+        match dispatchers.replace(&before, &after).await? {
+            WriteOutcome::Written => return Ok(after),
+            WriteOutcome::NameTaken => return Err(name_taken(&after)),
+            WriteOutcome::Conflict => {}
+        }
+    }
+    Err(Refusal::unavailable())
+}
+
+fn name_taken(dispatcher: &Dispatcher) -> Refusal {
+    Refusal::already_exists("dispatcher", dispatcher.name.as_deref().unwrap_or_default())
+}
+
+/// Refuses a text that cannot be the id of a resource.
+pub(super) fn check_id(resource: &str, id: &str) -> Result<(), Refusal> {
+    if is_id(id) {
+        return Ok(());
+    }
+    Err(Refusal::id_format(format!("the id of a {resource} has 24 hex digits")))
 }

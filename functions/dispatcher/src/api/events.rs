@@ -9,16 +9,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::bus::Entry;
-use shared::clock::derived_uuid;
+use shared::bus::{Bus, Entry};
+use shared::clock::{Clock, Ids, derived_uuid};
 use shared::event::{CUSTOM_SOURCE, Envelope, EventId, StepFinished, Trace};
 use shared::http::{ErrorBody, JsonBody, List};
 use shared::rql::Rql;
 use utoipa::ToSchema;
 
-use crate::App;
 use crate::dispatcher::event_type;
-use crate::store::Receipt;
+use crate::store::{EventRecord, Events};
 
 /// The newest events of a type that a list can reach.
 const LIST_LIMIT: usize = 1_000;
@@ -64,7 +63,9 @@ pub(crate) struct EventView {
     ),
 )]
 pub(crate) async fn create(
-    State(app): State<Arc<App>>,
+    State(bus): State<Bus>,
+    State(clock): State<Clock>,
+    State(ids): State<Ids>,
     caller: Caller,
     headers: HeaderMap,
     JsonBody(body): JsonBody<NewEvent>,
@@ -72,20 +73,20 @@ pub(crate) async fn create(
     check_type(&body.kind)?;
     let id = match idempotency_key(&headers)? {
         Some(key) => derived_uuid(&[b"event", caller.client_id().as_bytes(), key.as_bytes()]),
-        None => app.ids.uuid(),
+        None => ids.uuid(),
     };
     let id = EventId::new(id.to_string());
     let envelope = Envelope {
         kind: body.kind,
         dedup_window_seconds: None,
         tenant_id: caller.tenant_id().to_owned(),
-        time: app.clock.now(),
+        time: clock.now(),
         content: body.content,
         trace: Trace::start(&id),
         id,
     };
     let entry = Entry::fact(CUSTOM_SOURCE, &envelope).map_err(|error| Refusal::too_large(error.to_string()))?;
-    app.bus.publish(vec![entry]).await?;
+    bus.publish(vec![entry]).await?;
     let time = envelope.time.as_millisecond();
     Ok(Json(EventView::new(envelope, time)))
 }
@@ -99,16 +100,19 @@ pub(crate) async fn create(
         (status = 200, body = List<EventView>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     ),
 )]
-pub(crate) async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
+pub(crate) async fn list(
+    State(events): State<Events>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse(query.as_deref())?;
-    let events = if let Some(id) = query.eq("id") {
-        app.runs.receipt(&EventId::new(id)).await?.into_iter().collect()
+    let records = if let Some(id) = query.eq("id") {
+        events.get(&EventId::new(id)).await?.into_iter().collect()
     } else {
         let needed = || Refusal::invalid_rql("a list of events needs `eq(type,…)` or `eq(id,…)`");
-        app.runs.of_type(query.eq("type").ok_or_else(needed)?, LIST_LIMIT).await?
+        events.of_type(query.eq("type").ok_or_else(needed)?, LIST_LIMIT).await?
     };
-    let events: Vec<EventView> = events.into_iter().map(EventView::from).collect();
-    query.apply(&events).map(Json)
+    let views: Vec<EventView> = records.into_iter().map(EventView::from).collect();
+    query.apply(&views).map(Json)
 }
 
 /// Refuses types that only the system's own commands and answers have.
@@ -138,10 +142,10 @@ impl EventView {
     }
 }
 
-impl From<Receipt> for EventView {
-    fn from(receipt: Receipt) -> Self {
-        let received_at = receipt.received_at.as_millisecond();
-        Self::new(receipt.event.envelope, received_at)
+impl From<EventRecord> for EventView {
+    fn from(record: EventRecord) -> Self {
+        let received_at = record.received_at.as_millisecond();
+        Self::new(Arc::unwrap_or_clone(record.event).envelope, received_at)
     }
 }
 

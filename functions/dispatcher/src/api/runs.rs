@@ -1,14 +1,12 @@
 //! `/runs/{eventId}`: what became of an event.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use shared::Refusal;
 use shared::event::EventId;
 use shared::http::ErrorBody;
 
-use crate::App;
+use crate::store::Events;
 use crate::timeline::Timeline;
 
 /// Returns an event with its runs, steps and attempts, and everything that happened in order.
@@ -18,8 +16,8 @@ use crate::timeline::Timeline;
         (status = 200, body = Timeline), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     ),
 )]
-pub(crate) async fn get(State(app): State<Arc<App>>, Path(event_id): Path<String>) -> Result<Json<Timeline>, Refusal> {
-    let found = app.runs.timeline(&EventId::new(event_id.as_str())).await?;
-    let (receipt, runs) = found.ok_or_else(|| Refusal::unknown("event", &event_id))?;
-    Ok(Json(Timeline::new(receipt, runs)))
+pub(crate) async fn get(State(events): State<Events>, Path(event_id): Path<String>) -> Result<Json<Timeline>, Refusal> {
+    let found = events.with_runs(&EventId::new(event_id.as_str())).await?;
+    let (record, runs) = found.ok_or_else(|| Refusal::unknown("event", &event_id))?;
+    Ok(Json(Timeline::new(record, runs)))
 }

@@ -6,7 +6,7 @@ use pattern::Pattern;
 use serde_json::Value;
 use shared::Refusal;
 
-use super::graph::Impossible;
+use super::graph::GraphError;
 use super::{Action, Dispatcher, Graph};
 use crate::template::Template;
 
@@ -83,7 +83,7 @@ fn actions(actions: &[Action]) -> Result<(), Refusal> {
             return Err(Refusal::field(&field("name"), format!("`{}` is taken", action.step_name())));
         }
     }
-    let graph = Graph::new(actions.iter()).map_err(impossible)?;
+    let graph = Graph::new(actions.iter()).map_err(graph_error)?;
     for (index, action) in actions.iter().enumerate() {
         let used = |step: &str| match actions.iter().position(|other| other.step_name() == step) {
             None => Err(format!("no action `{step}` exists")),
@@ -120,13 +120,13 @@ fn common(action: &Action, field: &impl Fn(&str) -> String) -> Result<(), Refusa
     }
 }
 
-fn impossible(impossible: Impossible) -> Refusal {
-    match impossible {
-        Impossible::Unknown { action, dependency } => Refusal::field(
+fn graph_error(error: GraphError) -> Refusal {
+    match error {
+        GraphError::Unknown { action, dependency } => Refusal::field(
             &format!("actions[{action}].dependencies"),
             format!("names `{dependency}`, which does not exist"),
         ),
-        Impossible::Cycle { action } => {
+        GraphError::Cycle { action } => {
             Refusal::field(&format!("actions[{action}].dependencies"), "make the action wait for itself")
         }
     }

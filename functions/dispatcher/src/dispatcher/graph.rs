@@ -13,7 +13,7 @@ pub(crate) struct Graph {
 
 /// Dependencies that no order of steps can satisfy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Impossible {
+pub(crate) enum GraphError {
     /// An action names another that does not exist.
     Unknown { action: usize, dependency: String },
     /// An action waits for itself, perhaps through others.
@@ -22,19 +22,19 @@ pub(crate) enum Impossible {
 
 impl Graph {
     /// Follows the dependencies of the actions.
-    pub(crate) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Result<Self, Impossible> {
+    pub(crate) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Result<Self, GraphError> {
         let positions: HashMap<&str, usize> = actions.clone().map(Action::step_name).zip(0..).collect();
         let mut parents = Vec::new();
         for (action, entry) in actions.enumerate() {
             let position = |name: &String| {
-                let unknown = || Impossible::Unknown { action, dependency: name.clone() };
+                let unknown = || GraphError::Unknown { action, dependency: name.clone() };
                 positions.get(name.as_str()).copied().ok_or_else(unknown)
             };
             parents.push(entry.dependencies.iter().map(position).collect::<Result<Vec<_>, _>>()?);
         }
         let ancestors: Vec<_> = (0..parents.len()).map(|action| above(action, &parents)).collect();
         match ancestors.iter().enumerate().find(|(action, above)| above.contains(action)) {
-            Some((action, _)) => Err(Impossible::Cycle { action }),
+            Some((action, _)) => Err(GraphError::Cycle { action }),
             None => Ok(Self { ancestors }),
         }
     }

@@ -4,33 +4,24 @@ use jiff::{SignedDuration, Timestamp};
 use shared::event::{STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepStatus};
 
 use super::size;
-use super::{Command, FIRST_PATIENCE, Run, Step, StepState, When};
+use super::{Command, FIRST_RESEND_DELAY, Run, Step, StepState, When};
 use crate::event::Event;
 
-/// What an answer did to a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Applied {
-    /// It changed a step.
-    Changed,
-    /// It was late, or told what is known.
-    Late,
-}
-
 impl Run {
-    /// Applies the answer to a command that was given at a time; [`Run::advance`] or [`Run::close`] follows a change.
+    /// Applies an answer that was given at a time; returns `false` if it changes nothing, because it is late or repeated.
     ///
-    /// A failed attempt becomes the next one where attempts are left.
-    pub(crate) fn apply(&mut self, answer: &StepFinished, at: Timestamp) -> Applied {
+    /// A failed attempt is followed by the next where attempts are left. [`Run::advance`] or [`Run::close`] must follow.
+    pub(crate) fn apply(&mut self, answer: &StepFinished, at: Timestamp) -> bool {
         let Some(index) = self.steps.iter().position(|step| step.name() == answer.id.step) else {
-            return Applied::Late;
+            return false;
         };
         let step = &mut self.steps[index];
         let is_repeated = step.status == StepState::Waiting && answer.status == StepStatus::Waiting;
         let is_open = matches!(step.status, StepState::Requested | StepState::Waiting);
         if !is_open || is_repeated || step.attempt() != answer.id.attempt {
-            return Applied::Late;
+            return false;
         }
-        let Some(attempt) = step.attempts.last_mut() else { return Applied::Late };
+        let Some(attempt) = step.attempts.last_mut() else { return false };
         attempt.started_at = answer.started_at.or(attempt.started_at);
         self.sweeps = 0;
         match answer.status {
@@ -45,7 +36,7 @@ impl Run {
                 self.fail(index, &answer.error.clone().unwrap_or_else(unknown), at);
             }
         }
-        Applied::Changed
+        true
     }
 
     fn succeed(&mut self, index: usize, answer: &StepFinished, at: Timestamp) {
@@ -162,7 +153,7 @@ impl Run {
 
     /// Returns the sort key of the index of open runs: from then on, plus a minute, the sweeper looks at the run.
     pub(crate) fn touched_at(&self) -> Option<Timestamp> {
-        self.next_check()?.checked_sub(FIRST_PATIENCE).ok()
+        self.next_check()?.checked_sub(FIRST_RESEND_DELAY).ok()
     }
 }
 

@@ -12,8 +12,9 @@ use shared::event::DispatcherId;
 use shared::table::{Expression, Query, Table, Write, is_new};
 use shared::{Environment, Error};
 
-use super::{from_text, to_text};
+use super::row::{from_text, to_text};
 use crate::dispatcher::Dispatcher;
+use crate::event::Event;
 
 const ID_PARTITION: &str = "#id";
 const NAME_PARTITION: &str = "#name";
@@ -21,34 +22,41 @@ const NAME_PARTITION: &str = "#name";
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// The most dispatchers that a list reads.
 const LIST_LIMIT: usize = 10_000;
-/// How often a dispatcher that moves while it is read is looked for.
-const LOOKS: u32 = 5;
+/// How often reading a dispatcher that moves is tried.
+const READ_ATTEMPTS: u32 = 5;
 
 /// The dispatchers.
 #[derive(Debug, Clone)]
 pub(crate) struct Dispatchers {
     table: Table,
     /// Parsed dispatchers by id and version: a version never changes, so that an entry is never stale.
-    parsed: Cache<(DispatcherId, u64), Arc<Matching>>,
+    parsed: Cache<(DispatcherId, u64), Arc<CompiledDispatcher>>,
 }
 
-/// A dispatcher, ready to be matched.
+/// A dispatcher with its compiled filter.
 #[derive(Debug)]
-pub(crate) struct Matching {
+pub(crate) struct CompiledDispatcher {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) filter: Option<Pattern>,
     size_bytes: usize,
 }
 
+impl CompiledDispatcher {
+    /// Whether an event matches.
+    pub(crate) fn matches(&self, event: &Event) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.matches(&event.value))
+    }
+}
+
 /// How a write of a dispatcher went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum WriteOutcome {
     /// It is written.
-    Done,
+    Written,
     /// Another dispatcher has the name.
     NameTaken,
     /// The dispatcher was changed or deleted meanwhile.
-    Changed,
+    Conflict,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,15 +87,15 @@ struct Pointer {
 impl Dispatchers {
     /// Opens the table that `DISPATCHERS_TABLE` names.
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        let weigh = |_: &(DispatcherId, u64), matching: &Arc<Matching>| {
-            u32::try_from(matching.size_bytes.saturating_mul(2)).unwrap_or(u32::MAX)
+        let weigh = |_: &(DispatcherId, u64), compiled: &Arc<CompiledDispatcher>| {
+            u32::try_from(compiled.size_bytes.saturating_mul(2)).unwrap_or(u32::MAX)
         };
         let parsed = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
         Ok(Self { table: environment.table("DISPATCHERS_TABLE")?, parsed })
     }
 
     /// Returns the dispatchers of an event type, including every one that was written before.
-    pub(crate) async fn of_type(&self, event_type: &str) -> Result<Vec<Arc<Matching>>, Error> {
+    pub(crate) async fn of_type(&self, event_type: &str) -> Result<Vec<Arc<CompiledDispatcher>>, Error> {
         let key = Expression::new("eventType = :type").value(":type", event_type);
         let items: Vec<Item> = self.table.query(Query::new(key)).await?;
         let mut dispatchers = Vec::with_capacity(items.len());
@@ -110,7 +118,7 @@ impl Dispatchers {
     /// Returns the dispatcher of an id.
     pub(crate) async fn get(&self, id: &str) -> Result<Option<Dispatcher>, Error> {
         let pointer = Key { event_type: ID_PARTITION, dispatcher_id: id };
-        for _ in 0..LOOKS {
+        for _ in 0..READ_ATTEMPTS {
             let Some(found) = self.table.get::<Pointer>(&pointer).await? else { return Ok(None) };
             let key = Key { event_type: &found.target, dispatcher_id: id };
             if let Some(item) = self.table.get::<Item>(&key).await? {
@@ -122,14 +130,14 @@ impl Dispatchers {
     }
 
     /// Writes a new dispatcher and its pointers.
-    pub(crate) async fn create(&self, dispatcher: &Dispatcher) -> Result<Written, Error> {
+    pub(crate) async fn create(&self, dispatcher: &Dispatcher) -> Result<WriteOutcome, Error> {
         let mut writes = vec![self.put(dispatcher, is_new("eventType"))?, self.point_to(dispatcher)?];
         let name_at = self.claim_name(dispatcher, &mut writes)?;
         self.write(writes, name_at).await
     }
 
     /// Replaces a dispatcher by its next version, wherever that belongs.
-    pub(crate) async fn replace(&self, before: &Dispatcher, after: &Dispatcher) -> Result<Written, Error> {
+    pub(crate) async fn replace(&self, before: &Dispatcher, after: &Dispatcher) -> Result<WriteOutcome, Error> {
         let mut writes = Vec::new();
         if before.event_type == after.event_type {
             writes.push(self.put(after, unchanged(before))?);
@@ -147,19 +155,19 @@ impl Dispatchers {
     }
 
     /// Deletes a dispatcher and its pointers.
-    pub(crate) async fn delete(&self, dispatcher: &Dispatcher) -> Result<Written, Error> {
+    pub(crate) async fn delete(&self, dispatcher: &Dispatcher) -> Result<WriteOutcome, Error> {
         let pointer = Key { event_type: ID_PARTITION, dispatcher_id: dispatcher.id.as_str() };
         let mut writes = vec![self.remove(dispatcher)?, self.table.deleting(&pointer, None)?];
         self.release_name(dispatcher, &mut writes)?;
         self.write(writes, None).await
     }
 
-    async fn write(&self, writes: Vec<Write>, name_at: Option<usize>) -> Result<Written, Error> {
+    async fn write(&self, writes: Vec<Write>, name_at: Option<usize>) -> Result<WriteOutcome, Error> {
         let unmet = self.table.transact(writes).await?;
         Ok(match unmet.as_slice() {
-            [] => Written::Done,
-            [only] if Some(*only) == name_at => Written::NameTaken,
-            _ => Written::Changed,
+            [] => WriteOutcome::Written,
+            [only] if Some(*only) == name_at => WriteOutcome::NameTaken,
+            _ => WriteOutcome::Conflict,
         })
     }
 
@@ -207,7 +215,7 @@ impl Dispatchers {
         Ok(())
     }
 
-    async fn parse(&self, item: Item) -> Result<Arc<Matching>, Error> {
+    async fn parse(&self, item: Item) -> Result<Arc<CompiledDispatcher>, Error> {
         let key = (item.dispatcher_id, item.version);
         if let Some(known) = self.parsed.get(&key).await {
             return Ok(known);
@@ -215,9 +223,9 @@ impl Dispatchers {
         let dispatcher: Dispatcher = from_text(&item.definition)?;
         let filter = dispatcher.filter.as_ref().map(Pattern::compile).transpose();
         let filter = filter.map_err(Error::cannot("compile the filter of a dispatcher"))?;
-        let matching = Arc::new(Matching { dispatcher, filter, size_bytes: item.definition.len() });
-        self.parsed.insert(key, matching.clone()).await;
-        Ok(matching)
+        let compiled = Arc::new(CompiledDispatcher { dispatcher, filter, size_bytes: item.definition.len() });
+        self.parsed.insert(key, compiled.clone()).await;
+        Ok(compiled)
     }
 }
 

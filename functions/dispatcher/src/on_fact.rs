@@ -1,0 +1,164 @@
+//! What happens to a fact: it is matched, recorded with its runs, and fanned out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use shared::Error;
+use shared::event::{Envelope, EventId, Trace};
+
+use crate::dispatcher::event_type;
+use crate::event::Event;
+use crate::outbox::{Outbox, RecentRun};
+use crate::recurrence::{self, Occurrence, Recurrence};
+use crate::run::{Command, Run};
+use crate::store::{Dispatchers, EventRecord, Events, MatchOutcome};
+
+/// How often recording an occurrence is tried when another one came first.
+const ATTEMPTS: u32 = 5;
+
+/// A run that starts, with its first commands.
+type StartedRun = (Run, Vec<Command>);
+
+/// Handles a fact: the first delivery starts its runs, a later one completes what a crash left undone.
+pub(crate) async fn handle(
+    dispatchers: &Dispatchers,
+    events: &Events,
+    outbox: &Outbox,
+    now: Timestamp,
+    source: &str,
+    envelope: Envelope,
+) -> Result<(), Error> {
+    let event = Arc::new(Event::new(envelope));
+    if start(dispatchers, events, outbox, now, source, &event).await? {
+        return Ok(());
+    }
+    match find_recurrence(events, now, &event.envelope).await? {
+        Recurrence::Duplicate(id) => resume(dispatchers, events, outbox, now, &id).await,
+        Recurrence::Redelivered(id) | Recurrence::New(Occurrence { event_id: id, .. }) => {
+            let occurrence = Arc::new(Event::new(recurrence::renamed(&event.envelope, id)));
+            if start(dispatchers, events, outbox, now, source, &occurrence).await? {
+                return Ok(());
+            }
+            resume(dispatchers, events, outbox, now, occurrence.id()).await
+        }
+    }
+}
+
+/// Records a new event with its runs and sends their first commands; returns `false` for an event that is not new.
+async fn start(
+    dispatchers: &Dispatchers,
+    events: &Events,
+    outbox: &Outbox,
+    now: Timestamp,
+    source: &str,
+    event: &Arc<Event>,
+) -> Result<bool, Error> {
+    let expires_at = events.expires_at(now, &event.envelope);
+    let (outcome, started) = plan(dispatchers, event, now, expires_at).await?;
+    let record = EventRecord {
+        event: event.clone(),
+        source: source.to_owned(),
+        received_at: now,
+        outcome,
+        planned: true,
+        duplicates: 0,
+        latest: None,
+        expires_at,
+    };
+    let runs: Vec<&Run> = started.iter().map(|(run, _)| run).collect();
+    if !events.create(&record, &runs).await? {
+        return Ok(false);
+    }
+    tracing::info!(event = %event.id(), kind = event.envelope.kind, runs = runs.len(), "event received");
+    let recent = |run| RecentRun { run, event: Some(event.clone()), sent: HashSet::new() };
+    outbox.send(started.into_iter().map(|(run, commands)| (recent(run), commands)).collect()).await?;
+    Ok(true)
+}
+
+/// Finds the dispatchers that match and starts a run for each.
+async fn plan(
+    dispatchers: &Dispatchers,
+    event: &Event,
+    now: Timestamp,
+    expires_at: i64,
+) -> Result<(MatchOutcome, Vec<StartedRun>), Error> {
+    let Envelope { kind, trace, .. } = &event.envelope;
+    if trace.depth > Trace::MAX_DEPTH {
+        return Ok((MatchOutcome::LoopDetected, Vec::new()));
+    }
+    // A type that no dispatcher can have could name a partition that holds no dispatchers.
+    let candidates = match event_type("type", kind) {
+        Ok(()) => dispatchers.of_type(kind).await?,
+        Err(_) => Vec::new(),
+    };
+    let matching = candidates.iter().filter(|candidate| candidate.matches(event));
+    let started: Vec<_> = matching.map(|matching| Run::start(event, &matching.dispatcher, now, expires_at)).collect();
+    Ok((if started.is_empty() { MatchOutcome::Unmatched } else { MatchOutcome::Matched }, started))
+}
+
+/// Tells a duplicate from a new occurrence, which it records.
+async fn find_recurrence(events: &Events, now: Timestamp, envelope: &Envelope) -> Result<Recurrence, Error> {
+    let duplicate = Recurrence::Duplicate(envelope.id.clone());
+    let Some(window_s) = envelope.dedup_window_seconds else { return Ok(duplicate) };
+    let Some(first) = events.get(&envelope.id).await? else { return Ok(duplicate) };
+    let (first, window) = (first.event.envelope.time, SignedDuration::from_secs(window_s.into()));
+    if Recurrence::of(envelope, first, &[], window) == duplicate {
+        return Ok(duplicate);
+    }
+    for _ in 0..ATTEMPTS {
+        let known = events.occurrences(&envelope.id).await?;
+        let recurrence = Recurrence::of(envelope, first, &known, window);
+        let is_recorded = match &recurrence {
+            Recurrence::New(occurrence) => {
+                let expires_at = events.expires_at(now, envelope);
+                events.add_occurrence(&envelope.id, &known, occurrence, expires_at).await?
+            }
+            Recurrence::Duplicate(_) | Recurrence::Redelivered(_) => true,
+        };
+        if is_recorded {
+            return Ok(recurrence);
+        }
+    }
+    Err(Error::new("record an occurrence of an event", "other occurrences were recorded first each time"))
+}
+
+/// Completes an event that was delivered before.
+async fn resume(
+    dispatchers: &Dispatchers,
+    events: &Events,
+    outbox: &Outbox,
+    now: Timestamp,
+    event_id: &EventId,
+) -> Result<(), Error> {
+    let Some(record) = events.count_duplicate(event_id).await? else {
+        return Err(Error::new("resume an event", "its record has expired in the meantime"));
+    };
+    tracing::info!(event = %event_id, duplicates = record.duplicates, "duplicate event received");
+    match record.outcome {
+        MatchOutcome::Matched => complete(dispatchers, events, outbox, now, record).await,
+        MatchOutcome::Unmatched | MatchOutcome::LoopDetected => Ok(()),
+    }
+}
+
+/// Writes the runs of an event that are missing, and sends the commands that may not have been sent.
+pub(crate) async fn complete(
+    dispatchers: &Dispatchers,
+    events: &Events,
+    outbox: &Outbox,
+    now: Timestamp,
+    record: EventRecord,
+) -> Result<(), Error> {
+    let event = record.event;
+    if !record.planned {
+        let (_, started) = plan(dispatchers, &event, now, record.expires_at).await?;
+        let runs: Vec<&Run> = started.iter().map(|(run, _)| run).collect();
+        events.add_missing_runs(event.id(), &runs).await?;
+    }
+    let Some((_, runs)) = events.with_runs(event.id()).await? else { return Ok(()) };
+    for run in runs.into_iter().filter(|run| !run.is_over()) {
+        let commands = run.requested(&event, now, |_, step| !step.has_answered());
+        outbox.send_missing(run, &event, commands).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! What happens to an answer: it changes its run in one conditional write, then the commands that follow are sent.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use shared::Error;
+use shared::clock::Clock;
+use shared::event::{Envelope, StepFinished, StepId};
+
+use crate::outbox::{Outbox, RecentRun};
+use crate::run::{Run, StepState};
+use crate::store::{Events, Runs};
+
+/// How often a write is tried that others keep getting ahead of.
+const WRITE_ATTEMPTS: u32 = 50;
+
+/// What came of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Advance {
+    /// It is saved, and the commands that follow are sent.
+    Saved,
+    /// It changes nothing in the run.
+    Late,
+    /// The run was changed by someone else in the meantime.
+    Conflict,
+}
+
+/// Handles the answer to a command.
+pub(crate) async fn handle(
+    events: &Events,
+    runs: &Runs,
+    outbox: &Outbox,
+    clock: &Clock,
+    envelope: &Envelope,
+) -> Result<(), Error> {
+    let answer: StepFinished = envelope.content()?;
+    let (event_id, dispatcher_id) = (&answer.id.event_id, &answer.id.dispatcher_id);
+    if let Some(recent) = outbox.recent(event_id, dispatcher_id).await {
+        let recent = RecentRun::clone(&recent);
+        if advance(events, runs, outbox, clock, recent, &answer, envelope.time).await? == Advance::Saved {
+            return Ok(());
+        }
+    }
+    for _ in 0..WRITE_ATTEMPTS {
+        let Some(run) = runs.get(event_id, dispatcher_id).await? else {
+            tracing::warn!(event = %event_id, dispatcher = %dispatcher_id, "answer to a run that does not exist");
+            return Ok(());
+        };
+        let loaded = RecentRun { run: run.clone(), event: None, sent: HashSet::new() };
+        match advance(events, runs, outbox, clock, loaded, &answer, envelope.time).await? {
+            Advance::Saved => return Ok(()),
+            Advance::Late => return send_missing(events, outbox, clock.now(), run, &answer.id).await,
+            Advance::Conflict => {}
+        }
+    }
+    Err(Error::new("advance a run", "others keep changing it"))
+}
+
+/// Applies an answer that was given at a time to a run.
+async fn advance(
+    events: &Events,
+    runs: &Runs,
+    outbox: &Outbox,
+    clock: &Clock,
+    mut recent: RecentRun,
+    answer: &StepFinished,
+    at: Timestamp,
+) -> Result<Advance, Error> {
+    if !recent.run.apply(answer, at) {
+        return Ok(Advance::Late);
+    }
+    let mut commands = Vec::new();
+    if recent.run.needs_event(&answer.id) {
+        if recent.event.is_none() {
+            recent.event = events.event(&recent.run.event_id).await?;
+        }
+        let Some(event) = &recent.event else { return Ok(Advance::Saved) };
+        commands = recent.run.advance(&answer.id, event, clock.now());
+    } else {
+        recent.run.close(clock.now());
+    }
+    recent.run.version += 1;
+    if !runs.save(&recent.run).await? {
+        return Ok(Advance::Conflict);
+    }
+    if recent.run.is_over() {
+        let run = &recent.run;
+        tracing::info!(event = %run.event_id, dispatcher = %run.dispatcher_id, status = ?run.status, "run finished");
+    }
+    outbox.send(vec![(recent, commands)]).await?;
+    Ok(Advance::Saved)
+}
+
+/// Sends the commands that follow from a late answer: its first delivery may have died before it sent them.
+async fn send_missing(
+    events: &Events,
+    outbox: &Outbox,
+    now: Timestamp,
+    run: Run,
+    answered: &StepId,
+) -> Result<(), Error> {
+    if !run.steps.iter().any(|step| step.status == StepState::Requested) {
+        return Ok(());
+    }
+    let Some(event) = events.event(&run.event_id).await? else { return Ok(()) };
+    let commands = run.requested_by(answered, &event, now);
+    outbox.send_missing(run, &event, commands).await
+}
