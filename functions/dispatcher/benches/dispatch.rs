@@ -1,4 +1,6 @@
-//! What one event costs: matched, written, fanned out, answered, on engines in memory.
+//! What one event costs on engines in memory: matched, written, fanned out, answered.
+//!
+//! With 1,000 dispatchers of one type most of it is the strongly consistent query, which returns them all.
 
 use std::hint::black_box;
 
@@ -37,14 +39,14 @@ impl Bench {
         let token = tokens.issue("bench", "bench", vec!["*".to_owned()], 3600).await.expect("the key ring has a key");
         let mut dispatcher_id = DispatcherId::new("");
         for n in 1..=dispatchers {
-            dispatcher_id = create(&function, &token, n == dispatchers).await;
+            dispatcher_id = create(&function, &token, (n < dispatchers).then_some(1_000 + n)).await;
         }
         Self { function, ids: environment.ids, dispatcher_id, _emulator: emulator }
     }
 
-    fn fact(&self) -> (EventId, Value) {
+    fn fact(&self, total: u32) -> (EventId, Value) {
         let id = EventId::new(self.ids.uuid().to_string());
-        let content = json!({"total": 12, "email": "ada@example.org", "note": "x".repeat(900)});
+        let content = json!({"total": total, "email": "ada@example.org", "note": "x".repeat(900)});
         (id.clone(), entry("hookyard.webhook", "order.paid", &id, content))
     }
 
@@ -59,10 +61,12 @@ impl Bench {
     }
 }
 
-async fn create(function: &Function, token: &str, matches: bool) -> DispatcherId {
+/// Creates a dispatcher that takes totals above a bound of its own, or below 100.
+async fn create(function: &Function, token: &str, above: Option<u32>) -> DispatcherId {
+    let range = above.map_or_else(|| json!(["<", 100]), |bound| json!([">", bound]));
     let dispatcher = json!({
         "eventType": "order.paid",
-        "filter": {"content": {"total": [{"numeric": [if matches { "<" } else { ">" }, 100]}]}},
+        "filter": {"content": {"total": [{"numeric": range}]}},
         "actions": [{"type": "task", "name": "a", "functionName": "f", "data": {"to": "{{ event.content.email }}"}}],
     });
     let request = json!({
@@ -88,14 +92,30 @@ fn entry(source: &str, kind: &str, id: &EventId, content: Value) -> Value {
     json!({"version": "0", "detail-type": kind, "source": source, "detail": envelope})
 }
 
+/// An event that no dispatcher matches costs the query, the matching and one write.
+fn matching(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime starts");
+    for dispatchers in [1, 1_000] {
+        let bench = runtime.block_on(Bench::new(dispatchers));
+        let name = format!("fact without a match, {dispatchers} dispatchers of its type");
+        criterion.bench_function(&name, |bencher| {
+            bencher.to_async(&runtime).iter_batched(
+                || bench.fact(200).1,
+                async |fact| bench.deliver(black_box(fact)).await,
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
 fn dispatch(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime starts");
-    for dispatchers in [1, 100] {
+    for dispatchers in [1, 100, 1_000] {
         let bench = runtime.block_on(Bench::new(dispatchers));
         let name = format!("fact and answer, {dispatchers} dispatchers of its type");
         criterion.bench_function(&name, |bencher| {
             bencher.to_async(&runtime).iter_batched(
-                || bench.fact(),
+                || bench.fact(12),
                 async |(id, fact)| {
                     bench.deliver(fact).await;
                     bench.deliver(black_box(bench.answer(id))).await;
@@ -106,5 +126,5 @@ fn dispatch(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, dispatch);
+criterion_group!(benches, matching, dispatch);
 criterion_main!(benches);

@@ -2,6 +2,8 @@
 
 mod check;
 mod graph;
+mod plan;
+mod set;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,7 +13,10 @@ use shared::event::DispatcherId;
 use utoipa::ToSchema;
 
 pub(crate) use check::event_type;
-pub(crate) use graph::Graph;
+pub(crate) use plan::Plan;
+pub(crate) use set::{CompiledDispatcher, DispatcherSet};
+
+use graph::Graph;
 
 /// The member of an action whose members become fields of the command, also those that are common fields elsewhere.
 const CONFIGURATION: &str = "configuration";

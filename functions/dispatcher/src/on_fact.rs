@@ -7,18 +7,18 @@ use jiff::{SignedDuration, Timestamp};
 use shared::Error;
 use shared::event::{Envelope, EventId, Trace};
 
-use crate::dispatcher::event_type;
+use crate::dispatcher::{CompiledDispatcher, event_type};
 use crate::event::Event;
 use crate::outbox::{Outbox, RecentRun};
 use crate::recurrence::{self, Occurrence, Recurrence};
-use crate::run::{Command, Run};
+use crate::run::{Command, Run, RunContext};
 use crate::store::{Dispatchers, EventRecord, Events, MatchOutcome};
 
 /// How often recording an occurrence is tried when another one came first.
 const ATTEMPTS: u32 = 5;
 
 /// A run that starts, with its first commands.
-type StartedRun = (Run, Vec<Command>);
+type StartedRun = (RecentRun, Vec<Command>);
 
 /// Handles a fact: the first delivery starts its runs, a later one completes what a crash left undone.
 pub(crate) async fn handle(
@@ -66,20 +66,19 @@ async fn start(
         latest: None,
         expires_at,
     };
-    let runs: Vec<&Run> = started.iter().map(|(run, _)| run).collect();
+    let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
     if !events.create(&record, &runs).await? {
         return Ok(false);
     }
     tracing::info!(event = %event.id(), kind = event.envelope.kind, runs = runs.len(), "event received");
-    let recent = |run| RecentRun { run, event: Some(event.clone()), sent: HashSet::new() };
-    outbox.send(started.into_iter().map(|(run, commands)| (recent(run), commands)).collect()).await?;
+    outbox.send(started).await?;
     Ok(true)
 }
 
 /// Finds the dispatchers that match and starts a run for each.
 async fn plan(
     dispatchers: &Dispatchers,
-    event: &Event,
+    event: &Arc<Event>,
     now: Timestamp,
     expires_at: i64,
 ) -> Result<(MatchOutcome, Vec<StartedRun>), Error> {
@@ -88,12 +87,16 @@ async fn plan(
         return Ok((MatchOutcome::LoopDetected, Vec::new()));
     }
     // A type that no dispatcher can have could name a partition that holds no dispatchers.
-    let candidates = match event_type("type", kind) {
-        Ok(()) => dispatchers.of_type(kind).await?,
-        Err(_) => Vec::new(),
-    };
-    let matching = candidates.iter().filter(|candidate| candidate.matches(event));
-    let started: Vec<_> = matching.map(|matching| Run::start(event, &matching.dispatcher, now, expires_at)).collect();
+    if event_type("type", kind).is_err() {
+        return Ok((MatchOutcome::Unmatched, Vec::new()));
+    }
+    let candidates = dispatchers.of_type(kind).await?;
+    let started = candidates.matching(&event.value).map(|CompiledDispatcher { dispatcher, plan, .. }| {
+        let context = RunContext { event: event.clone(), plan: plan.clone() };
+        let (run, commands) = Run::start(dispatcher, &context, now, expires_at);
+        (RecentRun { run, context: Some(context), sent: HashSet::new() }, commands)
+    });
+    let started: Vec<_> = started.collect();
     Ok((if started.is_empty() { MatchOutcome::Unmatched } else { MatchOutcome::Matched }, started))
 }
 
@@ -152,13 +155,14 @@ pub(crate) async fn complete(
     let event = record.event;
     if !record.planned {
         let (_, started) = plan(dispatchers, &event, now, record.expires_at).await?;
-        let runs: Vec<&Run> = started.iter().map(|(run, _)| run).collect();
+        let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
         events.add_missing_runs(event.id(), &runs).await?;
     }
     let Some((_, runs)) = events.with_runs(event.id()).await? else { return Ok(()) };
     for run in runs.into_iter().filter(|run| !run.is_over()) {
-        let commands = run.requested(&event, now, |_, step| !step.has_answered());
-        outbox.send_missing(run, &event, commands).await?;
+        let context = run.context(event.clone());
+        let commands = run.requested(&context, now, |_, step| !step.has_answered());
+        outbox.send_missing(run, context, commands).await?;
     }
     Ok(())
 }

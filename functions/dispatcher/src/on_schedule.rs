@@ -105,14 +105,15 @@ async fn sweep_run(
 ) -> Result<(), Error> {
     let Some(mut run) = runs.get(event_id, dispatcher_id).await? else { return Ok(()) };
     let Some(event) = events.event(event_id).await? else { return Ok(()) };
-    let Some(commands) = run.sweep(&event, now) else { return Ok(()) };
+    let context = run.context(event);
+    let Some(commands) = run.sweep(&context, now) else { return Ok(()) };
     run.version += 1;
     if !runs.save(&run).await? {
         // It made progress just now.
         return Ok(());
     }
     tracing::warn!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "run made no progress");
-    outbox.send(vec![(RecentRun { run, event: Some(event), sent: HashSet::new() }, commands)]).await
+    outbox.send(vec![(RecentRun { run, context: Some(context), sent: HashSet::new() }, commands)]).await
 }
 
 /// Sends the command of an attempt whose time has come, if it is still the current one.
@@ -122,5 +123,5 @@ async fn retry(events: &Events, runs: &Runs, outbox: &Outbox, now: Timestamp, id
     let is_current = |step: &Step| step.name() == id.step && step.attempt() == id.attempt;
     // Scheduler fires on the full second, which is before the attempt is due only where the clocks differ.
     let now = now.max(run.due_at(id).unwrap_or_default());
-    outbox.publish(run.requested(&event, now, |_, step| is_current(step))).await
+    outbox.publish(run.requested(&run.context(event), now, |_, step| is_current(step))).await
 }

@@ -46,7 +46,7 @@ pub(crate) async fn handle(
             tracing::warn!(event = %event_id, dispatcher = %dispatcher_id, "answer to a run that does not exist");
             return Ok(());
         };
-        let loaded = RecentRun { run: run.clone(), event: None, sent: HashSet::new() };
+        let loaded = RecentRun { run: run.clone(), context: None, sent: HashSet::new() };
         match advance(events, runs, outbox, clock, loaded, &answer, envelope.time).await? {
             Advance::Saved => return Ok(()),
             Advance::Late => return send_missing(events, outbox, clock.now(), run, &answer.id).await,
@@ -70,12 +70,13 @@ async fn advance(
         return Ok(Advance::Late);
     }
     let mut commands = Vec::new();
-    if recent.run.needs_event(&answer.id) {
-        if recent.event.is_none() {
-            recent.event = events.event(&recent.run.event_id).await?;
+    if recent.run.needs_context(&answer.id) {
+        if recent.context.is_none() {
+            let event = events.event(&recent.run.event_id).await?;
+            recent.context = event.map(|event| recent.run.context(event));
         }
-        let Some(event) = &recent.event else { return Ok(Advance::Saved) };
-        commands = recent.run.advance(&answer.id, event, clock.now());
+        let Some(context) = &recent.context else { return Ok(Advance::Saved) };
+        commands = recent.run.advance(&answer.id, context, clock.now());
     } else {
         recent.run.close(clock.now());
     }
@@ -103,6 +104,7 @@ async fn send_missing(
         return Ok(());
     }
     let Some(event) = events.event(&run.event_id).await? else { return Ok(()) };
-    let commands = run.requested_by(answered, &event, now);
-    outbox.send_missing(run, &event, commands).await
+    let context = run.context(event);
+    let commands = run.requested_by(answered, &context, now);
+    outbox.send_missing(run, context, commands).await
 }

@@ -12,8 +12,7 @@ use shared::event::{DispatcherId, EventId, StepId};
 use shared::scheduler::Scheduler;
 use shared::{Environment, Error};
 
-use crate::event::Event;
-use crate::run::{Command, Run, When};
+use crate::run::{Command, Run, RunContext, When};
 
 const CAPACITY_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -33,7 +32,7 @@ pub(crate) struct Outbox {
 #[derive(Debug, Clone)]
 pub(crate) struct RecentRun {
     pub(crate) run: Run,
-    pub(crate) event: Option<Arc<Event>>,
+    pub(crate) context: Option<RunContext>,
     pub(crate) sent: HashSet<StepId>,
 }
 
@@ -75,7 +74,7 @@ impl Outbox {
     pub(crate) async fn send_missing(
         &self,
         run: Run,
-        event: &Arc<Event>,
+        context: RunContext,
         mut commands: Vec<Command>,
     ) -> Result<(), Error> {
         let recent = self.recent(&run.event_id, &run.dispatcher_id).await;
@@ -86,7 +85,7 @@ impl Outbox {
         }
         let (event_id, dispatcher_id) = (&run.event_id, &run.dispatcher_id);
         tracing::info!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "sending again");
-        self.send(vec![(RecentRun { run, event: Some(event.clone()), sent }, commands)]).await
+        self.send(vec![(RecentRun { run, context: Some(context), sent }, commands)]).await
     }
 
     /// Publishes commands, and schedules those that are due later.
@@ -116,7 +115,7 @@ impl RecentRun {
     /// Estimates the memory that it takes.
     fn size_bytes(&self) -> usize {
         let steps = self.run.steps.iter().map(|step| 1_000 + step.output.as_ref().map_or(0, |_| 4_000));
-        steps.sum::<usize>() + self.event.as_ref().map_or(0, |_| 4_000)
+        steps.sum::<usize>() + self.context.as_ref().map_or(0, |_| 4_000)
     }
 }
 

@@ -9,6 +9,8 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +18,8 @@ use shared::bus::Entry;
 use shared::event::{DispatcherId, EventId, StepError, StepId};
 use utoipa::ToSchema;
 
-use crate::dispatcher::{Action, Graph};
+use crate::dispatcher::{Action, Plan};
+use crate::event::Event;
 use crate::template::{Scope, StepResult};
 
 /// How long a command may stay without an answer before it is sent again, for the first time.
@@ -127,6 +130,15 @@ pub(crate) struct Attempt {
     pub(crate) error: Option<StepError>,
 }
 
+/// What the commands of a run are built from.
+#[derive(Debug, Clone)]
+pub(crate) struct RunContext {
+    /// The event that started the run.
+    pub(crate) event: Arc<Event>,
+    /// The actions of the dispatcher, as they were then.
+    pub(crate) plan: Arc<Plan>,
+}
+
 /// What a change of a run calls for.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
@@ -232,23 +244,21 @@ impl Run {
         from.checked_add(delay).ok()
     }
 
+    /// Returns what the commands are built from, for a run that was read.
+    pub(crate) fn context(&self, event: Arc<Event>) -> RunContext {
+        RunContext { event, plan: Arc::new(Plan::new(self.steps.iter().map(|step| &step.action))) }
+    }
+
     /// Returns what a step can see: the event, and the steps that it depends on as far as they are over.
-    fn scope<'a>(&'a self, index: usize, graph: Option<&Graph>, event: &'a Value) -> Scope<'a> {
-        let steps =
-            self.steps.iter().enumerate().filter(|(other, step)| {
-                step.status.is_over() && graph.is_some_and(|graph| graph.depends(index, *other))
-            });
-        let outcome = |(_, step): (usize, &'a Step)| StepResult {
+    fn scope<'a>(&'a self, index: usize, context: &'a RunContext) -> Scope<'a> {
+        let steps = self.steps.iter().enumerate();
+        let visible = steps.filter(|(other, step)| step.status.is_over() && context.plan.depends(index, *other));
+        let result = |(_, step): (usize, &'a Step)| StepResult {
             name: step.name(),
             status: step.status.as_str(),
             output: step.output.as_ref(),
             error: step.error.as_ref(),
         };
-        Scope { event, steps: steps.map(outcome).collect() }
-    }
-
-    /// Returns who depends on whom; `None` for actions that no check has let through.
-    fn graph(&self) -> Option<Graph> {
-        Graph::new(self.steps.iter().map(|step| &step.action)).ok()
+        Scope { event: &context.event.value, steps: visible.map(result).collect() }
     }
 }

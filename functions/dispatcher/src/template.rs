@@ -41,6 +41,19 @@ pub(crate) enum Failure {
     TooLarge,
 }
 
+/// A value with its templates parsed.
+#[derive(Debug)]
+pub(crate) enum TemplateValue {
+    /// A value without templates.
+    Plain(Value),
+    /// A string with placeholders.
+    Text(Template),
+    /// A list.
+    List(Vec<Self>),
+    /// An object.
+    Object(Vec<(String, Self)>),
+}
+
 /// A parsed string.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template {
@@ -86,7 +99,7 @@ impl Template {
         })
     }
 
-    /// Fills in the values; `budget_bytes` shrinks by what comes out.
+    /// Fills in the values; `budget_bytes` shrinks by the size of the result.
     fn fill(&self, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
         if let [Part::Placeholder(placeholder)] = self.parts.as_slice() {
             let value = placeholder.value(scope)?;
@@ -106,23 +119,36 @@ impl Template {
     }
 }
 
-/// Fills in every template within a value.
-pub(crate) fn fill(value: &Value, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
-    match value {
-        Value::String(text) if text.contains("{{") => {
-            let template = Template::parse(text).map_err(Failure::Template)?;
-            template.fill(scope, budget_bytes)
-        }
-        Value::Array(items) => {
-            items.iter().map(|item| fill(item, scope, budget_bytes)).collect::<Result<_, _>>().map(Value::Array)
-        }
-        Value::Object(members) => {
-            let filled = members.iter().map(|(name, member)| Ok((name.clone(), fill(member, scope, budget_bytes)?)));
-            filled.collect::<Result<Map<_, _>, _>>().map(Value::Object)
-        }
-        other => {
-            spend(budget_bytes, size_bytes(other))?;
-            Ok(other.clone())
+impl TemplateValue {
+    /// Parses every template within a value, or says what is wrong with one.
+    pub(crate) fn parse(value: Value) -> Result<Self, String> {
+        let parsed = match value {
+            Value::String(text) if text.contains("{{") => Self::Text(Template::parse(&text)?),
+            Value::Array(items) => Self::List(items.into_iter().map(Self::parse).collect::<Result<_, _>>()?),
+            Value::Object(members) => {
+                let members = members.into_iter().map(|(name, member)| Ok((name, Self::parse(member)?)));
+                Self::Object(members.collect::<Result<_, String>>()?)
+            }
+            plain => Self::Plain(plain),
+        };
+        Ok(parsed)
+    }
+
+    /// Fills in the values; `budget_bytes` shrinks by the size of the result.
+    pub(crate) fn fill(&self, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
+        match self {
+            Self::Text(template) => template.fill(scope, budget_bytes),
+            Self::List(items) => {
+                items.iter().map(|item| item.fill(scope, budget_bytes)).collect::<Result<_, _>>().map(Value::Array)
+            }
+            Self::Object(members) => {
+                let filled = members.iter().map(|(name, member)| Ok((name.clone(), member.fill(scope, budget_bytes)?)));
+                filled.collect::<Result<Map<_, _>, _>>().map(Value::Object)
+            }
+            Self::Plain(value) => {
+                spend(budget_bytes, size_bytes(value))?;
+                Ok(value.clone())
+            }
         }
     }
 }
@@ -229,7 +255,8 @@ mod tests {
         let good = StepResult { name: "create-cb", status: "succeeded", output: Some(output), error: None };
         let bad = StepResult { name: "my bad.step", status: "failed", output: None, error: Some(&error) };
         let also = StepResult { name: "createCb", ..good.clone() };
-        fill(value, &Scope { event, steps: vec![good, bad, also] }, &mut 10_000)
+        let scope = Scope { event, steps: vec![good, bad, also] };
+        TemplateValue::parse(value.clone()).map_err(Failure::Template)?.fill(&scope, &mut 10_000)
     }
 
     fn example(template: &str) -> Result<Value, Failure> {

@@ -76,7 +76,18 @@ impl Pattern {
         Ok(Self(Arc::new(Compiled { clauses, alternatives })))
     }
 
-    /// Whether an event matches; one that is not an object never does.
+    /// Returns the pattern that every event matches.
+    pub fn any() -> Self {
+        Self(Arc::new(Compiled { clauses: Vec::new(), alternatives: vec![Alternative::new()] }))
+    }
+
+    /// Estimates the memory that the pattern takes beyond its text: `$or` multiplies out.
+    pub fn size_bytes(&self) -> usize {
+        let alternatives = self.alternatives().iter().map(|clauses| size_of::<Alternative>() + size_of_val(&**clauses));
+        alternatives.sum::<usize>() + size_of::<Clause>() * self.clauses().len()
+    }
+
+    /// Whether an event matches; one that is not an object only matches [`Pattern::any`].
     pub fn matches(&self, event: &Value) -> bool {
         match self.alternatives() {
             [only] => self.holds(event, only, |clause| walk::alone(event, &self.clauses()[clause])),

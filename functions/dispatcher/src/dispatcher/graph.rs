@@ -5,15 +5,15 @@ use std::collections::{HashMap, HashSet};
 use super::Action;
 
 /// The dependencies between the actions of one dispatcher, by their position.
-#[derive(Debug, Clone)]
-pub(crate) struct Graph {
+#[derive(Debug, Default)]
+pub(super) struct Graph {
     /// Per action all that must be over before it, directly or through others.
     ancestors: Vec<HashSet<usize>>,
 }
 
 /// Dependencies that no order of steps can satisfy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum GraphError {
+pub(super) enum GraphError {
     /// An action names another that does not exist.
     Unknown { action: usize, dependency: String },
     /// An action waits for itself, perhaps through others.
@@ -22,7 +22,7 @@ pub(crate) enum GraphError {
 
 impl Graph {
     /// Follows the dependencies of the actions.
-    pub(crate) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Result<Self, GraphError> {
+    pub(super) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Result<Self, GraphError> {
         let positions: HashMap<&str, usize> = actions.clone().map(Action::step_name).zip(0..).collect();
         let mut parents = Vec::new();
         for (action, entry) in actions.enumerate() {
@@ -40,7 +40,7 @@ impl Graph {
     }
 
     /// Whether `ancestor` must be over before `action` starts.
-    pub(crate) fn depends(&self, action: usize, ancestor: usize) -> bool {
+    pub(super) fn depends(&self, action: usize, ancestor: usize) -> bool {
         self.ancestors.get(action).is_some_and(|above| above.contains(&ancestor))
     }
 }

@@ -4,8 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::event::{STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepStatus};
 
 use super::size;
-use super::{Command, FIRST_RESEND_DELAY, Run, Step, StepState, When};
-use crate::event::Event;
+use super::{Command, FIRST_RESEND_DELAY, Run, RunContext, Step, StepState, When};
 
 impl Run {
     /// Applies an answer that was given at a time; returns `false` if it changes nothing, because it is late or repeated.
@@ -81,16 +80,16 @@ impl Run {
         }
     }
 
-    /// Whether going on after a changing answer takes the event: for the commands that follow.
-    pub(crate) fn needs_event(&self, answered: &StepId) -> bool {
+    /// Whether continuing after an answer that changed the run needs the context: for the commands that follow.
+    pub(crate) fn needs_context(&self, answered: &StepId) -> bool {
         let is_next_attempt = |step: &Step| step.name() == answered.step && step.attempt() > answered.attempt;
         self.steps.iter().any(|step| step.status == StepState::Pending || is_next_attempt(step))
     }
 
-    /// Goes on after a changing answer and returns the commands that follow from it.
-    pub(crate) fn advance(&mut self, answered: &StepId, event: &Event, now: Timestamp) -> Vec<Command> {
-        let mut commands = self.requested(event, now, |_, step| step.name() == answered.step);
-        commands.extend(self.settle(event, now));
+    /// Continues after an answer that changed the run and returns the commands that follow from it.
+    pub(crate) fn advance(&mut self, answered: &StepId, context: &RunContext, now: Timestamp) -> Vec<Command> {
+        let mut commands = self.requested(context, now, |_, step| step.name() == answered.step);
+        commands.extend(self.settle(context, now));
         commands
     }
 
@@ -99,11 +98,10 @@ impl Run {
     /// Commands that are due later than `now` come with their time.
     pub(crate) fn requested(
         &self,
-        event: &Event,
+        context: &RunContext,
         now: Timestamp,
         which: impl Fn(usize, &Step) -> bool,
     ) -> Vec<Command> {
-        let graph = self.graph();
         let steps = self.steps.iter().enumerate();
         let chosen = steps.filter(|(index, step)| step.status == StepState::Requested && which(*index, step));
         let commands = chosen.filter_map(|(index, step)| {
@@ -111,27 +109,26 @@ impl Run {
             if due > now {
                 return Some(Command { id: self.step_id(index, step.attempt()), when: When::At(due) });
             }
-            self.command(index, step.attempt(), graph.as_ref(), event).ok()
+            self.command(index, step.attempt(), context).ok()
         });
         commands.collect()
     }
 
     /// Returns the unanswered commands that follow from the answer to another: the next attempt at its step, and the
     /// steps that depend on it.
-    pub(crate) fn requested_by(&self, answered: &StepId, event: &Event, now: Timestamp) -> Vec<Command> {
-        let graph = self.graph();
+    pub(crate) fn requested_by(&self, answered: &StepId, context: &RunContext, now: Timestamp) -> Vec<Command> {
         let Some(answered_index) = self.steps.iter().position(|step| step.name() == answered.step) else {
             return Vec::new();
         };
-        self.requested(event, now, |index, step| match index == answered_index {
+        self.requested(context, now, |index, step| match index == answered_index {
             true => step.attempt() > answered.attempt,
-            false => graph.as_ref().is_some_and(|graph| graph.depends(index, answered_index)),
+            false => context.plan.depends(index, answered_index),
         })
     }
 
     /// Does what time calls for: fails attempts past their deadline, and returns again the commands that stayed without
     /// an answer for long; `None` where it is not time yet.
-    pub(crate) fn sweep(&mut self, event: &Event, now: Timestamp) -> Option<Vec<Command>> {
+    pub(crate) fn sweep(&mut self, context: &RunContext, now: Timestamp) -> Option<Vec<Command>> {
         if self.is_over() || self.next_check().is_none_or(|check| check > now) {
             return None;
         }
@@ -140,10 +137,10 @@ impl Run {
         for index in &late {
             self.fail(*index, &timed_out(&self.steps[*index]), now);
         }
-        let resent = self.requested(event, now, |index, step| {
+        let resent = self.requested(context, now, |index, step| {
             late.contains(&index) || self.resend_at(step).is_some_and(|time| time <= now)
         });
-        let mut commands = self.settle(event, now);
+        let mut commands = self.settle(context, now);
         commands.extend(resent);
         // The patience starts anew with the first step that makes progress.
         self.sweeps = if late.is_empty() { self.sweeps + 1 } else { 0 };

@@ -1,22 +1,19 @@
 //! How a run and each of its steps begin.
 
 use jiff::Timestamp;
-use pattern::Pattern;
-use serde_json::{Map, Value, json};
-use shared::bus::{ENTRY_LIMIT_BYTES, Entry};
+use serde_json::Value;
+use shared::bus::Entry;
 use shared::event::{StepError, StepRequested};
 
 use super::size;
-use super::{Attempt, Command, Run, RunStatus, Step, StepState, When};
-use crate::dispatcher::{Dispatcher, Graph, OnFailure};
-use crate::event::Event;
-use crate::template::{self, Failure, Scope};
+use super::{Attempt, Command, Run, RunContext, RunStatus, Step, StepState, When};
+use crate::dispatcher::{Dispatcher, OnFailure};
 
 impl Run {
     /// Starts a run and returns the commands of the steps that wait for no other.
     pub(crate) fn start(
-        event: &Event,
         dispatcher: &Dispatcher,
+        context: &RunContext,
         now: Timestamp,
         expires_at: i64,
     ) -> (Self, Vec<Command>) {
@@ -29,7 +26,7 @@ impl Run {
             reason: None,
         });
         let mut run = Self {
-            event_id: event.id().clone(),
+            event_id: context.event.id().clone(),
             dispatcher_id: dispatcher.id.clone(),
             dispatcher_name: dispatcher.name.clone(),
             status: RunStatus::Running,
@@ -41,16 +38,15 @@ impl Run {
             version: 1,
             expires_at,
         };
-        let commands = run.settle(event, now);
+        let commands = run.settle(context, now);
         (run, commands)
     }
 
     /// Begins every pending step whose dependencies are over, and finds out where the run stands then.
-    pub(crate) fn settle(&mut self, event: &Event, now: Timestamp) -> Vec<Command> {
-        let graph = self.graph();
+    pub(crate) fn settle(&mut self, context: &RunContext, now: Timestamp) -> Vec<Command> {
         let mut commands = Vec::new();
         while let Some(index) = self.next_ready() {
-            commands.extend(self.begin(index, graph.as_ref(), event, now));
+            commands.extend(self.begin(index, context, now));
         }
         self.close(now);
         commands
@@ -85,35 +81,28 @@ impl Run {
     }
 
     /// Skips a pending step, or requests it; afterwards it is pending no more.
-    fn begin(&mut self, index: usize, graph: Option<&Graph>, event: &Event, now: Timestamp) -> Option<Command> {
+    fn begin(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
         if let Some(reason) = self.blocked(index) {
             self.skip(index, &reason);
             return None;
         }
-        let scope = self.scope(index, graph, &event.value);
-        match self.steps[index].action.condition.as_ref().map(|condition| unmet(condition, &scope)) {
-            Some(Ok(Some(reason))) => {
+        match context.plan.unmet_condition(index, &self.scope(index, context)) {
+            Ok(None) => self.request(index, context, now),
+            Ok(Some(reason)) => {
                 self.skip(index, &reason);
                 None
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 self.give_up(index, &error);
                 None
             }
-            _ => self.request(index, graph, event, now),
         }
     }
 
     /// Requests the next attempt at a step, or fails it where no command can be made of it.
-    pub(super) fn request(
-        &mut self,
-        index: usize,
-        graph: Option<&Graph>,
-        event: &Event,
-        now: Timestamp,
-    ) -> Option<Command> {
+    fn request(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
         let attempt = self.steps[index].attempt() + 1;
-        match self.command(index, attempt, graph, event) {
+        match self.command(index, attempt, context) {
             Ok(command) => {
                 self.attempt(index, attempt, now);
                 Some(command)
@@ -141,25 +130,18 @@ impl Run {
     }
 
     /// Makes the command of an attempt; the same for the same run, however often it is made.
-    pub(super) fn command(
-        &self,
-        index: usize,
-        attempt: u32,
-        graph: Option<&Graph>,
-        event: &Event,
-    ) -> Result<Command, StepError> {
+    pub(super) fn command(&self, index: usize, attempt: u32, context: &RunContext) -> Result<Command, StepError> {
         let step = &self.steps[index];
-        let scope = self.scope(index, graph, &event.value);
-        let action = Value::Object(fill(step.action.command_fields(), &scope)?);
+        let action = Value::Object(context.plan.command_fields(index, &self.scope(index, context))?);
         let id = self.step_id(index, attempt);
-        let request = StepRequested { id, action, event: event.envelope.clone() };
+        let request = StepRequested { id, action, event: context.event.envelope.clone() };
         let entry = Entry::command(&step.action.kind, &request);
         let entry = entry.map_err(|too_large| StepError::invocation("CommandTooLarge", too_large.to_string()))?;
         Ok(Command { id: request.id, when: When::Now(entry) })
     }
 
     /// Fails a step for good.
-    pub(super) fn give_up(&mut self, index: usize, error: &StepError) {
+    fn give_up(&mut self, index: usize, error: &StepError) {
         let step = &mut self.steps[index];
         step.status = StepState::Failed;
         step.error = Some(size::for_step(error));
@@ -179,30 +161,4 @@ impl Run {
         let step = self.parents(index).find(is_in_the_way)?;
         Some(format!("`{}` {}", step.name(), if step.status == StepState::Failed { "failed" } else { "was skipped" }))
     }
-}
-
-/// Says why a condition does not hold.
-fn unmet(condition: &Value, scope: &Scope<'_>) -> Result<Option<String>, StepError> {
-    let pattern = Pattern::compile(condition);
-    let pattern = pattern.map_err(|error| StepError::invocation("ConditionError", error.to_string()))?;
-    let steps: Map<String, Value> = scope.steps.iter().map(|step| (step.name.to_owned(), step.to_value())).collect();
-    let seen = json!({"event": scope.event, "steps": steps});
-    Ok(pattern.explain(&seen).map(|mismatch| format!("the condition does not hold: {mismatch}")))
-}
-
-/// Fills in the templates of a command's fields.
-fn fill(fields: Map<String, Value>, scope: &Scope<'_>) -> Result<Map<String, Value>, StepError> {
-    let mut budget_bytes = ENTRY_LIMIT_BYTES;
-    let filled = fields.into_iter().map(|(name, value)| {
-        let value = template::fill(&value, scope, &mut budget_bytes).map_err(|failure| match failure {
-            Failure::Template(why) => StepError::invocation("TemplateError", format!("`{name}`: {why}")),
-            Failure::TooLarge => {
-                let message =
-                    format!("`{name}` makes the command larger than the {ENTRY_LIMIT_BYTES} bytes of an event");
-                StepError::invocation("CommandTooLarge", message)
-            }
-        })?;
-        Ok((name, value))
-    });
-    filled.collect()
 }

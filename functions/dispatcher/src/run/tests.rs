@@ -1,11 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::event::{Envelope, EventId, StepError, StepFinished, StepId, Trace};
 
-use super::{Command, Run, RunStatus, StepState, When};
+use super::{Command, Run, RunContext, RunStatus, StepState, When};
+use crate::dispatcher::Plan;
 use crate::dispatcher::tests::dispatcher;
 use crate::event::Event;
 
@@ -32,7 +34,12 @@ fn event() -> Event {
 
 fn start(actions: &Value) -> (Run, Vec<Command>) {
     let dispatcher = dispatcher(&json!({"eventType": "order.paid", "name": "d", "actions": actions})).unwrap();
-    Run::start(&event(), &dispatcher, start_time(), 0)
+    let plan = Arc::new(Plan::new(dispatcher.actions.iter()));
+    Run::start(&dispatcher, &RunContext { event: Arc::new(event()), plan }, start_time(), 0)
+}
+
+fn context(run: &Run) -> RunContext {
+    run.context(Arc::new(event()))
 }
 
 fn id(run: &Run, step: &str, attempt: u32) -> StepId {
@@ -56,8 +63,8 @@ fn answer(run: &mut Run, answer: &StepFinished, second: i64) -> String {
     if !run.apply(answer, at(second)) {
         return "late".to_owned();
     }
-    match run.needs_event(&answer.id) {
-        true => names(&run.advance(&answer.id, &event(), at(second))),
+    match run.needs_context(&answer.id) {
+        true => names(&run.advance(&answer.id, &context(run), at(second))),
         false => {
             run.close(at(second));
             String::new()
@@ -118,7 +125,10 @@ fn steps_run_side_by_side_unless_one_waits_for_others() {
     assert_eq!(succeed(&mut run, "a", 1, 1), "");
     assert_eq!(states(&run), "Running a:succeeded b:requested c:pending d:pending");
     assert_eq!(succeed(&mut run, "b", 1, 2), "c#1");
-    assert_eq!(detail(&run.requested(&event(), at(2), |_, _| true)[0])["content"]["action"], json!({"data": "a"}));
+    assert_eq!(
+        detail(&run.requested(&context(&run), at(2), |_, _| true)[0])["content"]["action"],
+        json!({"data": "a"})
+    );
     assert_eq!(succeed(&mut run, "c", 1, 3), "d#1");
     assert_eq!(succeed(&mut run, "d", 1, 4), "");
     assert_eq!(states(&run), "Succeeded a:succeeded b:succeeded c:succeeded d:succeeded");
@@ -148,7 +158,7 @@ fn a_failure_that_may_happen_is_visible_to_what_depends_on_it() {
         {"type": "x", "name": "b", "dependencies": ["a"], "why": "{{ steps.a.error.name }}", "was": "{{ steps.a.status }}"},
     ]));
     assert_eq!(fail(&mut run, "a", 1, 1), "b#1");
-    let command = &run.requested(&event(), at(1), |_, _| true)[0];
+    let command = &run.requested(&context(&run), at(1), |_, _| true)[0];
     assert_eq!(detail(command)["content"]["action"], json!({"why": "Broken", "was": "failed"}));
     assert_eq!(succeed(&mut run, "b", 1, 2), "");
     assert_eq!(run.status, RunStatus::Succeeded);
@@ -246,8 +256,8 @@ fn a_failed_attempt_is_followed_by_the_next_at_once_or_later() {
     assert_eq!(fail(&mut run, "now", 2, 2), "");
     assert_eq!(run.steps[0].status, StepState::Failed);
     assert_eq!(fail(&mut run, "later", 1, 10), "later#2@40");
-    assert_eq!(names(&run.requested(&event(), at(39), |_, _| true)), "later#2@40");
-    assert_eq!(names(&run.requested(&event(), at(40), |_, _| true)), "later#2");
+    assert_eq!(names(&run.requested(&context(&run), at(39), |_, _| true)), "later#2@40");
+    assert_eq!(names(&run.requested(&context(&run), at(40), |_, _| true)), "later#2");
     assert_eq!(fail(&mut run, "later", 2, 50), "later#3@110");
     assert_eq!(succeed(&mut run, "later", 3, 111), "");
     assert_eq!(states(&run), "Failed now:failed later:succeeded");
@@ -289,7 +299,7 @@ fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
     ]));
     assert_eq!(succeed(&mut run, "a", 1, 1), "c#1");
     assert_eq!(fail(&mut run, "again", 1, 1), "again#2");
-    let followed = |step: &str| names(&run.requested_by(&id(&run, step, 1), &event(), at(2)));
+    let followed = |step: &str| names(&run.requested_by(&id(&run, step, 1), &context(&run), at(2)));
     assert_eq!(followed("a"), "c#1");
     assert_eq!(followed("again"), "again#2");
     assert_eq!(followed("other"), "");
@@ -299,7 +309,7 @@ fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
 fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
     let (mut run, _) = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
     assert_eq!(wait(&mut run, "b", 1, 1), "");
-    let sweep = |run: &mut Run, second: i64| run.sweep(&event(), at(second)).map(|commands| names(&commands));
+    let sweep = |run: &mut Run, second: i64| run.sweep(&context(run), at(second)).map(|commands| names(&commands));
     assert_eq!(run.touched_at(), Some(at(0)));
     assert_eq!(sweep(&mut run, 59), None);
     assert_eq!(sweep(&mut run, 60).as_deref(), Some("a#1"));
@@ -326,7 +336,7 @@ fn the_sweeper_fails_attempts_past_their_deadline() {
         {"type": "x", "name": "b", "dependencies": ["a"]},
     ]));
     assert_eq!(wait(&mut run, "a", 1, 1), "");
-    let sweep = |run: &mut Run, second: i64| run.sweep(&event(), at(second)).map(|commands| names(&commands));
+    let sweep = |run: &mut Run, second: i64| run.sweep(&context(run), at(second)).map(|commands| names(&commands));
     assert_eq!(run.next_check(), Some(at(100)));
     assert_eq!(sweep(&mut run, 99), None);
     assert_eq!(sweep(&mut run, 100).as_deref(), Some("a#2"));
@@ -342,7 +352,7 @@ fn a_command_that_nothing_ever_answers_fails_after_a_day() {
     let mut second = 0;
     while let Some(check) = run.next_check() {
         second = check.duration_since(start_time()).as_secs();
-        assert!(run.sweep(&event(), check).is_some());
+        assert!(run.sweep(&context(&run), check).is_some());
     }
     assert_eq!(second, 86_400);
     assert_eq!(run.steps[0].error.as_ref().unwrap().name, "Unanswered");
@@ -354,7 +364,7 @@ fn a_lost_schedule_is_replaced_by_the_sweeper() {
     let (mut run, _) = start(&json!([{"type": "x", "name": "a", "retry": {"attempts": 2, "delaySeconds": 600}}]));
     assert_eq!(fail(&mut run, "a", 1, 0), "a#2@600");
     assert_eq!(run.next_check(), Some(at(660)));
-    assert_eq!(run.sweep(&event(), at(660)).map(|commands| names(&commands)).as_deref(), Some("a#2"));
+    assert_eq!(run.sweep(&context(&run), at(660)).map(|commands| names(&commands)).as_deref(), Some("a#2"));
 }
 
 /// Actions whose dependencies point backwards, so that they have no cycle.
@@ -417,8 +427,8 @@ proptest! {
             let before = run.clone();
             if run.apply(&finished, now) {
                 prop_assert!(!before.is_over());
-                let commands = if run.needs_event(&finished.id) {
-                    run.advance(&finished.id, &event(), now)
+                let commands = if run.needs_context(&finished.id) {
+                    run.advance(&finished.id, &context(&run), now)
                 } else {
                     run.close(now);
                     Vec::new()

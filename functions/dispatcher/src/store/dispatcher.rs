@@ -6,19 +6,17 @@
 use std::sync::Arc;
 
 use moka::future::Cache;
-use pattern::Pattern;
 use serde::{Deserialize, Serialize};
 use shared::event::DispatcherId;
 use shared::table::{Expression, Query, Table, Write, is_new};
 use shared::{Environment, Error};
 
 use super::row::{from_text, to_text};
-use crate::dispatcher::Dispatcher;
-use crate::event::Event;
+use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
 
 const ID_PARTITION: &str = "#id";
 const NAME_PARTITION: &str = "#name";
-/// About how much memory parsed dispatchers take, at twice their JSON.
+/// About how much memory compiled dispatchers take.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// The most dispatchers that a list reads.
 const LIST_LIMIT: usize = 10_000;
@@ -29,23 +27,8 @@ const READ_ATTEMPTS: u32 = 5;
 #[derive(Debug, Clone)]
 pub(crate) struct Dispatchers {
     table: Table,
-    /// Parsed dispatchers by id and version: a version never changes, so that an entry is never stale.
-    parsed: Cache<(DispatcherId, u64), Arc<CompiledDispatcher>>,
-}
-
-/// A dispatcher with its compiled filter.
-#[derive(Debug)]
-pub(crate) struct CompiledDispatcher {
-    pub(crate) dispatcher: Dispatcher,
-    pub(crate) filter: Option<Pattern>,
-    size_bytes: usize,
-}
-
-impl CompiledDispatcher {
-    /// Whether an event matches.
-    pub(crate) fn matches(&self, event: &Event) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.matches(&event.value))
-    }
+    /// The compiled dispatchers of event types, valid for exactly the ids and versions that they were compiled from.
+    compiled: Cache<String, Arc<DispatcherSet>>,
 }
 
 /// How a write of a dispatcher went.
@@ -87,22 +70,30 @@ struct Pointer {
 impl Dispatchers {
     /// Opens the table that `DISPATCHERS_TABLE` names.
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        let weigh = |_: &(DispatcherId, u64), compiled: &Arc<CompiledDispatcher>| {
-            u32::try_from(compiled.size_bytes.saturating_mul(2)).unwrap_or(u32::MAX)
+        let weigh = |event_type: &String, set: &Arc<DispatcherSet>| {
+            u32::try_from(event_type.len() + set.size_bytes()).unwrap_or(u32::MAX)
         };
-        let parsed = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
-        Ok(Self { table: environment.table("DISPATCHERS_TABLE")?, parsed })
+        let compiled = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
+        Ok(Self { table: environment.table("DISPATCHERS_TABLE")?, compiled })
     }
 
     /// Returns the dispatchers of an event type, including every one that was written before.
-    pub(crate) async fn of_type(&self, event_type: &str) -> Result<Vec<Arc<CompiledDispatcher>>, Error> {
+    pub(crate) async fn of_type(&self, event_type: &str) -> Result<Arc<DispatcherSet>, Error> {
         let key = Expression::new("eventType = :type").value(":type", event_type);
         let items: Vec<Item> = self.table.query(Query::new(key)).await?;
-        let mut dispatchers = Vec::with_capacity(items.len());
-        for item in items {
-            dispatchers.push(self.parse(item).await?);
+        let known = self.compiled.get(event_type).await;
+        if let Some(known) = &known
+            && known.consists_of(items.iter().map(|item| (&item.dispatcher_id, item.version)))
+        {
+            return Ok(known.clone());
         }
-        Ok(dispatchers)
+        let compiled = items.iter().map(|item| {
+            let known = known.as_ref().and_then(|known| known.get(&item.dispatcher_id, item.version));
+            known.map_or_else(|| compile(item), |known| Ok(known.clone()))
+        });
+        let set = Arc::new(DispatcherSet::new(compiled.collect::<Result<_, _>>()?));
+        self.compiled.insert(event_type.to_owned(), set.clone()).await;
+        Ok(set)
     }
 
     /// Returns all dispatchers, oldest first.
@@ -214,19 +205,11 @@ impl Dispatchers {
         }
         Ok(())
     }
+}
 
-    async fn parse(&self, item: Item) -> Result<Arc<CompiledDispatcher>, Error> {
-        let key = (item.dispatcher_id, item.version);
-        if let Some(known) = self.parsed.get(&key).await {
-            return Ok(known);
-        }
-        let dispatcher: Dispatcher = from_text(&item.definition)?;
-        let filter = dispatcher.filter.as_ref().map(Pattern::compile).transpose();
-        let filter = filter.map_err(Error::cannot("compile the filter of a dispatcher"))?;
-        let compiled = Arc::new(CompiledDispatcher { dispatcher, filter, size_bytes: item.definition.len() });
-        self.parsed.insert(key, compiled.clone()).await;
-        Ok(compiled)
-    }
+fn compile(item: &Item) -> Result<Arc<CompiledDispatcher>, Error> {
+    let compiled = CompiledDispatcher::new(from_text(&item.definition)?, item.definition.len());
+    compiled.map(Arc::new).map_err(Error::cannot("compile the filter of a dispatcher"))
 }
 
 fn unchanged(dispatcher: &Dispatcher) -> Expression {

@@ -41,6 +41,33 @@ async fn a_dispatcher_is_created_read_listed_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn an_event_is_matched_with_the_dispatchers_as_they_are_when_it_comes() {
+    let world = World::new().await;
+    let filter = |total: u32| json!({"content": {"total": [total]}});
+    let body =
+        |name: &str, total: u32| json!({"eventType": "paid", "actions": [task(name, &[])], "filter": filter(total)});
+    let changing = world.dispatcher(body("changing", 1)).await;
+    world.dispatcher(body("other", 1)).await;
+    let path = format!("/dispatchers/v1/{changing}");
+    let states = async |id: &str| {
+        world.publish(&event(id, "paid", json!({"total": 1}))).await;
+        let mut states: Vec<_> = world.states(id).await.split(' ').map(str::to_owned).collect();
+        states.sort_unstable();
+        states.join(" ")
+    };
+    let both = "[changing:succeeded] [other:succeeded] succeeded";
+    assert_eq!(states("e1").await, both);
+    assert_eq!(world.call("PUT", &path, Some(json!({"filter": filter(2)}))).await.status, 200);
+    assert_eq!(states("e2").await, "[other:succeeded] succeeded");
+    assert_eq!(world.call("PUT", &path, Some(json!({"filter": null}))).await.status, 200);
+    assert_eq!(states("e3").await, both);
+    assert_eq!(world.call("DELETE", &path, None).await.status, 200);
+    assert_eq!(states("e4").await, "[other:succeeded] succeeded");
+    world.dispatcher(body("new", 1)).await;
+    assert_eq!(states("e5").await, "[new:succeeded] [other:succeeded] succeeded");
+}
+
+#[tokio::test]
 async fn a_name_belongs_to_one_dispatcher() {
     let world = World::new().await;
     let body = |name: &str| json!({"eventType": "e", "name": name, "actions": [task("a", &[])]});
