@@ -203,6 +203,9 @@ pub struct StepFinished {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Timestamp>,
+    /// What ended the waiting of a step that waited, such as `callback.called`; the timeline tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_by: Option<String>,
     /// What later steps can use as `steps.<name>.output`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
@@ -241,17 +244,24 @@ impl StepFinished {
 
     /// Answers that the step is done.
     pub fn succeeded(id: StepId, output: Value) -> Self {
-        Self { id, status: StepStatus::Succeeded, started_at: None, output: Some(output), error: None }
+        Self {
+            id,
+            status: StepStatus::Succeeded,
+            started_at: None,
+            resumed_by: None,
+            output: Some(output),
+            error: None,
+        }
     }
 
     /// Answers that the step failed.
     pub fn failed(id: StepId, error: StepError) -> Self {
-        Self { id, status: StepStatus::Failed, started_at: None, output: None, error: Some(error) }
+        Self { id, status: StepStatus::Failed, started_at: None, resumed_by: None, output: None, error: Some(error) }
     }
 
     /// Answers that the step waits.
     pub fn waiting(id: StepId) -> Self {
-        Self { id, status: StepStatus::Waiting, started_at: None, output: None, error: None }
+        Self { id, status: StepStatus::Waiting, started_at: None, resumed_by: None, output: None, error: None }
     }
 
     /// Says when the work began.

@@ -14,7 +14,7 @@ use shared::http::Api;
 use utoipa_axum::routes;
 
 use crate::App;
-use crate::store::{Dispatchers, Events};
+use crate::store::Store;
 
 /// Returns the routes and their description.
 pub(crate) fn routes(app: App, tokens: Tokens) -> (Router, utoipa::openapi::OpenApi) {
@@ -45,4 +45,4 @@ macro_rules! services {
     )*};
 }
 
-services!(dispatchers: Dispatchers, events: Events, bus: Bus, clock: Clock, ids: Ids);
+services!(store: Store, bus: Bus, clock: Clock, ids: Ids);

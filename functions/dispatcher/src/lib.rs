@@ -29,14 +29,12 @@ use shared::event::{COMMAND_SOURCE, STEP_SOURCE};
 use shared::{Environment, Error, Function, Incoming};
 
 use outbox::Outbox;
-use store::{Dispatchers, Events, Runs};
+use store::Store;
 
 /// The services that the function uses.
 #[derive(Clone)]
 struct App {
-    dispatchers: Dispatchers,
-    events: Events,
-    runs: Runs,
+    store: Store,
     bus: Bus,
     outbox: Outbox,
     clock: Clock,
@@ -46,9 +44,7 @@ struct App {
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let app = App {
-        dispatchers: Dispatchers::new(environment)?,
-        events: Events::new(environment)?,
-        runs: Runs::new(environment)?,
+        store: Store::new(environment)?,
         bus: environment.bus()?,
         outbox: Outbox::new(environment)?,
         clock: environment.clock.clone(),
@@ -59,17 +55,15 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
 }
 
 async fn on_event(app: App, incoming: Incoming) -> Result<(), Error> {
-    let App { dispatchers, events, runs, outbox, clock, .. } = &app;
+    let App { store, outbox, clock, .. } = &app;
     match incoming {
         Incoming::Event { source, .. } if source == COMMAND_SOURCE => Ok(()),
         Incoming::Event { source, envelope } if source == STEP_SOURCE => {
-            Box::pin(on_step_finished::handle(events, runs, outbox, clock, &envelope)).await
+            Box::pin(on_step_finished::handle(store, outbox, clock, &envelope)).await
         }
         Incoming::Event { source, envelope } => {
-            Box::pin(on_fact::handle(dispatchers, events, outbox, clock.now(), &source, *envelope)).await
+            Box::pin(on_fact::handle(store, outbox, clock.now(), &source, *envelope)).await
         }
-        Incoming::Schedule(input) => {
-            Box::pin(on_schedule::handle(dispatchers, events, runs, outbox, clock.now(), input)).await
-        }
+        Incoming::Schedule(input) => Box::pin(on_schedule::handle(store, outbox, clock.now(), input)).await,
     }
 }

@@ -1,6 +1,5 @@
 //! What happens to a fact: it is matched, recorded with its runs, and fanned out.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +11,7 @@ use crate::event::Event;
 use crate::outbox::{Outbox, RecentRun};
 use crate::recurrence::{self, Occurrence, Recurrence};
 use crate::run::{Command, Run, RunContext};
-use crate::store::{Dispatchers, EventRecord, Events, MatchOutcome};
+use crate::store::{EventRecord, MatchOutcome, Store};
 
 /// How often recording an occurrence is tried when another one came first.
 const ATTEMPTS: u32 = 5;
@@ -22,40 +21,38 @@ type StartedRun = (RecentRun, Vec<Command>);
 
 /// Handles a fact: the first delivery starts its runs, a later one completes what a crash left undone.
 pub(crate) async fn handle(
-    dispatchers: &Dispatchers,
-    events: &Events,
+    store: &Store,
     outbox: &Outbox,
     now: Timestamp,
     source: &str,
     envelope: Envelope,
 ) -> Result<(), Error> {
     let event = Arc::new(Event::new(envelope));
-    if start(dispatchers, events, outbox, now, source, &event).await? {
+    if start(store, outbox, now, source, &event).await? {
         return Ok(());
     }
-    match find_recurrence(events, now, &event.envelope).await? {
-        Recurrence::Duplicate(id) => resume(dispatchers, events, outbox, now, &id).await,
+    match find_recurrence(store, now, &event.envelope).await? {
+        Recurrence::Duplicate(id) => resume(store, outbox, now, &id).await,
         Recurrence::Redelivered(id) | Recurrence::New(Occurrence { event_id: id, .. }) => {
             let occurrence = Arc::new(Event::new(recurrence::renamed(&event.envelope, id)));
-            if start(dispatchers, events, outbox, now, source, &occurrence).await? {
+            if start(store, outbox, now, source, &occurrence).await? {
                 return Ok(());
             }
-            resume(dispatchers, events, outbox, now, occurrence.id()).await
+            resume(store, outbox, now, occurrence.id()).await
         }
     }
 }
 
 /// Records a new event with its runs and sends their first commands; returns `false` for an event that is not new.
 async fn start(
-    dispatchers: &Dispatchers,
-    events: &Events,
+    store: &Store,
     outbox: &Outbox,
     now: Timestamp,
     source: &str,
     event: &Arc<Event>,
 ) -> Result<bool, Error> {
-    let expires_at = events.expires_at(now, &event.envelope);
-    let (outcome, started) = plan(dispatchers, event, now, expires_at).await?;
+    let expires_at = store.events.expires_at(now, &event.envelope);
+    let (outcome, started) = plan(store, event, now, expires_at).await?;
     let record = EventRecord {
         event: event.clone(),
         source: source.to_owned(),
@@ -67,7 +64,7 @@ async fn start(
         expires_at,
     };
     let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
-    if !events.create(&record, &runs).await? {
+    if !store.events.create(&record, &runs).await? {
         return Ok(false);
     }
     tracing::info!(event = %event.id(), kind = event.envelope.kind, runs = runs.len(), "event received");
@@ -77,7 +74,7 @@ async fn start(
 
 /// Finds the dispatchers that match and starts a run for each.
 async fn plan(
-    dispatchers: &Dispatchers,
+    store: &Store,
     event: &Arc<Event>,
     now: Timestamp,
     expires_at: i64,
@@ -90,32 +87,32 @@ async fn plan(
     if event_type("type", kind).is_err() {
         return Ok((MatchOutcome::Unmatched, Vec::new()));
     }
-    let candidates = dispatchers.of_type(kind).await?;
+    let candidates = store.dispatchers.of_type(kind).await?;
     let started = candidates.matching(&event.value).map(|CompiledDispatcher { dispatcher, plan, .. }| {
         let context = RunContext { event: event.clone(), plan: plan.clone() };
         let (run, commands) = Run::start(dispatcher, &context, now, expires_at);
-        (RecentRun { run, context: Some(context), sent: HashSet::new() }, commands)
+        (RecentRun::new(run, Some(context)), commands)
     });
     let started: Vec<_> = started.collect();
     Ok((if started.is_empty() { MatchOutcome::Unmatched } else { MatchOutcome::Matched }, started))
 }
 
 /// Tells a duplicate from a new occurrence, which it records.
-async fn find_recurrence(events: &Events, now: Timestamp, envelope: &Envelope) -> Result<Recurrence, Error> {
+async fn find_recurrence(store: &Store, now: Timestamp, envelope: &Envelope) -> Result<Recurrence, Error> {
     let duplicate = Recurrence::Duplicate(envelope.id.clone());
     let Some(window_s) = envelope.dedup_window_seconds else { return Ok(duplicate) };
-    let Some(first) = events.get(&envelope.id).await? else { return Ok(duplicate) };
+    let Some(first) = store.events.get(&envelope.id).await? else { return Ok(duplicate) };
     let (first, window) = (first.event.envelope.time, SignedDuration::from_secs(window_s.into()));
     if Recurrence::of(envelope, first, &[], window) == duplicate {
         return Ok(duplicate);
     }
     for _ in 0..ATTEMPTS {
-        let known = events.occurrences(&envelope.id).await?;
+        let known = store.events.occurrences(&envelope.id).await?;
         let recurrence = Recurrence::of(envelope, first, &known, window);
         let is_recorded = match &recurrence {
             Recurrence::New(occurrence) => {
-                let expires_at = events.expires_at(now, envelope);
-                events.add_occurrence(&envelope.id, &known, occurrence, expires_at).await?
+                let expires_at = store.events.expires_at(now, envelope);
+                store.events.add_occurrence(&envelope.id, &known, occurrence, expires_at).await?
             }
             Recurrence::Duplicate(_) | Recurrence::Redelivered(_) => true,
         };
@@ -127,38 +124,26 @@ async fn find_recurrence(events: &Events, now: Timestamp, envelope: &Envelope) -
 }
 
 /// Completes an event that was delivered before.
-async fn resume(
-    dispatchers: &Dispatchers,
-    events: &Events,
-    outbox: &Outbox,
-    now: Timestamp,
-    event_id: &EventId,
-) -> Result<(), Error> {
-    let Some(record) = events.count_duplicate(event_id).await? else {
+async fn resume(store: &Store, outbox: &Outbox, now: Timestamp, event_id: &EventId) -> Result<(), Error> {
+    let Some(record) = store.events.count_duplicate(event_id).await? else {
         return Err(Error::new("resume an event", "its record has expired in the meantime"));
     };
     tracing::info!(event = %event_id, duplicates = record.duplicates, "duplicate event received");
     match record.outcome {
-        MatchOutcome::Matched => complete(dispatchers, events, outbox, now, record).await,
+        MatchOutcome::Matched => complete(store, outbox, now, record).await,
         MatchOutcome::Unmatched | MatchOutcome::LoopDetected => Ok(()),
     }
 }
 
 /// Writes the runs of an event that are missing, and sends the commands that may not have been sent.
-pub(crate) async fn complete(
-    dispatchers: &Dispatchers,
-    events: &Events,
-    outbox: &Outbox,
-    now: Timestamp,
-    record: EventRecord,
-) -> Result<(), Error> {
+pub(crate) async fn complete(store: &Store, outbox: &Outbox, now: Timestamp, record: EventRecord) -> Result<(), Error> {
     let event = record.event;
     if !record.planned {
-        let (_, started) = plan(dispatchers, &event, now, record.expires_at).await?;
+        let (_, started) = plan(store, &event, now, record.expires_at).await?;
         let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
-        events.add_missing_runs(event.id(), &runs).await?;
+        store.events.add_missing_runs(event.id(), &runs).await?;
     }
-    let Some((_, runs)) = events.with_runs(event.id()).await? else { return Ok(()) };
+    let Some((_, runs)) = store.events.with_runs(event.id()).await? else { return Ok(()) };
     for run in runs.into_iter().filter(|run| !run.is_over()) {
         let context = run.context(event.clone());
         let commands = run.requested(&context, now, |_, step| !step.has_answered());

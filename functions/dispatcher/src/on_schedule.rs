@@ -1,7 +1,5 @@
 //! What happens on a schedule: the sweep for runs without progress, and attempts whose time has come.
 
-use std::collections::HashSet;
-
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -12,7 +10,7 @@ use shared::event::{DispatcherId, EventId, StepId};
 use crate::on_fact;
 use crate::outbox::{Outbox, RecentRun};
 use crate::run::Step;
-use crate::store::{Dispatchers, Events, OpenRow, Runs};
+use crate::store::{OpenRow, Store};
 
 /// How long a row must be untouched.
 const MIN_AGE: SignedDuration = SignedDuration::from_mins(1);
@@ -40,37 +38,24 @@ enum Swept {
 }
 
 /// Handles a schedule that has fired.
-pub(crate) async fn handle(
-    dispatchers: &Dispatchers,
-    events: &Events,
-    runs: &Runs,
-    outbox: &Outbox,
-    now: Timestamp,
-    input: Value,
-) -> Result<(), Error> {
+pub(crate) async fn handle(store: &Store, outbox: &Outbox, now: Timestamp, input: Value) -> Result<(), Error> {
     match Input::deserialize(input).map_err(Error::cannot("read the input of a schedule"))? {
-        Input::Sweep(Swept::Runs) => sweep(dispatchers, events, runs, outbox, now).await,
-        Input::Retry(id) => retry(events, runs, outbox, now, &id).await,
+        Input::Sweep(Swept::Runs) => sweep(store, outbox, now).await,
+        Input::Retry(id) => retry(store, outbox, now, &id).await,
     }
 }
 
 /// Checks the rows that nothing has touched for a minute.
-async fn sweep(
-    dispatchers: &Dispatchers,
-    events: &Events,
-    runs: &Runs,
-    outbox: &Outbox,
-    now: Timestamp,
-) -> Result<(), Error> {
+async fn sweep(store: &Store, outbox: &Outbox, now: Timestamp) -> Result<(), Error> {
     let before = now.checked_sub(MIN_AGE).unwrap_or(now);
     let rows: Vec<Vec<OpenRow>> = stream::iter(OpenRow::partitions())
-        .map(|partition| runs.open(partition, before, ROWS_PER_PARTITION))
+        .map(|partition| store.runs.open(partition, before, ROWS_PER_PARTITION))
         .buffer_unordered(CONCURRENT_ROWS)
         .try_collect()
         .await?;
     // One row that fails must not keep the others from being checked.
     let failed: Vec<Error> = stream::iter(rows.into_iter().flatten())
-        .map(|row| sweep_row(dispatchers, events, runs, outbox, now, row))
+        .map(|row| sweep_row(store, outbox, now, row))
         .buffer_unordered(CONCURRENT_ROWS)
         .filter_map(|swept| async { swept.err() })
         .collect()
@@ -78,48 +63,40 @@ async fn sweep(
     failed.into_iter().next().map_or(Ok(()), Err)
 }
 
-async fn sweep_row(
-    dispatchers: &Dispatchers,
-    events: &Events,
-    runs: &Runs,
-    outbox: &Outbox,
-    now: Timestamp,
-    row: OpenRow,
-) -> Result<(), Error> {
+async fn sweep_row(store: &Store, outbox: &Outbox, now: Timestamp, row: OpenRow) -> Result<(), Error> {
     match row {
-        OpenRow::Run(event_id, dispatcher_id) => sweep_run(events, runs, outbox, now, &event_id, &dispatcher_id).await,
-        OpenRow::Event(event_id) => match events.get(&event_id).await? {
-            Some(record) if !record.planned => on_fact::complete(dispatchers, events, outbox, now, record).await,
+        OpenRow::Run(event_id, dispatcher_id) => sweep_run(store, outbox, now, &event_id, &dispatcher_id).await,
+        OpenRow::Event(event_id) => match store.events.get(&event_id).await? {
+            Some(record) if !record.planned => on_fact::complete(store, outbox, now, record).await,
             _ => Ok(()),
         },
     }
 }
 
 async fn sweep_run(
-    events: &Events,
-    runs: &Runs,
+    store: &Store,
     outbox: &Outbox,
     now: Timestamp,
     event_id: &EventId,
     dispatcher_id: &DispatcherId,
 ) -> Result<(), Error> {
-    let Some(mut run) = runs.get(event_id, dispatcher_id).await? else { return Ok(()) };
-    let Some(event) = events.event(event_id).await? else { return Ok(()) };
+    let Some(mut run) = store.runs.get(event_id, dispatcher_id).await? else { return Ok(()) };
+    let Some(event) = store.events.event(event_id).await? else { return Ok(()) };
     let context = run.context(event);
     let Some(commands) = run.sweep(&context, now) else { return Ok(()) };
     run.version += 1;
-    if !runs.save(&run).await? {
+    if !store.runs.save(&run).await? {
         // It made progress just now.
         return Ok(());
     }
     tracing::warn!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "run made no progress");
-    outbox.send(vec![(RecentRun { run, context: Some(context), sent: HashSet::new() }, commands)]).await
+    outbox.send(vec![(RecentRun::new(run, Some(context)), commands)]).await
 }
 
 /// Sends the command of an attempt whose time has come, if it is still the current one.
-async fn retry(events: &Events, runs: &Runs, outbox: &Outbox, now: Timestamp, id: &StepId) -> Result<(), Error> {
-    let Some(run) = runs.get(&id.event_id, &id.dispatcher_id).await? else { return Ok(()) };
-    let Some(event) = events.event(&id.event_id).await? else { return Ok(()) };
+async fn retry(store: &Store, outbox: &Outbox, now: Timestamp, id: &StepId) -> Result<(), Error> {
+    let Some(run) = store.runs.get(&id.event_id, &id.dispatcher_id).await? else { return Ok(()) };
+    let Some(event) = store.events.event(&id.event_id).await? else { return Ok(()) };
     let is_current = |step: &Step| step.name() == id.step && step.attempt() == id.attempt;
     // Scheduler fires on the full second, which is before the attempt is due only where the clocks differ.
     let now = now.max(run.due_at(id).unwrap_or_default());

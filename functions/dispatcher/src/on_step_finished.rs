@@ -1,7 +1,5 @@
 //! What happens to an answer: it changes its run in one conditional write, then the commands that follow are sent.
 
-use std::collections::HashSet;
-
 use jiff::Timestamp;
 use shared::Error;
 use shared::clock::Clock;
@@ -9,7 +7,7 @@ use shared::event::{Envelope, StepFinished, StepId};
 
 use crate::outbox::{Outbox, RecentRun};
 use crate::run::{Run, StepState};
-use crate::store::{Events, Runs};
+use crate::store::Store;
 
 /// How often a write is tried that others keep getting ahead of.
 const WRITE_ATTEMPTS: u32 = 50;
@@ -26,30 +24,24 @@ enum Advance {
 }
 
 /// Handles the answer to a command.
-pub(crate) async fn handle(
-    events: &Events,
-    runs: &Runs,
-    outbox: &Outbox,
-    clock: &Clock,
-    envelope: &Envelope,
-) -> Result<(), Error> {
+pub(crate) async fn handle(store: &Store, outbox: &Outbox, clock: &Clock, envelope: &Envelope) -> Result<(), Error> {
     let answer: StepFinished = envelope.content()?;
     let (event_id, dispatcher_id) = (&answer.id.event_id, &answer.id.dispatcher_id);
     if let Some(recent) = outbox.recent(event_id, dispatcher_id).await {
         let recent = RecentRun::clone(&recent);
-        if advance(events, runs, outbox, clock, recent, &answer, envelope.time).await? == Advance::Saved {
+        if advance(store, outbox, clock, recent, &answer, envelope.time).await? == Advance::Saved {
             return Ok(());
         }
     }
     for _ in 0..WRITE_ATTEMPTS {
-        let Some(run) = runs.get(event_id, dispatcher_id).await? else {
+        let Some(run) = store.runs.get(event_id, dispatcher_id).await? else {
             tracing::warn!(event = %event_id, dispatcher = %dispatcher_id, "answer to a run that does not exist");
             return Ok(());
         };
-        let loaded = RecentRun { run: run.clone(), context: None, sent: HashSet::new() };
-        match advance(events, runs, outbox, clock, loaded, &answer, envelope.time).await? {
+        let loaded = RecentRun::new(run.clone(), None);
+        match advance(store, outbox, clock, loaded, &answer, envelope.time).await? {
             Advance::Saved => return Ok(()),
-            Advance::Late => return send_missing(events, outbox, clock.now(), run, &answer.id).await,
+            Advance::Late => return send_missing(store, outbox, clock.now(), run, &answer.id).await,
             Advance::Conflict => {}
         }
     }
@@ -58,8 +50,7 @@ pub(crate) async fn handle(
 
 /// Applies an answer that was given at a time to a run.
 async fn advance(
-    events: &Events,
-    runs: &Runs,
+    store: &Store,
     outbox: &Outbox,
     clock: &Clock,
     mut recent: RecentRun,
@@ -72,7 +63,7 @@ async fn advance(
     let mut commands = Vec::new();
     if recent.run.needs_context(&answer.id) {
         if recent.context.is_none() {
-            let event = events.event(&recent.run.event_id).await?;
+            let event = store.events.event(&recent.run.event_id).await?;
             recent.context = event.map(|event| recent.run.context(event));
         }
         let Some(context) = &recent.context else { return Ok(Advance::Saved) };
@@ -81,7 +72,7 @@ async fn advance(
         recent.run.close(clock.now());
     }
     recent.run.version += 1;
-    if !runs.save(&recent.run).await? {
+    if !store.runs.save(&recent.run).await? {
         return Ok(Advance::Conflict);
     }
     if recent.run.is_over() {
@@ -94,7 +85,7 @@ async fn advance(
 
 /// Sends the commands that follow from a late answer: its first delivery may have died before it sent them.
 async fn send_missing(
-    events: &Events,
+    store: &Store,
     outbox: &Outbox,
     now: Timestamp,
     run: Run,
@@ -103,7 +94,7 @@ async fn send_missing(
     if !run.steps.iter().any(|step| step.status == StepState::Requested) {
         return Ok(());
     }
-    let Some(event) = events.event(&run.event_id).await? else { return Ok(()) };
+    let Some(event) = store.events.event(&run.event_id).await? else { return Ok(()) };
     let context = run.context(event);
     let commands = run.requested_by(answered, &context, now);
     outbox.send_missing(run, context, commands).await

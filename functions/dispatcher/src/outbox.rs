@@ -33,7 +33,7 @@ pub(crate) struct Outbox {
 pub(crate) struct RecentRun {
     pub(crate) run: Run,
     pub(crate) context: Option<RunContext>,
-    pub(crate) sent: HashSet<StepId>,
+    sent: HashSet<StepId>,
 }
 
 impl Outbox {
@@ -112,6 +112,11 @@ impl Outbox {
 }
 
 impl RecentRun {
+    /// Returns a run of which no command is known to be sent.
+    pub(crate) fn new(run: Run, context: Option<RunContext>) -> Self {
+        Self { run, context, sent: HashSet::new() }
+    }
+
     /// Estimates the memory that it takes.
     fn size_bytes(&self) -> usize {
         let steps = self.run.steps.iter().map(|step| 1_000 + step.output.as_ref().map_or(0, |_| 4_000));

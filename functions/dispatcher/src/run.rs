@@ -119,6 +119,9 @@ pub(crate) struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) waiting_at: Option<Timestamp>,
+    /// What ended the waiting, such as `callback.called`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resumed_by: Option<String>,
     /// When it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]

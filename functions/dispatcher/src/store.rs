@@ -11,7 +11,32 @@ mod event;
 mod row;
 mod run;
 
+use shared::{Environment, Error};
+
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
-pub(crate) use event::{EventRecord, Events, MatchOutcome};
+pub(crate) use event::{EventRecord, MatchOutcome};
 pub(crate) use row::OpenRow;
-pub(crate) use run::Runs;
+
+use event::Events;
+use run::Runs;
+
+/// The tables.
+#[derive(Clone)]
+pub(crate) struct Store {
+    pub(crate) dispatchers: Dispatchers,
+    pub(crate) events: Events,
+    pub(crate) runs: Runs,
+}
+
+impl Store {
+    /// Opens the tables that `DISPATCHERS_TABLE` and `RUNS_TABLE` name.
+    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
+        let retention = environment.config.retention_s()?;
+        let runs = environment.table("RUNS_TABLE")?;
+        Ok(Self {
+            dispatchers: Dispatchers::new(environment.table("DISPATCHERS_TABLE")?),
+            events: Events::new(runs.clone(), retention),
+            runs: Runs::new(runs),
+        })
+    }
+}

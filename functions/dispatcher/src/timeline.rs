@@ -32,7 +32,7 @@ pub(crate) struct Timeline {
     /// One run per dispatcher that matched.
     runs: Vec<RunView>,
     /// Everything that happened, in order.
-    timeline: Vec<TimelineEntry>,
+    timeline: Vec<Moment>,
 }
 
 /// What all runs of an event together came to.
@@ -92,12 +92,12 @@ struct StepView {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct TimelineEntry {
+struct Moment {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     time: Timestamp,
     /// What happened, such as `step.requested`.
-    what: &'static str,
+    what: String,
     /// The dispatcher that it happened to.
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatcher: Option<String>,
@@ -117,7 +117,7 @@ impl Timeline {
     pub(crate) fn new(record: EventRecord, runs: Vec<Run>) -> Self {
         Self {
             outcome: outcome(&record, &runs),
-            timeline: entries(&record, &runs),
+            timeline: moments(&record, &runs),
             event: Arc::unwrap_or_clone(record.event).envelope,
             source: record.source,
             received_at: record.received_at,
@@ -140,74 +140,68 @@ fn outcome(record: &EventRecord, runs: &[Run]) -> Outcome {
     }
 }
 
-fn entries(record: &EventRecord, runs: &[Run]) -> Vec<TimelineEntry> {
-    let mut entries = vec![TimelineEntry {
+fn moments(record: &EventRecord, runs: &[Run]) -> Vec<Moment> {
+    let mut moments = vec![Moment {
         detail: Some(record.event.envelope.kind.clone()),
-        ..TimelineEntry::new(record.received_at, "event.received")
+        ..Moment::new(record.received_at, "event.received")
     }];
     match record.outcome {
         MatchOutcome::Matched => {}
-        MatchOutcome::Unmatched => entries.push(TimelineEntry::new(record.received_at, "event.unmatched")),
-        MatchOutcome::LoopDetected => entries.push(TimelineEntry::new(record.received_at, "event.loop_detected")),
+        MatchOutcome::Unmatched => moments.push(Moment::new(record.received_at, "event.unmatched")),
+        MatchOutcome::LoopDetected => moments.push(Moment::new(record.received_at, "event.loop_detected")),
     }
     for run in runs {
-        of_run(run, &mut entries);
+        of_run(run, &mut moments);
     }
     // What happened in the same millisecond stays in the order of its cause.
-    entries.sort_by_key(|entry| entry.time);
-    entries
+    moments.sort_by_key(|moment| moment.time);
+    moments
 }
 
-fn of_run(run: &Run, entries: &mut Vec<TimelineEntry>) {
+fn of_run(run: &Run, moments: &mut Vec<Moment>) {
     let dispatcher = run.dispatcher_name.clone().unwrap_or_else(|| run.dispatcher_id.to_string());
-    let from = entries.len();
-    entries.push(TimelineEntry::new(run.started_at, "dispatcher.matched"));
-    // Steps lie in the order of the actions; a run's entries must lie in the order of time before those of others join.
+    let from = moments.len();
+    moments.push(Moment::new(run.started_at, "dispatcher.matched"));
+    // Steps lie in the order of the actions; a run's moments must lie in the order of time before those of others join.
     for step in &run.steps {
-        step.attempts.iter().for_each(|attempt| of_attempt(step, attempt, entries));
+        step.attempts.iter().for_each(|attempt| of_attempt(step, attempt, moments));
         let is_without_attempt = step.status.is_over() && step.attempts.is_empty();
         if is_without_attempt || step.status == StepState::Skipped {
             let what = if step.status == StepState::Skipped { "step.skipped" } else { "step.failed" };
             let detail = step.reason.clone().or_else(|| step.error.as_ref().map(shown));
-            let time = entries[from..].last().map_or(run.started_at, |last| last.time);
-            entries.push(TimelineEntry {
-                step: Some(step.name().to_owned()),
-                detail,
-                ..TimelineEntry::new(time, what)
-            });
+            let time = moments[from..].last().map_or(run.started_at, |last| last.time);
+            moments.push(Moment { step: Some(step.name().to_owned()), detail, ..Moment::new(time, what) });
         }
     }
-    entries[from..].sort_by_key(|entry| entry.time);
+    moments[from..].sort_by_key(|moment| moment.time);
     if let Some(finished_at) = run.finished_at {
         let detail = if run.status == RunStatus::Failed { "failed" } else { "succeeded" };
-        entries
-            .push(TimelineEntry { detail: Some(detail.to_owned()), ..TimelineEntry::new(finished_at, "run.finished") });
+        moments.push(Moment { detail: Some(detail.to_owned()), ..Moment::new(finished_at, "run.finished") });
     }
-    for entry in &mut entries[from..] {
-        entry.dispatcher = Some(dispatcher.clone());
+    for moment in &mut moments[from..] {
+        moment.dispatcher = Some(dispatcher.clone());
     }
 }
 
-fn of_attempt(step: &Step, attempt: &Attempt, entries: &mut Vec<TimelineEntry>) {
-    let entry = |time: Timestamp, what: &'static str| TimelineEntry {
+fn of_attempt(step: &Step, attempt: &Attempt, moments: &mut Vec<Moment>) {
+    let moment = |time: Timestamp, what: &str| Moment {
         step: Some(step.name().to_owned()),
         attempt: Some(attempt.attempt),
-        ..TimelineEntry::new(time, what)
+        ..Moment::new(time, what)
     };
-    entries.push(entry(attempt.requested_at, "step.requested"));
+    moments.push(moment(attempt.requested_at, "step.requested"));
     if let Some(time) = attempt.started_at {
-        entries.push(entry(time.max(attempt.requested_at), "step.started"));
+        moments.push(moment(time.max(attempt.requested_at), "step.started"));
     }
     if let Some(time) = attempt.waiting_at {
-        entries.push(entry(time, "step.waiting"));
+        moments.push(moment(time, "step.waiting"));
     }
     if let Some(time) = attempt.finished_at {
-        // A callback that waited and was called tells so by its own name.
-        if step.action.kind == "callback" && attempt.waiting_at.is_some() && attempt.status == StepState::Succeeded {
-            entries.push(entry(time, "callback.called"));
+        if let Some(resumed_by) = &attempt.resumed_by {
+            moments.push(moment(time, resumed_by));
         }
         let what = if attempt.status == StepState::Succeeded { "step.succeeded" } else { "step.failed" };
-        entries.push(TimelineEntry { detail: attempt.error.as_ref().map(shown), ..entry(time, what) });
+        moments.push(Moment { detail: attempt.error.as_ref().map(shown), ..moment(time, what) });
     }
 }
 
@@ -215,9 +209,9 @@ fn shown(error: &StepError) -> String {
     format!("{}: {}", error.name, error.message)
 }
 
-impl TimelineEntry {
-    fn new(time: Timestamp, what: &'static str) -> Self {
-        Self { time, what, dispatcher: None, step: None, attempt: None, detail: None }
+impl Moment {
+    fn new(time: Timestamp, what: &str) -> Self {
+        Self { time, what: what.to_owned(), dispatcher: None, step: None, attempt: None, detail: None }
     }
 }
 

@@ -9,7 +9,7 @@ use shared::http::{Affected, ErrorBody, JsonBody};
 
 use super::dispatchers::{change, check_id};
 use crate::dispatcher::Action;
-use crate::store::Dispatchers;
+use crate::store::Store;
 
 /// Adds an action to a dispatcher.
 #[utoipa::path(
@@ -21,14 +21,15 @@ use crate::store::Dispatchers;
     ),
 )]
 pub(crate) async fn create(
-    State(dispatchers): State<Dispatchers>,
+    State(store): State<Store>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
     Path(id): Path<String>,
     JsonBody(action): JsonBody<Action>,
 ) -> Result<Json<Action>, Refusal> {
     let (action_id, now) = (ids.hex24(), clock.now());
-    let changed = change(&dispatchers, &id, |before| before.add_action(action.clone(), action_id.clone(), now)).await?;
+    let changed =
+        change(&store.dispatchers, &id, |before| before.add_action(action.clone(), action_id.clone(), now)).await?;
     let added = changed.actions.into_iter().find(|action| action.id == action_id);
     added.map(Json).ok_or_else(Refusal::internal)
 }
@@ -44,14 +45,14 @@ pub(crate) async fn create(
     ),
 )]
 pub(crate) async fn update(
-    State(dispatchers): State<Dispatchers>,
+    State(store): State<Store>,
     State(clock): State<Clock>,
     Path((id, action_id)): Path<(String, String)>,
     JsonBody(fields): JsonBody<Map<String, Value>>,
 ) -> Result<Json<Affected>, Refusal> {
     check_id("action", &action_id)?;
     let now = clock.now();
-    change(&dispatchers, &id, |before| before.change_action(&action_id, fields.clone(), now)).await?;
+    change(&store.dispatchers, &id, |before| before.change_action(&action_id, fields.clone(), now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }
 
@@ -65,12 +66,12 @@ pub(crate) async fn update(
     ),
 )]
 pub(crate) async fn delete(
-    State(dispatchers): State<Dispatchers>,
+    State(store): State<Store>,
     State(clock): State<Clock>,
     Path((id, action_id)): Path<(String, String)>,
 ) -> Result<Json<Affected>, Refusal> {
     check_id("action", &action_id)?;
     let now = clock.now();
-    change(&dispatchers, &id, |before| before.remove_action(&action_id, now)).await?;
+    change(&store.dispatchers, &id, |before| before.remove_action(&action_id, now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }

@@ -12,7 +12,7 @@ use shared::rql::Rql;
 use utoipa::ToSchema;
 
 use crate::dispatcher::{Dispatcher, DispatcherChange, NewDispatcher, is_id};
-use crate::store::{Dispatchers, WriteOutcome};
+use crate::store::{Dispatchers, Store, WriteOutcome};
 
 /// How often a change is tried that others get ahead of.
 const WRITE_ATTEMPTS: u32 = 10;
@@ -26,14 +26,11 @@ const WRITE_ATTEMPTS: u32 = 10;
         (status = 200, body = List<Dispatcher>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     ),
 )]
-pub(crate) async fn list(
-    State(dispatchers): State<Dispatchers>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+pub(crate) async fn list(State(store): State<Store>, RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse(query.as_deref())?;
     let found = match query.eq("id") {
-        Some(id) if is_id(id) => dispatchers.get(id).await?.into_iter().collect(),
-        _ => dispatchers.all().await?,
+        Some(id) if is_id(id) => store.dispatchers.get(id).await?.into_iter().collect(),
+        _ => store.dispatchers.all().await?,
     };
     query.apply(&found).map(Json)
 }
@@ -47,13 +44,13 @@ pub(crate) async fn list(
     ),
 )]
 pub(crate) async fn create(
-    State(dispatchers): State<Dispatchers>,
+    State(store): State<Store>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
     JsonBody(body): JsonBody<NewDispatcher>,
 ) -> Result<Json<Dispatcher>, Refusal> {
     let dispatcher = body.create(|| ids.hex24(), clock.now())?;
-    match dispatchers.create(&dispatcher).await? {
+    match store.dispatchers.create(&dispatcher).await? {
         WriteOutcome::Written => Ok(Json(dispatcher)),
         WriteOutcome::NameTaken => Err(name_taken(&dispatcher)),
         WriteOutcome::Conflict => Err(Refusal::unavailable()),
@@ -68,11 +65,8 @@ pub(crate) async fn create(
         (status = 404, body = ErrorBody),
     ),
 )]
-pub(crate) async fn get(
-    State(dispatchers): State<Dispatchers>,
-    Path(id): Path<String>,
-) -> Result<Json<Dispatcher>, Refusal> {
-    find(&dispatchers, &id).await.map(Json)
+pub(crate) async fn get(State(store): State<Store>, Path(id): Path<String>) -> Result<Json<Dispatcher>, Refusal> {
+    find(&store.dispatchers, &id).await.map(Json)
 }
 
 /// Changes the event type, name, description, tags or filter; the actions have their own routes.
@@ -85,13 +79,13 @@ pub(crate) async fn get(
     ),
 )]
 pub(crate) async fn update(
-    State(dispatchers): State<Dispatchers>,
+    State(store): State<Store>,
     State(clock): State<Clock>,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<DispatcherChange>,
 ) -> Result<Json<Affected>, Refusal> {
     let now = clock.now();
-    change(&dispatchers, &id, |before| before.change(body.clone(), now)).await?;
+    change(&store.dispatchers, &id, |before| before.change(body.clone(), now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }
 
@@ -103,13 +97,10 @@ pub(crate) async fn update(
         (status = 404, body = ErrorBody),
     ),
 )]
-pub(crate) async fn delete(
-    State(dispatchers): State<Dispatchers>,
-    Path(id): Path<String>,
-) -> Result<Json<Affected>, Refusal> {
+pub(crate) async fn delete(State(store): State<Store>, Path(id): Path<String>) -> Result<Json<Affected>, Refusal> {
     for _ in 0..WRITE_ATTEMPTS {
-        let dispatcher = find(&dispatchers, &id).await?;
-        if dispatchers.delete(&dispatcher).await? == WriteOutcome::Written {
+        let dispatcher = find(&store.dispatchers, &id).await?;
+        if store.dispatchers.delete(&dispatcher).await? == WriteOutcome::Written {
             return Ok(Json(Affected { affected_records: 1 }));
         }
     }
@@ -150,11 +141,11 @@ pub(crate) struct Explanation {
     ),
 )]
 pub(crate) async fn explain(
-    State(dispatchers): State<Dispatchers>,
+    State(store): State<Store>,
     Path(id): Path<String>,
     JsonBody(event): JsonBody<ExplainedEvent>,
 ) -> Result<Json<Explanation>, Refusal> {
-    let dispatcher = find(&dispatchers, &id).await?;
+    let dispatcher = find(&store.dispatchers, &id).await?;
     explanation(&dispatcher, event).map(Json)
 }
 

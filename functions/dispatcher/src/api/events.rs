@@ -17,7 +17,7 @@ use shared::rql::Rql;
 use utoipa::ToSchema;
 
 use crate::dispatcher::event_type;
-use crate::store::{EventRecord, Events};
+use crate::store::{EventRecord, Store};
 
 /// The newest events of a type that a list can reach.
 const LIST_LIMIT: usize = 1_000;
@@ -100,16 +100,13 @@ pub(crate) async fn create(
         (status = 200, body = List<EventView>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     ),
 )]
-pub(crate) async fn list(
-    State(events): State<Events>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+pub(crate) async fn list(State(store): State<Store>, RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse(query.as_deref())?;
     let records = if let Some(id) = query.eq("id") {
-        events.get(&EventId::new(id)).await?.into_iter().collect()
+        store.events.get(&EventId::new(id)).await?.into_iter().collect()
     } else {
         let needed = || Refusal::invalid_rql("a list of events needs `eq(type,…)` or `eq(id,…)`");
-        events.of_type(query.eq("type").ok_or_else(needed)?, LIST_LIMIT).await?
+        store.events.of_type(query.eq("type").ok_or_else(needed)?, LIST_LIMIT).await?
     };
     let views: Vec<EventView> = records.into_iter().map(EventView::from).collect();
     query.apply(&views).map(Json)

@@ -6,7 +6,7 @@ use shared::Refusal;
 use shared::event::EventId;
 use shared::http::ErrorBody;
 
-use crate::store::Events;
+use crate::store::Store;
 use crate::timeline::Timeline;
 
 /// Returns an event with its runs, steps and attempts, and everything that happened in order.
@@ -16,8 +16,8 @@ use crate::timeline::Timeline;
         (status = 200, body = Timeline), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     ),
 )]
-pub(crate) async fn get(State(events): State<Events>, Path(event_id): Path<String>) -> Result<Json<Timeline>, Refusal> {
-    let found = events.with_runs(&EventId::new(event_id.as_str())).await?;
+pub(crate) async fn get(State(store): State<Store>, Path(event_id): Path<String>) -> Result<Json<Timeline>, Refusal> {
+    let found = store.events.with_runs(&EventId::new(event_id.as_str())).await?;
     let (record, runs) = found.ok_or_else(|| Refusal::unknown("event", &event_id))?;
     Ok(Json(Timeline::new(record, runs)))
 }

@@ -30,10 +30,6 @@ const MAX_EVENT_TYPE_BYTES: usize = 128;
 /// Leaves room for `.requested`.
 const MAX_ACTION_TYPE_BYTES: usize = 64;
 
-/// The fields that the known action types cannot do without; every other check is for the owner of the type.
-const REQUIRED_FIELDS: [(&str, &str); 4] =
-    [("callback", "action"), ("mail", "templateId"), ("message", "channelId"), ("task", "functionName")];
-
 /// Checks every rule of a dispatcher; the refusal names the field.
 pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {
     event_type("eventType", &dispatcher.event_type)?;
@@ -112,12 +108,7 @@ fn common(action: &Action, field: &impl Fn(&str) -> String) -> Result<(), Refusa
     pattern(&field("condition"), action.condition.as_ref())?;
     within(&field("retry.attempts"), action.retry.attempts, 1, MAX_ATTEMPTS)?;
     within(&field("retry.delaySeconds"), action.retry.delay_seconds, 0, MAX_DELAY_S)?;
-    within(&field("timeoutSeconds"), action.timeout_seconds.unwrap_or(1), 1, MAX_TIMEOUT_S)?;
-    let fields = action.command_fields();
-    match REQUIRED_FIELDS.iter().find(|(kind, name)| action.kind == *kind && !fields.contains_key(*name)) {
-        Some((_, name)) => Err(Refusal::missing_field(&field(name))),
-        None => Ok(()),
-    }
+    within(&field("timeoutSeconds"), action.timeout_seconds.unwrap_or(1), 1, MAX_TIMEOUT_S)
 }
 
 fn graph_error(error: GraphError) -> Refusal {
@@ -224,8 +215,6 @@ mod tests {
         };
         check(json!([{"name": "a"}]), "type");
         check(json!([{"type": "Task"}]), "`actions[0].type`");
-        check(json!([{"type": "task"}]), "`actions[0].functionName`");
-        check(json!([{"type": "mail"}]), "`actions[0].templateId`");
         check(json!([{"type": "x", "name": "a"}, {"type": "x", "name": "a"}]), "`actions[1].name`");
         check(json!([{"type": "x", "condition": {"a": 1}}]), "`actions[0].condition`");
         check(json!([{"type": "x", "retry": {"attempts": 0}}]), "`actions[0].retry.attempts`");

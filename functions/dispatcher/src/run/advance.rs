@@ -29,7 +29,10 @@ impl Run {
                 attempt.status = StepState::Waiting;
                 step.status = StepState::Waiting;
             }
-            StepStatus::Succeeded => self.succeed(index, answer, at),
+            StepStatus::Succeeded => {
+                attempt.resumed_by = answer.resumed_by.as_deref().map(size::for_resumed_by);
+                self.succeed(index, answer, at);
+            }
             StepStatus::Failed => {
                 let unknown = || StepError::invocation("Unknown", "the step failed without saying why");
                 self.fail(index, &answer.error.clone().unwrap_or_else(unknown), at);

@@ -12,6 +12,7 @@ const RUN_LIMIT_BYTES: usize = 395_000;
 /// How much of an error stays with the step and with each attempt, as JSON.
 const KIND_LIMIT_BYTES: usize = 20;
 const NAME_LIMIT_BYTES: usize = 60;
+const RESUMED_BY_LIMIT_BYTES: usize = 60;
 const STEP_MESSAGE_LIMIT_BYTES: usize = 600;
 const ATTEMPT_MESSAGE_LIMIT_BYTES: usize = 100;
 /// The most that a run grows by one more attempt, and by the end of a step without its output.
@@ -45,6 +46,11 @@ pub(super) fn for_attempt(error: &StepError) -> StepError {
 /// Shortens the reason why a step was skipped.
 pub(super) fn for_reason(reason: &str) -> String {
     cut(reason, STEP_MESSAGE_LIMIT_BYTES)
+}
+
+/// Shortens what ended the waiting of an attempt.
+pub(super) fn for_resumed_by(name: &str) -> String {
+    cut(name, RESUMED_BY_LIMIT_BYTES)
 }
 
 fn shortened(error: &StepError, message_bytes: usize) -> StepError {

@@ -123,6 +123,7 @@ impl Run {
             requested_at,
             started_at: None,
             waiting_at: None,
+            resumed_by: None,
             finished_at: None,
             status: StepState::Requested,
             error: None,

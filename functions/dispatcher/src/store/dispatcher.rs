@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
+use shared::Error;
 use shared::event::DispatcherId;
 use shared::table::{Expression, Query, Table, Write, is_new};
-use shared::{Environment, Error};
 
 use super::row::{from_text, to_text};
 use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
@@ -68,13 +68,13 @@ struct Pointer {
 }
 
 impl Dispatchers {
-    /// Opens the table that `DISPATCHERS_TABLE` names.
-    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
+    /// Keeps the dispatchers in a table.
+    pub(super) fn new(table: Table) -> Self {
         let weigh = |event_type: &String, set: &Arc<DispatcherSet>| {
             u32::try_from(event_type.len() + set.size_bytes()).unwrap_or(u32::MAX)
         };
         let compiled = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
-        Ok(Self { table: environment.table("DISPATCHERS_TABLE")?, compiled })
+        Self { table, compiled }
     }
 
     /// Returns the dispatchers of an event type, including every one that was written before.

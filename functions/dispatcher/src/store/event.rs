@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use shared::Error;
 use shared::event::{Envelope, EventId};
 use shared::table::{Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
-use shared::{Environment, Error};
 use utoipa::ToSchema;
 
 use super::row::{Key, Open, from_text, to_text};
@@ -98,10 +98,9 @@ enum Row {
 }
 
 impl Events {
-    /// Opens the table that `RUNS_TABLE` names.
-    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        let retention = SignedDuration::from_secs(environment.config.retention_s()?);
-        Ok(Self { table: environment.table("RUNS_TABLE")?, retention })
+    /// Keeps the events in a table, for so many seconds.
+    pub(super) fn new(table: Table, retention_s: i64) -> Self {
+        Self { table, retention: SignedDuration::from_secs(retention_s) }
     }
 
     /// Returns when an event may be deleted, in seconds since 1970: not before its deduplication window is over.

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use shared::Error;
 use shared::event::{DispatcherId, EventId};
 use shared::table::{Expression, Query, Table};
-use shared::{Environment, Error};
 
 use super::row::{Key, Open, OpenRow, from_text, partition_name, to_text};
 use crate::run::Run;
@@ -31,9 +31,9 @@ pub(super) struct RunItem {
 }
 
 impl Runs {
-    /// Opens the table that `RUNS_TABLE` names.
-    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        Ok(Self { table: environment.table("RUNS_TABLE")? })
+    /// Keeps the runs in a table.
+    pub(super) fn new(table: Table) -> Self {
+        Self { table }
     }
 
     /// Returns a run.

@@ -50,7 +50,9 @@ async fn the_timeline_tells_everything_in_order() {
     assert_eq!(world.states("e1").await, "waiting [flaky:succeeded ask:waiting]");
     world.clock.advance(jiff::SignedDuration::from_secs(2));
     let id = world.command("ask").unwrap().id;
-    world.publish_answer(&StepFinished::succeeded(id, json!({"body": "yes"}))).await;
+    let resumed_by = Some("callback.called".to_owned());
+    let called = StepFinished { resumed_by, ..StepFinished::succeeded(id, json!({"body": "yes"})) };
+    world.publish_answer(&called).await;
     world.emulator.idle().await;
 
     let timeline = world.timeline("e1").await;
@@ -86,6 +88,7 @@ async fn the_timeline_tells_everything_in_order() {
         (&json!({"body": "yes"}), &json!("2026-01-02T03:04:05.678Z"))
     );
     assert_eq!(step["attempts"][0]["finishedAt"], "2026-01-02T03:04:07.678Z");
+    assert_eq!(step["attempts"][0]["resumedBy"], "callback.called");
 }
 
 #[tokio::test]
