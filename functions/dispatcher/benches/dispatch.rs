@@ -61,7 +61,7 @@ impl Bench {
     }
 }
 
-/// Creates a dispatcher that takes totals above a bound of its own, or below 100.
+/// Creates a dispatcher that matches totals above its own bound, or below 100.
 async fn create(function: &Function, token: &str, above: Option<u32>) -> DispatcherId {
     let range = above.map_or_else(|| json!(["<", 100]), |bound| json!([">", bound]));
     let dispatcher = json!({

@@ -34,7 +34,7 @@ pub(crate) fn routes(app: App, tokens: Tokens) -> (Router, utoipa::openapi::Open
         .finish(app)
 }
 
-/// Lets a route take a service by its type.
+/// Lets a route name the services that it uses by their types.
 macro_rules! services {
     ($($field:ident: $service:ty),* $(,)?) => {$(
         impl FromRef<App> for $service {

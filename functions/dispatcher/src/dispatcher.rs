@@ -18,7 +18,7 @@ pub(crate) use set::{CompiledDispatcher, DispatcherSet};
 
 use graph::Graph;
 
-/// The member of an action whose members become fields of the command, also those that are common fields elsewhere.
+/// The field of an action whose members become fields of the command, even if they are named like common fields.
 const CONFIGURATION: &str = "configuration";
 
 /// What to do when an event of one type happens.
@@ -37,7 +37,7 @@ pub(crate) struct Dispatcher {
     pub(crate) description: Option<String>,
     /// The steps of each run.
     pub(crate) actions: Vec<Action>,
-    /// Words to find it by.
+    /// Words to find it by in lists.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     /// An event pattern over the envelope; without one all events of the type match.
@@ -46,24 +46,24 @@ pub(crate) struct Dispatcher {
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) creation_timestamp: Timestamp,
-    /// When it was changed last.
+    /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) update_timestamp: Timestamp,
-    /// How often it was written, counting from 1.
+    /// The number of times that it was written, counting from 1.
     pub(crate) version: u64,
 }
 
 /// One thing to do: a step of every run of its dispatcher.
 ///
 /// Besides the common fields an action has those of its type, such as `functionName` of a task; their values may be
-/// templates. Fields of a type that are named like a common one stand in `configuration`.
+/// templates. Fields of a type that are named like a common one go into `configuration`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Action {
-    /// The id, 24 hex digits; given by the server.
+    /// The id, 24 hex digits; assigned by the server.
     #[serde(default)]
     pub(crate) id: String,
-    /// What is done: the command is `<type>.requested`.
+    /// The type of the action; its command is `<type>.requested`.
     #[serde(rename = "type")]
     pub(crate) kind: String,
     /// A name that no other action of the dispatcher has.
@@ -72,13 +72,13 @@ pub(crate) struct Action {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
-    /// The names of the actions that must be over before.
+    /// The names of the actions that must be over before this one starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) dependencies: Vec<String>,
     /// An event pattern over `{event, steps}`; the step is skipped where it does not match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) condition: Option<Value>,
-    /// How often the step is tried.
+    /// When the step is attempted again.
     #[serde(default, skip_serializing_if = "Retry::is_never")]
     pub(crate) retry: Retry,
     /// After how many seconds an attempt without an outcome counts as failed.
@@ -92,22 +92,22 @@ pub(crate) struct Action {
     pub(crate) fields: Map<String, Value>,
 }
 
-/// How often a step is tried.
+/// When a step is attempted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Retry {
-    /// How many attempts there are in all, 1 to 10.
+    /// The number of attempts in all, 1 to 10.
     #[serde(default = "once")]
     pub(crate) attempts: u32,
-    /// How many seconds pass before the second attempt, at most a day.
+    /// The delay before the second attempt in seconds, at most a day.
     #[serde(default)]
     pub(crate) delay_seconds: u32,
-    /// How the pause develops.
+    /// How the delay grows.
     #[serde(default)]
     pub(crate) backoff: Backoff,
 }
 
-/// How the pause between attempts develops.
+/// How the delay between attempts grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Backoff {
@@ -125,7 +125,7 @@ pub(crate) enum OnFailure {
     /// The run fails; steps that depend on it are skipped, others still finish.
     #[default]
     Fail,
-    /// The run goes on; steps that depend on it run and can see its error.
+    /// The run continues; steps that depend on it run and can see its error.
     Continue,
 }
 
@@ -141,14 +141,14 @@ pub(crate) struct NewDispatcher {
     pub(crate) description: Option<String>,
     /// The steps of each run, 1 to 100.
     pub(crate) actions: Vec<Action>,
-    /// Words to find it by.
+    /// Words to find it by in lists.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     /// An event pattern over the envelope.
     pub(crate) filter: Option<Value>,
 }
 
-/// What a client sends to change a dispatcher; what is absent stays, null removes.
+/// What a client sends to change a dispatcher; a field that is absent stays as it is, null removes it.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DispatcherChange {
@@ -162,7 +162,7 @@ pub(crate) struct DispatcherChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub(crate) description: Option<Option<String>>,
-    /// Words to find it by.
+    /// Words to find it by in lists.
     pub(crate) tags: Option<Vec<String>>,
     /// An event pattern over the envelope.
     #[serde(default, deserialize_with = "present")]
@@ -171,7 +171,7 @@ pub(crate) struct DispatcherChange {
 }
 
 impl NewDispatcher {
-    /// Makes the dispatcher, or says which field breaks which rule; `new_id` draws ids for it and its actions.
+    /// Builds the dispatcher, or says which field breaks which rule; `new_id` draws ids for it and its actions.
     pub(crate) fn create(self, new_id: impl Fn() -> String, now: Timestamp) -> Result<Dispatcher, Refusal> {
         if self.actions.is_empty() {
             return Err(Refusal::field("actions", "needs at least one action"));
@@ -182,7 +182,7 @@ impl NewDispatcher {
             event_type: self.event_type,
             name: self.name,
             description: self.description,
-            actions: self.actions.into_iter().map(|action| action.received(new_id())).collect(),
+            actions: self.actions.into_iter().map(|action| action.with_id(new_id())).collect(),
             tags: self.tags,
             filter: self.filter.filter(|filter| !filter.is_null()),
             creation_timestamp: now,
@@ -195,7 +195,7 @@ impl NewDispatcher {
 }
 
 impl Dispatcher {
-    /// Applies a change of everything but the actions.
+    /// Applies a change to everything but the actions.
     pub(crate) fn change(&self, change: DispatcherChange, now: Timestamp) -> Result<Self, Refusal> {
         let mut changed = self.next(now);
         changed.event_type = change.event_type.unwrap_or(changed.event_type);
@@ -210,7 +210,7 @@ impl Dispatcher {
     /// Adds an action.
     pub(crate) fn add_action(&self, action: Action, id: String, now: Timestamp) -> Result<Self, Refusal> {
         let mut changed = self.next(now);
-        changed.actions.push(action.received(id));
+        changed.actions.push(action.with_id(id));
         check::dispatcher(&changed)?;
         Ok(changed)
     }
@@ -242,7 +242,7 @@ impl Dispatcher {
 }
 
 impl Action {
-    /// Names the step that the action is in a run.
+    /// Returns the name of the step that the action is in a run.
     pub(crate) fn step_name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.id)
     }
@@ -257,8 +257,8 @@ impl Action {
         fields
     }
 
-    /// Takes an action from a client and gives it its id; an `id` that is not of ours belongs to the action's type.
-    fn received(mut self, id: String) -> Self {
+    /// Assigns an id to an action from a client; an `id` that is not one of ours is a field of the action's type.
+    fn with_id(mut self, id: String) -> Self {
         let own = std::mem::replace(&mut self.id, id);
         if !own.is_empty() && !is_id(&own) {
             let configuration = self.fields.entry(CONFIGURATION).or_insert_with(|| Value::Object(Map::new()));
@@ -284,7 +284,7 @@ impl Action {
             };
         }
         let changed = serde_json::to_vec(&fields).unwrap_or_default();
-        Ok(shared::http::read_json::<Self>(&changed)?.received(self.id.clone()))
+        Ok(shared::http::read_json::<Self>(&changed)?.with_id(self.id.clone()))
     }
 }
 
@@ -299,8 +299,8 @@ impl Retry {
         *self == Self::default()
     }
 
-    /// Returns the pause after a failed attempt, counted from 1, in seconds.
-    pub(crate) fn pause_s(&self, attempt: u32) -> u32 {
+    /// Returns the delay in seconds after a failed attempt, which counts from 1.
+    pub(crate) fn delay_s(&self, attempt: u32) -> u32 {
         match self.backoff {
             Backoff::Fixed => self.delay_seconds,
             Backoff::Exponential => {
@@ -327,7 +327,7 @@ fn once() -> u32 {
     1
 }
 
-/// Tells a member that is null from one that is absent.
+/// Distinguishes a field that is null from one that is absent.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -339,7 +339,7 @@ pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Makes a dispatcher of a body, as the route does.
+    /// Builds a dispatcher from a body, as the route does.
     pub(crate) fn dispatcher(body: &Value) -> Result<Dispatcher, Refusal> {
         let body: NewDispatcher = shared::http::read_json(&serde_json::to_vec(body).unwrap())?;
         let count = Cell::new(0);
@@ -409,10 +409,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_a_day() {
+    fn delays_double_up_to_a_day() {
         let check = |backoff: Backoff, attempt: u32, expected: u32| {
             let retry = Retry { attempts: 10, delay_seconds: 1000, backoff };
-            assert_eq!(retry.pause_s(attempt), expected, "{backoff:?} {attempt}");
+            assert_eq!(retry.delay_s(attempt), expected, "{backoff:?} {attempt}");
         };
         check(Backoff::Fixed, 9, 1000);
         check(Backoff::Exponential, 1, 1000);

@@ -1,9 +1,9 @@
-//! An event as this function works with it.
+//! An event as this function uses it.
 
 use serde_json::{Value, json};
 use shared::event::{Envelope, EventId};
 
-/// An event in both of its forms: typed for commands, as JSON for patterns and templates.
+/// An event in two forms: typed for commands, as JSON for patterns and templates.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Event {
     pub(crate) envelope: Envelope,
@@ -11,7 +11,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// Takes an envelope.
+    /// Wraps an envelope.
     pub(crate) fn new(envelope: Envelope) -> Self {
         Self { value: json!(envelope), envelope }
     }

@@ -9,17 +9,17 @@ use crate::outbox::{Outbox, RecentRun};
 use crate::run::{Run, StepState};
 use crate::store::Store;
 
-/// How often a write is tried that others keep getting ahead of.
+/// How often a write is tried when others get ahead of it.
 const WRITE_ATTEMPTS: u32 = 50;
 
-/// What came of an answer.
+/// What an answer did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Advance {
     /// It is saved, and the commands that follow are sent.
     Saved,
     /// It changes nothing in the run.
     Late,
-    /// The run was changed by someone else in the meantime.
+    /// Someone else changed the run in the meantime.
     Conflict,
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn handle(store: &Store, outbox: &Outbox, clock: &Clock, envelo
     Err(Error::new("advance a run", "others keep changing it"))
 }
 
-/// Applies an answer that was given at a time to a run.
+/// Applies an answer, given at the time `at`, to a run.
 async fn advance(
     store: &Store,
     outbox: &Outbox,

@@ -70,7 +70,7 @@ impl Outbox {
         published
     }
 
-    /// Sends those of a run's commands that this process does not know to be sent.
+    /// Sends those of a run's commands that this process has not sent as far as it knows.
     pub(crate) async fn send_missing(
         &self,
         run: Run,
@@ -84,7 +84,7 @@ impl Outbox {
             return Ok(());
         }
         let (event_id, dispatcher_id) = (&run.event_id, &run.dispatcher_id);
-        tracing::info!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "sending again");
+        tracing::info!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "sending commands again");
         self.send(vec![(RecentRun { run, context: Some(context), sent }, commands)]).await
     }
 

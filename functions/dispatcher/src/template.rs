@@ -2,7 +2,7 @@
 //!
 //! A placeholder is a path with filters and no code: `{{ event.content.email | default("nobody") }}`. A string that is
 //! exactly one placeholder keeps the value's type. What is filled in is data and is never read as a template again.
-//! `\{{` stands for the two braces themselves.
+//! `\{{` is two literal braces.
 
 mod filter;
 mod parse;
@@ -23,7 +23,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) steps: Vec<StepResult<'a>>,
 }
 
-/// How an earlier step went.
+/// The result of an earlier step.
 #[derive(Debug, Clone)]
 pub(crate) struct StepResult<'a> {
     pub(crate) name: &'a str,
@@ -35,7 +35,7 @@ pub(crate) struct StepResult<'a> {
 /// Why a template could not be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// A value is missing or a filter cannot take it; says which.
+    /// A value is missing or of a type that a filter does not accept; says which.
     Template(String),
     /// The result is larger than any command can be.
     TooLarge,
@@ -72,7 +72,7 @@ struct Placeholder {
     filters: Vec<Filter>,
 }
 
-/// Where a value stands, starting at `event` or at a step.
+/// The path to a value, starting at `event` or at a step.
 #[derive(Debug, Clone, PartialEq)]
 struct Path {
     root: Root,
@@ -91,7 +91,7 @@ impl Template {
         parse::template(text)
     }
 
-    /// Names the steps whose outcome the template uses.
+    /// Returns the names of the steps whose results the template uses.
     pub(crate) fn steps(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Placeholder(Placeholder { path: Path { root: Root::Step(name), .. }, .. }) => Some(name.as_str()),
@@ -192,7 +192,7 @@ impl Path {
 }
 
 impl StepResult<'_> {
-    /// Shows the outcome as templates and conditions see it.
+    /// Returns the result as templates and conditions see it.
     pub(crate) fn to_value(&self) -> Value {
         let mut value = json!({"status": self.status});
         if let Some(output) = self.output {
@@ -223,7 +223,7 @@ fn walk<'v>(value: &'v Value, segments: &[String]) -> Option<&'v Value> {
     })
 }
 
-/// Shows a value inside text: strings as they are, everything else as JSON.
+/// Renders a value inside text: strings as they are, everything else as JSON.
 fn text_of(value: Value) -> String {
     match value {
         Value::String(text) => text,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::run::{Attempt, Run, RunStatus, Step, StepState};
 use crate::store::{EventRecord, MatchOutcome};
 
-/// What became of an event.
+/// What happened to an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Timeline {
@@ -19,14 +19,14 @@ pub(crate) struct Timeline {
     event: Envelope,
     /// Where the event came from.
     source: String,
-    /// When this function got it first.
+    /// When it was first received.
     #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
-    /// What all runs together came to.
+    /// The outcome of all runs together.
     outcome: Outcome,
-    /// How often the event came again.
+    /// How many duplicates of the event were received.
     duplicates: u64,
-    /// The event that it became when it came again after its time.
+    /// The latest event with the same id that was received after the deduplication window.
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_event_id: Option<EventId>,
     /// One run per dispatcher that matched.
@@ -35,13 +35,13 @@ pub(crate) struct Timeline {
     timeline: Vec<Moment>,
 }
 
-/// What all runs of an event together came to.
+/// The outcome of all runs of an event together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
-    /// Something is under way.
+    /// Something is in progress.
     Running,
-    /// Nothing is under way, but something waits for the outside world or for its time.
+    /// Nothing is in progress, but something waits for the outside world or for its time.
     Waiting,
     /// Every run succeeded.
     Succeeded,
@@ -93,27 +93,27 @@ struct StepView {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Moment {
-    /// When.
+    /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     time: Timestamp,
     /// What happened, such as `step.requested`.
     what: String,
-    /// The dispatcher that it happened to.
+    /// The dispatcher that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatcher: Option<String>,
-    /// The step that it happened to.
+    /// The step that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<String>,
-    /// The attempt at that step.
+    /// The attempt at that step, counting from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
-    /// How it went, or why.
+    /// The result or the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
 
 impl Timeline {
-    /// Tells the story of an event.
+    /// Builds the timeline of an event from its record and runs.
     pub(crate) fn new(record: EventRecord, runs: Vec<Run>) -> Self {
         Self {
             outcome: outcome(&record, &runs),
@@ -153,7 +153,7 @@ fn moments(record: &EventRecord, runs: &[Run]) -> Vec<Moment> {
     for run in runs {
         of_run(run, &mut moments);
     }
-    // What happened in the same millisecond stays in the order of its cause.
+    // The sort is stable: what happened in the same millisecond stays in causal order.
     moments.sort_by_key(|moment| moment.time);
     moments
 }
@@ -162,7 +162,7 @@ fn of_run(run: &Run, moments: &mut Vec<Moment>) {
     let dispatcher = run.dispatcher_name.clone().unwrap_or_else(|| run.dispatcher_id.to_string());
     let from = moments.len();
     moments.push(Moment::new(run.started_at, "dispatcher.matched"));
-    // Steps lie in the order of the actions; a run's moments must lie in the order of time before those of others join.
+    // Steps are in the order of the actions; the moments of a run must be in the order of time before others are added.
     for step in &run.steps {
         step.attempts.iter().for_each(|attempt| of_attempt(step, attempt, moments));
         let is_without_attempt = step.status.is_over() && step.attempts.is_empty();

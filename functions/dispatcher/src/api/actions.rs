@@ -1,4 +1,4 @@
-//! `/dispatchers/v1/{id}/actions`: one action at a time.
+//! `/dispatchers/v1/{id}/actions`: the actions of a dispatcher, one at a time.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -34,7 +34,7 @@ pub(crate) async fn create(
     added.map(Json).ok_or_else(Refusal::internal)
 }
 
-/// Changes the given fields of an action, all but its type; null removes a field.
+/// Changes the given fields of an action, except its type; null removes a field.
 #[utoipa::path(
     put, path = "/dispatchers/v1/{id}/actions/{actionId}", tag = "dispatchers",
     params(("id" = String, Path), ("actionId" = String, Path)),

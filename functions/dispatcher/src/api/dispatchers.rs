@@ -1,4 +1,4 @@
-//! `/dispatchers/v1`: what to do on which event.
+//! `/dispatchers/v1`: dispatchers as a whole.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::dispatcher::{Dispatcher, DispatcherChange, NewDispatcher, is_id};
 use crate::store::{Dispatchers, Store, WriteOutcome};
 
-/// How often a change is tried that others get ahead of.
+/// How often a change is tried when others get ahead of it.
 const WRITE_ATTEMPTS: u32 = 10;
 
 /// Lists dispatchers.
@@ -69,7 +69,7 @@ pub(crate) async fn get(State(store): State<Store>, Path(id): Path<String>) -> R
     find(&store.dispatchers, &id).await.map(Json)
 }
 
-/// Changes the event type, name, description, tags or filter; the actions have their own routes.
+/// Changes the event type, name, description, tags or filter; actions have their own routes.
 #[utoipa::path(
     put, path = "/dispatchers/v1/{id}", tag = "dispatchers", params(("id" = String, Path)),
     request_body = DispatcherChange,
@@ -107,13 +107,13 @@ pub(crate) async fn delete(State(store): State<Store>, Path(id): Path<String>) -
     Err(Refusal::unavailable())
 }
 
-/// An event to explain: at least its type, and as much of its envelope as the filter looks at.
+/// An event to explain: its type, and as much of its envelope as the filter needs.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ExplainedEvent {
     /// The type of the event.
     #[serde(rename = "type")]
     kind: String,
-    /// Everything else.
+    /// The rest of the envelope.
     #[serde(flatten)]
     rest: serde_json::Map<String, Value>,
 }
@@ -121,12 +121,12 @@ pub(crate) struct ExplainedEvent {
 /// Whether an event would start a run of a dispatcher, and if not, why.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Explanation {
-    /// Whether it would.
+    /// Whether it would start a run.
     matches: bool,
-    /// Why not, for people.
+    /// Why not, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// The first clause that failed: its path, its rule and the values found there.
+    /// The first rule that failed: its path, the rule itself and the values found there.
     #[serde(skip_serializing_if = "Option::is_none")]
     mismatch: Option<Value>,
 }
@@ -166,13 +166,13 @@ fn explanation(dispatcher: &Dispatcher, event: ExplainedEvent) -> Result<Explana
     })
 }
 
-/// Returns a dispatcher, or refuses an id that none has.
+/// Returns a dispatcher, or refuses an unknown id.
 async fn find(dispatchers: &Dispatchers, id: &str) -> Result<Dispatcher, Refusal> {
     check_id("dispatcher", id)?;
     dispatchers.get(id).await?.ok_or_else(|| Refusal::unknown("dispatcher", id))
 }
 
-/// Changes a dispatcher from what it is at the moment of the write.
+/// Applies a change to a dispatcher, again if it was changed by someone else in the meantime.
 pub(super) async fn change(
     dispatchers: &Dispatchers,
     id: &str,
@@ -199,5 +199,5 @@ pub(super) fn check_id(resource: &str, id: &str) -> Result<(), Refusal> {
     if is_id(id) {
         return Ok(());
     }
-    Err(Refusal::id_format(format!("the id of a {resource} has 24 hex digits")))
+    Err(Refusal::id_format(format!("the id of a {resource} is 24 hex digits")))
 }

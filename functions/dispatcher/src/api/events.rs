@@ -1,4 +1,4 @@
-//! `/events/v1`: events of a client's own, and those that happened.
+//! `/events/v1`: publishing custom events, and listing all that were received.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ use utoipa::ToSchema;
 use crate::dispatcher::event_type;
 use crate::store::{EventRecord, Store};
 
-/// The newest events of a type that a list can reach.
+/// How many events of a type a list can reach, the newest first.
 const LIST_LIMIT: usize = 1_000;
 /// The longest idempotency key.
 const KEY_LIMIT_BYTES: usize = 255;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// An event of a client's own.
+/// A custom event.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewEvent {
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     kind: String,
-    /// What it is about; an empty object if absent.
-    #[serde(default = "nothing")]
+    /// The details; an empty object if absent.
+    #[serde(default = "empty_object")]
     content: Value,
 }
 
@@ -40,10 +40,10 @@ pub(crate) struct NewEvent {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventView {
     id: EventId,
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     kind: String,
-    /// What it is about.
+    /// The details.
     content: Value,
     /// When it happened, in milliseconds since 1970.
     creation_timestamp: i64,
@@ -51,9 +51,9 @@ pub(crate) struct EventView {
     update_timestamp: i64,
 }
 
-/// Publishes an event; it is durable when this answers.
+/// Publishes an event; it is durable when the response is sent.
 ///
-/// The same `Idempotency-Key` of the same client makes the same event, which starts no run again.
+/// The same `Idempotency-Key` from the same client is the same event, which does not start runs again.
 #[utoipa::path(
     post, path = "/events/v1", tag = "events", request_body = NewEvent,
     params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters.")),
@@ -93,7 +93,7 @@ pub(crate) async fn create(
 
 /// Lists events of one type, the newest first.
 ///
-/// The query string is RQL and must have `eq(type,…)`; the newest 1000 events of the type can be reached.
+/// The query string is RQL and must contain `eq(type,…)`; only the newest 1000 events of the type can be reached.
 #[utoipa::path(
     get, path = "/events/v1", tag = "events",
     responses(
@@ -112,7 +112,7 @@ pub(crate) async fn list(State(store): State<Store>, RawQuery(query): RawQuery) 
     query.apply(&views).map(Json)
 }
 
-/// Refuses types that only the system's own commands and answers have.
+/// Refuses types that are reserved for commands and answers.
 fn check_type(kind: &str) -> Result<(), Refusal> {
     event_type("type", kind)?;
     if kind == StepFinished::TYPE || kind.ends_with(".requested") {
@@ -128,7 +128,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     key.map(Some).ok_or_else(|| Refusal::field("Idempotency-Key", rule))
 }
 
-fn nothing() -> Value {
+fn empty_object() -> Value {
     Value::Object(Map::new())
 }
 
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_fakes_commands_or_answers() {
+    fn commands_and_answers_cannot_be_forged() {
         let check = |kind: &str, expected: bool| assert_eq!(check_type(kind).is_ok(), expected, "{kind}");
         check("user_deleted", true);
         check("order.paid", true);

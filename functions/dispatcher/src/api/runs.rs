@@ -1,4 +1,4 @@
-//! `/runs/{eventId}`: what became of an event.
+//! `/runs/{eventId}`: what happened to an event.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -9,7 +9,7 @@ use shared::http::ErrorBody;
 use crate::store::Store;
 use crate::timeline::Timeline;
 
-/// Returns an event with its runs, steps and attempts, and everything that happened in order.
+/// Returns an event with its runs, steps and attempts, and everything that happened, in order.
 #[utoipa::path(
     get, path = "/runs/{eventId}", tag = "runs", params(("eventId" = String, Path)),
     responses(

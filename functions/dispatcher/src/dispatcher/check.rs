@@ -16,7 +16,7 @@ const MAX_ACTIONS: usize = 100;
 const MAX_ATTEMPTS_IN_ALL: u32 = 200;
 /// The most attempts at one step.
 const MAX_ATTEMPTS: u32 = 10;
-/// The longest pause between attempts: a day.
+/// The longest delay between attempts: a day.
 pub(super) const MAX_DELAY_S: u32 = 86_400;
 /// The longest timeout: thirty days.
 const MAX_TIMEOUT_S: u32 = 30 * 86_400;
@@ -25,7 +25,7 @@ const MAX_BYTES: usize = 100 * 1024;
 const MAX_NAME_BYTES: usize = 100;
 const MAX_DESCRIPTION_BYTES: usize = 2_000;
 const MAX_TAGS: usize = 50;
-/// EventBridge takes no longer detail type.
+/// The longest detail type that EventBridge accepts.
 const MAX_EVENT_TYPE_BYTES: usize = 128;
 /// Leaves room for `.requested`.
 const MAX_ACTION_TYPE_BYTES: usize = 64;
@@ -34,7 +34,7 @@ const MAX_ACTION_TYPE_BYTES: usize = 64;
 pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {
     event_type("eventType", &dispatcher.event_type)?;
     text("name", dispatcher.name.as_deref(), MAX_NAME_BYTES)?;
-    longest("description", dispatcher.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
+    max_length("description", dispatcher.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
     if dispatcher.tags.len() > MAX_TAGS {
         return Err(Refusal::field("tags", format!("has more than {MAX_TAGS} tags")));
     }
@@ -52,7 +52,7 @@ pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Checks that a text can be the type of an event.
+/// Checks that a text can be an event type.
 pub(crate) fn event_type(field: &str, kind: &str) -> Result<(), Refusal> {
     let is_start = kind.starts_with(|char: char| char.is_ascii_alphanumeric());
     let is_rest = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
@@ -69,7 +69,7 @@ fn actions(actions: &[Action]) -> Result<(), Refusal> {
     }
     let attempts: u32 = actions.iter().map(|action| action.retry.attempts.min(MAX_ATTEMPTS + 1)).sum();
     if attempts > MAX_ATTEMPTS_IN_ALL {
-        return Err(Refusal::field("actions", format!("have more than {MAX_ATTEMPTS_IN_ALL} attempts in all")));
+        return Err(Refusal::field("actions", format!("has more than {MAX_ATTEMPTS_IN_ALL} attempts in all")));
     }
     let mut names = HashSet::new();
     for (index, action) in actions.iter().enumerate() {
@@ -104,7 +104,7 @@ fn common(action: &Action, field: &impl Fn(&str) -> String) -> Result<(), Refusa
         return Err(Refusal::field(&field("type"), rule));
     }
     text(&field("name"), action.name.as_deref(), MAX_NAME_BYTES)?;
-    longest(&field("description"), action.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
+    max_length(&field("description"), action.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
     pattern(&field("condition"), action.condition.as_ref())?;
     within(&field("retry.attempts"), action.retry.attempts, 1, MAX_ATTEMPTS)?;
     within(&field("retry.delaySeconds"), action.retry.delay_seconds, 0, MAX_DELAY_S)?;
@@ -118,7 +118,7 @@ fn graph_error(error: GraphError) -> Refusal {
             format!("names `{dependency}`, which does not exist"),
         ),
         GraphError::Cycle { action } => {
-            Refusal::field(&format!("actions[{action}].dependencies"), "make the action wait for itself")
+            Refusal::field(&format!("actions[{action}].dependencies"), "makes the action wait for itself")
         }
     }
 }
@@ -126,10 +126,10 @@ fn graph_error(error: GraphError) -> Refusal {
 fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), String>) -> Result<(), Refusal> {
     match value {
         Value::String(text) if text.contains("{{") => {
-            let template =
-                Template::parse(text).map_err(|why| Refusal::field(field, format!("is no template: {why}")))?;
+            let template = Template::parse(text)
+                .map_err(|why| Refusal::field(field, format!("is not a valid template: {why}")))?;
             for step in template.steps() {
-                used(step).map_err(|why| Refusal::field(field, format!("uses a step that it cannot: {why}")))?;
+                used(step).map_err(|why| Refusal::field(field, format!("uses a step that it cannot see: {why}")))?;
             }
             Ok(())
         }
@@ -145,7 +145,7 @@ fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), Stri
 
 fn pattern(field: &str, pattern: Option<&Value>) -> Result<(), Refusal> {
     match pattern.map(Pattern::compile) {
-        Some(Err(error)) => Err(Refusal::field(field, format!("is no event pattern: {error}"))),
+        Some(Err(error)) => Err(Refusal::field(field, format!("is not a valid event pattern: {error}"))),
         _ => Ok(()),
     }
 }
@@ -154,11 +154,11 @@ fn text(field: &str, text: Option<&str>, max_bytes: usize) -> Result<(), Refusal
     match text {
         Some(text) if text.trim().is_empty() => Err(Refusal::field(field, "is empty")),
         Some(text) if text.chars().any(char::is_control) => Err(Refusal::field(field, "has control characters")),
-        text => longest(field, text, max_bytes),
+        text => max_length(field, text, max_bytes),
     }
 }
 
-fn longest(field: &str, text: Option<&str>, max_bytes: usize) -> Result<(), Refusal> {
+fn max_length(field: &str, text: Option<&str>, max_bytes: usize) -> Result<(), Refusal> {
     match text {
         Some(text) if text.len() > max_bytes => Err(Refusal::field(field, format!("is longer than {max_bytes} bytes"))),
         _ => Ok(()),

@@ -7,7 +7,7 @@ use super::Action;
 /// The dependencies between the actions of one dispatcher, by their position.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
-    /// Per action all that must be over before it, directly or through others.
+    /// For each action, all that must be over before it, directly or through others.
     ancestors: Vec<HashSet<usize>>,
 }
 
@@ -21,7 +21,7 @@ pub(super) enum GraphError {
 }
 
 impl Graph {
-    /// Follows the dependencies of the actions.
+    /// Resolves the dependencies of actions.
     pub(super) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Result<Self, GraphError> {
         let positions: HashMap<&str, usize> = actions.clone().map(Action::step_name).zip(0..).collect();
         let mut parents = Vec::new();

@@ -29,7 +29,7 @@ pub(crate) struct DispatcherSet {
 }
 
 impl CompiledDispatcher {
-    /// Compiles a dispatcher whose JSON has so many bytes.
+    /// Compiles a dispatcher; `json_bytes` is the size of its JSON.
     pub(crate) fn new(dispatcher: Dispatcher, json_bytes: usize) -> Result<Self, PatternError> {
         let filter = dispatcher.filter.as_ref().map_or_else(|| Ok(Pattern::any()), Pattern::compile)?;
         // The index has a copy of the filter.

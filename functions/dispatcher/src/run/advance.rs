@@ -1,4 +1,4 @@
-//! What answers, time and repetition do to a run.
+//! How answers and time change a run.
 
 use jiff::{SignedDuration, Timestamp};
 use shared::event::{STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepStatus};
@@ -34,7 +34,7 @@ impl Run {
                 self.succeed(index, answer, at);
             }
             StepStatus::Failed => {
-                let unknown = || StepError::invocation("Unknown", "the step failed without saying why");
+                let unknown = || StepError::invocation("Unknown", "the step failed without a reason");
                 self.fail(index, &answer.error.clone().unwrap_or_else(unknown), at);
             }
         }
@@ -49,9 +49,9 @@ impl Run {
             self.steps[index].output = None;
             let message = match is_too_long {
                 true => format!("the output is longer than {STEP_OUTPUT_LIMIT_BYTES} bytes"),
-                false => "the outputs of all steps are too long together".to_owned(),
+                false => "the outputs of all steps together are too long".to_owned(),
             };
-            // Another attempt would have the same output, and its work is done already.
+            // Another attempt would have the same output, and the work has been done.
             let error = StepError::invocation("OutputTooLarge", message);
             self.finish(index, StepState::Failed, Some(&error), at);
             return;
@@ -59,14 +59,14 @@ impl Run {
         self.finish(index, StepState::Succeeded, None, at);
     }
 
-    /// Fails the attempt that is under way, and plans the next where one is left.
+    /// Fails the current attempt, and plans the next where one is left.
     fn fail(&mut self, index: usize, error: &StepError, at: Timestamp) {
         self.finish(index, StepState::Failed, Some(error), at);
         let step = &self.steps[index];
         let (attempt, retry) = (step.attempt(), step.action.retry);
         // What may have been done is not done again.
         if attempt < retry.attempts && error.name != StepError::OUTCOME_UNKNOWN {
-            let due = at.checked_add(SignedDuration::from_secs(retry.pause_s(attempt).into())).unwrap_or(at);
+            let due = at.checked_add(SignedDuration::from_secs(retry.delay_s(attempt).into())).unwrap_or(at);
             self.steps[index].error = None;
             self.attempt(index, attempt + 1, due);
         }
@@ -129,8 +129,8 @@ impl Run {
         })
     }
 
-    /// Does what time calls for: fails attempts past their deadline, and returns again the commands that stayed without
-    /// an answer for long; `None` where it is not time yet.
+    /// Fails attempts past their deadline, and returns the commands that follow and those that have been unanswered for
+    /// too long; `None` if it is not time yet.
     pub(crate) fn sweep(&mut self, context: &RunContext, now: Timestamp) -> Option<Vec<Command>> {
         if self.is_over() || self.next_check().is_none_or(|check| check > now) {
             return None;
@@ -145,13 +145,13 @@ impl Run {
         });
         let mut commands = self.settle(context, now);
         commands.extend(resent);
-        // The patience starts anew with the first step that makes progress.
+        // The delay starts over when a step makes progress.
         self.sweeps = if late.is_empty() { self.sweeps + 1 } else { 0 };
         self.swept_at = Some(now);
         Some(commands)
     }
 
-    /// Returns the sort key of the index of open runs: from then on, plus a minute, the sweeper looks at the run.
+    /// Returns the sort key in the index of open runs: the sweeper checks the run a minute after it.
     pub(crate) fn touched_at(&self) -> Option<Timestamp> {
         self.next_check()?.checked_sub(FIRST_RESEND_DELAY).ok()
     }
@@ -159,9 +159,9 @@ impl Run {
 
 fn timed_out(step: &Step) -> StepError {
     match step.action.timeout_seconds {
-        Some(seconds) => StepError::invocation("TimedOut", format!("no outcome came within {seconds} seconds")),
+        Some(seconds) => StepError::invocation("TimedOut", format!("no outcome within {seconds} seconds")),
         None => {
-            let message = format!("nothing has answered the command {}.requested", step.action.kind);
+            let message = format!("the command {}.requested was never answered", step.action.kind);
             StepError::invocation("Unanswered", message)
         }
     }

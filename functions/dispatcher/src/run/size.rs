@@ -7,22 +7,22 @@ use shared::event::StepError;
 
 use super::Run;
 
-/// The most that the JSON of a run may have; DynamoDB takes 400 KB with the other attributes.
+/// The largest JSON of a run; DynamoDB accepts 400 KB with the other attributes.
 const RUN_LIMIT_BYTES: usize = 395_000;
-/// How much of an error stays with the step and with each attempt, as JSON.
+/// How much of an error is kept with the step and with each attempt, as JSON.
 const KIND_LIMIT_BYTES: usize = 20;
 const NAME_LIMIT_BYTES: usize = 60;
 const RESUMED_BY_LIMIT_BYTES: usize = 60;
 const STEP_MESSAGE_LIMIT_BYTES: usize = 600;
 const ATTEMPT_MESSAGE_LIMIT_BYTES: usize = 100;
-/// The most that a run grows by one more attempt, and by the end of a step without its output.
+/// How much a run grows at most by one more attempt, and by the end of a step without its output.
 const ATTEMPT_RESERVE_BYTES: usize = 450;
 const STEP_RESERVE_BYTES: usize = 800;
 
 impl Run {
     /// Whether the run fits into its row, whatever may still happen to the steps that are not over.
     ///
-    /// The limits of a dispatcher make sure that a run without outputs always does.
+    /// The limits of a dispatcher ensure that a run without outputs always does.
     pub(super) fn fits(&self) -> bool {
         let open = self.steps.iter().filter(|step| !step.status.is_over());
         let reserve = open.map(|step| {
@@ -61,7 +61,7 @@ fn shortened(error: &StepError, message_bytes: usize) -> StepError {
     }
 }
 
-/// Cuts a text so that its JSON has no more than so many bytes, and shows that it was cut.
+/// Cuts a text so that its JSON has at most `limit_bytes`, and shows that it was cut.
 fn cut(text: &str, limit_bytes: usize) -> String {
     let mut used_bytes = 0;
     for (at, char) in text.char_indices() {

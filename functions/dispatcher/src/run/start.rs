@@ -1,4 +1,4 @@
-//! How a run and each of its steps begin.
+//! How a run and each of its steps start.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -42,17 +42,17 @@ impl Run {
         (run, commands)
     }
 
-    /// Begins every pending step whose dependencies are over, and finds out where the run stands then.
+    /// Starts every pending step whose dependencies are over, and updates the status of the run.
     pub(crate) fn settle(&mut self, context: &RunContext, now: Timestamp) -> Vec<Command> {
         let mut commands = Vec::new();
         while let Some(index) = self.next_ready() {
-            commands.extend(self.begin(index, context, now));
+            commands.extend(self.start_step(index, context, now));
         }
         self.close(now);
         commands
     }
 
-    /// Finds out where the run stands.
+    /// Updates the status of the run.
     pub(crate) fn close(&mut self, now: Timestamp) {
         let any = |status: StepState| self.steps.iter().any(|step| step.status == status);
         let is_fatal = |step: &Step| step.status == StepState::Failed && step.action.on_failure == OnFailure::Fail;
@@ -80,8 +80,8 @@ impl Run {
         (0..self.steps.len()).find(is_ready)
     }
 
-    /// Skips a pending step, or requests it; afterwards it is pending no more.
-    fn begin(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
+    /// Skips a pending step or requests it; afterwards it is no longer pending.
+    fn start_step(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
         if let Some(reason) = self.blocked(index) {
             self.skip(index, &reason);
             return None;
@@ -99,7 +99,7 @@ impl Run {
         }
     }
 
-    /// Requests the next attempt at a step, or fails it where no command can be made of it.
+    /// Requests the next attempt at a step, or fails the step if its command cannot be built.
     fn request(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
         let attempt = self.steps[index].attempt() + 1;
         match self.command(index, attempt, context) {
@@ -130,7 +130,7 @@ impl Run {
         });
     }
 
-    /// Makes the command of an attempt; the same for the same run, however often it is made.
+    /// Builds the command of an attempt, always the same for the same run.
     pub(super) fn command(&self, index: usize, attempt: u32, context: &RunContext) -> Result<Command, StepError> {
         let step = &self.steps[index];
         let action = Value::Object(context.plan.command_fields(index, &self.scope(index, context))?);
@@ -154,12 +154,12 @@ impl Run {
         step.reason = Some(size::for_reason(reason));
     }
 
-    /// Says which dependency keeps a step from being done.
+    /// Says which dependency blocks a step.
     fn blocked(&self, index: usize) -> Option<String> {
-        let is_in_the_way = |step: &&Step| {
+        let is_blocking = |step: &&Step| {
             matches!(step.status, StepState::Failed | StepState::Skipped) && step.action.on_failure == OnFailure::Fail
         };
-        let step = self.parents(index).find(is_in_the_way)?;
+        let step = self.parents(index).find(is_blocking)?;
         Some(format!("`{}` {}", step.name(), if step.status == StepState::Failed { "failed" } else { "was skipped" }))
     }
 }

@@ -396,15 +396,15 @@ proptest! {
         actions in any_actions(), choices in prop::collection::vec((any::<u16>(), 0_u8..5), 0..120),
     ) {
         let (mut run, commands) = start(&actions);
-        let mut asked = BTreeSet::new();
+        let mut requested = BTreeSet::new();
         let mut open: Vec<StepId> = Vec::new();
-        let take = |commands: Vec<Command>, asked: &mut BTreeSet<(String, u32)>, open: &mut Vec<StepId>| {
+        let take = |commands: Vec<Command>, requested: &mut BTreeSet<(String, u32)>, open: &mut Vec<StepId>| {
             for command in commands {
-                assert!(asked.insert((command.id.step.clone(), command.id.attempt)), "asked twice: {:?}", command.id);
+                assert!(requested.insert((command.id.step.clone(), command.id.attempt)), "requested twice: {:?}", command.id);
                 open.push(command.id);
             }
         };
-        take(commands, &mut asked, &mut open);
+        take(commands, &mut requested, &mut open);
         let mut given: Vec<StepFinished> = Vec::new();
         let mut over: BTreeMap<String, StepState> = BTreeMap::new();
         // Random answers first, also repeated and late ones; then every open one succeeds.
@@ -433,7 +433,7 @@ proptest! {
                     run.close(now);
                     Vec::new()
                 };
-                take(commands, &mut asked, &mut open);
+                take(commands, &mut requested, &mut open);
             }
             if kind < 2 {
                 open.retain(|other| *other != id);

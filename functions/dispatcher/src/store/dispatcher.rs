@@ -1,6 +1,6 @@
 //! The table of dispatchers.
 //!
-//! A dispatcher lies in the partition of its event type, so that one strongly consistent query finds all that an event
+//! A dispatcher is in the partition of its event type, so that one strongly consistent query finds all that an event
 //! may match. Two reserved partitions, `#id` and `#name`, point to it; no event type starts with `#`.
 
 use std::sync::Arc;
@@ -31,14 +31,14 @@ pub(crate) struct Dispatchers {
     compiled: Cache<String, Arc<DispatcherSet>>,
 }
 
-/// How a write of a dispatcher went.
+/// The outcome of writing a dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteOutcome {
     /// It is written.
     Written,
     /// Another dispatcher has the name.
     NameTaken,
-    /// The dispatcher was changed or deleted meanwhile.
+    /// The dispatcher was changed or deleted in the meantime.
     Conflict,
 }
 
@@ -117,7 +117,7 @@ impl Dispatchers {
             }
             // It moved to another event type, or was deleted, between the two reads.
         }
-        Err(Error::new("find a dispatcher", "it keeps moving between event types"))
+        Err(Error::new("find a dispatcher", "its event type keeps changing"))
     }
 
     /// Writes a new dispatcher and its pointers.
@@ -186,7 +186,7 @@ impl Dispatchers {
         self.table.writing(&pointer, None)
     }
 
-    /// Adds the write that makes the name the dispatcher's own, and returns its position.
+    /// Adds the write that reserves the name for the dispatcher, and returns its position.
     fn claim_name(&self, dispatcher: &Dispatcher, writes: &mut Vec<Write>) -> Result<Option<usize>, Error> {
         let Some(name) = &dispatcher.name else { return Ok(None) };
         let pointer = Pointer {

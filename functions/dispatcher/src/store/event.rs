@@ -20,7 +20,7 @@ use crate::run::Run;
 const MAX_OCCURRENCES: usize = 50;
 /// The index of events by type and time.
 const TYPE_INDEX: &str = "byType";
-/// DynamoDB takes 4 MB in one transaction; this leaves room for everything but the bodies.
+/// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
 const TRANSACTION_BYTES: usize = 3_500_000;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -48,7 +48,7 @@ pub(crate) struct EventRecord {
     pub(crate) expires_at: i64,
 }
 
-/// What matching an event with the dispatchers came to.
+/// The outcome of matching an event with the dispatchers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MatchOutcome {
@@ -98,7 +98,7 @@ enum Row {
 }
 
 impl Events {
-    /// Keeps the events in a table, for so many seconds.
+    /// Keeps the events in a table for `retention_s` seconds.
     pub(super) fn new(table: Table, retention_s: i64) -> Self {
         Self { table, retention: SignedDuration::from_secs(retention_s) }
     }
@@ -185,7 +185,7 @@ impl Events {
         item.map(EventRecord::try_from).transpose()
     }
 
-    /// Returns the event of a run; `None` at the end of the retention of both, when the event is deleted first.
+    /// Returns the event of a run; `None` at the end of the retention period, when the event may be deleted before the run.
     pub(crate) async fn event(&self, event_id: &EventId) -> Result<Option<Arc<Event>>, Error> {
         let record = self.get(event_id).await?;
         if record.is_none() {

@@ -1,4 +1,4 @@
-//! The filters of placeholders: each takes one value and gives one.
+//! The filters of placeholders: each turns one value into another.
 
 use serde_json::{Number, Value};
 
@@ -14,15 +14,15 @@ pub(super) enum Filter {
     Trim,
     /// Writes the value as JSON text.
     Json,
-    /// Joins a list with a text between its items.
+    /// Joins a list with a separator between its items.
     Join(String),
     First,
     Last,
-    /// Counts the characters of a text, the items of a list or the members of an object.
+    /// Counts the characters of a string, the items of a list or the members of an object.
     Length,
     /// Writes the value as text.
     Text,
-    /// Reads a number from text.
+    /// Parses a number.
     Number,
 }
 
@@ -44,13 +44,13 @@ impl Filter {
             ("length", None) => Self::Length,
             ("string", None) => Self::Text,
             ("number", None) => Self::Number,
-            (_, None) => return Err(format!("no filter `{name}` exists")),
-            (_, Some(_)) => return Err(format!("no filter `{name}` that takes an argument exists")),
+            (_, None) => return Err(format!("the filter `{name}` does not exist")),
+            (_, Some(_)) => return Err(format!("the filter `{name}` does not exist or takes no argument")),
         };
         Ok(filter)
     }
 
-    /// Applies the filter, or says which type it cannot take.
+    /// Applies the filter, or says which type it does not accept.
     pub(super) fn apply(&self, value: Value) -> Result<Value, String> {
         let value = match (self, value) {
             (Self::Default(_), value) => value,
@@ -69,7 +69,7 @@ impl Filter {
             (Self::Text, value) => text_of(value).into(),
             (Self::Number, Value::Number(number)) => number.into(),
             (Self::Number, Value::String(text)) => number(&text)?,
-            (filter, value) => return Err(format!("{} cannot take {}", filter.name(), kind(&value))),
+            (filter, value) => return Err(format!("{} does not accept {}", filter.name(), kind(&value))),
         };
         Ok(value)
     }
@@ -95,7 +95,7 @@ fn number(text: &str) -> Result<Value, String> {
     let text = text.trim();
     let number = text.parse::<i64>().ok().map(Number::from);
     let number = number.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));
-    number.map(Value::Number).ok_or_else(|| "number cannot read this text".to_owned())
+    number.map(Value::Number).ok_or_else(|| "number does not accept a text that is not a number".to_owned())
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -103,7 +103,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
@@ -115,7 +115,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_filter_takes_what_it_can_and_refuses_the_rest() {
+    fn each_filter_accepts_some_types_and_refuses_the_rest() {
         let check = |name: &str, argument: Option<Value>, value: Value, expected: Option<Value>| {
             let got = Filter::named(name, argument).unwrap().apply(value.clone()).ok();
             assert_eq!(got, expected, "{value} | {name}");
