@@ -96,19 +96,25 @@ fn actions(actions: &[Action]) -> Result<(), Refusal> {
 }
 
 fn common(action: &Action, field: &impl Fn(&str) -> String) -> Result<(), Refusal> {
-    let kind = &action.kind;
-    let is_kind = kind.starts_with(|char: char| char.is_ascii_lowercase())
-        && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if !is_kind || kind.len() > MAX_ACTION_TYPE_BYTES {
-        let rule = "must start with a lower-case letter and have up to 64 of `a-z`, `0-9` and `-`";
-        return Err(Refusal::field(&field("type"), rule));
-    }
+    action_type(&field("type"), &action.kind)?;
     text(&field("name"), action.name.as_deref(), MAX_NAME_BYTES)?;
     max_length(&field("description"), action.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
     pattern(&field("condition"), action.condition.as_ref())?;
     within(&field("retry.attempts"), action.retry.attempts, 1, MAX_ATTEMPTS)?;
     within(&field("retry.delaySeconds"), action.retry.delay_seconds, 0, MAX_DELAY_S)?;
     within(&field("timeoutSeconds"), action.timeout_seconds.unwrap_or(1), 1, MAX_TIMEOUT_S)
+}
+
+/// Checks the type of an action; the command that it becomes is `<type>.requested`.
+fn action_type(field: &str, kind: &str) -> Result<(), Refusal> {
+    let is_rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if kind.starts_with(|char: char| char.is_ascii_lowercase())
+        && kind.bytes().all(is_rest)
+        && kind.len() <= MAX_ACTION_TYPE_BYTES
+    {
+        return Ok(());
+    }
+    Err(Refusal::field(field, "must start with a lower-case letter and have up to 64 of `a-z`, `0-9` and `-`"))
 }
 
 fn graph_error(error: GraphError) -> Refusal {

@@ -18,6 +18,8 @@ const ID_PARTITION: &str = "#id";
 const NAME_PARTITION: &str = "#name";
 /// About how much memory compiled dispatchers take.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// How much memory the cache takes for a type without dispatchers, of which there can be any number.
+const ENTRY_BYTES: usize = 500;
 /// The most dispatchers that a list reads.
 const LIST_LIMIT: usize = 10_000;
 /// How often reading a dispatcher that moves is tried.
@@ -71,7 +73,7 @@ impl Dispatchers {
     /// Keeps the dispatchers in a table.
     pub(super) fn new(table: Table) -> Self {
         let weigh = |event_type: &String, set: &Arc<DispatcherSet>| {
-            u32::try_from(event_type.len() + set.size_bytes()).unwrap_or(u32::MAX)
+            u32::try_from(ENTRY_BYTES + event_type.len() + set.size_bytes()).unwrap_or(u32::MAX)
         };
         let compiled = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
         Self { table, compiled }
