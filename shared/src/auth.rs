@@ -9,10 +9,68 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::error::{Error, Refusal};
+use crate::event::TenantId;
 use crate::seal::KeyRing;
 
 /// The permission that holds all others.
 pub const ALL_PERMISSIONS: &str = "*";
+/// The header by which the administrator names the tenant of a request.
+pub const TENANT_HEADER: &str = "x-tenant-id";
+
+macro_rules! permissions {
+    ($($variant:ident = $name:literal,)*) => {
+        /// What a client may do; the names are the variants' in upper case.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each says what it permits by its name")]
+        pub enum Permission {
+            $($variant,)*
+        }
+
+        impl Permission {
+            /// Every permission.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Returns the name, as in `VIEW_TASKS`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    CancelTasks = "CANCEL_TASKS",
+    CreateCallbacks = "CREATE_CALLBACKS",
+    CreateChannels = "CREATE_CHANNELS",
+    CreateClients = "CREATE_CLIENTS",
+    CreateDispatchers = "CREATE_DISPATCHERS",
+    CreateEvents = "CREATE_EVENTS",
+    CreateTaskFunction = "CREATE_TASK_FUNCTION",
+    CreateTasks = "CREATE_TASKS",
+    DeleteChannels = "DELETE_CHANNELS",
+    DeleteClients = "DELETE_CLIENTS",
+    DeleteDispatchers = "DELETE_DISPATCHERS",
+    DeleteTaskFunction = "DELETE_TASK_FUNCTION",
+    RotateKeys = "ROTATE_KEYS",
+    SendMessages = "SEND_MESSAGES",
+    UpdateChannels = "UPDATE_CHANNELS",
+    UpdateClients = "UPDATE_CLIENTS",
+    UpdateDispatchers = "UPDATE_DISPATCHERS",
+    UpdateTaskFunction = "UPDATE_TASK_FUNCTION",
+    ViewCallbacks = "VIEW_CALLBACKS",
+    ViewChannels = "VIEW_CHANNELS",
+    ViewClients = "VIEW_CLIENTS",
+    ViewDispatchers = "VIEW_DISPATCHERS",
+    ViewEvents = "VIEW_EVENTS",
+    ViewMessages = "VIEW_MESSAGES",
+    ViewRuns = "VIEW_RUNS",
+    ViewTaskFunctionDetails = "VIEW_TASK_FUNCTION_DETAILS",
+    ViewTaskFunctions = "VIEW_TASK_FUNCTIONS",
+    ViewTaskLogs = "VIEW_TASK_LOGS",
+    ViewTasks = "VIEW_TASKS",
+}
 
 const ISSUER: &str = "hookyard";
 const PURPOSE: &str = "token";
@@ -25,13 +83,29 @@ pub struct Claims {
     /// The client that the token was issued to.
     pub sub: String,
     /// The tenant that the client belongs to.
-    pub tenant: String,
+    pub tenant: TenantId,
     /// What the client may do.
     pub permissions: Vec<String>,
+    /// Whether it is the administrator, who may act for any tenant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub administrator: bool,
     /// When it was issued, in seconds since 1970.
     pub iat: i64,
     /// When it stops being valid, in seconds since 1970.
     pub exp: i64,
+}
+
+/// To whom a token is issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The client's id.
+    pub id: String,
+    /// The client's tenant.
+    pub tenant_id: TenantId,
+    /// What the client may do.
+    pub permissions: Vec<String>,
+    /// Whether it is the administrator, who may act for any tenant.
+    pub is_administrator: bool,
 }
 
 /// Issues and checks access tokens with the keys of a ring.
@@ -47,32 +121,21 @@ impl Tokens {
         Self { ring, clock }
     }
 
-    /// Issues a token that is valid for `lifetime_s` seconds.
-    pub async fn issue(
-        &self,
-        client: &str,
-        tenant: &str,
-        permissions: Vec<String>,
-        lifetime_s: i64,
-    ) -> Result<String, Error> {
+    /// Issues a token to a client that is valid for `lifetime_s` seconds.
+    pub async fn issue(&self, client: Client, lifetime_s: i64) -> Result<String, Error> {
         let keys = self.ring.keys().await?;
         let version = keys.current();
         let missing = || Error::new("sign a token", "the current key is missing");
         let key = keys.derive(version, PURPOSE).ok_or_else(missing)?;
         let now = self.clock.now().as_second();
-        let claims = Claims {
-            iss: ISSUER.to_owned(),
-            sub: client.to_owned(),
-            tenant: tenant.to_owned(),
-            permissions,
-            iat: now,
-            exp: now + lifetime_s,
-        };
+        let Client { id: sub, tenant_id: tenant, permissions, is_administrator: administrator } = client;
+        let claims =
+            Claims { iss: ISSUER.to_owned(), sub, tenant, permissions, administrator, iat: now, exp: now + lifetime_s };
         let header = Header { kid: Some(version.to_owned()), ..Header::new(Algorithm::HS256) };
         encode(&header, &claims, &EncodingKey::from_secret(&key)).map_err(Error::cannot("sign a token"))
     }
 
-    /// Checks the bearer token of a request.
+    /// Checks the bearer token of a request, and the tenant that the request names.
     pub async fn check(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
         let token = bearer(headers)?;
         let unknown =
@@ -89,7 +152,7 @@ impl Tokens {
             let message = "the access token has expired";
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, 118, "ACCESS_TOKEN_EXPIRED_EXCEPTION", message));
         }
-        Ok(Caller { claims })
+        Caller { claims }.acting_for(headers)
     }
 }
 
@@ -123,9 +186,33 @@ impl Caller {
         &self.claims.sub
     }
 
-    /// Returns the client's tenant.
-    pub fn tenant_id(&self) -> &str {
+    /// Returns the tenant for which the client acts: its own, or the one that the administrator has named.
+    pub fn tenant_id(&self) -> &TenantId {
         &self.claims.tenant
+    }
+
+    /// Returns the tenant that a body names, which must be the one for which the client acts unless it is the
+    /// administrator.
+    pub fn tenant_named(&self, named: Option<String>) -> Result<TenantId, Refusal> {
+        let Some(named) = named else { return Ok(self.tenant_id().clone()) };
+        let tenant = TenantId::parse(&named).ok_or_else(|| Refusal::field("tenantId", TenantId::RULE))?;
+        match self.claims.administrator || tenant == self.claims.tenant {
+            true => Ok(tenant),
+            false => Err(Refusal::no_permission(ALL_PERMISSIONS)),
+        }
+    }
+
+    /// Takes over the tenant that the header `x-tenant-id` names.
+    fn acting_for(mut self, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let Some(named) = headers.get(TENANT_HEADER) else { return Ok(self) };
+        let invalid = || Refusal::field(TENANT_HEADER, TenantId::RULE);
+        let named = named.to_str().map_err(|_| invalid())?;
+        let tenant = TenantId::parse(named).ok_or_else(invalid)?;
+        if tenant != self.claims.tenant && !self.claims.administrator {
+            return Err(Refusal::no_permission(ALL_PERMISSIONS));
+        }
+        self.claims.tenant = tenant;
+        Ok(self)
     }
 
     /// Returns the client's permissions.
@@ -133,7 +220,7 @@ impl Caller {
         &self.claims.permissions
     }
 
-    /// Refuses a client that lacks a permission.
+    /// Refuses a client that lacks a permission; `*` is all of them.
     pub fn require(&self, permission: &str) -> Result<(), Refusal> {
         if self.holds(permission) { Ok(()) } else { Err(Refusal::no_permission(permission)) }
     }
@@ -165,8 +252,27 @@ mod tests {
 
     fn caller(permissions: &[&str]) -> Caller {
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
-        let (iss, sub, tenant) = (ISSUER.to_owned(), "c".to_owned(), "t".to_owned());
-        Caller { claims: Claims { iss, sub, tenant, permissions, iat: 0, exp: 0 } }
+        let (iss, sub, tenant) = (ISSUER.to_owned(), "c".to_owned(), TenantId::new("t"));
+        Caller { claims: Claims { iss, sub, tenant, permissions, administrator: false, iat: 0, exp: 0 } }
+    }
+
+    #[test]
+    fn the_administrator_alone_acts_for_other_tenants() {
+        let administrator = Caller { claims: Claims { administrator: true, ..caller(&["*"]).claims } };
+        let acting = |caller: &Caller, tenant: &'static str| {
+            let headers = HeaderMap::from_iter([(TENANT_HEADER.parse().unwrap(), tenant.parse().unwrap())]);
+            caller.clone().acting_for(&headers).map(|caller| caller.tenant_id().to_string())
+        };
+        assert_eq!(acting(&administrator, "other").as_deref(), Ok("other"));
+        assert_eq!(acting(&caller(&["*"]), "t").as_deref(), Ok("t"));
+        assert_eq!(acting(&caller(&["*"]), "other"), Err(Refusal::no_permission("*")));
+        assert_eq!(acting(&administrator, "a#b"), Err(Refusal::field(TENANT_HEADER, TenantId::RULE)));
+        let named =
+            |caller: &Caller, tenant: &str| caller.tenant_named(Some(tenant.to_owned())).map(|id| id.to_string());
+        assert_eq!(named(&administrator, "other").as_deref(), Ok("other"));
+        assert_eq!(named(&caller(&["*"]), "t").as_deref(), Ok("t"));
+        assert_eq!(named(&caller(&["*"]), "other"), Err(Refusal::no_permission("*")));
+        assert_eq!(caller(&[]).tenant_named(None), Ok(TenantId::new("t")));
     }
 
     #[test]

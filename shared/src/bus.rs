@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::aws::Aws;
 use crate::clock;
 use crate::error::Error;
-use crate::event::{COMMAND_SOURCE, Envelope, EventId, STEP_SOURCE, StepFinished, StepRequested, Trace};
+use crate::event::command::COMMAND_SOURCE;
+use crate::event::step::STEP_SOURCE;
+use crate::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, StepRequested, Trace};
 
 /// The size limit of one `PutEvents` request, which is also the most that one entry can have.
 ///
@@ -24,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How many requests of one call are under way at once.
 const CONCURRENT_REQUESTS: usize = 4;
 
-/// One event, ready to be published and known to fit.
+/// One event as the bus takes it, known to fit.
 #[derive(Debug, Clone)]
 pub struct Entry {
     source: String,
@@ -41,44 +43,44 @@ pub struct TooLarge {
 }
 
 impl Entry {
-    /// Makes a fact of `source` ready.
+    /// Builds the entry of a fact.
     pub fn fact<C: Serialize>(source: &str, envelope: &Envelope<C>) -> Result<Self, TooLarge> {
+        let entry = Self::unchecked(source, envelope);
+        match entry.size_bytes() {
+            size_bytes if size_bytes > ENTRY_LIMIT_BYTES => Err(TooLarge { size_bytes }),
+            _ => Ok(entry),
+        }
+    }
+
+    /// Builds the entry of a command; its depth is one more than the event's.
+    pub fn command(kind: EventType, request: &StepRequested) -> Result<Self, TooLarge> {
+        let id = EventId::new(format!("{}-requested", request.id.record_id()));
+        let event = &request.event;
+        let envelope = Envelope::new(kind, id, event.tenant_id.clone(), event.time, request);
+        Self::fact(COMMAND_SOURCE, &envelope.with_trace(Trace::dispatched_by(event)))
+    }
+
+    /// Builds the entry of the answer to a command; an answer that is too large says so instead.
+    pub fn step_finished<C>(step: &StepId, answer: &Answer, command: &Envelope<C>, now: jiff::Timestamp) -> Self {
+        let build = |answer: Answer| {
+            let id = EventId::new(format!("{}-finished", step.record_id()));
+            let kind = EventType::known(StepFinished::TYPE);
+            let content = StepFinished { id: step.clone(), answer };
+            let envelope = Envelope::new(kind, id, command.tenant_id.clone(), clock::truncate(now), content);
+            Self::unchecked(STEP_SOURCE, &envelope.with_trace(Trace::caused_by(command)))
+        };
+        let entry = build(answer.clone());
+        if entry.size_bytes() <= ENTRY_LIMIT_BYTES {
+            return entry;
+        }
+        let message = format!("the answer has {} bytes, the bus takes {ENTRY_LIMIT_BYTES}", entry.size_bytes());
+        build(Answer::failed(StepError::invocation(StepError::OUTPUT_TOO_LARGE, message)))
+    }
+
+    fn unchecked<C: Serialize>(source: &str, envelope: &Envelope<C>) -> Self {
         // Every type that goes into an envelope has string keys and plain numbers, so that this cannot fail.
         let detail = serde_json::to_string(envelope).unwrap_or_default();
-        Self { source: source.to_owned(), detail_type: envelope.kind.clone(), detail }.checked()
-    }
-
-    /// Makes the command of `action_type` ready; its depth is one more than the event's.
-    pub fn command(action_type: &str, request: &StepRequested) -> Result<Self, TooLarge> {
-        let id = EventId::new(format!("{}-{}", request.id.record_id(), "requested"));
-        let envelope = Envelope {
-            id,
-            kind: format!("{action_type}.requested"),
-            dedup_window_seconds: None,
-            tenant_id: request.event.tenant_id.clone(),
-            time: request.event.time,
-            content: request,
-            trace: Trace::dispatched_by(&request.event),
-        };
-        Self::fact(COMMAND_SOURCE, &envelope)
-    }
-
-    /// Makes the answer to a command ready; `cause` is the command, or the event that made the answer possible.
-    pub fn step_finished<C>(
-        answer: &StepFinished,
-        cause: &Envelope<C>,
-        now: jiff::Timestamp,
-    ) -> Result<Self, TooLarge> {
-        let envelope = Envelope {
-            id: EventId::new(format!("{}-{}", answer.id.record_id(), "finished")),
-            kind: StepFinished::TYPE.to_owned(),
-            dedup_window_seconds: None,
-            tenant_id: cause.tenant_id.clone(),
-            time: clock::truncate(now),
-            content: answer,
-            trace: Trace::caused_by(cause),
-        };
-        Self::fact(STEP_SOURCE, &envelope)
+        Self { source: source.to_owned(), detail_type: envelope.kind.to_string(), detail }
     }
 
     /// Returns the envelope as JSON.
@@ -89,13 +91,6 @@ impl Entry {
     /// Returns the size as EventBridge counts it, without a `Time`.
     pub fn size_bytes(&self) -> usize {
         self.source.len() + self.detail_type.len() + self.detail.len()
-    }
-
-    fn checked(self) -> Result<Self, TooLarge> {
-        match self.size_bytes() {
-            size_bytes if size_bytes > ENTRY_LIMIT_BYTES => Err(TooLarge { size_bytes }),
-            _ => Ok(self),
-        }
     }
 }
 
@@ -196,17 +191,44 @@ fn batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{DispatcherId, TenantId};
     use proptest::prelude::*;
 
     fn entry(size_bytes: usize) -> Entry {
         Entry { source: String::new(), detail_type: String::new(), detail: "x".repeat(size_bytes) }
     }
 
+    fn answer(output_bytes: usize) -> (StepId, Answer, Envelope<()>) {
+        let (event_id, dispatcher_id) = (EventId::new("e"), DispatcherId::new("d"));
+        let step = StepId { event_id: event_id.clone(), dispatcher_id, step: "s".to_owned(), attempt: 1 };
+        let kind = EventType::known("http.requested");
+        let command = Envelope::new(kind, event_id, TenantId::new("t"), jiff::Timestamp::UNIX_EPOCH, ());
+        (step, Answer { output: Some("x".repeat(output_bytes).into()), ..Answer::waiting() }, command)
+    }
+
     #[test]
     fn an_entry_over_the_limit_is_refused() {
-        assert!(entry(ENTRY_LIMIT_BYTES).checked().is_ok());
-        let refused = entry(ENTRY_LIMIT_BYTES + 1).checked().unwrap_err();
-        assert_eq!(refused, TooLarge { size_bytes: ENTRY_LIMIT_BYTES + 1 });
+        let (_, answer, command) = answer(ENTRY_LIMIT_BYTES);
+        let fact = |answer: &Answer| {
+            let kind = command.kind.clone();
+            Entry::fact(
+                "s",
+                &Envelope::new(kind, command.id.clone(), command.tenant_id.clone(), command.time, answer.clone()),
+            )
+        };
+        assert!(fact(&Answer::waiting()).is_ok());
+        assert!(fact(&answer).unwrap_err().size_bytes > ENTRY_LIMIT_BYTES);
+    }
+
+    #[test]
+    fn an_answer_over_the_limit_says_so() {
+        let detail = |output_bytes| {
+            let (step, answer, command) = answer(output_bytes);
+            Entry::step_finished(&step, &answer, &command, command.time).detail().to_owned()
+        };
+        assert!(detail(100).contains("xxx"));
+        let too_large = detail(ENTRY_LIMIT_BYTES);
+        assert!(too_large.contains("OutputTooLarge") && too_large.contains(r#""step":"s""#), "{too_large}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Config {
     pub fn allowed_cidrs(&self) -> Result<Vec<IpNet>, Error> {
         let list = self.optional("ALLOWED_CIDRS").unwrap_or_default();
         let parse = |cidr: &str| {
-            cidr.parse().map_err(|cause| Error::new(format!("read ALLOWED_CIDRS, `{cidr}` is no CIDR block"), cause))
+            cidr.parse().map_err(|cause| Error::new(format!("read ALLOWED_CIDRS, `{cidr}` is not a CIDR block"), cause))
         };
         list.split(',').map(str::trim).filter(|cidr| !cidr.is_empty()).map(parse).collect()
     }

@@ -113,7 +113,7 @@ impl Refusal {
         Self::bad(15, "FIELD_FORMAT_EXCEPTION", format!("`{field}` {rule}"))
     }
 
-    /// The query string is no RQL: 400, code 19.
+    /// The query string is not valid RQL: 400, code 19.
     pub fn invalid_rql(message: impl Into<String>) -> Self {
         Self::bad(19, "INVALID_RQL_EXCEPTION", message)
     }

@@ -1,8 +1,14 @@
 //! The vocabulary of the bus: every event that one function sends and another reads.
 //!
-//! A *fact* says that something happened and starts dispatchers. A *command* asks one function to do one step of a run
-//! and never starts a dispatcher. `step.finished` answers a command, and only the dispatcher listens to it.
+//! A *fact* ([`fact`]) says that something happened and starts dispatchers. A *command* ([`command`]) asks one function
+//! to do one step of a run and never starts a dispatcher. `step.finished` ([`step`]) answers a command, and only the
+//! dispatcher listens to it.
 
+pub mod command;
+pub mod fact;
+pub mod step;
+
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -10,17 +16,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::clock;
 use crate::error::Error;
-
-/// The source of commands.
-pub const COMMAND_SOURCE: &str = "hookyard.command";
-/// The source of answers to commands.
-pub const STEP_SOURCE: &str = "hookyard.step";
-/// The source of events that a client published through the API.
-pub const CUSTOM_SOURCE: &str = "hookyard.custom";
-/// The longest output of a step, in bytes of JSON; a run row holds several and DynamoDB takes 400 KB in all.
-pub const STEP_OUTPUT_LIMIT_BYTES: usize = 128 * 1024;
+pub use step::{Answer, STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepRequested, StepStatus};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -61,6 +58,80 @@ id!(
     /// Names a channel.
     ChannelId
 );
+id!(
+    /// Names a tenant: the customer or environment to which a record belongs.
+    TenantId
+);
+
+impl TenantId {
+    /// The tenant of the administrator, unless a request names another.
+    pub const DEFAULT: &str = "default";
+    /// What a text must be to name a tenant.
+    pub const RULE: &str = "must have 1 to 128 printable characters other than `#`";
+
+    /// Checks that a text can name a tenant: `#` separates it from what follows in the keys of records.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_length = (1..=128).contains(&text.chars().count());
+        (is_length && !text.chars().any(|char| char.is_control() || char == '#')).then(|| Self::new(text))
+    }
+
+    /// Returns the text of a key that belongs to this tenant alone.
+    pub fn key(&self, rest: &str) -> String {
+        format!("{self}#{rest}")
+    }
+}
+
+/// The type of an event, such as `message.received`.
+///
+/// It starts with a letter or digit and has up to 128 letters, digits and `._:/-`; EventBridge takes no longer detail
+/// type.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String)]
+pub struct EventType(Cow<'static, str>);
+
+/// What a text must be to name the type of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must start with a letter or digit and have up to 128 letters, digits and `._:/-`")]
+pub struct InvalidEventType;
+
+impl EventType {
+    /// Names one of our own types, which are known to follow the grammar.
+    pub const fn known(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// Checks that a text can name the type of an event.
+    pub fn parse(text: impl Into<String>) -> Result<Self, InvalidEventType> {
+        let text = text.into();
+        let is_start = text.starts_with(|char: char| char.is_ascii_alphanumeric());
+        let is_rest = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
+        if is_start && text.bytes().all(is_rest) && text.len() <= 128 {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidEventType)
+        }
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for EventType {
+    type Error = InvalidEventType;
+
+    fn try_from(text: String) -> Result<Self, InvalidEventType> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// What every event on the bus looks like: the `detail`, whose `type` equals the entry's detail type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -70,9 +141,9 @@ pub struct Envelope<C = Value> {
     pub id: EventId,
     /// What happened or is asked for, such as `webhook.received`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: EventType,
     /// The tenant that the event belongs to.
-    pub tenant_id: String,
+    pub tenant_id: TenantId,
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
@@ -122,165 +193,37 @@ impl Trace {
     }
 }
 
+impl<C> Envelope<C> {
+    /// Builds an event that starts a chain of its own.
+    pub fn new(kind: EventType, id: EventId, tenant_id: TenantId, time: Timestamp, content: C) -> Self {
+        Self { trace: Trace::start(&id), id, kind, tenant_id, time, content, dedup_window_seconds: None }
+    }
+
+    /// Makes the event part of a chain.
+    #[must_use]
+    pub fn with_trace(self, trace: Trace) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// Returns the event without what it is about.
+    pub fn without_content(&self) -> Envelope<()> {
+        Envelope {
+            id: self.id.clone(),
+            kind: self.kind.clone(),
+            tenant_id: self.tenant_id.clone(),
+            time: self.time,
+            content: (),
+            trace: self.trace.clone(),
+            dedup_window_seconds: None,
+        }
+    }
+}
+
 impl Envelope {
     /// Reads the content as what its type says.
     pub fn content<C: DeserializeOwned>(&self) -> Result<C, Error> {
         C::deserialize(&self.content)
             .map_err(|cause| Error::new(format!("read the content of {} {}", self.kind, self.id), cause))
-    }
-}
-
-/// The fact `webhook.received`: a channel accepted a webhook.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WebhookReceived<P = Value> {
-    /// The platform of the channel.
-    pub platform: String,
-    /// The channel that received it.
-    pub channel_id: ChannelId,
-    /// The request's headers by lower-case name, without credentials and signatures.
-    pub headers: serde_json::Map<String, Value>,
-    /// The request's body.
-    pub payload: P,
-}
-
-impl<P> WebhookReceived<P> {
-    /// The event's type.
-    pub const TYPE: &'static str = "webhook.received";
-    /// The event's source.
-    pub const SOURCE: &'static str = "hookyard.webhook";
-}
-
-/// One attempt at one step of one run; the pair (event, dispatcher) is the run.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StepId {
-    /// The event that started the run.
-    pub event_id: EventId,
-    /// The dispatcher that runs.
-    pub dispatcher_id: DispatcherId,
-    /// The name of the step, which is its action's name or id.
-    pub step: String,
-    /// Counts from 1.
-    pub attempt: u32,
-}
-
-impl StepId {
-    /// Derives the id of the record that this attempt leaves (a task, a call, a mail, a message, a callback).
-    pub fn record_id(&self) -> String {
-        clock::derived_hex24(&[
-            self.event_id.as_str().as_bytes(),
-            self.dispatcher_id.as_str().as_bytes(),
-            self.step.as_bytes(),
-            &self.attempt.to_be_bytes(),
-        ])
-    }
-}
-
-/// The content of every command, `<action type>.requested`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StepRequested {
-    /// The step to do.
-    #[serde(flatten)]
-    pub id: StepId,
-    /// The action's own fields, with every template value filled in.
-    pub action: Value,
-    /// The whole event that started the run.
-    pub event: Envelope,
-}
-
-/// The content of `step.finished`: how one attempt at a step went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StepFinished {
-    /// The step that was done.
-    #[serde(flatten)]
-    pub id: StepId,
-    /// How it went.
-    pub status: StepStatus,
-    /// When the work began, where that differs from the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub started_at: Option<Timestamp>,
-    /// What ended the waiting of a step that waited, such as `callback.called`; the timeline tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resumed_by: Option<String>,
-    /// What later steps can use as `steps.<name>.output`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Value>,
-    /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<StepError>,
-}
-
-/// How an attempt at a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum StepStatus {
-    /// It is done.
-    Succeeded,
-    /// It is over without success.
-    Failed,
-    /// It waits for the outside world or for its time; another answer follows.
-    Waiting,
-}
-
-/// Why a step failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct StepError {
-    /// Where it failed: `runtime` for the user's own code, `invocation` for everything around it.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// A name to branch on.
-    pub name: String,
-    /// What happened.
-    pub message: String,
-}
-
-impl StepFinished {
-    /// The event's type.
-    pub const TYPE: &'static str = "step.finished";
-
-    /// Answers that the step is done.
-    pub fn succeeded(id: StepId, output: Value) -> Self {
-        Self {
-            id,
-            status: StepStatus::Succeeded,
-            started_at: None,
-            resumed_by: None,
-            output: Some(output),
-            error: None,
-        }
-    }
-
-    /// Answers that the step failed.
-    pub fn failed(id: StepId, error: StepError) -> Self {
-        Self { id, status: StepStatus::Failed, started_at: None, resumed_by: None, output: None, error: Some(error) }
-    }
-
-    /// Answers that the step waits.
-    pub fn waiting(id: StepId) -> Self {
-        Self { id, status: StepStatus::Waiting, started_at: None, resumed_by: None, output: None, error: None }
-    }
-
-    /// Says when the work began.
-    #[must_use]
-    pub fn started_at(mut self, time: Timestamp) -> Self {
-        self.started_at = Some(time);
-        self
-    }
-}
-
-impl StepError {
-    /// The name of a failure that may be none: the outside world may have done what was asked.
-    ///
-    /// The dispatcher makes no further attempt at such a step, as that could do the same thing twice.
-    pub const OUTCOME_UNKNOWN: &'static str = "OutcomeUnknown";
-
-    /// Describes a failure around the user's own code.
-    pub fn invocation(name: &str, message: impl Into<String>) -> Self {
-        Self { kind: Some("invocation".to_owned()), name: name.to_owned(), message: message.into() }
     }
 }
 
@@ -291,19 +234,9 @@ mod tests {
 
     #[test]
     fn an_envelope_looks_as_documented() {
-        let id = EventId::new("e1");
-        let trace = Trace::start(&id);
         let time = "2026-01-02T03:04:05.678Z".parse().unwrap();
-        let kind = "a.happened".to_owned();
-        let envelope = Envelope {
-            id,
-            kind,
-            dedup_window_seconds: None,
-            tenant_id: "t".to_owned(),
-            time,
-            content: json!({"n": 1}),
-            trace,
-        };
+        let kind = EventType::known("a.happened");
+        let envelope = Envelope::new(kind, EventId::new("e1"), TenantId::new("t"), time, json!({"n": 1}));
         let expected = json!({
             "id": "e1", "type": "a.happened", "tenantId": "t", "time": "2026-01-02T03:04:05.678Z",
             "content": {"n": 1}, "trace": {"correlationId": "e1", "depth": 0},
@@ -318,18 +251,30 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_to_a_command_is_flat() {
-        let id = StepId {
-            event_id: EventId::new("e"),
-            dispatcher_id: DispatcherId::new("d"),
-            step: "s".to_owned(),
-            attempt: 1,
-        };
-        let answer = StepFinished::succeeded(id.clone(), json!(1));
-        assert_eq!(
-            serde_json::to_value(&answer).unwrap(),
-            json!({"eventId": "e", "dispatcherId": "d", "step": "s", "attempt": 1, "status": "succeeded", "output": 1})
-        );
-        assert_ne!(id.record_id(), StepId { attempt: 2, ..id }.record_id());
+    fn a_type_of_events_follows_its_grammar() {
+        let check = |text: &str, expected| assert_eq!(EventType::parse(text).is_ok(), expected, "{text}");
+        check("message.received", true);
+        check("user_deleted", true);
+        check("0a:b/c-d", true);
+        check(&"a".repeat(128), true);
+        check(&"a".repeat(129), false);
+        check("", false);
+        check("#id", false);
+        check(".a", false);
+        check("a b", false);
+        check("ä", false);
+        assert!(serde_json::from_value::<EventType>(json!("#id")).is_err());
+    }
+
+    #[test]
+    fn a_tenant_cannot_reach_into_the_keys_of_another() {
+        let check = |text: &str, expected| assert_eq!(TenantId::parse(text).is_some(), expected, "{text}");
+        check("acme", true);
+        check("Acme Ltd.", true);
+        check("a#b", false);
+        check("", false);
+        check("a\nb", false);
+        check(&"a".repeat(129), false);
+        assert_eq!(TenantId::new("acme").key("a.b"), "acme#a.b");
     }
 }

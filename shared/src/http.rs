@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,9 @@ use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use crate::auth::Tokens;
+use crate::auth::{Permission, Tokens};
 use crate::error::Refusal;
+use crate::json;
 
 /// The largest body that a route takes unless it says otherwise.
 pub const BODY_LIMIT_BYTES: usize = 1024 * 1024;
@@ -109,11 +111,11 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
 
     /// Adds routes for clients with a permission.
     #[must_use]
-    pub fn permission(self, permission: &'static str, routes: UtoipaMethodRouter<S>) -> Self {
+    pub fn permission(self, permission: Permission, routes: UtoipaMethodRouter<S>) -> Self {
         self.gated(Some(permission), routes)
     }
 
-    fn gated(mut self, permission: Option<&'static str>, (schemas, paths, routes): UtoipaMethodRouter<S>) -> Self {
+    fn gated(mut self, permission: Option<Permission>, (schemas, paths, routes): UtoipaMethodRouter<S>) -> Self {
         let gate = Arc::new(Gate { tokens: self.tokens.clone(), permission });
         let routes = routes.layer(from_fn_with_state(gate, check));
         self.router = self.router.routes((schemas, paths, routes));
@@ -135,13 +137,13 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
 
 struct Gate {
     tokens: Tokens,
-    permission: Option<&'static str>,
+    permission: Option<Permission>,
 }
 
 async fn check(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Result<Response, Refusal> {
     let caller = gate.tokens.check(request.headers()).await?;
     if let Some(permission) = gate.permission {
-        caller.require(permission)?;
+        caller.require(permission.name())?;
     }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
@@ -168,7 +170,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             return Err(Refusal::unsupported_media_type("application/json"));
         }
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
-        read_json(&bytes).map(Self)
+        json::read(&bytes).map(Self)
     }
 }
 
@@ -191,33 +193,72 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
     }
 }
 
-/// Reads JSON into a type, or says which field breaks which rule.
-pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(Refusal::empty_body());
+/// The header `Idempotency-Key`: the same key means the same request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(Option<HeaderValue>);
+
+impl IdempotencyKey {
+    /// The longest key, in bytes.
+    const LIMIT_BYTES: usize = 255;
+
+    /// Returns the key, if the request has one.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        self.0.as_ref().map(HeaderValue::as_bytes)
     }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let cause = error.inner();
-        let field = if path == "." { String::new() } else { format!("`{path}`: ") };
-        match cause.classify() {
-            serde_json::error::Category::Data if cause.to_string().starts_with("missing field") => {
-                let mut refusal = Refusal::missing_field("");
-                refusal.message = format!("{field}{cause}");
-                refusal
+}
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        match parts.headers.get("idempotency-key") {
+            Some(key) if !(1..=Self::LIMIT_BYTES).contains(&key.len()) => {
+                Err(Refusal::field("Idempotency-Key", format!("must have 1 to {} bytes", Self::LIMIT_BYTES)))
             }
-            serde_json::error::Category::Data => {
-                let mut refusal = Refusal::field("", "");
-                refusal.message = format!("{field}{cause}");
-                refusal
-            }
-            _ => Refusal::body_format(format!("the body is no JSON: {cause}")),
+            key => Ok(Self(key.cloned())),
         }
-    })?;
-    let rest = |cause| Refusal::body_format(format!("the body is no JSON: {cause}"));
-    reader.end().map_err(rest)?;
-    Ok(value)
+    }
+}
+
+/// Where clients reach the API, as far as the configuration says so.
+#[derive(Debug, Clone)]
+pub struct BaseUrl(Option<Arc<str>>);
+
+impl BaseUrl {
+    /// Takes the configured URL.
+    pub fn new(configured: Option<&str>) -> Self {
+        Self(configured.map(|url| url.trim_end_matches('/').into()))
+    }
+
+    /// Returns the configured URL, without a trailing slash.
+    pub fn configured(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    /// Returns the configured URL, or else the one under which a request reached us; refuses one that names no host.
+    ///
+    /// Without a proxy that says otherwise, only hosts of this machine are reached without TLS.
+    pub fn of(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+        let no_host =
+            || Refusal::illegal_argument("the request has no valid Host header and no base URL is configured");
+        self.configured().map(str::to_owned).or_else(|| base_of(headers)).ok_or_else(no_host)
+    }
+}
+
+fn base_of(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(HOST.as_str())?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    if host.is_empty() || !host.bytes().all(is_plain) {
+        return None;
+    }
+    let is_loopback = ["localhost", "127.", "[::1]"].iter().any(|name| host.starts_with(name));
+    let scheme = match text("x-forwarded-proto") {
+        Some("http") => "http",
+        None if is_loopback => "http",
+        _ => "https",
+    };
+    Some(format!("{scheme}://{host}"))
 }
 
 /// Tells whether the content type is JSON.
@@ -279,31 +320,31 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_body_is_told_by_field_and_rule() {
-        #[derive(Debug, Deserialize)]
-        #[expect(dead_code, reason = "only its shape matters")]
-        struct Thing {
-            name: String,
-            inner: Option<Inner>,
-        }
-        #[derive(Debug, Deserialize)]
-        #[expect(dead_code, reason = "only its shape matters")]
-        struct Inner {
-            count: u32,
-        }
-        let check = |body: &str, code: u32, part: &str| {
-            let refusal = read_json::<Thing>(body.as_bytes()).unwrap_err();
-            assert_eq!(refusal.code, code, "{body}: {}", refusal.message);
-            assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
+    fn without_a_configured_base_the_request_tells_it() {
+        let check = |headers: &[(&'static str, &str)], expected: Option<&str>| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            let headers = headers.collect::<HeaderMap>();
+            assert_eq!(BaseUrl::new(None).of(&headers).ok().as_deref(), expected);
+            assert_eq!(BaseUrl::new(Some("https://a.test/")).of(&headers).as_deref(), Ok("https://a.test"));
         };
-        check("", 13, "JSON");
-        check("  \n", 13, "JSON");
-        check("{", 22, "no JSON");
-        check(r#"{"name": "a"} x"#, 22, "no JSON");
-        check("{}", 14, "name");
-        check(r#"{"name": 5}"#, 15, "`name`");
-        check(r#"{"name": "a", "inner": {"count": -1}}"#, 15, "`inner.count`");
-        check(&format!("{}{}", "[".repeat(5000), "]".repeat(5000)), 15, "");
+        check(&[("host", "api.example.com")], Some("https://api.example.com"));
+        check(&[("host", "127.0.0.1:8787")], Some("http://127.0.0.1:8787"));
+        check(&[("host", "localhost"), ("x-forwarded-proto", "https")], Some("https://localhost"));
+        check(&[("host", "a.b/evil?x")], None);
+        check(&[], None);
+    }
+
+    #[tokio::test]
+    async fn an_idempotency_key_has_one_to_255_bytes() {
+        let check = async |key: &str, expected: bool| {
+            let request = Request::builder().header("idempotency-key", key).body(Body::empty()).unwrap();
+            let found = IdempotencyKey::from_request_parts(&mut request.into_parts().0, &()).await;
+            assert_eq!(found.is_ok_and(|found| found.as_bytes() == Some(key.as_bytes())), expected, "{key}");
+        };
+        check("k", true).await;
+        check(&"k".repeat(255), true).await;
+        check(&"k".repeat(256), false).await;
+        check("", false).await;
     }
 
     #[test]

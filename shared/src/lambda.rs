@@ -37,6 +37,17 @@ pub enum Incoming {
     Schedule(Value),
 }
 
+impl Incoming {
+    /// Describes what no handler of a function takes: the template sends it here by mistake.
+    pub fn unexpected(&self) -> Error {
+        let what = match self {
+            Self::Event { source, envelope } => format!("{} of {source}", envelope.kind),
+            Self::Schedule(_) => "the input of a schedule".to_owned(),
+        };
+        Error::new("handle an event", format!("{what} is not for this function"))
+    }
+}
+
 type OnEvent = dyn Fn(Incoming) -> BoxFuture<'static, Result<(), Error>> + Send + Sync;
 
 /// A function: its routes, their description, and what it does with events.
@@ -211,7 +222,7 @@ fn headers(named: &Map<String, Value>, cookies: &[String]) -> HeaderMap {
     headers
 }
 
-/// Writes a response as payload format 2.0; a body that is no text travels as base64.
+/// Writes a response as payload format 2.0; a body that is not text travels as base64.
 async fn answer(response: Response<Body>) -> Value {
     let (parts, body) = response.into_parts();
     let Ok(bytes) = to_bytes(body, ANSWER_LIMIT_BYTES).await else {

@@ -1,24 +1,29 @@
 //! What two or more functions need, and nothing else; it knows no function.
 //!
 //! [`event`] is the vocabulary of the bus, [`bus`], [`table`] and [`scheduler`] are the AWS services in our terms,
-//! [`lambda`] turns an invocation into a request or an event, [`http`] and [`auth`] guard the routes, [`seal`] keeps
-//! secrets, [`outbound`] calls the outside world, [`clock`] is the seam for time and ids.
+//! [`lambda`] turns an invocation into a request or an event, [`http`], [`json`] and [`auth`] guard the routes, [`step`]
+//! is the one way to do a step, [`seal`] keeps secrets, [`outbound`] calls the outside world, [`clock`] is the seam for
+//! time and ids.
 
 pub mod auth;
 pub mod aws;
 pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod directory;
 pub mod error;
 pub mod event;
 pub mod http;
+pub mod json;
 pub mod lambda;
 pub mod log;
+pub mod nearest;
 pub mod outbound;
 pub mod rql;
 pub mod scheduler;
 pub mod seal;
 pub mod secret;
+pub mod step;
 pub mod table;
 
 pub use error::{Error, Refusal};
@@ -68,6 +73,11 @@ impl Environment {
     /// Returns the check of access tokens.
     pub fn tokens(&self) -> Result<Tokens, Error> {
         Ok(Tokens::new(self.key_ring()?, self.clock.clone()))
+    }
+
+    /// Returns where clients reach the API, from `BASE_URL`.
+    pub fn base_url(&self) -> http::BaseUrl {
+        http::BaseUrl::new(self.config.optional("BASE_URL"))
     }
 
     /// Returns what seals values with the key ring.

@@ -11,6 +11,8 @@ mod parse;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::error::Refusal;
 use crate::http::{List, Page};
@@ -44,9 +46,12 @@ impl Default for Rql {
 }
 
 impl Rql {
-    /// Parses the raw query string.
-    pub fn parse(raw_query: Option<&str>) -> Result<Self, Refusal> {
-        parse::query(raw_query.unwrap_or_default())
+    /// Parses the raw query string of a list of `T`; fields that `T` does not have are refused.
+    pub fn parse<T: ToSchema>(raw_query: Option<&str>) -> Result<Self, Refusal> {
+        let (mut fields, mut others) = (Vec::new(), Vec::new());
+        T::schemas(&mut others);
+        collect_fields(&T::schema(), &others, &mut fields);
+        parse::query(raw_query.unwrap_or_default(), &fields)
     }
 
     /// Applies it to a whole list.
@@ -76,6 +81,19 @@ impl Rql {
             }
             None => value,
         }
+    }
+}
+
+/// Collects the names of a type's fields from its description; a type without any has fields of any name.
+fn collect_fields(schema: &RefOr<Schema>, others: &[(String, RefOr<Schema>)], fields: &mut Vec<String>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => fields.extend(object.properties.keys().cloned()),
+        RefOr::T(Schema::AllOf(parts)) => parts.items.iter().for_each(|part| collect_fields(part, others, fields)),
+        RefOr::Ref(other) => {
+            let named = others.iter().find(|(name, _)| other.ref_location.ends_with(&format!("/{name}")));
+            named.iter().for_each(|(_, schema)| collect_fields(schema, &[], fields));
+        }
+        RefOr::T(_) => {}
     }
 }
 

@@ -1,9 +1,12 @@
 //! The key ring, and values sealed (encrypted and bound to their record) with it.
 
+mod reseal;
+
+pub use reseal::{Resealed, SealedAttribute, reseal};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aes_gcm::aead::{Aead, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
@@ -12,31 +15,18 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hkdf::Hkdf;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::clock::Ids;
 use crate::error::Error;
-
-/// How old the keys in memory may be before they are read again.
-const MAX_AGE: Duration = Duration::from_secs(300);
-/// How soon an unknown key version may make us read the ring again.
-const MIN_AGE: Duration = Duration::from_secs(5);
+use crate::secret::Secret;
 
 /// The versions of the master key, read from Secrets Manager when first needed.
 ///
 /// The secret is `{"current": "<version>", "<version>": "<key material>", …}`. Rotation adds a version and makes it the
 /// current one; old versions stay as long as anything is sealed with them.
-#[derive(Clone)]
-pub struct KeyRing {
-    client: aws_sdk_secretsmanager::Client,
-    secret_id: String,
-    cache: Arc<Mutex<Option<Cached>>>,
-}
-
-/// When the keys were read, and the keys.
-type Cached = (Instant, Arc<Keys>);
+#[derive(Clone, Debug)]
+pub struct KeyRing(Secret<Keys>);
 
 /// The keys of a ring as they were when read.
 #[derive(Deserialize)]
@@ -49,45 +39,31 @@ pub struct Keys {
 impl KeyRing {
     /// Returns the ring that the secret with this name or ARN holds.
     pub fn new(aws: &Aws, secret_id: &str) -> Self {
-        Self { client: aws.secrets.clone(), secret_id: secret_id.to_owned(), cache: Arc::default() }
+        Self(Secret::new(aws, secret_id, Keys::parse))
     }
 
     /// Returns the keys, at most five minutes old.
     pub async fn keys(&self) -> Result<Arc<Keys>, Error> {
-        self.keys_not_older_than(MAX_AGE, |_| true).await
+        self.0.get().await
     }
 
     /// Returns the keys with this version among them if there is one at all.
     pub async fn keys_with(&self, version: &str) -> Result<Arc<Keys>, Error> {
-        let keys = self.keys().await?;
-        if keys.versions.contains_key(version) {
-            return Ok(keys);
-        }
-        self.keys_not_older_than(MIN_AGE, |keys| keys.versions.contains_key(version)).await
-    }
-
-    async fn keys_not_older_than(&self, age: Duration, good: impl Fn(&Keys) -> bool) -> Result<Arc<Keys>, Error> {
-        let mut cache = self.cache.lock().await;
-        if let Some((read_at, keys)) = &*cache
-            && (read_at.elapsed() < age || (age < MAX_AGE && good(keys)))
-        {
-            return Ok(keys.clone());
-        }
-        let answer = self.client.get_secret_value().secret_id(&self.secret_id).send().await;
-        let answer = answer.map_err(Error::cannot("read the key ring"))?;
-        // The text of a serde error can quote the input, so that it must not become a cause here.
-        let keys: Keys = serde_json::from_str(answer.secret_string().unwrap_or_default())
-            .map_err(|_| Error::new("read the key ring", "it is not the JSON object that it has to be"))?;
-        if !keys.versions.contains_key(&keys.current) {
-            return Err(Error::new("read the key ring", "its current version is missing"));
-        }
-        let keys = Arc::new(keys);
-        *cache = Some((Instant::now(), keys.clone()));
-        Ok(keys)
+        self.0.get_if(|keys| keys.versions.contains_key(version)).await
     }
 }
 
 impl Keys {
+    fn parse(text: &str) -> Result<Self, Error> {
+        // The text of a serde error can quote the input, so that it must not become a cause here.
+        let keys: Self = serde_json::from_str(text)
+            .map_err(|_| Error::new("read the key ring", "it is not the JSON object that it has to be"))?;
+        match keys.versions.contains_key(&keys.current) {
+            true => Ok(keys),
+            false => Err(Error::new("read the key ring", "its current version is missing")),
+        }
+    }
+
     /// Returns the version that new values are sealed with.
     pub fn current(&self) -> &str {
         &self.current
@@ -111,6 +87,15 @@ impl Sealed {
     /// Returns the version of the key that this is sealed with.
     pub fn key_version(&self) -> &str {
         self.0.split_once('.').map_or("", |(version, _)| version)
+    }
+
+    /// Returns the version of the key that all of these are sealed with, for the attribute `keyVersion` of their record.
+    ///
+    /// Values of several versions have a version that is never the current one, so that they are sealed again.
+    pub fn common_version<'a>(sealed: impl IntoIterator<Item = &'a Self>) -> Option<&'a str> {
+        let mut versions = sealed.into_iter().map(Self::key_version);
+        let first = versions.next()?;
+        Some(if versions.all(|version| version == first) { first } else { "several" })
     }
 }
 
@@ -136,6 +121,11 @@ impl Seal {
     /// Uses this ring.
     pub fn new(ring: KeyRing, ids: Ids) -> Self {
         Self { ring, ids }
+    }
+
+    /// Returns the version of the key that new values are sealed with.
+    pub async fn current_version(&self) -> Result<String, Error> {
+        Ok(self.ring.keys().await?.current().to_owned())
     }
 
     /// Seals a value for the record with this id.
@@ -177,12 +167,6 @@ fn open(keys: &Keys, record_id: &str, sealed: &Sealed) -> Result<Vec<u8>, Unopen
 fn cipher(keys: &Keys, version: &str) -> Result<Aes256Gcm, Unopenable> {
     let key = keys.derive(version, "seal").ok_or(Unopenable)?;
     Ok(Aes256Gcm::new(&Key::<Aes256Gcm>::from(key)))
-}
-
-impl fmt::Debug for KeyRing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyRing({})", self.secret_id)
-    }
 }
 
 impl fmt::Debug for Keys {

@@ -10,54 +10,57 @@ use tokio::time::Instant;
 use crate::aws::Aws;
 use crate::error::Error;
 
-/// How old the text in memory may be before it is read again.
+/// How old a value in memory may be before it is read again.
 const MAX_AGE: Duration = Duration::from_secs(300);
-/// How soon a doubt about the text may make us read it again.
+/// How soon a doubt about a value may make us read it again.
 const MIN_AGE: Duration = Duration::from_secs(5);
 
-/// One secret, read when first needed.
-#[derive(Clone)]
-pub struct Secret {
+/// One secret, read when first needed, and what its text means.
+pub struct Secret<T> {
     client: aws_sdk_secretsmanager::Client,
-    id: String,
-    cache: Arc<Mutex<Option<Cached>>>,
+    id: Arc<str>,
+    parse: fn(&str) -> Result<T, Error>,
+    cache: Arc<Mutex<Option<Cached<T>>>>,
 }
 
-/// When the text was read, and the text.
-type Cached = (Instant, Arc<str>);
+/// When a value was read, and the value.
+type Cached<T> = (Instant, Arc<T>);
 
-impl Secret {
-    /// Returns the secret with this name or ARN.
-    pub fn new(aws: &Aws, id: &str) -> Self {
-        Self { client: aws.secrets.clone(), id: id.to_owned(), cache: Arc::default() }
+impl<T> Secret<T> {
+    /// Returns the secret with this name or ARN; errors of `parse` must not quote the text.
+    pub fn new(aws: &Aws, id: &str, parse: fn(&str) -> Result<T, Error>) -> Self {
+        Self { client: aws.secrets.clone(), id: id.into(), parse, cache: Arc::default() }
     }
 
-    /// Returns the secret's text, at most five minutes old.
-    pub async fn text(&self) -> Result<Arc<str>, Error> {
-        self.not_older_than(MAX_AGE).await
+    /// Returns the value, at most five minutes old.
+    pub async fn get(&self) -> Result<Arc<T>, Error> {
+        self.get_if(|_| true).await
     }
 
-    /// Returns the secret's text, at most five seconds old: for when it may have been changed just now.
-    pub async fn fresh_text(&self) -> Result<Arc<str>, Error> {
-        self.not_older_than(MIN_AGE).await
-    }
-
-    async fn not_older_than(&self, age: Duration) -> Result<Arc<str>, Error> {
+    /// Returns the value, at most five minutes old if it is good, and five seconds old otherwise: for when it may have
+    /// been changed just now.
+    pub async fn get_if(&self, is_good: impl Fn(&T) -> bool) -> Result<Arc<T>, Error> {
         let mut cache = self.cache.lock().await;
-        if let Some((read_at, text)) = &*cache
-            && read_at.elapsed() < age
+        if let Some((read_at, value)) = &*cache
+            && (read_at.elapsed() < MIN_AGE || (read_at.elapsed() < MAX_AGE && is_good(value)))
         {
-            return Ok(text.clone());
+            return Ok(value.clone());
         }
-        let answer = self.client.get_secret_value().secret_id(&self.id).send().await;
+        let answer = self.client.get_secret_value().secret_id(&*self.id).send().await;
         let answer = answer.map_err(Error::cannot("read a secret"))?;
-        let text: Arc<str> = answer.secret_string().unwrap_or_default().into();
-        *cache = Some((Instant::now(), text.clone()));
-        Ok(text)
+        let value = Arc::new((self.parse)(answer.secret_string().unwrap_or_default())?);
+        *cache = Some((Instant::now(), value.clone()));
+        Ok(value)
     }
 }
 
-impl fmt::Debug for Secret {
+impl<T> Clone for Secret<T> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone(), id: self.id.clone(), parse: self.parse, cache: self.cache.clone() }
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({})", self.id)
     }

@@ -62,6 +62,13 @@ impl Expression {
         self
     }
 
+    /// Adds to the end of the expression.
+    #[must_use]
+    pub fn append(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
     /// Splits a condition and an update that share one namespace, as one request has it.
     fn join(self, condition: Option<Self>) -> (String, Option<String>, HashMap<String, String>, Item) {
         let Self { text, mut names, mut values } = self;

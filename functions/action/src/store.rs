@@ -2,65 +2,70 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use shared::event::{StepFinished, StepId};
-use shared::table::{Expression, Table, is_new, key};
+use shared::event::{Answer, StepError, StepId};
+use shared::step::{Claim, ClaimStore, Claimable};
+use shared::table::Table;
 use shared::{Environment, Error};
 
 /// One call, before and after.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ActionRun {
-    /// Derived from the step, so that a redelivered command finds it.
-    pub(crate) action_run_id: String,
-    /// When the latest attempt to make it began.
-    pub(crate) started_at: Timestamp,
-    /// Until when it is taken to be under way.
-    pub(crate) lease_until: Timestamp,
-    /// How it went, once that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) answer: Option<StepFinished>,
+pub(crate) struct CallRecord {
+    action_run_id: String,
+    claim: Option<Claim>,
+    /// When the record is removed, in seconds since 1970.
+    expires_at: i64,
 }
 
-impl ActionRun {
-    pub(crate) fn started(step: &StepId, started_at: Timestamp, lease_until: Timestamp) -> Self {
-        Self { action_run_id: step.record_id(), started_at, lease_until, answer: None }
+impl CallRecord {
+    /// Describes the call of a step's attempt.
+    pub(crate) fn new(step: &StepId, expires_at: i64) -> Self {
+        Self { action_run_id: step.record_id(), claim: None, expires_at }
     }
 }
 
-pub(crate) struct Store {
+impl Claimable for CallRecord {
+    const KEY: &'static str = "actionRunId";
+
+    fn id(&self) -> &str {
+        &self.action_run_id
+    }
+
+    fn claim(&self) -> Option<&Claim> {
+        self.claim.as_ref()
+    }
+
+    fn claim_mut(&mut self) -> &mut Option<Claim> {
+        &mut self.claim
+    }
+
+    fn conclude_unknown(&mut self, _: Timestamp) {
+        let message = "the call was interrupted; whether the server got it is not known";
+        self.answer_with(Answer::failed(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)));
+    }
+}
+
+/// The table of calls.
+pub(crate) struct Calls {
     table: Table,
     retention_s: i64,
 }
 
-impl Store {
+impl Calls {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        let retention_s = environment.config.retention_s()?;
-        Ok(Self { table: environment.table("ACTION_RUNS_TABLE")?, retention_s })
+        Ok(Self { table: environment.table("ACTION_RUNS_TABLE")?, retention_s: environment.config.retention_s()? })
     }
 
-    pub(crate) async fn get(&self, id: &str) -> Result<Option<ActionRun>, Error> {
-        self.table.get(&key("actionRunId", id)).await
+    /// When the record of a call that is made now is removed, in seconds since 1970.
+    pub(crate) fn expires_at(&self, now: Timestamp) -> i64 {
+        now.as_second() + self.retention_s
     }
+}
 
-    /// Records that the call is about to be made; returns whether this is the first to say so.
-    pub(crate) async fn start(&self, run: &ActionRun) -> Result<bool, Error> {
-        self.table.put_if(run, is_new("actionRunId")).await
-    }
+impl ClaimStore for Calls {
+    type Record = CallRecord;
 
-    /// Takes over a call whose lease is over; returns whether nobody else did.
-    pub(crate) async fn take_over(&self, earlier: &ActionRun, run: &ActionRun) -> Result<bool, Error> {
-        let unchanged = Expression::new("leaseUntil = :lease AND attribute_not_exists(answer)");
-        self.table.put_if(run, unchanged.value(":lease", earlier.lease_until)).await
-    }
-
-    /// Records how the call went, unless that is recorded already.
-    pub(crate) async fn finish(&self, run: &ActionRun, answer: &StepFinished, now: Timestamp) -> Result<(), Error> {
-        let update = Expression::new("SET answer = :answer, expiresAt = :expires")
-            .value(":answer", answer)
-            .value(":expires", now.as_second() + self.retention_s);
-        let open = Expression::new("attribute_not_exists(answer)");
-        self.table.update::<Value>(&key("actionRunId", run.action_run_id.as_str()), update, Some(open)).await?;
-        Ok(())
+    fn table(&self) -> &Table {
+        &self.table
     }
 }

@@ -107,10 +107,10 @@ fn command(action: &Value) -> Value {
         "eventId": "e1", "dispatcherId": "d1", "step": "call", "attempt": 1, "action": action, "event": event,
     });
     json!({
-        "version": "0", "id": "1", "detail-type": "action.requested", "source": "hookyard.command",
+        "version": "0", "id": "1", "detail-type": "http.requested", "source": "hookyard.command",
         "account": "123456789012", "time": "2026-01-02T03:04:05Z", "region": "eu-west-1", "resources": [],
         "detail": {
-            "id": "c1", "type": "action.requested", "tenantId": "t", "time": "2026-01-02T03:04:05Z",
+            "id": "c1", "type": "http.requested", "tenantId": "t", "time": "2026-01-02T03:04:05Z",
             "content": content, "trace": {"correlationId": "e1", "depth": 1},
         },
     })
@@ -153,9 +153,9 @@ async fn what_cannot_be_called_fails_the_step_and_reaches_nobody() {
         assert_eq!(answer["error"]["name"], expected, "{answer}");
         assert_eq!(world.calls(), 0);
     };
-    check(json!({"method": "GET"}), "InvalidAction").await;
-    check(json!({"url": world.url, "method": "no method"}), "InvalidAction").await;
-    check(json!({"url": world.url, "headers": {"bad name": "x"}}), "InvalidAction").await;
+    check(json!({"method": "GET"}), "BadRequest").await;
+    check(json!({"url": world.url, "method": "no method"}), "BadRequest").await;
+    check(json!({"url": world.url, "headers": {"bad name": "x"}}), "BadRequest").await;
     check(json!({"url": world.url}), "AddressRefused").await;
 }
 
@@ -163,7 +163,7 @@ async fn what_cannot_be_called_fails_the_step_and_reaches_nobody() {
 async fn an_answer_that_is_too_large_is_a_failure_with_a_name() {
     let world = World::new("127.0.0.0/8").await;
     let answer = world.run(json!({"url": format!("{}/large", world.url)})).await;
-    assert_eq!(answer["error"]["name"], "AnswerTooLarge");
+    assert_eq!(answer["error"]["name"], "OutputTooLarge");
 }
 
 #[tokio::test]

@@ -28,9 +28,7 @@ impl Callbacks {
         let outcome = self.outcome(callback).await?;
         let mut entries = vec![fact(callback)?];
         for waiter in callback.waiters.values() {
-            let resumed_by = outcome.is_ok().then(|| "callback.called".to_owned());
-            let answer = StepFinished { resumed_by, ..finished(waiter.step.clone(), &outcome) };
-            entries.push(self.answer(answer, &waiter.command)?);
+            entries.push(self.answer(finished(waiter.step.clone(), &outcome), &waiter.command)?);
         }
         self.bus.publish(entries).await?;
         self.store.announced(&callback.callback_id).await

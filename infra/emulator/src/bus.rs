@@ -59,7 +59,7 @@ async fn put_events(engines: &Engines, body: &[u8]) -> Result<Reply, Reply> {
         let message = "Total size of the entries in the request is over the limit.";
         return Err(Reply::validation(message));
     }
-    let mut deliveries = Vec::new();
+    let (mut accepted, mut deliveries) = (Vec::new(), Vec::new());
     let failing = engines.faults.fails_entry().then_some(entries.len() - 1);
     let answers: Vec<_> = entries
         .iter()
@@ -70,12 +70,15 @@ async fn put_events(engines: &Engines, body: &[u8]) -> Result<Reply, Reply> {
                 return refused(("InternalFailure", message));
             }
             match Event::read(entry, engines) {
-                Ok(mut event) => accept(engines, &mut event, &mut deliveries),
+                Ok(mut event) => accept(engines, &mut event, &mut accepted, &mut deliveries),
                 Err(error) => refused(error),
             }
         })
         .collect();
     persist(engines, deliveries).await?;
+    if let Some(observer) = engines.observer.get() {
+        accepted.iter().for_each(|event| observer(event));
+    }
     let failed = answers.iter().filter(|a| matches!(a, Answer::Refused { .. })).count();
     Ok(Reply::ok(&json!({"FailedEntryCount": failed, "Entries": answers})))
 }
@@ -85,7 +88,12 @@ fn refused((code, message): (&'static str, String)) -> Answer {
 }
 
 /// Adds a delivery for every target of every rule that matches.
-fn accept(engines: &Engines, event: &mut Event<'_>, deliveries: &mut Vec<Delivery>) -> Answer {
+fn accept(
+    engines: &Engines,
+    event: &mut Event<'_>,
+    accepted: &mut Vec<Arc<str>>,
+    deliveries: &mut Vec<Delivery>,
+) -> Answer {
     let now = engines.clock.now();
     let seen = event.take_value();
     let text: Arc<str> = event.text().into();
@@ -100,6 +108,7 @@ fn accept(engines: &Engines, event: &mut Event<'_>, deliveries: &mut Vec<Deliver
     if deliveries.len() == before {
         engines.count_unmatched();
     }
+    accepted.push(text);
     Answer::Accepted { event_id: event.id.clone() }
 }
 

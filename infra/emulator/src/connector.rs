@@ -132,8 +132,10 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
     };
     engines.faults.count(service, operation);
     let fault = engines.faults.next(service, operation);
-    if fault == Some(Fault::Throttle) {
-        return response(service.throttled());
+    match fault {
+        Some(Fault::Throttle) => return response(service.throttled()),
+        Some(Fault::CrashBefore) => return crash(engines).await,
+        _ => {}
     }
     let reply = match service {
         Service::DynamoDb => engines.tables.answer(operation, body).await,
@@ -141,10 +143,18 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
         Service::SecretsManager => secret::answer(&engines, operation, body).await,
         Service::Scheduler => scheduler::answer(&engines, operation, path, query, body).await,
     };
-    if fault == Some(Fault::LoseReply) {
-        return Err(broken("the connection broke before the answer arrived"));
+    match fault {
+        Some(Fault::LoseReply) => Err(broken("the connection broke before the answer arrived")),
+        Some(Fault::CrashAfter) => crash(engines).await,
+        _ => response(reply),
     }
-    response(reply)
+}
+
+/// Never answers: the caller is as good as dead, and whoever watches for crashes drops it.
+async fn crash(engines: Arc<Engines>) -> Result<HttpResponse, ConnectorError> {
+    engines.faults.crash();
+    drop(engines);
+    std::future::pending().await
 }
 
 fn path_and_query(uri: &str) -> (&str, &str) {

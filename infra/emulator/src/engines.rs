@@ -1,7 +1,7 @@
 //! The engines together: opened, shared by all requests, closed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -17,6 +17,9 @@ use crate::secret::Secrets;
 use crate::template::Stack;
 use crate::{EmulatorError, Options, Template};
 
+/// Is told of accepted events.
+type Observer = Box<dyn Fn(&str) + Send + Sync>;
+
 /// What the connector's requests reach.
 pub(crate) struct Engines {
     pub(crate) clock: Clock,
@@ -30,6 +33,7 @@ pub(crate) struct Engines {
     /// Whether the engines answer no more.
     pub(crate) closed: watch::Sender<bool>,
     pub(crate) unmatched: AtomicU64,
+    pub(crate) observer: OnceLock<Observer>,
     tasks: Mutex<Vec<AbortHandle>>,
     folder: Mutex<Option<Folder>>,
 }
@@ -57,6 +61,7 @@ impl Engines {
             faults,
             closed: watch::Sender::new(false),
             unmatched: AtomicU64::new(0),
+            observer: OnceLock::new(),
             tasks: Mutex::new(sweeping.into_iter().chain([delivering]).collect()),
             folder: Mutex::new(folder),
         })

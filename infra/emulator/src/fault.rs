@@ -4,15 +4,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::connector::Service;
 
 /// What shall happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
+    /// Do it and answer, so that a later one meets the next fault.
+    Pass,
     /// Answer as AWS does under load, and do nothing.
     Throttle,
     /// Do it, and lose the answer.
     LoseReply,
+    /// Let the caller die before it is done.
+    CrashBefore,
+    /// Do it, and let the caller die before the answer.
+    CrashAfter,
 }
 
 /// The faults that are still to happen, and how often each operation was called.
@@ -24,6 +32,7 @@ pub(crate) struct Faults {
     ordered: Mutex<HashMap<String, Vec<(Fault, u32)>>>,
     failing_entries: AtomicU32,
     deliver_twice: AtomicBool,
+    crashes: watch::Sender<u64>,
     calls: Mutex<BTreeMap<Service, HashMap<String, u64>>>,
 }
 
@@ -64,6 +73,15 @@ impl Faults {
 
     pub(crate) fn delivers_twice(&self) -> bool {
         self.deliver_twice.load(Ordering::Acquire)
+    }
+
+    /// Counts a crash, for those who watch.
+    pub(crate) fn crash(&self) {
+        self.crashes.send_modify(|crashes| *crashes += 1);
+    }
+
+    pub(crate) fn crashes(&self) -> watch::Receiver<u64> {
+        self.crashes.subscribe()
     }
 
     pub(crate) fn count(&self, service: Service, operation: &str) {

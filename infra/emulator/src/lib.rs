@@ -37,6 +37,7 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use tokio::sync::watch;
 
 pub use clock::Clock;
 pub use delivery::{DeadLetter, Invoke};
@@ -213,6 +214,36 @@ impl Emulator {
     /// Does the next calls of an operation and breaks the connection before the answer.
     pub fn lose_reply(&self, operation: &str, times: u32) {
         self.engines.faults.order(operation, Fault::LoseReply, times);
+    }
+
+    /// Lets the next calls of an operation pass, so that the fault ordered after this meets a later one.
+    pub fn pass(&self, operation: &str, times: u32) {
+        self.engines.faults.order(operation, Fault::Pass, times);
+    }
+
+    /// Lets the caller of the next calls of an operation die before they are done.
+    ///
+    /// Such a call never returns: whoever runs the caller drops it when [`Emulator::crashes`] counts one more.
+    pub fn crash_before(&self, operation: &str, times: u32) {
+        self.engines.faults.order(operation, Fault::CrashBefore, times);
+    }
+
+    /// Does the next calls of an operation and lets their caller die before the answer; as `crash_before` otherwise.
+    pub fn crash_after(&self, operation: &str, times: u32) {
+        self.engines.faults.order(operation, Fault::CrashAfter, times);
+    }
+
+    /// How many crashes happened, to be watched by whoever runs the functions.
+    pub fn crashes(&self) -> watch::Receiver<u64> {
+        self.engines.faults.crashes()
+    }
+
+    /// Tells `observer` of every event that the bus accepts from now on, as a function would receive it.
+    ///
+    /// There is one observer; a second call changes nothing.
+    pub fn observe(&self, observer: impl Fn(&str) + Send + Sync + 'static) {
+        // The first observer stays.
+        let _ = self.engines.observer.set(Box::new(observer));
     }
 
     /// Refuses the last entry of each of the next `PutEvents`, inside an answer with status 200.

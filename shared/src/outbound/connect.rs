@@ -1,5 +1,6 @@
 //! Opening connections: only to checked addresses, and watched.
 
+use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -76,11 +77,7 @@ pub(super) fn client(allowed: Arc<[IpNet]>) -> Result<reqwest::Client, OutboundE
         .connector_layer(WatchLayer)
         .pool_idle_timeout(IDLE_CONNECTION)
         .build()
-        .map_err(|error| OutboundError::Connect {
-            host: "any host".to_owned(),
-            reason: super::exchange::innermost(&error),
-            sent: false,
-        })
+        .map_err(|error| OutboundError::Connect { host: "any host".to_owned(), reason: innermost(&error), sent: false })
 }
 
 /// Resolves names and passes on the allowed addresses only.
@@ -171,6 +168,20 @@ async fn watch<T, E>(progress: Progress, connecting: impl Future<Output = Result
         progress.set(CONNECTED);
     }
     result
+}
+
+/// The text of the first cause: the outer ones repeat the URL or say nothing.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    causes(error).last().map_or_else(|| "the client cannot be set up".to_owned(), ToString::to_string)
+}
+
+pub(super) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let mut cause = error.source();
+    std::iter::from_fn(move || {
+        let current = cause?;
+        cause = current.source();
+        Some(current)
+    })
 }
 
 #[cfg(test)]

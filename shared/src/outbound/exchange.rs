@@ -1,6 +1,5 @@
-//! One exchange: hop after hop until an answer that is no redirect.
+//! One exchange: hop after hop until an answer that is not a redirect.
 
-use std::error::Error;
 use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
@@ -11,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode};
 use ipnet::IpNet;
 use reqwest::Url;
 
-use super::connect::{PROGRESS, Progress, Refusal};
+use super::connect::{PROGRESS, Progress, Refusal, causes, innermost};
 use super::{OutboundError, Request, Response, redirect, refusal};
 
 const MAX_URL_BYTES: usize = 16 * 1024;
@@ -122,20 +121,6 @@ fn failure(host: &str, error: &reqwest::Error) -> OutboundError {
         return OutboundError::Connect { host, reason, sent };
     }
     OutboundError::Failed { host, reason }
-}
-
-/// The text of the first cause: the outer ones repeat the URL or say nothing.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| "the client cannot be set up".to_owned(), ToString::to_string)
-}
-
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    let mut cause = error.source();
-    std::iter::from_fn(move || {
-        let current = cause?;
-        cause = current.source();
-        Some(current)
-    })
 }
 
 async fn read(mut response: reqwest::Response, limit: usize) -> Result<Response, OutboundError> {

@@ -13,7 +13,7 @@ const OF_THE_BODY: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LA
 /// Headers that another origin must not get.
 const OF_THE_ORIGIN: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
 
-/// Where an answer points, as it stands in the answer; `None` when it is no redirect.
+/// Where an answer points, as it stands in the answer; `None` when it is not a redirect.
 pub(super) fn location(status: StatusCode, headers: &HeaderMap) -> Option<&[u8]> {
     let is_redirect = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
     headers.get(LOCATION).filter(|_| is_redirect).map(http::HeaderValue::as_bytes)

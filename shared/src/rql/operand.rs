@@ -38,15 +38,15 @@ impl Operand {
         let Some((cast, rest)) = text.split_once(':') else {
             return Ok(Self { text: text.to_owned(), typed: guessed(text), cast: false });
         };
-        let wrong = |what: &str| format!("`{rest}` is no {what}");
+        let wrong = |what: &str| format!("`{rest}` is not a valid {what}");
         let typed = match cast {
             "string" => Typed::Text,
             "number" => Typed::Number(number(rest).ok_or_else(|| wrong("number"))?),
             "boolean" => Typed::Boolean(rest.parse().map_err(|_| wrong("boolean"))?),
             "date" => Typed::Instant(instant(rest).ok_or_else(|| wrong("ISO 8601 date"))?),
             "epoch" => Typed::Instant(epoch(rest).ok_or_else(|| wrong("time in milliseconds since 1970"))?),
-            "re" => Typed::Pattern(pattern(rest).ok_or_else(|| wrong("regular expression that can be used"))?),
-            "glob" => Typed::Pattern(pattern(&glob(rest)).ok_or_else(|| wrong("glob that can be used"))?),
+            "re" => Typed::Pattern(pattern(rest).ok_or_else(|| wrong("regular expression"))?),
+            "glob" => Typed::Pattern(pattern(&glob(rest)).ok_or_else(|| wrong("glob"))?),
             // Many values have a colon and no cast: times, URLs, tags.
             _ => return Ok(Self { text: text.to_owned(), typed: guessed(text), cast: false }),
         };
@@ -96,7 +96,7 @@ pub(super) fn decoded(raw: &str) -> Option<String> {
     Some(decode(&once).unwrap_or(once))
 }
 
-/// Decodes percent escapes; what is no escape stays as it is. `None` if the outcome is no UTF-8.
+/// Decodes percent escapes; what is not an escape stays as it is. `None` if the outcome is not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -130,7 +130,7 @@ fn number(text: &str) -> Option<Number> {
 
 /// Reads an ISO date, with a time or without; one without an offset is in UTC.
 fn instant(text: &str) -> Option<Timestamp> {
-    // Most texts are no dates, and parsing is dear; an ISO date starts with a year.
+    // Most texts are not dates, and parsing is expensive; an ISO date starts with a year.
     let year = text.get(..5)?.as_bytes();
     if !(year[..4].iter().all(u8::is_ascii_digit) && year[4] == b'-') {
         return None;

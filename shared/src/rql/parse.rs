@@ -7,6 +7,7 @@ use super::operand::{Operand, decoded};
 use super::order::Direction;
 use super::{Field, MAX_LIMIT, Rql};
 use crate::error::Refusal;
+use crate::nearest;
 
 const QUERY_LIMIT_BYTES: usize = 8 * 1024;
 const DEPTH_LIMIT: usize = 8;
@@ -16,12 +17,12 @@ const SEGMENT_LIMIT: usize = 10;
 /// How much of the query an error quotes.
 const QUOTE_LIMIT: usize = 24;
 
-/// Parses a whole query string.
-pub(super) fn query(raw: &str) -> Result<Rql, Refusal> {
+/// Parses a whole query string on items with these fields; on items with any fields if there are none.
+pub(super) fn query(raw: &str, known: &[String]) -> Result<Rql, Refusal> {
     if raw.len() > QUERY_LIMIT_BYTES {
         return Err(Refusal::invalid_rql(format!("the query is longer than {QUERY_LIMIT_BYTES} bytes")));
     }
-    let mut parser = Parser { raw, at: 0, terms: 0, arguments: 0 };
+    let mut parser = Parser { raw, known, at: 0, terms: 0, arguments: 0 };
     let mut query = Rql::default();
     loop {
         // A missing `&` between `)` and the next operator is forgiven: a widely used client loses it.
@@ -36,6 +37,7 @@ pub(super) fn query(raw: &str) -> Result<Rql, Refusal> {
 
 struct Parser<'a> {
     raw: &'a str,
+    known: &'a [String],
     at: usize,
     terms: usize,
     arguments: usize,
@@ -126,7 +128,7 @@ impl<'a> Parser<'a> {
 
 /// Adds a top-level operator to the query; of `sort`, `select` and `limit` the last one counts.
 fn apply(query: &mut Rql, call: &Call<'_>, parser: &Parser<'_>) -> Result<(), Refusal> {
-    let reader = Reader { parser, call };
+    let reader = Reader { parser, call, is_of_element: false };
     match call.name {
         "sort" => query.sort = reader.sort()?,
         "select" => query.select = Some(reader.fields()?),
@@ -141,6 +143,8 @@ fn apply(query: &mut Rql, call: &Call<'_>, parser: &Parser<'_>) -> Result<(), Re
 struct Reader<'a> {
     parser: &'a Parser<'a>,
     call: &'a Call<'a>,
+    /// Whether its fields are those of an element of the item.
+    is_of_element: bool,
 }
 
 impl Reader<'_> {
@@ -157,8 +161,8 @@ impl Reader<'_> {
             "out" => Ok(not(self.one_of()?)),
             "contains" => self.contains(),
             "excludes" => Ok(not(self.contains()?)),
-            "and" => Ok(Filter::All(self.conditions(&self.call.arguments)?)),
-            "or" => Ok(Filter::Any(self.conditions(&self.call.arguments)?)),
+            "and" => Ok(Filter::All(self.conditions(&self.call.arguments, self.is_of_element)?)),
+            "or" => Ok(Filter::Any(self.conditions(&self.call.arguments, self.is_of_element)?)),
             "sort" | "select" | "limit" | "skipCount" | "skip_count" => {
                 Err(self.refuse("this operator stands only at the top of a query"))
             }
@@ -205,17 +209,17 @@ impl Reader<'_> {
                 Ok(Filter::Compare(field(name)?, Comparison::Equal, self.operand(element)?))
             }
             [name, conditions @ ..] => {
-                Ok(Filter::Element(field(name)?, Box::new(Filter::All(self.conditions(conditions)?))))
+                Ok(Filter::Element(field(name)?, Box::new(Filter::All(self.conditions(conditions, true)?))))
             }
         }
     }
 
-    fn conditions(&self, arguments: &[Argument<'_>]) -> Result<Vec<Filter>, Refusal> {
+    fn conditions(&self, arguments: &[Argument<'_>], is_of_element: bool) -> Result<Vec<Filter>, Refusal> {
         if arguments.is_empty() {
             return Err(self.refuse("this operator takes at least one condition"));
         }
         let condition = |argument: &Argument<'_>| match argument {
-            Argument::Call(call) => Reader { parser: self.parser, call }.filter(),
+            Argument::Call(call) => Reader { parser: self.parser, call, is_of_element }.filter(),
             Argument::Text { at, .. } => {
                 Err(self.parser.refuse(*at, "a condition such as `eq(field,value)` belongs here"))
             }
@@ -266,6 +270,10 @@ impl Reader<'_> {
         if segments.iter().any(String::is_empty) || segments.len() > SEGMENT_LIMIT {
             return Err(self.refuse(&format!("a field is a name, or up to {SEGMENT_LIMIT} of them joined by dots")));
         }
+        let known = self.parser.known;
+        if !self.is_of_element && !known.is_empty() && !known.contains(&segments[0]) {
+            return Err(self.refuse(&nearest::unknown("field", &segments[0], known.iter().map(String::as_str))));
+        }
         Ok(Field(segments))
     }
 
@@ -275,7 +283,7 @@ impl Reader<'_> {
 
     fn text(&self, argument: &Argument<'_>) -> Result<String, Refusal> {
         match argument {
-            Argument::Text { raw, at } => decoded(raw).ok_or_else(|| self.parser.refuse(*at, "this is no UTF-8")),
+            Argument::Text { raw, at } => decoded(raw).ok_or_else(|| self.parser.refuse(*at, "this is not UTF-8")),
             Argument::Call(call) => {
                 let rule = "a field or value belongs here; encode `(` and `)` in a value as %28 and %29";
                 Err(self.parser.refuse(call.at, rule))

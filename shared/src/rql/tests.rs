@@ -17,7 +17,7 @@ fn items() -> Vec<Value> {
 
 /// The ids' last digits of what the query leaves, in order.
 fn found(query: &str) -> String {
-    let list = Rql::parse(Some(query)).unwrap().apply(&items()).unwrap();
+    let list = Rql::parse::<Value>(Some(query)).unwrap().apply(&items()).unwrap();
     let last = |item: &Value| item["id"].as_str().unwrap().chars().last().unwrap();
     list.data.iter().map(last).map(|digit| if digit == '4' { '1' } else { digit }).collect()
 }
@@ -98,7 +98,7 @@ fn lists_are_sorted_and_paged_with_a_true_total() {
     check("sort(n)&limit(2,1)", "12");
     check("limit(1)&limit(5,2)", "3");
     check("limit(1,9)", "");
-    let page = |query| Rql::parse(query).unwrap().apply(&items()).unwrap().page;
+    let page = |query| Rql::parse::<Value>(query).unwrap().apply(&items()).unwrap().page;
     assert_eq!(page(None), Page { total: Some(3), offset: 0, limit: 20 });
     assert_eq!(page(Some("limit(9000,1)")), Page { total: Some(3), offset: 1, limit: 50 });
     assert_eq!(page(Some("eq(n,1)&limit(1,1)&skipCount()")), Page { total: None, offset: 1, limit: 1 });
@@ -107,7 +107,7 @@ fn lists_are_sorted_and_paged_with_a_true_total() {
 
 #[test]
 fn select_keeps_only_what_it_names() {
-    let query = Rql::parse(Some("eq(n,1)&select(name,owner.name,actions.n,missing)")).unwrap();
+    let query = Rql::parse::<Value>(Some("eq(n,1)&select(name,owner.name,actions.n,missing)")).unwrap();
     let expected = json!({"name": "first", "owner": {"name": "Ann"}, "actions": [{"n": 1}, {"n": 2}]});
     assert_eq!(query.apply(&items()).unwrap().data, [expected]);
 }
@@ -118,9 +118,9 @@ fn a_lost_ampersand_between_operators_is_forgiven() {
 }
 
 #[test]
-fn what_is_no_rql_is_refused_with_its_place() {
+fn what_is_not_rql_is_refused_with_its_place() {
     let check = |query: &str, part: &str| {
-        let refusal = Rql::parse(Some(query)).unwrap_err();
+        let refusal = Rql::parse::<Value>(Some(query)).unwrap_err();
         assert_eq!((refusal.code, refusal.status.as_u16()), (19, 400), "{query}");
         assert!(refusal.message.contains(part), "{query}: {}", refusal.message);
     };
@@ -141,10 +141,10 @@ fn what_is_no_rql_is_refused_with_its_place() {
     check("limit(0)", "at least 1");
     check("limit(-1)", "whole numbers");
     check("limit(x)", "whole numbers");
-    check("eq(a,number:x)", "no number");
-    check("eq(a,date:x)", "no ISO 8601 date");
+    check("eq(a,number:x)", "not a valid number");
+    check("eq(a,date:x)", "not a valid ISO 8601 date");
     check("eq(a,re:()", "(character");
-    check("eq(a,re:%28)", "no regular expression");
+    check("eq(a,re:%28)", "not a valid regular expression");
     check("gt(a,re:x)", "only be equal");
     check("select()", "at least one field");
     check(&format!("{}eq(a,b){}", "and(".repeat(8), ")".repeat(8)), "nested up to 8");
@@ -152,13 +152,13 @@ fn what_is_no_rql_is_refused_with_its_place() {
     check(&format!("in(a{})", ",b".repeat(256)), "256 arguments");
     check(&format!("eq(a,{})", "x".repeat(9000)), "8192 bytes");
     check("eq(a,re:(a{1000}){1000})", "(character");
-    check("eq(a,re:%28a{900}%29{900})", "no regular expression");
+    check("eq(a,re:%28a{900}%29{900})", "not a valid regular expression");
 }
 
 #[test]
 fn the_text_of_a_top_level_eq_is_returned() {
     let check = |query: &str, expected: Option<&str>| {
-        assert_eq!(Rql::parse(Some(query)).unwrap().eq("id"), expected, "{query}");
+        assert_eq!(Rql::parse::<Value>(Some(query)).unwrap().eq("id"), expected, "{query}");
     };
     check("eq(id,abc)", Some("abc"));
     check("gt(n,1)&eq(id,5)", Some("5"));
@@ -181,7 +181,7 @@ fn encoded(text: &str) -> String {
 proptest! {
     #[test]
     fn parsing_never_panics(query in "[a-z(),&%0-9:.+*-]{0,60}|\\PC{0,40}") {
-        let _ = Rql::parse(Some(&query)).map(|query| query.apply(&items()));
+        let _ = Rql::parse::<Value>(Some(&query)).map(|query| query.apply(&items()));
     }
 
     #[test]
@@ -189,20 +189,20 @@ proptest! {
         operator in "eq|ne|gt|ge|lt|le|like|in|out|contains|excludes", field in "[a-z]{1,4}(\\.[a-z0-9]{1,3}){0,2}",
         value in "(re:|glob:|date:|epoch:|string:)?[a-z0-9.:%-]{0,12}",
     ) {
-        let _ = Rql::parse(Some(&format!("{operator}({field},{value})"))).map(|query| query.apply(&items()));
+        let _ = Rql::parse::<Value>(Some(&format!("{operator}({field},{value})"))).map(|query| query.apply(&items()));
     }
 
     #[test]
     fn a_value_encoded_twice_arrives_as_it_was(text in "\\PC{0,30}|[%0-9A-F]{0,12}") {
         let query = format!("eq(name,string%253A{})", encoded(&encoded(&text)));
-        let query = Rql::parse(Some(&query)).unwrap();
+        let query = Rql::parse::<Value>(Some(&query)).unwrap();
         prop_assert_eq!(query.eq("name"), Some(text.as_str()));
     }
 
     #[test]
     fn eq_agrees_with_a_plain_comparison(names in prop::collection::vec("[a-c1]{0,2}", 0..20), name in "[a-c1]{0,2}") {
         let items: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
-        let query = Rql::parse(Some(&format!("eq(name,{name})"))).unwrap();
+        let query = Rql::parse::<Value>(Some(&format!("eq(name,{name})"))).unwrap();
         let expected = names.iter().filter(|other| **other == name).count();
         prop_assert_eq!(query.apply(&items).unwrap().page.total, Some(expected));
     }
@@ -212,11 +212,37 @@ proptest! {
         let items: Vec<Value> = numbers.iter().map(|n| json!({ "n": n })).collect();
         let mut paged = Vec::new();
         for offset in (0..numbers.len()).step_by(size) {
-            let query = Rql::parse(Some(&format!("sort(n)&limit({size},{offset})"))).unwrap();
+            let query = Rql::parse::<Value>(Some(&format!("sort(n)&limit({size},{offset})"))).unwrap();
             paged.extend(query.apply(&items).unwrap().data.into_iter().map(|item| item["n"].as_i64().unwrap()));
         }
         let mut sorted = numbers;
         sorted.sort_unstable();
         prop_assert_eq!(paged, sorted);
     }
+}
+
+#[test]
+fn a_field_that_the_items_do_not_have_is_refused_with_the_nearest_one() {
+    #[derive(serde::Serialize, utoipa::ToSchema)]
+    struct Item {
+        actions: Vec<Value>,
+        data: Value,
+        #[serde(flatten)]
+        named: Named,
+    }
+    #[derive(serde::Serialize, utoipa::ToSchema)]
+    struct Named {
+        name: String,
+    }
+    let check = |query: &str, expected: Option<&str>| {
+        let message = Rql::parse::<Item>(Some(query)).err().map(|refusal| refusal.message).unwrap_or_default();
+        assert!(expected.map_or(message.is_empty(), |expected| message.contains(expected)), "{query}: {message}");
+    };
+    check("eq(name,a)&sort(-name)&select(name,actions)", None);
+    check("contains(actions,and(eq(type,task),eq(functionName,f)))", None);
+    check("eq(data.any.thing,1)", None);
+    check("eq(nmae,a)", Some("unknown field `nmae`: did you mean `name`?"));
+    check("or(eq(name,a),eq(action,b))", Some("did you mean `actions`?"));
+    check("sort(-create)", Some("unknown field `create`: must be one of"));
+    check("select(names)", Some("did you mean `name`?"));
 }

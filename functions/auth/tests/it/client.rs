@@ -39,7 +39,7 @@ async fn a_client_lives_from_its_creation_to_its_deletion() {
 async fn clients_are_listed_with_a_query_and_without_secrets() {
     let world = World::new().await;
     world.client(&["VIEW_TASKS"]).await;
-    world.wait(1);
+    world.advance(1).await;
     let (second, _) = world.client(&["VIEW_EVENTS"]).await;
     let administrator = world.log_in_as_administrator().await;
     let all = world.send("GET", "/clients", &administrator, Value::Null).await;

@@ -1,74 +1,35 @@
-//! The function with its engines, and requests as an HTTP API sends them.
+//! Requests to the function, and the logins that most of them need.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use emulator::{Clock, Emulator, Options, Template};
-use jiff::SignedDuration;
+use harness::{Answer, Request};
 use serde_json::{Value, json};
-use shared::aws::Aws;
-use shared::clock::Ids;
-use shared::{Environment, Function};
 
-pub(crate) struct World {
-    pub(crate) emulator: Emulator,
-    pub(crate) clock: Clock,
-    pub(crate) function: Function,
-}
+pub(crate) struct World(harness::World);
 
-/// An answer: the status, the headers, the JSON body.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u64,
-    pub(crate) headers: Value,
-    pub(crate) body: Value,
+impl std::ops::Deref for World {
+    type Target = harness::World;
+
+    fn deref(&self) -> &harness::World {
+        &self.0
+    }
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let clock = Clock::fixed("2026-01-02T03:04:05.678Z".parse().unwrap());
-        let template = Template::parse(include_str!("../../../../template.yaml")).unwrap();
-        let options = Options { clock: clock.clone(), ..Options::default() };
-        let emulator = Emulator::open(template, options).await.unwrap();
-        let now = clock.clone();
-        let environment = Environment {
-            aws: Aws::new(&emulator.sdk_config()),
-            config: emulator.environment("AuthFunction").into_iter().collect(),
-            clock: shared::clock::Clock::from_fn(move || now.now()),
-            ids: Ids::seeded(1),
-        };
-        let function = auth::function(&environment).unwrap();
-        Self { emulator, clock, function }
-    }
-
-    pub(crate) fn wait(&self, seconds: i64) {
-        self.clock.set(self.clock.now() + SignedDuration::from_secs(seconds));
+        Self(harness::World::builder().function("AuthFunction", auth::function).open().await)
     }
 
     /// Sends a request; a body that is a string goes as a form.
     pub(crate) async fn send(&self, method: &str, path: &str, authorization: &str, body: Value) -> Answer {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let (content_type, text) = match &body {
-            Value::Null => ("application/json", None),
-            Value::String(form) => ("application/x-www-form-urlencoded", Some(form.clone())),
-            other => ("application/json", Some(other.to_string())),
+        let request = Request::new(method, path).header("content-type", "application/json");
+        let request = match body {
+            Value::Null => request,
+            Value::String(form) => request.form(&form),
+            other => request.json(other),
         };
-        let mut headers = json!({"content-type": content_type, "host": "api.example.com"});
-        if !authorization.is_empty() {
-            headers["authorization"] = authorization.into();
-        }
-        let payload = json!({
-            "version": "2.0", "routeKey": "ANY /{proxy+}", "rawPath": path, "rawQueryString": query,
-            "headers": headers, "isBase64Encoded": false, "body": text,
-            "requestContext": {
-                "accountId": "000000000000", "apiId": "api", "domainName": "api.example.com", "stage": "$default",
-                "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "t"},
-                "requestId": "id", "time": "02/Jan/2026:03:04:05 +0000", "timeEpoch": 1_767_323_045_678_i64,
-            },
-        });
-        let answer = self.function.invoke(payload).await.unwrap();
-        let text = answer["body"].as_str().unwrap();
-        let status = answer["statusCode"].as_u64().unwrap();
-        Answer { status, headers: answer["headers"].clone(), body: serde_json::from_str(text).unwrap_or(json!(text)) }
+        let request = if authorization.is_empty() { request } else { request.header("authorization", authorization) };
+        self.0.send(request).await
     }
 
     pub(crate) async fn token(&self, body: Value) -> Answer {

@@ -1,9 +1,10 @@
+use harness::Answer;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, World, basic, client_credentials};
+use crate::support::{World, basic, client_credentials};
 
 /// Asserts the shape of an error of the token endpoint.
-fn check(answer: &Answer, status: u64, error: &str, code: u64) {
+fn check(answer: &Answer, status: u16, error: &str, code: u64) {
     assert_eq!((answer.status, answer.body["error"].as_str()), (status, Some(error)), "{answer:?}");
     assert_eq!(answer.body["exh_error"]["code"], code, "{answer:?}");
     assert!(answer.body.get("code").is_none(), "a top-level code is taken for another kind of error: {answer:?}");
@@ -36,9 +37,9 @@ async fn the_administrator_logs_in_without_a_record_and_may_do_everything() {
 async fn an_access_token_ends_after_five_minutes_with_the_code_that_makes_clients_refresh() {
     let world = World::new().await;
     let bearer = world.log_in_as_administrator().await;
-    world.wait(299);
+    world.advance(299).await;
     assert_eq!(world.send("GET", "/users/v1/me", &bearer, Value::Null).await.status, 200);
-    world.wait(1);
+    world.advance(1).await;
     let late = world.send("GET", "/users/v1/me", &bearer, Value::Null).await;
     assert_eq!((late.status, &late.body["code"]), (401, &json!(118)));
     let none = world.send("GET", "/users/v1/me", "", Value::Null).await;
@@ -105,7 +106,7 @@ async fn a_refresh_token_rotates_and_repeats_its_successor_for_half_a_minute() {
     let second = world.token(refresh(&id, &first)).await;
     assert_eq!((second.status, &second.body["user_id"]), (200, &json!(id)), "{second:?}");
     assert_ne!(second.body["refresh_token"], first.body["refresh_token"]);
-    world.wait(30);
+    world.advance(30).await;
     let again = world.token(refresh(&id, &first)).await;
     assert_eq!(again.body["refresh_token"], second.body["refresh_token"], "{again:?}");
     let third = world.token(refresh(&id, &second)).await;
@@ -135,7 +136,7 @@ async fn a_refresh_token_that_comes_back_late_ends_its_whole_family() {
     let first = world.token(client_credentials(&id, &secret)).await;
     let other = world.token(client_credentials(&id, &secret)).await;
     let second = world.token(refresh(&id, &first)).await;
-    world.wait(31);
+    world.advance(31).await;
     check(&world.token(refresh(&id, &first)).await, 400, "invalid_grant", 119);
     check(&world.token(refresh(&id, &second)).await, 400, "invalid_grant", 119);
     assert_eq!(world.token(refresh(&id, &other)).await.status, 200, "another login is not concerned");
@@ -147,7 +148,7 @@ async fn a_refresh_token_belongs_to_its_application_and_ends_unused_after_thirty
     let (id, secret) = world.client(&[]).await;
     let first = world.token(client_credentials(&id, &secret)).await;
     check(&world.token(refresh("other", &first)).await, 400, "invalid_grant", 119);
-    world.wait(30 * 24 * 3600);
+    world.advance(30 * 24 * 3600).await;
     check(&world.token(refresh(&id, &first)).await, 400, "invalid_grant", 120);
 }
 
@@ -179,7 +180,7 @@ async fn ten_failed_logins_in_a_row_freeze_a_client_for_a_minute() {
     let frozen = world.token(client_credentials(&id, &secret)).await;
     check(&frozen, 400, "invalid_grant", 212);
     assert_eq!(frozen.headers["retry-after"], "60");
-    world.wait(60);
+    world.advance(60).await;
     assert_eq!(world.token(client_credentials(&id, &secret)).await.status, 200);
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use emulator::Emulator;
 use futures::FutureExt;
 use serde_json::{Value, json};
 
@@ -232,4 +233,38 @@ async fn a_slow_function_is_called_at_most_64_times_at_once_and_gets_everything(
     emulator.idle().await;
     let expected: Vec<u64> = (0..5000).collect();
     assert_eq!(numbers(&calls.of("TaskFunction")), expected);
+}
+
+#[tokio::test]
+async fn an_observer_is_told_of_every_accepted_event_once() {
+    let (emulator, _) = in_memory().await;
+    emulator.start(Calls::default().accepting());
+    emulator.deliver_twice(true);
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let observed = seen.clone();
+    emulator.observe(move |event| observed.lock().unwrap().push(serde_json::from_str::<Value>(event).unwrap()));
+    let client = Client::new(&emulator.sdk_config());
+    let put = client.put_events().entries(entry("task.requested", &json!({"number": 1})));
+    put.entries(entry("nobody.listens", &json!({"number": 2}))).send().await.unwrap();
+    emulator.idle().await;
+    assert_eq!(numbers(&seen.lock().unwrap()), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_caller_that_crashes_has_done_its_call_or_not() {
+    let (emulator, _) = in_memory().await;
+    let calls = Calls::default();
+    emulator.start(calls.accepting());
+    for (order, expected) in
+        [(Emulator::crash_before as fn(&Emulator, &str, u32), [].as_slice()), (Emulator::crash_after, [1].as_slice())]
+    {
+        order(&emulator, "eventbridge.PutEvents", 1);
+        let mut crashes = emulator.crashes();
+        tokio::select! {
+            () = publish(&emulator, 1) => panic!("the call returned"),
+            crashed = crashes.changed() => crashed.unwrap(),
+        }
+        emulator.idle().await;
+        assert_eq!(numbers(&calls.of("TaskFunction")), expected);
+    }
 }

@@ -1,0 +1,373 @@
+//! The functions on the emulator.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use emulator::{Clock, Emulator, Invoke, Options, Template};
+use jiff::SignedDuration;
+use serde_json::Value;
+use shared::auth::Client;
+use shared::aws::Aws;
+use shared::clock::Ids;
+use shared::config::Config;
+use shared::event::TenantId;
+use shared::table::Table;
+use shared::{Environment, Error, Function};
+use tokio::sync::watch;
+
+use crate::event::{Event, TENANT};
+use crate::request::{Answer, Request};
+
+/// When every world begins.
+pub const NOW: &str = "2026-01-02T03:04:05.678Z";
+
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+/// Longer than any test lets its clock run.
+const TOKEN_LIFETIME_S: i64 = 100_000_000;
+/// More than any test writes into one table.
+const ALL_ITEMS: usize = 10_000;
+
+/// What a function crate calls `function`.
+pub type Constructor = fn(&Environment) -> Result<Function, Error>;
+
+/// How a world is opened.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    functions: BTreeMap<&'static str, Constructor>,
+    parameters: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
+    tenant: String,
+    by_hand: bool,
+    directory: Option<PathBuf>,
+    clock: Clock,
+}
+
+/// The functions on the emulator, with a clock that stands still.
+///
+/// Deliveries of the bus and of schedules reach the functions that the test has named; those for all others are
+/// accepted and forgotten, or taken by a stand-in. Dropping the world is `kill -9`.
+pub struct World {
+    /// The emulator: its faults, its counts of AWS calls, its dead letters.
+    pub emulator: Emulator,
+    /// The clock of the emulator and of the functions.
+    pub clock: Clock,
+    builder: Builder,
+    process: Arc<Process>,
+    events: Arc<Mutex<Vec<Value>>>,
+    administrator: String,
+}
+
+/// What runs the functions; it does not keep the emulator alive.
+struct Process {
+    template: Template,
+    constructors: BTreeMap<&'static str, Constructor>,
+    environments: BTreeMap<&'static str, Environment>,
+    functions: RwLock<BTreeMap<&'static str, Function>>,
+    stand_in: RwLock<Option<Invoke>>,
+    crashes: watch::Receiver<u64>,
+    seed: AtomicU64,
+}
+
+impl Builder {
+    /// Runs a function under its name in the template.
+    #[must_use]
+    pub fn function(mut self, id: &'static str, constructor: Constructor) -> Self {
+        self.functions.insert(id, constructor);
+        self
+    }
+
+    /// Sets a parameter of the template. `AllowedCidrs` is loopback unless it is set.
+    #[must_use]
+    pub fn parameter(mut self, name: &str, value: &str) -> Self {
+        self.parameters.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets a variable of every function, in place of the template's.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Makes this the tenant of the administrator whose token `get`, `post`, `put` and `delete` send.
+    #[must_use]
+    pub fn tenant(self, tenant: &str) -> Self {
+        Self { tenant: tenant.to_owned(), ..self }
+    }
+
+    /// Keeps deliveries away from the functions, so that nothing reaches them but what the test hands them.
+    #[must_use]
+    pub fn by_hand(self) -> Self {
+        Self { by_hand: true, ..self }
+    }
+
+    /// Keeps everything in a directory instead of in memory.
+    #[must_use]
+    pub fn directory(self, path: &Path) -> Self {
+        Self { directory: Some(path.to_owned()), ..self }
+    }
+
+    /// Opens the emulator, builds the functions and starts to deliver.
+    pub async fn open(self) -> World {
+        let template = Template::parse(TEMPLATE).expect("the template can be read");
+        let options = Options {
+            data: self.directory.clone(),
+            clock: self.clock.clone(),
+            parameters: self.parameters.clone(),
+            ..Options::default()
+        };
+        let emulator = Emulator::open(template.clone(), options).await.unwrap_or_else(|error| panic!("{error}"));
+        let events = Arc::<Mutex<Vec<Value>>>::default();
+        let observed = events.clone();
+        emulator.observe(move |event| lock(&observed).push(serde_json::from_str(event).expect("events are JSON")));
+        let process = Arc::new(Process::new(&self, template, &emulator));
+        emulator.start(invoke(process.clone(), self.by_hand));
+        let clock = self.clock.clone();
+        let mut world = World { emulator, clock, builder: self, process, events, administrator: String::new() };
+        world.administrator = world.token(&world.builder.tenant, &["*"]).await;
+        world
+    }
+}
+
+impl World {
+    /// Begins a world without functions, in memory.
+    pub fn builder() -> Builder {
+        let clock = Clock::fixed(NOW.parse().expect("it is a time"));
+        Builder {
+            functions: BTreeMap::new(),
+            parameters: [("AllowedCidrs".to_owned(), "127.0.0.0/8".to_owned())].into(),
+            variables: BTreeMap::new(),
+            tenant: TENANT.to_owned(),
+            by_hand: false,
+            directory: None,
+            clock,
+        }
+    }
+
+    /// Kills the process and starts another one on the same directory, at the same time.
+    pub async fn reopen(self) -> Self {
+        let builder = self.builder.clone();
+        assert!(builder.directory.is_some(), "only a world on a directory can be opened again");
+        drop(self);
+        builder.open().await
+    }
+
+    /// Replaces every function by a new one that has nothing in memory, as a new process would.
+    pub fn restart(&self) {
+        self.process.restart();
+    }
+
+    /// Returns a function as it runs.
+    pub fn function(&self, id: &str) -> Function {
+        self.process.function(id).unwrap_or_else(|| panic!("{id} does not run"))
+    }
+
+    /// Builds a function once more, as another process on the same tables.
+    pub fn another(&self, id: &'static str) -> Function {
+        self.process.build(id)
+    }
+
+    /// Returns what a function was built from.
+    pub fn environment(&self, id: &str) -> &Environment {
+        self.process.environments.get(id).unwrap_or_else(|| panic!("{id} does not run"))
+    }
+
+    /// Hands deliveries for functions that do not run to this stand-in.
+    pub fn stand_in(&self, invoke: Invoke) {
+        *self.process.stand_in.write().unwrap_or_else(PoisonError::into_inner) = Some(invoke);
+    }
+
+    /// Issues an access token of a client of this tenant with these permissions.
+    pub async fn token(&self, tenant: &str, permissions: &[&str]) -> String {
+        let environment = self.process.environments.values().next().expect("at least one function runs");
+        let tokens = environment.tokens().expect("every function has the key ring");
+        let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
+        let tenant_id = TenantId::new(tenant);
+        let client = Client { id: "client".to_owned(), tenant_id, permissions, is_administrator: false };
+        tokens.issue(client, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
+    }
+
+    /// Sends a request to the function of its route; one without a route goes to the only function, if there is one.
+    pub async fn send(&self, request: Request) -> Answer {
+        let (method, path) = request.route();
+        let only = self.builder.functions.keys().next().filter(|_| self.builder.functions.len() == 1);
+        let id = self.process.template.route(method, path).or(only.copied());
+        let id = id.unwrap_or_else(|| panic!("the template has no route {method} {path}")).to_owned();
+        Answer::read(&self.invoke(&id, request.payload).await.expect("a request is answered"))
+    }
+
+    /// Gets a path as the administrator.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::new("GET", path).bearer(&self.administrator)).await
+    }
+
+    /// Posts JSON as the administrator.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Request::new("POST", path).bearer(&self.administrator).json(body)).await
+    }
+
+    /// Puts JSON as the administrator.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Request::new("PUT", path).bearer(&self.administrator).json(body)).await
+    }
+
+    /// Deletes a path as the administrator.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Request::new("DELETE", path).bearer(&self.administrator)).await
+    }
+
+    /// Hands any payload to a function, as Lambda does; the error is what Lambda would see.
+    pub async fn invoke(&self, id: &str, payload: Value) -> Result<Value, String> {
+        self.process.invoke(id, payload).await.unwrap_or_else(|| panic!("{id} does not run"))
+    }
+
+    /// Hands an event to a function, past the bus.
+    pub async fn deliver(&self, id: &str, event: &Event) -> Result<(), String> {
+        self.invoke(id, event.payload()).await.map(drop)
+    }
+
+    /// Publishes an event on the bus and waits until all that follows has happened.
+    pub async fn publish(&self, event: &Event) {
+        let client = aws_sdk_eventbridge::Client::new(&self.emulator.sdk_config());
+        let bus = self.process.environments.values().next().expect("at least one function runs");
+        let bus = bus.config.required("BUS_NAME").expect("every function has the bus");
+        let entry = PutEventsRequestEntry::builder().event_bus_name(bus).source(&event.source);
+        let entry = entry.detail_type(event.kind()).detail(event.detail.to_string()).build();
+        let answer = client.put_events().entries(entry).send().await.expect("the bus answers");
+        assert_eq!(answer.failed_entry_count(), 0, "{answer:?}");
+        self.idle().await;
+    }
+
+    /// Returns every event that was published, the oldest first, as EventBridge hands it to functions.
+    pub fn events(&self) -> Vec<Value> {
+        lock(&self.events).clone()
+    }
+
+    /// Forgets what was published so far, and returns it.
+    pub fn take_events(&self) -> Vec<Value> {
+        std::mem::take(&mut lock(&self.events))
+    }
+
+    /// Returns the envelopes of the published events of one type, the oldest first.
+    pub fn published(&self, kind: &str) -> Vec<Value> {
+        let events = self.events().into_iter().filter(|event| event["detail-type"] == kind);
+        events.map(|mut event| event["detail"].take()).collect()
+    }
+
+    /// Returns the answers to commands, the oldest first.
+    pub fn answers(&self) -> Vec<Value> {
+        self.published("step.finished").into_iter().map(|mut envelope| envelope["content"].take()).collect()
+    }
+
+    /// Returns the newest answer to a command for a step.
+    pub fn answer(&self, step: &str) -> Option<Value> {
+        self.answers().into_iter().rfind(|answer| answer["step"] == step)
+    }
+
+    /// Returns the table whose name a variable of a function holds, such as `TASKS_TABLE`.
+    pub fn table(&self, variable: &str) -> Table {
+        let mut environments = self.process.environments.values();
+        let environment = environments.find(|environment| environment.config.optional(variable).is_some());
+        let environment = environment.unwrap_or_else(|| panic!("no function that runs has {variable}"));
+        environment.table(variable).expect("the variable is set")
+    }
+
+    /// Returns all items of a table, as they are kept.
+    pub async fn items(&self, variable: &str) -> Vec<Value> {
+        self.table(variable).scan(None, ALL_ITEMS).await.expect("the table can be read")
+    }
+
+    /// Moves the clock by some seconds and waits until all that follows has happened.
+    pub async fn advance(&self, seconds: i64) {
+        self.clock.set(self.clock.now() + SignedDuration::from_secs(seconds));
+        self.idle().await;
+    }
+
+    /// Waits until nothing is due or being delivered.
+    pub async fn idle(&self) {
+        self.emulator.idle().await;
+    }
+}
+
+impl Process {
+    fn new(builder: &Builder, template: Template, emulator: &Emulator) -> Self {
+        let aws = Aws::new(&emulator.sdk_config());
+        let seed = AtomicU64::new(1);
+        let environment = |id: &&'static str| {
+            let now = builder.clock.clone();
+            let config: Config = emulator.environment(id).into_iter().chain(builder.variables.clone()).collect();
+            let environment = Environment {
+                aws: aws.clone(),
+                config,
+                clock: shared::clock::Clock::from_fn(move || now.now()),
+                ids: Ids::seeded(seed.fetch_add(1, Ordering::Relaxed)),
+            };
+            (*id, environment)
+        };
+        let environments: BTreeMap<_, _> = builder.functions.keys().map(environment).collect();
+        let build = |(id, environment): (&&'static str, &Environment)| {
+            (*id, builder.functions[id](environment).unwrap_or_else(|error| panic!("{id}: {}", error.chain())))
+        };
+        let functions = RwLock::new(environments.iter().map(build).collect());
+        let constructors = builder.functions.clone();
+        let (stand_in, crashes) = (RwLock::default(), emulator.crashes());
+        Self { template, constructors, environments, functions, stand_in, crashes, seed }
+    }
+
+    fn function(&self, id: &str) -> Option<Function> {
+        self.functions.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Builds a function with ids that no other one draws.
+    fn build(&self, id: &str) -> Function {
+        let environment = self.environments.get(id).unwrap_or_else(|| panic!("{id} does not run"));
+        let ids = Ids::seeded(self.seed.fetch_add(1, Ordering::Relaxed));
+        let environment = Environment { ids, ..environment.clone() };
+        self.constructors[id](&environment).unwrap_or_else(|error| panic!("{id}: {}", error.chain()))
+    }
+
+    fn restart(&self) {
+        let built = self.constructors.keys().map(|id| (*id, self.build(id))).collect();
+        *self.functions.write().unwrap_or_else(PoisonError::into_inner) = built;
+    }
+
+    /// Runs a function until it returns, or until the process crashes: then all functions start again from nothing.
+    async fn invoke(&self, id: &str, payload: Value) -> Option<Result<Value, String>> {
+        let function = self.function(id)?;
+        let mut crashes = self.crashes.clone();
+        crashes.mark_unchanged();
+        Some(tokio::select! {
+            returned = function.invoke(payload) => returned.map_err(|error| error.chain()),
+            Ok(()) = crashes.changed() => {
+                self.restart();
+                Err("the process crashed".to_owned())
+            }
+        })
+    }
+}
+
+/// What the emulator calls for each delivery.
+fn invoke(process: Arc<Process>, by_hand: bool) -> Invoke {
+    Arc::new(move |id, payload| {
+        let process = process.clone();
+        Box::pin(async move {
+            if process.constructors.contains_key(id.as_str()) {
+                let invoked = if by_hand { None } else { process.invoke(&id, payload).await };
+                return invoked.unwrap_or(Ok(Value::Null));
+            }
+            let stand_in = process.stand_in.read().unwrap_or_else(PoisonError::into_inner).clone();
+            match stand_in {
+                Some(invoke) => invoke(id, payload).await,
+                None => Ok(Value::Null),
+            }
+        })
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,172 @@
+//! Every route's body: nothing is accepted that is not understood.
+
+use serde_json::{Map, Value, json};
+
+use crate::house::{Client, Route, filled, open, resolved, routes, valid_body};
+
+const CODE: &str = "exports.main = () => 1";
+
+/// The document that the runtime serves, and the routes whose bodies are ours.
+async fn with_bodies() -> (Value, Vec<Route>) {
+    let options = local::Options {
+        listen: ([127, 0, 0, 1], 0).into(),
+        data: std::env::temp_dir(),
+        base_url: None,
+        allow_cidr: Vec::new(),
+        dynamodb_port: None,
+        durability: emulator::Durability::Process,
+    };
+    let document: Value = serde_json::from_str(&local::openapi(options).await.unwrap()).unwrap();
+    let routes = routes(&document).into_iter().filter(|route| route.body.is_some() && !route.is_public).collect();
+    (document, routes)
+}
+
+#[tokio::test]
+async fn an_unknown_field_of_any_body_is_refused_by_name() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    let records = client.furnish(CODE).await;
+    let (document, routes) = with_bodies().await;
+    assert!(routes.len() > 12, "{routes:?}");
+    for route in routes {
+        let path = filled(&route.path, &records);
+        let mut bodies = vec![json!({"frobnicate": 1})];
+        let valid = valid_body(&route).unwrap();
+        bodies.push(with(&valid, "frobnicate", json!(1)));
+        // The objects inside the body have fields that are known as well.
+        let schema = resolved(&document, route.body.as_ref().unwrap());
+        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+            if object(&document, inner) {
+                bodies.push(with(&valid, name, json!({"frobnicate": 1})));
+            }
+        }
+        for body in bodies {
+            let answer = client.send(&route.method, &path, Some(body.clone())).await;
+            let message = answer.body["message"].as_str().unwrap_or_default();
+            let is_named = answer.status == 400 && message.contains("frobnicate");
+            assert!(is_named, "{} {path} {body}: {} {}", route.method, answer.status, answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_body_is_an_array_or_nests_deeper_than_64_levels() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    let records = client.furnish(CODE).await;
+    for route in with_bodies().await.1 {
+        let path = filled(&route.path, &records);
+        let deep = (0..65).fold(json!(1), |inner, _| json!([inner]));
+        for body in [json!([]), json!([1, 2]), json!("text"), with(&json!({}), "deep", deep)] {
+            let answer = client.send(&route.method, &path, Some(body.clone())).await;
+            let message = answer.body["message"].as_str().unwrap_or_default();
+            let is_refused = answer.status == 400 && !message.is_empty();
+            assert!(is_refused, "{} {path} {body}: {} {}", route.method, answer.status, answer.body);
+            for internal in ["struct ", "untagged", "variant", "sequence", "is no "] {
+                assert!(!message.contains(internal), "{} {path}: {message}", route.method);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_new_user_mistypes_is_refused_with_what_was_probably_meant() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    let records = client.furnish(CODE).await;
+    let check = async |method: &str, path: &str, body: Value, parts: &[&str]| {
+        let answer = client.send(method, &filled(path, &records), Some(body.clone())).await;
+        let message = answer.body["message"].as_str().unwrap_or_default();
+        assert_eq!(answer.status, 400, "{body}: {}", answer.body);
+        assert!(parts.iter().all(|part| message.contains(part)), "{body}: {message}");
+    };
+    let action = json!({"type": "task", "functionName": "f"});
+    let dispatcher = |more: Value| {
+        let mut body = json!({"eventType": "a.b", "actions": [action]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let create = "/dispatchers/v1";
+    check("POST", create, dispatcher(json!({"filtre": {}})), &["`filtre`", "`filter`"]).await;
+    for unserved in ["htpt", "sms", "mail"] {
+        let actions = json!([{"type": unserved, "url": "https://a.test"}]);
+        check("POST", create, dispatcher(json!({"actions": actions})), &["actions[0].type", unserved]).await;
+    }
+    let wait = json!([{"type": "callback", "action": "wait"}]);
+    check("POST", create, dispatcher(json!({"actions": wait})), &["`actions[0].id`"]).await;
+    let poke = json!([{"type": "callback", "action": "poke"}]);
+    check("POST", create, dispatcher(json!({"actions": poke})), &["actions[0].action", "poke"]).await;
+    let data = json!([{"type": "task", "functionName": "f", "data": [1]}]);
+    check("POST", create, dispatcher(json!({"actions": data})), &["actions[0].data", "an object"]).await;
+    let start = json!([{"type": "task", "functionName": "f", "startTimestamp": "soon"}]);
+    check("POST", create, dispatcher(json!({"actions": start})), &["actions[0].startTimestamp", "a time"]).await;
+    check("POST", "/clients", json!({"name": "c", "permissions": ["VIEW_EVENT"]}), &["VIEW_EVENT", "VIEW_EVENTS"])
+        .await;
+    check("PUT", "/channels/{channelId}", json!({"secret": "x"}), &["`secret`"]).await;
+    check("POST", "/channels", json!({"platform": "slcak", "unsigned": true}), &["`slack`"]).await;
+    check("POST", "/tasks/v1", json!({"functionName": "f", "startTimestamp": true}), &["startTimestamp", "a time"])
+        .await;
+    check(
+        "POST",
+        "/tasks/v1/functions",
+        json!({"name": "g", "code": CODE, "environmentVariables": {"A": "b"}}),
+        &["environmentVariables.A", "an object"],
+    )
+    .await;
+    check("POST", "/callbacks", json!([{"type": "object"}, 60]), &["an object"]).await;
+    for (path, query) in
+        [("/dispatchers/v1", "eq(nmae,d)"), ("/tasks/v1", "eq(statsu,new)"), ("/clients", "sort(-nmae)")]
+    {
+        let answer = client.get(&format!("{path}?{query}")).await;
+        assert!(answer["message"].as_str().unwrap_or_default().contains("did you mean"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_dispatcher_that_is_switched_off_runs_on_nothing() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    let records = client.furnish(CODE).await;
+    let path = filled("/dispatchers/v1/{id}", &records);
+    for is_enabled in [false, true] {
+        let changed = client.send("PUT", &path, Some(json!({"enabled": is_enabled}))).await;
+        assert_eq!(changed.status, 200, "{}", changed.body);
+        assert_eq!(client.get(&path).await["enabled"], is_enabled);
+        let event = client.post("/events/v1", json!({"type": "thing.happened"})).await;
+        world.idle().await;
+        let run = client.get(&format!("/runs/{}", event["id"].as_str().unwrap())).await;
+        assert_eq!(run["outcome"], if is_enabled { "succeeded" } else { "unmatched" }, "{run}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_nothing_has_yet_is_a_warning() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    let body = json!({"eventType": "a.b", "actions": [
+        {"type": "task", "name": "one", "functionName": "later"},
+        {"type": "message", "name": "two", "channelId": "0f8fad5b-d9cb-469f-a165-70867728950e", "to": "1", "content": "x"},
+        {"type": "task", "name": "three", "functionName": "{{ event.content.name }}"},
+    ]});
+    let created = client.post("/dispatchers/v1", body.clone()).await;
+    let warnings = created["warnings"].to_string();
+    assert!(warnings.contains("actions[0]") && warnings.contains("`later`"), "{created}");
+    assert!(warnings.contains("actions[1]") && !warnings.contains("actions[2]"), "{created}");
+    client.post("/tasks/v1/functions", json!({"name": "later", "code": CODE})).await;
+    let created = client.post("/dispatchers/v1", body).await;
+    assert!(!created["warnings"].to_string().contains("`later`"), "{created}");
+}
+
+fn with(body: &Value, name: &str, value: Value) -> Value {
+    let mut members: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
+    members.insert(name.to_owned(), value);
+    Value::Object(members)
+}
+
+/// Whether a property is an object with known fields, perhaps one that may be null.
+fn object(document: &Value, schema: &Value) -> bool {
+    let schema = resolved(document, schema);
+    let is_object = schema["properties"].is_object() && schema["additionalProperties"].is_null();
+    let parts = schema["oneOf"].as_array().into_iter().flatten();
+    is_object || parts.into_iter().any(|part| object(document, part))
+}

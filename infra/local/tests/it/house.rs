@@ -1,0 +1,158 @@
+//! The functions together on one emulator, with something of every kind in a tenant.
+
+use std::collections::BTreeMap;
+
+use harness::{Answer, Request, World};
+use serde_json::{Value, json};
+
+/// Opens a world in which every function runs.
+pub(crate) async fn open() -> World {
+    let world = World::builder()
+        .function("WebhookFunction", webhook::function)
+        .function("DispatcherFunction", dispatcher::function)
+        .function("TaskFunction", task::function)
+        .function("ActionFunction", action::function)
+        .function("CallbackFunction", callback::function)
+        .function("AuthFunction", auth::function);
+    world.parameter("BaseUrl", "https://hooks.example.com").open().await
+}
+
+/// The names of a tenant's records in the paths of routes, by path and parameter.
+pub(crate) type Records = BTreeMap<&'static str, String>;
+
+/// One operation of the OpenAPI document.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    /// The method in upper case.
+    pub(crate) method: String,
+    /// The path as the document has it.
+    pub(crate) path: String,
+    /// The schema of its JSON body, if it takes one.
+    pub(crate) body: Option<Value>,
+    /// Whether it needs an access token.
+    pub(crate) is_public: bool,
+}
+
+/// Routes that anybody may call, or whose bodies are not ours.
+const PUBLIC: [&str; 3] = ["/webhooks/{channelId}", "/unsecured/callback/{id}", "/auth/v2/oauth2/tokens"];
+
+/// Returns every route of every function.
+pub(crate) fn routes(document: &Value) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in ["get", "post", "put", "delete", "patch"] {
+            let Some(operation) = item.get(method) else { continue };
+            let body = operation["requestBody"]["content"].get("application/json").map(|json| json["schema"].clone());
+            let is_public = PUBLIC.contains(&path.as_str());
+            routes.push(Route { method: method.to_uppercase(), path: path.clone(), body, is_public });
+        }
+    }
+    assert!(routes.len() > 40, "{}", routes.len());
+    routes
+}
+
+/// Follows the references of a schema.
+pub(crate) fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(place) => resolved(document, document.pointer(place.trim_start_matches('#')).unwrap()),
+        None => schema,
+    }
+}
+
+/// A client of one tenant.
+pub(crate) struct Client<'a> {
+    pub(crate) world: &'a World,
+    token: String,
+}
+
+impl<'a> Client<'a> {
+    /// A client that may do everything in its tenant.
+    pub(crate) async fn of(world: &'a World, tenant: &str) -> Self {
+        Self { world, token: world.token(tenant, &["*"]).await }
+    }
+
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let request = Request::new(method, path).bearer(&self.token);
+        self.world
+            .send(match body {
+                Some(body) => request.json(body),
+                None => request,
+            })
+            .await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        let answer = self.send("POST", path, Some(body)).await;
+        assert_eq!(answer.status, 200, "POST {path}: {}", answer.body);
+        answer.body
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.send("GET", path, None).await.body
+    }
+
+    /// Creates something of every kind, and returns what the paths of routes call it.
+    pub(crate) async fn furnish(&self, code: &str) -> Records {
+        let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
+        let channel = json!({"platform": "slack", "credentials": {"signingSecret": "s", "botToken": "xoxb-1"},
+            "apiUrl": "http://127.0.0.1:9"});
+        let channel = self.post("/channels", channel).await;
+        self.post("/tasks/v1/functions", json!({"name": "f", "code": code})).await;
+        let later = json!({"functionName": "f", "startTimestamp": "2030-01-01T00:00:00Z"});
+        let task = self.post("/tasks/v1", later).await;
+        let callback = self.post("/callbacks", json!({})).await;
+        let client = self.post("/clients", json!({"name": "c"})).await;
+        let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [
+            {"type": "task", "name": "run", "functionName": "f"},
+        ]});
+        let dispatcher = self.post("/dispatchers/v1", dispatcher).await;
+        let event = self.post("/events/v1", json!({"type": "thing.happened", "content": {"n": 1}})).await;
+        self.world.idle().await;
+        Records::from([
+            ("/channels/{channelId}", text(&channel, "channelId")),
+            ("/tasks/v1/functions/{name}", "f".to_owned()),
+            ("/tasks/v1/{id}", text(&task, "id")),
+            ("/callbacks/{id}", text(&callback, "id")),
+            ("/clients/{id}", text(&client, "clientId")),
+            ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
+            ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
+            ("/runs/{eventId}", text(&event, "id")),
+        ])
+    }
+}
+
+/// Fills in the parameters of a path.
+pub(crate) fn filled(path: &str, records: &Records) -> String {
+    let mut path = path.to_owned();
+    for (place, id) in records {
+        let (before, _) = place.split_once('{').unwrap();
+        path = path.replace(place, &format!("{before}{id}"));
+    }
+    assert!(!path.contains('{'), "{path}: nothing is known of this parameter");
+    path
+}
+
+/// Returns a body that a route takes, as far as it must have one.
+pub(crate) fn valid_body(route: &Route) -> Option<Value> {
+    route.body.as_ref()?;
+    Some(match (route.method.as_str(), route.path.as_str()) {
+        ("POST", "/channels") => json!({"platform": "unsigned", "unsigned": true}),
+        ("PUT", "/channels/{channelId}") => json!({"name": "renamed"}),
+        ("POST", "/channels/{channelId}/send") => json!({"to": "C1", "content": "hello"}),
+        ("POST", "/channels/{channelId}/validate") => json!({"credentials": {"signingSecret": "s"}}),
+        ("POST", "/tasks/v1") => json!({"functionName": "f"}),
+        ("POST", "/tasks/v1/functions") => json!({"name": "g", "code": "exports.main = () => 1"}),
+        ("PUT", "/tasks/v1/functions/{name}") => json!({"description": "changed"}),
+        ("POST", "/clients") => json!({"name": "c"}),
+        ("PUT", "/clients/{id}") => json!({"name": "renamed"}),
+        ("POST", "/dispatchers/v1") => {
+            json!({"eventType": "a.b", "actions": [{"type": "http", "url": "https://a.test"}]})
+        }
+        ("PUT", "/dispatchers/v1/{id}") => json!({"description": "changed"}),
+        ("POST", "/dispatchers/v1/{id}/actions") => json!({"type": "http", "url": "https://a.test"}),
+        ("PUT", "/dispatchers/v1/{id}/actions/{actionId}") => json!({"functionName": "g"}),
+        ("POST", "/dispatchers/v1/{id}/explain") => json!({"type": "thing.happened"}),
+        ("POST", "/events/v1") => json!({"type": "other.thing"}),
+        _ => json!({}),
+    })
+}

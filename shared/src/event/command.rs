@@ -1,0 +1,291 @@
+//! The commands: what a function is asked to do, and which fields the action of a step may have for it.
+//!
+//! A new type of action is an entry of [`ACTION_TYPES`], a rule in the template and the function behind it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::EventType;
+use crate::json::Problem;
+use crate::nearest;
+
+/// The source of commands.
+pub const COMMAND_SOURCE: &str = "hookyard.command";
+
+/// The content of the command `task.due`, and the input of a task's schedule: a task's time has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskDue {
+    /// The task.
+    pub task_id: String,
+    /// When the task was asked for.
+    pub requested_at: Timestamp,
+}
+
+impl TaskDue {
+    /// The event's type.
+    pub const TYPE: &'static str = "task.due";
+}
+
+/// A type of action: the command that asks for its steps, and its own fields.
+#[derive(Debug)]
+pub struct ActionType {
+    /// The `type` of the action.
+    pub name: &'static str,
+    /// The type of its command, `<name>.requested`.
+    pub command: &'static str,
+    fields: &'static [Field],
+    /// A field that is required where another one has this value: (other, value, field).
+    required_with: Option<(&'static str, &'static str, &'static str)>,
+    /// The field that names a record of another function, and of which kind.
+    pub names: Option<(&'static str, Named)>,
+}
+
+/// A kind of record that an action can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// A channel, by its id.
+    Channel,
+    /// A function, by its name.
+    Function,
+}
+
+/// A field of an action.
+#[derive(Debug)]
+struct Field {
+    name: &'static str,
+    is_required: bool,
+    rule: Rule,
+}
+
+/// What the value of a field must be; a text with a template in it can become anything.
+#[derive(Debug)]
+enum Rule {
+    Anything,
+    Text,
+    /// One of these words, in whatever case.
+    Word(&'static [&'static str]),
+    /// A whole number in this range, perhaps written as a text.
+    Number(i64, i64),
+    Object,
+    Texts,
+    TextMap,
+    Time,
+}
+
+const fn required(name: &'static str, rule: Rule) -> Field {
+    Field { name, is_required: true, rule }
+}
+
+const fn optional(name: &'static str, rule: Rule) -> Field {
+    Field { name, is_required: false, rule }
+}
+
+/// The type of action that makes one HTTP call.
+pub const HTTP: ActionType = ActionType {
+    name: "http",
+    command: "http.requested",
+    fields: &[
+        required("url", Rule::Text),
+        optional("method", Rule::Text),
+        optional("headers", Rule::TextMap),
+        optional("body", Rule::Anything),
+        optional("timeoutSeconds", Rule::Number(1, 60)),
+    ],
+    required_with: None,
+    names: None,
+};
+
+/// The type of action that sends a message on a channel.
+pub const MESSAGE: ActionType = ActionType {
+    name: "message",
+    command: "message.requested",
+    fields: &[
+        required("channelId", Rule::Text),
+        required("to", Rule::Anything),
+        required("content", Rule::Anything),
+        optional("replyTo", Rule::Object),
+        optional("threadId", Rule::Text),
+    ],
+    required_with: None,
+    names: Some(("channelId", Named::Channel)),
+};
+
+/// The type of action that runs a function as a task.
+pub const TASK: ActionType = ActionType {
+    name: "task",
+    command: "task.requested",
+    fields: &[
+        required("functionName", Rule::Text),
+        optional("data", Rule::Object),
+        optional("startTimestamp", Rule::Time),
+        optional("tags", Rule::Texts),
+        optional("priority", Rule::Number(-9_007_199_254_740_991, 9_007_199_254_740_991)),
+    ],
+    required_with: None,
+    names: Some(("functionName", Named::Function)),
+};
+
+/// The type of action that creates a callback or waits for one.
+pub const CALLBACK: ActionType = ActionType {
+    name: "callback",
+    command: "callback.requested",
+    fields: &[
+        required("action", Rule::Word(&["create", "wait"])),
+        optional("schema", Rule::Anything),
+        optional("expiresInSeconds", Rule::Number(1, 365 * 24 * 3600)),
+        optional("id", Rule::Text),
+    ],
+    required_with: Some(("action", "wait", "id")),
+    names: None,
+};
+
+/// Every type of action.
+pub const ACTION_TYPES: [&ActionType; 4] = [&CALLBACK, &HTTP, &MESSAGE, &TASK];
+
+impl ActionType {
+    /// Returns the type of this name.
+    pub fn find(name: &str) -> Result<&'static Self, Problem> {
+        let names = ACTION_TYPES.iter().map(|known| known.name);
+        let unknown = || Problem::field("type", format!("has the {}", nearest::unknown("value", name, names)));
+        ACTION_TYPES.into_iter().find(|known| known.name == name).ok_or_else(unknown)
+    }
+
+    /// Returns the type of the command.
+    pub fn event_type(&self) -> EventType {
+        EventType::known(self.command)
+    }
+
+    /// Checks an action's own fields as far as that is possible before its templates are filled in.
+    pub fn check(&self, fields: &Map<String, Value>) -> Result<(), Problem> {
+        for (name, value) in fields {
+            let field = self.fields.iter().find(|field| field.name == name);
+            let names = self.fields.iter().map(|field| field.name);
+            let field = field.ok_or_else(|| Problem::unknown(name, names))?;
+            if let Some(rule) = field.rule.broken_by(value) {
+                return Err(Problem::field(name, rule));
+            }
+        }
+        let with = self.required_with.filter(|(name, word, _)| {
+            fields.get(*name).and_then(Value::as_str).is_some_and(|given| given.eq_ignore_ascii_case(word))
+        });
+        let required = self.fields.iter().filter(|field| field.is_required).map(|field| field.name);
+        let required = required.chain(with.map(|(_, _, name)| name));
+        match required.into_iter().find(|name| fields.get(*name).is_none_or(Value::is_null)) {
+            Some(name) => Err(Problem::missing(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Rule {
+    /// Says which rule a value breaks.
+    fn broken_by(&self, value: &Value) -> Option<String> {
+        let is_open = value.is_null() || value.as_str().is_some_and(|text| text.contains("{{"));
+        let is_text = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+        let (holds, rule) = match self {
+            _ if is_open => return None,
+            Self::Anything => return None,
+            Self::Text => (value.is_string(), "must be a string".to_owned()),
+            Self::Object => (value.is_object(), "must be an object".to_owned()),
+            Self::Texts => (
+                value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
+                "must be an array of strings".to_owned(),
+            ),
+            Self::TextMap => (
+                value.as_object().is_some_and(|map| map.values().all(is_text)),
+                "must be an object whose values are strings".to_owned(),
+            ),
+            Self::Word(words) => match value.as_str() {
+                Some(word) if words.iter().any(|known| known.eq_ignore_ascii_case(word)) => return None,
+                Some(word) => (false, format!("has the {}", nearest::unknown("value", word, words.iter().copied()))),
+                None => (false, format!("must be one of {}", words.join(", "))),
+            },
+            Self::Number(low, high) => {
+                let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
+                (
+                    number.is_some_and(|number| (*low..=*high).contains(&number)),
+                    format!("must be a whole number from {low} to {high}"),
+                )
+            }
+            Self::Time => {
+                let is_time = value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
+                    || value.as_i64().is_some_and(|ms| Timestamp::from_millisecond(ms).is_ok());
+                (is_time, TIME_RULE.to_owned())
+            }
+        };
+        (!holds).then_some(rule)
+    }
+}
+
+/// What a time must be, in bodies and in actions.
+pub const TIME_RULE: &str = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(kind: &str, fields: Value, expected: Result<(), &str>) {
+        let map = fields.as_object().unwrap();
+        let result = ActionType::find(kind).and_then(|kind| kind.check(map));
+        let result = result.map_err(|problem| problem.to_string());
+        assert_eq!(result.as_ref().map(|()| ()).map_err(String::as_str), expected, "{kind} {fields}");
+    }
+
+    #[test]
+    fn every_command_is_named_after_its_type() {
+        for known in ACTION_TYPES {
+            assert_eq!(known.command, format!("{}.requested", known.name));
+            assert!(EventType::parse(known.command).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_type_that_nobody_serves_is_refused() {
+        check("htpt", json!({}), Err("`type` has the unknown value `htpt`: did you mean `http`?"));
+        let types = "must be one of `callback`, `http`, `message`, `task`";
+        check("mail", json!({}), Err(&format!("`type` has the unknown value `mail`: {types}")));
+    }
+
+    #[test]
+    fn the_fields_of_an_action_are_checked_when_it_is_saved() {
+        check("task", json!({"functionName": "f", "data": {"a": 1}, "tags": ["t"], "priority": 1}), Ok(()));
+        check("task", json!({}), Err("`functionName` is required"));
+        check("task", json!({"functionName": null}), Err("`functionName` is required"));
+        check("task", json!({"functionName": 5}), Err("`functionName` must be a string"));
+        check("task", json!({"functionName": "f", "data": [1]}), Err("`data` must be an object"));
+        check("task", json!({"functionName": "f", "tags": "t"}), Err("`tags` must be an array of strings"));
+        check(
+            "task",
+            json!({"functionName": "f", "startTimestamp": "soon"}),
+            Err(&format!("`startTimestamp` {TIME_RULE}")),
+        );
+        check("task", json!({"functionName": "f", "startTimestamp": 1_767_323_045_000_i64}), Ok(()));
+        let unknown = "unknown field `functionname`: did you mean `functionName`?";
+        check("task", json!({"functionname": "f"}), Err(unknown));
+        check("http", json!({"url": "https://a.test", "headers": {"a": "b"}, "body": [1]}), Ok(()));
+        check(
+            "http",
+            json!({"url": "u", "headers": {"a": {}}}),
+            Err("`headers` must be an object whose values are strings"),
+        );
+        check(
+            "callback",
+            json!({"action": "poke"}),
+            Err("`action` has the unknown value `poke`: must be one of `create`, `wait`"),
+        );
+        check("callback", json!({"action": "Wait"}), Err("`id` is required"));
+        check("callback", json!({"action": "create", "expiresInSeconds": "60"}), Ok(()));
+        let rule = "`expiresInSeconds` must be a whole number from 1 to 31536000";
+        check("callback", json!({"action": "create", "expiresInSeconds": 0}), Err(rule));
+    }
+
+    #[test]
+    fn what_a_template_will_become_is_not_known_yet() {
+        check("task", json!({"functionName": "{{ event.content.f }}", "data": "{{ event.content }}"}), Ok(()));
+        check("callback", json!({"action": "{{ event.content.action }}"}), Ok(()));
+        check("task", json!({"functionName": "f", "startTimestamp": "{{ event.content.at }}"}), Ok(()));
+    }
+}

@@ -1,0 +1,210 @@
+//! The facts: what happened, as dispatchers and their filters see it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::{ChannelId, StepError, TenantId};
+
+/// The source of events that a client published through the API.
+pub const CUSTOM_SOURCE: &str = "hookyard.custom";
+/// The source of facts about channels, webhooks and messages.
+pub const WEBHOOK_SOURCE: &str = "hookyard.webhook";
+/// The source of facts about tasks.
+pub const TASK_SOURCE: &str = "hookyard.task";
+/// The source of facts about callbacks.
+pub const CALLBACK_SOURCE: &str = "hookyard.callback";
+
+/// The fact `webhook.received`: a channel accepted a webhook.
+///
+/// Events of platforms that name their kinds have the type `<platform>.<kind>` and the same content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookReceived<P = Value> {
+    /// The platform of the channel.
+    pub platform: String,
+    /// The channel that received it.
+    pub channel_id: ChannelId,
+    /// The request's headers by lower-case name, without credentials and signatures.
+    pub headers: Map<String, Value>,
+    /// The request's body.
+    pub payload: P,
+}
+
+impl WebhookReceived<()> {
+    /// The event's type.
+    pub const TYPE: &'static str = "webhook.received";
+}
+
+/// What every fact about a message says of its channel, and when it was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelOrigin {
+    /// The tenant of the channel, whatever the sender says.
+    pub tenant_id: TenantId,
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// Its platform.
+    pub platform: String,
+    /// When the fact was published, in milliseconds since 1970.
+    pub timestamp: i64,
+}
+
+/// The fact `message.received`: a message came in.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MessageReceived<M, P> {
+    /// Where it came in.
+    #[serde(flatten)]
+    pub origin: ChannelOrigin,
+    /// The message in the form that all platforms share.
+    pub message: M,
+    /// The message as the platform wrote it.
+    pub payload: P,
+}
+
+impl MessageReceived<(), ()> {
+    /// The event's type.
+    pub const TYPE: &'static str = "message.received";
+}
+
+/// The fact `message.status`: a message of ours has come further, or never will.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MessageStatus<S, P> {
+    /// Where it was sent.
+    #[serde(flatten)]
+    pub origin: ChannelOrigin,
+    /// What the platform says; the status of the message has the time of the status.
+    pub status: S,
+    /// The status as the platform wrote it.
+    pub payload: P,
+}
+
+impl MessageStatus<(), ()> {
+    /// The event's type.
+    pub const TYPE: &'static str = "message.status";
+}
+
+/// The fact `message.rejected`: a part of a webhook could not be read.
+#[derive(Debug, Serialize)]
+pub struct MessageRejected<'a> {
+    /// Where it came in.
+    #[serde(flatten)]
+    pub origin: ChannelOrigin,
+    /// What was wrong with it.
+    pub reason: &'a str,
+    /// Its place in the webhook, from 0.
+    pub index: usize,
+    /// The part that could not be read, unless it is large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<&'a RawValue>,
+}
+
+impl MessageRejected<'_> {
+    /// The event's type.
+    pub const TYPE: &'static str = "message.rejected";
+}
+
+/// The fact `message.sent`: the platform took a message of ours.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageSent<'a> {
+    /// Where it was sent.
+    #[serde(flatten)]
+    pub origin: ChannelOrigin,
+    /// The id in the message log.
+    pub id: &'a str,
+    /// The platform's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<&'a str>,
+    /// Who it was sent to.
+    pub to: &'a str,
+    /// What else the platform says.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: &'a Map<String, Value>,
+}
+
+impl MessageSent<'_> {
+    /// The event's type.
+    pub const TYPE: &'static str = "message.sent";
+}
+
+/// The fact `message.failed`: the platform did not take a message of ours, or nobody knows whether it did.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageFailed<'a> {
+    /// Where it was to be sent.
+    #[serde(flatten)]
+    pub origin: ChannelOrigin,
+    /// The id in the message log.
+    pub id: &'a str,
+    /// Why, in one line.
+    pub error: &'a str,
+    /// `failed`, or `unknown` where the platform may have taken it.
+    pub status: &'a str,
+    /// What was to be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<&'a Value>,
+    /// How often it was tried again.
+    pub retry_count: u32,
+    /// What else the platform says.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub metadata: &'a Map<String, Value>,
+}
+
+impl MessageFailed<'_> {
+    /// The event's type.
+    pub const TYPE: &'static str = "message.failed";
+}
+
+/// The facts `channel.registered` and, without `config`, `channel.unregistered`.
+#[derive(Debug, Serialize)]
+pub struct ChannelChanged<C> {
+    /// The channel.
+    #[serde(flatten)]
+    pub origin: ChannelOrigin,
+    /// What a client decided about it, without its credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<C>,
+}
+
+impl ChannelChanged<()> {
+    /// The type of the event when a channel was created.
+    pub const REGISTERED: &'static str = "channel.registered";
+    /// The type of the event when a channel was deleted.
+    pub const UNREGISTERED: &'static str = "channel.unregistered";
+}
+
+/// The fact `task_failed`: a task ended without success.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskFailed {
+    /// The task.
+    pub id: String,
+    /// The function that it ran.
+    pub function_name: String,
+    /// Why it failed.
+    pub error: StepError,
+}
+
+impl TaskFailed {
+    /// The event's type.
+    pub const TYPE: &'static str = "task_failed";
+}
+
+/// The facts `callback.resolved` and `callback.expired`, which say nothing of what was sent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallbackEnded {
+    /// The callback.
+    pub callback_id: String,
+    /// When it was called or its time ran out.
+    pub date: Option<Timestamp>,
+}
+
+impl CallbackEnded {
+    /// The type of the event when a callback was called.
+    pub const RESOLVED: &'static str = "callback.resolved";
+    /// The type of the event when nobody called a callback in time.
+    pub const EXPIRED: &'static str = "callback.expired";
+}

@@ -1,0 +1,442 @@
+//! JSON at the door: read strictly, with errors in plain words that name the field.
+//!
+//! Nothing is accepted that is not understood: a field that a type does not have is refused with the nearest one that it
+//! has, an array is never taken for an object, and no text nests deeper than [`DEPTH_LIMIT`]. So types of bodies need no
+//! attributes of their own for this. Types that are read by [`read`] and [`from_value`] must not hold a `RawValue`, and
+//! enums in them are texts; untagged and internally tagged enums would be read loosely and are not used.
+
+use std::fmt::{self, Display};
+
+use serde::de::value::StringDeserializer;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer as _, Unexpected, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use serde_json::{Map, Value};
+
+use crate::error::Refusal;
+use crate::nearest;
+
+/// How deep JSON that comes in may nest.
+///
+/// Parsers that read it later have a limit of 128, and envelopes, commands and records add levels of their own.
+pub const DEPTH_LIMIT: usize = 64;
+
+/// What is wrong with a value, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problem {
+    path: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// The field at the path is missing.
+    Missing,
+    /// The object at the path has a field that it must not have; the text says which and what was probably meant.
+    Unknown(String),
+    /// What is at the path breaks this rule, as in "must be a string".
+    Rule(String),
+}
+
+/// JSON that nests deeper than [`DEPTH_LIMIT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the JSON nests more than {DEPTH_LIMIT} levels deep")]
+pub struct TooDeep;
+
+/// Reads a body into a type, or says which field breaks which rule.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    from_value(parse(bytes)?).map_err(Refusal::from)
+}
+
+/// Parses a body, whatever it says.
+pub fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Refusal::empty_body());
+    }
+    check_depth(bytes).map_err(|too_deep| Refusal::body_format(too_deep.to_string()))?;
+    serde_json::from_slice(bytes).map_err(|cause| Refusal::body_format(format!("the body is not valid JSON: {cause}")))
+}
+
+/// Turns a value into a type as strictly as [`read`].
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    T::deserialize(Strict(value))
+}
+
+/// Refuses JSON text that nests deeper than [`DEPTH_LIMIT`], without parsing it.
+pub fn check_depth(bytes: &[u8]) -> Result<(), TooDeep> {
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => {
+                depth += 1;
+                if depth > DEPTH_LIMIT {
+                    return Err(TooDeep);
+                }
+            }
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Counts the levels of a value; a scalar has none.
+pub fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(elements) => 1 + elements.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+/// Counts the bytes of a value's JSON without keeping them.
+pub fn size_bytes(value: &impl serde::Serialize) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        Err(_) => usize::MAX,
+    }
+}
+
+impl Problem {
+    /// A field breaks a rule, as in "must be a string".
+    pub fn field(name: &str, rule: impl Into<String>) -> Self {
+        Self { path: name.to_owned(), kind: Kind::Rule(rule.into()) }
+    }
+
+    /// A field is missing.
+    pub fn missing(name: &str) -> Self {
+        Self { path: name.to_owned(), kind: Kind::Missing }
+    }
+
+    /// A field is not one of those that are known.
+    pub fn unknown<'a>(name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        Self { path: String::new(), kind: Kind::Unknown(nearest::unknown("field", name, known)) }
+    }
+
+    fn rule(rule: impl Into<String>) -> Self {
+        Self::field("", rule)
+    }
+
+    /// Moves the problem into the member or element of this name, such as `inner` or `[3]`.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        self.path = match self.path.as_str() {
+            "" => outer.to_owned(),
+            path if path.starts_with('[') => format!("{outer}{path}"),
+            path => format!("{outer}.{path}"),
+        };
+        self
+    }
+}
+
+impl Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, kind } = self;
+        let place = if path.is_empty() { "the body".to_owned() } else { format!("`{path}`") };
+        match kind {
+            Kind::Missing => write!(f, "{place} is required"),
+            Kind::Unknown(hint) if path.is_empty() => f.write_str(hint),
+            Kind::Unknown(hint) => write!(f, "{place}: {hint}"),
+            Kind::Rule(rule) => write!(f, "{place} {rule}"),
+        }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        let mut refusal = match &problem.kind {
+            Kind::Missing => Self::missing_field(""),
+            Kind::Unknown(_) | Kind::Rule(_) => Self::field("", ""),
+        };
+        refusal.message = problem.to_string();
+        refusal
+    }
+}
+
+impl de::Error for Problem {
+    fn custom<T: Display>(message: T) -> Self {
+        Self::rule(message.to_string())
+    }
+
+    fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::rule(format!("must be {}", plain(&expected.to_string())))
+    }
+
+    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::rule(format!("must be {}", plain(&expected.to_string())))
+    }
+
+    fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
+        Self::rule(format!("must be {}", plain(&expected.to_string())))
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self::rule(format!("has the {}", nearest::unknown("value", variant, expected.iter().copied())))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::missing(field)
+    }
+}
+
+/// Says in plain words what serde expected.
+fn plain(expected: &str) -> String {
+    let plain = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number that is not negative",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a map" => "an object",
+        "a sequence" => "an array",
+        "unit" => "null",
+        "a borrowed string" | "a character" | "string or map" | "variant identifier" => "a string",
+        _ if expected.starts_with("struct ") => "an object",
+        _ if expected.starts_with("a tuple") || expected.starts_with("an array") => "an array",
+        _ if expected.starts_with("enum ") => "a string",
+        _ => expected,
+    };
+    plain.to_owned()
+}
+
+/// Reads a value as [`read`] promises.
+struct Strict(Value);
+
+impl Strict {
+    fn is_not(self, expected: &str) -> Problem {
+        Problem::rule(format!("must be {expected}"))
+    }
+}
+
+impl<'de> Deserializer<'de> for Strict {
+    type Error = Problem;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.0 {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(value),
+            Value::String(text) => visitor.visit_string(text),
+            Value::Array(elements) => visitor.visit_seq(Elements { rest: elements.into_iter(), index: 0 }),
+            Value::Object(members) => visitor.visit_map(Members { rest: members.into_iter(), value: None }),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(number), _) => visitor.visit_u64(number),
+                (None, Some(number)) => visitor.visit_i64(number),
+                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or_default()),
+            },
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        match self.0 {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        let Value::Object(members) = &self.0 else { return Err(self.is_not("an object")) };
+        if let Some(name) = members.keys().find(|name| !fields.contains(&name.as_str())) {
+            return Err(Problem::unknown(name, fields.iter().copied()));
+        }
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        match self.0 {
+            Value::String(variant) => visitor.visit_enum(variant.into_deserializer()),
+            _ => Err(self.is_not("a string")),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier ignored_any
+    }
+}
+
+struct Elements {
+    rest: std::vec::IntoIter<Value>,
+    index: usize,
+}
+
+impl<'de> de::SeqAccess<'de> for Elements {
+    type Error = Problem;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
+        let Some(element) = self.rest.next() else { return Ok(None) };
+        let index = self.index;
+        self.index += 1;
+        seed.deserialize(Strict(element)).map(Some).map_err(|problem| problem.within(&format!("[{index}]")))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
+    }
+}
+
+struct Members {
+    rest: <Map<String, Value> as IntoIterator>::IntoIter,
+    value: Option<(String, Value)>,
+}
+
+impl<'de> de::MapAccess<'de> for Members {
+    type Error = Problem;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
+        let Some((name, value)) = self.rest.next() else { return Ok(None) };
+        let key: StringDeserializer<Problem> = name.clone().into_deserializer();
+        self.value = Some((name, value));
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Problem> {
+        let (name, value) = self.value.take().unwrap_or_default();
+        seed.deserialize(Strict(value)).map_err(|problem| problem.within(&name))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Thing {
+        name: String,
+        inner: Option<Inner>,
+        #[serde(default)]
+        list: Vec<Inner>,
+        #[serde(default)]
+        map: BTreeMap<String, Inner>,
+        mode: Option<Mode>,
+        #[serde(default)]
+        free: Value,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Inner {
+        count: u32,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Mode {
+        Fast,
+        Slow,
+    }
+
+    fn refused(body: &str) -> Refusal {
+        read::<Thing>(body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_field_and_the_rule() {
+        let check = |body: &str, code: u32, message: &str| {
+            let refusal = refused(body);
+            assert_eq!((refusal.code, refusal.message.as_str()), (code, message), "{body}");
+        };
+        check("", 13, "the request needs a JSON body");
+        check("  \n", 13, "the request needs a JSON body");
+        check("{}", 14, "`name` is required");
+        check(r#"{"name": 5}"#, 15, "`name` must be a string");
+        check("[]", 15, "the body must be an object");
+        check(r#"["a"]"#, 15, "the body must be an object");
+        check(
+            r#"{"name": "a", "inner": {"count": -1}}"#,
+            15,
+            "`inner.count` must be a whole number from 0 to 4294967295",
+        );
+        check(r#"{"name": "a", "inner": {}}"#, 14, "`inner.count` is required");
+        check(r#"{"name": "a", "inner": [5]}"#, 15, "`inner` must be an object");
+        check(r#"{"name": "a", "list": [{"count": 1}, [2]]}"#, 15, "`list[1]` must be an object");
+        check(r#"{"name": "a", "list": {}}"#, 15, "`list` must be an array");
+        check(
+            r#"{"name": "a", "map": {"k": {"count": 1.5}}}"#,
+            15,
+            "`map.k.count` must be a whole number from 0 to 4294967295",
+        );
+        check(r#"{"nmae": "a"}"#, 15, "unknown field `nmae`: did you mean `name`?");
+        check(
+            r#"{"name": "a", "list": [{"cuont": 1}]}"#,
+            15,
+            "`list[0]`: unknown field `cuont`: did you mean `count`?",
+        );
+        check(r#"{"name": "a", "mode": "fats"}"#, 15, "`mode` has the unknown value `fats`: did you mean `fast`?");
+        check(r#"{"name": "a", "mode": {"fast": 1}}"#, 15, "`mode` must be a string");
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_as_that() {
+        for body in ["{", r#"{"name": "a"} x"#, "nul", "\u{feff}{}"] {
+            let refusal = refused(body);
+            assert_eq!(refusal.code, 22, "{body}");
+            assert!(refusal.message.contains("not valid JSON"), "{body}: {}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn sixty_four_levels_are_taken_and_one_more_is_not() {
+        let body =
+            |levels: usize| format!(r#"{{"name": "[[[\"", "free": {}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        let read: Thing = read(body(DEPTH_LIMIT - 1).as_bytes()).unwrap();
+        assert_eq!(depth(&read.free), DEPTH_LIMIT - 1);
+        let refusal = refused(&body(DEPTH_LIMIT));
+        assert_eq!((refusal.code, refusal.message.contains("64 levels")), (22, true), "{}", refusal.message);
+        assert_eq!(refused(&"[".repeat(1_000_000)).code, 22);
+    }
+
+    proptest! {
+        #[test]
+        fn free_values_are_read_as_serde_json_reads_them(text in r#"\PC{0,40}"#, number: i64, float: f64) {
+            let free = json!({"a": [text, number, null, true], "b": {"c": float, "d": u64::MAX}});
+            let thing: Thing = from_value(json!({"name": "n", "free": free})).unwrap();
+            prop_assert_eq!(thing.free, free);
+        }
+
+        #[test]
+        fn the_depth_of_a_text_is_the_depth_of_its_value(levels in 0usize..130, text in r#"[\\"\[\]{}a]{0,12}"#) {
+            let value = (0..levels).fold(json!(text), |inner, level| if level % 2 == 0 { json!([inner]) } else { json!({"k]": inner}) });
+            prop_assert_eq!(depth(&value), levels);
+            prop_assert_eq!(check_depth(value.to_string().as_bytes()).is_ok(), levels <= DEPTH_LIMIT);
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! One way to do a step: claim, act once, record, answer.
+//!
+//! [`perform`] reads a command, lets the function do its work and publishes the answer. [`Claims`] makes sure that the
+//! work is done once, however often its command is delivered and wherever the process dies: a record with a [`Claim`] is
+//! written before the first effect and at the end, each by one conditional write. A write whose reply was lost is
+//! recognised as our own. Work that was interrupted before it acted on the outside world is done again; after that its
+//! outcome is unknown.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use moka::sync::Cache;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::bus::{Bus, Entry};
+use crate::clock::{Clock, Ids};
+use crate::event::{Answer, Envelope, StepError, StepId, StepRequested};
+use crate::table::{Expression, Table, is_new, key};
+use crate::{Environment, Error};
+
+/// How many concluded records are kept in memory until the table answers again.
+const UNRECORDED: u64 = 100;
+
+/// The step that a piece of work is done for, and the command that asked for it, without its content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The step.
+    pub step: StepId,
+    /// The command.
+    pub command: Envelope<()>,
+}
+
+impl Origin {
+    /// Builds the answer to the command; one that is too large for the bus says so instead.
+    pub fn finished(&self, answer: &Answer, now: Timestamp) -> Entry {
+        Entry::step_finished(&self.step, answer, &self.command, now)
+    }
+}
+
+/// What came of a step: the answer to its command, and the facts to publish with it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The answer.
+    pub answer: Answer,
+    /// The facts.
+    pub facts: Vec<Entry>,
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Self { answer, facts: Vec::new() }
+    }
+}
+
+/// Does the step that a command asks for, and answers it.
+///
+/// Work without an outcome is being done by another delivery in this process, which answers. A command that cannot be
+/// read is answered as `BadRequest` if it at least says for which step it is; one that does not is an error, so that it
+/// ends in the dead-letter queue.
+pub async fn perform<F, R>(bus: &Bus, clock: &Clock, command: &Envelope, work: F) -> Result<(), Error>
+where
+    F: FnOnce(Origin, StepRequested) -> R,
+    R: Future<Output = Result<Option<Outcome>, Error>>,
+{
+    let step = StepId::deserialize(&command.content);
+    let step = step.map_err(|cause| Error::new(format!("read the step of {} {}", command.kind, command.id), cause))?;
+    let origin = Origin { step, command: command.without_content() };
+    let outcome = match StepRequested::deserialize(&command.content) {
+        Ok(request) => work(origin.clone(), request).await?,
+        Err(cause) => Some(Answer::failed(StepError::bad_request(cause.to_string())).into()),
+    };
+    let Some(Outcome { answer, facts }) = outcome else { return Ok(()) };
+    let answer = origin.finished(&answer, clock.now());
+    bus.publish(facts.into_iter().chain([answer]).collect()).await
+}
+
+/// Who does a piece of work, until when nobody else may, and how it ended: part of the record that the work leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// The delivery that does it, as `<process>.<delivery>`.
+    pub owner: String,
+    /// Until when nobody else may take it over, in milliseconds since 1970.
+    pub lease_until_ms: i64,
+    /// Whether the outside world may have noticed it.
+    pub effect: bool,
+    /// How it ended, as JSON text, which nests deeper and has numbers that DynamoDB's do not reach.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "as_text")]
+    pub answer: Option<Answer>,
+}
+
+/// A record that carries a claim; one without has not begun.
+pub trait Claimable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The name of the table's key.
+    const KEY: &'static str;
+
+    /// Returns the key.
+    fn id(&self) -> &str;
+
+    /// Returns the claim.
+    fn claim(&self) -> Option<&Claim>;
+
+    /// Returns where the claim is kept.
+    fn claim_mut(&mut self) -> &mut Option<Claim>;
+
+    /// Ends the work whose outcome nobody knows, as it was interrupted after it had begun to act.
+    fn conclude_unknown(&mut self, now: Timestamp);
+
+    /// Ends the work with an answer, which is part of the claim.
+    fn answer_with(&mut self, answer: Answer) {
+        if let Some(claim) = self.claim_mut() {
+            claim.answer = Some(answer);
+        }
+    }
+
+    /// Returns how the work ended.
+    fn answer(&self) -> Option<&Answer> {
+        self.claim()?.answer.as_ref()
+    }
+}
+
+/// Where the records of a kind of work are kept.
+pub trait ClaimStore: Send + Sync {
+    /// A record.
+    type Record: Claimable;
+
+    /// The table of the records.
+    fn table(&self) -> &Table;
+
+    /// Writes a concluded record if a condition on the one that is there holds; returns whether it did.
+    fn conclude(
+        &self,
+        record: &Self::Record,
+        condition: Expression,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.table().put_if(record, condition)
+    }
+}
+
+/// How long a piece of work is taken to be under way, and when it begins to act on the outside world.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// How long nobody else may take the work over after its owner was last heard of.
+    pub lease: SignedDuration,
+    /// Whether the work acts as soon as it begins; otherwise it calls [`Claims::mark_effect`] before it does, or its
+    /// effect is the same however often it is done.
+    pub acts_at_once: bool,
+}
+
+/// What came of asking for a piece of work to be done once.
+#[derive(Debug)]
+pub enum Once<R> {
+    /// It is done, now or before.
+    Done(R),
+    /// It waits for its time.
+    NotDue(R),
+    /// Another delivery in this process is doing it.
+    Here,
+    /// Another process may be doing it.
+    Elsewhere,
+    /// There is no such record.
+    Missing,
+}
+
+impl<R> Once<R> {
+    /// Returns the record of work that is done, `None` for what another delivery in this process does.
+    ///
+    /// What another process may be doing is an error, so that the command is delivered again.
+    pub fn done(self) -> Result<Option<R>, Error> {
+        match self {
+            Self::Done(record) | Self::NotDue(record) => Ok(Some(record)),
+            Self::Here => Ok(None),
+            Self::Elsewhere => Err(Error::new("do a step", "another process may still be doing it")),
+            Self::Missing => Err(Error::new("do a step", "its record is gone")),
+        }
+    }
+}
+
+/// What became of the attempt to claim a record.
+enum Begun<R> {
+    /// The work is ours to do.
+    Ours(R),
+    /// It has ended.
+    Answered(R),
+    /// It has not begun, and is not asked to begin now.
+    NotDue(R),
+    /// Another process may still be doing it.
+    Busy,
+    /// It is ours now, but its former owner had begun to act.
+    Interrupted(R),
+    /// There is no such record.
+    Missing,
+}
+
+/// Does pieces of work once each.
+pub struct Claims<S: ClaimStore> {
+    store: S,
+    clock: Clock,
+    ids: Ids,
+    /// The name under which this process owns records.
+    process: String,
+    running: Running,
+    /// Records that have ended but could not be written yet.
+    unrecorded: Cache<String, S::Record>,
+}
+
+impl<S: ClaimStore> Claims<S> {
+    /// Claims records of this store for this process.
+    pub fn new(environment: &Environment, store: S) -> Self {
+        let Environment { clock, ids, .. } = environment;
+        let (clock, process) = (clock.clone(), ids.hex24());
+        Self {
+            store,
+            clock,
+            ids: ids.clone(),
+            process,
+            running: Running::default(),
+            unrecorded: Cache::new(UNRECORDED),
+        }
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Does the work of a record unless that was done before; `work` gets the claimed record and returns it concluded.
+    pub async fn once<F, R>(&self, mut record: S::Record, policy: Policy, work: F) -> Result<Once<S::Record>, Error>
+    where
+        F: FnOnce(S::Record) -> R,
+        R: Future<Output = Result<S::Record, Error>>,
+    {
+        let id = record.id().to_owned();
+        let Some(_running) = self.running.begin(&id) else { return Ok(Once::Here) };
+        let claim = self.claim(policy);
+        *record.claim_mut() = Some(claim.clone());
+        let begun = match self.store.table().put_if(&record, is_new(S::Record::KEY)).await? {
+            true => Begun::Ours(record),
+            false => self.take_over(&id, claim).await?,
+        };
+        self.proceed(begun, work).await
+    }
+
+    /// Does the work of a record that is there and has not begun, if `condition` holds for it; `change` says what else
+    /// is set when it begins.
+    pub async fn once_begun<F, R>(
+        &self,
+        id: &str,
+        change: Expression,
+        condition: Expression,
+        policy: Policy,
+        work: F,
+    ) -> Result<Once<S::Record>, Error>
+    where
+        F: FnOnce(S::Record) -> R,
+        R: Future<Output = Result<S::Record, Error>>,
+    {
+        let Some(_running) = self.running.begin(id) else { return Ok(Once::Here) };
+        let claim = self.claim(policy);
+        let change = change.append(", claim = :claim").value(":claim", &claim);
+        let condition = condition.append(" AND attribute_not_exists(claim)");
+        let claimed = self.store.table().update(&key(S::Record::KEY, id), change, Some(condition)).await?;
+        let begun = match claimed {
+            Some(record) => Begun::Ours(record),
+            None => self.take_over(id, claim).await?,
+        };
+        self.proceed(begun, work).await
+    }
+
+    /// Prolongs the lease of a record; false if it is lost.
+    pub async fn renew(&self, record: &S::Record, lease: SignedDuration) -> Result<bool, Error> {
+        let renewal = Expression::new("SET claim.leaseUntilMs = :lease").value(":lease", self.until_ms(lease));
+        self.change_claim(record, renewal).await
+    }
+
+    /// Marks that the work begins to act on the outside world; false if the record is lost to another process.
+    pub async fn mark_effect(&self, record: &S::Record) -> Result<bool, Error> {
+        self.change_claim(record, Expression::new("SET claim.effect = :true").value(":true", true)).await
+    }
+
+    async fn change_claim(&self, record: &S::Record, change: Expression) -> Result<bool, Error> {
+        let key = key(S::Record::KEY, record.id());
+        Ok(self.store.table().update::<S::Record>(&key, change, Some(owned(record))).await?.is_some())
+    }
+
+    async fn proceed<F, R>(&self, begun: Begun<S::Record>, work: F) -> Result<Once<S::Record>, Error>
+    where
+        F: FnOnce(S::Record) -> R,
+        R: Future<Output = Result<S::Record, Error>>,
+    {
+        let (mut record, is_interrupted) = match begun {
+            Begun::Answered(record) => return Ok(Once::Done(record)),
+            Begun::NotDue(record) => return Ok(Once::NotDue(record)),
+            Begun::Busy => return Ok(Once::Elsewhere),
+            Begun::Missing => return Ok(Once::Missing),
+            Begun::Ours(record) => (record, false),
+            Begun::Interrupted(record) => (record, true),
+        };
+        let concluded = match self.unrecorded.remove(record.id()) {
+            Some(mut concluded) => {
+                let answer = concluded.answer().cloned();
+                *concluded.claim_mut() = record.claim().map(|claim| Claim { answer, ..claim.clone() });
+                concluded
+            }
+            None if is_interrupted => {
+                record.conclude_unknown(self.clock.now());
+                record
+            }
+            None => work(record).await?,
+        };
+        self.record(concluded).await.map(Once::Done)
+    }
+
+    /// Writes down how the work ended; the first that is written is the one that counts.
+    async fn record(&self, record: S::Record) -> Result<S::Record, Error> {
+        let written = self.store.conclude(&record, owned(&record)).await;
+        let written = written.inspect_err(|_| self.unrecorded.insert(record.id().to_owned(), record.clone()))?;
+        if written {
+            return Ok(record);
+        }
+        // Our own write may have been done although its reply was lost.
+        let found: Option<S::Record> = self.find(record.id()).await?;
+        let is_ours =
+            |found: &S::Record| found.claim().map(|claim| &claim.owner) == record.claim().map(|claim| &claim.owner);
+        found
+            .filter(|found| is_ours(found) && found.answer().is_some())
+            .ok_or_else(|| Error::new("record how a step ended", "another process has taken it over"))
+    }
+
+    /// Finds out what has become of a record that is there, and takes it over if its owner is gone.
+    async fn take_over(&self, id: &str, claim: Claim) -> Result<Begun<S::Record>, Error> {
+        let Some(mut record) = self.find(id).await? else { return Ok(Begun::Missing) };
+        let Some(former) = record.claim().cloned() else { return Ok(Begun::NotDue(record)) };
+        if former.answer.is_some() {
+            return Ok(Begun::Answered(record));
+        }
+        // The reply to our own write was lost.
+        if former.owner == claim.owner {
+            return Ok(Begun::Ours(record));
+        }
+        // Nothing of this process works on the record, or we would not be here.
+        let is_of_this_process = former.owner.split('.').next() == Some(self.process.as_str());
+        if !is_of_this_process && self.clock.now().as_millisecond() < former.lease_until_ms {
+            return Ok(Begun::Busy);
+        }
+        let claim = Claim { effect: claim.effect || former.effect, ..claim };
+        let change = Expression::new("SET claim = :claim").value(":claim", &claim);
+        let unchanged = Expression::new(
+            "claim.#owner = :owner AND claim.leaseUntilMs = :lease AND claim.effect = :effect \
+             AND attribute_not_exists(claim.answer)",
+        );
+        let unchanged = unchanged
+            .name("#owner", "owner")
+            .value(":owner", &former.owner)
+            .value(":lease", former.lease_until_ms)
+            .value(":effect", former.effect);
+        let key = key(S::Record::KEY, id);
+        if self.store.table().update::<S::Record>(&key, change, Some(unchanged)).await?.is_none() {
+            let found = self.find(id).await?;
+            let is_ours = |found: &S::Record| found.claim().is_some_and(|found| found.owner == claim.owner);
+            if !found.as_ref().is_some_and(is_ours) {
+                return Ok(Begun::Busy);
+            }
+        }
+        *record.claim_mut() = Some(claim);
+        Ok(if former.effect { Begun::Interrupted(record) } else { Begun::Ours(record) })
+    }
+
+    /// Reads a record.
+    pub async fn find(&self, id: &str) -> Result<Option<S::Record>, Error> {
+        self.store.table().get(&key(S::Record::KEY, id)).await
+    }
+
+    fn claim(&self, policy: Policy) -> Claim {
+        let owner = format!("{}.{}", self.process, self.ids.hex24());
+        Claim { owner, lease_until_ms: self.until_ms(policy.lease), effect: policy.acts_at_once, answer: None }
+    }
+
+    fn until_ms(&self, lease: SignedDuration) -> i64 {
+        self.clock.now().checked_add(lease).unwrap_or(Timestamp::MAX).as_millisecond()
+    }
+}
+
+/// The condition that a record is still the one that its owner has claimed.
+fn owned<R: Claimable>(record: &R) -> Expression {
+    Expression::new("claim.#owner = :owner AND attribute_not_exists(claim.answer)")
+        .name("#owner", "owner")
+        .value(":owner", record.claim().map(|claim| &claim.owner))
+}
+
+/// The records that this process works on.
+#[derive(Clone, Debug, Default)]
+struct Running(Arc<Mutex<HashSet<String>>>);
+
+impl Running {
+    /// Begins to work on a record; `None` if this process does so already.
+    fn begin(&self, id: &str) -> Option<Work> {
+        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        is_first.then(|| Work { running: self.clone(), id: id.to_owned() })
+    }
+}
+
+/// The work on one record; it ends when this is dropped.
+struct Work {
+    running: Running,
+    id: String,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// Keeps an answer as JSON text.
+mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de, ser};
+
+    use crate::event::Answer;
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(answer: &Option<Answer>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_some(&serde_json::to_string(answer).map_err(ser::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Answer>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| serde_json::from_str(&text)).transpose().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_works_on_a_record_once_at_a_time() {
+        let running = Running::default();
+        let work = running.begin("a").unwrap();
+        assert!(running.begin("a").is_none());
+        assert!(running.begin("b").is_some());
+        drop(work);
+        assert!(running.begin("a").is_some());
+    }
+}
