@@ -8,9 +8,10 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use emulator::{Emulator, Options, Template};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use shared::auth::Client;
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
-use shared::event::{DispatcherId, Envelope, EventId, StepFinished, StepId, Trace};
+use shared::event::{Answer, DispatcherId, Envelope, EventId, EventType, StepFinished, StepId, TenantId};
 use shared::{Environment, Function};
 use tokio::runtime::Runtime;
 
@@ -36,7 +37,9 @@ impl Bench {
         };
         let function = dispatcher::function(&environment).expect("the template sets every variable");
         let tokens = environment.tokens().expect("the template names the key ring");
-        let token = tokens.issue("bench", "bench", vec!["*".to_owned()], 3600).await.expect("the key ring has a key");
+        let (id, tenant_id, permissions) = ("bench".to_owned(), TenantId::new("bench"), vec!["*".to_owned()]);
+        let client = Client { id, tenant_id, permissions, is_administrator: false };
+        let token = tokens.issue(client, 3600).await.expect("the key ring has a key");
         let mut dispatcher_id = DispatcherId::new("");
         for n in 1..=dispatchers {
             dispatcher_id = create(&function, &token, (n < dispatchers).then_some(1_000 + n)).await;
@@ -55,8 +58,8 @@ impl Bench {
     }
 
     fn answer(&self, event_id: EventId) -> Value {
-        let step = StepId { event_id, dispatcher_id: self.dispatcher_id.clone(), step: "a".to_owned(), attempt: 1 };
-        let answer = StepFinished::succeeded(step, json!({"ok": true}));
+        let id = StepId { event_id, dispatcher_id: self.dispatcher_id.clone(), step: "a".to_owned(), attempt: 1 };
+        let answer = StepFinished { id, answer: Answer::succeeded(json!({"ok": true})) };
         entry("hookyard.step", StepFinished::TYPE, &EventId::new("answer"), json!(answer))
     }
 }
@@ -78,17 +81,9 @@ async fn create(function: &Function, token: &str, above: Option<u32>) -> Dispatc
     DispatcherId::new(body["id"].as_str().expect("a dispatcher was created"))
 }
 
-fn entry(source: &str, kind: &str, id: &EventId, content: Value) -> Value {
+fn entry(source: &str, kind: &'static str, id: &EventId, content: Value) -> Value {
     let time: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a constant time");
-    let envelope = Envelope {
-        id: id.clone(),
-        kind: kind.to_owned(),
-        dedup_window_seconds: None,
-        tenant_id: "bench".to_owned(),
-        time,
-        content,
-        trace: Trace::start(id),
-    };
+    let envelope = Envelope::new(EventType::known(kind), id.clone(), TenantId::new("bench"), time, content);
     json!({"version": "0", "detail-type": kind, "source": source, "detail": envelope})
 }
 

@@ -1,22 +1,19 @@
 //! Dispatchers: which events they react to and what they do then.
 
 mod check;
-mod graph;
+pub(crate) mod explain;
 mod plan;
 mod set;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use shared::Refusal;
-use shared::event::DispatcherId;
+use shared::event::{DispatcherId, EventType};
+use shared::{Refusal, json};
 use utoipa::ToSchema;
 
-pub(crate) use check::event_type;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{COMMAND_TOO_LARGE, Plan};
 pub(crate) use set::{CompiledDispatcher, DispatcherSet};
-
-use graph::Graph;
 
 /// The field of an action whose members become fields of the command, even if they are named like common fields.
 const CONFIGURATION: &str = "configuration";
@@ -28,7 +25,9 @@ pub(crate) struct Dispatcher {
     /// The id, 24 hex digits.
     pub(crate) id: DispatcherId,
     /// The type of the events to react to.
-    pub(crate) event_type: String,
+    pub(crate) event_type: EventType,
+    /// Whether events start runs of it.
+    pub(crate) enabled: bool,
     /// A name that no other dispatcher has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
@@ -44,10 +43,8 @@ pub(crate) struct Dispatcher {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) filter: Option<Value>,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) update_timestamp: Timestamp,
     /// The number of times that it was written, counting from 1.
     pub(crate) version: u64,
@@ -79,13 +76,13 @@ pub(crate) struct Action {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) condition: Option<Value>,
     /// When the step is attempted again.
-    #[serde(default, skip_serializing_if = "Retry::is_never")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) retry: Retry,
     /// After how many seconds an attempt without an outcome counts as failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timeout_seconds: Option<u32>,
     /// What a failure means for the run.
-    #[serde(default, skip_serializing_if = "OnFailure::is_fail")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) on_failure: OnFailure,
     /// The fields of the action's type.
     #[serde(flatten)]
@@ -94,16 +91,13 @@ pub(crate) struct Action {
 
 /// When a step is attempted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Retry {
     /// The number of attempts in all, 1 to 10.
-    #[serde(default = "once")]
     pub(crate) attempts: u32,
     /// The delay before the second attempt in seconds, at most a day.
-    #[serde(default)]
     pub(crate) delay_seconds: u32,
     /// How the delay grows.
-    #[serde(default)]
     pub(crate) backoff: Backoff,
 }
 
@@ -134,7 +128,9 @@ pub(crate) enum OnFailure {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewDispatcher {
     /// The type of the events to react to.
-    pub(crate) event_type: String,
+    pub(crate) event_type: EventType,
+    /// Whether events start runs of it, true unless given.
+    pub(crate) enabled: Option<bool>,
     /// A name that no other dispatcher has.
     pub(crate) name: Option<String>,
     /// What it is for.
@@ -153,7 +149,9 @@ pub(crate) struct NewDispatcher {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DispatcherChange {
     /// The type of the events to react to.
-    pub(crate) event_type: Option<String>,
+    pub(crate) event_type: Option<EventType>,
+    /// Whether events start runs of it.
+    pub(crate) enabled: Option<bool>,
     /// A name that no other dispatcher has.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -180,6 +178,7 @@ impl NewDispatcher {
         let dispatcher = Dispatcher {
             id,
             event_type: self.event_type,
+            enabled: self.enabled.unwrap_or(true),
             name: self.name,
             description: self.description,
             actions: self.actions.into_iter().map(|action| action.with_id(new_id())).collect(),
@@ -199,6 +198,7 @@ impl Dispatcher {
     pub(crate) fn change(&self, change: DispatcherChange, now: Timestamp) -> Result<Self, Refusal> {
         let mut changed = self.next(now);
         changed.event_type = change.event_type.unwrap_or(changed.event_type);
+        changed.enabled = change.enabled.unwrap_or(changed.enabled);
         changed.name = change.name.unwrap_or(changed.name);
         changed.description = change.description.unwrap_or(changed.description);
         changed.tags = change.tags.unwrap_or(changed.tags);
@@ -283,8 +283,7 @@ impl Action {
                 value => fields.insert(name, value),
             };
         }
-        let changed = serde_json::to_vec(&fields).unwrap_or_default();
-        Ok(shared::http::read_json::<Self>(&changed)?.with_id(self.id.clone()))
+        Ok(json::from_value::<Self>(Value::Object(fields))?.with_id(self.id.clone()))
     }
 }
 
@@ -295,10 +294,6 @@ impl Default for Retry {
 }
 
 impl Retry {
-    fn is_never(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Returns the delay in seconds after a failed attempt, which counts from 1.
     pub(crate) fn delay_s(&self, attempt: u32) -> u32 {
         match self.backoff {
@@ -311,20 +306,13 @@ impl Retry {
     }
 }
 
-impl OnFailure {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-    fn is_fail(&self) -> bool {
-        *self == Self::Fail
-    }
-}
-
 /// Whether a text is an id as this function draws them.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn once() -> u32 {
-    1
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Distinguishes a field that is null from one that is absent.
@@ -341,13 +329,24 @@ pub(crate) mod tests {
 
     /// Builds a dispatcher from a body, as the route does.
     pub(crate) fn dispatcher(body: &Value) -> Result<Dispatcher, Refusal> {
-        let body: NewDispatcher = shared::http::read_json(&serde_json::to_vec(body).unwrap())?;
+        let body: NewDispatcher = json::from_value(body.clone())?;
         let count = Cell::new(0);
         let new_id = || {
             count.set(count.get() + 1);
             format!("{:024x}", count.get())
         };
         body.create(new_id, "2026-01-02T03:04:05.678Z".parse().unwrap())
+    }
+
+    /// Builds a dispatcher of any actions, of which runs know no type.
+    pub(crate) fn unchecked(actions: &Value) -> Dispatcher {
+        let any = json!({"eventType": "order.paid", "name": "d", "actions": [{"type": "task", "functionName": "f"}]});
+        let mut dispatcher = dispatcher(&any).unwrap();
+        dispatcher.actions = serde_json::from_value(actions.clone()).unwrap();
+        for (action, n) in dispatcher.actions.iter_mut().zip(2..) {
+            action.id = format!("{n:024x}");
+        }
+        dispatcher
     }
 
     #[test]
@@ -357,7 +356,7 @@ pub(crate) mod tests {
             "actions": [{"type": "task", "name": "wipe", "functionName": "wipe", "data": {"a": 1}}],
         }));
         let expected = json!({
-            "id": "000000000000000000000001", "eventType": "user_deleted", "name": "cleanup", "tags": [],
+            "id": "000000000000000000000001", "eventType": "user_deleted", "enabled": true, "name": "cleanup", "tags": [],
             "actions": [{
                 "id": "000000000000000000000002", "type": "task", "name": "wipe", "functionName": "wipe", "data": {"a": 1},
             }],
@@ -370,14 +369,17 @@ pub(crate) mod tests {
     fn a_field_named_like_a_common_one_reaches_the_command_through_the_configuration() {
         let dispatcher = dispatcher(&json!({"eventType": "e", "actions": [
             {"type": "callback", "action": "wait", "id": "6f0a4b5e-2c1d"},
-            {"type": "callback", "configuration": {"action": "wait", "id": "x", "name": "y"}},
+            {"type": "callback", "configuration": {"action": "wait", "id": "x"}},
             {"type": "callback", "action": "create", "id": "00000000000000000000000f"},
+            {"type": "http", "url": "u", "timeoutSeconds": 90, "configuration": {"timeoutSeconds": 5}},
         ]}));
         let actions = dispatcher.unwrap().actions;
         assert_eq!(Value::from(actions[0].command_fields()), json!({"action": "wait", "id": "6f0a4b5e-2c1d"}));
-        assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "x", "name": "y"}));
+        assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "x"}));
         assert_eq!(Value::from(actions[2].command_fields()), json!({"action": "create"}));
         assert_eq!(actions[2].id, "000000000000000000000004");
+        assert_eq!(Value::from(actions[3].command_fields()), json!({"url": "u", "timeoutSeconds": 5}));
+        assert_eq!(actions[3].timeout_seconds, Some(90));
     }
 
     #[test]
@@ -391,6 +393,7 @@ pub(crate) mod tests {
         let change = serde_json::from_value(json!({"eventType": "f", "description": null})).unwrap();
         let after = before.change(change, now).unwrap();
         assert_eq!((after.event_type.as_str(), after.name.as_deref(), after.description), ("f", Some("n"), None));
+        assert!(after.enabled);
         assert_eq!((after.version, after.update_timestamp, after.actions), (2, now, before.actions.clone()));
 
         let id = before.actions[0].id.clone();

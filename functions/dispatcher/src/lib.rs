@@ -17,47 +17,51 @@ mod on_fact;
 mod on_schedule;
 mod on_step_finished;
 mod outbox;
-mod recurrence;
 mod run;
 mod store;
 mod template;
 mod timeline;
 
+use std::sync::Arc;
+
 use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
-use shared::event::{COMMAND_SOURCE, STEP_SOURCE};
+use shared::directory::Directory;
+use shared::event::command::COMMAND_SOURCE;
+use shared::event::step::STEP_SOURCE;
 use shared::{Environment, Error, Function, Incoming};
 
 use outbox::Outbox;
 use store::Store;
 
 /// The services that the function uses.
-#[derive(Clone)]
 struct App {
     store: Store,
     bus: Bus,
     outbox: Outbox,
+    directory: Directory,
     clock: Clock,
     ids: Ids,
 }
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let app = App {
+    let app = Arc::new(App {
         store: Store::new(environment)?,
         bus: environment.bus()?,
         outbox: Outbox::new(environment)?,
+        directory: Directory::new(environment)?,
         clock: environment.clock.clone(),
         ids: environment.ids.clone(),
-    };
+    });
     let routes = api::routes(app.clone(), environment.tokens()?);
     Ok(Function::new(routes, move |incoming| on_event(app.clone(), incoming)))
 }
 
-async fn on_event(app: App, incoming: Incoming) -> Result<(), Error> {
-    let App { store, outbox, clock, .. } = &app;
+async fn on_event(app: Arc<App>, incoming: Incoming) -> Result<(), Error> {
+    let App { store, outbox, clock, .. } = &*app;
     match incoming {
-        Incoming::Event { source, .. } if source == COMMAND_SOURCE => Ok(()),
+        Incoming::Event { ref source, .. } if source == COMMAND_SOURCE => Err(incoming.unexpected()),
         Incoming::Event { source, envelope } if source == STEP_SOURCE => {
             Box::pin(on_step_finished::handle(store, outbox, clock, &envelope)).await
         }

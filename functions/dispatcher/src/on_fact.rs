@@ -6,10 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use shared::Error;
 use shared::event::{Envelope, EventId, Trace};
 
-use crate::dispatcher::{CompiledDispatcher, event_type};
-use crate::event::Event;
+use crate::dispatcher::CompiledDispatcher;
+use crate::event::{self, Event, Occurrence, Recurrence};
 use crate::outbox::{Outbox, RecentRun};
-use crate::recurrence::{self, Occurrence, Recurrence};
 use crate::run::{Command, Run, RunContext};
 use crate::store::{EventRecord, MatchOutcome, Store};
 
@@ -34,7 +33,7 @@ pub(crate) async fn handle(
     match find_recurrence(store, now, &event.envelope).await? {
         Recurrence::Duplicate(id) => resume(store, outbox, now, &id).await,
         Recurrence::Redelivered(id) | Recurrence::New(Occurrence { event_id: id, .. }) => {
-            let occurrence = Arc::new(Event::new(recurrence::renamed(&event.envelope, id)));
+            let occurrence = Arc::new(Event::new(event::renamed(&event.envelope, id)));
             if start(store, outbox, now, source, &occurrence).await? {
                 return Ok(());
             }
@@ -67,7 +66,7 @@ async fn start(
     if !store.events.create(&record, &runs).await? {
         return Ok(false);
     }
-    tracing::info!(event = %event.id(), kind = event.envelope.kind, runs = runs.len(), "event received");
+    tracing::info!(event = %event.id(), kind = %event.envelope.kind, runs = runs.len(), "event received");
     outbox.send(started).await?;
     Ok(true)
 }
@@ -79,15 +78,11 @@ async fn plan(
     now: Timestamp,
     expires_at: i64,
 ) -> Result<(MatchOutcome, Vec<StartedRun>), Error> {
-    let Envelope { kind, trace, .. } = &event.envelope;
+    let Envelope { kind, tenant_id, trace, .. } = &event.envelope;
     if trace.depth > Trace::MAX_DEPTH {
         return Ok((MatchOutcome::LoopDetected, Vec::new()));
     }
-    // A type that no dispatcher can have could name a partition that holds no dispatchers.
-    if event_type("type", kind).is_err() {
-        return Ok((MatchOutcome::Unmatched, Vec::new()));
-    }
-    let candidates = store.dispatchers.of_type(kind).await?;
+    let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
     let started = candidates.matching(&event.value).map(|CompiledDispatcher { dispatcher, plan, .. }| {
         let context = RunContext { event: event.clone(), plan: plan.clone() };
         let (run, commands) = Run::start(dispatcher, &context, now, expires_at);

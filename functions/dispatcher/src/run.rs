@@ -109,22 +109,18 @@ pub(crate) struct Attempt {
     /// Counts from 1.
     pub(crate) attempt: u32,
     /// When its command was or will be sent.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) requested_at: Timestamp,
     /// When the work began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) started_at: Option<Timestamp>,
     /// When it began to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) waiting_at: Option<Timestamp>,
     /// What ended the waiting, such as `callback.called`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resumed_by: Option<String>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) finished_at: Option<Timestamp>,
     /// Its status.
     pub(crate) status: StepState,

@@ -8,14 +8,13 @@
 
 mod dispatcher;
 mod event;
-mod row;
 mod run;
 
 use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
 pub(crate) use event::{EventRecord, MatchOutcome};
-pub(crate) use row::OpenRow;
+pub(crate) use run::OpenRow;
 
 use event::Events;
 use run::Runs;

@@ -20,7 +20,6 @@ pub(crate) struct Timeline {
     /// Where the event came from.
     source: String,
     /// When it was first received.
-    #[schema(value_type = String, format = DateTime)]
     received_at: Timestamp,
     /// The outcome of all runs together.
     outcome: Outcome,
@@ -61,10 +60,8 @@ struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatcher_name: Option<String>,
     status: RunStatus,
-    #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<i64>,
@@ -94,7 +91,6 @@ struct StepView {
 #[serde(rename_all = "camelCase")]
 struct Moment {
     /// When it happened.
-    #[schema(value_type = String, format = DateTime)]
     time: Timestamp,
     /// What happened, such as `step.requested`.
     what: String,
@@ -142,7 +138,7 @@ fn outcome(record: &EventRecord, runs: &[Run]) -> Outcome {
 
 fn moments(record: &EventRecord, runs: &[Run]) -> Vec<Moment> {
     let mut moments = vec![Moment {
-        detail: Some(record.event.envelope.kind.clone()),
+        detail: Some(record.event.envelope.kind.to_string()),
         ..Moment::new(record.received_at, "event.received")
     }];
     match record.outcome {

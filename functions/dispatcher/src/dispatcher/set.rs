@@ -24,7 +24,7 @@ pub(crate) struct CompiledDispatcher {
 #[derive(Debug)]
 pub(crate) struct DispatcherSet {
     dispatchers: Vec<Arc<CompiledDispatcher>>,
-    /// The filters, by the position of their dispatchers.
+    /// The filters of those that are switched on, by the position of their dispatchers.
     filters: Index<usize>,
 }
 
@@ -41,7 +41,7 @@ impl CompiledDispatcher {
 impl DispatcherSet {
     /// Indexes dispatchers that are sorted by id.
     pub(crate) fn new(dispatchers: Vec<Arc<CompiledDispatcher>>) -> Self {
-        let filters = dispatchers.iter().enumerate();
+        let filters = dispatchers.iter().enumerate().filter(|(_, compiled)| compiled.dispatcher.enabled);
         Self { filters: filters.map(|(at, compiled)| (at, compiled.filter.clone())).collect(), dispatchers }
     }
 
@@ -74,7 +74,8 @@ mod tests {
     use serde_json::json;
 
     fn compiled(id: &str, filter: &Value) -> Arc<CompiledDispatcher> {
-        let body = json!({"eventType": "e", "actions": [{"type": "x"}], "filter": filter});
+        let actions = [json!({"type": "task", "functionName": "f"})];
+        let body = json!({"eventType": "e", "actions": actions, "filter": filter});
         let dispatcher = Dispatcher { id: DispatcherId::new(id), ..dispatcher(&body).unwrap() };
         Arc::new(CompiledDispatcher::new(dispatcher, 100).unwrap())
     }

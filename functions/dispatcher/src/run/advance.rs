@@ -1,7 +1,8 @@
 //! How answers and time change a run.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::event::{STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepStatus};
+use serde_json::Value;
+use shared::event::{StepError, StepFinished, StepId, StepStatus};
 
 use super::size;
 use super::{Command, FIRST_RESEND_DELAY, Run, RunContext, Step, StepState, When};
@@ -10,14 +11,12 @@ impl Run {
     /// Applies an answer that was given at a time; returns `false` if it changes nothing, because it is late or repeated.
     ///
     /// A failed attempt is followed by the next where attempts are left. [`Run::advance`] or [`Run::close`] must follow.
-    pub(crate) fn apply(&mut self, answer: &StepFinished, at: Timestamp) -> bool {
-        let Some(index) = self.steps.iter().position(|step| step.name() == answer.id.step) else {
-            return false;
-        };
+    pub(crate) fn apply(&mut self, StepFinished { id, answer }: &StepFinished, at: Timestamp) -> bool {
+        let Some(index) = self.steps.iter().position(|step| step.name() == id.step) else { return false };
         let step = &mut self.steps[index];
         let is_repeated = step.status == StepState::Waiting && answer.status == StepStatus::Waiting;
         let is_open = matches!(step.status, StepState::Requested | StepState::Waiting);
-        if !is_open || is_repeated || step.attempt() != answer.id.attempt {
+        if !is_open || is_repeated || step.attempt() != id.attempt {
             return false;
         }
         let Some(attempt) = step.attempts.last_mut() else { return false };
@@ -30,8 +29,9 @@ impl Run {
                 step.status = StepState::Waiting;
             }
             StepStatus::Succeeded => {
-                attempt.resumed_by = answer.resumed_by.as_deref().map(size::for_resumed_by);
-                self.succeed(index, answer, at);
+                attempt.resumed_by =
+                    answer.resumed_by.as_deref().map(|name| size::cut(name, size::RESUMED_BY_LIMIT_BYTES));
+                self.succeed(index, answer.output.as_ref(), at);
             }
             StepStatus::Failed => {
                 let unknown = || StepError::invocation("Unknown", "the step failed without a reason");
@@ -41,22 +41,14 @@ impl Run {
         true
     }
 
-    fn succeed(&mut self, index: usize, answer: &StepFinished, at: Timestamp) {
-        self.steps[index].output.clone_from(&answer.output);
-        let is_too_long =
-            answer.output.as_ref().is_some_and(|output| output.to_string().len() > STEP_OUTPUT_LIMIT_BYTES);
-        if is_too_long || !self.fits() {
-            self.steps[index].output = None;
-            let message = match is_too_long {
-                true => format!("the output is longer than {STEP_OUTPUT_LIMIT_BYTES} bytes"),
-                false => "the outputs of all steps together are too long".to_owned(),
-            };
-            // Another attempt would have the same output, and the work has been done.
-            let error = StepError::invocation("OutputTooLarge", message);
-            self.finish(index, StepState::Failed, Some(&error), at);
-            return;
+    fn succeed(&mut self, index: usize, output: Option<&Value>, at: Timestamp) {
+        self.steps[index].output = output.cloned();
+        if self.fits() {
+            return self.finish(index, StepState::Succeeded, None, at);
         }
-        self.finish(index, StepState::Succeeded, None, at);
+        self.steps[index].output = None;
+        let message = "the outputs of all steps together are too long";
+        self.fail(index, &StepError::invocation(StepError::OUTPUT_TOO_LARGE, message), at);
     }
 
     /// Fails the current attempt, and plans the next where one is left.
@@ -64,8 +56,9 @@ impl Run {
         self.finish(index, StepState::Failed, Some(error), at);
         let step = &self.steps[index];
         let (attempt, retry) = (step.attempt(), step.action.retry);
-        // What may have been done is not done again.
-        if attempt < retry.attempts && error.name != StepError::OUTCOME_UNKNOWN {
+        // What may have been done is not done again, nor is what was done and would have the same output.
+        let is_done = [StepError::OUTCOME_UNKNOWN, StepError::OUTPUT_TOO_LARGE].contains(&error.name.as_str());
+        if attempt < retry.attempts && !is_done {
             let due = at.checked_add(SignedDuration::from_secs(retry.delay_s(attempt).into())).unwrap_or(at);
             self.steps[index].error = None;
             self.attempt(index, attempt + 1, due);
@@ -75,11 +68,11 @@ impl Run {
     fn finish(&mut self, index: usize, status: StepState, error: Option<&StepError>, at: Timestamp) {
         let step = &mut self.steps[index];
         step.status = status;
-        step.error = error.map(size::for_step);
+        step.error = error.map(|error| size::shortened(error, size::STEP_MESSAGE_LIMIT_BYTES));
         if let Some(attempt) = step.attempts.last_mut() {
             attempt.finished_at = Some(at.max(attempt.requested_at));
             attempt.status = status;
-            attempt.error = error.map(size::for_attempt);
+            attempt.error = error.map(|error| size::shortened(error, size::ATTEMPT_MESSAGE_LIMIT_BYTES));
         }
     }
 

@@ -1,13 +1,12 @@
 //! How a run and each of its steps start.
 
 use jiff::Timestamp;
-use serde_json::Value;
 use shared::bus::Entry;
-use shared::event::{StepError, StepRequested};
+use shared::event::{EventType, StepError, StepRequested};
 
 use super::size;
 use super::{Attempt, Command, Run, RunContext, RunStatus, Step, StepState, When};
-use crate::dispatcher::{Dispatcher, OnFailure};
+use crate::dispatcher::{COMMAND_TOO_LARGE, Dispatcher, OnFailure};
 
 impl Run {
     /// Starts a run and returns the commands of the steps that wait for no other.
@@ -80,38 +79,29 @@ impl Run {
         (0..self.steps.len()).find(is_ready)
     }
 
-    /// Skips a pending step or requests it; afterwards it is no longer pending.
+    /// Skips a pending step, requests it, or fails it if its command cannot be built.
     fn start_step(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
-        if let Some(reason) = self.blocked(index) {
-            self.skip(index, &reason);
-            return None;
-        }
-        match context.plan.unmet_condition(index, &self.scope(index, context)) {
-            Ok(None) => self.request(index, context, now),
-            Ok(Some(reason)) => {
-                self.skip(index, &reason);
-                None
-            }
-            Err(error) => {
-                self.give_up(index, &error);
-                None
-            }
-        }
-    }
-
-    /// Requests the next attempt at a step, or fails the step if its command cannot be built.
-    fn request(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
+        let unneeded = match self.blocked(index) {
+            None => context.plan.unmet_condition(index, &self.scope(index, context)),
+            blocked => Ok(blocked),
+        };
         let attempt = self.steps[index].attempt() + 1;
-        match self.command(index, attempt, context) {
-            Ok(command) => {
-                self.attempt(index, attempt, now);
-                Some(command)
+        let command = match unneeded {
+            Ok(None) => self.command(index, attempt, context),
+            Ok(Some(reason)) => {
+                self.steps[index].status = StepState::Skipped;
+                self.steps[index].reason = Some(size::cut(&reason, size::STEP_MESSAGE_LIMIT_BYTES));
+                return None;
             }
-            Err(error) => {
-                self.give_up(index, &error);
-                None
-            }
-        }
+            Err(error) => Err(error),
+        };
+        let failed = |error: StepError| {
+            self.steps[index].status = StepState::Failed;
+            self.steps[index].error = Some(size::shortened(&error, size::STEP_MESSAGE_LIMIT_BYTES));
+        };
+        let command = command.map_err(failed).ok()?;
+        self.attempt(index, attempt, now);
+        Some(command)
     }
 
     /// Records that an attempt is requested.
@@ -133,25 +123,14 @@ impl Run {
     /// Builds the command of an attempt, always the same for the same run.
     pub(super) fn command(&self, index: usize, attempt: u32, context: &RunContext) -> Result<Command, StepError> {
         let step = &self.steps[index];
-        let action = Value::Object(context.plan.command_fields(index, &self.scope(index, context))?);
+        let action = context.plan.command_fields(index, &self.scope(index, context))?;
+        let kind = EventType::parse(format!("{}.requested", step.action.kind));
+        let kind = kind.map_err(|invalid| StepError::bad_request(format!("the command's type {invalid}")))?;
         let id = self.step_id(index, attempt);
         let request = StepRequested { id, action, event: context.event.envelope.clone() };
-        let entry = Entry::command(&step.action.kind, &request);
-        let entry = entry.map_err(|too_large| StepError::invocation("CommandTooLarge", too_large.to_string()))?;
+        let entry = Entry::command(kind, &request);
+        let entry = entry.map_err(|too_large| StepError::invocation(COMMAND_TOO_LARGE, too_large.to_string()))?;
         Ok(Command { id: request.id, when: When::Now(entry) })
-    }
-
-    /// Fails a step for good.
-    fn give_up(&mut self, index: usize, error: &StepError) {
-        let step = &mut self.steps[index];
-        step.status = StepState::Failed;
-        step.error = Some(size::for_step(error));
-    }
-
-    fn skip(&mut self, index: usize, reason: &str) {
-        let step = &mut self.steps[index];
-        step.status = StepState::Skipped;
-        step.reason = Some(size::for_reason(reason));
     }
 
     /// Says which dependency blocks a step.

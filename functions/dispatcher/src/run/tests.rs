@@ -4,11 +4,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::event::{Envelope, EventId, StepError, StepFinished, StepId, Trace};
+use shared::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, TenantId};
 
 use super::{Command, Run, RunContext, RunStatus, StepState, When};
 use crate::dispatcher::Plan;
-use crate::dispatcher::tests::dispatcher;
+use crate::dispatcher::tests::{dispatcher, unchecked};
 use crate::event::Event;
 
 fn start_time() -> Timestamp {
@@ -20,20 +20,13 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn event() -> Event {
-    let id = EventId::new("e1");
-    Event::new(Envelope {
-        kind: "order.paid".to_owned(),
-        dedup_window_seconds: None,
-        tenant_id: "t".to_owned(),
-        time: start_time(),
-        content: json!({"email": "ada@example.org", "total": 12}),
-        trace: Trace::start(&id),
-        id,
-    })
+    let content = json!({"email": "ada@example.org", "total": 12});
+    let kind = EventType::known("order.paid");
+    Event::new(Envelope::new(kind, EventId::new("e1"), TenantId::new("t"), start_time(), content))
 }
 
 fn start(actions: &Value) -> (Run, Vec<Command>) {
-    let dispatcher = dispatcher(&json!({"eventType": "order.paid", "name": "d", "actions": actions})).unwrap();
+    let dispatcher = unchecked(actions);
     let plan = Arc::new(Plan::new(dispatcher.actions.iter()));
     Run::start(&dispatcher, &RunContext { event: Arc::new(event()), plan }, start_time(), 0)
 }
@@ -58,6 +51,10 @@ fn names(commands: &[Command]) -> String {
     commands.iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
+fn finished(id: StepId, answer: Answer) -> StepFinished {
+    StepFinished { id, answer }
+}
+
 /// Gives an answer as the function would take it, and names the commands that follow; `late` if it changed nothing.
 fn answer(run: &mut Run, answer: &StepFinished, second: i64) -> String {
     if !run.apply(answer, at(second)) {
@@ -73,18 +70,16 @@ fn answer(run: &mut Run, answer: &StepFinished, second: i64) -> String {
 }
 
 fn succeed(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
-    let finished = StepFinished::succeeded(id(run, step, attempt), json!({"from": step}));
-    answer(run, &finished, second)
+    answer(run, &finished(id(run, step, attempt), Answer::succeeded(json!({"from": step}))), second)
 }
 
 fn fail(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
-    let finished = StepFinished::failed(id(run, step, attempt), StepError::invocation("Broken", "it broke"));
-    answer(run, &finished, second)
+    let failed = Answer::failed(StepError::invocation("Broken", "it broke"));
+    answer(run, &finished(id(run, step, attempt), failed), second)
 }
 
 fn wait(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
-    let waiting = StepFinished::waiting(id(run, step, attempt));
-    answer(run, &waiting, second)
+    answer(run, &finished(id(run, step, attempt), Answer::waiting()), second)
 }
 
 fn states(run: &Run) -> String {
@@ -206,7 +201,7 @@ fn a_command_that_the_bus_cannot_take_fails_the_step() {
         {"type": "x", "name": "a"},
         {"type": "x", "name": "b", "dependencies": ["a"], "twice": "{{ steps.a.output }}{{ steps.a.output }}{{ steps.a.output }}"},
     ]));
-    let large = StepFinished::succeeded(id(&run, "a", 1), json!("x".repeat(100_000)));
+    let large = finished(id(&run, "a", 1), Answer::succeeded(json!("x".repeat(100_000))));
     assert_eq!(answer(&mut run, &large, 1), "");
     assert_eq!(run.steps[1].error.as_ref().unwrap().name, "CommandTooLarge");
     assert_eq!(run.status, RunStatus::Failed);
@@ -217,11 +212,11 @@ fn outputs_that_do_not_fit_into_the_row_fail_their_step() {
     let actions: Vec<_> =
         (0..5).map(|n| json!({"type": "x", "name": format!("s{n}"), "retry": {"attempts": 2}})).collect();
     let (mut run, _) = start(&json!(actions));
-    let long = StepFinished::succeeded(id(&run, "s0", 1), json!("x".repeat(140_000)));
+    let long = finished(id(&run, "s0", 1), Answer::succeeded(json!("x".repeat(140_000))));
     assert_eq!(answer(&mut run, &long, 1), "");
     assert_eq!(run.steps[0].error.as_ref().unwrap().name, "OutputTooLarge");
     for step in ["s1", "s2", "s3", "s4"] {
-        let large = StepFinished::succeeded(id(&run, step, 1), json!("x".repeat(120_000)));
+        let large = finished(id(&run, step, 1), Answer::succeeded(json!("x".repeat(120_000))));
         assert_eq!(answer(&mut run, &large, 2), "");
     }
     assert_eq!(states(&run), "Failed s0:failed s1:succeeded s2:succeeded s3:succeeded s4:failed");
@@ -231,15 +226,19 @@ fn outputs_that_do_not_fit_into_the_row_fail_their_step() {
 #[test]
 fn the_largest_run_without_outputs_fits_into_its_row() {
     let actions: Vec<_> = (0..100)
-        .map(|n| json!({"type": "x", "name": format!("s{n:03}"), "data": "x".repeat(870), "retry": {"attempts": 2}}))
+        .map(|n| {
+            let data = json!({"x": "x".repeat(840)});
+            json!({"type": "task", "name": format!("s{n:03}"), "functionName": "f", "data": data, "retry": {"attempts": 2}})
+        })
         .collect();
+    assert!(dispatcher(&json!({"eventType": "e", "actions": actions})).is_ok());
     let (mut run, _) = start(&json!(actions));
     for n in 0..200 {
         let step = format!("s{:03}", n / 2);
         let error = StepError { kind: Some("\0".repeat(99)), name: "\"".repeat(999), message: "\n\u{1}".repeat(9999) };
-        let failed = StepFinished::failed(id(&run, &step, n % 2 + 1), error).started_at(at(1));
-        assert!(run.apply(&StepFinished::waiting(id(&run, &step, n % 2 + 1)), at(1)));
-        answer(&mut run, &failed, 1);
+        let step = id(&run, &step, n % 2 + 1);
+        assert!(run.apply(&finished(step.clone(), Answer::waiting()), at(1)));
+        answer(&mut run, &finished(step, Answer::failed(error).started_at(at(1))), 1);
     }
     assert_eq!(run.status, RunStatus::Failed);
     assert!(serde_json::to_string(&run).unwrap().len() < 395_000);
@@ -263,6 +262,16 @@ fn a_failed_attempt_is_followed_by_the_next_at_once_or_later() {
     assert_eq!(states(&run), "Failed now:failed later:succeeded");
     let statuses: Vec<_> = run.steps[1].attempts.iter().map(|attempt| attempt.status.as_str()).collect();
     assert_eq!(statuses, ["failed", "failed", "succeeded"]);
+}
+
+#[test]
+fn a_command_that_nests_too_deep_for_its_receiver_fails_the_step() {
+    let nested = |levels: usize| (0..levels).fold(json!("{{ event }}"), |inner, _| json!([inner]));
+    // The event has two levels, and the fields of the action are one more.
+    for (levels, expected) in [(93, "Running a:requested"), (94, "Failed a:failed")] {
+        let (run, _) = start(&json!([{"type": "x", "name": "a", "data": nested(levels)}]));
+        assert_eq!(states(&run), expected, "{levels}");
+    }
 }
 
 #[test]
@@ -324,8 +333,8 @@ fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
 fn what_may_have_been_done_is_not_done_again() {
     let (mut run, _) = start(&json!([{"type": "task", "name": "a", "functionName": "a", "retry": {"attempts": 3}}]));
     let unknown = StepError::invocation(StepError::OUTCOME_UNKNOWN, "nobody knows");
-    let finished = StepFinished::failed(id(&run, "a", 1), unknown);
-    assert_eq!(answer(&mut run, &finished, 1), "");
+    let unknown = finished(id(&run, "a", 1), Answer::failed(unknown));
+    assert_eq!(answer(&mut run, &unknown, 1), "");
     assert_eq!((run.status, run.steps[0].status), (RunStatus::Failed, StepState::Failed));
 }
 
@@ -414,10 +423,10 @@ proptest! {
                 break;
             }
             let id = open[usize::from(pick) % open.len()].clone();
-            let finished = match kind {
-                0 => StepFinished::succeeded(id.clone(), json!({"n": second})),
-                1 => StepFinished::failed(id.clone(), StepError::invocation("Broken", "")),
-                2 => StepFinished::waiting(id.clone()),
+            let given_now = match kind {
+                0 => finished(id.clone(), Answer::succeeded(json!({"n": second}))),
+                1 => finished(id.clone(), Answer::failed(StepError::invocation("Broken", ""))),
+                2 => finished(id.clone(), Answer::waiting()),
                 _ => match given.get(usize::from(pick) % given.len().max(1)) {
                     Some(earlier) => earlier.clone(),
                     None => continue,
@@ -425,10 +434,10 @@ proptest! {
             };
             let now = at(i64::try_from(second).unwrap());
             let before = run.clone();
-            if run.apply(&finished, now) {
+            if run.apply(&given_now, now) {
                 prop_assert!(!before.is_over());
-                let commands = if run.needs_context(&finished.id) {
-                    run.advance(&finished.id, &context(&run), now)
+                let commands = if run.needs_context(&given_now.id) {
+                    run.advance(&given_now.id, &context(&run), now)
                 } else {
                     run.close(now);
                     Vec::new()
@@ -438,7 +447,7 @@ proptest! {
             if kind < 2 {
                 open.retain(|other| *other != id);
             }
-            given.push(finished);
+            given.push(given_now);
             for (name, status) in &over {
                 let step = run.steps.iter().find(|step| step.name() == name).unwrap();
                 prop_assert_eq!(step.status, *status, "{} was over", name);

@@ -1,27 +1,30 @@
 //! The table of dispatchers.
 //!
-//! A dispatcher is in the partition of its event type, so that one strongly consistent query finds all that an event
-//! may match. Two reserved partitions, `#id` and `#name`, point to it; no event type starts with `#`.
+//! A dispatcher is in the partition of its tenant and event type, so that one strongly consistent query finds all that
+//! an event may match. Two reserved partitions of the tenant, `#id#<tenant>` and `#name#<tenant>`, point to it; no tenant
+//! starts with `#`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use moka::future::Cache;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::Error;
-use shared::event::DispatcherId;
+use shared::event::{DispatcherId, EventType, TenantId};
 use shared::table::{Expression, Query, Table, Write, is_new};
 
-use super::row::{from_text, to_text};
+use super::run::{from_text, to_text};
 use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
 
-const ID_PARTITION: &str = "#id";
-const NAME_PARTITION: &str = "#name";
 /// About how much memory compiled dispatchers take.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// How much memory the cache takes for a type without dispatchers, of which there can be any number.
 const ENTRY_BYTES: usize = 500;
-/// The most dispatchers that a list reads.
+/// The most dispatchers that a list reads, and of how many event types at once.
 const LIST_LIMIT: usize = 10_000;
+const CONCURRENT_QUERIES: usize = 8;
 /// How often reading a dispatcher that moves is tried.
 const READ_ATTEMPTS: u32 = 5;
 
@@ -29,7 +32,7 @@ const READ_ATTEMPTS: u32 = 5;
 #[derive(Debug, Clone)]
 pub(crate) struct Dispatchers {
     table: Table,
-    /// The compiled dispatchers of event types, valid for exactly the ids and versions that they were compiled from.
+    /// The compiled dispatchers by partition, valid for exactly the ids and versions that they were compiled from.
     compiled: Cache<String, Arc<DispatcherSet>>,
 }
 
@@ -47,14 +50,14 @@ pub(crate) enum WriteOutcome {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Key<'a> {
-    event_type: &'a str,
+    pk: &'a str,
     dispatcher_id: &'a str,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
-    event_type: String,
+    pk: String,
     dispatcher_id: DispatcherId,
     version: u64,
     definition: String,
@@ -64,26 +67,28 @@ struct Item {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Pointer {
-    event_type: String,
+    pk: String,
+    /// The id or the name.
     dispatcher_id: String,
+    /// The partition of the dispatcher, or its id.
     target: String,
 }
 
 impl Dispatchers {
     /// Keeps the dispatchers in a table.
     pub(super) fn new(table: Table) -> Self {
-        let weigh = |event_type: &String, set: &Arc<DispatcherSet>| {
-            u32::try_from(ENTRY_BYTES + event_type.len() + set.size_bytes()).unwrap_or(u32::MAX)
+        let weigh = |pk: &String, set: &Arc<DispatcherSet>| {
+            u32::try_from(ENTRY_BYTES + pk.len() + set.size_bytes()).unwrap_or(u32::MAX)
         };
         let compiled = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
         Self { table, compiled }
     }
 
-    /// Returns the dispatchers of an event type, including every one that was written before.
-    pub(crate) async fn of_type(&self, event_type: &str) -> Result<Arc<DispatcherSet>, Error> {
-        let key = Expression::new("eventType = :type").value(":type", event_type);
-        let items: Vec<Item> = self.table.query(Query::new(key)).await?;
-        let known = self.compiled.get(event_type).await;
+    /// Returns a tenant's dispatchers of an event type, including every one that was written before.
+    pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &EventType) -> Result<Arc<DispatcherSet>, Error> {
+        let pk = tenant.key(kind.as_str());
+        let items: Vec<Item> = self.partition(&pk).await?;
+        let known = self.compiled.get(&pk).await;
         if let Some(known) = &known
             && known.consists_of(items.iter().map(|item| (&item.dispatcher_id, item.version)))
         {
@@ -94,26 +99,32 @@ impl Dispatchers {
             known.map_or_else(|| compile(item), |known| Ok(known.clone()))
         });
         let set = Arc::new(DispatcherSet::new(compiled.collect::<Result<_, _>>()?));
-        self.compiled.insert(event_type.to_owned(), set.clone()).await;
+        self.compiled.insert(pk, set.clone()).await;
         Ok(set)
     }
 
-    /// Returns all dispatchers, oldest first.
-    pub(crate) async fn all(&self) -> Result<Vec<Dispatcher>, Error> {
-        let no_pointer = Expression::new("attribute_exists(#definition)").name("#definition", "definition");
-        let items: Vec<Item> = self.table.scan(Some(no_pointer), LIST_LIMIT).await?;
-        let mut dispatchers: Vec<Dispatcher> =
-            items.iter().map(|item| from_text(&item.definition)).collect::<Result<_, _>>()?;
+    /// Returns all dispatchers of a tenant, oldest first; one that moves to another event type meanwhile may be missing.
+    pub(crate) async fn all(&self, tenant: &TenantId) -> Result<Vec<Dispatcher>, Error> {
+        let pointers: Vec<Pointer> = self.partition(&ids(tenant)).await?;
+        let partitions: BTreeSet<String> = pointers.into_iter().map(|pointer| pointer.target).collect();
+        let items: Vec<Vec<Item>> = stream::iter(partitions)
+            .map(async |pk| self.partition(&pk).await)
+            .buffer_unordered(CONCURRENT_QUERIES)
+            .try_collect()
+            .await?;
+        let dispatchers = items.iter().flatten().map(|item| from_text(&item.definition));
+        let mut dispatchers: Vec<Dispatcher> = dispatchers.collect::<Result<_, _>>()?;
         dispatchers.sort_by(|one, other| (one.creation_timestamp, &one.id).cmp(&(other.creation_timestamp, &other.id)));
+        dispatchers.dedup_by(|later, earlier| later.id == earlier.id);
         Ok(dispatchers)
     }
 
-    /// Returns the dispatcher of an id.
-    pub(crate) async fn get(&self, id: &str) -> Result<Option<Dispatcher>, Error> {
-        let pointer = Key { event_type: ID_PARTITION, dispatcher_id: id };
+    /// Returns the dispatcher of an id, if it belongs to the tenant.
+    pub(crate) async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<Dispatcher>, Error> {
         for _ in 0..READ_ATTEMPTS {
-            let Some(found) = self.table.get::<Pointer>(&pointer).await? else { return Ok(None) };
-            let key = Key { event_type: &found.target, dispatcher_id: id };
+            let pointer = self.table.get::<Pointer>(&Key { pk: &ids(tenant), dispatcher_id: id }).await?;
+            let Some(found) = pointer else { return Ok(None) };
+            let key = Key { pk: &found.target, dispatcher_id: id };
             if let Some(item) = self.table.get::<Item>(&key).await? {
                 return from_text(&item.definition).map(Some);
             }
@@ -122,91 +133,78 @@ impl Dispatchers {
         Err(Error::new("find a dispatcher", "its event type keeps changing"))
     }
 
-    /// Writes a new dispatcher and its pointers.
-    pub(crate) async fn create(&self, dispatcher: &Dispatcher) -> Result<WriteOutcome, Error> {
-        let mut writes = vec![self.put(dispatcher, is_new("eventType"))?, self.point_to(dispatcher)?];
-        let name_at = self.claim_name(dispatcher, &mut writes)?;
-        self.write(writes, name_at).await
-    }
-
-    /// Replaces a dispatcher by its next version, wherever that belongs.
-    pub(crate) async fn replace(&self, before: &Dispatcher, after: &Dispatcher) -> Result<WriteOutcome, Error> {
+    /// Replaces a dispatcher by its next version, wherever that belongs, with its pointers.
+    ///
+    /// Without `before` it is new, without `after` it is deleted.
+    pub(crate) async fn write(
+        &self,
+        tenant: &TenantId,
+        before: Option<&Dispatcher>,
+        after: Option<&Dispatcher>,
+    ) -> Result<WriteOutcome, Error> {
+        let partition = |dispatcher: &Dispatcher| tenant.key(dispatcher.event_type.as_str());
+        let (old, new) = (before.map(partition), after.map(partition));
         let mut writes = Vec::new();
-        if before.event_type == after.event_type {
-            writes.push(self.put(after, unchanged(before))?);
-        } else {
-            writes.push(self.remove(before)?);
-            writes.push(self.put(after, is_new("eventType"))?);
-            writes.push(self.point_to(after)?);
+        if let (Some(before), Some(old)) = (before, &old)
+            && new.as_ref() != Some(old)
+        {
+            let key = Key { pk: old, dispatcher_id: before.id.as_str() };
+            writes.push(self.table.deleting(&key, Some(unchanged(before)))?);
+            if after.is_none() {
+                writes.push(self.table.deleting(&Key { pk: &ids(tenant), ..key }, None)?);
+            }
         }
+        if let (Some(after), Some(new)) = (after, &new) {
+            let stays = before.filter(|_| old.as_ref() == Some(new));
+            let item = Item::new(new, after)?;
+            writes.push(self.table.writing(&item, Some(stays.map_or_else(|| is_new("pk"), unchanged)))?);
+            if stays.is_none() {
+                writes.push(self.pointing(ids(tenant), after.id.as_str(), new, None)?);
+            }
+        }
+        let name = |dispatcher: Option<&Dispatcher>| dispatcher.and_then(|dispatcher| dispatcher.name.clone());
         let mut name_at = None;
-        if before.name != after.name {
-            self.release_name(before, &mut writes)?;
-            name_at = self.claim_name(after, &mut writes)?;
+        if name(before) != name(after) {
+            if let Some(released) = name(before) {
+                writes.push(self.table.deleting(&Key { pk: &names(tenant), dispatcher_id: &released }, None)?);
+            }
+            if let (Some(claimed), Some(after)) = (name(after), after) {
+                name_at = Some(writes.len());
+                writes.push(self.pointing(names(tenant), &claimed, after.id.as_str(), Some(is_new("pk")))?);
+            }
         }
-        self.write(writes, name_at).await
-    }
-
-    /// Deletes a dispatcher and its pointers.
-    pub(crate) async fn delete(&self, dispatcher: &Dispatcher) -> Result<WriteOutcome, Error> {
-        let pointer = Key { event_type: ID_PARTITION, dispatcher_id: dispatcher.id.as_str() };
-        let mut writes = vec![self.remove(dispatcher)?, self.table.deleting(&pointer, None)?];
-        self.release_name(dispatcher, &mut writes)?;
-        self.write(writes, None).await
-    }
-
-    async fn write(&self, writes: Vec<Write>, name_at: Option<usize>) -> Result<WriteOutcome, Error> {
-        let unmet = self.table.transact(writes).await?;
-        Ok(match unmet.as_slice() {
+        Ok(match self.table.transact(writes).await?.as_slice() {
             [] => WriteOutcome::Written,
             [only] if Some(*only) == name_at => WriteOutcome::NameTaken,
             _ => WriteOutcome::Conflict,
         })
     }
 
-    fn put(&self, dispatcher: &Dispatcher, condition: Expression) -> Result<Write, Error> {
-        let item = Item {
-            event_type: dispatcher.event_type.clone(),
-            dispatcher_id: dispatcher.id.clone(),
-            version: dispatcher.version,
-            definition: to_text(dispatcher)?,
-        };
-        self.table.writing(&item, Some(condition))
+    fn pointing(&self, pk: String, from: &str, to: &str, condition: Option<Expression>) -> Result<Write, Error> {
+        let pointer = Pointer { pk, dispatcher_id: from.to_owned(), target: to.to_owned() };
+        self.table.writing(&pointer, condition)
     }
 
-    fn remove(&self, dispatcher: &Dispatcher) -> Result<Write, Error> {
-        let key = Key { event_type: &dispatcher.event_type, dispatcher_id: dispatcher.id.as_str() };
-        self.table.deleting(&key, Some(unchanged(dispatcher)))
+    async fn partition<T: DeserializeOwned>(&self, pk: &str) -> Result<Vec<T>, Error> {
+        self.table.query(Query::new(Expression::new("pk = :pk").value(":pk", pk)).limit(LIST_LIMIT)).await
     }
+}
 
-    fn point_to(&self, dispatcher: &Dispatcher) -> Result<Write, Error> {
-        let pointer = Pointer {
-            event_type: ID_PARTITION.to_owned(),
-            dispatcher_id: dispatcher.id.to_string(),
-            target: dispatcher.event_type.clone(),
-        };
-        self.table.writing(&pointer, None)
+impl Item {
+    fn new(pk: &str, dispatcher: &Dispatcher) -> Result<Self, Error> {
+        let (id, version, definition) = (dispatcher.id.clone(), dispatcher.version, to_text(dispatcher)?);
+        Ok(Self { pk: pk.to_owned(), dispatcher_id: id, version, definition })
     }
+}
 
-    /// Adds the write that reserves the name for the dispatcher, and returns its position.
-    fn claim_name(&self, dispatcher: &Dispatcher, writes: &mut Vec<Write>) -> Result<Option<usize>, Error> {
-        let Some(name) = &dispatcher.name else { return Ok(None) };
-        let pointer = Pointer {
-            event_type: NAME_PARTITION.to_owned(),
-            dispatcher_id: name.clone(),
-            target: dispatcher.id.to_string(),
-        };
-        writes.push(self.table.writing(&pointer, Some(is_new("eventType")))?);
-        Ok(Some(writes.len() - 1))
-    }
+/// The partition of a tenant's ids.
+fn ids(tenant: &TenantId) -> String {
+    format!("#id#{tenant}")
+}
 
-    fn release_name(&self, dispatcher: &Dispatcher, writes: &mut Vec<Write>) -> Result<(), Error> {
-        if let Some(name) = &dispatcher.name {
-            let pointer = Key { event_type: NAME_PARTITION, dispatcher_id: name };
-            writes.push(self.table.deleting(&pointer, None)?);
-        }
-        Ok(())
-    }
+/// The partition of a tenant's names.
+fn names(tenant: &TenantId) -> String {
+    format!("#name#{tenant}")
 }
 
 fn compile(item: &Item) -> Result<Arc<CompiledDispatcher>, Error> {

@@ -3,22 +3,20 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::Error;
-use shared::event::{Envelope, EventId};
+use shared::event::{Envelope, EventId, TenantId};
 use shared::table::{Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
-use utoipa::ToSchema;
 
-use super::row::{Key, Open, from_text, to_text};
-use super::run::RunItem;
-use crate::event::Event;
-use crate::recurrence::Occurrence;
+use super::run::{Key, Open, RunItem};
+use crate::event::{Event, Occurrence};
 use crate::run::Run;
 
 /// How many occurrences of an event are kept, so that one that is redelivered late after a crash is recognised.
 const MAX_OCCURRENCES: usize = 50;
-/// The index of events by type and time.
+/// The index of a tenant's events by type and time.
 const TYPE_INDEX: &str = "byType";
 /// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
 const TRANSACTION_BYTES: usize = 3_500_000;
@@ -32,24 +30,29 @@ pub(crate) struct Events {
 }
 
 /// What is known of an event as a whole.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct EventRecord {
+    #[serde(rename = "envelope", with = "as_text")]
     pub(crate) event: Arc<Event>,
     pub(crate) source: String,
+    #[serde(with = "millisecond::required")]
     pub(crate) received_at: Timestamp,
+    #[serde(rename = "received")]
     pub(crate) outcome: MatchOutcome,
     /// Whether all of its runs are written.
     pub(crate) planned: bool,
     /// How many duplicates of it were received.
     pub(crate) duplicates: u64,
     /// Its latest occurrence, if it recurred; only known where all of its rows are read.
+    #[serde(skip)]
     pub(crate) latest: Option<EventId>,
     /// When its rows may be deleted, in seconds since 1970.
     pub(crate) expires_at: i64,
 }
 
 /// The outcome of matching an event with the dispatchers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MatchOutcome {
     /// At least one dispatcher matched.
@@ -60,21 +63,15 @@ pub(crate) enum MatchOutcome {
     LoopDetected,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EventItem {
+struct EventItem<'a> {
     #[serde(flatten)]
     key: Key,
-    #[serde(rename = "type")]
-    kind: String,
-    source: String,
-    received_at: i64,
-    #[serde(rename = "received")]
-    outcome: MatchOutcome,
-    planned: bool,
-    duplicates: u64,
-    expires_at: i64,
-    envelope: String,
+    /// The key of the index of events.
+    tenant_type: String,
+    #[serde(flatten)]
+    record: &'a EventRecord,
     #[serde(flatten)]
     open: Open,
 }
@@ -92,7 +89,7 @@ struct OccurrencesItem {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Row {
-    Event(Box<EventItem>),
+    Event(Box<EventRecord>),
     Run(RunItem),
     Occurrences(OccurrencesItem),
 }
@@ -113,31 +110,28 @@ impl Events {
     pub(crate) async fn create(&self, record: &EventRecord, runs: &[&Run]) -> Result<bool, Error> {
         let is_event_new = || is_new("eventId");
         if runs.is_empty() {
-            return self.table.put_if(&EventItem::new(record, true)?, is_event_new()).await;
+            return self.table.put_if(&EventItem::new(record), is_event_new()).await;
         }
         let items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
         let size_bytes: usize = items.iter().map(RunItem::size_bytes).sum();
         if items.len() < TRANSACTION_LIMIT && size_bytes < TRANSACTION_BYTES {
-            let mut writes = vec![self.table.writing(&EventItem::new(record, true)?, Some(is_event_new()))?];
+            let mut writes = vec![self.table.writing(&EventItem::new(record), Some(is_event_new()))?];
             for item in &items {
                 writes.push(self.table.writing(item, None)?);
             }
             return Ok(self.table.transact(writes).await?.is_empty());
         }
-        if !self.table.put_if(&EventItem::new(record, false)?, is_event_new()).await? {
+        let unplanned = EventRecord { planned: false, ..record.clone() };
+        if !self.table.put_if(&EventItem::new(&unplanned), is_event_new()).await? {
             return Ok(false);
         }
-        self.add_missing_items(record.event.id(), items).await?;
+        self.add_missing_runs(record.event.id(), runs).await?;
         Ok(true)
     }
 
     /// Writes those runs of an event that are missing, and records that all are there.
     pub(crate) async fn add_missing_runs(&self, event_id: &EventId, runs: &[&Run]) -> Result<(), Error> {
-        let items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
-        self.add_missing_items(event_id, items).await
-    }
-
-    async fn add_missing_items(&self, event_id: &EventId, mut items: Vec<RunItem>) -> Result<(), Error> {
+        let mut items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
         while !items.is_empty() {
             let mut size_bytes = 0;
             let fits = |item: &&RunItem| {
@@ -151,7 +145,7 @@ impl Events {
         }
         let update = Expression::new("SET planned = :true REMOVE #open, touchedAt").name("#open", "open");
         let update = update.value(":true", true);
-        self.table.update::<EventItem>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
+        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
         Ok(())
     }
 
@@ -175,14 +169,12 @@ impl Events {
     /// Counts a duplicate of an event, and returns the record; `None` if it has expired.
     pub(crate) async fn count_duplicate(&self, event_id: &EventId) -> Result<Option<EventRecord>, Error> {
         let update = Expression::new("ADD duplicates :one").value(":one", 1);
-        let item: Option<EventItem> = self.table.update(&Key::event(event_id), update, Some(exists("eventId"))).await?;
-        item.map(EventRecord::try_from).transpose()
+        self.table.update(&Key::event(event_id), update, Some(exists("eventId"))).await
     }
 
     /// Returns the record of an event.
     pub(crate) async fn get(&self, event_id: &EventId) -> Result<Option<EventRecord>, Error> {
-        let item: Option<EventItem> = self.table.get(&Key::event(event_id)).await?;
-        item.map(EventRecord::try_from).transpose()
+        self.table.get(&Key::event(event_id)).await
     }
 
     /// Returns the event of a run; `None` at the end of the retention period, when the event may be deleted before the run.
@@ -218,7 +210,7 @@ impl Events {
             before => Expression::new("occurrences = :before").value(":before", before),
         };
         let update = Expression::new("SET expiresAt = :expires").value(":expires", expires_at);
-        self.table.update::<EventItem>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
+        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
         self.table.put_if(&item, condition).await
     }
 
@@ -230,56 +222,43 @@ impl Events {
         let mut runs = Vec::new();
         for row in self.table.query::<Row>(Query::new(key)).await? {
             match row {
-                Row::Event(item) => record = Some(EventRecord::try_from(*item)?),
-                Row::Run(item) => runs.push(Run::try_from(item)?),
+                Row::Event(item) => record = Some(*item),
+                Row::Run(item) => runs.push(item.run()?),
                 Row::Occurrences(item) => latest = item.occurrences.last().map(|latest| latest.event_id.clone()),
             }
         }
         Ok(record.map(|record| (EventRecord { latest, ..record }, runs)))
     }
 
-    /// Returns the newest events of a type, newest first; one that was just recorded may be missing.
-    pub(crate) async fn of_type(&self, kind: &str, limit: usize) -> Result<Vec<EventRecord>, Error> {
-        let key = Expression::new("#type = :type").name("#type", "type").value(":type", kind);
-        let query = Query::new(key).index(TYPE_INDEX).descending().limit(limit);
-        let items: Vec<EventItem> = self.table.query(query).await?;
-        items.into_iter().map(EventRecord::try_from).collect()
+    /// Returns a tenant's newest events of a type, newest first; one that was just recorded may be missing.
+    pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &str, limit: usize) -> Result<Vec<EventRecord>, Error> {
+        let key = Expression::new("tenantType = :type").value(":type", tenant.key(kind));
+        self.table.query(Query::new(key).index(TYPE_INDEX).descending().limit(limit)).await
     }
 }
 
-impl EventItem {
-    fn new(record: &EventRecord, planned: bool) -> Result<Self, Error> {
-        let event_id = record.event.id();
-        Ok(Self {
-            key: Key::event(event_id),
-            kind: record.event.envelope.kind.clone(),
-            source: record.source.clone(),
-            received_at: record.received_at.as_millisecond(),
-            outcome: record.outcome,
-            planned,
-            duplicates: record.duplicates,
-            expires_at: record.expires_at,
-            envelope: to_text(&record.event.envelope)?,
-            open: if planned { Open::default() } else { Open::since(event_id, record.received_at) },
-        })
+impl<'a> EventItem<'a> {
+    fn new(record: &'a EventRecord) -> Self {
+        let Envelope { id, tenant_id, kind, .. } = &record.event.envelope;
+        let open = if record.planned { Open::default() } else { Open::since(id, record.received_at) };
+        Self { key: Key::event(id), tenant_type: tenant_id.key(kind.as_str()), record, open }
     }
 }
 
-impl TryFrom<EventItem> for EventRecord {
-    type Error = Error;
+/// Keeps the envelope of an event as JSON text.
+mod as_text {
+    use std::sync::Arc;
 
-    fn try_from(item: EventItem) -> Result<Self, Error> {
-        let envelope: Envelope = from_text(&item.envelope)?;
-        let received_at = Timestamp::from_millisecond(item.received_at).map_err(Error::cannot("read a time"))?;
-        Ok(Self {
-            event: Arc::new(Event::new(envelope)),
-            source: item.source,
-            received_at,
-            outcome: item.outcome,
-            planned: item.planned,
-            duplicates: item.duplicates,
-            latest: None,
-            expires_at: item.expires_at,
-        })
+    use serde::{Deserialize as _, Deserializer, Serializer, de, ser};
+
+    use crate::event::Event;
+
+    pub(super) fn serialize<S: Serializer>(event: &Arc<Event>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(&event.envelope).map_err(ser::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Event>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map(|envelope| Arc::new(Event::new(envelope))).map_err(de::Error::custom)
     }
 }

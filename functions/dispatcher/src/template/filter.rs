@@ -1,6 +1,7 @@
 //! The filters of placeholders: each turns one value into another.
 
 use serde_json::{Number, Value};
+use shared::nearest::unknown;
 
 use super::text_of;
 
@@ -26,28 +27,34 @@ pub(super) enum Filter {
     Number,
 }
 
+/// The filters without an argument.
+const PLAIN: [(&str, Filter); 9] = [
+    ("upper", Filter::Upper),
+    ("lower", Filter::Lower),
+    ("trim", Filter::Trim),
+    ("json", Filter::Json),
+    ("first", Filter::First),
+    ("last", Filter::Last),
+    ("length", Filter::Length),
+    ("string", Filter::Text),
+    ("number", Filter::Number),
+];
+
 impl Filter {
     /// Finds a filter by its name and argument, or says what is wrong.
     pub(super) fn named(name: &str, argument: Option<Value>) -> Result<Self, String> {
-        let filter = match (name, argument) {
-            ("default", Some(value)) => return Ok(Self::Default(value)),
-            ("join", Some(Value::String(between))) => return Ok(Self::Join(between)),
-            ("default" | "join", _) => {
-                return Err(format!("the filter {name} needs one argument, as in `{name}(\"…\")`"));
-            }
-            ("upper", None) => Self::Upper,
-            ("lower", None) => Self::Lower,
-            ("trim", None) => Self::Trim,
-            ("json", None) => Self::Json,
-            ("first", None) => Self::First,
-            ("last", None) => Self::Last,
-            ("length", None) => Self::Length,
-            ("string", None) => Self::Text,
-            ("number", None) => Self::Number,
-            (_, None) => return Err(format!("the filter `{name}` does not exist")),
-            (_, Some(_)) => return Err(format!("the filter `{name}` does not exist or takes no argument")),
-        };
-        Ok(filter)
+        match (name, argument) {
+            ("default", Some(value)) => Ok(Self::Default(value)),
+            ("join", Some(Value::String(between))) => Ok(Self::Join(between)),
+            ("default" | "join", _) => Err(format!("the filter {name} needs one argument, as in `{name}(\"…\")`")),
+            (name, argument) => match PLAIN.iter().find(|(known, _)| *known == name) {
+                None => {
+                    Err(unknown("filter", name, PLAIN.map(|(known, _)| known).into_iter().chain(["default", "join"])))
+                }
+                Some(_) if argument.is_some() => Err(format!("the filter {name} takes no argument")),
+                Some((_, filter)) => Ok(filter.clone()),
+            },
+        }
     }
 
     /// Applies the filter, or says which type it does not accept.
@@ -77,16 +84,8 @@ impl Filter {
     fn name(&self) -> &'static str {
         match self {
             Self::Default(_) => "default",
-            Self::Upper => "upper",
-            Self::Lower => "lower",
-            Self::Trim => "trim",
-            Self::Json => "json",
             Self::Join(_) => "join",
-            Self::First => "first",
-            Self::Last => "last",
-            Self::Length => "length",
-            Self::Text => "string",
-            Self::Number => "number",
+            plain => PLAIN.iter().find(|(_, filter)| filter == plain).map_or("filter", |(name, _)| name),
         }
     }
 }
