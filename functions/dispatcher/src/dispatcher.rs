@@ -24,30 +24,39 @@ const CONFIGURATION: &str = "configuration";
 pub(crate) struct Dispatcher {
     /// The id, 24 hex digits.
     pub(crate) id: DispatcherId,
-    /// The type of the events to react to.
-    pub(crate) event_type: EventType,
-    /// Whether events start runs of it.
-    pub(crate) enabled: bool,
-    /// A name that no other dispatcher has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) name: Option<String>,
-    /// What it is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) description: Option<String>,
-    /// The steps of each run.
-    pub(crate) actions: Vec<Action>,
-    /// Words to find it by in lists.
-    #[serde(default)]
-    pub(crate) tags: Vec<String>,
-    /// An event pattern over the envelope; without one all events of the type match.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) filter: Option<Value>,
+    #[serde(flatten)]
+    pub(crate) body: DispatcherBody,
     /// When it was created.
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
     pub(crate) update_timestamp: Timestamp,
     /// The number of times that it was written, counting from 1.
     pub(crate) version: u64,
+}
+
+/// What clients decide about a dispatcher.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DispatcherBody {
+    /// The type of the events to react to.
+    pub(crate) event_type: EventType,
+    /// Whether events start runs of it, true unless given.
+    #[serde(default = "yes")]
+    pub(crate) enabled: bool,
+    /// A name that no other dispatcher has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// The steps of each run, 1 to 100.
+    pub(crate) actions: Vec<Action>,
+    /// Words to find it by in lists.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// An event pattern over the envelope; without one all events of the type match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) filter: Option<Value>,
 }
 
 /// One thing to do: a step of every run of its dispatcher.
@@ -123,27 +132,6 @@ pub(crate) enum OnFailure {
     Continue,
 }
 
-/// What a client sends to create a dispatcher.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct NewDispatcher {
-    /// The type of the events to react to.
-    pub(crate) event_type: EventType,
-    /// Whether events start runs of it, true unless given.
-    pub(crate) enabled: Option<bool>,
-    /// A name that no other dispatcher has.
-    pub(crate) name: Option<String>,
-    /// What it is for.
-    pub(crate) description: Option<String>,
-    /// The steps of each run, 1 to 100.
-    pub(crate) actions: Vec<Action>,
-    /// Words to find it by in lists.
-    #[serde(default)]
-    pub(crate) tags: Vec<String>,
-    /// An event pattern over the envelope.
-    pub(crate) filter: Option<Value>,
-}
-
 /// What a client sends to change a dispatcher; a field that is absent stays as it is, null removes it.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -168,76 +156,70 @@ pub(crate) struct DispatcherChange {
     pub(crate) filter: Option<Option<Value>>,
 }
 
-impl NewDispatcher {
-    /// Builds the dispatcher, or says which field breaks which rule; `new_id` draws ids for it and its actions.
-    pub(crate) fn create(self, new_id: impl Fn() -> String, now: Timestamp) -> Result<Dispatcher, Refusal> {
-        if self.actions.is_empty() {
+impl Dispatcher {
+    /// Builds a dispatcher, or says which field breaks which rule; `new_id` draws ids for it and its actions.
+    pub(crate) fn new(body: DispatcherBody, new_id: impl Fn() -> String, now: Timestamp) -> Result<Self, Refusal> {
+        if body.actions.is_empty() {
             return Err(Refusal::field("actions", "needs at least one action"));
         }
         let id = DispatcherId::new(new_id());
-        let dispatcher = Dispatcher {
-            id,
-            event_type: self.event_type,
-            enabled: self.enabled.unwrap_or(true),
-            name: self.name,
-            description: self.description,
-            actions: self.actions.into_iter().map(|action| action.with_id(new_id())).collect(),
-            tags: self.tags,
-            filter: self.filter.filter(|filter| !filter.is_null()),
-            creation_timestamp: now,
-            update_timestamp: now,
-            version: 1,
-        };
+        let actions = body.actions.into_iter().map(|action| action.with_id(new_id())).collect();
+        let body = DispatcherBody { actions, ..body };
+        let dispatcher = Self { id, body, creation_timestamp: now, update_timestamp: now, version: 1 };
         check::dispatcher(&dispatcher)?;
         Ok(dispatcher)
     }
-}
 
-impl Dispatcher {
     /// Applies a change to everything but the actions.
     pub(crate) fn change(&self, change: DispatcherChange, now: Timestamp) -> Result<Self, Refusal> {
-        let mut changed = self.next(now);
-        changed.event_type = change.event_type.unwrap_or(changed.event_type);
-        changed.enabled = change.enabled.unwrap_or(changed.enabled);
-        changed.name = change.name.unwrap_or(changed.name);
-        changed.description = change.description.unwrap_or(changed.description);
-        changed.tags = change.tags.unwrap_or(changed.tags);
-        changed.filter = change.filter.unwrap_or(changed.filter);
-        check::dispatcher(&changed)?;
-        Ok(changed)
+        self.next(now, |body| {
+            body.event_type = change.event_type.unwrap_or_else(|| body.event_type.clone());
+            body.enabled = change.enabled.unwrap_or(body.enabled);
+            body.name = change.name.unwrap_or_else(|| body.name.take());
+            body.description = change.description.unwrap_or_else(|| body.description.take());
+            body.tags = change.tags.unwrap_or_else(|| std::mem::take(&mut body.tags));
+            body.filter = change.filter.unwrap_or_else(|| body.filter.take());
+            Ok(())
+        })
     }
 
     /// Adds an action.
     pub(crate) fn add_action(&self, action: Action, id: String, now: Timestamp) -> Result<Self, Refusal> {
-        let mut changed = self.next(now);
-        changed.actions.push(action.with_id(id));
-        check::dispatcher(&changed)?;
-        Ok(changed)
+        self.next(now, |body| {
+            body.actions.push(action.with_id(id));
+            Ok(())
+        })
     }
 
     /// Changes the given fields of an action; null removes one.
     pub(crate) fn change_action(&self, id: &str, change: Map<String, Value>, now: Timestamp) -> Result<Self, Refusal> {
-        let mut changed = self.next(now);
-        let action = changed.actions.iter_mut().find(|action| action.id == id);
-        let action = action.ok_or_else(|| Refusal::unknown("action", id))?;
-        *action = action.change(change)?;
-        check::dispatcher(&changed)?;
-        Ok(changed)
+        self.next(now, |body| {
+            let action = body.actions.iter_mut().find(|action| action.id == id);
+            let action = action.ok_or_else(|| Refusal::unknown("action", id))?;
+            *action = action.change(change)?;
+            Ok(())
+        })
     }
 
     /// Removes an action on which no other depends.
     pub(crate) fn remove_action(&self, id: &str, now: Timestamp) -> Result<Self, Refusal> {
-        let mut changed = self.next(now);
-        changed.actions.retain(|action| action.id != id);
-        if changed.actions.len() == self.actions.len() {
-            return Err(Refusal::unknown("action", id));
-        }
-        check::dispatcher(&changed)?;
-        Ok(changed)
+        self.next(now, |body| {
+            let at = body.actions.iter().position(|action| action.id == id);
+            body.actions.remove(at.ok_or_else(|| Refusal::unknown("action", id))?);
+            Ok(())
+        })
     }
 
-    fn next(&self, now: Timestamp) -> Self {
-        Self { version: self.version + 1, update_timestamp: now, ..self.clone() }
+    /// Returns the next version, or says which rule it breaks.
+    fn next(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut DispatcherBody) -> Result<(), Refusal>,
+    ) -> Result<Self, Refusal> {
+        let mut next = Self { version: self.version + 1, update_timestamp: now, ..self.clone() };
+        change(&mut next.body)?;
+        check::dispatcher(&next)?;
+        Ok(next)
     }
 }
 
@@ -311,6 +293,10 @@ pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -329,21 +315,21 @@ pub(crate) mod tests {
 
     /// Builds a dispatcher from a body, as the route does.
     pub(crate) fn dispatcher(body: &Value) -> Result<Dispatcher, Refusal> {
-        let body: NewDispatcher = json::from_value(body.clone())?;
+        let body: DispatcherBody = json::from_value(body.clone())?;
         let count = Cell::new(0);
         let new_id = || {
             count.set(count.get() + 1);
             format!("{:024x}", count.get())
         };
-        body.create(new_id, "2026-01-02T03:04:05.678Z".parse().unwrap())
+        Dispatcher::new(body, new_id, "2026-01-02T03:04:05.678Z".parse().unwrap())
     }
 
     /// Builds a dispatcher of any actions, of which runs know no type.
     pub(crate) fn unchecked(actions: &Value) -> Dispatcher {
         let any = json!({"eventType": "order.paid", "name": "d", "actions": [{"type": "task", "functionName": "f"}]});
         let mut dispatcher = dispatcher(&any).unwrap();
-        dispatcher.actions = serde_json::from_value(actions.clone()).unwrap();
-        for (action, n) in dispatcher.actions.iter_mut().zip(2..) {
+        dispatcher.body.actions = serde_json::from_value(actions.clone()).unwrap();
+        for (action, n) in dispatcher.body.actions.iter_mut().zip(2..) {
             action.id = format!("{n:024x}");
         }
         dispatcher
@@ -373,7 +359,7 @@ pub(crate) mod tests {
             {"type": "callback", "action": "create", "id": "00000000000000000000000f"},
             {"type": "http", "url": "u", "timeoutSeconds": 90, "configuration": {"timeoutSeconds": 5}},
         ]}));
-        let actions = dispatcher.unwrap().actions;
+        let actions = dispatcher.unwrap().body.actions;
         assert_eq!(Value::from(actions[0].command_fields()), json!({"action": "wait", "id": "6f0a4b5e-2c1d"}));
         assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "x"}));
         assert_eq!(Value::from(actions[2].command_fields()), json!({"action": "create"}));
@@ -392,23 +378,26 @@ pub(crate) mod tests {
         let now = "2026-01-03T00:00:00Z".parse().unwrap();
         let change = serde_json::from_value(json!({"eventType": "f", "description": null})).unwrap();
         let after = before.change(change, now).unwrap();
-        assert_eq!((after.event_type.as_str(), after.name.as_deref(), after.description), ("f", Some("n"), None));
-        assert!(after.enabled);
-        assert_eq!((after.version, after.update_timestamp, after.actions), (2, now, before.actions.clone()));
+        assert_eq!(
+            (after.body.event_type.as_str(), after.body.name.as_deref(), after.body.description),
+            ("f", Some("n"), None)
+        );
+        assert!(after.body.enabled);
+        assert_eq!((after.version, after.update_timestamp, after.body.actions), (2, now, before.body.actions.clone()));
 
-        let id = before.actions[0].id.clone();
+        let id = before.body.actions[0].id.clone();
         let change = |change: Value| match change {
             Value::Object(change) => before.change_action(&id, change, now),
             _ => panic!("a change is an object"),
         };
         let after = change(json!({"functionName": "g", "description": null, "type": "task"})).unwrap();
-        assert_eq!(after.actions[0].fields["functionName"], "g");
-        assert_eq!((after.actions[0].description.clone(), after.actions[0].retry.attempts), (None, 2));
-        assert_eq!(after.actions[0].id, id);
+        assert_eq!(after.body.actions[0].fields["functionName"], "g");
+        assert_eq!((after.body.actions[0].description.clone(), after.body.actions[0].retry.attempts), (None, 2));
+        assert_eq!(after.body.actions[0].id, id);
         assert!(change(json!({"type": "mail"})).unwrap_err().message.contains("cannot be changed"));
         assert_eq!(before.change_action("0", Map::new(), now).unwrap_err().code, 16);
         assert_eq!(before.remove_action("0", now).unwrap_err().code, 16);
-        assert!(before.remove_action(&id, now).unwrap().actions.is_empty());
+        assert!(before.remove_action(&id, now).unwrap().body.actions.is_empty());
     }
 
     #[test]

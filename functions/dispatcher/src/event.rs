@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::clock::derived_uuid;
-use shared::event::{Envelope, EventId, TenantId, Trace};
+use shared::event::{Envelope, EventId, Trace};
 
 /// An event in two forms: typed for commands, as JSON for patterns and templates.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,16 +21,6 @@ impl Event {
     /// Wraps an envelope.
     pub(crate) fn new(envelope: Envelope) -> Self {
         Self { value: json!(envelope), envelope }
-    }
-
-    /// Returns the id.
-    pub(crate) fn id(&self) -> &EventId {
-        &self.envelope.id
-    }
-
-    /// Whether the event belongs to a tenant.
-    pub(crate) fn is_of(&self, tenant: &TenantId) -> bool {
-        self.envelope.tenant_id == *tenant
     }
 }
 
@@ -83,7 +73,7 @@ pub(crate) fn renamed(envelope: &Envelope, id: EventId) -> Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::event::EventType;
+    use shared::event::{EventType, TenantId};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()

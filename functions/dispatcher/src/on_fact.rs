@@ -37,7 +37,7 @@ pub(crate) async fn handle(
             if start(store, outbox, now, source, &occurrence).await? {
                 return Ok(());
             }
-            resume(store, outbox, now, occurrence.id()).await
+            resume(store, outbox, now, &occurrence.envelope.id).await
         }
     }
 }
@@ -66,7 +66,7 @@ async fn start(
     if !store.events.create(&record, &runs).await? {
         return Ok(false);
     }
-    tracing::info!(event = %event.id(), kind = %event.envelope.kind, runs = runs.len(), "event received");
+    tracing::info!(event = %event.envelope.id, kind = %event.envelope.kind, runs = runs.len(), "event received");
     outbox.send(started).await?;
     Ok(true)
 }
@@ -136,9 +136,9 @@ pub(crate) async fn complete(store: &Store, outbox: &Outbox, now: Timestamp, rec
     if !record.planned {
         let (_, started) = plan(store, &event, now, record.expires_at).await?;
         let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
-        store.events.add_missing_runs(event.id(), &runs).await?;
+        store.events.add_missing_runs(&event.envelope.id, &runs).await?;
     }
-    let Some((_, runs)) = store.events.with_runs(event.id()).await? else { return Ok(()) };
+    let Some((_, runs)) = store.events.with_runs(&event.envelope.id).await? else { return Ok(()) };
     for run in runs.into_iter().filter(|run| !run.is_over()) {
         let context = run.context(event.clone());
         let commands = run.requested(&context, now, |_, step| !step.has_answered());

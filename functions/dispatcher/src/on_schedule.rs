@@ -5,12 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use shared::Error;
-use shared::event::{DispatcherId, EventId, StepId};
+use shared::event::StepId;
 
 use crate::on_fact;
 use crate::outbox::{Outbox, RecentRun};
 use crate::run::Step;
-use crate::store::{OpenRow, Store};
+use crate::store::{OPEN_PARTITIONS, OpenRow, Store};
 
 /// How long a row must be untouched.
 const MIN_AGE: SignedDuration = SignedDuration::from_mins(1);
@@ -48,7 +48,7 @@ pub(crate) async fn handle(store: &Store, outbox: &Outbox, now: Timestamp, input
 /// Checks the rows that nothing has touched for a minute.
 async fn sweep(store: &Store, outbox: &Outbox, now: Timestamp) -> Result<(), Error> {
     let before = now.checked_sub(MIN_AGE).unwrap_or(now);
-    let rows: Vec<Vec<OpenRow>> = stream::iter(OpenRow::partitions())
+    let rows: Vec<Vec<OpenRow>> = stream::iter(0..OPEN_PARTITIONS)
         .map(|partition| store.runs.open(partition, before, ROWS_PER_PARTITION))
         .buffer_unordered(CONCURRENT_ROWS)
         .try_collect()
@@ -64,24 +64,17 @@ async fn sweep(store: &Store, outbox: &Outbox, now: Timestamp) -> Result<(), Err
 }
 
 async fn sweep_row(store: &Store, outbox: &Outbox, now: Timestamp, row: OpenRow) -> Result<(), Error> {
-    match row {
-        OpenRow::Run(event_id, dispatcher_id) => sweep_run(store, outbox, now, &event_id, &dispatcher_id).await,
-        OpenRow::Event(event_id) => match store.events.get(&event_id).await? {
-            Some(record) if !record.planned => on_fact::complete(store, outbox, now, record).await,
-            _ => Ok(()),
-        },
-    }
-}
-
-async fn sweep_run(
-    store: &Store,
-    outbox: &Outbox,
-    now: Timestamp,
-    event_id: &EventId,
-    dispatcher_id: &DispatcherId,
-) -> Result<(), Error> {
-    let Some(mut run) = store.runs.get(event_id, dispatcher_id).await? else { return Ok(()) };
-    let Some(event) = store.events.event(event_id).await? else { return Ok(()) };
+    let (event_id, dispatcher_id) = match row {
+        OpenRow::Run(event_id, dispatcher_id) => (event_id, dispatcher_id),
+        OpenRow::Event(event_id) => {
+            return match store.events.get(&event_id).await? {
+                Some(record) if !record.planned => on_fact::complete(store, outbox, now, record).await,
+                _ => Ok(()),
+            };
+        }
+    };
+    let Some(mut run) = store.runs.get(&event_id, &dispatcher_id).await? else { return Ok(()) };
+    let Some(event) = store.events.event(&event_id).await? else { return Ok(()) };
     let context = run.context(event);
     let Some(commands) = run.sweep(&context, now) else { return Ok(()) };
     run.version += 1;

@@ -84,18 +84,12 @@ async fn advance(
 }
 
 /// Sends the commands that follow from a late answer: its first delivery may have died before it sent them.
-async fn send_missing(
-    store: &Store,
-    outbox: &Outbox,
-    now: Timestamp,
-    run: Run,
-    answered: &StepId,
-) -> Result<(), Error> {
+async fn send_missing(store: &Store, outbox: &Outbox, now: Timestamp, run: Run, id: &StepId) -> Result<(), Error> {
     if !run.steps.iter().any(|step| step.status == StepState::Requested) {
         return Ok(());
     }
     let Some(event) = store.events.event(&run.event_id).await? else { return Ok(()) };
     let context = run.context(event);
-    let commands = run.requested_by(answered, &context, now);
+    let commands = run.requested_by(id, &context, now);
     outbox.send_missing(run, context, commands).await
 }

@@ -52,13 +52,20 @@ impl Outbox {
         self.recent.get(&(event_id.clone(), dispatcher_id.clone())).await
     }
 
-    /// Remembers runs that were just written, and sends their next commands; forgets the runs if that fails.
+    /// Remembers runs that were just written, unless they are over, and sends their next commands; forgets the runs if that
+    /// fails.
     pub(crate) async fn send(&self, runs: Vec<(RecentRun, Vec<Command>)>) -> Result<(), Error> {
         let mut all = Vec::new();
         let mut keys = Vec::with_capacity(runs.len());
-        for (recent, commands) in runs {
-            keys.push(key(&recent.run));
-            self.remember(recent, &commands).await;
+        for (mut recent, commands) in runs {
+            let key = (recent.run.event_id.clone(), recent.run.dispatcher_id.clone());
+            if recent.run.is_over() {
+                self.recent.invalidate(&key).await;
+            } else {
+                recent.sent.extend(commands.iter().map(|command| command.id.clone()));
+                self.recent.insert(key.clone(), Arc::new(recent)).await;
+            }
+            keys.push(key);
             all.extend(commands);
         }
         let published = self.publish(all).await;
@@ -99,16 +106,6 @@ impl Outbox {
         }
         self.bus.publish(entries).await
     }
-
-    /// Remembers a run and the commands that are being sent; forgets a run that is over.
-    async fn remember(&self, mut recent: RecentRun, commands: &[Command]) {
-        let key = key(&recent.run);
-        if recent.run.is_over() {
-            return self.recent.invalidate(&key).await;
-        }
-        recent.sent.extend(commands.iter().map(|command| command.id.clone()));
-        self.recent.insert(key, Arc::new(recent)).await;
-    }
 }
 
 impl RecentRun {
@@ -122,8 +119,4 @@ impl RecentRun {
         let steps = self.run.steps.iter().map(|step| 1_000 + step.output.as_ref().map_or(0, |_| 4_000));
         steps.sum::<usize>() + self.context.as_ref().map_or(0, |_| 4_000)
     }
-}
-
-fn key(run: &Run) -> Key {
-    (run.event_id.clone(), run.dispatcher_id.clone())
 }

@@ -14,7 +14,7 @@ use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
 pub(crate) use event::{EventRecord, MatchOutcome};
-pub(crate) use run::OpenRow;
+pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
 
 use event::Events;
 use run::Runs;

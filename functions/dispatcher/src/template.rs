@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 use shared::event::StepError;
+use shared::json::size_bytes;
 
 use filter::Filter;
 
@@ -86,11 +87,6 @@ enum Root {
 }
 
 impl Template {
-    /// Parses a string, or says what is wrong with it.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        parse::template(text)
-    }
-
     /// Returns the names of the steps whose results the template uses.
     pub(crate) fn steps(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
@@ -178,13 +174,8 @@ impl Path {
             Root::Step(name) => {
                 let step = scope.steps.iter().find(|step| step.name == name)?;
                 match self.segments.split_first() {
-                    None => Some(step.to_value()),
-                    Some((field, rest)) => match field.as_str() {
-                        "output" => walk(step.output?, rest).cloned(),
-                        "status" => walk(&step.status.into(), rest).cloned(),
-                        "error" => walk(&json!(step.error?), rest).cloned(),
-                        _ => None,
-                    },
+                    Some((field, rest)) if field == "output" => walk(step.output?, rest).cloned(),
+                    _ => walk(&step.to_value(), &self.segments).cloned(),
                 }
             }
         }
@@ -228,15 +219,6 @@ fn text_of(value: Value) -> String {
     match value {
         Value::String(text) => text,
         other => other.to_string(),
-    }
-}
-
-fn size_bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 5,
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(size_bytes).sum::<usize>() + 2,
-        Value::Object(members) => members.iter().map(|(name, member)| name.len() + size_bytes(member) + 4).sum(),
     }
 }
 

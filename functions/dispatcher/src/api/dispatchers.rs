@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use shared::auth::Caller;
+use shared::directory::Directory;
 use shared::event::TenantId;
 use shared::event::command::ActionType;
 use shared::http::{Affected, ErrorBody, JsonBody, List};
@@ -15,10 +16,9 @@ use shared::{Refusal, json};
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
-use crate::App;
 use crate::dispatcher::explain::{ExplainedEvent, Explanation};
-use crate::dispatcher::{Action, Dispatcher, DispatcherChange, NewDispatcher, is_id};
-use crate::store::WriteOutcome;
+use crate::dispatcher::{Action, Dispatcher, DispatcherBody, DispatcherChange, is_id};
+use crate::store::{Dispatchers, WriteOutcome};
 
 /// How often a change is tried when others get ahead of it.
 const WRITE_ATTEMPTS: u32 = 10;
@@ -57,7 +57,7 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
 ///
 /// `id`, `creationTimestamp`, `updateTimestamp` and `version` may be sent and are ignored.
 #[utoipa::path(
-    post, path = "/dispatchers/v1", tag = "dispatchers", request_body = NewDispatcher,
+    post, path = "/dispatchers/v1", tag = "dispatchers", request_body = DispatcherBody,
     responses((status = 200, body = Written<Dispatcher>), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn create(
@@ -65,11 +65,11 @@ pub(crate) async fn create(
     caller: Caller,
     JsonBody(body): JsonBody<Map<String, Value>>,
 ) -> Answer<Written<Dispatcher>> {
-    let body: NewDispatcher = read_without(&SERVER_FIELDS, body)?;
-    let dispatcher = body.create(|| app.ids.hex24(), app.clock.now())?;
+    let body: DispatcherBody = read_without(&SERVER_FIELDS, body)?;
+    let dispatcher = Dispatcher::new(body, || app.ids.hex24(), app.clock.now())?;
     match app.store.dispatchers.write(caller.tenant_id(), None, Some(&dispatcher)).await? {
         WriteOutcome::Written => {
-            let warnings = warnings(&app, caller.tenant_id(), &dispatcher, None).await;
+            let warnings = warnings(&app.directory, caller.tenant_id(), &dispatcher, None).await;
             Ok(Json(Written { written: dispatcher, warnings }))
         }
         WriteOutcome::NameTaken => Err(name_taken(&dispatcher)),
@@ -79,11 +79,11 @@ pub(crate) async fn create(
 
 /// Returns a dispatcher.
 #[utoipa::path(
-    get, path = "/dispatchers/v1/{id}", tag = "dispatchers", params(("id" = String, Path)),
+    get, path = "/dispatchers/v1/{id}", tag = "dispatchers",
     responses((status = 200, body = Dispatcher), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn get(State(app): Services, caller: Caller, Path(id): Path<String>) -> Answer<Dispatcher> {
-    find(&app, caller.tenant_id(), &id).await.map(Json)
+    find(&app.store.dispatchers, caller.tenant_id(), &id).await.map(Json)
 }
 
 /// Changes the event type, name, description, tags or filter, or switches the dispatcher on or off.
@@ -91,8 +91,7 @@ pub(crate) async fn get(State(app): Services, caller: Caller, Path(id): Path<Str
 /// `id`, `creationTimestamp`, `updateTimestamp`, `version` and `actions` may be sent and are ignored; actions have their
 /// own routes.
 #[utoipa::path(
-    put, path = "/dispatchers/v1/{id}", tag = "dispatchers", params(("id" = String, Path)),
-    request_body = DispatcherChange,
+    put, path = "/dispatchers/v1/{id}", tag = "dispatchers", request_body = DispatcherChange,
     responses((status = 200, body = Affected), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn update(
@@ -104,18 +103,18 @@ pub(crate) async fn update(
     body.remove("actions");
     let body: DispatcherChange = read_without(&SERVER_FIELDS, body)?;
     let now = app.clock.now();
-    change(&app, caller.tenant_id(), &id, |before| before.change(body.clone(), now)).await?;
+    change(&app.store.dispatchers, caller.tenant_id(), &id, |before| before.change(body.clone(), now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }
 
 /// Deletes a dispatcher; runs that have started continue.
 #[utoipa::path(
-    delete, path = "/dispatchers/v1/{id}", tag = "dispatchers", params(("id" = String, Path)),
+    delete, path = "/dispatchers/v1/{id}", tag = "dispatchers",
     responses((status = 200, body = Affected), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn delete(State(app): Services, caller: Caller, Path(id): Path<String>) -> Answer<Affected> {
     for _ in 0..WRITE_ATTEMPTS {
-        let before = find(&app, caller.tenant_id(), &id).await?;
+        let before = find(&app.store.dispatchers, caller.tenant_id(), &id).await?;
         if app.store.dispatchers.write(caller.tenant_id(), Some(&before), None).await? == WriteOutcome::Written {
             return Ok(Json(Affected { affected_records: 1 }));
         }
@@ -125,8 +124,7 @@ pub(crate) async fn delete(State(app): Services, caller: Caller, Path(id): Path<
 
 /// Explains whether an event would start a run of a dispatcher.
 #[utoipa::path(
-    post, path = "/dispatchers/v1/{id}/explain", tag = "dispatchers", params(("id" = String, Path)),
-    request_body = ExplainedEvent,
+    post, path = "/dispatchers/v1/{id}/explain", tag = "dispatchers", request_body = ExplainedEvent,
     responses((status = 200, body = Explanation), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn explain(
@@ -135,14 +133,13 @@ pub(crate) async fn explain(
     Path(id): Path<String>,
     JsonBody(event): JsonBody<ExplainedEvent>,
 ) -> Answer<Explanation> {
-    let dispatcher = find(&app, caller.tenant_id(), &id).await?;
+    let dispatcher = find(&app.store.dispatchers, caller.tenant_id(), &id).await?;
     Explanation::new(&dispatcher, caller.tenant_id(), event).map(Json)
 }
 
 /// Adds an action to a dispatcher.
 #[utoipa::path(
-    post, path = "/dispatchers/v1/{id}/actions", tag = "dispatchers", params(("id" = String, Path)),
-    request_body = Action,
+    post, path = "/dispatchers/v1/{id}/actions", tag = "dispatchers", request_body = Action,
     responses((status = 200, body = Written<Action>), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn add_action(
@@ -153,16 +150,15 @@ pub(crate) async fn add_action(
 ) -> Answer<Written<Action>> {
     let (tenant, action_id, now) = (caller.tenant_id(), app.ids.hex24(), app.clock.now());
     let add = |before: &Dispatcher| before.add_action(action.clone(), action_id.clone(), now);
-    let changed = change(&app, tenant, &id, add).await?;
-    let warnings = warnings(&app, tenant, &changed, Some(&action_id)).await;
-    let added = changed.actions.into_iter().find(|action| action.id == action_id);
+    let changed = change(&app.store.dispatchers, tenant, &id, add).await?;
+    let warnings = warnings(&app.directory, tenant, &changed, Some(&action_id)).await;
+    let added = changed.body.actions.into_iter().find(|action| action.id == action_id);
     added.map(|written| Json(Written { written, warnings })).ok_or_else(Refusal::internal)
 }
 
 /// Changes the given fields of an action, except its type; null removes a field.
 #[utoipa::path(
-    put, path = "/dispatchers/v1/{id}/actions/{actionId}", tag = "dispatchers",
-    params(("id" = String, Path), ("actionId" = String, Path)), request_body = Action,
+    put, path = "/dispatchers/v1/{id}/actions/{actionId}", tag = "dispatchers", request_body = Action,
     responses((status = 200, body = Written<Affected>), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn update_action(
@@ -173,15 +169,16 @@ pub(crate) async fn update_action(
 ) -> Answer<Written<Affected>> {
     check_id("action", &action_id)?;
     let (tenant, now) = (caller.tenant_id(), app.clock.now());
-    let changed = change(&app, tenant, &id, |before| before.change_action(&action_id, fields.clone(), now)).await?;
-    let warnings = warnings(&app, tenant, &changed, Some(&action_id)).await;
+    let changed =
+        change(&app.store.dispatchers, tenant, &id, |before| before.change_action(&action_id, fields.clone(), now))
+            .await?;
+    let warnings = warnings(&app.directory, tenant, &changed, Some(&action_id)).await;
     Ok(Json(Written { written: Affected { affected_records: 1 }, warnings }))
 }
 
 /// Removes an action on which no other depends.
 #[utoipa::path(
     delete, path = "/dispatchers/v1/{id}/actions/{actionId}", tag = "dispatchers",
-    params(("id" = String, Path), ("actionId" = String, Path)),
     responses((status = 200, body = Affected), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn remove_action(
@@ -191,7 +188,7 @@ pub(crate) async fn remove_action(
 ) -> Answer<Affected> {
     check_id("action", &action_id)?;
     let now = app.clock.now();
-    change(&app, caller.tenant_id(), &id, |before| before.remove_action(&action_id, now)).await?;
+    change(&app.store.dispatchers, caller.tenant_id(), &id, |before| before.remove_action(&action_id, now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }
 
@@ -202,22 +199,22 @@ fn read_without<T: DeserializeOwned>(ignored: &[&str], mut body: Map<String, Val
 }
 
 /// Returns a dispatcher, or refuses an unknown id.
-async fn find(app: &App, tenant: &TenantId, id: &str) -> Result<Dispatcher, Refusal> {
+async fn find(dispatchers: &Dispatchers, tenant: &TenantId, id: &str) -> Result<Dispatcher, Refusal> {
     check_id("dispatcher", id)?;
-    app.store.dispatchers.get(tenant, id).await?.ok_or_else(|| Refusal::unknown("dispatcher", id))
+    dispatchers.get(tenant, id).await?.ok_or_else(|| Refusal::unknown("dispatcher", id))
 }
 
 /// Applies a change to a dispatcher, again if it was changed by someone else in the meantime.
 async fn change(
-    app: &App,
+    dispatchers: &Dispatchers,
     tenant: &TenantId,
     id: &str,
     change: impl Fn(&Dispatcher) -> Result<Dispatcher, Refusal>,
 ) -> Result<Dispatcher, Refusal> {
     for _ in 0..WRITE_ATTEMPTS {
-        let before = find(app, tenant, id).await?;
+        let before = find(dispatchers, tenant, id).await?;
         let after = change(&before)?;
-        match app.store.dispatchers.write(tenant, Some(&before), Some(&after)).await? {
+        match dispatchers.write(tenant, Some(&before), Some(&after)).await? {
             WriteOutcome::Written => return Ok(after),
             WriteOutcome::NameTaken => return Err(name_taken(&after)),
             WriteOutcome::Conflict => {}
@@ -227,18 +224,23 @@ async fn change(
 }
 
 /// Says what the actions of a dispatcher, or only the one of an id, name although it does not exist.
-async fn warnings(app: &App, tenant: &TenantId, dispatcher: &Dispatcher, only: Option<&str>) -> Vec<String> {
-    let actions = dispatcher.actions.iter().enumerate();
+async fn warnings(
+    directory: &Directory,
+    tenant: &TenantId,
+    dispatcher: &Dispatcher,
+    only: Option<&str>,
+) -> Vec<String> {
+    let actions = dispatcher.body.actions.iter().enumerate();
     let actions = actions.filter(|(_, action)| only.is_none_or(|id| action.id == id));
-    let lookups: Vec<_> = actions.map(|(index, action)| warning(app, tenant, index, action)).collect();
+    let lookups: Vec<_> = actions.map(|(index, action)| warning(directory, tenant, index, action)).collect();
     let warnings: Vec<_> = stream::iter(lookups).buffered(CONCURRENT_LOOKUPS).collect().await;
     warnings.into_iter().flatten().collect()
 }
 
-async fn warning(app: &App, tenant: &TenantId, index: usize, action: &Action) -> Option<String> {
+async fn warning(directory: &Directory, tenant: &TenantId, index: usize, action: &Action) -> Option<String> {
     let kind = ActionType::find(&action.kind).ok()?;
     let (field, _) = kind.names?;
-    let missing = app.directory.missing(tenant, kind, &action.command_fields()).await;
+    let missing = directory.missing(tenant, kind, &action.command_fields()).await;
     // The dispatcher is written already, so that a service that does not answer now is no failure.
     let missing = missing.unwrap_or_else(|error| {
         tracing::warn!(error = error.chain(), "what an action names was not looked up");
@@ -248,7 +250,7 @@ async fn warning(app: &App, tenant: &TenantId, index: usize, action: &Action) ->
 }
 
 fn name_taken(dispatcher: &Dispatcher) -> Refusal {
-    Refusal::already_exists("dispatcher", dispatcher.name.as_deref().unwrap_or_default())
+    Refusal::already_exists("dispatcher", dispatcher.body.name.as_deref().unwrap_or_default())
 }
 
 /// Refuses a text that cannot be the id of a resource.

@@ -21,9 +21,6 @@ use super::{Answer, Services};
 use crate::store::EventRecord;
 use crate::timeline::Timeline;
 
-/// How many events of a type a list can reach, the newest first.
-const LIST_LIMIT: usize = 1_000;
-
 /// A custom event.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewEvent {
@@ -89,24 +86,27 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
     let query = Rql::parse::<EventView>(query.as_deref())?;
     let records = if let Some(id) = query.eq("id") {
         let found = app.store.events.get(&EventId::new(id)).await?;
-        found.into_iter().filter(|found| found.event.is_of(caller.tenant_id())).collect()
+        found.into_iter().filter(|found| found.event.envelope.tenant_id == *caller.tenant_id()).collect()
     } else {
         let needed = || Refusal::invalid_rql("a list of events needs `eq(type,…)` or `eq(id,…)`");
-        let kind = query.eq("type").ok_or_else(needed)?;
-        app.store.events.of_type(caller.tenant_id(), kind, LIST_LIMIT).await?
+        app.store.events.of_type(caller.tenant_id(), query.eq("type").ok_or_else(needed)?).await?
     };
-    let views: Vec<EventView> = records.into_iter().map(EventView::from).collect();
+    let views = records.into_iter().map(|record: EventRecord| {
+        let received_at = record.received_at.as_millisecond();
+        EventView::new(Arc::unwrap_or_clone(record.event).envelope, received_at)
+    });
+    let views: Vec<_> = views.collect();
     query.apply(&views).map(Json)
 }
 
 /// Returns an event with its runs, steps and attempts, and everything that happened, in order.
 #[utoipa::path(
-    get, path = "/runs/{eventId}", tag = "runs", params(("eventId" = String, Path)),
+    get, path = "/runs/{eventId}", tag = "runs",
     responses((status = 200, body = Timeline), (status = "default", body = ErrorBody)),
 )]
 pub(crate) async fn run(State(app): Services, caller: Caller, Path(event_id): Path<String>) -> Answer<Timeline> {
     let found = app.store.events.with_runs(&EventId::new(event_id.as_str())).await?;
-    let found = found.filter(|(record, _)| record.event.is_of(caller.tenant_id()));
+    let found = found.filter(|(record, _)| record.event.envelope.tenant_id == *caller.tenant_id());
     let (record, runs) = found.ok_or_else(|| Refusal::unknown("event", &event_id))?;
     Ok(Json(Timeline::new(record, runs)))
 }
@@ -127,13 +127,6 @@ impl EventView {
     fn new(envelope: Envelope, update_timestamp: i64) -> Self {
         let Envelope { id, kind, time, content, .. } = envelope;
         Self { id, kind, content, creation_timestamp: time.as_millisecond(), update_timestamp }
-    }
-}
-
-impl From<EventRecord> for EventView {
-    fn from(record: EventRecord) -> Self {
-        let received_at = record.received_at.as_millisecond();
-        Self::new(Arc::unwrap_or_clone(record.event).envelope, received_at)
     }
 }
 

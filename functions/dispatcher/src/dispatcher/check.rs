@@ -8,8 +8,8 @@ use shared::Refusal;
 use shared::event::command::ActionType;
 use shared::json::{Problem, size_bytes};
 
-use super::plan::{Graph, GraphError};
-use super::{Action, Dispatcher};
+use super::plan::Graph;
+use super::{Action, Dispatcher, DispatcherBody};
 use crate::template::Template;
 
 /// The most actions of a dispatcher.
@@ -43,24 +43,24 @@ const COMMON_FIELDS: [&str; 10] = [
 
 /// Checks every rule of a dispatcher; the refusal names the field.
 pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {
-    rules(dispatcher)?;
+    rules(&dispatcher.body)?;
     match size_bytes(dispatcher) {
         ..=MAX_BYTES => Ok(()),
         size => Err(Refusal::too_large(format!("the dispatcher has {size} bytes, at most {MAX_BYTES} are allowed"))),
     }
 }
 
-fn rules(dispatcher: &Dispatcher) -> Result<(), Problem> {
-    text("name", dispatcher.name.as_deref(), MAX_NAME_BYTES)?;
-    max_length("description", dispatcher.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
-    if dispatcher.tags.len() > MAX_TAGS {
+fn rules(body: &DispatcherBody) -> Result<(), Problem> {
+    text("name", body.name.as_deref(), MAX_NAME_BYTES)?;
+    max_length("description", body.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
+    if body.tags.len() > MAX_TAGS {
         return Err(Problem::field("tags", format!("has more than {MAX_TAGS} tags")));
     }
-    for (index, tag) in dispatcher.tags.iter().enumerate() {
+    for (index, tag) in body.tags.iter().enumerate() {
         text(&format!("tags[{index}]"), Some(tag), MAX_NAME_BYTES)?;
     }
-    pattern("filter", dispatcher.filter.as_ref())?;
-    actions(&dispatcher.actions)
+    pattern("filter", body.filter.as_ref())?;
+    actions(&body.actions)
 }
 
 fn actions(actions: &[Action]) -> Result<(), Problem> {
@@ -77,7 +77,7 @@ fn actions(actions: &[Action]) -> Result<(), Problem> {
         let checked = if names.insert(action.step_name()) { own_rules(action) } else { Err(taken()) };
         checked.map_err(|problem| problem.within(&format!("actions[{index}]")))?;
     }
-    let graph = Graph::new(actions.iter()).map_err(graph_problem)?;
+    let graph = Graph::new(actions.iter())?;
     for (index, action) in actions.iter().enumerate() {
         let used = |step: &str| match actions.iter().position(|other| other.step_name() == step) {
             None => Err(format!("no action `{step}` exists")),
@@ -103,14 +103,6 @@ fn own_rules(action: &Action) -> Result<(), Problem> {
     between("retry.delaySeconds", action.retry.delay_seconds, 0, MAX_DELAY_S)?;
     between("timeoutSeconds", action.timeout_seconds.unwrap_or(1), 1, MAX_TIMEOUT_S)?;
     kind.check(&action.command_fields(), &COMMON_FIELDS)
-}
-
-fn graph_problem(error: GraphError) -> Problem {
-    let (action, rule) = match error {
-        GraphError::Unknown { action, dependency } => (action, format!("names `{dependency}`, which does not exist")),
-        GraphError::Cycle { action } => (action, "makes the action wait for itself".to_owned()),
-    };
-    Problem::field(&format!("actions[{action}].dependencies"), rule)
 }
 
 fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), String>) -> Result<(), Problem> {
@@ -261,6 +253,6 @@ mod tests {
             {"type": "callback", "action": "create", "name": "my b", "dependencies": ["a"]},
             {"type": "task", "functionName": "f", "name": "c", "dependencies": ["my b"], "data": {"to": text}},
         ]);
-        assert_eq!(with_actions(&chain).unwrap().actions.len(), 3);
+        assert_eq!(with_actions(&chain).unwrap().body.actions.len(), 3);
     }
 }

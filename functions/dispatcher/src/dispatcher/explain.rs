@@ -49,9 +49,9 @@ impl Explanation {
     pub(crate) fn new(dispatcher: &Dispatcher, tenant: &TenantId, event: ExplainedEvent) -> Result<Self, Refusal> {
         let tenant_id = event.tenant_id.unwrap_or_else(|| tenant.clone());
         let message = match &event.kind {
-            _ if !dispatcher.enabled => Some("the dispatcher is switched off: `enabled` is false".to_owned()),
-            kind if *kind != dispatcher.event_type => {
-                Some(format!("the dispatcher reacts to `{}`, not to `{kind}`", dispatcher.event_type))
+            _ if !dispatcher.body.enabled => Some("the dispatcher is switched off: `enabled` is false".to_owned()),
+            kind if *kind != dispatcher.body.event_type => {
+                Some(format!("the dispatcher reacts to `{}`, not to `{kind}`", dispatcher.body.event_type))
             }
             _ if tenant_id != *tenant => Some("the dispatcher does not see the events of other tenants".to_owned()),
             _ => None,
@@ -59,7 +59,7 @@ impl Explanation {
         if message.is_some() {
             return Ok(Self { matches: false, message, mismatch: None });
         }
-        let filter = dispatcher.filter.as_ref().map(Pattern::compile).transpose();
+        let filter = dispatcher.body.filter.as_ref().map(Pattern::compile).transpose();
         let filter = filter.map_err(|error| Refusal::illegal_state(error.to_string()))?;
         let event = json!(ExplainedEvent { tenant_id: Some(tenant_id), ..event });
         let mismatch = filter.and_then(|filter| filter.explain(&event));

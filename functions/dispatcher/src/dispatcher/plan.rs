@@ -6,7 +6,7 @@ use pattern::{Pattern, PatternError};
 use serde_json::{Map, Value};
 use shared::bus::ENTRY_LIMIT_BYTES;
 use shared::event::StepError;
-use shared::json;
+use shared::json::{self, Problem};
 
 use super::Action;
 use crate::template::{Failure, Scope, TemplateValue};
@@ -20,24 +20,15 @@ pub(crate) const COMMAND_TOO_LARGE: &str = "CommandTooLarge";
 /// What the steps of a run do, by the position of their actions.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    graph: Graph,
+    pub(crate) graph: Graph,
     actions: Vec<CompiledAction>,
 }
 
 /// The dependencies between the actions of one dispatcher, by their position.
 #[derive(Debug, Default)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     /// For each action, all that must be over before it, directly or through others.
     ancestors: Vec<HashSet<usize>>,
-}
-
-/// Dependencies that no order of steps can satisfy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum GraphError {
-    /// An action names another that does not exist.
-    Unknown { action: usize, dependency: String },
-    /// An action waits for itself, perhaps through others.
-    Cycle { action: usize },
 }
 
 /// An action; what is wrong with it fails its step when the step starts.
@@ -58,11 +49,6 @@ impl Plan {
             }
         });
         Self { actions: compiled.collect(), graph: Graph::new(actions).unwrap_or_default() }
-    }
-
-    /// Whether `ancestor` must be over before `action` starts.
-    pub(crate) fn depends(&self, action: usize, ancestor: usize) -> bool {
-        self.graph.depends(action, ancestor)
     }
 
     /// Returns why the condition of an action does not hold; `None` if it does or if there is none.
@@ -96,26 +82,27 @@ impl Plan {
 }
 
 impl Graph {
-    /// Resolves the dependencies of actions.
-    pub(super) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Result<Self, GraphError> {
+    /// Resolves the dependencies of actions, or says which can be satisfied in no order of steps.
+    pub(super) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Result<Self, Problem> {
+        let problem = |action: usize, rule: String| Problem::field(&format!("actions[{action}].dependencies"), rule);
         let positions: HashMap<&str, usize> = actions.clone().map(Action::step_name).zip(0..).collect();
         let mut parents = Vec::new();
         for (action, entry) in actions.enumerate() {
             let position = |name: &String| {
-                let unknown = || GraphError::Unknown { action, dependency: name.clone() };
+                let unknown = || problem(action, format!("names `{name}`, which does not exist"));
                 positions.get(name.as_str()).copied().ok_or_else(unknown)
             };
             parents.push(entry.dependencies.iter().map(position).collect::<Result<Vec<_>, _>>()?);
         }
         let ancestors: Vec<_> = (0..parents.len()).map(|action| above(action, &parents)).collect();
         match ancestors.iter().enumerate().find(|(action, above)| above.contains(action)) {
-            Some((action, _)) => Err(GraphError::Cycle { action }),
+            Some((action, _)) => Err(problem(action, "makes the action wait for itself".to_owned())),
             None => Ok(Self { ancestors }),
         }
     }
 
     /// Whether `ancestor` must be over before `action` starts.
-    pub(super) fn depends(&self, action: usize, ancestor: usize) -> bool {
+    pub(crate) fn depends(&self, action: usize, ancestor: usize) -> bool {
         self.ancestors.get(action).is_some_and(|above| above.contains(&ancestor))
     }
 }

@@ -31,17 +31,17 @@ pub(crate) struct DispatcherSet {
 impl CompiledDispatcher {
     /// Compiles a dispatcher; `json_bytes` is the size of its JSON.
     pub(crate) fn new(dispatcher: Dispatcher, json_bytes: usize) -> Result<Self, PatternError> {
-        let filter = dispatcher.filter.as_ref().map_or_else(|| Ok(Pattern::any()), Pattern::compile)?;
+        let filter = dispatcher.body.filter.as_ref().map_or_else(|| Ok(Pattern::any()), Pattern::compile)?;
         // The index has a copy of the filter.
         let size_bytes = BYTES_PER_JSON_BYTE * json_bytes + 2 * filter.size_bytes();
-        Ok(Self { plan: Arc::new(Plan::new(dispatcher.actions.iter())), filter, size_bytes, dispatcher })
+        Ok(Self { plan: Arc::new(Plan::new(dispatcher.body.actions.iter())), filter, size_bytes, dispatcher })
     }
 }
 
 impl DispatcherSet {
     /// Indexes dispatchers that are sorted by id.
     pub(crate) fn new(dispatchers: Vec<Arc<CompiledDispatcher>>) -> Self {
-        let filters = dispatchers.iter().enumerate().filter(|(_, compiled)| compiled.dispatcher.enabled);
+        let filters = dispatchers.iter().enumerate().filter(|(_, compiled)| compiled.dispatcher.body.enabled);
         Self { filters: filters.map(|(at, compiled)| (at, compiled.filter.clone())).collect(), dispatchers }
     }
 

@@ -27,7 +27,7 @@ fn event() -> Event {
 
 fn start(actions: &Value) -> (Run, Vec<Command>) {
     let dispatcher = unchecked(actions);
-    let plan = Arc::new(Plan::new(dispatcher.actions.iter()));
+    let plan = Arc::new(Plan::new(dispatcher.body.actions.iter()));
     Run::start(&dispatcher, &RunContext { event: Arc::new(event()), plan }, start_time(), 0)
 }
 

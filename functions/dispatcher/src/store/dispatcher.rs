@@ -11,9 +11,10 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use moka::future::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use shared::Error;
 use shared::event::{DispatcherId, EventType, TenantId};
-use shared::table::{Expression, Query, Table, Write, is_new};
+use shared::table::{Expression, Query, Table, is_new};
 
 use super::run::{from_text, to_text};
 use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
@@ -47,13 +48,6 @@ pub(crate) enum WriteOutcome {
     Conflict,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Key<'a> {
-    pk: &'a str,
-    dispatcher_id: &'a str,
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
@@ -63,14 +57,9 @@ struct Item {
     definition: String,
 }
 
-/// Says where the dispatcher of an id or a name is.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Says where the dispatcher of an id, or what the id of a name is.
+#[derive(Debug, Deserialize)]
 struct Pointer {
-    pk: String,
-    /// The id or the name.
-    dispatcher_id: String,
-    /// The partition of the dispatcher, or its id.
     target: String,
 }
 
@@ -122,10 +111,9 @@ impl Dispatchers {
     /// Returns the dispatcher of an id, if it belongs to the tenant.
     pub(crate) async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<Dispatcher>, Error> {
         for _ in 0..READ_ATTEMPTS {
-            let pointer = self.table.get::<Pointer>(&Key { pk: &ids(tenant), dispatcher_id: id }).await?;
+            let pointer = self.table.get::<Pointer>(&key(&ids(tenant), id)).await?;
             let Some(found) = pointer else { return Ok(None) };
-            let key = Key { pk: &found.target, dispatcher_id: id };
-            if let Some(item) = self.table.get::<Item>(&key).await? {
+            if let Some(item) = self.table.get::<Item>(&key(&found.target, id)).await? {
                 return from_text(&item.definition).map(Some);
             }
             // It moved to another event type, or was deleted, between the two reads.
@@ -142,35 +130,38 @@ impl Dispatchers {
         before: Option<&Dispatcher>,
         after: Option<&Dispatcher>,
     ) -> Result<WriteOutcome, Error> {
-        let partition = |dispatcher: &Dispatcher| tenant.key(dispatcher.event_type.as_str());
+        let partition = |dispatcher: &Dispatcher| tenant.key(dispatcher.body.event_type.as_str());
         let (old, new) = (before.map(partition), after.map(partition));
         let mut writes = Vec::new();
         if let (Some(before), Some(old)) = (before, &old)
             && new.as_ref() != Some(old)
         {
-            let key = Key { pk: old, dispatcher_id: before.id.as_str() };
-            writes.push(self.table.deleting(&key, Some(unchanged(before)))?);
+            let id = before.id.as_str();
+            writes.push(self.table.deleting(&key(old, id), Some(unchanged(before)))?);
             if after.is_none() {
-                writes.push(self.table.deleting(&Key { pk: &ids(tenant), ..key }, None)?);
+                writes.push(self.table.deleting(&key(&ids(tenant), id), None)?);
             }
         }
         if let (Some(after), Some(new)) = (after, &new) {
             let stays = before.filter(|_| old.as_ref() == Some(new));
-            let item = Item::new(new, after)?;
+            let (dispatcher_id, version, definition) = (after.id.clone(), after.version, to_text(after)?);
+            let item = Item { pk: new.clone(), dispatcher_id, version, definition };
             writes.push(self.table.writing(&item, Some(stays.map_or_else(|| is_new("pk"), unchanged)))?);
             if stays.is_none() {
-                writes.push(self.pointing(ids(tenant), after.id.as_str(), new, None)?);
+                writes.push(self.table.writing(&pointer(&ids(tenant), after.id.as_str(), new), None)?);
             }
         }
-        let name = |dispatcher: Option<&Dispatcher>| dispatcher.and_then(|dispatcher| dispatcher.name.clone());
+        let name = |dispatcher: Option<&Dispatcher>| dispatcher.and_then(|dispatcher| dispatcher.body.name.clone());
         let mut name_at = None;
         if name(before) != name(after) {
             if let Some(released) = name(before) {
-                writes.push(self.table.deleting(&Key { pk: &names(tenant), dispatcher_id: &released }, None)?);
+                writes.push(self.table.deleting(&key(&names(tenant), &released), None)?);
             }
             if let (Some(claimed), Some(after)) = (name(after), after) {
                 name_at = Some(writes.len());
-                writes.push(self.pointing(names(tenant), &claimed, after.id.as_str(), Some(is_new("pk")))?);
+                writes.push(
+                    self.table.writing(&pointer(&names(tenant), &claimed, after.id.as_str()), Some(is_new("pk")))?,
+                );
             }
         }
         Ok(match self.table.transact(writes).await?.as_slice() {
@@ -180,21 +171,17 @@ impl Dispatchers {
         })
     }
 
-    fn pointing(&self, pk: String, from: &str, to: &str, condition: Option<Expression>) -> Result<Write, Error> {
-        let pointer = Pointer { pk, dispatcher_id: from.to_owned(), target: to.to_owned() };
-        self.table.writing(&pointer, condition)
-    }
-
     async fn partition<T: DeserializeOwned>(&self, pk: &str) -> Result<Vec<T>, Error> {
         self.table.query(Query::new(Expression::new("pk = :pk").value(":pk", pk)).limit(LIST_LIMIT)).await
     }
 }
 
-impl Item {
-    fn new(pk: &str, dispatcher: &Dispatcher) -> Result<Self, Error> {
-        let (id, version, definition) = (dispatcher.id.clone(), dispatcher.version, to_text(dispatcher)?);
-        Ok(Self { pk: pk.to_owned(), dispatcher_id: id, version, definition })
-    }
+fn key(pk: &str, dispatcher_id: &str) -> Value {
+    json!({"pk": pk, "dispatcherId": dispatcher_id})
+}
+
+fn pointer(pk: &str, from: &str, to: &str) -> Value {
+    json!({"pk": pk, "dispatcherId": from, "target": to})
 }
 
 /// The partition of a tenant's ids.

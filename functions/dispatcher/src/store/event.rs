@@ -18,6 +18,8 @@ use crate::run::Run;
 const MAX_OCCURRENCES: usize = 50;
 /// The index of a tenant's events by type and time.
 const TYPE_INDEX: &str = "byType";
+/// How many events of a type a list can reach, the newest first.
+const LIST_LIMIT: usize = 1_000;
 /// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
 const TRANSACTION_BYTES: usize = 3_500_000;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -113,7 +115,7 @@ impl Events {
             return self.table.put_if(&EventItem::new(record), is_event_new()).await;
         }
         let items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
-        let size_bytes: usize = items.iter().map(RunItem::size_bytes).sum();
+        let size_bytes: usize = items.iter().map(|item| item.run.len()).sum();
         if items.len() < TRANSACTION_LIMIT && size_bytes < TRANSACTION_BYTES {
             let mut writes = vec![self.table.writing(&EventItem::new(record), Some(is_event_new()))?];
             for item in &items {
@@ -125,7 +127,7 @@ impl Events {
         if !self.table.put_if(&EventItem::new(&unplanned), is_event_new()).await? {
             return Ok(false);
         }
-        self.add_missing_runs(record.event.id(), runs).await?;
+        self.add_missing_runs(&record.event.envelope.id, runs).await?;
         Ok(true)
     }
 
@@ -135,7 +137,7 @@ impl Events {
         while !items.is_empty() {
             let mut size_bytes = 0;
             let fits = |item: &&RunItem| {
-                size_bytes += item.size_bytes();
+                size_bytes += item.run.len();
                 size_bytes < TRANSACTION_BYTES
             };
             let count = items.iter().take(TRANSACTION_LIMIT).take_while(fits).count().max(1);
@@ -231,9 +233,9 @@ impl Events {
     }
 
     /// Returns a tenant's newest events of a type, newest first; one that was just recorded may be missing.
-    pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &str, limit: usize) -> Result<Vec<EventRecord>, Error> {
+    pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &str) -> Result<Vec<EventRecord>, Error> {
         let key = Expression::new("tenantType = :type").value(":type", tenant.key(kind));
-        self.table.query(Query::new(key).index(TYPE_INDEX).descending().limit(limit)).await
+        self.table.query(Query::new(key).index(TYPE_INDEX).descending().limit(LIST_LIMIT)).await
     }
 }
 

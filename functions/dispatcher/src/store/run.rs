@@ -12,11 +12,9 @@ use crate::run::Run;
 
 /// The index of rows that the sweeper must check.
 const OPEN_INDEX: &str = "open";
-const EVENT: &str = "event";
 const RUN_PREFIX: &str = "run#";
-const OCCURRENCES: &str = "latest";
 /// Over how many partitions of their index the open rows spread.
-const OPEN_PARTITIONS: u8 = 16;
+pub(crate) const OPEN_PARTITIONS: u8 = 16;
 
 /// The runs.
 #[derive(Debug, Clone)]
@@ -58,7 +56,7 @@ pub(super) struct RunItem {
     key: Key,
     version: u64,
     expires_at: i64,
-    run: String,
+    pub(super) run: String,
     #[serde(flatten)]
     open: Open,
 }
@@ -106,17 +104,6 @@ impl RunItem {
     pub(super) fn run(&self) -> Result<Run, Error> {
         from_text(&self.run)
     }
-
-    pub(super) fn size_bytes(&self) -> usize {
-        self.run.len()
-    }
-}
-
-impl OpenRow {
-    /// Lists the partitions of the index of open rows.
-    pub(crate) fn partitions() -> impl Iterator<Item = u8> {
-        0..OPEN_PARTITIONS
-    }
 }
 
 impl From<Key> for OpenRow {
@@ -130,11 +117,11 @@ impl From<Key> for OpenRow {
 
 impl Key {
     pub(super) fn event(event_id: &EventId) -> Self {
-        Self { event_id: event_id.clone(), item: EVENT.to_owned() }
+        Self { event_id: event_id.clone(), item: "event".to_owned() }
     }
 
     pub(super) fn occurrences(event_id: &EventId) -> Self {
-        Self { event_id: event_id.clone(), item: OCCURRENCES.to_owned() }
+        Self { event_id: event_id.clone(), item: "latest".to_owned() }
     }
 
     pub(super) fn run(event_id: &EventId, dispatcher_id: &DispatcherId) -> Self {

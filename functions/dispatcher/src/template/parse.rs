@@ -10,33 +10,35 @@ const STEP_FIELDS: [&str; 3] = ["output", "error", "status"];
 /// How much of an invalid placeholder an error repeats.
 const SHOWN_CHARS: usize = 60;
 
-/// Parses a whole string.
-pub(super) fn template(text: &str) -> Result<Template, String> {
-    let mut parts = Vec::new();
-    let mut literal = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("{{") {
-        let (before, braces) = rest.split_at(at);
-        let inner = &braces[2..];
-        if let Some(before) = before.strip_suffix('\\') {
+impl Template {
+    /// Parses a string, or says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("{{") {
+            let (before, braces) = rest.split_at(at);
+            let inner = &braces[2..];
+            if let Some(before) = before.strip_suffix('\\') {
+                literal.push_str(before);
+                literal.push_str("{{");
+                rest = inner;
+                continue;
+            }
             literal.push_str(before);
-            literal.push_str("{{");
-            rest = inner;
-            continue;
+            if !literal.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut literal)));
+            }
+            let mut reader = Reader { text: inner, rest: inner };
+            parts.push(Part::Placeholder(reader.placeholder()?));
+            rest = reader.rest;
         }
-        literal.push_str(before);
-        if !literal.is_empty() {
-            parts.push(Part::Text(std::mem::take(&mut literal)));
+        literal.push_str(rest);
+        if !literal.is_empty() || parts.is_empty() {
+            parts.push(Part::Text(literal));
         }
-        let mut reader = Reader { text: inner, rest: inner };
-        parts.push(Part::Placeholder(reader.placeholder()?));
-        rest = reader.rest;
+        Ok(Self { parts })
     }
-    literal.push_str(rest);
-    if !literal.is_empty() || parts.is_empty() {
-        parts.push(Part::Text(literal));
-    }
-    Ok(Template { parts })
 }
 
 /// Reads one placeholder after its opening braces.
