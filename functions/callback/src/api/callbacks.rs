@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::creation::{self, Created};
 use crate::ending;
-use crate::expiry::Lifetime;
+use crate::expiry::{self, Lifetime};
 use crate::schema;
 use crate::store::{Callback, CallbackSpec, CallbackState, Store};
 use crate::url::Urls;
@@ -37,6 +37,7 @@ pub(crate) struct NewCallback {
     #[serde(default)]
     schema: Value,
     /// After how many seconds it expires; never unless given.
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 31_536_000)]
     expires_in_seconds: Option<Lifetime>,
 }
 
@@ -106,7 +107,7 @@ pub(crate) async fn create(
         id: store.draw_id(),
         tenant_id: caller.tenant_id().clone(),
         schema,
-        deadline: new.expires_in_seconds.map(|lifetime| lifetime.from(now)),
+        deadline: new.expires_in_seconds.map(|lifetime| expiry::deadline(lifetime, now)),
         created_by: None,
     };
     Ok(Json(creation::create(&store, &scheduler, &urls.of(&headers)?, now, spec).await?))

@@ -1,23 +1,21 @@
 //! Tasks, in `TASKS_TABLE`: `taskId` is drawn, or the record id of a step's attempt.
 
-use std::ops::RangeInclusive;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::{Answer, StepError, StepStatus, TenantId};
+use shared::json::WholeNumber;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Expression, Query, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
 
+/// The priority of a task: an integer that JavaScript represents exactly.
+pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
+
 /// How many of the newest tasks a list covers.
 const LIST_LIMIT: usize = 1_000;
-/// The priorities of tasks: the integers that JavaScript represents exactly.
-pub(crate) const PRIORITIES: RangeInclusive<i64> = -9_007_199_254_740_991..=9_007_199_254_740_991;
-/// What a priority must be.
-pub(crate) const PRIORITY_RULE: &str = "must be a whole number from -9007199254740991 to 9007199254740991";
 /// What other systems call a task that was interrupted after it had begun to act.
 const INTERRUPTED: &str = "zombieTaskCleaned";
 
