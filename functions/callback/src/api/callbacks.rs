@@ -13,7 +13,7 @@ use shared::auth::Caller;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::event::TenantId;
-use shared::http::{ErrorBody, JsonBody};
+use shared::http::JsonBody;
 use shared::scheduler::Scheduler;
 use tokio::time::{Instant, sleep};
 
@@ -87,8 +87,6 @@ pub(crate) struct WaitResult {
     post, path = "/callbacks", tag = "callbacks", request_body = NewCallback,
     responses(
         (status = 200, description = "The callback.", body = Created),
-        (status = 400, description = "A field breaks a rule.", body = ErrorBody),
-        (status = 401, description = "A permission is missing.", body = ErrorBody),
     )
 )]
 pub(crate) async fn create(
@@ -118,7 +116,6 @@ pub(crate) async fn create(
     get, path = "/callbacks/{id}", tag = "callbacks", params(("id" = String, Path, description = "The callback's id.")),
     responses(
         (status = 200, description = "The callback.", body = CallbackView),
-        (status = 404, description = "No such callback.", body = ErrorBody),
     )
 )]
 pub(crate) async fn get(
@@ -149,7 +146,6 @@ pub(crate) async fn get(
     ),
     responses(
         (status = 200, description = "The callback after the wait.", body = WaitResult),
-        (status = 404, description = "No such callback.", body = ErrorBody),
     )
 )]
 pub(crate) async fn wait(

@@ -73,7 +73,6 @@ pub(crate) async fn list(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function.", body = Function),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn get(
@@ -90,8 +89,6 @@ pub(crate) async fn get(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function was changed.", body = Affected),
-        (status = 400, description = "A field breaks a rule.", body = ErrorBody),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn update(
@@ -109,7 +106,6 @@ pub(crate) async fn update(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function is enabled.", body = Affected),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn enable(
@@ -126,7 +122,6 @@ pub(crate) async fn enable(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function is disabled.", body = Affected),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn disable(
@@ -143,7 +138,6 @@ pub(crate) async fn disable(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function was deleted.", body = Affected),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn delete(
