@@ -1,22 +1,18 @@
-//! How a run and each of its steps begin.
+//! How a run and each of its steps start.
 
 use jiff::Timestamp;
-use pattern::Pattern;
-use serde_json::{Map, Value, json};
-use shared::bus::{ENTRY_LIMIT_BYTES, Entry};
-use shared::event::{StepError, StepRequested};
+use shared::bus::Entry;
+use shared::event::{EventType, StepError, StepRequested};
 
 use super::size;
-use super::{Attempt, Command, Run, RunStatus, Step, StepState, When};
-use crate::dispatcher::{Dispatcher, Graph, OnFailure};
-use crate::event::Event;
-use crate::template::{self, Failure, Scope};
+use super::{Attempt, Command, Run, RunContext, RunStatus, Step, StepState, When};
+use crate::dispatcher::{COMMAND_TOO_LARGE, Dispatcher, OnFailure};
 
 impl Run {
     /// Starts a run and returns the commands of the steps that wait for no other.
     pub(crate) fn start(
-        event: &Event,
         dispatcher: &Dispatcher,
+        context: &RunContext,
         now: Timestamp,
         expires_at: i64,
     ) -> (Self, Vec<Command>) {
@@ -29,7 +25,7 @@ impl Run {
             reason: None,
         });
         let mut run = Self {
-            event_id: event.id().clone(),
+            event_id: context.event.id().clone(),
             dispatcher_id: dispatcher.id.clone(),
             dispatcher_name: dispatcher.name.clone(),
             status: RunStatus::Running,
@@ -41,22 +37,21 @@ impl Run {
             version: 1,
             expires_at,
         };
-        let commands = run.settle(event, now);
+        let commands = run.settle(context, now);
         (run, commands)
     }
 
-    /// Begins every pending step whose dependencies are over, and finds out where the run stands then.
-    pub(crate) fn settle(&mut self, event: &Event, now: Timestamp) -> Vec<Command> {
-        let graph = self.graph();
+    /// Starts every pending step whose dependencies are over, and updates the status of the run.
+    pub(crate) fn settle(&mut self, context: &RunContext, now: Timestamp) -> Vec<Command> {
         let mut commands = Vec::new();
         while let Some(index) = self.next_ready() {
-            commands.extend(self.begin(index, graph.as_ref(), event, now));
+            commands.extend(self.start_step(index, context, now));
         }
         self.close(now);
         commands
     }
 
-    /// Finds out where the run stands.
+    /// Updates the status of the run.
     pub(crate) fn close(&mut self, now: Timestamp) {
         let any = |status: StepState| self.steps.iter().any(|step| step.status == status);
         let is_fatal = |step: &Step| step.status == StepState::Failed && step.action.on_failure == OnFailure::Fail;
@@ -84,45 +79,29 @@ impl Run {
         (0..self.steps.len()).find(is_ready)
     }
 
-    /// Skips a pending step, or requests it; afterwards it is pending no more.
-    fn begin(&mut self, index: usize, graph: Option<&Graph>, event: &Event, now: Timestamp) -> Option<Command> {
-        if let Some(reason) = self.blocked(index) {
-            self.skip(index, &reason);
-            return None;
-        }
-        let scope = self.scope(index, graph, &event.value);
-        match self.steps[index].action.condition.as_ref().map(|condition| unmet(condition, &scope)) {
-            Some(Ok(Some(reason))) => {
-                self.skip(index, &reason);
-                None
-            }
-            Some(Err(error)) => {
-                self.give_up(index, &error);
-                None
-            }
-            _ => self.request(index, graph, event, now),
-        }
-    }
-
-    /// Requests the next attempt at a step, or fails it where no command can be made of it.
-    pub(super) fn request(
-        &mut self,
-        index: usize,
-        graph: Option<&Graph>,
-        event: &Event,
-        now: Timestamp,
-    ) -> Option<Command> {
+    /// Skips a pending step, requests it, or fails it if its command cannot be built.
+    fn start_step(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
+        let unneeded = match self.blocked(index) {
+            None => context.plan.unmet_condition(index, &self.scope(index, context)),
+            blocked => Ok(blocked),
+        };
         let attempt = self.steps[index].attempt() + 1;
-        match self.command(index, attempt, graph, event) {
-            Ok(command) => {
-                self.attempt(index, attempt, now);
-                Some(command)
+        let command = match unneeded {
+            Ok(None) => self.command(index, attempt, context),
+            Ok(Some(reason)) => {
+                self.steps[index].status = StepState::Skipped;
+                self.steps[index].reason = Some(size::cut(&reason, size::STEP_MESSAGE_LIMIT_BYTES));
+                return None;
             }
-            Err(error) => {
-                self.give_up(index, &error);
-                None
-            }
-        }
+            Err(error) => Err(error),
+        };
+        let failed = |error: StepError| {
+            self.steps[index].status = StepState::Failed;
+            self.steps[index].error = Some(size::shortened(&error, size::STEP_MESSAGE_LIMIT_BYTES));
+        };
+        let command = command.map_err(failed).ok()?;
+        self.attempt(index, attempt, now);
+        Some(command)
     }
 
     /// Records that an attempt is requested.
@@ -134,75 +113,32 @@ impl Run {
             requested_at,
             started_at: None,
             waiting_at: None,
+            resumed_by: None,
             finished_at: None,
             status: StepState::Requested,
             error: None,
         });
     }
 
-    /// Makes the command of an attempt; the same for the same run, however often it is made.
-    pub(super) fn command(
-        &self,
-        index: usize,
-        attempt: u32,
-        graph: Option<&Graph>,
-        event: &Event,
-    ) -> Result<Command, StepError> {
+    /// Builds the command of an attempt, always the same for the same run.
+    pub(super) fn command(&self, index: usize, attempt: u32, context: &RunContext) -> Result<Command, StepError> {
         let step = &self.steps[index];
-        let scope = self.scope(index, graph, &event.value);
-        let action = Value::Object(fill(step.action.command_fields(), &scope)?);
+        let action = context.plan.command_fields(index, &self.scope(index, context))?;
+        let kind = EventType::parse(format!("{}.requested", step.action.kind));
+        let kind = kind.map_err(|invalid| StepError::bad_request(format!("the command's type {invalid}")))?;
         let id = self.step_id(index, attempt);
-        let request = StepRequested { id, action, event: event.envelope.clone() };
-        let entry = Entry::command(&step.action.kind, &request);
-        let entry = entry.map_err(|too_large| StepError::invocation("CommandTooLarge", too_large.to_string()))?;
+        let request = StepRequested { id, action, event: context.event.envelope.clone() };
+        let entry = Entry::command(kind, &request);
+        let entry = entry.map_err(|too_large| StepError::invocation(COMMAND_TOO_LARGE, too_large.to_string()))?;
         Ok(Command { id: request.id, when: When::Now(entry) })
     }
 
-    /// Fails a step for good.
-    pub(super) fn give_up(&mut self, index: usize, error: &StepError) {
-        let step = &mut self.steps[index];
-        step.status = StepState::Failed;
-        step.error = Some(size::for_step(error));
-    }
-
-    fn skip(&mut self, index: usize, reason: &str) {
-        let step = &mut self.steps[index];
-        step.status = StepState::Skipped;
-        step.reason = Some(size::for_reason(reason));
-    }
-
-    /// Says which dependency keeps a step from being done.
+    /// Says which dependency blocks a step.
     fn blocked(&self, index: usize) -> Option<String> {
-        let is_in_the_way = |step: &&Step| {
+        let is_blocking = |step: &&Step| {
             matches!(step.status, StepState::Failed | StepState::Skipped) && step.action.on_failure == OnFailure::Fail
         };
-        let step = self.parents(index).find(is_in_the_way)?;
+        let step = self.parents(index).find(is_blocking)?;
         Some(format!("`{}` {}", step.name(), if step.status == StepState::Failed { "failed" } else { "was skipped" }))
     }
-}
-
-/// Says why a condition does not hold.
-fn unmet(condition: &Value, scope: &Scope<'_>) -> Result<Option<String>, StepError> {
-    let pattern = Pattern::compile(condition);
-    let pattern = pattern.map_err(|error| StepError::invocation("ConditionError", error.to_string()))?;
-    let steps: Map<String, Value> = scope.steps.iter().map(|step| (step.name.to_owned(), step.to_value())).collect();
-    let seen = json!({"event": scope.event, "steps": steps});
-    Ok(pattern.explain(&seen).map(|mismatch| format!("the condition does not hold: {mismatch}")))
-}
-
-/// Fills in the templates of a command's fields.
-fn fill(fields: Map<String, Value>, scope: &Scope<'_>) -> Result<Map<String, Value>, StepError> {
-    let mut budget_bytes = ENTRY_LIMIT_BYTES;
-    let filled = fields.into_iter().map(|(name, value)| {
-        let value = template::fill(&value, scope, &mut budget_bytes).map_err(|failure| match failure {
-            Failure::Template(why) => StepError::invocation("TemplateError", format!("`{name}`: {why}")),
-            Failure::TooLarge => {
-                let message =
-                    format!("`{name}` makes the command larger than the {ENTRY_LIMIT_BYTES} bytes of an event");
-                StepError::invocation("CommandTooLarge", message)
-            }
-        })?;
-        Ok((name, value))
-    });
-    filled.collect()
 }

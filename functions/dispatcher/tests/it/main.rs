@@ -4,6 +4,7 @@ mod dispatchers;
 mod events;
 mod faults;
 mod runs;
+mod tenants;
 mod time;
 #[cfg(test)]
 mod world;
