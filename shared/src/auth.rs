@@ -225,12 +225,6 @@ impl Caller {
         if self.holds(permission) { Ok(()) } else { Err(Refusal::no_permission(permission)) }
     }
 
-    /// Refuses a client that has neither the permission nor its form for one object, `PERMISSION:object`.
-    pub fn require_for(&self, permission: &str, object: &str) -> Result<(), Refusal> {
-        let narrow = format!("{permission}:{object}");
-        if self.holds(permission) || self.holds(&narrow) { Ok(()) } else { Err(Refusal::no_permission(&narrow)) }
-    }
-
     fn holds(&self, permission: &str) -> bool {
         self.claims.permissions.iter().any(|held| held == permission || held == ALL_PERMISSIONS)
     }
@@ -276,13 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn a_permission_is_exact_or_everything_or_for_one_object() {
+    fn a_permission_is_exact_or_everything() {
         assert!(caller(&["VIEW_TASKS"]).require("VIEW_TASKS").is_ok());
         assert!(caller(&["*"]).require("VIEW_TASKS").is_ok());
         assert_eq!(caller(&["VIEW_TASK"]).require("VIEW_TASKS"), Err(Refusal::no_permission("VIEW_TASKS")));
-        assert!(caller(&["EXECUTE:f"]).require_for("EXECUTE", "f").is_ok());
-        assert!(caller(&["EXECUTE"]).require_for("EXECUTE", "f").is_ok());
-        assert!(caller(&["EXECUTE:f"]).require_for("EXECUTE", "g").is_err());
     }
 
     #[test]

@@ -1,20 +1,25 @@
-//! What a client asks the token endpoint for, read from JSON or a form and from `Authorization: Basic`.
+//! What a client requests of the token endpoint, read from JSON or a form and from `Authorization: Basic`.
 
+use axum::extract::{FromRequest, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use shared::Refusal;
-use shared::http::read_json;
+use shared::http::RawBody;
+use shared::json;
 
 use crate::oauth::OAuthError;
 
-/// The longest id, secret or token that is looked at.
+/// The longest id, secret or token that is read.
 const FIELD_LIMIT_BYTES: usize = 512;
+/// The parameters of [`GrantRequest`].
+const PARAMETERS: [&str; 6] = ["grant_type", "client_id", "client_secret", "username", "password", "refresh_token"];
 
 /// The body of a request for a token.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 pub(crate) struct GrantRequest {
     /// `client_credentials`, `password` or `refresh_token`.
     grant_type: Option<String>,
@@ -37,7 +42,7 @@ pub(crate) struct Credentials {
     pub(crate) secret: String,
 }
 
-/// The client through which a token is asked for; programs that cannot keep a secret send none.
+/// The client through which a token is requested; programs that cannot keep a secret send none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Application {
     pub(crate) id: String,
@@ -55,8 +60,7 @@ pub(crate) enum Grant {
 impl Grant {
     /// Reads a request.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, OAuthError> {
-        let request =
-            if is_form(headers) { form(body) } else { read_json(body).map_err(OAuthError::invalid_request)? };
+        let request = parameters(headers, body).map_err(OAuthError::invalid_request)?;
         let kind = given("grant_type", request.grant_type)?.ok_or_else(|| missing("grant_type"))?;
         let body = (given("client_id", request.client_id)?, given("client_secret", request.client_secret)?);
         let application = application(headers, body)?;
@@ -79,6 +83,16 @@ impl Grant {
     }
 }
 
+impl<S: Send + Sync> FromRequest<S> for Grant {
+    type Rejection = OAuthError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, OAuthError> {
+        let headers = request.headers().clone();
+        let RawBody(body) = RawBody::from_request(request, state).await.map_err(OAuthError::invalid_request)?;
+        Self::read(&headers, &body)
+    }
+}
+
 /// Takes the client from the header and the body, which must not contradict each other.
 fn application(headers: &HeaderMap, body: (Option<String>, Option<String>)) -> Result<Application, OAuthError> {
     let (id, secret) = match (basic(headers)?, body) {
@@ -96,7 +110,7 @@ fn application(headers: &HeaderMap, body: (Option<String>, Option<String>)) -> R
     Ok(Application { id, secret })
 }
 
-/// Reads `Authorization: Basic`; another scheme is not ours to look at.
+/// Reads `Authorization: Basic`; other schemes are ignored.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, OAuthError> {
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some((_, encoded)) = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic")) else {
@@ -119,21 +133,15 @@ fn is_form(headers: &HeaderMap) -> bool {
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-fn form(body: &[u8]) -> GrantRequest {
-    let mut request = GrantRequest::default();
-    for (name, value) in form_urlencoded::parse(body) {
-        let field = match &*name {
-            "grant_type" => &mut request.grant_type,
-            "client_id" => &mut request.client_id,
-            "client_secret" => &mut request.client_secret,
-            "username" => &mut request.username,
-            "password" => &mut request.password,
-            "refresh_token" => &mut request.refresh_token,
-            _ => continue,
-        };
-        *field = Some(value.into_owned());
-    }
-    request
+/// Reads a form or JSON; parameters that are not known are ignored, as RFC 6749, section 3.2, requires.
+fn parameters(headers: &HeaderMap, body: &[u8]) -> Result<GrantRequest, Refusal> {
+    let mut parameters: Map<String, Value> = if is_form(headers) {
+        form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into())).collect()
+    } else {
+        json::from_value(json::parse(body)?)?
+    };
+    parameters.retain(|name, _| PARAMETERS.contains(&name.as_str()));
+    Ok(json::from_value(Value::Object(parameters))?)
 }
 
 /// An empty field counts as absent.
@@ -149,7 +157,7 @@ fn short(field: &str, value: &str) -> Result<(), OAuthError> {
     if value.len() <= FIELD_LIMIT_BYTES {
         return Ok(());
     }
-    Err(OAuthError::invalid_request(Refusal::field(field, format!("is longer than {FIELD_LIMIT_BYTES} bytes"))))
+    Err(OAuthError::invalid_request(Refusal::field(field, format!("must have at most {FIELD_LIMIT_BYTES} bytes"))))
 }
 
 fn missing(field: &str) -> OAuthError {
@@ -204,7 +212,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_contradictory_is_told_by_its_code() {
         let check = |basic: Option<&str>, body: &str, code: u32| {
-            assert_eq!(read(FORM, basic, body).unwrap_err().code(), code, "{body}");
+            assert_eq!(read(FORM, basic, body).unwrap_err().refusal.code, code, "{body}");
         };
         check(None, "client_id=a", 14);
         check(None, "grant_type=client_credentials", 126);
@@ -217,9 +225,24 @@ mod tests {
         check(Some("a:b"), "grant_type=client_credentials&client_secret=c", 26);
         check(Some("ab"), "grant_type=client_credentials", 26);
         check(None, &format!("grant_type=client_credentials&client_id={}", "x".repeat(600)), 15);
-        assert_eq!(read("application/json", None, "{").unwrap_err().code(), 22);
-        assert_eq!(read("application/json", None, "").unwrap_err().code(), 13);
-        assert_eq!(read("application/json", None, r#"{"grant_type": 5}"#).unwrap_err().code(), 15);
+        assert_eq!(read("application/json", None, "{").unwrap_err().refusal.code, 22);
+        assert_eq!(read("application/json", None, "").unwrap_err().refusal.code, 13);
+        assert_eq!(read("application/json", None, r#"{"grant_type": 5}"#).unwrap_err().refusal.code, 15);
+        assert_eq!(read("application/json", None, r#"["client_credentials", "a", "b"]"#).unwrap_err().refusal.code, 15);
+    }
+
+    #[test]
+    fn unknown_parameters_are_ignored_up_to_64_levels_of_json() {
+        let json = |deep: String| {
+            let known = r#""grant_type": "client_credentials", "client_id": "a", "client_secret": "b""#;
+            read("application/json", None, &format!("{{{known}, \"resource\": {deep}}}"))
+        };
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let expected = Grant::ClientCredentials(credentials("a", "b"));
+        assert_eq!(json("{}".to_owned()).as_ref(), Ok(&expected));
+        assert_eq!(json(nested(63)).as_ref(), Ok(&expected));
+        assert_eq!(json(nested(64)).unwrap_err().refusal.code, 22);
+        assert_eq!(read(FORM, Some("a:b"), "grant_type=client_credentials&resource=r"), Ok(expected));
     }
 
     proptest! {

@@ -1,63 +1,69 @@
 //! The auth function: issues access tokens and keeps the API clients.
 //!
-//! In: a client's id and secret, or a refresh token. Out: an access token that carries what the client may do, so that
-//! no other function asks this one anything.
+//! In: a client's id and secret, or a refresh token. Out: an access token that carries what the client may do and for
+//! which tenant, so that no other function has to ask this one.
+//!
+//! A request for a token is read into a [`grant`]; [`login`] checks its secret, or [`refresh`] its refresh token, and the
+//! answer is an access token and the next refresh token. The clients themselves are created and changed under
+//! `/clients`, each in its own tenant; the administrator is kept in Secrets Manager and has no record there.
 
+mod account;
+mod api;
 mod client;
 mod credential;
 mod grant;
+mod login;
 mod oauth;
+mod permission;
 mod refresh;
+mod refresh_token;
 mod store;
-mod token;
-mod user;
 
-use std::sync::Arc;
-
-use shared::auth::Tokens;
+use axum::extract::FromRef;
+use shared::auth::{Permission, Tokens};
 use shared::clock::{Clock, Ids};
 use shared::http::Api;
 use shared::seal::KeyRing;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
-use crate::credential::Administrator;
-use crate::store::Store;
+use crate::account::Accounts;
+use crate::store::client::Clients;
+use crate::store::token_family::TokenFamilies;
 
-/// What the handlers work with.
-struct Auth {
-    store: Store,
+/// The services of this function; each handler gets those that it touches.
+#[derive(Clone, FromRef)]
+struct Services {
+    clients: Clients,
+    accounts: Accounts,
+    families: TokenFamilies,
     ring: KeyRing,
     tokens: Tokens,
-    administrator: Administrator,
     clock: Clock,
     ids: Ids,
 }
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let ring = environment.key_ring()?;
-    let tokens = Tokens::new(ring.clone(), environment.clock.clone());
-    let auth = Arc::new(Auth {
-        store: Store::new(environment)?,
+    let (ring, clients) = (environment.key_ring()?, Clients::new(environment)?);
+    let services = Services {
+        accounts: Accounts::new(environment, clients.clone())?,
+        clients,
+        families: TokenFamilies::new(environment)?,
+        tokens: Tokens::new(ring.clone(), environment.clock.clone()),
         ring,
-        tokens: tokens.clone(),
-        administrator: Administrator::new(environment)?,
         clock: environment.clock.clone(),
         ids: environment.ids.clone(),
-    });
-    let api = Api::new(tokens)
-        .public(routes!(token::issue))
-        .signed_in(routes!(user::me))
-        .permission("VIEW_CLIENTS", routes!(client::list))
-        .permission("VIEW_CLIENTS", routes!(client::get))
-        .permission("CREATE_CLIENTS", routes!(client::create))
-        .permission("UPDATE_CLIENTS", routes!(client::update))
-        .permission("UPDATE_CLIENTS", routes!(client::rotate))
-        .permission("DELETE_CLIENTS", routes!(client::delete));
-    Ok(Function::new(api.finish(auth), on_event))
-}
-
-async fn on_event(incoming: Incoming) -> Result<(), Error> {
-    Err(Error::new("handle an event", format!("{incoming:?} is nothing that this function does")))
+    };
+    let router = Api::new(services.tokens.clone())
+        .public(routes!(api::tokens::issue))
+        .signed_in(routes!(api::users::me))
+        .permission(Permission::ViewClients, routes!(api::clients::list))
+        .permission(Permission::ViewClients, routes!(api::clients::get))
+        .permission(Permission::CreateClients, routes!(api::clients::create))
+        .permission(Permission::UpdateClients, routes!(api::clients::update))
+        .permission(Permission::UpdateClients, routes!(api::clients::rotate))
+        .permission(Permission::DeleteClients, routes!(api::clients::delete))
+        .finish(services);
+    Ok(Function::new(router, |incoming: Incoming| async move { Err(incoming.unexpected()) }))
 }

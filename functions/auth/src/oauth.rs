@@ -5,8 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use serde_json::json;
-use shared::{Error, Refusal};
+use shared::{Error, Refusal, nearest};
 
 /// An access token and how to get the next one.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -15,7 +14,7 @@ pub(crate) struct TokenAnswer {
     pub(crate) token_type: &'static str,
     /// Goes into `Authorization: Bearer`.
     pub(crate) access_token: String,
-    /// How long the access token is good, in seconds.
+    /// How long the access token is valid, in seconds.
     pub(crate) expires_in: i64,
     /// Gets the next access token, once.
     pub(crate) refresh_token: String,
@@ -26,40 +25,41 @@ pub(crate) struct TokenAnswer {
 }
 
 /// The body of an error of the token endpoint.
+///
+/// It has no `code` at the top: clients would take it for an error of another kind.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct OAuthErrorBody {
     /// The error's name in OAuth 2.0.
-    error: String,
+    error: &'static str,
     /// What was wrong.
     description: String,
-    /// The same as other routes tell it.
+    /// The same in the shape of other routes.
     exh_error: ExhError,
 }
 
-/// An error as other routes tell it.
+/// An error in the shape of other routes.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ExhError {
     /// The number that client libraries branch on.
     code: u32,
     /// The name of the error, `<UPPER_SNAKE>_EXCEPTION`.
-    name: String,
+    name: &'static str,
     /// What was wrong.
     description: String,
 }
 
-/// Why no token was issued.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why no token was issued: with the name of the caller's mistake in OAuth 2.0, or without one where the failure is ours.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OAuthError {
-    error: &'static str,
-    code: u32,
-    name: &'static str,
-    description: String,
-    retry_after_s: Option<u32>,
+    error: Option<&'static str>,
+    pub(crate) refusal: Refusal,
 }
 
 impl OAuthError {
     fn new(error: &'static str, code: u32, name: &'static str, description: impl Into<String>) -> Self {
-        Self { error, code, name, description: description.into(), retry_after_s: None }
+        let is_client = error == "invalid_client";
+        let status = if is_client { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        Self { error: Some(error), refusal: Refusal::new(status, code, name, description) }
     }
 
     pub(crate) fn invalid_request(refusal: Refusal) -> Self {
@@ -72,8 +72,7 @@ impl OAuthError {
     }
 
     pub(crate) fn unsupported_grant(grant: &str) -> Self {
-        let grant: String = grant.chars().take(40).collect();
-        let description = format!("`{grant}` is none of the grants client_credentials, password and refresh_token");
+        let description = nearest::unknown("grant type", grant, ["client_credentials", "password", "refresh_token"]);
         Self::new("unsupported_grant_type", 121, "UNSUPPORTED_GRANT_TYPE_EXCEPTION", description)
     }
 
@@ -85,72 +84,45 @@ impl OAuthError {
         Self::new("invalid_client", 124, "OAUTH2_CLIENT_SECRET_EXCEPTION", "the client secret is wrong")
     }
 
-    /// Does not tell whether the user or the password is wrong.
-    pub(crate) fn wrong_password() -> Self {
-        Self::new("invalid_grant", 106, "AUTHENTICATION_EXCEPTION", "the user name or the password is wrong")
+    /// Turns a failed login of a client into one of a user, without saying which of name and password is wrong.
+    pub(crate) fn of_user(self) -> Self {
+        match self.error {
+            Some("invalid_client") => {
+                Self::new("invalid_grant", 106, "AUTHENTICATION_EXCEPTION", "the user name or the password is wrong")
+            }
+            _ => self,
+        }
     }
 
-    pub(crate) fn frozen(retry_after_s: u32) -> Self {
-        let description = format!("too many logins have failed, try again in {retry_after_s} s");
-        let error = Self::new("invalid_grant", 212, "LOGIN_FREEZE_EXCEPTION", description);
-        Self { retry_after_s: Some(retry_after_s), ..error }
+    pub(crate) fn frozen(seconds: u32) -> Self {
+        let description = format!("too many logins have failed, try again in {seconds} seconds");
+        let mut error = Self::new("invalid_grant", 212, "LOGIN_FREEZE_EXCEPTION", description);
+        error.refusal.retry_after_s = Some(seconds);
+        error
     }
 
     pub(crate) fn unknown_refresh_token() -> Self {
-        let description = "the refresh token is not known, or no longer";
+        let description = "the refresh token is unknown or no longer valid";
         Self::new("invalid_grant", 119, "REFRESH_TOKEN_UNKNOWN_EXCEPTION", description)
     }
 
     pub(crate) fn expired_refresh_token() -> Self {
         Self::new("invalid_grant", 120, "REFRESH_TOKEN_EXPIRED_EXCEPTION", "the refresh token has expired")
     }
+}
 
-    #[cfg(test)]
-    pub(crate) fn code(&self) -> u32 {
-        self.code
+impl From<Error> for OAuthError {
+    fn from(error: Error) -> Self {
+        Self { error: None, refusal: error.into() }
     }
 }
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
-        let status = if self.error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
-        // No `code` at the top: clients would take it for an error of another kind.
-        let body = json!({
-            "error": self.error, "description": self.description,
-            "exh_error": {"code": self.code, "name": self.name, "description": self.description},
-        });
-        let mut response = (status, Json(body)).into_response();
-        if let Some(seconds) = self.retry_after_s {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
-    }
-}
-
-/// What the token endpoint answers instead of a token: the caller's mistake, or ours.
-#[derive(Debug)]
-pub(crate) enum Problem {
-    OAuth(OAuthError),
-    Ours(Error),
-}
-
-impl From<OAuthError> for Problem {
-    fn from(error: OAuthError) -> Self {
-        Self::OAuth(error)
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        Self::Ours(error)
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        match self {
-            Self::OAuth(error) => error.into_response(),
-            Self::Ours(error) => Refusal::from(error).into_response(),
-        }
+        let Self { error: Some(error), refusal } = self else { return self.refusal.into_response() };
+        let Refusal { status, code, name, message, retry_after_s, .. } = refusal;
+        let exh_error = ExhError { code, name, description: message.clone() };
+        let retry_after = retry_after_s.map(|seconds| [(RETRY_AFTER, HeaderValue::from(seconds))]);
+        (status, retry_after, Json(OAuthErrorBody { error, description: message, exh_error })).into_response()
     }
 }

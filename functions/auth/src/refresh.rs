@@ -1,162 +1,76 @@
-//! Refresh tokens: how they are made, and what the use of one means.
-//!
-//! A token names its family (one login) and its generation in it, and carries a keyed hash of both that only the key ring
-//! can make. So no token needs to be kept, the successor of a token is the same however often it is asked for, and an old
-//! token is recognised as one of ours when it comes back.
+//! Refresh tokens at work: a login starts a family, and each use of its valid token replaces that by the next one.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
-use shared::seal::Keys;
-use subtle::ConstantTimeEq as _;
+use shared::Error;
+use shared::clock::Ids;
+use shared::seal::KeyRing;
 
-use crate::store::Family;
+use crate::account::{Account, Accounts};
+use crate::oauth::OAuthError;
+use crate::refresh_token::{RefreshToken, Use, judge};
+use crate::store::token_family::{TokenFamilies, TokenFamily};
 
-/// How long a token may be used again after its first use, in milliseconds, for clients that refresh twice at once.
-const GRACE_MS: i64 = 30_000;
+/// How long an unused refresh token is valid, in seconds: 30 days.
+const LIFETIME_S: i64 = 30 * 24 * 3600;
+/// How often a refresh looks again when others refresh at the same time.
+const ATTEMPTS: u32 = 4;
 
-/// What a token says, checked or about to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RefreshToken {
-    pub(crate) family: [u8; 16],
-    pub(crate) generation: u32,
+/// Starts the family of a login.
+pub(crate) async fn start(
+    families: &TokenFamilies,
+    ids: &Ids,
+    now: Timestamp,
+    account: &Account,
+    application_id: &str,
+) -> Result<RefreshToken, Error> {
+    let token = RefreshToken { family: ids.bytes(), generation: 0 };
+    let family = TokenFamily {
+        token_hash: token.hash(),
+        client_id: account.client.id.clone(),
+        application_id: application_id.to_owned(),
+        secret_hash: account.secret_hash.clone(),
+        generation: 0,
+        rotated_at_ms: now.as_millisecond(),
+        revoked: false,
+        expires_at: now.as_second() + LIFETIME_S,
+    };
+    families.create(&family).await?;
+    Ok(token)
 }
 
-/// What the use of a token means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// It is the good one: the next generation takes its place.
-    Rotate,
-    /// It was the good one a moment ago: its successor is given again.
-    Repeat,
-    /// It was replaced long ago: somebody else has it, so that the family must end.
-    Stolen,
-    /// Its family has ended or never had it.
-    Unknown,
-    /// Nobody used it for too long.
-    Expired,
-}
-
-impl RefreshToken {
-    /// Writes the token with the current key; `None` if the ring lacks it.
-    pub(crate) fn write(self, keys: &Keys) -> Option<String> {
-        let version = keys.current();
-        let proof = self.proof(keys, version)?;
-        Some(format!("{version}.{}.{}", URL_SAFE_NO_PAD.encode(self.name()), URL_SAFE_NO_PAD.encode(proof)))
-    }
-
-    /// Returns the version of the key that a token claims to be made with.
-    pub(crate) fn key_version(token: &str) -> Option<&str> {
-        token.rsplitn(3, '.').nth(2)
-    }
-
-    /// Reads a token; `None` if it is not one of ours.
-    pub(crate) fn read(keys: &Keys, token: &str) -> Option<Self> {
-        let mut parts = token.rsplitn(3, '.');
-        let proof = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
-        let name: [u8; 20] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
-        let (family, generation) = name.split_first_chunk::<16>()?;
-        let read = Self { family: *family, generation: u32::from_be_bytes(generation.try_into().ok()?) };
-        let expected = read.proof(keys, parts.next()?)?;
-        bool::from(expected.ct_eq(&proof)).then_some(read)
-    }
-
-    /// Returns the key of the family's record.
-    pub(crate) fn hash(self) -> String {
-        hex::encode(Sha256::digest(self.family))
-    }
-
-    fn name(self) -> Vec<u8> {
-        [self.family.as_slice(), &self.generation.to_be_bytes()].concat()
-    }
-
-    /// The keyed hash: a key derived for this one token, which nobody else can derive.
-    fn proof(self, keys: &Keys, version: &str) -> Option<[u8; 32]> {
-        keys.derive(version, &format!("refresh token {}", hex::encode(self.name())))
-    }
-}
-
-/// Decides what the use of a generation of a family means.
-pub(crate) fn judge(family: &Family, generation: u32, now: Timestamp) -> Use {
-    if family.revoked || generation > family.generation {
-        return Use::Unknown;
-    }
-    if now.as_second() >= family.expires_at {
-        return Use::Expired;
-    }
-    let age_ms = now.as_millisecond() - family.rotated_at_ms;
-    match family.generation - generation {
-        0 => Use::Rotate,
-        1 if age_ms <= GRACE_MS => Use::Repeat,
-        _ => Use::Stolen,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn keys(current: &str) -> Keys {
-        let json = format!(r#"{{"current": "{current}", "1": "first key material", "2": "second key material"}}"#);
-        serde_json::from_str(&json).unwrap()
-    }
-
-    #[test]
-    fn a_token_is_judged_by_its_place_in_the_family() {
-        let family = Family {
-            token_hash: String::new(),
-            client_id: String::new(),
-            application_id: String::new(),
-            secret_hash: String::new(),
-            generation: 5,
-            rotated_at_ms: 1_000_000,
-            revoked: false,
-            expires_at: 5_000,
+/// Replaces a refresh token by its successor; returns whose it is and the successor.
+pub(crate) async fn renew(
+    accounts: &Accounts,
+    families: &TokenFamilies,
+    ring: &KeyRing,
+    now: Timestamp,
+    application_id: &str,
+    text: &str,
+) -> Result<(Account, RefreshToken), OAuthError> {
+    let unknown = OAuthError::unknown_refresh_token;
+    let version = RefreshToken::key_version(text).ok_or_else(unknown)?;
+    let keys = ring.keys_with(version).await?;
+    let token = RefreshToken::read(&keys, text).ok_or_else(unknown)?;
+    for _ in 0..ATTEMPTS {
+        let family = families.get(&token.hash()).await?.ok_or_else(unknown)?;
+        if family.application_id != application_id {
+            return Err(unknown());
+        }
+        let generation = match judge(&family, token.generation, now) {
+            Use::Unknown => return Err(unknown()),
+            Use::Expired => return Err(OAuthError::expired_refresh_token()),
+            Use::Stolen => {
+                tracing::warn!(client_id = family.client_id, "an old refresh token was used, so its family is revoked");
+                families.revoke(&family.token_hash).await?;
+                return Err(unknown());
+            }
+            Use::Repeat => family.generation,
+            Use::Rotate if families.rotate(&family, now, now.as_second() + LIFETIME_S).await? => family.generation + 1,
+            Use::Rotate => continue,
         };
-        let check = |generation, now_ms, expected| {
-            let now = Timestamp::from_millisecond(now_ms).unwrap();
-            assert_eq!(judge(&family, generation, now), expected, "{generation} at {now_ms}");
-        };
-        check(5, 1_000_000, Use::Rotate);
-        check(5, 4_999_999, Use::Rotate);
-        check(5, 5_000_000, Use::Expired);
-        check(4, 1_030_000, Use::Repeat);
-        check(4, 1_030_001, Use::Stolen);
-        check(3, 1_000_001, Use::Stolen);
-        check(6, 1_000_001, Use::Unknown);
-        let revoked = Family { revoked: true, ..family };
-        assert_eq!(judge(&revoked, 5, Timestamp::UNIX_EPOCH), Use::Unknown);
+        let account = accounts.find(&family.client_id).await?;
+        let account = account.filter(|account| account.secret_hash == family.secret_hash).ok_or_else(unknown)?;
+        return Ok((account, RefreshToken { generation, ..token }));
     }
-
-    #[test]
-    fn a_token_of_an_older_key_is_still_ours() {
-        let token = RefreshToken { family: [7; 16], generation: 3 };
-        let text = token.write(&keys("1")).unwrap();
-        assert_eq!(RefreshToken::key_version(&text), Some("1"));
-        assert_eq!(RefreshToken::read(&keys("2"), &text), Some(token));
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read(family: [u8; 16], generation: u32) {
-            let token = RefreshToken { family, generation };
-            prop_assert_eq!(RefreshToken::read(&keys("2"), &token.write(&keys("2")).unwrap()), Some(token));
-        }
-
-        #[test]
-        fn a_changed_token_is_not_ours(family: [u8; 16], generation: u32, at in any::<prop::sample::Index>(), to in "[A-Za-z0-9._-]") {
-            let text = RefreshToken { family, generation }.write(&keys("2")).unwrap();
-            let at = at.index(text.len());
-            let changed = format!("{}{to}{}", &text[..at], &text[at + 1..]);
-            prop_assume!(changed != text);
-            prop_assert_eq!(RefreshToken::read(&keys("2"), &changed), None);
-        }
-
-        #[test]
-        fn arbitrary_text_is_not_ours(text in "\\PC{0,60}") {
-            prop_assert_eq!(RefreshToken::read(&keys("1"), &text), None);
-        }
-    }
+    Err(Error::new("refresh a token", "too many requests refresh it at the same time").into())
 }

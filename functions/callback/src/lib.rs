@@ -3,94 +3,74 @@
 //! In: the command `callback.requested` to create a callback or to wait for one, and the call of its URL. Out:
 //! `step.finished`, and the facts `callback.resolved` and `callback.expired`.
 //!
-//! A call is taken by one conditional write, which stores the body; whoever makes it announces it, and what an
-//! interruption left unannounced a sweep announces later.
+//! A callback is created for a step (`on_callback_requested`) or for a client (`api::callbacks`). One conditional write
+//! ends it: the call of its URL, which stores the body (`api::call`), or its deadline (`on_schedule`). Whoever ends it
+//! announces that with a fact and an answer to every step that waits (`ending`); what an interruption left unannounced a
+//! sweep announces later (`on_schedule`).
 
-mod announce;
+mod action;
 mod api;
-mod call;
-mod create;
-mod expire;
-mod rotate;
+mod creation;
+mod ending;
+mod expiry;
+mod on_callback_requested;
+mod on_schedule;
 mod schema;
-mod step;
 mod store;
 mod url;
 
-use std::sync::Arc;
-
-use serde::Deserialize;
-use shared::auth::Tokens;
+use axum::extract::FromRef;
+use shared::auth::Permission;
 use shared::bus::Bus;
-use shared::clock::{Clock, Ids};
+use shared::clock::Clock;
+use shared::event::command::CALLBACK;
 use shared::http::Api;
 use shared::scheduler::Scheduler;
-use shared::seal::{KeyRing, Seal};
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
 use crate::store::Store;
+use crate::url::Urls;
 
-/// What the handlers work with.
-struct Callbacks {
+/// The services of this function; each handler gets those that it touches.
+#[derive(Clone, FromRef)]
+struct Services {
     store: Store,
     bus: Bus,
     scheduler: Scheduler,
-    seal: Seal,
-    ring: KeyRing,
-    /// The public base URL, if it is configured.
-    base: Option<String>,
-    prefix: Option<String>,
-    keep_s: i64,
+    urls: Urls,
     clock: Clock,
-    ids: Ids,
-}
-
-/// What a schedule sends.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Timer {
-    /// The template's own: look for what was not announced.
-    Sweep {
-        #[serde(rename = "sweep")]
-        _sweep: String,
-    },
-    /// A deadline is over.
-    Expire(expire::Deadline),
 }
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let ring = environment.key_ring()?;
-    let config = &environment.config;
-    let callbacks = Arc::new(Callbacks {
+    let services = Services {
         store: Store::new(environment)?,
         bus: environment.bus()?,
-        scheduler: Scheduler::new(&environment.aws, config, "CALLBACK_FUNCTION_ARN")?,
-        seal: Seal::new(ring.clone(), environment.ids.clone()),
-        ring: ring.clone(),
-        base: config.optional("BASE_URL").map(str::to_owned),
-        prefix: config.optional("CALLBACK_PATH_PREFIX").map(str::to_owned),
-        keep_s: config.retention_s()?,
+        scheduler: Scheduler::new(&environment.aws, &environment.config, "CALLBACK_FUNCTION_ARN")?,
+        urls: Urls::new(environment),
         clock: environment.clock.clone(),
-        ids: environment.ids.clone(),
-    });
-    let api = Api::new(Tokens::new(ring, environment.clock.clone()))
-        .public(routes!(call::call))
-        .permission("CREATE_CALLBACKS", routes!(api::create))
-        .permission("VIEW_CALLBACKS", routes!(api::get))
-        .permission("VIEW_CALLBACKS", routes!(api::wait))
-        .permission("ROTATE_KEYS", routes!(rotate::rotate));
-    Ok(Function::new(api.finish(callbacks.clone()), move |incoming| on_event(callbacks.clone(), incoming)))
+    };
+    let routes = Api::new(environment.tokens()?)
+        .public(routes!(api::call::call))
+        .permission(Permission::CreateCallbacks, routes!(api::callbacks::create))
+        .permission(Permission::ViewCallbacks, routes!(api::callbacks::get))
+        .permission(Permission::ViewCallbacks, routes!(api::callbacks::wait))
+        .permission(Permission::RotateKeys, routes!(api::keys::rotate))
+        .finish(services.clone());
+    Ok(Function::new(routes, move |incoming| on_event(services.clone(), incoming)))
 }
 
-async fn on_event(callbacks: Arc<Callbacks>, incoming: Incoming) -> Result<(), Error> {
+async fn on_event(services: Services, incoming: Incoming) -> Result<(), Error> {
+    let Services { store, bus, scheduler, urls, clock } = &services;
     match incoming {
-        Incoming::Event { envelope, .. } if envelope.kind == step::COMMAND => callbacks.step(&envelope).await,
-        Incoming::Schedule(input) => match Timer::deserialize(input).map_err(Error::cannot("read a schedule"))? {
-            Timer::Sweep { .. } => callbacks.sweep().await,
-            Timer::Expire(deadline) => callbacks.deadline(&deadline).await,
-        },
-        other => Err(Error::new("handle an event", format!("{other:?} is nothing that this function does"))),
+        Incoming::Event { envelope, .. } if envelope.kind.as_str() == CALLBACK.command => {
+            on_callback_requested::handle(store, bus, scheduler, urls, clock, &envelope).await
+        }
+        Incoming::Event { source, envelope } => {
+            let message = format!("this function does not handle {} of {source}", envelope.kind);
+            Err(Error::new("handle an event", message))
+        }
+        Incoming::Schedule(input) => on_schedule::handle(store, bus, clock.now(), input).await,
     }
 }

@@ -2,9 +2,11 @@
 
 mod cost;
 
+use std::borrow::Cow;
+
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
-use shared::Error;
+use shared::{Error, json};
 
 /// The largest schema, as compact JSON; with the largest body it still fits into one DynamoDB item.
 pub(crate) const SCHEMA_LIMIT_BYTES: usize = 32 * 1024;
@@ -12,7 +14,7 @@ pub(crate) const SCHEMA_LIMIT_BYTES: usize = 32 * 1024;
 const PATTERN_LIMIT_BYTES: usize = 256 * 1024;
 /// The stack for the deepest body against the longest chain of references.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
-/// How much of a validation error is told.
+/// How much of a validation error is quoted.
 const ERROR_LIMIT_CHARACTERS: usize = 400;
 
 /// What `http://json-schema.org/schema#` stands for: the newest draft that the original service knew.
@@ -22,13 +24,17 @@ const LATEST: Draft = Draft::Draft7;
 ///
 /// A schema without `$schema` gets one: that of its numeric `version` (4, 6 or 7), which is removed, else draft 7.
 pub(crate) fn normalised(given: &Value) -> Result<Option<Value>, String> {
-    let parsed = match given {
+    let text = match given {
         Value::Null => return Ok(None),
         Value::String(text) if text.trim().is_empty() => return Ok(None),
-        Value::String(text) if text.len() > 2 * SCHEMA_LIMIT_BYTES => return Err(too_large()),
-        Value::String(text) => serde_json::from_str(text).map_err(unparsable)?,
-        other => other.clone(),
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
     };
+    if text.len() > 2 * SCHEMA_LIMIT_BYTES {
+        return Err(too_large());
+    }
+    json::check_depth(text.as_bytes()).map_err(unparsable)?;
+    let parsed = serde_json::from_str(&text).map_err(unparsable)?;
     let Value::Object(mut schema) = parsed else { return Err(unparsable("it has to be a JSON object")) };
     if !schema.contains_key("$schema") {
         let draft = versioned(&mut schema).unwrap_or(LATEST);
@@ -43,7 +49,7 @@ pub(crate) fn normalised(given: &Value) -> Result<Option<Value>, String> {
     Ok(Some(schema))
 }
 
-/// Checks a body against a normalised schema; the inner error tells the caller what is wrong.
+/// Checks a body against a normalised schema; the inner error says what is wrong with it.
 ///
 /// A thread of its own does it, with a stack for the deepest body that is taken.
 pub(crate) async fn check(schema: Value, body: Value) -> Result<Result<(), String>, Error> {
@@ -62,8 +68,8 @@ fn check_here(schema: &Value, body: &Value) -> Result<(), String> {
     compile(schema)?.validate(body).map_err(|error| {
         let place = error.instance_path().to_string();
         let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
-        let told: String = error.to_string().chars().take(ERROR_LIMIT_CHARACTERS).collect();
-        format!("unable to validate body: {told}{place}")
+        let rule: String = error.to_string().chars().take(ERROR_LIMIT_CHARACTERS).collect();
+        format!("unable to validate body: {rule}{place}")
     })
 }
 

@@ -1,33 +1,44 @@
 //! The public URL of a callback.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
-use http::header::HOST;
+use shared::http::BaseUrl;
+use shared::{Environment, Refusal};
 
 const DEFAULT_PREFIX: &str = "/unsecured/callback";
 
-/// Writes `<base><prefix>/<id>?t=<token>`; the prefix changes only what is printed, for a proxy that maps it back.
-pub(crate) fn callback_url(base: &str, prefix: Option<&str>, id: &str, token: &str) -> String {
-    let base = base.strip_suffix('/').unwrap_or(base);
-    let prefix = prefix.unwrap_or(DEFAULT_PREFIX).trim_matches('/');
-    let slash = if prefix.is_empty() { "" } else { "/" };
-    format!("{base}{slash}{prefix}/{id}?t={token}")
+/// Where callbacks can be called.
+#[derive(Debug, Clone)]
+pub(crate) struct Urls {
+    base: BaseUrl,
+    /// The path that is printed between the base and the id; another one is for a proxy that maps it back.
+    prefix: Arc<str>,
 }
 
-/// Returns the base under which a request reached us.
-pub(crate) fn base_of(headers: &HeaderMap) -> Option<String> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text(HOST.as_str())?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    if host.is_empty() || !host.bytes().all(plain) {
-        return None;
+impl Urls {
+    /// Reads `BASE_URL` and `CALLBACK_PATH_PREFIX`.
+    pub(crate) fn new(environment: &Environment) -> Self {
+        Self::below(environment.base_url(), environment.config.optional("CALLBACK_PATH_PREFIX"))
     }
-    let is_loopback = ["localhost", "127.", "[::1]"].iter().any(|name| host.starts_with(name));
-    let scheme = match text("x-forwarded-proto") {
-        Some("http") => "http",
-        None if is_loopback => "http",
-        _ => "https",
-    };
-    Some(format!("{scheme}://{host}"))
+
+    fn below(base: BaseUrl, prefix: Option<&str>) -> Self {
+        let prefix = match prefix.unwrap_or(DEFAULT_PREFIX).trim_matches('/') {
+            "" => String::new(),
+            prefix => format!("/{prefix}"),
+        };
+        Self { base, prefix: prefix.into() }
+    }
+
+    /// Returns the URL of all callbacks, to which an id and a token are added, as it is configured.
+    pub(crate) fn configured(&self) -> Option<String> {
+        self.base.configured().map(|base| format!("{base}{}", self.prefix))
+    }
+
+    /// Returns the URL of all callbacks, or else that under which a request reached us.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Result<String, Refusal> {
+        self.base.of(headers).map(|base| format!("{base}{}", self.prefix))
+    }
 }
 
 #[cfg(test)]
@@ -37,7 +48,9 @@ mod tests {
     #[test]
     fn the_url_is_base_prefix_id_and_token() {
         let check = |base, prefix, expected: &str| {
-            assert_eq!(callback_url(base, prefix, "<ID>", "<T>"), format!("{expected}/<ID>?t=<T>"));
+            let urls = Urls::below(BaseUrl::new(Some(base)), prefix);
+            assert_eq!(urls.configured().as_deref(), Some(expected));
+            assert_eq!(urls.of(&HeaderMap::new()).as_deref(), Ok(expected));
         };
         check("https://foo.bar", None, "https://foo.bar/unsecured/callback");
         check("https://foo.bar", Some("/"), "https://foo.bar");
@@ -48,18 +61,5 @@ mod tests {
             Some("path-prefix"),
             "http://utask.example.com/callbacks/path-prefix",
         );
-    }
-
-    #[test]
-    fn without_a_base_the_request_tells_it() {
-        let check = |headers: &[(&'static str, &str)], expected: Option<&str>| {
-            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-            assert_eq!(base_of(&headers.collect::<HeaderMap>()).as_deref(), expected);
-        };
-        check(&[("host", "api.example.com")], Some("https://api.example.com"));
-        check(&[("host", "127.0.0.1:8787")], Some("http://127.0.0.1:8787"));
-        check(&[("host", "localhost"), ("x-forwarded-proto", "https")], Some("https://localhost"));
-        check(&[("host", "a.b/evil?x")], None);
-        check(&[], None);
     }
 }

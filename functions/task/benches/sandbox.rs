@@ -1,4 +1,4 @@
-//! How long a script takes that does next to nothing: a fresh sandbox, the script compiled and run, all freed again.
+//! How long a trivial script takes: a fresh sandbox, compiling and running the script, and freeing everything.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -39,7 +39,7 @@ fn fresh_sandbox(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.to_async(&runtime).iter(|| async {
                 let report = sandbox.run(script.clone(), no_effect.clone()).await;
-                black_box(report).expect("a sandbox can be made").result.expect("the script succeeds")
+                black_box(report).expect("a sandbox can be created").result.expect("the script succeeds")
             });
         });
     }

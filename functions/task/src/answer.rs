@@ -1,92 +1,44 @@
-//! What the bus is told of a task: the answer to its step, and the fact that it failed.
+//! What is published about a task: the answer to its step, and the fact that it failed.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use shared::bus::Entry;
+use shared::Error;
+use shared::bus::{Bus, Entry};
 use shared::clock;
-use shared::event::{Envelope, EventId, StepError, StepFinished, Trace};
+use shared::event::fact::{TASK_SOURCE, TaskFailed};
+use shared::event::{Answer, Envelope, EventId, EventType, StepError, Trace};
+use shared::step::{Claimable as _, Outcome};
 
-use crate::record::{Origin, Status, Task};
+use crate::store::task::{Status, Task};
 
-const SOURCE: &str = "hookyard.task";
-
-/// The fact `task_failed`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TaskFailed {
-    id: String,
-    function_name: String,
-    error: StepError,
-}
-
-impl TaskFailed {
-    const TYPE: &'static str = "task_failed";
-}
-
-/// Everything that is to be published of a task in its present state.
-pub(crate) fn entries(task: &Task, now: Timestamp) -> Vec<Entry> {
-    [step_finished(task, now), task_failed(task, now)].into_iter().flatten().collect()
-}
-
-/// The answer for a step that never became a task.
-pub(crate) fn refused(origin: &Origin, error: StepError, now: Timestamp) -> Vec<Entry> {
-    published(&StepFinished::failed(origin.step.clone(), error), origin, now).into_iter().collect()
-}
-
-fn step_finished(task: &Task, now: Timestamp) -> Option<Entry> {
-    let origin = task.origin.as_ref()?;
-    let step = origin.step.clone();
-    let answer = match task.status {
-        Status::New => StepFinished::waiting(step),
-        Status::InProgress => return None,
-        Status::Complete => StepFinished::succeeded(step, output(task)),
-        Status::Failed => StepFinished::failed(step, task.error.clone().unwrap_or_else(unknown)),
-        Status::Canceled => {
-            StepFinished::failed(step, StepError::invocation("TaskCanceled", "the task was canceled before its time"))
+/// What there is to say about a task in its current state.
+pub(crate) fn outcome(task: &Task, now: Timestamp) -> Outcome {
+    let answer = match (task.answer(), task.status) {
+        (Some(answer), _) => answer.clone(),
+        (None, Status::Canceled) => {
+            Answer::failed(StepError::invocation("TaskCanceled", "the task was canceled before its time"))
         }
+        (None, _) => Answer::waiting(),
     };
-    let answer = match task.started_at {
-        Some(time) => answer.started_at(time),
-        None => answer,
-    };
-    published(&answer, origin, now)
+    Outcome { answer, facts: task_failed(task, now).into_iter().collect() }
 }
 
-fn published(answer: &StepFinished, origin: &Origin, now: Timestamp) -> Option<Entry> {
-    let fits = Entry::step_finished(answer, &origin.command, now);
-    // The limits of output and error leave no room for this, but no step may stay without an answer.
-    let fits = fits.or_else(|error| {
-        let error = StepError::invocation("OutputLimitExceeded", error.to_string());
-        Entry::step_finished(&StepFinished::failed(origin.step.clone(), error), &origin.command, now)
-    });
-    fits.ok()
+/// Publishes it; a task that no step asked for answers nobody.
+pub(crate) async fn publish(bus: &Bus, task: &Task, now: Timestamp) -> Result<(), Error> {
+    let Outcome { answer, mut facts } = outcome(task, now);
+    facts.extend(task.origin.as_ref().map(|origin| origin.finished(&answer, now)));
+    bus.publish(facts).await
 }
 
 fn task_failed(task: &Task, now: Timestamp) -> Option<Entry> {
-    let error = task.error.clone().filter(|_| task.status == Status::Failed)?;
+    let content =
+        TaskFailed { id: task.task_id.clone(), function_name: task.function_name.clone(), error: task.error()? };
     let id = EventId::new(clock::derived_uuid(&[TaskFailed::TYPE.as_bytes(), task.task_id.as_bytes()]).to_string());
-    let trace = match &task.origin {
-        Some(origin) => Trace::caused_by(&origin.command),
-        None => Trace::start(&id),
+    let kind = EventType::known(TaskFailed::TYPE);
+    let fact = Envelope::new(kind, id, task.tenant_id.clone(), clock::truncate(now), content);
+    let fact = match &task.origin {
+        Some(origin) => fact.with_trace(Trace::caused_by(&origin.command)),
+        None => fact,
     };
-    let fact = Envelope {
-        id,
-        kind: TaskFailed::TYPE.to_owned(),
-        dedup_window_seconds: None,
-        tenant_id: task.tenant_id.clone(),
-        time: clock::truncate(now),
-        content: TaskFailed { id: task.task_id.clone(), function_name: task.function_name.clone(), error },
-        trace,
-    };
-    Entry::fact(SOURCE, &fact).ok()
-}
-
-fn output(task: &Task) -> Value {
-    let output = task.output.as_deref().unwrap_or("null");
-    serde_json::from_str(output).unwrap_or_default()
-}
-
-fn unknown() -> StepError {
-    StepError::invocation("Unknown", "the task failed")
+    // The sandbox clips names and messages, so that it fits.
+    Entry::fact(TASK_SOURCE, &fact).ok()
 }

@@ -1,82 +1,66 @@
 //! The task function: keeps functions, which are scripts, and runs them as tasks, now or at a set time.
 //!
-//! In: `task.requested` commands, due schedules, and tasks created over HTTP. Out: `step.finished` for the tasks of
-//! steps, and the fact `task_failed`.
+//! In: `task.requested` for a step, `task.due` and schedules for tasks to start, and requests over HTTP. Out:
+//! `step.finished` for the tasks of steps, `task.due` for tasks created over HTTP, and the fact `task_failed`.
 //!
-//! A task is started by one conditional write that makes this process its owner for a while. Whoever finds a task whose
-//! owner has let go may take it over, unless the script had begun to act on the outside world.
+//! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
+//! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
 
 mod answer;
-mod definition;
-mod fetch;
-mod function;
-mod lease;
-mod log;
-mod record;
-mod request;
+mod api;
+mod function_body;
+mod new_task;
+mod on_task_due;
+mod on_task_requested;
 mod run;
 pub mod sandbox;
+mod services;
 mod store;
-mod task;
 
 use std::sync::Arc;
 
-use moka::sync::Cache;
-use shared::bus::Bus;
-use shared::clock::{Clock, Ids};
+use serde::Deserialize as _;
+use shared::auth::Permission;
+use shared::event::command::{COMMAND_SOURCE, TASK, TaskDue};
 use shared::http::Api;
-use shared::scheduler::Scheduler;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
-use crate::lease::Running;
-use crate::sandbox::Sandbox;
-use crate::store::{Outcome, Store};
-
-/// How many outcomes are kept until the table answers again.
-const UNRECORDED_OUTCOMES: u64 = 100;
-
-/// What the handlers work with.
-struct Tasks {
-    store: Store,
-    bus: Bus,
-    scheduler: Scheduler,
-    sandbox: Sandbox,
-    clock: Clock,
-    ids: Ids,
-    /// The name under which this process owns tasks.
-    owner: String,
-    running: Running,
-    /// How tasks ended that are not recorded yet, because the table did not answer.
-    unrecorded: Cache<String, Outcome>,
-}
+use crate::services::Services;
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let tasks = Arc::new(Tasks {
-        store: Store::new(environment)?,
-        bus: environment.bus()?,
-        scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
-        sandbox: Sandbox::new(environment.outbound()?, environment.clock.clone()),
-        clock: environment.clock.clone(),
-        ids: environment.ids.clone(),
-        owner: environment.ids.hex24(),
-        running: Running::default(),
-        unrecorded: Cache::new(UNRECORDED_OUTCOMES),
-    });
-    let api = Api::new(environment.tokens()?)
-        .permission("VIEW_TASKS", routes!(task::list))
-        .permission("CREATE_TASKS", routes!(task::create))
-        .permission("VIEW_TASKS", routes!(task::get))
-        .permission("CANCEL_TASKS", routes!(task::cancel))
-        .permission("VIEW_TASK_LOGS", routes!(log::list))
-        .permission("VIEW_TASK_FUNCTIONS", routes!(function::list))
-        .permission("CREATE_TASK_FUNCTION", routes!(function::create))
-        .permission("VIEW_TASK_FUNCTION_DETAILS", routes!(function::get))
-        .permission("UPDATE_TASK_FUNCTION", routes!(function::update))
-        .permission("DELETE_TASK_FUNCTION", routes!(function::delete))
-        .permission("UPDATE_TASK_FUNCTION", routes!(function::enable))
-        .permission("UPDATE_TASK_FUNCTION", routes!(function::disable));
-    let router = api.finish(tasks.clone());
-    Ok(Function::new(router, move |incoming: Incoming| request::handle(tasks.clone(), incoming)))
+    let services = Arc::new(Services::new(environment)?);
+    let router = Api::new(environment.tokens()?)
+        .permission(Permission::ViewTasks, routes!(api::tasks::list))
+        .permission(Permission::CreateTasks, routes!(api::tasks::create))
+        .permission(Permission::ViewTasks, routes!(api::tasks::get))
+        .permission(Permission::CancelTasks, routes!(api::tasks::cancel))
+        .permission(Permission::ViewTaskLogs, routes!(api::tasks::logs))
+        .permission(Permission::ViewTaskFunctions, routes!(api::functions::list))
+        .permission(Permission::CreateTaskFunction, routes!(api::functions::create))
+        .permission(Permission::ViewTaskFunctionDetails, routes!(api::functions::get))
+        .permission(Permission::UpdateTaskFunction, routes!(api::functions::update))
+        .permission(Permission::DeleteTaskFunction, routes!(api::functions::delete))
+        .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
+        .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
+        .finish(services.clone());
+    Ok(Function::new(router, move |incoming| on_event(services.clone(), incoming)))
+}
+
+async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
+    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = &*services;
+    let due = match &incoming {
+        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
+            return on_task_requested::handle(tasks, functions, bus, scheduler, sandbox, clock, envelope).await;
+        }
+        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind.as_str() == TaskDue::TYPE => {
+            envelope.content()?
+        }
+        Incoming::Schedule(input) => {
+            TaskDue::deserialize(input).map_err(Error::cannot("read the input of a schedule"))?
+        }
+        Incoming::Event { .. } => return Err(incoming.unexpected()),
+    };
+    on_task_due::handle(tasks, functions, bus, sandbox, clock, &due).await
 }

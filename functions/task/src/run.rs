@@ -1,152 +1,132 @@
-//! Runs a task that this process owns, and records how it ended.
+//! Runs the script of a task that this process has claimed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-use shared::Error;
-use shared::event::StepError;
+use jiff::{SignedDuration, Timestamp};
+use shared::clock::Clock;
+use shared::event::{Answer, StepError};
+use shared::step::Policy;
+use shared::{Error, json};
 use tokio::time::{Instant, interval_at};
 
-use crate::record::{Definition, LogLine, Task};
-use crate::sandbox::{BeforeEffect, Limits, Report, Script};
-use crate::store::Outcome;
-use crate::task::TaskView;
-use crate::{Tasks, answer, lease};
+use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
+use crate::store::function::{Function, Functions};
+use crate::store::task::{Task, TaskView, Tasks};
 
-/// The most memory that one script gets, whatever its function asks for.
+/// How long after the last renewal no other process may take a task over.
+const LEASE: SignedDuration = SignedDuration::from_secs(5);
+/// How often a lease is renewed.
+const RENEWAL: Duration = Duration::from_secs(2);
+/// A script acts with its first request.
+pub(crate) const POLICY: Policy = Policy { lease: LEASE, acts_at_once: false };
+/// The most memory that one script gets, whatever the limit of its function.
 const MAX_MEMORY_MB: u32 = 256;
-/// What a record may hold; `DynamoDB` takes 400 KB in all.
-const RECORD_BYTES: usize = 390_000;
-/// What a record needs besides input, output and log.
-const OTHER_BYTES: usize = 8_000;
-/// What a log line needs besides its text.
+/// The size of a record, which `DynamoDB` limits to 400 KB in all.
+const RECORD_BYTES: usize = 400_000;
+/// The part of a record that is neither input, tag, answer nor log.
+const OTHER_BYTES: usize = 6_000;
+/// The part of a log line that is not its text.
 const LINE_BYTES: usize = 64;
 
-/// Runs the task, records its outcome and tells the bus.
+/// Runs the script and returns the task with its end.
 ///
 /// # Errors
 ///
-/// When it must be tried again: AWS failed, or another process has taken the task over.
-pub(crate) async fn run(tasks: &Arc<Tasks>, task: Task) -> Result<(), Error> {
-    let outcome = match runnable(tasks, &task.function_name).await? {
-        Ok(definition) => outcome(owned(tasks, &task, &definition).await?, &task),
-        Err(error) => failed(error),
+/// When it must be called again: AWS failed, or another process has taken the task over.
+pub(crate) async fn run(
+    tasks: &Arc<Tasks>,
+    functions: &Functions,
+    sandbox: &Sandbox,
+    clock: &Clock,
+    task: Task,
+) -> Result<Task, Error> {
+    let task = Arc::new(task);
+    let report = match runnable(functions, &task).await? {
+        Ok(function) => keep(tasks, &task, sandbox.run(script(&task, &function), marks_effect(tasks, &task))).await?,
+        Err(error) => Report { result: Err(error), lines: Vec::new() },
     };
-    finish(tasks, &task, &outcome).await
-}
-
-/// Records an outcome that could not be recorded before, and tells the bus. Returns whether there was one.
-pub(crate) async fn record(tasks: &Tasks, task: &Task) -> Result<bool, Error> {
-    match tasks.unrecorded.remove(&task.task_id) {
-        Some(outcome) => finish(tasks, task, &outcome).await.map(|()| true),
-        None => Ok(false),
-    }
-}
-
-/// Records that nobody knows what the task did, and tells the bus.
-pub(crate) async fn give_up(tasks: &Tasks, task: &Task) -> Result<(), Error> {
-    let message = "the process that ran the task ended after the script had begun to send requests";
-    finish(tasks, task, &failed(StepError::invocation("zombieTaskCleaned", message))).await
+    Ok(ended(Arc::unwrap_or_clone(task), report, clock.now()))
 }
 
 /// The function of a task, or why it cannot run.
-async fn runnable(tasks: &Tasks, name: &str) -> Result<Result<Arc<Definition>, StepError>, Error> {
-    Ok(match tasks.store.recent_definition(name).await? {
+async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Function>, StepError>, Error> {
+    let name = &task.function_name;
+    Ok(match functions.recent(&task.tenant_id, name).await? {
         None => Err(StepError::invocation("FunctionNotFound", format!("no function `{name}` exists"))),
-        Some(definition) if !definition.enabled => {
+        Some(function) if !function.enabled => {
             Err(StepError::invocation("FunctionDisabled", format!("the function `{name}` is disabled")))
         }
-        Some(definition) => Ok(definition),
+        Some(function) => Ok(function),
     })
 }
 
-/// Runs the script while the lease is kept; losing it stops the script.
-async fn owned(tasks: &Arc<Tasks>, task: &Task, definition: &Definition) -> Result<Report, Error> {
-    let script = tasks.sandbox.run(script(task, definition), marks_effect(tasks, task));
-    tokio::pin!(script);
-    let mut renewals = interval_at(Instant::now() + lease::RENEWAL, lease::RENEWAL);
-    loop {
-        tokio::select! {
-            biased;
-            report = &mut script => return report,
-            _ = renewals.tick() => {
-                let until_ms = lease::until_ms(tasks.clock.now());
-                // A failed renewal is tried again until the lease is over, which the next one notices.
-                let renewed = tasks.store.renew(&task.task_id, &tasks.owner, until_ms).await;
-                if matches!(renewed, Ok(false)) {
-                    return Err(lost(task));
-                }
-            }
-        }
-    }
-}
-
-fn script(task: &Task, definition: &Definition) -> Script {
+fn script(task: &Task, function: &Function) -> Script {
     let limits = Limits {
-        time: Duration::from_secs(definition.time_limit.into()),
-        memory_bytes: usize::try_from(definition.memory_limit.min(MAX_MEMORY_MB)).unwrap_or(0) * 1024 * 1024,
+        time: Duration::from_secs(function.time_limit.into()),
+        memory_bytes: usize::try_from(function.memory_limit.min(MAX_MEMORY_MB)).unwrap_or(0) * 1024 * 1024,
         ..Limits::default()
     };
-    let variables = definition.environment_variables.iter();
+    let variables = function.environment_variables.iter();
     Script {
-        source: definition.code.as_str().into(),
-        file_name: format!("{}.js", definition.name),
-        entry_point: definition.entry_point.clone(),
-        input: serde_json::to_string(&TaskView::of(task)).unwrap_or_else(|_| "null".to_owned()),
+        source: function.code.as_str().into(),
+        file_name: format!("{}.js", function.name),
+        entry_point: function.entry_point.clone(),
+        input: serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned()),
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
     }
 }
 
-fn marks_effect(tasks: &Arc<Tasks>, task: &Task) -> BeforeEffect {
-    let (tasks, task) = (tasks.clone(), Arc::new(task.clone()));
+/// Renews the lease for as long as the work lasts.
+async fn keep<T>(tasks: &Tasks, task: &Task, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::pin!(work);
+    let mut renewals = interval_at(Instant::now() + RENEWAL, RENEWAL);
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut work => return result,
+            // A failed renewal is tried again until the lease is over, which the next one notices.
+            _ = renewals.tick() => if matches!(tasks.renew(task, LEASE).await, Ok(false)) {
+                return Err(lost(task));
+            },
+        }
+    }
+}
+
+/// Marks a task as having an effect, before the first one.
+fn marks_effect(tasks: &Arc<Tasks>, task: &Arc<Task>) -> BeforeEffect {
+    let (tasks, task) = (tasks.clone(), task.clone());
     Arc::new(move || {
         let (tasks, task) = (tasks.clone(), task.clone());
-        Box::pin(async move {
-            match tasks.store.mark_effect(&task.task_id, &tasks.owner).await? {
-                true => Ok(()),
-                false => Err(lost(&task)),
-            }
-        })
+        Box::pin(async move { if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) } })
     })
-}
-
-/// What is recorded of a report.
-fn outcome(report: Report, task: &Task) -> Outcome {
-    let result = report.result.map(|value: Value| value.to_string());
-    let output_bytes = result.as_ref().map_or(0, String::len);
-    let mut room = RECORD_BYTES.saturating_sub(task.data.len() + output_bytes + OTHER_BYTES);
-    let mut logs = Vec::new();
-    for line in report.lines {
-        let Some(rest) = room.checked_sub(line.message.len() + LINE_BYTES) else {
-            break;
-        };
-        room = rest;
-        logs.push(LogLine { message: line.message, timestamp: line.time });
-    }
-    Outcome { result, logs }
-}
-
-fn failed(error: StepError) -> Outcome {
-    Outcome { result: Err(error), logs: Vec::new() }
-}
-
-async fn finish(tasks: &Tasks, task: &Task, outcome: &Outcome) -> Result<(), Error> {
-    let now = tasks.clock.now();
-    let finished = tasks.store.finish_task(&task.task_id, &tasks.owner, now, outcome).await.inspect_err(|_| {
-        tasks.unrecorded.insert(task.task_id.clone(), outcome.clone());
-    })?;
-    let finished = match finished {
-        Some(finished) => finished,
-        // Our own write may have been done although its answer was lost.
-        None => {
-            tasks.store.task(&task.task_id).await?.filter(|task| task.status.is_final()).ok_or_else(|| lost(task))?
-        }
-    };
-    tasks.bus.publish(answer::entries(&finished, now)).await
 }
 
 fn lost(task: &Task) -> Error {
     Error::new("keep the lease of a task", format!("another process has taken task {} over", task.task_id))
+}
+
+/// Ends a task as its script did, with as much of the log as the record has room for.
+fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
+    let answer = report.result.map_or_else(Answer::failed, Answer::succeeded);
+    let tag_bytes: usize = task.tags.iter().map(String::len).sum();
+    let room = RECORD_BYTES.saturating_sub(task.data.len() + tag_bytes + OTHER_BYTES);
+    let (answer, mut room) = match room.checked_sub(json::size_bytes(&answer)) {
+        Some(room) => (answer, room),
+        None => {
+            let message = format!("the record of the task has room for {room} bytes of output");
+            (Answer::failed(StepError::invocation(StepError::OUTPUT_TOO_LARGE, message)), room)
+        }
+    };
+    let fits = |line: &LogLine| match room.checked_sub(line.message.len() + LINE_BYTES) {
+        Some(rest) => {
+            room = rest;
+            true
+        }
+        None => false,
+    };
+    task.logs = report.lines.into_iter().take_while(fits).collect();
+    task.end(answer, now);
+    task
 }

@@ -1,15 +1,21 @@
 //! Runs one script in a fresh QuickJS runtime, within limits of time, memory, stack and output.
 //!
-//! A script holds a thread for as long as it runs, so that one that never yields delays no other work; what it waits
-//! for (timers, requests) is driven by the loop of that thread. The runtime is made for the script and freed after it.
+//! A script has a thread to itself for as long as it runs, so that one that never yields delays no other work; the
+//! event loop of that thread drives what it waits for (timers, requests). The runtime is created for the script and freed
+//! after it.
 
 mod bytecode;
 mod console;
 mod engine;
 mod entry;
+mod event_loop;
+mod exchange;
 mod failure;
+mod fetch;
 mod globals;
+mod host;
 mod modules;
+mod script;
 mod shape;
 mod stop;
 mod timers;
@@ -19,29 +25,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use serde_json::Value;
 use shared::Error;
 use shared::clock::Clock;
 use shared::event::StepError;
 use shared::outbound::Outbound;
 use tokio::sync::Semaphore;
 
-pub use self::console::Line;
-use self::stop::Reason;
-pub(crate) use self::stop::Stop;
+pub use self::console::LogLine;
+use self::fetch::Fetches;
+pub use self::script::{BeforeEffect, Limits, Report, Script};
+use self::stop::{Reason, Stop};
 use self::worker::Workers;
-use crate::fetch::Fetches;
 
-/// How many scripts run at once in this process; each holds a thread.
+/// How many scripts run at once in this process; each occupies a thread.
 const CONCURRENT_SCRIPTS: usize = 64;
-/// How long after its time a script may take to notice, before its thread is given up.
+/// How long after its time limit a script may take to stop before its thread is abandoned.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Called before the first request of a script leaves; the request waits for it.
-pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
-
-/// Runs scripts. Cheap to clone; all clones share their places.
+/// Runs scripts. Cheap to clone; all clones share one limit of concurrent scripts.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     outbound: Outbound,
@@ -50,58 +51,8 @@ pub struct Sandbox {
     workers: Workers,
 }
 
-/// What to run.
-#[derive(Clone, Debug)]
-pub struct Script {
-    /// The script's text: an ES module, `CommonJS`, or a plain script with a function of a known name.
-    pub source: Arc<str>,
-    /// The name that stack traces show.
-    pub file_name: String,
-    /// The name of the exported function; by default one of the known names.
-    pub entry_point: Option<String>,
-    /// The function's argument, as JSON.
-    pub input: String,
-    /// What `process.env` holds.
-    pub variables: BTreeMap<String, String>,
-    /// What it may use.
-    pub limits: Limits,
-}
-
-/// What a script may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// From its start to its result, waiting included.
-    pub time: Duration,
-    /// The script's heap.
-    pub memory_bytes: usize,
-    /// The stack of its calls.
-    pub stack_bytes: usize,
-    /// Its result as JSON.
-    pub result_bytes: usize,
-}
-
-/// How a script ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    /// What it returned, or why it failed.
-    pub result: Result<Value, StepError>,
-    /// What it printed.
-    pub lines: Vec<Line>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            time: Duration::from_secs(30),
-            memory_bytes: 128 * 1024 * 1024,
-            stack_bytes: 512 * 1024,
-            result_bytes: shared::event::STEP_OUTPUT_LIMIT_BYTES,
-        }
-    }
-}
-
 impl Sandbox {
-    /// A sandbox whose scripts fetch through this client.
+    /// Returns a sandbox whose scripts send their requests through this client.
     #[must_use]
     pub fn new(outbound: Outbound, clock: Clock) -> Self {
         Self { outbound, clock, places: Arc::new(Semaphore::new(CONCURRENT_SCRIPTS)), workers: Workers::default() }
@@ -109,11 +60,12 @@ impl Sandbox {
 
     /// Runs a script to its end; dropping the future stops it.
     ///
-    /// Waits for a place first, which does not count as the script's time. Whatever the script does is a report.
+    /// Waits for its turn first, which does not count as the script's time. Whatever the script does ends in a report.
     ///
     /// # Errors
     ///
-    /// When `before_effect` fails: the script was stopped before its first request left. When the system has no thread.
+    /// When `before_effect` fails, as the script was then stopped before its first request was sent, and when the system
+    /// cannot start another thread.
     pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
         let place = self.places.clone().acquire_owned().await.map_err(Error::cannot("wait for a place to run"))?;
         let limits = script.limits;
@@ -128,11 +80,11 @@ impl Sandbox {
         let result = match tokio::time::timeout(limits.time + GRACE, work).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
-                tracing::error!("a script broke the sandbox");
+                tracing::error!("a script made the sandbox panic");
                 Err(failure::broken())
             }
             Err(_) => {
-                tracing::error!("a script does not stop, its thread is given up");
+                tracing::error!("a script does not stop, so its thread is abandoned");
                 Err(failure::stopped(Reason::Time, &limits))
             }
         };

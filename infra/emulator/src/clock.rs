@@ -1,13 +1,14 @@
-//! The time that schedules, retries and expiry go by.
+//! The clock for schedules, retries and expiry.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, TimestampArithmetic};
 use tokio::sync::watch;
 
-/// Longest nap on the system clock, so that a changed clock is noticed.
-const NAP: Duration = Duration::from_secs(60);
+/// The longest sleep on the system clock, so that a changed clock is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// A clock: the system's, or one that a test sets.
 ///
@@ -47,14 +48,14 @@ impl Clock {
         }
     }
 
-    /// Sets a fixed clock and wakes everybody who waits on it; the system's clock stays as it is.
+    /// Sets a fixed clock and wakes everything that waits on it; the system's clock stays as it is.
     pub fn set(&self, now: Timestamp) {
         if let Source::Fixed(time) = &self.0 {
             time.send_replace(now);
         }
     }
 
-    /// Moves a fixed clock forward and wakes everybody who waits on it; the system's clock stays as it is.
+    /// Moves a fixed clock forward and wakes everything that waits on it; the system's clock stays as it is.
     ///
     /// # Panics
     /// When a span has units above hours, whose length depends on a time zone.
@@ -79,7 +80,7 @@ impl Clock {
                 if left.is_zero() {
                     return;
                 }
-                tokio::time::sleep(left.min(NAP)).await;
+                tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
             },
             Source::Fixed(time) => {
                 let mut time = time.subscribe();
@@ -89,13 +90,18 @@ impl Clock {
         }
     }
 
-    /// Waits until `at`, or for ever without one.
+    /// Waits until `at`, or forever without one.
     pub(crate) async fn wait_until_some(&self, at: Option<Timestamp>) {
         match at {
             Some(at) => self.wait_until(at).await,
             None => std::future::pending().await,
         }
     }
+}
+
+/// Writes a time as events do, in whole seconds.
+pub(crate) fn time_text(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

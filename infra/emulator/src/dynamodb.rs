@@ -1,5 +1,6 @@
 //! DynamoDB: the embedded engine behind the JSON that the SDK speaks.
 
+mod request;
 mod schema;
 
 use std::path::Path;
@@ -14,13 +15,14 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
-use crate::connector::Reply;
+use crate::error::EmulatorError;
+use crate::options::Durability;
 use crate::template::Table;
-use crate::{Durability, EmulatorError};
+use crate::wire::Reply;
 
 /// Largest request, as on AWS.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// How many requests are in the engine at once; it does one at a time, and threads that wait for it cost more than tasks.
+/// How many requests are in the engine at once; it runs one at a time, and waiting threads cost more than waiting tasks.
 const TURNS: usize = 2;
 /// How often expired items are swept; a sweep reads all items of the tables that have an expiry.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -33,7 +35,7 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Opens the file, or an empty engine in memory, and makes the tables of the template.
+    /// Opens the file, or an empty engine in memory, and creates the tables of the template.
     pub(crate) fn open(
         path: Option<&Path>,
         durability: Durability,
@@ -47,7 +49,7 @@ impl Tables {
         }
         .map_err(fail)?;
         if durability == Durability::Process {
-            // Leaves SQLite's NORMAL synchronisation behind: no fsync for each commit.
+            // Afterwards SQLite's synchronisation is NORMAL: no fsync per commit.
             database.enable_bulk_loading().map_err(fail)?;
             database.disable_bulk_loading().map_err(fail)?;
         }
@@ -76,10 +78,9 @@ impl Tables {
         done.await.unwrap_or_else(Reply::internal)
     }
 
-    /// Sweeps expired items from time to time.
+    /// Sweeps expired items every ten minutes.
     ///
-    /// The engine reads expiry by the system's clock when it works on a file, so under a fixed clock nothing is
-    /// swept there.
+    /// On a file, the engine compares expiry with the system's clock, so nothing is swept there under a fixed clock.
     pub(crate) fn sweep(&self, clock: Clock, on_disk: bool) -> Option<AbortHandle> {
         if on_disk && !clock.is_system() {
             return None;
@@ -132,7 +133,7 @@ fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Reply {
         "UpdateTable" => run(body, |request| database.update_table(request)),
         "UpdateTimeToLive" => run(body, |request| database.update_time_to_live(request)),
         _ => {
-            let message = format!("DynamoDB's {operation} is not served here");
+            let message = format!("DynamoDB's {operation} is not supported here");
             Reply::error(400, "com.amazon.coral.service#UnknownOperationException", message)
         }
     }
@@ -142,51 +143,8 @@ fn run<Request: DeserializeOwned, Response: Serialize>(
     body: &[u8],
     call: impl FnOnce(Request) -> dynoxide::Result<Response>,
 ) -> Reply {
-    match read(body).and_then(call) {
+    match request::read(body).and_then(call) {
         Ok(response) => Reply::ok(&response),
         Err(error) => Reply::new(error.status_code(), error.to_json().into_bytes()),
-    }
-}
-
-/// Reads a request; the engine's requests mark in the message what kind of error it is.
-fn read<Request: DeserializeOwned>(body: &[u8]) -> dynoxide::Result<Request> {
-    serde_json::from_slice(body).map_err(|error| refusal(&error.to_string()))
-}
-
-fn refusal(message: &str) -> DynoxideError {
-    let text = message.rsplit_once(" at line ").map_or(message, |(text, _)| text);
-    let (marker, rest) = text.split_once(':').unwrap_or_default();
-    match marker {
-        "SERIALIZATION" | "SERIALIZATION_AS_READ" => DynoxideError::SerializationException(rest.to_owned()),
-        "VALIDATION" | "VALIDATION_AS_READ" | "VALIDATION_REQUEST" => {
-            DynoxideError::ValidationException(rest.to_owned())
-        }
-        _ if ["missing field", "unknown variant", "invalid type: null", "AttributeValue"]
-            .iter()
-            .any(|part| text.contains(part)) =>
-        {
-            DynoxideError::ValidationException(text.to_owned())
-        }
-        _ => DynoxideError::SerializationException(text.to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_engines_markers_do_not_reach_the_wire() {
-        for (message, kind, expected) in [
-            ("VALIDATION:too long at line 1 column 2", "ValidationException", "too long"),
-            ("VALIDATION_REQUEST:bad: x", "ValidationException", "bad: x"),
-            ("SERIALIZATION:no list", "SerializationException", "no list"),
-            ("missing field `Key` at line 1 column 2", "ValidationException", "missing field `Key`"),
-            ("expected value at line 1 column 1", "SerializationException", "expected value"),
-        ] {
-            let refusal = refusal(message);
-            assert_eq!(refusal.to_string(), expected);
-            assert!(refusal.error_type().ends_with(kind), "{message}");
-        }
     }
 }

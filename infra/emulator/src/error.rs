@@ -7,10 +7,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EmulatorError {
-    /// The template is not YAML, or not a template.
+    /// The template is not valid YAML, or is not a template.
     #[error("cannot read the template: {0}")]
     Template(String),
-    /// One property of one resource cannot be understood.
+    /// A property of a resource is not supported or is invalid.
     #[error("cannot use {resource}.{property} of the template: {problem}")]
     Resource {
         /// Logical id of the resource.
@@ -20,24 +20,38 @@ pub enum EmulatorError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Another process works on the same data directory.
-    #[error("the data directory {} is in use by another process: stop that process, or choose another directory", .0.display())]
+    /// Another process uses the same data directory.
+    #[error("the data directory {} is in use by another process: stop that process, or choose another directory by --data", .0.display())]
     InUse(PathBuf),
+    /// The data directory is laid out as another version of Hookyard does it.
+    #[error(
+        "the data directory {} was written by {} version of Hookyard (format {found}, this version reads format \
+         {readable}): start with an empty directory by --data, or keep using the version that wrote it",
+        .path.display(), if .found < .readable { "an older" } else { "a newer" }
+    )]
+    Format {
+        /// The directory, which was left as it is.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The format that this version reads.
+        readable: u32,
+    },
     /// A file or socket could not be used.
     #[error("cannot {doing}: {cause}")]
     Io {
         /// What was being done.
         doing: String,
-        /// What the operating system answered.
+        /// The operating system's error.
         #[source]
         cause: io::Error,
     },
-    /// A storage engine refused.
+    /// A storage engine failed.
     #[error("cannot {doing}: {cause}")]
     Engine {
         /// What was being done.
         doing: String,
-        /// What the engine answered.
+        /// The engine's error.
         cause: String,
     },
 }

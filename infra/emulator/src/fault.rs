@@ -1,4 +1,4 @@
-//! Faults that a test orders, and the count of calls.
+//! Faults that a test injects, and the count of calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -6,30 +6,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::connector::Service;
+use crate::wire::Service;
 
-/// What shall happen to a request.
+/// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Do it and answer, so that a later one meets the next fault.
+    /// It is performed and answered, so that a later one meets the next fault.
     Pass,
-    /// Answer as AWS does under load, and do nothing.
+    /// It is throttled and not performed.
     Throttle,
-    /// Do it, and lose the answer.
+    /// It is performed and its response is lost.
     LoseReply,
-    /// Let the caller die before it is done.
+    /// Its caller crashes before it is performed.
     CrashBefore,
-    /// Do it, and let the caller die before the answer.
+    /// It is performed and its caller crashes before the response.
     CrashAfter,
 }
 
-/// The faults that are still to happen, and how often each operation was called.
+/// The faults that are still to come, and how often each operation was called.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// Whether `ordered` may hold anything, so that most requests take no lock.
+    /// Whether `injected` may hold anything, so that most requests take no lock.
     armed: AtomicBool,
     /// By operation, as in `dynamodb.PutItem`.
-    ordered: Mutex<HashMap<String, Vec<(Fault, u32)>>>,
+    injected: Mutex<HashMap<String, Vec<(Fault, u32)>>>,
     failing_entries: AtomicU32,
     deliver_twice: AtomicBool,
     crashes: watch::Sender<u64>,
@@ -37,19 +37,19 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn order(&self, operation: &str, fault: Fault, times: u32) {
-        let mut ordered = lock(&self.ordered);
-        ordered.entry(operation.to_owned()).or_default().push((fault, times));
+    pub(crate) fn inject(&self, operation: &str, fault: Fault, times: u32) {
+        let mut injected = lock(&self.injected);
+        injected.entry(operation.to_owned()).or_default().push((fault, times));
         self.armed.store(true, Ordering::Release);
     }
 
-    /// Takes the next fault ordered for an operation.
+    /// Takes the next fault injected into an operation.
     pub(crate) fn next(&self, service: Service, operation: &str) -> Option<Fault> {
         if !self.armed.load(Ordering::Acquire) {
             return None;
         }
-        let mut ordered = lock(&self.ordered);
-        let faults = ordered.get_mut(&format!("{}.{operation}", service.name()))?;
+        let mut injected = lock(&self.injected);
+        let faults = injected.get_mut(&format!("{}.{operation}", service.name()))?;
         faults.retain(|(_, times)| *times > 0);
         let (fault, times) = faults.first_mut()?;
         *times -= 1;
@@ -60,7 +60,7 @@ impl Faults {
         self.failing_entries.store(times, Ordering::Release);
     }
 
-    /// Whether an entry of this `PutEvents` shall fail.
+    /// Whether an entry of this `PutEvents` call fails.
     pub(crate) fn fails_entry(&self) -> bool {
         let left = |left: u32| left.checked_sub(1);
         let updated = self.failing_entries.fetch_update(Ordering::AcqRel, Ordering::Acquire, left);
@@ -75,7 +75,7 @@ impl Faults {
         self.deliver_twice.load(Ordering::Acquire)
     }
 
-    /// Counts a crash, for those who watch.
+    /// Counts a crash and notifies all who watch.
     pub(crate) fn crash(&self) {
         self.crashes.send_modify(|crashes| *crashes += 1);
     }

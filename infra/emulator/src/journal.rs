@@ -1,7 +1,7 @@
-//! The durable memory of bus and scheduler: one SQLite file, one writer thread, group commit.
+//! The durable state of bus and scheduler: one SQLite file, one writer thread, group commit.
 //!
-//! The thread takes whatever waits in its queue into one transaction, commits it, and only then tells those who
-//! wait. So the cost of a commit is shared by all callers of the same moment.
+//! The thread does everything in its queue in one transaction, commits it, and only then notifies the callers. So callers
+//! of the same moment share the cost of a commit.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -10,9 +10,10 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::{Durability, EmulatorError};
+use crate::error::EmulatorError;
+use crate::options::Durability;
 
-/// Work of one transaction at most, so that nobody waits long for others.
+/// The most jobs in one transaction, so that nobody waits long for others.
 const BATCH: usize = 512;
 
 const SCHEMA: &str = "
@@ -52,16 +53,16 @@ type Work = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Completion> + Send>;
 enum Job {
     /// Must be as durable as the journal promises.
     Firm(Work),
-    /// Is done again when a power cut forgets it.
+    /// May be undone by a power cut, as it is then done again.
     Lazy(Work),
     Close,
 }
 
-/// The journal refused: it is closed, or its disk is full or broken.
+/// The journal cannot be used: it is closed, or its disk is full or broken.
 #[derive(Debug)]
 pub(crate) struct Refused;
 
-/// A handle on the writer thread.
+/// A handle to the writer thread.
 #[derive(Debug)]
 pub(crate) struct Journal {
     jobs: mpsc::Sender<Job>,
@@ -86,7 +87,7 @@ impl Journal {
         Ok(Self { jobs, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Writes and returns when what was written is durable.
+    /// Writes, and returns once the write is durable.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -94,7 +95,7 @@ impl Journal {
         self.write_then(work, |value| value).await
     }
 
-    /// Writes, and runs `after` when what was written is durable: on the writer's thread, in the order of the commits.
+    /// Writes, and runs `after` once the write is durable: on the writer's thread, in the order of the commits.
     pub(crate) async fn write_then<T: Send + 'static, R: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -112,7 +113,7 @@ impl Journal {
     }
 
     fn post(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<Completion> + Send + 'static) {
-        // After the end, nobody writes.
+        // After the journal has closed, nothing is written.
         let _ = self.jobs.send(Job::Firm(Box::new(work)));
     }
 
@@ -125,7 +126,7 @@ impl Journal {
         let _ = self.jobs.send(Job::Lazy(Box::new(work)));
     }
 
-    /// Reads and blocks for as long as what was queued before takes.
+    /// Reads, and blocks until everything that was queued before is done.
     pub(crate) fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -175,7 +176,7 @@ fn run(connection: &Connection, queue: &mpsc::Receiver<Job>, durability: Durabil
             Ok(completions) => completions.into_iter().for_each(|complete| complete()),
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be written");
-                // Those who wait learn it from their dropped completions; the transaction may be open or not.
+                // The dropped completions tell those who wait; the transaction may be open or not.
                 let _ = connection.execute_batch("ROLLBACK");
             }
         }
@@ -186,7 +187,7 @@ fn run(connection: &Connection, queue: &mpsc::Receiver<Job>, durability: Durabil
     }
 }
 
-/// Does all jobs in one transaction, after switching the synchronisation when asked to.
+/// Does all jobs in one transaction, after switching the synchronisation if necessary.
 fn commit(connection: &Connection, jobs: Vec<Job>, sync: Option<bool>) -> rusqlite::Result<Vec<Completion>> {
     if let Some(sync) = sync {
         let level = if sync { "FULL" } else { "NORMAL" };
@@ -203,7 +204,7 @@ fn commit(connection: &Connection, jobs: Vec<Job>, sync: Option<bool>) -> rusqli
     Ok(completions)
 }
 
-/// Does one job; what a failing one has done is undone, and the others of its transaction stay.
+/// Does one job; a failing one is undone, and the others of its transaction stay.
 fn attempt(connection: &Connection, work: Work) -> rusqlite::Result<Option<Completion>> {
     execute(connection, "SAVEPOINT job")?;
     let completion = work(connection);

@@ -1,12 +1,12 @@
 //! AWS in this process: DynamoDB, EventBridge, Scheduler and Secrets Manager behind the real SDK.
 //!
 //! In: a SAM template and a data directory. Out: an [`SdkConfig`] whose clients reach embedded engines instead of a
-//! network, and calls of the template's functions, one for each event that a rule or a schedule sends them.
+//! network, and one invocation of a function for each event that a rule or a schedule sends it.
 //!
-//! Nothing here knows a function: an [`Invoke`] is told a logical id and the event exactly as Lambda would receive it.
-//! Everything that a request was told is done survives the process; a delivery is repeated until its function has
-//! answered.
+//! Nothing here knows a function: an [`Invoke`] gets a logical id and the event exactly as Lambda would receive it.
+//! Everything that has been acknowledged survives the process; a delivery is retried until its function accepts it.
 
+mod arn;
 mod bus;
 mod clock;
 mod connector;
@@ -17,15 +17,15 @@ mod error;
 mod fault;
 mod folder;
 mod journal;
+mod options;
 mod scheduler;
 mod secret;
 mod template;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -42,39 +42,15 @@ use tokio::sync::watch;
 pub use clock::Clock;
 pub use delivery::{DeadLetter, Invoke};
 pub use error::EmulatorError;
+pub use options::{Durability, Options};
 pub use template::Template;
 
+use arn::REGION;
 use connector::Connector;
 use engines::Engines;
 use fault::Fault;
 
-const REGION: &str = "us-east-1";
-const ACCOUNT: &str = "000000000000";
-
-/// How much an acknowledged write survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// The end of the process, `kill -9` included.
-    #[default]
-    Process,
-    /// A power cut as well: every commit waits for the disk.
-    Power,
-}
-
-/// How an emulator is opened.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The directory that keeps everything; without one, everything is in memory.
-    pub data: Option<PathBuf>,
-    /// How much an acknowledged write survives.
-    pub durability: Durability,
-    /// The time for schedules, retries and events.
-    pub clock: Clock,
-    /// Values of the template's parameters; `AWS::StackName` may be given, too.
-    pub parameters: BTreeMap<String, String>,
-}
-
-/// A handle on the embedded engines.
+/// A handle to the embedded engines.
 ///
 /// Clones are cheap. When the last one is dropped, everything stops at once, as in a crash, and the SDK clients get
 /// connection errors.
@@ -84,10 +60,10 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Opens the engines and makes what the template describes and the data directory does not have yet.
+    /// Opens the engines and creates what the template describes and the data directory does not have yet.
     ///
     /// # Errors
-    /// When the template cannot be resolved, or the data directory is in use, unreadable or of another shape.
+    /// When the template cannot be resolved, or the data directory is in use, unreadable or in another format.
     pub async fn open(template: Template, options: Options) -> Result<Self, EmulatorError> {
         let engines = Engines::open(template, options).await?;
         Ok(Self { engines: Arc::new(engines) })
@@ -95,7 +71,7 @@ impl Emulator {
 
     /// A configuration for SDK clients that talk to the embedded engines.
     ///
-    /// Retries are the SDK's standard ones, only with shorter waits.
+    /// Retries are the SDK's standard ones with shorter waits.
     pub fn sdk_config(&self) -> SdkConfig {
         let credentials = Credentials::new("local", "local", None, None, "emulator");
         SdkConfig::builder()
@@ -116,19 +92,18 @@ impl Emulator {
         function.map(|function| function.environment.clone()).unwrap_or_default()
     }
 
-    /// Begins to deliver, what an earlier process left behind first, and to fire schedules.
+    /// Starts to deliver, beginning with what an earlier process left behind, and to fire schedules.
     ///
     /// # Panics
     /// When it is called outside of a Tokio runtime.
     pub fn start(&self, invoke: Invoke) {
         self.engines.deliveries.start(invoke);
-        let timer = self.engines.scheduler.start(&self.engines);
-        self.engines.tasks().extend(timer);
+        self.engines.tasks().extend(self.engines.scheduler.start());
     }
 
-    /// Starts no more deliveries, waits for those in flight, writes everything down and closes.
+    /// Starts no more deliveries, waits for those in flight, flushes everything to disk and closes.
     ///
-    /// SDK clients get connection errors afterwards, and the data directory is free for another process.
+    /// SDK clients get connection errors afterwards, and another process can open the data directory.
     pub async fn stop(&self) {
         self.engines.deliveries.stop().await;
         self.engines.close();
@@ -143,12 +118,12 @@ impl Emulator {
 
     /// Waits until nothing is due or in flight, and every acknowledgement is written.
     ///
-    /// Retries and schedules of the future do not count. Before the start and after the end it returns at once.
+    /// Retries and schedules in the future do not count. Before the start and after the end it returns immediately.
     pub async fn idle(&self) {
         loop {
             self.engines.scheduler.settle().await;
             self.engines.deliveries.idle().await;
-            // A function that just ran may have made a schedule that is due at once.
+            // A function that just ran may have created a schedule that is due already.
             let before = self.engines.faults.calls();
             self.engines.scheduler.settle().await;
             self.engines.deliveries.idle().await;
@@ -167,17 +142,17 @@ impl Emulator {
         self.engines.faults.calls()
     }
 
-    /// Starts counting calls from nothing.
+    /// Resets the counts of calls to zero.
     pub fn reset_aws_calls(&self) {
         self.engines.faults.reset_calls();
     }
 
-    /// How many events went nowhere because no rule matched them.
+    /// How many events were dropped because no rule matched them.
     pub fn unmatched_events(&self) -> u64 {
-        self.engines.unmatched.load(Ordering::Relaxed)
+        self.engines.bus.unmatched()
     }
 
-    /// The newest thousand deliveries that were given up, oldest first.
+    /// The newest thousand dead letters, oldest first.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         // A closed or broken journal lists nothing.
         self.engines.journal.read(delivery::row::dead_letters).unwrap_or_default()
@@ -188,10 +163,10 @@ impl Emulator {
         self.engines.secrets.value(logical_id)
     }
 
-    /// Serves DynamoDB's HTTP API on the loopback interface until the emulator stops; port 0 takes a free one.
+    /// Serves DynamoDB's HTTP API on the loopback interface until the emulator stops; port 0 picks a free one.
     ///
     /// # Errors
-    /// When the port cannot be opened.
+    /// When it cannot listen on the port.
     pub async fn serve_dynamodb(&self, port: u16) -> Result<SocketAddr, EmulatorError> {
         let doing = format!("serve DynamoDB on port {port}");
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
@@ -206,58 +181,52 @@ impl Emulator {
         Ok(address)
     }
 
-    /// Refuses the next calls of an operation such as `dynamodb.PutItem` as AWS does under load, without doing them.
+    /// Throttles the next calls of an operation such as `dynamodb.PutItem`, without performing them.
     pub fn throttle(&self, operation: &str, times: u32) {
-        self.engines.faults.order(operation, Fault::Throttle, times);
+        self.engines.faults.inject(operation, Fault::Throttle, times);
     }
 
-    /// Does the next calls of an operation and breaks the connection before the answer.
+    /// Performs the next calls of an operation and drops the connection before the response.
     pub fn lose_reply(&self, operation: &str, times: u32) {
-        self.engines.faults.order(operation, Fault::LoseReply, times);
+        self.engines.faults.inject(operation, Fault::LoseReply, times);
     }
 
-    /// Lets the next calls of an operation pass, so that the fault ordered after this meets a later one.
+    /// Lets the next calls of an operation pass, so that the fault injected after this meets a later one.
     pub fn pass(&self, operation: &str, times: u32) {
-        self.engines.faults.order(operation, Fault::Pass, times);
+        self.engines.faults.inject(operation, Fault::Pass, times);
     }
 
-    /// Lets the caller of the next calls of an operation die before they are done.
+    /// Crashes the caller of the next calls of an operation before they are performed.
     ///
-    /// Such a call never returns: whoever runs the caller drops it when [`Emulator::crashes`] counts one more.
+    /// Such a call never returns: whatever runs the caller drops it when [`Emulator::crashes`] goes up.
     pub fn crash_before(&self, operation: &str, times: u32) {
-        self.engines.faults.order(operation, Fault::CrashBefore, times);
+        self.engines.faults.inject(operation, Fault::CrashBefore, times);
     }
 
-    /// Does the next calls of an operation and lets their caller die before the answer; as `crash_before` otherwise.
+    /// Performs the next calls of an operation and crashes their caller before the response, as `crash_before` does.
     pub fn crash_after(&self, operation: &str, times: u32) {
-        self.engines.faults.order(operation, Fault::CrashAfter, times);
+        self.engines.faults.inject(operation, Fault::CrashAfter, times);
     }
 
-    /// How many crashes happened, to be watched by whoever runs the functions.
+    /// The number of crashes so far, to be watched by whatever runs the functions.
     pub fn crashes(&self) -> watch::Receiver<u64> {
         self.engines.faults.crashes()
     }
 
-    /// Tells `observer` of every event that the bus accepts from now on, as a function would receive it.
+    /// Calls `observer` with every event that the bus accepts from now on, as a function would receive it.
     ///
     /// There is one observer; a second call changes nothing.
     pub fn observe(&self, observer: impl Fn(&str) + Send + Sync + 'static) {
-        // The first observer stays.
-        let _ = self.engines.observer.set(Box::new(observer));
+        self.engines.bus.observe(Box::new(observer));
     }
 
-    /// Refuses the last entry of each of the next `PutEvents`, inside an answer with status 200.
+    /// Fails the last entry of each of the next `PutEvents` calls, inside a response with status 200.
     pub fn fail_entries(&self, times: u32) {
         self.engines.faults.fail_entries(times);
     }
 
-    /// Makes every delivery happen twice, one after the other; the second one's result counts.
+    /// Delivers everything twice, one delivery after the other; the result of the second one counts.
     pub fn deliver_twice(&self, on: bool) {
         self.engines.faults.deliver_twice(on);
     }
-}
-
-/// A random id, as AWS makes them.
-fn random_id() -> String {
-    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }

@@ -3,30 +3,32 @@
 mod generate;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::EmulatorError;
+use crate::arn::random_id;
 use crate::clock::Clock;
-use crate::connector::{Reply, read_json};
-use crate::engines::Engines;
-use crate::template::{SecretSeed, Stack};
+use crate::error::EmulatorError;
+use crate::folder::replace;
+use crate::template::SecretSeed;
+use crate::wire::{Reply, read_json};
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
 /// Longest secret value, as on AWS.
 const MAX_BYTES: usize = 65_536;
 
-/// All secrets, and the file they are kept in.
+/// All secrets, and the file that holds them.
 #[derive(Debug)]
 pub(crate) struct Secrets {
     path: Option<PathBuf>,
+    clock: Clock,
     /// By logical id.
     kept: Mutex<BTreeMap<String, Secret>>,
 }
@@ -46,7 +48,7 @@ struct Version {
     created_at_s: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// Base64, as it travels.
+    /// Base64, as in requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     binary: Option<String>,
 }
@@ -58,19 +60,19 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secrets {
-    /// Reads the file and makes the secrets of the template that it does not have yet.
-    pub(crate) fn open(path: Option<PathBuf>, stack: &Stack, clock: &Clock) -> Result<Self, EmulatorError> {
+    /// Reads the file and generates the secrets of the template that it does not have yet.
+    pub(crate) fn open(path: Option<PathBuf>, seeds: &[SecretSeed], clock: Clock) -> Result<Self, EmulatorError> {
         let mut kept = match &path {
             Some(path) => read(path)?,
             None => BTreeMap::new(),
         };
         let before = kept.len();
-        for seed in &stack.secrets {
+        for seed in seeds {
             if !kept.contains_key(&seed.id) {
-                kept.insert(seed.id.clone(), make(seed, clock)?);
+                kept.insert(seed.id.clone(), generate(seed, &clock)?);
             }
         }
-        let secrets = Self { path, kept: Mutex::new(kept) };
+        let secrets = Self { path, clock, kept: Mutex::new(kept) };
         if secrets.kept().len() > before {
             secrets.save(&secrets.kept())?;
         }
@@ -82,6 +84,28 @@ impl Secrets {
         let kept = self.kept();
         let (_, version) = kept.get(id)?.version_at(CURRENT)?;
         version.text.clone()
+    }
+
+    /// Answers a request; the file is written off the async workers.
+    pub(crate) async fn answer(self: &Arc<Self>, operation: &str, body: &[u8]) -> Reply {
+        let request = match read_json(body) {
+            Ok(request) => request,
+            Err(reply) => return reply,
+        };
+        let answered = match operation {
+            "GetSecretValue" => self.get(&request),
+            "DescribeSecret" => self.describe(&request),
+            "PutSecretValue" => {
+                let secrets = self.clone();
+                let written = tokio::task::spawn_blocking(move || secrets.put(&request)).await;
+                written.unwrap_or_else(|error| Err(Reply::internal(error)))
+            }
+            _ => {
+                let message = format!("Secrets Manager's {operation} is not supported here");
+                Err(Reply::error(400, "UnknownOperationException", message))
+            }
+        };
+        answered.unwrap_or_else(|reply| reply)
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Secret>> {
@@ -138,10 +162,10 @@ impl Secrets {
         })))
     }
 
-    fn put(&self, request: &Value, now_s: i64) -> Result<Reply, Reply> {
+    fn put(&self, request: &Value) -> Result<Reply, Reply> {
         let version = Version {
             stages: stages(request),
-            created_at_s: now_s,
+            created_at_s: self.clock.now().as_second(),
             text: request["SecretString"].as_str().map(str::to_owned),
             binary: request["SecretBinary"].as_str().map(str::to_owned),
         };
@@ -151,7 +175,7 @@ impl Secrets {
             return Err(Reply::error(400, "InvalidParameterException", message));
         }
         let token = request["ClientRequestToken"].as_str();
-        let id = token.map_or_else(crate::random_id, str::to_owned);
+        let id = token.map_or_else(random_id, str::to_owned);
         let mut kept = self.kept();
         let (arn, mut secret) = {
             let secret = find(&kept, request)?;
@@ -201,33 +225,10 @@ impl Secret {
         for old in self.versions.values_mut() {
             old.stages.retain(|stage| !version.stages.contains(stage));
         }
-        // A version without a stage is deprecated and may go.
+        // A version without a stage is deprecated and can be removed.
         self.versions.retain(|_, version| !version.stages.is_empty());
         self.versions.insert(id, version);
     }
-}
-
-/// Answers a request; the file is written off the async workers.
-pub(crate) async fn answer(engines: &Engines, operation: &str, body: &[u8]) -> Reply {
-    let request = match read_json(body) {
-        Ok(request) => request,
-        Err(reply) => return reply,
-    };
-    let secrets = Arc::clone(&engines.secrets);
-    let answered = match operation {
-        "GetSecretValue" => secrets.get(&request),
-        "DescribeSecret" => secrets.describe(&request),
-        "PutSecretValue" => {
-            let now_s = engines.clock.now().as_second();
-            let written = tokio::task::spawn_blocking(move || secrets.put(&request, now_s)).await;
-            written.unwrap_or_else(|error| Err(Reply::internal(error)))
-        }
-        _ => {
-            let message = format!("Secrets Manager's {operation} is not served here");
-            Err(Reply::error(400, "UnknownOperationException", message))
-        }
-    };
-    answered.unwrap_or_else(|reply| reply)
 }
 
 fn stages(request: &Value) -> Vec<String> {
@@ -249,7 +250,7 @@ fn find<'k>(kept: &'k BTreeMap<String, Secret>, request: &Value) -> Result<&'k S
     })
 }
 
-fn make(seed: &SecretSeed, clock: &Clock) -> Result<Secret, EmulatorError> {
+fn generate(seed: &SecretSeed, clock: &Clock) -> Result<Secret, EmulatorError> {
     let text = match (&seed.properties["SecretString"], &seed.properties["GenerateSecretString"]) {
         (Value::String(text), _) => Some(text.clone()),
         (_, Value::Null) => None,
@@ -265,7 +266,7 @@ fn make(seed: &SecretSeed, clock: &Clock) -> Result<Secret, EmulatorError> {
         name: seed.name.clone(),
         arn: seed.arn.clone(),
         created_at_s,
-        versions: version.map(|version| (crate::random_id(), version)).into_iter().collect(),
+        versions: version.map(|version| (random_id(), version)).into_iter().collect(),
     })
 }
 
@@ -277,19 +278,6 @@ fn read(path: &Path) -> Result<BTreeMap<String, Secret>, EmulatorError> {
         Err(error) => return Err(EmulatorError::io(doing())(error)),
     };
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(EmulatorError::io(doing()))?;
-    // The parser's message would not show a value, only a position.
+    // The parser's message shows a position and no value.
     serde_json::from_slice(&text).map_err(|cause| EmulatorError::engine(doing(), cause))
-}
-
-/// Replaces a file so that either the old or the new content is there, whatever happens.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
 }

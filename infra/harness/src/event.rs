@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::world::NOW;
-
+/// When every world begins, and when its events happen.
+pub const NOW: &str = "2026-01-02T03:04:05.678Z";
 /// The tenant of everything that does not say otherwise.
 pub const TENANT: &str = "default";
 

@@ -5,7 +5,8 @@
 //! [`Event`] enter as AWS hands them to Lambda, what is published is read from the bus, records are read from their
 //! tables, and faults are those of the emulator ([`World::emulator`] has `throttle`, `lose_reply`, `fail_entries`,
 //! `deliver_twice`, `crash_before`, `crash_after`). The outside world is a [`server::Server`] on loopback; the chat
-//! platforms are played by [`platform`].
+//! platforms are played by [`platform`]; [`World::stand_in`] takes the deliveries of functions that do not run. A new
+//! process is [`World::restart`] (all functions), [`World::another`] (one more) or [`World::reopen`] (after `kill -9`).
 //!
 //! ```
 //! use harness::server::{Answer, Server};
@@ -29,7 +30,7 @@
 //! let request = Request::new("POST", "/tasks/v1/?limit(5)").bearer(&token).json(json!({"functionName": "greet"}));
 //! assert_eq!(world.send(request).await.status, 200);
 //!
-//! // The outside world: it answers as the closure says, or once as `next` says, and keeps what it was asked.
+//! // The outside world: it answers as the closure or the next scripted answer says, and records its requests.
 //! let server = Server::start(|_| Answer::ok(json!({"ok": true}))).await;
 //! server.answer_next(Answer::status(503, json!("try later")));
 //! assert_eq!(server.requests().len(), 0);
@@ -41,12 +42,12 @@
 //! let (one, two) = tokio::join!(world.deliver("TaskFunction", &command), world.deliver("TaskFunction", &command));
 //! assert!(one.is_ok() && two.is_ok());
 //!
-//! // What was published, the answers to commands among it, and the records as they are kept.
+//! // What was published, including the answers to commands, and the items of the tables.
 //! assert_eq!(world.published("task.requested")[0]["content"]["step"], "greet");
 //! assert_eq!(world.answer("greet"), None);
 //! assert_eq!(world.items("TASKS_TABLE").await.len(), 0);
 //!
-//! // Time moves when a test moves it; a process dies where a test wants it to, and a new one goes on.
+//! // Time moves when a test moves it; a process can crash at any AWS call, and a new one goes on.
 //! world.advance(60).await;
 //! world.emulator.crash_before("dynamodb.PutItem", 1);
 //! # });
@@ -56,13 +57,15 @@
 
 mod event;
 pub mod platform;
+mod process;
 mod request;
 pub mod server;
 pub mod steps;
 mod wait;
 mod world;
 
-pub use event::{Event, TENANT};
+pub use event::{Event, NOW, TENANT};
+pub use process::Constructor;
 pub use request::{Answer, Request};
 pub use wait::until;
-pub use world::{Builder, Constructor, NOW, World};
+pub use world::{Builder, World};

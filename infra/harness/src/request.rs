@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use shared::Function;
 
 /// A request in payload format 2.0 of API Gateway's HTTP APIs.
 ///
@@ -105,6 +106,11 @@ impl Request {
     pub fn bytes(mut self, body: &[u8]) -> Self {
         self.payload["isBase64Encoded"] = true.into();
         self.body(STANDARD.encode(body))
+    }
+
+    /// Sends the request to a function that is not the world's own, such as [`crate::World::another`].
+    pub async fn send_to(self, function: &Function) -> Answer {
+        Answer::read(&function.invoke(self.payload).await.expect("a request is answered"))
     }
 
     /// Returns the method and the path.

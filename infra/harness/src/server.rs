@@ -1,4 +1,4 @@
-//! An HTTP server on a loopback port that keeps what it was asked and answers as a test says.
+//! An HTTP server on a loopback port that records its requests and gives scripted answers.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body: JSON, a text if it is not JSON, null if there is none.
     pub body: Value,
-    /// The body as it came.
+    /// The body as text.
     pub text: String,
 }
 
@@ -47,9 +47,9 @@ pub struct Answer {
 pub enum Reaction {
     /// It answers this, and nothing else happens.
     Answer(Answer),
-    /// It closes the connection without an answer, after it has done what was asked.
+    /// It closes the connection without an answer, after it has handled the request.
     LoseAnswer,
-    /// It never answers, after it has done what was asked.
+    /// It handles the request and never answers.
     Hang,
 }
 
@@ -95,7 +95,7 @@ impl Answer {
         for (name, value) in self.headers {
             response = response.header(name, value);
         }
-        response.body(Body::from(body)).expect("tests write headers that can be sent")
+        response.body(Body::from(body)).expect("tests use valid headers")
     }
 }
 
@@ -130,12 +130,12 @@ impl Server {
         lock(&self.shared.requests).clone()
     }
 
-    /// Says what happens to the next request that nothing is said about yet.
+    /// Sets what happens to the next request that has no reaction yet.
     pub fn next(&self, reaction: Reaction) {
         lock(&self.shared.reactions).push_back(reaction);
     }
 
-    /// Answers the next request that nothing is said about yet in this way.
+    /// Sets the answer to the next request that has no reaction yet.
     pub fn answer_next(&self, answer: Answer) {
         self.next(Reaction::Answer(answer));
     }

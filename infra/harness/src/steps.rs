@@ -6,8 +6,8 @@
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
+use crate::process::Constructor;
 use crate::server::{Answer, Server};
-use crate::world::Constructor;
 use crate::{Event, World};
 
 const STEP: &str = "step";
@@ -46,7 +46,8 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     async fn new(owner: &'a Owner) -> Self {
-        let world = World::builder().function(owner.function, owner.constructor).by_hand().open().await;
+        let builder = World::builder().function(owner.function, owner.constructor).by_hand();
+        let world = builder.parameter("BaseUrl", "https://hookyard.example").open().await;
         let server = Server::start(|_| Answer::ok(json!({"ok": true}))).await;
         let action = (owner.action)(&world, &server).await;
         world.idle().await;

@@ -1,18 +1,19 @@
 //! Waiting without sleeping.
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 /// How long anything may take on a slow machine before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Looks until there is something to see, and returns it; `what` names it when it never comes.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+/// Looks until it sees what it waits for, and returns it; an error is what it sees instead.
+pub async fn until<T, E: Debug>(what: &str, mut look: impl AsyncFnMut() -> Result<T, E>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(seen) = look().await {
-            return seen;
+        match look().await {
+            Ok(seen) => return seen,
+            Err(instead) => assert!(Instant::now() < deadline, "{what} never came, but {instead:#?}"),
         }
-        assert!(Instant::now() < deadline, "{what} did not happen");
         tokio::task::yield_now().await;
     }
 }

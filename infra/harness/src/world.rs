@@ -2,36 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use emulator::{Clock, Emulator, Invoke, Options, Template};
 use jiff::SignedDuration;
 use serde_json::Value;
 use shared::auth::Client;
-use shared::aws::Aws;
-use shared::clock::Ids;
-use shared::config::Config;
 use shared::event::TenantId;
 use shared::table::Table;
-use shared::{Environment, Error, Function};
-use tokio::sync::watch;
+use shared::{Environment, Function};
 
-use crate::event::{Event, TENANT};
+use crate::event::{Event, NOW, TENANT};
+use crate::process::{Constructor, Process, invoke};
 use crate::request::{Answer, Request};
-
-/// When every world begins.
-pub const NOW: &str = "2026-01-02T03:04:05.678Z";
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 /// Longer than any test lets its clock run.
 const TOKEN_LIFETIME_S: i64 = 100_000_000;
 /// More than any test writes into one table.
 const ALL_ITEMS: usize = 10_000;
-
-/// What a function crate calls `function`.
-pub type Constructor = fn(&Environment) -> Result<Function, Error>;
 
 /// How a world is opened.
 #[derive(Debug, Clone)]
@@ -58,17 +48,6 @@ pub struct World {
     process: Arc<Process>,
     events: Arc<Mutex<Vec<Value>>>,
     administrator: String,
-}
-
-/// What runs the functions; it does not keep the emulator alive.
-struct Process {
-    template: Template,
-    constructors: BTreeMap<&'static str, Constructor>,
-    environments: BTreeMap<&'static str, Environment>,
-    functions: RwLock<BTreeMap<&'static str, Function>>,
-    stand_in: RwLock<Option<Invoke>>,
-    crashes: watch::Receiver<u64>,
-    seed: AtomicU64,
 }
 
 impl Builder {
@@ -124,7 +103,8 @@ impl Builder {
         let events = Arc::<Mutex<Vec<Value>>>::default();
         let observed = events.clone();
         emulator.observe(move |event| lock(&observed).push(serde_json::from_str(event).expect("events are JSON")));
-        let process = Arc::new(Process::new(&self, template, &emulator));
+        let process = Process::new(template, self.functions.clone(), &self.variables, &self.clock, &emulator);
+        let process = Arc::new(process);
         emulator.start(invoke(process.clone(), self.by_hand));
         let clock = self.clock.clone();
         let mut world = World { emulator, clock, builder: self, process, events, administrator: String::new() };
@@ -276,7 +256,7 @@ impl World {
         environment.table(variable).expect("the variable is set")
     }
 
-    /// Returns all items of a table, as they are kept.
+    /// Returns all items of a table, as they are stored.
     pub async fn items(&self, variable: &str) -> Vec<Value> {
         self.table(variable).scan(None, ALL_ITEMS).await.expect("the table can be read")
     }
@@ -291,81 +271,6 @@ impl World {
     pub async fn idle(&self) {
         self.emulator.idle().await;
     }
-}
-
-impl Process {
-    fn new(builder: &Builder, template: Template, emulator: &Emulator) -> Self {
-        let aws = Aws::new(&emulator.sdk_config());
-        let seed = AtomicU64::new(1);
-        let environment = |id: &&'static str| {
-            let now = builder.clock.clone();
-            let config: Config = emulator.environment(id).into_iter().chain(builder.variables.clone()).collect();
-            let environment = Environment {
-                aws: aws.clone(),
-                config,
-                clock: shared::clock::Clock::from_fn(move || now.now()),
-                ids: Ids::seeded(seed.fetch_add(1, Ordering::Relaxed)),
-            };
-            (*id, environment)
-        };
-        let environments: BTreeMap<_, _> = builder.functions.keys().map(environment).collect();
-        let build = |(id, environment): (&&'static str, &Environment)| {
-            (*id, builder.functions[id](environment).unwrap_or_else(|error| panic!("{id}: {}", error.chain())))
-        };
-        let functions = RwLock::new(environments.iter().map(build).collect());
-        let constructors = builder.functions.clone();
-        let (stand_in, crashes) = (RwLock::default(), emulator.crashes());
-        Self { template, constructors, environments, functions, stand_in, crashes, seed }
-    }
-
-    fn function(&self, id: &str) -> Option<Function> {
-        self.functions.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
-    }
-
-    /// Builds a function with ids that no other one draws.
-    fn build(&self, id: &str) -> Function {
-        let environment = self.environments.get(id).unwrap_or_else(|| panic!("{id} does not run"));
-        let ids = Ids::seeded(self.seed.fetch_add(1, Ordering::Relaxed));
-        let environment = Environment { ids, ..environment.clone() };
-        self.constructors[id](&environment).unwrap_or_else(|error| panic!("{id}: {}", error.chain()))
-    }
-
-    fn restart(&self) {
-        let built = self.constructors.keys().map(|id| (*id, self.build(id))).collect();
-        *self.functions.write().unwrap_or_else(PoisonError::into_inner) = built;
-    }
-
-    /// Runs a function until it returns, or until the process crashes: then all functions start again from nothing.
-    async fn invoke(&self, id: &str, payload: Value) -> Option<Result<Value, String>> {
-        let function = self.function(id)?;
-        let mut crashes = self.crashes.clone();
-        crashes.mark_unchanged();
-        Some(tokio::select! {
-            returned = function.invoke(payload) => returned.map_err(|error| error.chain()),
-            Ok(()) = crashes.changed() => {
-                self.restart();
-                Err("the process crashed".to_owned())
-            }
-        })
-    }
-}
-
-/// What the emulator calls for each delivery.
-fn invoke(process: Arc<Process>, by_hand: bool) -> Invoke {
-    Arc::new(move |id, payload| {
-        let process = process.clone();
-        Box::pin(async move {
-            if process.constructors.contains_key(id.as_str()) {
-                let invoked = if by_hand { None } else { process.invoke(&id, payload).await };
-                return invoked.unwrap_or(Ok(Value::Null));
-            }
-            let stand_in = process.stand_in.read().unwrap_or_else(PoisonError::into_inner).clone();
-            match stand_in {
-                Some(invoke) => invoke(id, payload).await,
-                None => Ok(Value::Null),
-            }
-        })
-    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

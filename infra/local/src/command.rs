@@ -10,26 +10,26 @@ use local::{Failure, Options, Running};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Turns webhooks and events into actions, in one process with everything it needs inside.
+/// Turns webhooks and events into actions, in one process that contains everything it needs.
 #[derive(Parser)]
 #[command(name = "hookyard", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 picks a free one.
     #[arg(long, global = true, env = "HOOKYARD_LISTEN", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
 
-    /// The directory that keeps everything; it is created if missing.
+    /// The directory for all data; it is created if it does not exist.
     #[arg(long, global = true, env = "HOOKYARD_DATA", default_value = "./.hookyard")]
     data: PathBuf,
 
-    /// The public address that printed URLs start with, when a proxy or a tunnel stands in front.
+    /// The public address that URLs start with, when there is a proxy or a tunnel in front.
     #[arg(long, global = true, env = "HOOKYARD_BASE_URL")]
     base_url: Option<String>,
 
-    /// An address block that outbound requests may reach although it is private; may be repeated.
+    /// A private address block that outbound requests may reach; may be repeated.
     #[arg(long, global = true, env = "HOOKYARD_ALLOW_CIDR", value_delimiter = ',')]
     allow_cidr: Vec<IpNet>,
 
@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "HOOKYARD_LOG", default_value = "warn")]
     pub(crate) log: String,
 
-    /// Prints JSON, one object a line, for programs.
+    /// Prints JSON, one object per line, for programs.
     #[arg(long, global = true, env = "HOOKYARD_JSON")]
     pub(crate) json: bool,
 }
@@ -59,7 +59,7 @@ Examples:
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Serves until it is told to stop; this is what happens without a command.
+    /// Serves until it is stopped; the default without a command.
     Serve,
     /// Runs the whole path once on temporary data and explains every step.
     Demo,
@@ -103,7 +103,7 @@ pub(crate) async fn serve(options: Options, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says the address in one line on standard output; the rest is for people and goes to standard error.
+/// Prints the address as one line on standard output; the rest is for people and goes to standard error.
 fn announce(running: &Running, json: bool) -> std::io::Result<()> {
     let (url, admin) = (running.url(), running.admin_file().display());
     let mut out = std::io::stdout().lock();

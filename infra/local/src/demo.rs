@@ -1,4 +1,4 @@
-//! `hookyard demo`: the whole path once, over HTTP, as an outside user would walk it.
+//! `hookyard demo`: the whole path once, over HTTP, as an outside user would take it.
 //!
 //! The runtime is the real one, on a temporary directory and a free port. Every request is printed as a shell command
 //! that does the same against `cargo run`; what a command captures in a variable, the next ones use.
@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::demo::conversation::{Conversation, Request};
-use crate::{Failure, Options, Running};
+use crate::failure::Failure;
+use crate::runtime::{Options, Running};
 
 /// How long the demo waits for a run before it gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,9 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SECRET: &str = "It is a secret of the demo";
 const DELIVERY: &str = "0f6ab5f0-5d1e-11ef-8f2a-2b9d0c7a4e55";
 
-/// Walks the whole path and prints what happens.
+/// Runs the whole path and prints what happens.
 pub async fn run(json: bool) -> Result<(), Failure> {
-    let directory = tempfile::tempdir().map_err(|cause| Failure::start("make a temporary directory", cause))?;
+    let directory = tempfile::tempdir().map_err(|cause| Failure::start("create a temporary directory", cause))?;
     let running = Running::start(Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         data: directory.path().join("data"),
@@ -40,7 +41,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
 async fn walk(running: &Running, json: bool) -> Result<(), Failure> {
     let administrator = std::fs::read_to_string(running.admin_file())
         .map_err(|cause| Failure::start("read the administrator's credentials", cause))?;
-    let mut demo = Conversation::start(running.url(), json)?;
+    let mut demo = Conversation::start(&running.url(), json)?;
     prepare(&mut demo, &administrator).await?;
     deliver(&mut demo).await?;
 

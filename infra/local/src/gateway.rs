@@ -16,9 +16,9 @@ use shared::{Function, Refusal};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::runtime::describe;
+use crate::functions::describe;
 
-/// What the port needs to answer.
+/// What the port needs to answer requests.
 pub(crate) struct Gateway {
     template: Template,
     functions: Arc<BTreeMap<String, Function>>,
@@ -30,7 +30,7 @@ impl Gateway {
         Self { template, functions, emulator }
     }
 
-    /// Hands a request to its function; the answer to an unknown route has the shape of every other error.
+    /// Hands a request to its function; the answer to an unknown route looks like every other error.
     async fn route(&self, request: Request<Body>) -> Response {
         let path = route_path(request.uri().path(), None);
         let function = self.template.route(request.method().as_str(), path).and_then(|id| self.functions.get(id));
@@ -41,7 +41,7 @@ impl Gateway {
     }
 }
 
-/// Serves until `stopped` says so, then lets open requests finish.
+/// Serves until `stopped` is true, then lets open requests finish.
 pub(crate) async fn serve(
     listener: TcpListener,
     gateway: Gateway,
@@ -69,7 +69,7 @@ async fn reset_aws_calls(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
     Json(json!({}))
 }
 
-/// What could not be delivered, without the contents of the events.
+/// The dead letters, without the contents of their events.
 async fn dead_letters(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
     let letters = gateway.emulator.dead_letters().into_iter();
     let letters: Vec<Value> = letters

@@ -1,68 +1,14 @@
 //! The one-process runtime: the functions on the emulator, an HTTP port in front.
 //!
-//! It knows the functions and the template, and nothing inside them. [`Running::start`] reads top to bottom what it
-//! takes: listen, open the emulator, build the functions from the template's variables, deliver, serve.
+//! It knows the functions and the template, and nothing inside them. [`Running::start`] is the story from top to
+//! bottom: listen, open the emulator, build the functions from the template's variables, deliver, serve.
 
 pub mod demo;
+mod failure;
+mod functions;
 mod gateway;
 mod runtime;
 
-use std::io;
-
-pub use runtime::{Options, Running, function_ids, openapi};
-
-/// The wiring diagram that is also deployed to AWS.
-pub const TEMPLATE: &str = include_str!("../../../template.yaml");
-
-/// Why the command ended without success.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The runtime could not start.
-    #[error("cannot {doing}")]
-    Start {
-        /// What was being done.
-        doing: &'static str,
-        /// What the user can do about it.
-        hint: Option<String>,
-        /// Why it could not be done.
-        #[source]
-        cause: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A step of the demo did not answer as it has to.
-    #[error("the demo stopped at \"{step}\": {problem}")]
-    Demo {
-        /// The step.
-        step: String,
-        /// What was wrong with the answer.
-        problem: String,
-    },
-    /// Standard output cannot be written.
-    #[error("cannot write to standard output: {0}")]
-    Output(#[source] io::Error),
-}
-
-impl Failure {
-    /// Wraps a failure to print.
-    pub fn output(cause: io::Error) -> Self {
-        Self::Output(cause)
-    }
-
-    fn start(doing: &'static str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Start { doing, hint: None, cause: cause.into() }
-    }
-
-    /// Returns one text with every cause and what to do next.
-    pub fn explain(&self) -> String {
-        let Self::Start { hint, cause, .. } = self else { return self.to_string() };
-        let mut text = format!("{self}: {cause}");
-        let mut source = cause.source();
-        while let Some(error) = source {
-            text.push_str(&format!(": {error}"));
-            source = error.source();
-        }
-        if let Some(hint) = hint {
-            text.push_str(&format!("\n{hint}"));
-        }
-        text
-    }
-}
+pub use failure::Failure;
+pub use functions::{Constructor, FUNCTIONS};
+pub use runtime::{Options, Running, TEMPLATE, openapi};

@@ -8,7 +8,7 @@ use clap::Parser as _;
 
 use crate::command::{Arguments, Command};
 
-/// Many small values are made in one thread and dropped in another, which the system's allocator does slowly.
+/// Many small values are created in one thread and dropped in another, which is slow with the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

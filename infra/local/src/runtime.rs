@@ -9,53 +9,40 @@ use std::time::Duration;
 use std::{fs, io};
 
 use emulator::{Emulator, Template};
-use futures::FutureExt as _;
 use ipnet::IpNet;
-use shared::aws::Aws;
-use shared::clock::{Clock, Ids};
-use shared::{Environment, Error, Function};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use utoipa::openapi::OpenApi;
 
+use crate::failure::Failure;
+use crate::functions::{build, describe, invoker};
 use crate::gateway::{self, Gateway};
-use crate::{Failure, TEMPLATE};
 
-/// How long a stop waits for requests and for deliveries; what is not done by then is done after the next start.
+/// How long a stop waits for requests and for deliveries; what is not finished by then is done after the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
-type Constructor = fn(&Environment) -> Result<Function, Error>;
-
-/// The functions by their name in the template.
-const FUNCTIONS: [(&str, Constructor); 6] = [
-    ("WebhookFunction", webhook::function),
-    ("DispatcherFunction", dispatcher::function),
-    ("TaskFunction", task::function),
-    ("ActionFunction", action::function),
-    ("CallbackFunction", callback::function),
-    ("AuthFunction", auth::function),
-];
+/// The wiring diagram that is also deployed to AWS.
+pub const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 /// How the runtime is started.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// The directory that keeps everything.
+    /// The directory for all data.
     pub data: PathBuf,
-    /// The public address that printed URLs start with, the listening one if none.
+    /// The public address that URLs start with; the listening address if there is none.
     pub base_url: Option<String>,
     /// Address blocks that outbound requests may reach although they are private.
     pub allow_cidr: Vec<IpNet>,
     /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
     pub dynamodb_port: Option<u16>,
-    /// What accepted data survives.
+    /// What an acknowledged write survives.
     pub durability: emulator::Durability,
 }
 
-/// The runtime while it serves.
+/// The running runtime.
 pub struct Running {
     emulator: Emulator,
     address: SocketAddr,
@@ -69,7 +56,8 @@ impl Running {
     /// Starts everything; requests are accepted when this returns.
     pub async fn start(options: Options) -> Result<Self, Failure> {
         let listener = listen(options.listen).await?;
-        let address = listener.local_addr().map_err(|cause| Failure::start("read the listening address", cause))?;
+        let address =
+            listener.local_addr().map_err(|cause| Failure::start("determine the listening address", cause))?;
         let data = prepare_data(&options.data)?;
         let template = parse_template()?;
         let emulator = open(template.clone(), &options, Some(data.clone()), address).await?;
@@ -110,17 +98,12 @@ impl Running {
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         if timeout(STOP_PATIENCE, self.server).await.is_err() {
-            tracing::warn!("some requests were still open when the time to stop was over");
+            tracing::warn!("some requests were still open when the time for stopping was over");
         }
         if timeout(STOP_PATIENCE, self.emulator.stop()).await.is_err() {
-            tracing::warn!("some deliveries were not finished; they are made again after the next start");
+            tracing::warn!("some deliveries did not finish; they are repeated after the next start");
         }
     }
-}
-
-/// Returns the functions that are served, by their name in the template.
-pub fn function_ids() -> impl Iterator<Item = &'static str> {
-    FUNCTIONS.into_iter().map(|(id, _)| id)
 }
 
 /// Describes the routes of all functions in one OpenAPI 3.1 document.
@@ -129,18 +112,6 @@ pub async fn openapi(options: Options) -> Result<String, Failure> {
     let functions = build(&emulator)?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
-}
-
-/// Merges the functions' descriptions.
-pub(crate) fn describe(functions: &BTreeMap<String, Function>) -> OpenApi {
-    let mut document = OpenApi::default();
-    document.info.title = "Hookyard".to_owned();
-    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    document.info.description = Some("Turns webhooks and events into actions.".to_owned());
-    for function in functions.values() {
-        document.merge(function.openapi().clone());
-    }
-    document
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -153,10 +124,10 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Makes the data directory, readable by its owner only.
+/// Creates the data directory, readable only by its owner.
 fn prepare_data(data: &Path) -> Result<PathBuf, Failure> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.and_then(|()| data.canonicalize()).map_err(|cause| Failure::Start {
+    let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    created.and_then(|()| data.canonicalize()).map_err(|cause| Failure::Start {
         doing: "use the data directory",
         hint: Some(format!("choose a directory that you may write to with --data, instead of {}", data.display())),
         cause: cause.into(),
@@ -182,41 +153,10 @@ async fn open(
     let clock = emulator::Clock::system();
     let opened =
         Emulator::open(template, emulator::Options { data, durability: options.durability, clock, parameters });
-    opened.await.map_err(|cause| Failure::Start {
-        doing: "open the data directory",
-        hint: Some(format!(
-            "if another hookyard uses {}, stop it or choose another directory with --data",
-            options.data.display()
-        )),
-        cause: cause.into(),
-    })
+    opened.await.map_err(|cause| Failure::start("open the data directory", cause))
 }
 
-/// Builds every function from the variables that the template gives it.
-fn build(emulator: &Emulator) -> Result<BTreeMap<String, Function>, Failure> {
-    let aws = Aws::new(&emulator.sdk_config());
-    let one = |(id, constructor): (&str, Constructor)| {
-        let config = emulator.environment(id).into_iter().collect();
-        let environment = Environment { aws: aws.clone(), config, clock: Clock::system(), ids: Ids::random() };
-        let function = constructor(&environment).map_err(|cause| Failure::start("start the functions", cause))?;
-        Ok((id.to_owned(), function))
-    };
-    FUNCTIONS.into_iter().map(one).collect()
-}
-
-/// Hands the emulator's deliveries to the functions, as Lambda does.
-fn invoker(functions: Arc<BTreeMap<String, Function>>) -> emulator::Invoke {
-    Arc::new(move |id, payload| {
-        let function = functions.get(&id).cloned();
-        async move {
-            let function = function.ok_or_else(|| format!("no function {id} is served"))?;
-            function.invoke(payload).await.map_err(|error| error.chain())
-        }
-        .boxed()
-    })
-}
-
-/// Keeps the administrator's credentials beside the data, for its owner's eyes only.
+/// Writes the administrator's credentials beside the data, readable only by its owner.
 fn write_admin_file(emulator: &Emulator, data: &Path) -> Result<PathBuf, Failure> {
     let path = data.join("admin.json");
     let secret = emulator.secret("Administrator").unwrap_or_default();

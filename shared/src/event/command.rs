@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::EventType;
-use crate::json::Problem;
+use crate::json::{Problem, whole_number};
 use crate::nearest;
 
 /// The source of commands.
@@ -205,13 +205,7 @@ impl Rule {
                 Some(word) => (false, format!("has the {}", nearest::unknown("value", word, words.iter().copied()))),
                 None => (false, format!("must be one of {}", words.join(", "))),
             },
-            Self::Number(low, high) => {
-                let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
-                (
-                    number.is_some_and(|number| (*low..=*high).contains(&number)),
-                    format!("must be a whole number from {low} to {high}"),
-                )
-            }
+            Self::Number(low, high) => return whole_number(value, *low, *high).err(),
             Self::Time => {
                 let is_time = value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
                     || value.as_i64().is_some_and(|ms| Timestamp::from_millisecond(ms).is_ok());
@@ -230,11 +224,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
     fn check(kind: &str, fields: Value, expected: Result<(), &str>) {
         let map = fields.as_object().unwrap();
         let result = ActionType::find(kind).and_then(|kind| kind.check(map, &["dependencies"]));
         let result = result.map_err(|problem| problem.to_string());
-        assert_eq!(result.as_ref().map(|()| ()).map_err(String::as_str), expected, "{kind} {fields}");
+        assert_eq!(result.as_ref().map_err(String::as_str).copied(), expected, "{kind} {fields}");
     }
 
     #[test]

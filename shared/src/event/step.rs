@@ -11,6 +11,8 @@ use crate::{clock, json};
 pub const STEP_SOURCE: &str = "hookyard.step";
 /// The longest output of a step, in bytes of JSON; a run row holds several and DynamoDB takes 400 KB in all.
 pub const STEP_OUTPUT_LIMIT_BYTES: usize = 128 * 1024;
+/// How deep the output of a step may nest: a body that came in, and one level of the step's own.
+pub const STEP_OUTPUT_LIMIT_LEVELS: usize = json::DEPTH_LIMIT + 1;
 
 /// One attempt at one step of one run; the pair (event, dispatcher) is the run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -178,8 +180,8 @@ impl StepError {
             (size, _) if size > STEP_OUTPUT_LIMIT_BYTES => {
                 format!("the output has {size} bytes of JSON, a step can hand on {STEP_OUTPUT_LIMIT_BYTES}")
             }
-            (_, depth) if depth > json::DEPTH_LIMIT => {
-                format!("the output nests {depth} levels deep, a step can hand on {}", json::DEPTH_LIMIT)
+            (_, depth) if depth > STEP_OUTPUT_LIMIT_LEVELS => {
+                format!("the output nests {depth} levels deep, a step can hand on {STEP_OUTPUT_LIMIT_LEVELS}")
             }
             _ => return None,
         };
@@ -215,8 +217,11 @@ mod tests {
         let too_large = json!("x".repeat(STEP_OUTPUT_LIMIT_BYTES - 1));
         assert_eq!(name(Answer::succeeded(too_large.clone())).as_deref(), Some(StepError::OUTPUT_TOO_LARGE));
         let deep = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
-        assert_eq!(name(Answer::succeeded(deep(json::DEPTH_LIMIT))), None);
-        assert_eq!(name(Answer::succeeded(deep(json::DEPTH_LIMIT + 1))).as_deref(), Some(StepError::OUTPUT_TOO_LARGE));
+        assert_eq!(name(Answer::succeeded(deep(STEP_OUTPUT_LIMIT_LEVELS))), None);
+        assert_eq!(
+            name(Answer::succeeded(deep(STEP_OUTPUT_LIMIT_LEVELS + 1))).as_deref(),
+            Some(StepError::OUTPUT_TOO_LARGE)
+        );
         let failed = Answer::failed(StepError::bad_request("no")).with_output(too_large);
         assert_eq!((failed.output.clone(), name(failed).as_deref()), (None, Some(StepError::BAD_REQUEST)));
     }

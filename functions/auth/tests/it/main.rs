@@ -2,5 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod client;
+mod permission;
 mod support;
+mod tenant;
 mod token;

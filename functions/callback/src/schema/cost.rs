@@ -7,9 +7,8 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
+use shared::json;
 
-/// The most levels of a body that is checked against a schema.
-const BODY_DEPTH_LIMIT: usize = 64;
 /// The most schemas in a row that look at the same place of a body.
 const CHAIN_LIMIT: usize = 24;
 /// The most visits of a schema to a place of a body, all together.
@@ -36,7 +35,7 @@ const WITHIN: [&str; 7] = [
 /// Refuses a schema that loops, refers out of itself or is too much work for any body.
 pub(super) fn check_schema(schema: &Value) -> Result<(), String> {
     let mut counter = Counter { root: schema, known: HashMap::new() };
-    counter.visits(schema, BODY_DEPTH_LIMIT, &mut Vec::new())?;
+    counter.visits(schema, json::DEPTH_LIMIT, &mut Vec::new())?;
     let visits = counter.visits(schema, USUAL_DEPTH, &mut Vec::new())?;
     if visits > VISIT_LIMIT {
         return Err("its references multiply, so that checking a body would take too long".to_owned());
@@ -47,9 +46,6 @@ pub(super) fn check_schema(schema: &Value) -> Result<(), String> {
 /// Refuses a body that is too much work for this schema.
 pub(super) fn check_body(schema: &Value, body: &Value) -> Result<(), String> {
     let (depth, places) = measure(body);
-    if depth > BODY_DEPTH_LIMIT {
-        return Err(format!("it is nested more than {BODY_DEPTH_LIMIT} levels deep"));
-    }
     let mut counter = Counter { root: schema, known: HashMap::new() };
     let visits = counter.visits(schema, depth, &mut Vec::new())?;
     if visits.saturating_mul(places) > VISIT_LIMIT {
@@ -126,7 +122,7 @@ impl<'a> Counter<'a> {
 
     /// Finds what a reference names; only places within the schema can be named.
     fn resolve(&self, reference: &str) -> Result<&'a Value, String> {
-        let rule = || format!("`{reference}` is no reference to a place within it, such as #/definitions/name");
+        let rule = || format!("`{reference}` is not a reference to a place within it, such as #/definitions/name");
         let pointer = reference.strip_prefix('#').ok_or_else(rule)?;
         let pointer = percent_encoding::percent_decode_str(pointer).decode_utf8().map_err(|_| rule())?;
         self.root.pointer(&pointer).ok_or_else(rule)

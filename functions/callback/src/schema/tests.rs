@@ -29,7 +29,7 @@ fn a_schema_is_given_its_draft() {
 }
 
 #[test]
-fn what_is_no_schema_is_refused() {
+fn what_is_not_a_schema_is_refused() {
     let check = |given: Value, part: &str| {
         let error = normalised(&given).unwrap_err();
         assert!(error.starts_with("unable to parse provided schema: "), "{error}");
@@ -41,6 +41,8 @@ fn what_is_no_schema_is_refused() {
     check(json!({"type": "nonsense"}), "nonsense");
     check(json!({"$schema": "http://example.com/x"}), "drafts");
     check(json!({"pattern": "(?=a)b"}), "regex");
+    check(json!(format!(r#"{{"const": {}{}}}"#, "[".repeat(64), "]".repeat(64))), "64 levels");
+    check(json!({"const": (0..64).fold(json!(1), |inner, _| json!([inner]))}), "64 levels");
     check(json!({"description": "x".repeat(SCHEMA_LIMIT_BYTES)}), "larger");
     check(json!("x".repeat(3 * SCHEMA_LIMIT_BYTES)), "larger");
 }
@@ -49,7 +51,7 @@ fn what_is_no_schema_is_refused() {
 fn a_schema_never_reaches_out_of_itself() {
     let check = |reference: &str| {
         let error = normalised(&json!({"properties": {"a": {"$ref": reference}}})).unwrap_err();
-        assert!(error.contains("no reference to a place within it"), "{error}");
+        assert!(error.contains("not a reference to a place within it"), "{error}");
     };
     check("http://169.254.169.254/latest/meta-data");
     check("file:///etc/passwd");
@@ -62,7 +64,7 @@ fn a_schema_never_reaches_out_of_itself() {
 }
 
 #[test]
-fn bodies_are_checked_and_told_what_is_wrong() {
+fn bodies_are_checked_and_the_error_says_what_is_wrong() {
     let seed = schema(&json!(
         r#"{"$schema": "http://json-schema.org/schema#", "type": "object", "additionalProperties": false,
             "required": ["success"], "properties": {"success": {"type": "boolean"}}}"#
@@ -120,7 +122,6 @@ fn a_recursive_schema_takes_bodies_as_deep_as_its_work_allows() {
     let nested = |depth: usize| (0..depth).fold(json!({}), |body, _| json!({ "x": body }));
     let list = schema(&json!({"properties": {"x": {"$ref": "#"}}}));
     assert_eq!(check_here(&list, &nested(60)), Ok(()));
-    assert!(check_here(&list, &nested(70)).unwrap_err().contains("64 levels"));
     let triple = schema(&json!({"properties": {"x": {"allOf": [{"$ref": "#"}, {"$ref": "#"}, {"$ref": "#"}]}}}));
     assert_eq!(check_here(&triple, &nested(5)), Ok(()));
     assert!(check_here(&triple, &nested(30)).unwrap_err().contains("too deeply nested"));

@@ -3,7 +3,9 @@
 
 mod call;
 mod end;
+mod faults;
 mod http;
 mod rotation;
 mod step;
 mod support;
+mod tenant;

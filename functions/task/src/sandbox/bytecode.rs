@@ -1,12 +1,12 @@
-//! Reads one thing of a compiled module: whether it awaits outside of any function.
+//! Finds out from a compiled module whether it awaits outside all functions.
 //!
-//! The engine cannot free a runtime safely while a module waits, so such modules must not start. It does not tell
-//! which ones do, except in the head of the bytecode that it writes.
+//! The engine cannot free a runtime safely while a module is waiting, so such modules must not start. Only the header
+//! of the bytecode that the engine writes says which modules may wait.
 
 /// The tag of a module, and the kinds of exports, in the engine's bytecode.
 const TAG_MODULE: u8 = 13;
 const EXPORT_LOCAL: u8 = 0;
-/// An atom that is known to every runtime, written as its number.
+/// An atom that every runtime knows, written as its number.
 const ATOM_CONSTANT: u8 = 0;
 
 /// Whether the module awaits at its top level; `None` if the bytes are not what the engine writes.
@@ -76,7 +76,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// A text of one or two bytes a character, as the lowest bit of its length says.
+    /// A string with one or two bytes per character, as the lowest bit of its length says.
     fn text(&mut self) -> Option<()> {
         let head = self.number()?;
         self.skip(usize::try_from((head >> 1) << (head & 1)).ok()?)
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_that_await_outside_of_functions_are_told() {
+    fn modules_that_await_outside_functions_are_recognised() {
         let check = |source: &str, expected: bool| {
             assert_eq!(awaits_at_top_level(&compiled(source)), Some(expected), "{source}");
         };

@@ -1,65 +1,67 @@
-//! What a script prints, within limits.
+//! The console output of a script, within limits.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-/// The most text that is kept of one run.
+/// How much text of one run is kept.
 const KEPT_BYTES: usize = 64 * 1024;
-/// The most lines that are kept of one run.
+/// How many lines of one run are kept.
 const KEPT_LINES: usize = 1_000;
-/// The most text that a script may print before it is stopped.
+/// How much text a script may print before it is stopped.
 pub(super) const PRINTED_BYTES: usize = 256 * 1024;
 
-/// The line that stands for what was not kept.
+/// The line that replaces what is not kept.
 const TRUNCATED: &str = "[truncated: the output is longer than what is kept]";
 
 /// One line of console output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// When it was printed.
-    pub time: Timestamp,
-    /// The text, which may hold line breaks of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LogLine {
+    /// What was printed, which may contain line breaks.
     pub message: String,
+    /// When it was printed.
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
 }
 
 /// The console output of one run.
 #[derive(Debug, Default)]
 pub(super) struct Console {
-    lines: Vec<Line>,
+    lines: Vec<LogLine>,
     kept_bytes: usize,
     printed_bytes: usize,
     truncated: bool,
 }
 
 impl Console {
-    /// Takes what was printed. Returns `false` once the script has printed more than it may.
+    /// Adds what the script printed. Returns `false` once it has printed more than it may.
     #[must_use]
-    pub(super) fn print(&mut self, time: Timestamp, message: String) -> bool {
+    pub(super) fn print(&mut self, timestamp: Timestamp, message: String) -> bool {
         self.printed_bytes = self.printed_bytes.saturating_add(message.len() + 1);
-        self.keep(time, message);
+        self.keep(timestamp, message);
         self.printed_bytes <= PRINTED_BYTES
     }
 
-    /// Adds a line of our own, which counts towards what is kept only.
-    pub(super) fn keep(&mut self, time: Timestamp, mut message: String) {
+    /// Adds a line of our own, which does not count as printed.
+    pub(super) fn keep(&mut self, timestamp: Timestamp, mut message: String) {
         if self.truncated {
             return;
         }
         let room = KEPT_BYTES - self.kept_bytes;
         if self.lines.len() < KEPT_LINES && message.len() < room {
             self.kept_bytes += message.len() + 1;
-            self.lines.push(Line { time, message });
+            self.lines.push(LogLine { message, timestamp });
             return;
         }
         self.truncated = true;
         if self.lines.len() < KEPT_LINES {
             message.truncate(message.floor_char_boundary(room));
-            self.lines.push(Line { time, message });
+            self.lines.push(LogLine { message, timestamp });
         }
-        self.lines.push(Line { time, message: TRUNCATED.to_owned() });
+        self.lines.push(LogLine { message: TRUNCATED.to_owned(), timestamp });
     }
 
-    /// Hands the lines over.
-    pub(super) fn take(&mut self) -> Vec<Line> {
+    /// Takes the lines.
+    pub(super) fn take(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.lines)
     }
 }
@@ -68,7 +70,7 @@ impl Console {
 mod tests {
     use super::*;
 
-    fn printed(messages: impl IntoIterator<Item = String>) -> (Vec<Line>, bool) {
+    fn printed(messages: impl IntoIterator<Item = String>) -> (Vec<LogLine>, bool) {
         let mut console = Console::default();
         let within = messages.into_iter().fold(true, |_, message| console.print(Timestamp::UNIX_EPOCH, message));
         (console.take(), within)

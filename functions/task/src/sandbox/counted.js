@@ -1,5 +1,5 @@
-// Classes whose content lives outside of the script's heap, made to count: what they hold is either copied into the
-// heap, where the memory limit sees it, or charged to a budget that no honest script uses up.
+// Makes classes whose content lives outside the script's heap count: the content is either copied into the heap, where
+// the memory limit sees it, or charged to a budget that no honest script exhausts.
 
 export function countBuffer(Buffer) {
   const { from, concat } = Buffer;
@@ -55,7 +55,7 @@ export function countUrls(globals, host) {
     function (...args) {
       return method.apply(this, args.map(counted));
     };
-  // A class like the native one, whose own methods and setters stand before those that keep what they get.
+  // A class like the native one, whose own methods and setters shadow those that store their arguments.
   const derive = (Native, Counted, methods) => {
     const own = Counted.prototype;
     for (const [name, { get, set, value }] of Object.entries(Object.getOwnPropertyDescriptors(Native.prototype))) {

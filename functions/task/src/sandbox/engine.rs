@@ -1,24 +1,24 @@
-//! One script on its thread: the runtime, and the loop that drives what the script waits for.
+//! One script on its thread: the engine's runtime, from the script's text to its result.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
 
-use rquickjs::{Context, Ctx, Function, Object, Promise, Runtime, Value};
+use rquickjs::{Context, Ctx, Function, Runtime};
 use shared::clock::Clock;
 use shared::event::StepError;
 
+use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
-use super::stop::{Reason, Stop, Wake};
-use super::timers::Timers;
-use super::{Script, entry, globals, modules};
-use crate::fetch::{Fetches, Finished};
+use super::fetch::Fetches;
+use super::host::Host;
+use super::script::Script;
+use super::stop::{Stop, Wake};
+use super::{entry, globals, modules};
 
-/// How much a heap grows before the first search for garbage; a small script ends before it.
+/// How far a heap grows before the first garbage collection; a small script never gets there.
 const GC_THRESHOLD_BYTES: usize = 4 * 1024 * 1024;
 
-/// What the thread of a script gets.
+/// What connects a script's thread to the rest of the process.
 pub(super) struct Links {
     pub(super) stop: Stop,
     pub(super) events: Receiver<Wake>,
@@ -26,44 +26,9 @@ pub(super) struct Links {
     pub(super) clock: Clock,
 }
 
-/// What the script's side calls.
-pub(super) struct Host {
-    pub(super) stop: Stop,
-    pub(super) clock: Clock,
-    pub(super) timers: RefCell<Timers>,
-    pub(super) fetches: RefCell<Fetches>,
-    /// How much the script has put outside of its heap.
-    pub(super) charged: Cell<f64>,
-    deadline: Instant,
-}
-
-impl Host {
-    /// Whether the script must not go on; notices when its time is over.
-    fn is_stopped(&self) -> bool {
-        if self.stop.reason().is_none() && Instant::now() >= self.deadline {
-            self.stop.stop(Reason::Time);
-        }
-        self.stop.reason().is_some()
-    }
-
-    fn check(&self) -> Result<(), Fault> {
-        if self.is_stopped() {
-            return Err(Fault::Stopped(self.stop.reason().unwrap_or(Reason::Time)));
-        }
-        Ok(())
-    }
-}
-
 /// Runs the script and returns its result as JSON.
 pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError> {
-    let host = Rc::new(Host {
-        stop: links.stop,
-        clock: links.clock,
-        timers: RefCell::default(),
-        fetches: RefCell::new(links.fetches),
-        charged: Cell::new(0.0),
-        deadline: Instant::now() + script.limits.time,
-    });
+    let host = Rc::new(Host::new(links.stop, links.clock, links.fetches, script.limits.time));
     let result = match start(script, &host) {
         Ok((_runtime, context)) => context.with(|ctx| {
             let outcome = run(&ctx, script, &host, &links.events);
@@ -75,7 +40,7 @@ pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError
     result
 }
 
-/// Compiles the script and runs none of it.
+/// Compiles the script without running it.
 pub(super) fn check(script: &Script) -> Result<(), StepError> {
     let compiled = limited(script).and_then(|runtime| Ok((Context::full(&runtime)?, runtime)));
     let Ok((context, _runtime)) = compiled else {
@@ -111,11 +76,11 @@ fn start(script: &Script, host: &Rc<Host>) -> rquickjs::Result<(Runtime, Context
 
 fn run(ctx: &Ctx<'_>, script: &Script, host: &Rc<Host>, events: &Receiver<Wake>) -> Result<String, Fault> {
     let script_side = globals::install(ctx, host, &script.variables)?;
-    let waiting = Waiting { host, events, fire: script_side.get("fire")?, settle: script_side.get("settle")? };
-    let main = entry::find(ctx, script, &waiting)?;
+    let event_loop = EventLoop::new(host, events, &script_side)?;
+    let main = entry::find(ctx, script, &event_loop)?;
     let task = ctx.json_parse(script.input.as_str())?;
     let promise = script_side.get::<_, Function<'_>>("call")?.call((main, task))?;
-    let result = waiting.for_promise(ctx, &promise)?;
+    let result = event_loop.run_until(ctx, &promise)?;
     let json = ctx.json_stringify(result)?.map_or_else(|| Ok("null".to_owned()), |json| json.to_string())?;
     host.check()?;
     if json.len() > script.limits.result_bytes {
@@ -131,64 +96,10 @@ fn explain(ctx: &Ctx<'_>, fault: Fault, script: &Script, host: &Host) -> StepErr
         (None, Fault::Failed(error)) => (error, None),
         (None, Fault::Thrown(error)) => failure::thrown(ctx, &error, &script.limits),
     };
-    // The getters of what was thrown are the script's own and may have run out of time.
+    // The getters of a thrown object are the script's own code, and may have run out of time.
     let error = host.stop.reason().map_or(error, |reason| failure::stopped(reason, &script.limits));
     if let Some(log) = log {
         host.stop.note(host.clock.now(), log);
     }
     error
-}
-
-/// The loop: jobs, timers and answers until a promise is settled.
-pub(super) struct Waiting<'a, 'js> {
-    host: &'a Host,
-    events: &'a Receiver<Wake>,
-    fire: Function<'js>,
-    settle: Function<'js>,
-}
-
-impl<'js> Waiting<'_, 'js> {
-    /// Drives the script until the promise is settled.
-    pub(super) fn for_promise(&self, ctx: &Ctx<'js>, promise: &Promise<'js>) -> Result<Value<'js>, Fault> {
-        loop {
-            self.host.check()?;
-            while ctx.execute_pending_job() {
-                self.host.check()?;
-            }
-            if let Some(result) = promise.result() {
-                return Ok(result?);
-            }
-            self.advance(ctx)?;
-        }
-    }
-
-    /// Does the next thing that is due, or waits for one.
-    fn advance(&self, ctx: &Ctx<'js>) -> Result<(), Fault> {
-        let now = Instant::now();
-        let due = self.host.timers.borrow_mut().take_due(now);
-        if let Some(timer) = due {
-            return Ok(self.fire.call((timer,))?);
-        }
-        let next = self.host.timers.borrow().next();
-        if next.is_none() && self.host.fetches.borrow().is_empty() {
-            let message = "the script returned a promise that nothing can settle any more";
-            return Err(Fault::Failed(failure::runtime("PromiseNeverSettles", message)));
-        }
-        let until = next.map_or(self.host.deadline, |next| next.min(self.host.deadline));
-        match self.events.recv_timeout(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
-            Ok(Wake::Fetched(finished)) => self.deliver(ctx, finished),
-            _ => Ok(()),
-        }
-    }
-
-    fn deliver(&self, ctx: &Ctx<'js>, finished: Finished) -> Result<(), Fault> {
-        if !self.host.fetches.borrow_mut().forget(finished.id) {
-            return Ok(());
-        }
-        let (answer, error): (Option<Object<'js>>, Option<Object<'js>>) = match finished.outcome {
-            Ok(answer) => (Some(globals::answer(ctx, answer)?), None),
-            Err(error) => (None, Some(globals::error(ctx, &error)?)),
-        };
-        Ok(self.settle.call((finished.id, answer, error))?)
-    }
 }

@@ -5,35 +5,40 @@ use rquickjs::module::Declared;
 use rquickjs::{Ctx, Function, Module, Object, Value, WriteOptions};
 use shared::event::StepError;
 
-use super::engine::Waiting;
+use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
-use super::{Script, bytecode, modules, shape};
+use super::script::Script;
+use super::{bytecode, modules, shape};
 
-/// The names under which a script may offer its function, in order of preference.
+/// The names under which a script may export its function, in order of preference.
 const KNOWN_NAMES: [&str; 3] = ["main", "handler", "doTask"];
 
 /// Evaluates the script and returns its function.
-pub(super) fn find<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, 'js>) -> Result<Function<'js>, Fault> {
-    // Other systems write `file.function`; here there is one file.
-    let wanted = script.entry_point.as_deref().map(|name| name.rsplit('.').next().unwrap_or(name));
-    let offered = match shape::is_module(&script.source) {
-        true => of_module(ctx, script, waiting)?,
-        false => of_script(ctx, script, wanted)?,
+pub(super) fn find<'js>(
+    ctx: &Ctx<'js>,
+    script: &Script,
+    event_loop: &EventLoop<'_, 'js>,
+) -> Result<Function<'js>, Fault> {
+    // Other systems expect `file.function`; here there is only one file.
+    let entry_point = script.entry_point.as_deref().map(|name| name.rsplit('.').next().unwrap_or(name));
+    let candidates = match shape::is_module(&script.source) {
+        true => of_module(ctx, script, event_loop)?,
+        false => of_script(ctx, script, entry_point)?,
     };
-    let names: Vec<&str> = wanted.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
-    for candidate in &offered {
-        if let Some(main) = function_of(candidate, &names, wanted.is_none())? {
+    let names: Vec<&str> = entry_point.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
+    for candidate in &candidates {
+        if let Some(main) = function_of(candidate, &names, entry_point.is_none())? {
             return Ok(main);
         }
     }
-    let message = match wanted {
+    let message = match entry_point {
         Some(name) => format!("the script exports no function `{name}`"),
         None => "the script has no default export and exports no function main, handler or doTask".to_owned(),
     };
     Err(Fault::Failed(StepError::invocation("EntryPointNotFound", message)))
 }
 
-/// Compiles the script and runs none of it.
+/// Compiles the script without running it.
 pub(super) fn compile(ctx: &Ctx<'_>, script: &Script) -> Result<(), Fault> {
     match shape::is_module(&script.source) {
         true => module(ctx, script).map(|_| ()),
@@ -42,9 +47,9 @@ pub(super) fn compile(ctx: &Ctx<'_>, script: &Script) -> Result<(), Fault> {
 }
 
 /// The exports of an ES module, once it is evaluated.
-fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, waiting: &Waiting<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
+fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, event_loop: &EventLoop<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
     let (module, evaluated) = module(ctx, script)?.eval()?;
-    waiting.for_promise(ctx, &evaluated)?;
+    event_loop.run_until(ctx, &evaluated)?;
     let exports = module.namespace()?;
     let default: Value<'js> = exports.get("default")?;
     Ok(vec![default, exports.into_value()])
@@ -64,8 +69,8 @@ fn module<'js>(ctx: &Ctx<'js>, script: &Script) -> Result<Module<'js, Declared>,
 }
 
 /// What a `CommonJS` script exports, then what a plain script declares.
-fn of_script<'js>(ctx: &Ctx<'js>, script: &Script, wanted: Option<&str>) -> Result<Vec<Value<'js>>, Fault> {
-    let wrapper = wrapper(ctx, script, wanted)?;
+fn of_script<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) -> Result<Vec<Value<'js>>, Fault> {
+    let wrapper = wrapper(ctx, script, entry_point)?;
     let module = Object::new(ctx.clone())?;
     let exports = Object::new(ctx.clone())?;
     module.set("exports", exports.clone())?;
@@ -77,16 +82,17 @@ fn of_script<'js>(ctx: &Ctx<'js>, script: &Script, wanted: Option<&str>) -> Resu
 }
 
 /// Compiles a `CommonJS` or plain script to a function.
-fn wrapper<'js>(ctx: &Ctx<'js>, script: &Script, wanted: Option<&str>) -> rquickjs::Result<Function<'js>> {
+fn wrapper<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) -> rquickjs::Result<Function<'js>> {
     let mut options = EvalOptions::default();
     options.strict = false;
     options.filename = Some(script.file_name.clone());
-    ctx.eval_with_options(wrapped(&script.source, wanted), options)
+    ctx.eval_with_options(wrapped(&script.source, entry_point), options)
 }
 
 /// The script as the body of a function, on the lines where it stood, that returns the functions of known names.
-fn wrapped(source: &str, wanted: Option<&str>) -> String {
-    let names = KNOWN_NAMES.into_iter().chain(wanted.filter(|name| is_identifier(name) && !KNOWN_NAMES.contains(name)));
+fn wrapped(source: &str, entry_point: Option<&str>) -> String {
+    let names =
+        KNOWN_NAMES.into_iter().chain(entry_point.filter(|name| is_identifier(name) && !KNOWN_NAMES.contains(name)));
     let functions: Vec<String> =
         names.map(|name| format!("{name}: typeof {name} === 'function' ? {name} : undefined")).collect();
     let comment = if source.starts_with("#!") { "//" } else { "" };

@@ -3,22 +3,23 @@
 use rquickjs::{Coerced, Ctx, Object, Value};
 use serde_json::Value as Json;
 use shared::event::StepError;
+use shared::json::{DEPTH_LIMIT, check_depth};
 
-use super::Limits;
 use super::console::PRINTED_BYTES;
+use super::script::Limits;
 use super::stop::Reason;
 
 const MAX_NAME_BYTES: usize = 100;
 const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 
-/// Why a script does not go on.
+/// Why a script cannot continue.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// It threw, or the engine did.
     Thrown(rquickjs::Error),
-    /// It is stopped.
+    /// It was stopped.
     Stopped(Reason),
-    /// It did what it must not, or did not what it must.
+    /// It broke a rule.
     Failed(StepError),
 }
 
@@ -42,7 +43,7 @@ pub(super) fn stopped(reason: Reason, limits: &Limits) -> StepError {
         }
         Reason::Output => {
             let message = format!("the script printed more than {PRINTED_BYTES} bytes");
-            runtime("OutputLimitExceeded", message)
+            runtime(StepError::OUTPUT_TOO_LARGE, message)
         }
         Reason::Abandoned => StepError::invocation("Aborted", "the script was stopped from outside"),
     }
@@ -51,7 +52,7 @@ pub(super) fn stopped(reason: Reason, limits: &Limits) -> StepError {
 /// The failure of a script whose result is too long.
 pub(super) fn long_result(limits: &Limits) -> StepError {
     let message = format!("the result is longer than {} bytes of JSON", limits.result_bytes);
-    runtime("OutputLimitExceeded", message)
+    runtime(StepError::OUTPUT_TOO_LARGE, message)
 }
 
 /// The failure of a script that made the engine itself fail.
@@ -59,9 +60,13 @@ pub(super) fn broken() -> StepError {
     runtime("SandboxError", "the script made the engine fail")
 }
 
-/// Reads a result; one that is nested too deeply, or no text, is a failure.
+/// Parses a result; one that nests too deep or is not valid Unicode is a failure.
 pub(super) fn parsed(json: &str) -> Result<Json, StepError> {
-    serde_json::from_str(json).map_err(|error| runtime("InvalidResult", format!("the result is no JSON: {error}")))
+    let too_deep =
+        |_| runtime(StepError::OUTPUT_TOO_LARGE, format!("the result nests more than {DEPTH_LIMIT} levels deep"));
+    check_depth(json.as_bytes()).map_err(too_deep)?;
+    serde_json::from_str(json)
+        .map_err(|error| runtime("InvalidResult", format!("the result is not valid JSON: {error}")))
 }
 
 /// What the script threw, as a failure and as the text for its log.
@@ -88,7 +93,9 @@ pub(super) fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, limits: &Limits) ->
     (runtime(&clipped(&name, MAX_NAME_BYTES), clipped(&message, MAX_MESSAGE_BYTES)), Some(log))
 }
 
-/// The engine throws `null` when there is no memory left for an error.
+/// The failure of a script that threw something other than an object.
+///
+/// The engine throws `null` when no memory is left for an error.
 fn of_plain_value<'js>(ctx: &Ctx<'js>, value: &Value<'js>, limits: &Limits) -> StepError {
     if value.is_null() {
         return out_of_memory(limits);
@@ -107,7 +114,7 @@ fn text<'js>(ctx: &Ctx<'js>, object: &Object<'js>, key: &str) -> Option<String> 
         true => Ok(None),
         false => value.get::<Coerced<String>>().map(|text| Some(text.0)),
     });
-    // What a getter throws is of no use to anybody.
+    // An error thrown by a getter helps nobody.
     text.unwrap_or_else(|_| {
         ctx.catch();
         None

@@ -17,7 +17,7 @@ export function install(host) {
         return;
       }
       if (typeof init !== "object") {
-        throw new TypeError("headers are an object or a list of pairs");
+        throw new TypeError("headers must be an object or a list of pairs");
       }
       const pairs = typeof init[Symbol.iterator] === "function" ? init : Object.entries(init);
       for (const [name, value] of pairs) {
@@ -85,7 +85,7 @@ export function install(host) {
     }
   }
 
-  // A body is text or an ArrayBuffer, so that what arrives as text is never copied to bytes.
+  // A body is text or an ArrayBuffer, so that text is never copied to bytes.
   class Body {
     #content;
     #used = false;
@@ -100,7 +100,7 @@ export function install(host) {
 
     #take() {
       if (this.#used) {
-        throw new TypeError("the body has been read already");
+        throw new TypeError("the body has already been read");
       }
       this.#used = this.#content !== null;
       return this.#content ?? "";
@@ -108,7 +108,7 @@ export function install(host) {
 
     peek() {
       if (this.#used) {
-        throw new TypeError("the body has been read already");
+        throw new TypeError("the body has already been read");
       }
       return this.#content;
     }
@@ -139,7 +139,7 @@ export function install(host) {
       super(body.content);
       this.method = readMethod(init.method ?? from?.method ?? "GET");
       if (body.content !== null && (this.method === "GET" || this.method === "HEAD")) {
-        throw new TypeError(`a ${this.method} request has no body`);
+        throw new TypeError(`a ${this.method} request cannot have a body`);
       }
       this.url = from ? from.url : String(input);
       this.headers = new Headers(init.headers ?? from?.headers);
@@ -161,7 +161,7 @@ export function install(host) {
       super(body.content);
       this.status = init.status ?? 200;
       if (!Number.isInteger(this.status) || this.status < 100 || this.status > 599) {
-        throw new RangeError("a status is a number from 100 to 599");
+        throw new RangeError("the status must be a number from 100 to 599");
       }
       this.statusText = init.statusText ?? "";
       this.headers = new Headers(init.headers);
@@ -194,7 +194,7 @@ export function install(host) {
     return new Promise((resolve, reject) => {
       const request = new Request(input, init);
       if (!["follow", "manual", "error"].includes(request.redirect)) {
-        throw new TypeError("redirect is follow, manual or error");
+        throw new TypeError("redirect must be follow, manual or error");
       }
       const { signal } = request;
       signal?.throwIfAborted();
@@ -233,7 +233,7 @@ export function install(host) {
 function headerName(name) {
   const text = String(name);
   if (!TOKEN.test(text)) {
-    throw new TypeError(`"${text}" is no header name`);
+    throw new TypeError(`"${text}" is not a valid header name`);
   }
   return text.toLowerCase();
 }
@@ -241,7 +241,7 @@ function headerName(name) {
 function headerValue(value) {
   const text = String(value).trim();
   if (/[\0\r\n]/.test(text)) {
-    throw new TypeError("a header value is one line");
+    throw new TypeError("a header value cannot contain line breaks");
   }
   return text;
 }
@@ -250,7 +250,7 @@ function readMethod(method) {
   const text = String(method);
   const upper = text.toUpperCase();
   if (!TOKEN.test(text) || FORBIDDEN.has(upper)) {
-    throw new TypeError(`"${text}" is no method to fetch with`);
+    throw new TypeError(`"${text}" is not a method that fetch can use`);
   }
   return NORMALISED.has(upper) ? upper : text;
 }

@@ -1,4 +1,4 @@
-//! What a script finds as globals: the host's functions, wrapped by the prelude.
+//! The globals of a script: the host's functions, wrapped by the prelude.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,11 +8,11 @@ use llrt_utils::primordials::{BasePrimordials, Primordial as _};
 use rquickjs::prelude::Rest;
 use rquickjs::{ArrayBuffer, Ctx, Exception, Function, Object, Result, Value};
 
-use super::engine::Host;
+use super::exchange::{FetchError, FetchRequest, FetchResponse};
+use super::host::Host;
 use super::modules;
-use crate::fetch::{Answer, FetchError};
 
-/// How many characters of URLs a script may make in all.
+/// How many characters of URLs a script may create in all.
 const MAX_CHARGE: f64 = 16.0 * 1024.0 * 1024.0;
 
 /// Installs the globals and returns what wakes the script up: `fire`, `settle` and `call`.
@@ -39,19 +39,19 @@ pub(super) fn install<'js>(
     prelude.get::<_, Function<'js>>("install")?.call((functions, environment))
 }
 
-/// What `fetch` makes its `Response` of.
-pub(super) fn answer<'js>(ctx: &Ctx<'js>, answer: Answer) -> Result<Object<'js>> {
+/// The object from which `fetch` builds its `Response`.
+pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
-    object.set("status", answer.status)?;
-    object.set("statusText", answer.status_text)?;
-    object.set("url", answer.url)?;
-    object.set("headers", pairs(ctx, answer.headers)?)?;
+    object.set("status", response.status)?;
+    object.set("statusText", response.status_text)?;
+    object.set("url", response.url)?;
+    object.set("headers", pairs(ctx, response.headers)?)?;
     // A copy into the script's heap, so that it counts towards its memory.
-    object.set("body", ArrayBuffer::new_copy(ctx.clone(), answer.body)?)?;
+    object.set("body", ArrayBuffer::new_copy(ctx.clone(), response.body)?)?;
     Ok(object)
 }
 
-/// What `fetch` makes its error of.
+/// The object from which `fetch` builds its error.
 pub(super) fn error<'js>(ctx: &Ctx<'js>, error: &FetchError) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
     object.set("name", error.name)?;
@@ -101,7 +101,7 @@ fn fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |id: u32, request: Object<'js>| -> Result<()> {
         let headers: Vec<Vec<String>> = request.get("headers")?;
         let body: Value<'js> = request.get("body")?;
-        let request = crate::fetch::FetchRequest {
+        let request = FetchRequest {
             method: request.get("method")?,
             url: request.get("url")?,
             headers: headers.into_iter().filter_map(|pair| <[String; 2]>::try_from(pair).ok()).collect(),
@@ -119,7 +119,7 @@ fn abort_fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     })
 }
 
-/// Counts what the script puts where its memory limit does not see it.
+/// Counts what the script allocates where its memory limit does not see it.
 fn charge<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, length: f64| -> Result<()> {
         let charged = host.charged.get() + length;
@@ -140,8 +140,8 @@ fn bytes(value: &Value<'_>) -> Result<Vec<u8>> {
     Ok(buffer.and_then(|buffer| buffer.as_bytes()).unwrap_or_default().to_vec())
 }
 
-/// Makes one group of globals, or one of our own modules.
-#[expect(clippy::needless_pass_by_value, reason = "the engine hands its arguments over")]
+/// Loads one group of globals, or one of our own modules.
+#[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
 fn load<'js>(ctx: Ctx<'js>, group: String) -> Result<Option<Object<'js>>> {
     match group.as_str() {
         "exceptions" => llrt_modules::exceptions::init(&ctx)?,
@@ -164,7 +164,7 @@ fn encode<'js>(ctx: Ctx<'js>, text: String) -> Result<ArrayBuffer<'js>> {
     ArrayBuffer::new_copy(ctx, text)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the engine hands its arguments over")]
+#[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
 fn decode(buffer: ArrayBuffer<'_>) -> String {
     let bytes = buffer.as_bytes().unwrap_or_default();
     String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned()

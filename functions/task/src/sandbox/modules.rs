@@ -1,4 +1,4 @@
-//! The modules that a script can import or require: some of Node's names, and nothing from a disk.
+//! The modules that a script can import or require: some of Node's, and nothing from a disk.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use rquickjs::{Context, Ctx, Error, Module, Object, Result, Runtime, Value, Writ
 /// What scripts can import.
 const NAMES: [&str; 6] = ["buffer", "events", "timers", "timers/promises", "url", "util"];
 
-/// The sources of what is written in JavaScript, by module name. The first three are not for import.
+/// The modules that are written in JavaScript. Scripts cannot import the first three.
 const SOURCES: [(&str, &str); 5] = [
     ("hookyard:prelude", include_str!("prelude.js")),
     ("hookyard:fetch", include_str!("fetch.js")),
@@ -56,14 +56,14 @@ pub(super) fn internal<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
 }
 
 /// The `require` of `CommonJS` scripts.
-#[expect(clippy::needless_pass_by_value, reason = "the engine hands its arguments over")]
+#[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
 pub(super) fn require<'js>(ctx: Ctx<'js>, name: String) -> Result<Value<'js>> {
     let exports: Object<'js> = Module::import(&ctx, name)?.finish()?;
     let default: Value<'js> = exports.get("default")?;
     Ok(if default.is_undefined() { exports.into_value() } else { default })
 }
 
-/// Our own modules as bytecode, compiled once in the life of the process.
+/// Our own modules as bytecode, compiled once per process.
 fn compiled() -> Result<Bundle<ByteCode>> {
     static COMPILED: OnceLock<ByteCode> = OnceLock::new();
     if let Some(compiled) = COMPILED.get() {

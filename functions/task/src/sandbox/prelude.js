@@ -1,4 +1,4 @@
-// What every script finds. The host hands its functions to `install` and gets back how to wake the script up again.
+// The globals of every script. The host passes its functions to `install` and gets back those that wake the script up.
 
 const MAX_TIMERS = 10_000;
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -39,10 +39,10 @@ export function install(host, variables) {
 
   function start(callback, delay, repeats, args) {
     if (typeof callback !== "function") {
-      throw new TypeError("a timer needs a function");
+      throw new TypeError("a timer must have a function");
     }
     if (timers.size >= MAX_TIMERS) {
-      throw new RangeError(`more than ${MAX_TIMERS} timers are waiting`);
+      throw new RangeError(`more than ${MAX_TIMERS} timers are pending`);
     }
     const id = ++lastTimer;
     const ms = Math.max(1, Math.min(Number(delay) || 0, MAX_DELAY_MS));
@@ -75,7 +75,7 @@ export function install(host, variables) {
     Object.defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
   }
 
-  // Most scripts use few of these, and to build them all costs more than to start the sandbox.
+  // Most scripts use few of these, and building them all costs more than starting the sandbox.
   function provideLater(names, load) {
     const getters = new Map();
     for (const name of names) {
@@ -101,12 +101,12 @@ export function install(host, variables) {
   }
 
   function loadAbort() {
-    // An abort throws a DOMException, which must have its prototype by then.
+    // An abort throws a DOMException, whose prototype must exist by then.
     void globalThis.DOMException;
     host.load("abort");
     AbortSignal.timeout = (ms) => {
       const controller = new AbortController();
-      setTimeout(() => controller.abort(new DOMException("the time is over", "TimeoutError")), ms);
+      setTimeout(() => controller.abort(new DOMException("the time is up", "TimeoutError")), ms);
       return controller.signal;
     };
   }

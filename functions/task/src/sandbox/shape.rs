@@ -1,12 +1,12 @@
-//! tells an ES module from a `CommonJS` or plain script, by its own words.
+//! Tells an ES module from a `CommonJS` or plain script by its keywords.
 
 /// Words after which a `/` starts a regular expression rather than a division.
 const BEFORE_EXPRESSION: [&str; 12] =
     ["await", "case", "delete", "do", "else", "in", "instanceof", "new", "of", "return", "typeof", "yield"];
 
-/// Whether the source is an ES module: it has an `export` or an `import` of its own, outside of any block.
+/// Whether the source is an ES module: it has an `export` or an `import` outside all blocks.
 ///
-/// The words inside comments, strings, templates and regular expressions do not count, nor does `import(…)`.
+/// Words inside comments, strings, templates and regular expressions do not count, nor does `import(…)`.
 pub(super) fn is_module(source: &str) -> bool {
     let mut scanner = Scanner { rest: source, depth: 0, templates: Vec::new(), regex_allowed: true };
     while let Some(token) = scanner.next_token() {
@@ -25,7 +25,7 @@ struct Scanner<'a> {
     rest: &'a str,
     /// How many brackets of any kind are open.
     depth: usize,
-    /// The depths at which a template goes on when its `${` is closed.
+    /// The depths at which a template continues when its `${` is closed.
     templates: Vec<usize>,
     regex_allowed: bool,
 }
@@ -80,7 +80,7 @@ impl<'a> Scanner<'a> {
         word
     }
 
-    /// A `.` with the word after it, which is a name and no keyword; or dots alone.
+    /// A `.` with the word after it, which is a name and not a keyword; or only dots.
     fn member(&mut self) -> &'a str {
         let dots = self.rest.find(|character| character != '.').unwrap_or(self.rest.len());
         if dots > 1 {
@@ -146,7 +146,7 @@ fn quoted_length(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// The length of a regular expression without its flags, or of the `/` alone when none ends on this line.
+/// The length of a regular expression without its flags, or of only the `/` when none ends on this line.
 fn regex_length(text: &str) -> usize {
     let (mut escaped, mut in_class) = (false, false);
     for (index, character) in text.char_indices().skip(1) {

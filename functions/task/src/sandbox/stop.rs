@@ -7,32 +7,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use shared::Error;
 
-use super::console::{Console, Line};
-use crate::fetch::Finished;
+use super::console::{Console, LogLine};
+use super::exchange::Finished;
 
 /// Why a script is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// Its time is over.
+    /// Its time is up.
     Time = 1,
     /// It printed too much.
     Output = 2,
-    /// Nobody waits for it any more, or its first request must not leave.
+    /// Nobody is waiting for it any more, or its first request must not be sent.
     Abandoned = 3,
 }
 
 /// What wakes a waiting script up.
 #[derive(Debug)]
 pub(super) enum Wake {
-    /// A request is over.
+    /// A request has ended.
     Fetched(Finished),
-    /// The script is stopped.
+    /// The script was stopped.
     Stopped,
 }
 
 /// The shared state. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Stop {
+pub(super) struct Stop {
     shared: Arc<Shared>,
     wake: Sender<Wake>,
 }
@@ -45,13 +45,13 @@ struct Shared {
 }
 
 impl Stop {
-    /// The state of a script that starts, and what will wake it up.
+    /// The state of a new script, and the receiver of the events that wake it up.
     pub(super) fn new() -> (Self, Receiver<Wake>) {
         let (wake, events) = channel();
         (Self { shared: Arc::default(), wake }, events)
     }
 
-    /// Why the script is stopped, if it is.
+    /// Why the script was stopped, if it was.
     pub(super) fn reason(&self) -> Option<Reason> {
         match self.shared.reason.load(Ordering::Acquire) {
             0 => None,
@@ -61,20 +61,20 @@ impl Stop {
         }
     }
 
-    /// Stops the script; the first reason stands.
+    /// Stops the script; the first reason counts.
     pub(super) fn stop(&self, reason: Reason) {
         let _ = self.shared.reason.compare_exchange(0, reason as u8, Ordering::AcqRel, Ordering::Acquire);
         let _ = self.wake.send(Wake::Stopped);
     }
 
-    /// Tells the script that a request is over.
-    pub(crate) fn fetched(&self, finished: Finished) {
-        // Nobody listens once the script is over.
+    /// Notifies the script that a request has ended.
+    pub(super) fn fetched(&self, finished: Finished) {
+        // Nobody is listening once the script has ended.
         let _ = self.wake.send(Wake::Fetched(finished));
     }
 
-    /// Stops the script because its first request must not leave.
-    pub(crate) fn effect_failed(&self, error: Error) {
+    /// Stops the script because its first request must not be sent.
+    pub(super) fn effect_failed(&self, error: Error) {
         *lock(&self.shared.effect_error) = Some(error);
         self.stop(Reason::Abandoned);
     }
@@ -83,19 +83,19 @@ impl Stop {
         lock(&self.shared.effect_error).take()
     }
 
-    /// Takes what the script printed; stops it when that was too much.
+    /// Adds what the script printed; stops the script when it has printed too much.
     pub(super) fn print(&self, time: Timestamp, message: String) {
         if !lock(&self.shared.console).print(time, message) {
             self.stop(Reason::Output);
         }
     }
 
-    /// Adds a line of our own to what the script printed.
+    /// Adds a line of our own to the console output.
     pub(super) fn note(&self, time: Timestamp, message: String) {
         lock(&self.shared.console).keep(time, message);
     }
 
-    pub(super) fn take_lines(&self) -> Vec<Line> {
+    pub(super) fn take_lines(&self) -> Vec<LogLine> {
         lock(&self.shared.console).take()
     }
 
@@ -105,7 +105,7 @@ impl Stop {
     }
 }
 
-/// Stops a script that nobody waits for any more.
+/// Stops a script that nobody is waiting for any more.
 #[derive(Debug)]
 pub(super) struct StopOnDrop(Stop);
 

@@ -6,7 +6,7 @@ mod shapes;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 

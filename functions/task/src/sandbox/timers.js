@@ -1,4 +1,4 @@
-// The module "timers": what is global anyway.
+// The module "timers", whose functions are all global.
 
 const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = globalThis;
 

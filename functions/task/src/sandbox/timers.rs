@@ -1,9 +1,9 @@
-//! Which timers of a script are due; what they call stays on the script's side.
+//! The timers of a script; their callbacks stay on the script's side.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-/// The waiting timers of one script.
+/// The pending timers of one script.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     by_time: BTreeSet<(Instant, u32)>,
@@ -11,14 +11,14 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Lets a timer be due at a time.
+    /// Sets the time at which a timer is due.
     pub(super) fn schedule(&mut self, id: u32, at: Instant) {
         self.unschedule(id);
         self.by_id.insert(id, at);
         self.by_time.insert((at, id));
     }
 
-    /// Forgets a timer, if it waits.
+    /// Removes a timer if it is pending.
     pub(super) fn unschedule(&mut self, id: u32) {
         if let Some(at) = self.by_id.remove(&id) {
             self.by_time.remove(&(at, id));
@@ -30,7 +30,7 @@ impl Timers {
         self.by_time.first().map(|(at, _)| *at)
     }
 
-    /// Takes the timer that is due first, of those that are due.
+    /// Takes the first of the timers that are due.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<u32> {
         let (at, id) = *self.by_time.first()?;
         if at > now {

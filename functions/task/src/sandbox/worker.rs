@@ -1,7 +1,7 @@
 //! The threads that scripts run on.
 //!
-//! Threads of our own, as a script may keep one for ever: inside of one call of the engine it cannot be stopped. Such a
-//! thread is given up, and holds up neither other work nor the end of the process.
+//! They are not Tokio's, as a script may occupy one for ever: it cannot be stopped inside a call of the engine. Such a
+//! thread is abandoned, and delays neither other work nor the end of the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
@@ -11,12 +11,12 @@ use std::thread;
 use shared::Error;
 use tokio::sync::oneshot;
 
-/// The stack of a thread: that of the script, and what the engine needs around it.
+/// The stack of a thread: the script's own, and what the engine needs around it.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads that are kept when they are done. Cheap to clone.
+/// Threads that are kept for the next job. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Workers {
     idle: Arc<Mutex<Vec<Sender<Job>>>>,
@@ -27,14 +27,14 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// When the system has no further thread.
+    /// When the system cannot start another thread.
     pub(super) fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<oneshot::Receiver<T>, Error> {
         let (done, result) = oneshot::channel();
         let job: Job = Box::new(move || {
-            // What a panic leaves behind belongs to the job alone.
+            // Whatever state a panic leaves behind belongs to the job alone.
             if let Ok(value) = catch_unwind(AssertUnwindSafe(job)) {
                 let _ = done.send(value);
             }

@@ -1,4 +1,4 @@
-//! Commands that come again, after a crash or without one.
+//! Commands that are delivered again, with and without a crash.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
 
-use crate::world::{World, delivery, task_id};
+use crate::support::{World, delivery, task_id};
 
 /// A server that counts the requests, and answers them once it may.
 struct Sink {
@@ -68,10 +68,10 @@ async fn a_command_that_comes_again_is_answered_from_its_record() {
     world.script("f", &sink.script()).await;
     sink.may_answer.notify_one();
     let command = delivery("s", json!({"functionName": "f"}));
-    for process in [&world.function, &world.function, &world.another(2)] {
+    for process in [&world.process(), &world.process(), &world.another()] {
         process.invoke(command.clone()).await.unwrap();
     }
-    world.emulator.idle().await;
+    world.idle().await;
     let answers = world.heard("step.finished");
     assert_eq!((answers.len(), sink.count()), (3, 1));
     assert!(answers.iter().all(|answer| answer == &answers[0]));
@@ -83,35 +83,35 @@ async fn a_second_delivery_to_the_same_process_leaves_the_first_alone() {
     let sink = Sink::start().await;
     world.script("f", &sink.script()).await;
     let command = delivery("s", json!({"functionName": "f"}));
-    let (process, first) = (world.function.clone(), command.clone());
+    let (process, first) = (world.process(), command.clone());
     let first = tokio::spawn(async move { process.invoke(first).await });
     sink.arrived.notified().await;
-    world.function.invoke(command).await.unwrap();
+    world.invoke(command).await.unwrap();
     sink.may_answer.notify_one();
     first.await.unwrap().unwrap();
-    world.emulator.idle().await;
+    world.idle().await;
     assert_eq!((world.heard("step.finished").len(), sink.count()), (1, 1));
 }
 
 #[tokio::test]
-async fn a_task_that_did_nothing_yet_is_run_again_after_a_crash() {
+async fn a_task_without_an_effect_so_far_is_run_again_after_a_crash() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => new Promise((resolve) => setTimeout(resolve, 20000))").await;
     let command = delivery("s", json!({"functionName": "f"}));
     {
-        let run = world.function.invoke(command.clone());
+        let run = world.invoke(command.clone());
         tokio::pin!(run);
         while world.record(&task_id("s")).await["status"] != "inProgress" {
             let _ = futures::poll!(&mut run);
             tokio::task::yield_now().await;
         }
     }
-    let after = world.another(2);
+    let after = world.another();
     let error = after.invoke(command.clone()).await.unwrap_err();
-    assert!(error.chain().contains("may still run"), "{}", error.chain());
+    assert!(error.chain().contains("may still be doing it"), "{}", error.chain());
     world.put("/tasks/v1/functions/f", json!({"code": "exports.main = () => 'second'"})).await;
     world.clock.advance(jiff::SignedDuration::from_secs(5));
-    world.another(3).invoke(command).await.unwrap();
+    world.another().invoke(command).await.unwrap();
     assert_eq!(world.answer("s").await["output"], "second");
     assert_eq!(world.heard("step.finished").len(), 1);
 }
@@ -123,37 +123,40 @@ async fn a_task_that_had_begun_to_send_is_given_up_after_a_crash() {
     world.script("f", &sink.script()).await;
     let command = delivery("s", json!({"functionName": "f"}));
     {
-        let run = world.function.invoke(command.clone());
+        let run = world.invoke(command.clone());
         tokio::select! {
             _ = run => panic!("the sink does not answer"),
             () = sink.arrived.notified() => {}
         }
     }
-    assert_eq!(world.record(&task_id("s")).await["effect"], true);
+    assert_eq!(world.record(&task_id("s")).await["claim"]["effect"], true);
     world.clock.advance(jiff::SignedDuration::from_secs(5));
-    world.another(2).invoke(command).await.unwrap();
+    world.another().invoke(command).await.unwrap();
     let answer = world.answer("s").await;
-    assert_eq!((&answer["status"], &answer["error"]["name"]), (&json!("failed"), &json!("zombieTaskCleaned")));
+    assert_eq!((&answer["status"], &answer["error"]["name"]), (&json!("failed"), &json!("OutcomeUnknown")));
     assert_eq!(answer["error"]["type"], "invocation");
     assert_eq!((world.heard("task_failed").len(), sink.count()), (1, 1));
+    assert_eq!(world.heard("task_failed")[0]["error"]["name"], "zombieTaskCleaned");
+    let task = world.get(&format!("/tasks/v1/{}", task_id("s"))).await.body;
+    assert_eq!((&task["status"], &task["error"]["name"]), (&json!("failed"), &json!("zombieTaskCleaned")));
 }
 
 #[tokio::test]
-async fn an_owner_that_lives_keeps_its_task() {
+async fn a_living_owner_keeps_its_task() {
     let world = World::by_hand().await;
     let sink = Sink::start().await;
     world.script("f", &sink.script()).await;
     let command = delivery("s", json!({"functionName": "f"}));
-    let (process, first) = (world.function.clone(), command.clone());
+    let (process, first) = (world.process(), command.clone());
     let first = tokio::spawn(async move { process.invoke(first).await });
     sink.arrived.notified().await;
-    let lease = world.record(&task_id("s")).await["leaseUntilMs"].as_i64().unwrap();
+    let lease = world.record(&task_id("s")).await["claim"]["leaseUntilMs"].as_i64().unwrap();
     world.clock.advance(jiff::SignedDuration::from_secs(4));
-    while world.record(&task_id("s")).await["leaseUntilMs"].as_i64().unwrap() == lease {
+    while world.record(&task_id("s")).await["claim"]["leaseUntilMs"].as_i64().unwrap() == lease {
         tokio::task::yield_now().await;
     }
     world.clock.advance(jiff::SignedDuration::from_secs(4));
-    assert!(world.another(2).invoke(command).await.is_err());
+    assert!(world.another().invoke(command).await.is_err());
     sink.may_answer.notify_one();
     first.await.unwrap().unwrap();
     assert_eq!(world.answer("s").await["output"], "ok");
@@ -164,14 +167,14 @@ async fn an_owner_that_lost_its_task_stops_and_records_nothing() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => new Promise((resolve) => setTimeout(resolve, 20000, 'first'))").await;
     let command = delivery("s", json!({"functionName": "f"}));
-    let (process, first) = (world.function.clone(), command.clone());
+    let (process, first) = (world.process(), command.clone());
     let first = tokio::spawn(async move { process.invoke(first).await });
     while world.record(&task_id("s")).await["status"] != "inProgress" {
         tokio::task::yield_now().await;
     }
     world.put("/tasks/v1/functions/f", json!({"code": "exports.main = () => 'second'"})).await;
     world.clock.advance(jiff::SignedDuration::from_secs(6));
-    world.another(2).invoke(command).await.unwrap();
+    world.another().invoke(command).await.unwrap();
     let error = first.await.unwrap().unwrap_err();
     assert!(error.chain().contains("taken"), "{}", error.chain());
     assert_eq!(world.answer("s").await["output"], "second");

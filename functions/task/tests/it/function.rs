@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::support::World;
 
 #[tokio::test]
 async fn a_function_is_created_shown_changed_and_deleted() {

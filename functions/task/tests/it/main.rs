@@ -6,6 +6,7 @@ mod fault;
 mod function;
 mod invocation;
 mod step;
-mod task;
 #[cfg(test)]
-mod world;
+mod support;
+mod task;
+mod tenant;

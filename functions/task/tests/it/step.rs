@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, event, task_id};
+use crate::support::{World, event, task_id};
 
 #[tokio::test]
 async fn a_command_runs_the_script_and_answers_with_its_result() {
@@ -10,14 +10,9 @@ async fn a_command_runs_the_script_and_answers_with_its_result() {
     world
         .script("double", "exports.main = (task) => ({ doubled: task.data.n * 2, for: task.data.event.content.id })")
         .await;
-    world
-        .request(
-            "wipe",
-            json!({"type": "task", "name": "wipe", "functionName": "double", "data": {"n": 21}, "tags": ["a"]}),
-        )
-        .await;
+    world.request("wipe", json!({"functionName": "double", "data": {"n": 21}, "tags": ["a"]})).await;
     let expected = json!({
-        "eventId": "event-1", "dispatcherId": "0123456789abcdef01234567", "step": "wipe", "attempt": 1,
+        "eventId": "e1", "dispatcherId": "d1", "step": "wipe", "attempt": 1,
         "status": "succeeded", "startedAt": "2026-01-02T03:04:05.678Z", "output": {"doubled": 42, "for": "u1"},
     });
     assert_eq!(world.heard("step.finished"), [expected]);
@@ -39,7 +34,7 @@ async fn the_event_wins_over_one_of_the_users_own() {
         (&task["id"], &task["status"], &task["priority"]),
         (&json!(task_id("show")), &json!("inProgress"), &json!(7))
     );
-    assert!(!task.as_object().unwrap().contains_key("owner"));
+    assert!(!task.as_object().unwrap().contains_key("claim"));
 }
 
 #[tokio::test]
@@ -50,7 +45,7 @@ async fn a_warm_step_costs_two_writes_and_one_event() {
     world.emulator.reset_aws_calls();
     world.request("second", json!({"functionName": "f"})).await;
     let calls: Vec<(String, u64)> = world.emulator.aws_calls().into_iter().collect();
-    let expected = [("dynamodb.PutItem", 1), ("dynamodb.UpdateItem", 1), ("eventbridge.PutEvents", 2)];
+    let expected = [("dynamodb.PutItem", 2), ("eventbridge.PutEvents", 2)];
     assert_eq!(calls, expected.map(|(name, count)| (name.to_owned(), count)), "one of the events is the command");
 }
 
@@ -81,11 +76,12 @@ async fn a_step_that_can_never_run_fails() {
     };
     check("unknown", json!({"functionName": "nowhere"}), "FunctionNotFound").await;
     check("disabled", json!({"functionName": "off"}), "FunctionDisabled").await;
-    check("nameless", json!({"data": {}}), "InvalidAction").await;
-    check("misnamed", json!({"functionName": "a b"}), "InvalidAction").await;
-    check("untimely", json!({"functionName": "off", "startTimestamp": "tomorrow"}), "InvalidAction").await;
-    check("shapeless", json!({"functionName": "off", "data": [1]}), "InvalidAction").await;
-    check("nothing", json!("text"), "InvalidAction").await;
+    check("nameless", json!({"data": {}}), "BadRequest").await;
+    check("misnamed", json!({"functionName": "a b"}), "BadRequest").await;
+    check("untimely", json!({"functionName": "off", "startTimestamp": "tomorrow"}), "BadRequest").await;
+    check("shapeless", json!({"functionName": "off", "data": [1]}), "BadRequest").await;
+    check("nothing", json!("text"), "BadRequest").await;
+    check("unknown field", json!({"functionName": "off", "function": "f"}), "BadRequest").await;
 }
 
 #[tokio::test]
@@ -104,8 +100,38 @@ async fn a_step_of_the_future_waits_for_its_time() {
     assert_eq!((&answer["status"], &answer["output"]), (&json!("succeeded"), &json!("done")));
     assert_eq!(world.get(&path).await.body["status"], "complete");
     world.clock.advance(jiff::SignedDuration::from_hours(1));
-    world.emulator.idle().await;
+    world.idle().await;
     assert_eq!(world.heard("step.finished").len(), 3);
+}
+
+#[tokio::test]
+async fn a_result_that_no_event_can_carry_fails_the_step() {
+    let world = World::new().await;
+    let check = async |step: &str, result: &str, expected: Value| {
+        world.script(step, &format!("exports.main = () => {{ {result} }}")).await;
+        world.request(step, json!({"functionName": step})).await;
+        assert_eq!(world.answer(step).await["error"]["name"], expected, "{result}");
+    };
+    let deep = |levels: u32| format!("let a = 1; for (let i = 0; i < {levels}; i++) a = [a]; return a");
+    check("deep", &deep(64), Value::Null).await;
+    check("deeper", &deep(65), json!("OutputTooLarge")).await;
+    check("deepest", &deep(1000), json!("OutputTooLarge")).await;
+    check("long", "return 'x'.repeat(131071)", json!("OutputTooLarge")).await;
+}
+
+#[tokio::test]
+async fn a_canceled_step_stays_canceled_when_its_command_comes_again() {
+    let world = World::new().await;
+    world.script("f", "exports.main = () => 1").await;
+    let action = json!({"functionName": "f", "startTimestamp": "2026-01-02T03:05:00Z"});
+    world.request("s", action.clone()).await;
+    assert_eq!(world.post(&format!("/tasks/v1/{}/cancel", task_id("s")), json!({})).await.status, 200);
+    world.request("s", action.clone()).await;
+    assert_eq!(world.answer("s").await["error"]["name"], "TaskCanceled");
+    world.advance(60).await;
+    world.request("s", action).await;
+    assert_eq!(world.answer("s").await["error"]["name"], "TaskCanceled");
+    assert_eq!(world.record(&task_id("s")).await["status"], "canceled");
 }
 
 #[tokio::test]

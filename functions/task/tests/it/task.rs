@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, task_id};
+use crate::support::{World, task_id};
 
 #[tokio::test]
 async fn a_created_task_runs_at_once() {
@@ -11,7 +11,7 @@ async fn a_created_task_runs_at_once() {
     let created = world.post("/tasks/v1/", json!({"functionName": "f", "data": {"n": 5}, "tags": ["x"]})).await;
     assert_eq!(created.status, 200);
     assert_eq!((&created.body["status"], &created.body["createdByApplicationId"]), (&json!("new"), &json!("client")));
-    world.emulator.idle().await;
+    world.idle().await;
     let path = format!("/tasks/v1/{}", created.body["id"].as_str().unwrap());
     assert_eq!(world.get(&path).await.body["status"], "complete");
     let logs = world.get(&format!("{path}/logs")).await.body;
@@ -28,10 +28,10 @@ async fn a_task_of_the_future_starts_at_its_time() {
     let start = "2026-01-02T03:05:00Z";
     let created = world.post("/tasks/v1/", json!({"functionName": "f", "startTimestamp": start})).await.body;
     let path = format!("/tasks/v1/{}", created["id"].as_str().unwrap());
-    world.emulator.idle().await;
+    world.idle().await;
     assert_eq!(world.get(&path).await.body["status"], "new");
     world.clock.set(start.parse().unwrap());
-    world.emulator.idle().await;
+    world.idle().await;
     assert_eq!(world.get(&path).await.body["status"], "complete");
 }
 
@@ -40,7 +40,7 @@ async fn a_failed_task_leaves_a_fact() {
     let world = World::new().await;
     world.script("boom", "exports.main = () => Promise.reject('no')").await;
     let created = world.post("/tasks/v1/", json!({"functionName": "boom"})).await.body;
-    world.emulator.idle().await;
+    world.idle().await;
     let error = json!({"type": "runtime", "name": "Error", "message": "no"});
     assert_eq!(world.heard("task_failed"), [json!({"id": created["id"], "functionName": "boom", "error": error})]);
 }
@@ -57,14 +57,14 @@ async fn only_a_new_task_can_be_canceled() {
     let again = world.post(&format!("{path}/cancel"), json!({})).await;
     assert_eq!((again.status, &again.body["code"]), (400, &json!(27)));
     world.clock.set(start.parse().unwrap());
-    world.emulator.idle().await;
+    world.idle().await;
     assert_eq!(world.get(&path).await.body["status"], "canceled");
     let logs = world.get(&format!("{path}/logs")).await;
     assert_eq!((logs.status, &logs.body["code"]), (400, &json!(27)));
 }
 
 #[tokio::test]
-async fn a_canceled_step_is_told_to_the_dispatcher() {
+async fn a_canceled_step_is_answered_as_failed() {
     let world = World::new().await;
     world.script("f", "exports.main = () => 1").await;
     world.request("s", json!({"functionName": "f", "startTimestamp": "2026-01-02T03:05:00Z"})).await;
@@ -82,7 +82,7 @@ async fn tasks_are_listed_from_the_newest_and_filtered_by_rql() {
     for (index, name) in ["even", "odd", "even"].into_iter().enumerate() {
         let body = json!({"functionName": name, "tags": [format!("t{index}")]});
         ids.push(world.post("/tasks/v1/", body).await.body["id"].clone());
-        world.emulator.idle().await;
+        world.idle().await;
         world.clock.advance(jiff::SignedDuration::from_millis(322));
     }
     let listed = async |query: &str| -> (Value, Vec<Value>) {
@@ -106,8 +106,8 @@ async fn wrong_requests_are_refused_with_their_codes() {
     world.script("off", "exports.main = () => 1").await;
     world.post("/tasks/v1/functions/off/disable", json!({})).await;
     let unknown = "0123456789abcdef01234567";
-    let check = async |method: &str, path: &str, body: Value, status: u64, code: u64| {
-        let token = world.token(&["*"]).await;
+    let check = async |method: &str, path: &str, body: Value, status: u16, code: u64| {
+        let token = world.token("default", &["*"]).await;
         let answer = world.send(method, path, body, &token).await;
         assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{method} {path}: {}", answer.body);
     };
@@ -127,6 +127,102 @@ async fn wrong_requests_are_refused_with_their_codes() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_body_is_said_in_plain_words() {
+    let world = World::new().await;
+    world.script("f", "exports.main = () => 1").await;
+    let check = async |path: &str, body: Value, message: &str| {
+        let answer = world.post(path, body.clone()).await;
+        assert_eq!((answer.status, answer.body["message"].as_str()), (400, Some(message)), "{body}");
+    };
+    let time = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
+    let priority = "`priority` must be a whole number from -9007199254740991 to 9007199254740991";
+    let task = "/tasks/v1/";
+    let unknown = "unknown field `starttimestamp`: did you mean `startTimestamp`?";
+    check(task, json!({"functionName": "f", "starttimestamp": 0}), unknown).await;
+    check(task, json!({"functionName": "f", "data": [1]}), "`data` must be an object").await;
+    check(task, json!({"functionName": "f", "tags": "x"}), "`tags` must be an array").await;
+    check(task, json!({"functionName": "f", "tags": [5]}), "`tags[0]` must be a string").await;
+    check(task, json!({"functionName": "f", "priority": 1.5}), priority).await;
+    check(task, json!({"functionName": "f", "startTimestamp": "soon"}), &format!("`startTimestamp` {time}")).await;
+    check(task, json!(["f"]), "the body must be an object").await;
+    let function = "/tasks/v1/functions/";
+    check(function, json!({"name": "g", "cod": ""}), "unknown field `cod`: did you mean `code`?").await;
+    let variables = json!({"KEY": {"valeu": "v"}});
+    let unknown = "`environmentVariables.KEY`: unknown field `valeu`: did you mean `value`?";
+    check(function, json!({"name": "g", "code": "1", "environmentVariables": variables}), unknown).await;
+    let unknown = "`retryPolicy`: unknown field `enable`: did you mean `enabled`?";
+    check(function, json!({"name": "g", "code": "1", "retryPolicy": {"enable": true}}), unknown).await;
+    let unknown = "`executionOptions.permissionMode` has the unknown value `allusers`: did you mean `allUsers`?";
+    check(function, json!({"name": "g", "code": "1", "executionOptions": {"permissionMode": "allusers"}}), unknown)
+        .await;
+    let rql = world.get("/tasks/v1/?eq(statsu,new)").await;
+    assert_eq!((rql.status, &rql.body["code"]), (400, &json!(19)), "{}", rql.body);
+}
+
+#[tokio::test]
+async fn what_the_official_clients_send_is_taken() {
+    let world = World::new().await;
+    let function = json!({
+        "name": "f", "description": "", "entryPoint": "index.handler", "runtime": "nodejs20.x",
+        "code": "exports.handler = () => 1", "timeLimit": 30, "memoryLimit": 128, "environmentVariables": {},
+        "executionOptions": {"permissionMode": "allUsers"}, "retryPolicy": {"enabled": false, "errorsToRetry": []},
+    });
+    assert_eq!(world.post("/tasks/v1/functions", function.clone()).await.status, 200);
+    assert_eq!(world.put("/tasks/v1/functions/f", function).await.status, 200);
+    let shown = world.get("/tasks/v1/functions/f").await.body;
+    assert_eq!(shown["retryPolicy"], json!({"enabled": false, "errorsToRetry": []}));
+    assert_eq!(world.post("/tasks/v1/functions/f/disable", json!({})).await.status, 200);
+    assert_eq!(world.post("/tasks/v1/functions/f/enable", json!({})).await.status, 200);
+    let task = json!({
+        "functionName": "f", "data": {}, "startTimestamp": "2027-01-02T03:04:05.678Z", "tags": ["a"], "priority": -1,
+    });
+    let created = world.post("/tasks/v1/", task).await;
+    assert_eq!(created.status, 200, "{}", created.body);
+    let cancel = format!("/tasks/v1/{}/cancel", created.body["id"].as_str().unwrap());
+    assert_eq!(world.post(&cancel, json!({})).await.status, 200);
+}
+
+#[tokio::test]
+async fn json_of_64_levels_runs_and_of_65_does_not() {
+    let world = World::new().await;
+    world
+        .script("f", "exports.main = (task) => { console.log(JSON.stringify(task.data).length); return task.data }")
+        .await;
+    // The body and its data are two of the levels.
+    let body = |levels: usize| {
+        let deep = (2..levels).fold(json!(1), |inner, _| json!([inner]));
+        json!({"functionName": "f", "data": {"deep": deep}})
+    };
+    let refused = world.post("/tasks/v1/", body(65)).await;
+    assert_eq!((refused.status, &refused.body["code"]), (400, &json!(22)));
+    let id = world.post("/tasks/v1/", body(64)).await.body["id"].as_str().unwrap().to_owned();
+    world.idle().await;
+    let task = world.get(&format!("/tasks/v1/{id}")).await.body;
+    assert_eq!((&task["status"], &task["data"]), (&json!("complete"), &body(64)["data"]));
+}
+
+#[tokio::test]
+async fn a_result_that_does_not_fit_into_the_record_fails_the_task() {
+    let world = World::new().await;
+    world.script("f", "exports.main = () => { console.log('x'); return 'y'.repeat(131000) }").await;
+    let (data, tags) = (json!({"big": "z".repeat(255_000)}), vec!["\u{10348}".repeat(256); 50]);
+    let created = world.post("/tasks/v1/", json!({"functionName": "f", "data": data, "tags": tags})).await;
+    assert_eq!(created.status, 200, "{}", created.body);
+    world.idle().await;
+    let task = world.get(&format!("/tasks/v1/{}", created.body["id"].as_str().unwrap())).await.body;
+    assert_eq!((&task["status"], &task["error"]["name"]), (&json!("failed"), &json!("OutputTooLarge")));
+}
+
+#[tokio::test]
+async fn a_name_that_no_function_can_have_is_unknown() {
+    let world = World::new().await;
+    let long = "f".repeat(3_000);
+    assert_eq!(world.get(&format!("/tasks/v1/functions/{long}")).await.status, 404);
+    assert_eq!(world.delete(&format!("/tasks/v1/functions/{long}")).await.status, 404);
+    assert_eq!(world.post("/tasks/v1/", json!({"functionName": ""})).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_task_without_output_has_no_logs() {
     let world = World::new().await;
     world.script("f", "exports.main = () => 1").await;
@@ -136,7 +232,7 @@ async fn a_task_without_output_has_no_logs() {
 }
 
 #[tokio::test]
-async fn every_route_wants_its_permission() {
+async fn every_route_requires_its_permission() {
     let world = World::new().await;
     let id = "0123456789abcdef01234567";
     let routes = [
@@ -153,16 +249,16 @@ async fn every_route_wants_its_permission() {
         ("POST", "/tasks/v1/functions/f/enable".to_owned(), "UPDATE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/f/disable".to_owned(), "UPDATE_TASK_FUNCTION"),
     ];
-    let (without, mut described) = (world.token(&["OTHER"]).await, 0);
+    let (without, mut described) = (world.token("default", &["OTHER"]).await, 0);
     for (method, path, permission) in routes {
         let answer = world.send(method, &path, json!({}), &without).await;
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!(10)), "{method} {path}");
-        let with = world.token(&[permission]).await;
+        let with = world.token("default", &[permission]).await;
         let answer = world.send(method, &path, json!({}), &with).await;
         assert_ne!(answer.body["code"], 10, "{method} {path}");
         described += 1;
     }
-    let openapi = serde_json::to_value(world.function.openapi()).unwrap();
+    let openapi = serde_json::to_value(world.process().openapi()).unwrap();
     let operations: usize =
         openapi["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
     assert_eq!(operations, described);

@@ -1,16 +1,15 @@
 //! One entry of `PutEvents`: its limits, and the event that functions receive.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::engines::Engines;
+use crate::arn::{ACCOUNT, REGION, random_id};
+use crate::clock::time_text;
 use crate::template::bus_name;
-use crate::{ACCOUNT, REGION};
 
-/// Code and message of an entry that is refused.
+/// The code and message of a rejected entry.
 type Refusal = (&'static str, String);
 
 /// An event as Lambda receives it; the fields are in AWS's order.
@@ -34,7 +33,7 @@ pub(super) struct Event<'e> {
 
 impl<'e> Event<'e> {
     /// Checks an entry as EventBridge does.
-    pub(super) fn read(entry: &'e Value, engines: &Engines) -> Result<Self, Refusal> {
+    pub(super) fn read(entry: &'e Value, buses: &[String], now: Timestamp) -> Result<Self, Refusal> {
         let source = required(entry, "Source")?;
         if source.starts_with("aws.") {
             let message = "Not authorized for the source.".to_owned();
@@ -43,16 +42,16 @@ impl<'e> Event<'e> {
         let detail_type = required(entry, "DetailType")?;
         let (detail, parsed) = detail(required(entry, "Detail")?)?;
         let bus = bus(&entry["EventBusName"]);
-        if !engines.stack.buses.iter().any(|known| known == bus) {
+        if !buses.iter().any(|known| known == bus) {
             let message = format!("Event bus {bus} does not exist.");
             return Err(("ResourceNotFoundException", message));
         }
         let given = entry["Time"].as_f64();
-        let time = given.map_or_else(|| engines.clock.now(), seconds);
+        let time = given.map_or(now, seconds);
         let resources = entry["Resources"].as_array().map(Vec::as_slice);
         Ok(Self {
             version: "0",
-            id: crate::random_id(),
+            id: random_id(),
             detail_type,
             source,
             account: ACCOUNT,
@@ -67,7 +66,7 @@ impl<'e> Event<'e> {
 
     /// The JSON text that is delivered.
     pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).expect("texts and valid JSON can be written as JSON")
+        serde_json::to_string(self).expect("strings and valid JSON can be written as JSON")
     }
 
     /// The same as a value, for patterns; the second time without the detail.
@@ -86,7 +85,7 @@ impl<'e> Event<'e> {
     }
 }
 
-/// Bytes that an entry counts for in the limit of a request.
+/// The bytes that an entry counts towards the limit of a request.
 pub(super) fn size_bytes(entry: &Value) -> usize {
     let text = |name: &str| entry[name].as_str().map_or(0, str::len);
     let resources = entry["Resources"].as_array().into_iter().flatten();
@@ -100,11 +99,6 @@ pub(super) fn bus(name_or_arn: &Value) -> &str {
     bus_name(name_or_arn.as_str().unwrap_or("default"))
 }
 
-/// The time as events carry it, in whole seconds.
-pub(crate) fn time_text(time: Timestamp) -> String {
-    time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 fn required<'e>(entry: &'e Value, name: &str) -> Result<&'e str, Refusal> {
     let text = entry[name].as_str().filter(|text| !text.is_empty());
     text.ok_or_else(|| {
@@ -113,11 +107,11 @@ fn required<'e>(entry: &'e Value, name: &str) -> Result<&'e str, Refusal> {
     })
 }
 
-/// The detail as it is written, and as a value.
+/// The detail as text and as a value.
 fn detail(text: &str) -> Result<(&RawValue, Value), Refusal> {
     let malformed = || ("MalformedDetail", "Detail is malformed.".to_owned());
     let detail: &RawValue = serde_json::from_str(text).map_err(|_| malformed())?;
-    // Raw JSON is not checked for depth, and every reader of it would be.
+    // `RawValue` does not check the depth, and every reader of the text would.
     let parsed: Value = serde_json::from_str(text).map_err(|_| malformed())?;
     if parsed.is_object() { Ok((detail, parsed)) } else { Err(malformed()) }
 }

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use super::row::Delivery;
 
-/// Rows of one function in memory.
+/// The most rows of one function in memory.
 const LANE_ROWS: usize = 4096;
-/// Bytes of one function in memory, checked before a row is added.
+/// The most bytes of one function in memory, checked before a row is added.
 const LANE_BYTES: usize = 16 << 20;
 
 pub(super) struct Lane {

@@ -12,18 +12,18 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::inbox::{Deliveries, Invoke, Message, notify};
 use super::lane::Lane;
 use super::row::Delivery;
-use super::{Deliveries, Invoke, Message, tell};
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::{Journal, Refused};
 
-/// Invocations of one function at the same time.
+/// The most invocations of one function at the same time.
 const CONCURRENCY: usize = 64;
 /// Rows read back at once.
 const LOAD: usize = 128;
-/// Wait before the second attempt; doubled for every further one.
+/// The wait before the second attempt, doubled before each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
@@ -135,7 +135,7 @@ impl Queue {
             lane.behind = true;
         }
         if lane.behind {
-            // It is read back when its turn comes.
+            // It is read back when it is due.
             return;
         }
         lane.last_id = row.id;
@@ -208,7 +208,7 @@ impl Queue {
         let (id, attempts) = (delivery.id, delivery.attempts);
         let function = delivery.function.as_ref();
         if attempts > delivery.retries || now.as_millisecond() >= delivery.expires_at_ms {
-            tracing::error!(function, attempts, error, "gave up a delivery");
+            tracing::error!(function, attempts, error, "a delivery has failed for good and is now a dead letter");
             self.journal.post_lazy(move |connection| delivery.bury(&error, now, connection));
             return;
         }
@@ -234,15 +234,15 @@ impl Queue {
         }
     }
 
-    /// Answers those who wait for rest or for the end.
+    /// Notifies those who wait until the queue is idle or has stopped.
     fn settle(&mut self) {
         if self.in_flight == 0 && !self.stopping.is_empty() {
             self.invoke = None;
-            tell(&mut self.stopping);
+            notify(&mut self.stopping);
         }
         let resting = self.fetching == 0 && self.lanes.values().all(Lane::is_idle);
         if resting || !self.is_delivering() {
-            tell(&mut self.idle);
+            notify(&mut self.idle);
         }
     }
 }

@@ -4,13 +4,27 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
 
-use super::{DeadLetter, RetryPolicy};
+use super::retry::RetryPolicy;
 
-/// Dead letters kept at most, the newest.
+/// The most dead letters that are kept, the newest.
 const KEPT: i64 = 10_000;
-/// Dead letters listed at most, the newest.
+/// The most dead letters that are listed, the newest.
 const LISTED: usize = 1000;
+
+/// A delivery that failed for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Logical id of the function.
+    pub target: String,
+    /// The event that it did not accept.
+    pub event: Value,
+    /// The error of the last attempt.
+    pub error: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
 
 /// One event on its way to one function.
 #[derive(Clone, Debug)]
@@ -58,7 +72,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Keeps the number of attempts and when the next one is due.
+    /// Updates the number of attempts and when the next one is due.
     pub(crate) fn postpone(id: i64, attempts: u32, due_at_ms: i64, connection: &Connection) -> rusqlite::Result<()> {
         let sql = "UPDATE delivery SET attempts = ?, due_at_ms = ? WHERE id = ?";
         connection.prepare_cached(sql)?.execute(params![attempts, due_at_ms, id])?;
@@ -139,8 +153,8 @@ pub(crate) fn dead_letters(connection: &Connection) -> rusqlite::Result<Vec<Dead
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Durability;
     use crate::journal::Journal;
+    use crate::options::Durability;
 
     #[test]
     fn the_newest_ten_thousand_dead_letters_are_kept() {

@@ -1,4 +1,4 @@
-//! The tables of the template, made or brought up to date.
+//! The tables of the template, created or brought up to date.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use dynoxide::DynoxideError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::EmulatorError;
+use super::request::refusal;
+use crate::error::EmulatorError;
 use crate::template::Table;
 
 /// Properties that are `CreateTable`'s input.
@@ -19,7 +20,7 @@ const USED: [&str; 6] = [
     "LocalSecondaryIndexes",
     "ProvisionedThroughput",
 ];
-/// Properties that change nothing about what requests see here.
+/// Properties that make no difference to requests here.
 const IGNORED: [&str; 13] = [
     "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",
@@ -36,11 +37,11 @@ const IGNORED: [&str; 13] = [
     "WarmThroughput",
 ];
 
-/// Makes a table, or adds to an existing one what the template has and it has not.
+/// Creates a table, or adds what an existing one lacks.
 pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), EmulatorError> {
     let unknown = |name: &&String| !USED.contains(&name.as_str()) && !IGNORED.contains(&name.as_str());
     if let Some(name) = table.properties.keys().find(unknown) {
-        return Err(EmulatorError::resource(&table.id, name, "this property is not known"));
+        return Err(EmulatorError::resource(&table.id, name, "this property is unknown"));
     }
     let described = database.describe_table(request(table, json!({"TableName": table.name}))?);
     match described {
@@ -68,25 +69,25 @@ fn create(database: &Database, table: &Table) -> Result<(), EmulatorError> {
 }
 
 fn update(database: &Database, table: &Table, existing: &Value) -> Result<(), EmulatorError> {
-    let wanted = |name: &str| table.properties.get(name).unwrap_or(&Value::Null);
+    let declared = |name: &str| table.properties.get(name).unwrap_or(&Value::Null);
     let changed = |property: &str| {
-        let problem = "the data directory holds this table with another key; a key cannot be changed: \
+        let problem = "the data directory has this table with another key, and a key cannot be changed: \
                        rename the table, or choose another data directory";
         EmulatorError::resource(&table.id, property, problem)
     };
     let types = |attributes: &Value, schema: &Value| keys(schema, attributes);
     let old = types(&existing["AttributeDefinitions"], &existing["KeySchema"]);
-    if old != types(wanted("AttributeDefinitions"), wanted("KeySchema")) {
+    if old != types(declared("AttributeDefinitions"), declared("KeySchema")) {
         return Err(changed("KeySchema"));
     }
     let old_indexes = existing["GlobalSecondaryIndexes"].as_array().map(Vec::as_slice);
-    let indexes = wanted("GlobalSecondaryIndexes").as_array().map(Vec::as_slice);
+    let indexes = declared("GlobalSecondaryIndexes").as_array().map(Vec::as_slice);
     for index in indexes.unwrap_or_default() {
         let name = &index["IndexName"];
         match old_indexes.unwrap_or_default().iter().find(|old| old["IndexName"] == *name) {
             Some(old) => {
                 let was = types(&existing["AttributeDefinitions"], &old["KeySchema"]);
-                if was != types(wanted("AttributeDefinitions"), &index["KeySchema"]) {
+                if was != types(declared("AttributeDefinitions"), &index["KeySchema"]) {
                     return Err(changed("GlobalSecondaryIndexes"));
                 }
             }
@@ -124,7 +125,7 @@ fn add_index(database: &Database, table: &Table, index: &Value) -> Result<(), Em
 }
 
 fn time_to_live(database: &Database, table: &Table) -> Result<(), EmulatorError> {
-    let Some(wanted) = table.properties.get("TimeToLiveSpecification") else {
+    let Some(declared) = table.properties.get("TimeToLiveSpecification") else {
         return Ok(());
     };
     let described = database
@@ -132,7 +133,7 @@ fn time_to_live(database: &Database, table: &Table) -> Result<(), EmulatorError>
         .map_err(|error| engine(table, error))?;
     let existing = serde_json::to_value(described).unwrap_or_default();
     let existing = &existing["TimeToLiveDescription"]["AttributeName"];
-    if existing == &wanted["AttributeName"] && wanted["Enabled"] == true {
+    if existing == &declared["AttributeName"] && declared["Enabled"] == true {
         return Ok(());
     }
     let set = |specification: &Value| {
@@ -144,11 +145,11 @@ fn time_to_live(database: &Database, table: &Table) -> Result<(), EmulatorError>
         // Another attribute can only be set when none is.
         set(&json!({"AttributeName": existing, "Enabled": false}))?;
     }
-    if wanted["Enabled"] == true { set(wanted) } else { Ok(()) }
+    if declared["Enabled"] == true { set(declared) } else { Ok(()) }
 }
 
 fn request<Request: DeserializeOwned>(table: &Table, input: Value) -> Result<Request, EmulatorError> {
-    serde_json::from_value(input).map_err(|error| engine(table, super::refusal(&error.to_string())))
+    serde_json::from_value(input).map_err(|error| engine(table, refusal(&error.to_string())))
 }
 
 fn engine(table: &Table, error: DynoxideError) -> EmulatorError {

@@ -1,4 +1,4 @@
-//! What a schedule is: checked once, kept as JSON.
+//! A schedule's definition: validated once, stored as JSON.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::expression::Expression;
+use crate::arn::{ACCOUNT, REGION, arn, random_id};
+use crate::clock::time_text;
 use crate::delivery::RetryPolicy;
-use crate::template::{Stack, arn};
+use crate::template::Stack;
 
 /// Longest `Target.Input`.
 const MAX_INPUT_BYTES: usize = 256 * 1024;
 
-/// A schedule in the words of the API.
+/// A schedule in the API's terms.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Definition {
@@ -37,10 +39,10 @@ pub(crate) struct Definition {
     kms_key_arn: Option<String>,
     flexible_time_window: Value,
     pub(crate) target: Target,
-    /// Recognises a repeated request.
+    /// Identifies a repeated request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_token: Option<String>,
-    /// Is registered by the template, and goes with it.
+    /// Whether the template registered it, and removes it.
     #[serde(default)]
     pub(crate) from_template: bool,
     #[serde(default)]
@@ -71,7 +73,7 @@ pub(crate) struct Target {
     pub(crate) arn: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) input: Option<String>,
-    /// What has no meaning here and is given back: role, retry policy, dead-letter queue.
+    /// What is only stored and returned: role, retry policy, dead-letter queue.
     #[serde(flatten)]
     other: Map<String, Value>,
 }
@@ -92,7 +94,7 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
-/// The parts of a definition that took parsing.
+/// The parsed parts of a definition.
 pub(crate) struct Plan {
     expression: Expression,
     zone: TimeZone,
@@ -132,7 +134,7 @@ impl Definition {
             return Err(format!("Target.Input must not be longer than {MAX_INPUT_BYTES} bytes"));
         }
         if input.contains("<aws.scheduler.attempt-number>") {
-            return Err("Target.Input uses the attempt number, which is not available here".to_owned());
+            return Err("Target.Input uses the attempt number, which is not supported here".to_owned());
         }
         match serde_json::from_str::<Value>(input) {
             Ok(_) => Ok(()),
@@ -151,7 +153,7 @@ impl Definition {
         let end = self.end_date.as_ref().map(Date::time).transpose()?;
         let function = stack
             .function_of_arn(&self.target.arn)
-            .ok_or_else(|| format!("Target.Arn {} is no function of this template", self.target.arn))?;
+            .ok_or_else(|| format!("Target.Arn {} is not a function of this template", self.target.arn))?;
         let retry = self.target.other.get("RetryPolicy").unwrap_or(&Value::Null);
         Ok(Plan {
             expression,
@@ -163,20 +165,20 @@ impl Definition {
         })
     }
 
-    /// Keeps what an update does not change.
+    /// Keeps what an update must not change.
     pub(crate) fn replace(&mut self, old: &Self) {
         self.creation_date = old.creation_date;
     }
 
-    /// Whether both say the same, whenever they were said.
+    /// Whether both are equal apart from their dates and tokens.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let said = |definition: &Self| {
-            let mut said = definition.clone();
-            (said.creation_date, said.last_modification_date) = (0.0, 0.0);
-            said.client_token = None;
-            json!(said)
+        let compared = |definition: &Self| {
+            let mut compared = definition.clone();
+            (compared.creation_date, compared.last_modification_date) = (0.0, 0.0);
+            compared.client_token = None;
+            json!(compared)
         };
-        said(self) == said(other)
+        compared(self) == compared(other)
     }
 
     /// The answer of `GetSchedule`.
@@ -209,16 +211,16 @@ impl Definition {
 
     /// The event that its function receives for an instant.
     pub(crate) fn event(&self, instant: Timestamp) -> String {
-        let time = crate::bus::time_text(instant);
+        let time = time_text(instant);
         let Some(input) = &self.target.input else {
             return json!({
                 "version": "0",
-                "id": crate::random_id(),
+                "id": random_id(),
                 "detail-type": "Scheduled Event",
                 "source": "aws.scheduler",
-                "account": crate::ACCOUNT,
+                "account": ACCOUNT,
                 "time": time,
-                "region": crate::REGION,
+                "region": REGION,
                 "resources": [self.arn()],
                 "detail": "{}",
             })
@@ -230,12 +232,12 @@ impl Definition {
         input
             .replace("<aws.scheduler.schedule-arn>", &self.arn())
             .replace("<aws.scheduler.scheduled-time>", &time)
-            .replace("<aws.scheduler.execution-id>", &crate::random_id())
+            .replace("<aws.scheduler.execution-id>", &random_id())
     }
 }
 
 impl Plan {
-    /// The first instant of a schedule that was made or changed at `now`.
+    /// The first instant of a schedule that was created or changed at `now`.
     pub(crate) fn first(&self, now: Timestamp) -> Option<Timestamp> {
         let first = match self.expression {
             Expression::At(_) => return self.expression.first(now, &self.zone),
@@ -245,7 +247,7 @@ impl Plan {
         first.filter(|first| self.is_within(*first))
     }
 
-    /// The next instant after `now`; those missed before are not made up for.
+    /// The next instant after `now`; instants missed before it are skipped.
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
         let next = self.expression.next(now, self.start, &self.zone);
         next.filter(|next| self.is_within(*next))

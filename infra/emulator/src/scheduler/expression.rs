@@ -14,7 +14,7 @@ const MAX_SKIPPED: usize = 10_000;
 pub(crate) enum Expression {
     /// Once, on this local time.
     At(DateTime),
-    /// Again and again after this time.
+    /// Repeatedly, at this interval.
     Rate(SignedDuration),
     /// Whenever the local time matches.
     Cron(Box<Cron>),
@@ -35,7 +35,7 @@ impl Expression {
         }
     }
 
-    /// The first instant at or after `from`; a one-time schedule is due even when its time is over.
+    /// The first instant at or after `from`; a one-time schedule is due even when its time has passed.
     pub(crate) fn first(&self, from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         match self {
             Self::At(time) => zone.to_timestamp(*time).ok(),
@@ -62,7 +62,7 @@ impl Expression {
 fn at(argument: &str) -> Result<Expression, String> {
     let wrong = || format!("{argument:?} is not a time as in at(2030-12-31T23:59:59)");
     let parsed = DateTime::strptime("%Y-%m-%dT%H:%M:%S", argument);
-    // `strptime` takes shorter fields, too.
+    // `strptime` also accepts shorter fields.
     let exact = parsed.ok().filter(|_| argument.len() == "2030-12-31T23:59:59".len());
     exact.map(Expression::At).ok_or_else(wrong)
 }
@@ -96,7 +96,7 @@ fn cron(argument: &str) -> Result<Expression, String> {
 }
 
 /// Matches local times, then finds their instants: one that a clock change skips is not due, one that it repeats
-/// is due the first time only.
+/// is due only the first time.
 fn next_match(cron: &Cron, from: Timestamp, zone: &TimeZone, inclusive: bool) -> Option<Timestamp> {
     let mut local = zone.to_datetime(from);
     let mut inclusive = inclusive;

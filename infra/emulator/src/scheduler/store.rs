@@ -8,7 +8,7 @@ use super::definition::Definition;
 /// Group and name.
 pub(crate) type Key = (String, String);
 
-/// Reads all instants that are waited for.
+/// Reads when each schedule is due.
 pub(super) fn due(connection: &Connection) -> rusqlite::Result<Vec<(Key, Timestamp)>> {
     let sql = "SELECT schedule_group, name, due_at_ms FROM schedule WHERE due_at_ms IS NOT NULL";
     let mut statement = connection.prepare(sql)?;

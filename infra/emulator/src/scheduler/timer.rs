@@ -12,13 +12,13 @@ use super::definition::{AfterCompletion, State};
 use super::store::{self, Key};
 use crate::clock::Clock;
 use crate::delivery::row::Delivery;
-use crate::delivery::{Deliveries, tell};
+use crate::delivery::{Deliveries, notify};
 use crate::journal::{Journal, Refused};
 use crate::template::Stack;
 
-/// Schedules fired in one transaction at most.
+/// The most schedules fired in one transaction.
 const BATCH: usize = 256;
-/// Wait after the journal refused.
+/// The wait after the journal failed.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) enum Message {
@@ -37,7 +37,7 @@ pub(super) struct Timer {
     pub(super) own: mpsc::UnboundedSender<Message>,
     due: BTreeSet<(Timestamp, Key)>,
     times: HashMap<Key, Timestamp>,
-    /// Fired schedules whose next time is still to come in.
+    /// Fired schedules whose next time is not known yet.
     firing: usize,
     settling: Vec<oneshot::Sender<()>>,
 }
@@ -67,7 +67,7 @@ impl Timer {
         loop {
             self.fire_due().await;
             if self.firing == 0 && self.next().is_none_or(|next| next > self.clock.now()) {
-                tell(&mut self.settling);
+                notify(&mut self.settling);
             }
             tokio::select! {
                 message = inbox.recv() => match message {

@@ -11,7 +11,7 @@ const CLASSES: [(&str, &str); 4] = [
     ("ExcludePunctuation", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
 ];
 
-/// Makes a secret value as CloudFormation does.
+/// Generates a secret value as CloudFormation does.
 pub(super) fn generate(recipe: &Value) -> Result<String, String> {
     let password = password(recipe)?;
     let (template, key) = (recipe["SecretStringTemplate"].as_str(), recipe["GenerateStringKey"].as_str());
@@ -23,7 +23,7 @@ pub(super) fn generate(recipe: &Value) -> Result<String, String> {
             object.insert(key.to_owned(), password.into());
             Ok(Value::Object(object).to_string())
         }
-        _ => Err("SecretStringTemplate and GenerateStringKey belong together".to_owned()),
+        _ => Err("SecretStringTemplate and GenerateStringKey must be given together".to_owned()),
     }
 }
 

@@ -1,19 +1,21 @@
-//! CloudFormation's intrinsic functions, resolved to what the embedded engines call things.
+//! CloudFormation's intrinsic functions, resolved to the names of the embedded engines.
 
-mod name;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::name::arn;
-use super::{Resource, Template};
-use crate::{ACCOUNT, EmulatorError, REGION};
+use super::document::{Resource, Template};
+use super::name;
+use crate::arn::{ACCOUNT, REGION, arn};
+use crate::error::EmulatorError;
 
-/// How deep values may refer to values that refer to values.
+/// How deeply values may refer to each other.
 const DEPTH: usize = 32;
 
-/// The values that names in a template stand for.
+/// The values of the names in a template.
 pub(crate) struct Scope<'t> {
     template: &'t Template,
     parameters: BTreeMap<String, Value>,
@@ -84,7 +86,7 @@ impl<'t> Scope<'t> {
                 .map(|value| self.value(value, depth + 1))
                 .collect(),
             Value::String(text) if text.contains("{{resolve:") => {
-                Err(format!("the dynamic reference {text:?} is not available here"))
+                Err(format!("the dynamic reference {text:?} is not supported here"))
             }
             other => Ok(other.clone()),
         }
@@ -113,8 +115,8 @@ impl<'t> Scope<'t> {
             }
             "Fn::If" => self.choose(argument, depth),
             "Fn::FindInMap" => self.find_in_map(argument, depth),
-            "Fn::And" | "Fn::Or" | "Fn::Not" | "Fn::Equals" => Err(format!("{name} belongs into Conditions")),
-            _ => Err(format!("{name} is not available here")),
+            "Fn::And" | "Fn::Or" | "Fn::Not" | "Fn::Equals" => Err(format!("{name} belongs in Conditions")),
+            _ => Err(format!("{name} is not supported here")),
         }
     }
 
@@ -142,7 +144,7 @@ impl<'t> Scope<'t> {
             "AWS::StackId" => arn("cloudformation", &format!("stack/{}/local", self.stack_name)),
             "AWS::StackName" => self.stack_name.clone(),
             "AWS::URLSuffix" => "amazonaws.com".to_owned(),
-            _ => match self.kind(name)? {
+            _ => match name::kind(self.template, name)? {
                 "AWS::SecretsManager::Secret" | "AWS::SNS::Topic" => self.resource_arn(name, depth)?,
                 "AWS::SQS::Queue" => {
                     let queue = self.resource_name(name, depth)?;
@@ -167,6 +169,39 @@ impl<'t> Scope<'t> {
         self.attribute(id, &attribute, depth).map(Value::String)
     }
 
+    fn attribute(&self, id: &str, attribute: &str, depth: usize) -> Result<String, String> {
+        let kind = name::kind(self.template, id)?;
+        match (kind, attribute) {
+            (_, "Arn" | "TopicArn") | ("AWS::SecretsManager::Secret", "Id") => self.resource_arn(id, depth),
+            (_, "Name" | "QueueName" | "TopicName") | ("AWS::Serverless::HttpApi", "ApiId") => {
+                self.resource_name(id, depth)
+            }
+            ("AWS::SQS::Queue", "QueueUrl") => plain(&self.reference(id, depth)?),
+            ("AWS::Serverless::HttpApi", "ApiEndpoint") => {
+                let api = self.resource_name(id, depth)?;
+                Ok(format!("https://{api}.execute-api.{REGION}.amazonaws.com"))
+            }
+            _ => Err(format!("{id} ({kind}) has no attribute {attribute} here")),
+        }
+    }
+
+    fn resource_name(&self, id: &str, depth: usize) -> Result<String, String> {
+        let kind = name::kind(self.template, id)?;
+        if kind == "AWS::Serverless::HttpApi" {
+            return Ok(id.to_ascii_lowercase());
+        }
+        let resource = self.template.resources.get(id);
+        match resource.map(|resource| &resource.properties[name::property(kind)]) {
+            None | Some(Value::Null) => Ok(format!("{}-{id}", self.stack_name)),
+            Some(name) => self.text(name, depth + 1),
+        }
+    }
+
+    fn resource_arn(&self, id: &str, depth: usize) -> Result<String, String> {
+        let (kind, name) = (name::kind(self.template, id)?, self.resource_name(id, depth)?);
+        Ok(name::resource_arn(kind, &name, &format!("{}/{id}", self.stack_name)))
+    }
+
     /// Replaces `${Name}`, `${Name.Attribute}` and `${!Literal}`.
     fn substitute(&self, argument: &Value, depth: usize) -> Result<Value, String> {
         let none = Value::Null;
@@ -174,9 +209,9 @@ impl<'t> Scope<'t> {
             Value::String(text) => (text, &none),
             Value::Array(parts) => match parts.as_slice() {
                 [Value::String(text), given] => (text, given),
-                _ => return Err("Fn::Sub needs a text and a map".to_owned()),
+                _ => return Err("Fn::Sub needs a string and a map".to_owned()),
             },
-            _ => return Err("Fn::Sub needs a text".to_owned()),
+            _ => return Err("Fn::Sub needs a string".to_owned()),
         };
         let mut result = String::with_capacity(text.len());
         let mut rest = text.as_str();
@@ -259,7 +294,7 @@ pub(crate) fn plain(value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(value) => Ok(value.to_string()),
-        other => Err(format!("{other} is not a text")),
+        other => Err(format!("{other} is not a string")),
     }
 }
 
@@ -276,88 +311,4 @@ fn is_list(kind: &str) -> bool {
 fn split(text: &Value, separator: &str) -> Value {
     let parts = text.as_str().unwrap_or_default().split(separator);
     parts.map(str::trim).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEMPLATE: &str = "
-Parameters:
-  Stage: {Type: String, Default: dev}
-  Limit: {Type: Number, Default: 5}
-  Names: {Type: CommaDelimitedList, Default: 'a, b'}
-Mappings: {Sizes: {dev: {Memory: 128}}}
-Conditions:
-  IsDev: !Equals [!Ref Stage, dev]
-  IsProd: !Not [!Condition IsDev]
-  Either: !Or [!Condition IsDev, !Condition IsProd]
-Resources:
-  Runs: {Type: 'AWS::DynamoDB::Table', Properties: {}}
-  Named: {Type: 'AWS::DynamoDB::Table', Properties: {TableName: !Sub '${AWS::StackName}-${Stage}'}}
-  Bus: {Type: 'AWS::Events::EventBus', Properties: {Name: !Sub '${AWS::StackName}'}}
-  Queue: {Type: 'AWS::SQS::Queue'}
-  Key: {Type: 'AWS::SecretsManager::Secret', Properties: {}}
-  Work: {Type: 'AWS::Serverless::Function', Properties: {}}
-  Loop: {Type: 'AWS::DynamoDB::Table', Properties: {TableName: !Sub '${Loop}'}}
-";
-
-    fn check(yaml: &str, expected: Result<Value, &str>) {
-        let template = Template::parse(TEMPLATE).unwrap();
-        let scope = Scope::new(&template, &BTreeMap::new()).unwrap();
-        let value = super::super::yaml::parse(yaml).unwrap();
-        match (scope.resolve(&value), expected) {
-            (Ok(value), Ok(expected)) => assert_eq!(value, expected, "{yaml}"),
-            (Err(error), Err(expected)) => assert!(error.contains(expected), "{yaml}: {error}"),
-            (got, expected) => panic!("{yaml}: {got:?} instead of {expected:?}"),
-        }
-    }
-
-    #[test]
-    fn every_intrinsic_function_has_its_meaning() {
-        let ok = |value: Value| Ok(value);
-        check("plain", ok(json!("plain")));
-        check("!Ref Stage", ok(json!("dev")));
-        check("!Ref Limit", ok(json!("5")));
-        check("!Ref Names", ok(json!(["a", "b"])));
-        check("!Ref Runs", ok(json!("hookyard-Runs")));
-        check("!Ref Named", ok(json!("hookyard-dev")));
-        check("!Ref AWS::Region", ok(json!("us-east-1")));
-        check("!Ref Queue", ok(json!("https://sqs.us-east-1.amazonaws.com/000000000000/hookyard-Queue")));
-        check("!GetAtt Queue.Arn", ok(json!("arn:aws:sqs:us-east-1:000000000000:hookyard-Queue")));
-        check("!GetAtt Bus.Arn", ok(json!("arn:aws:events:us-east-1:000000000000:event-bus/hookyard")));
-        check("!GetAtt Bus.Name", ok(json!("hookyard")));
-        check("!GetAtt [Work, Arn]", ok(json!("arn:aws:lambda:us-east-1:000000000000:function:hookyard-Work")));
-        check("!GetAtt WorkRole.Arn", ok(json!("arn:aws:iam::000000000000:role/hookyard-WorkRole")));
-        check("!Sub '${Stage}/${Runs.Arn}/${!x}/${y}'", Err("the template has no y"));
-        check("!Sub ['${Stage}-${!x}-${y}', {y: !Ref Limit}]", ok(json!("dev-${x}-5")));
-        check("!Join [':', [a, !Ref Stage, 1]]", ok(json!("a:dev:1")));
-        check("!Select [1, !Split [',', 'x,y']]", ok(json!("y")));
-        check("!If [IsDev, !Ref Stage, no]", ok(json!("dev")));
-        check("!If [Either, {a: !If [IsProd, 1, !Ref AWS::NoValue]}, no]", ok(json!({})));
-        check("[1, !Ref AWS::NoValue]", ok(json!([1])));
-        check("!FindInMap [Sizes, !Ref Stage, Memory]", ok(json!(128)));
-        check("!FindInMap [Sizes, prod, Memory]", Err("finds nothing at Sizes.prod.Memory"));
-        check("!Ref Nothing", Err("the template has no Nothing"));
-        check("!ImportValue x", Err("Fn::ImportValue is not available here"));
-        check("!Ref Loop", Err("it refers to itself"));
-        check("'{{resolve:ssm:x}}'", Err("dynamic reference"));
-    }
-
-    #[test]
-    fn a_secret_is_known_by_an_arn_that_stays_the_same() {
-        let template = Template::parse(TEMPLATE).unwrap();
-        let scope = Scope::new(&template, &BTreeMap::new()).unwrap();
-        let arn = scope.arn("Key").unwrap();
-        let start = "arn:aws:secretsmanager:us-east-1:000000000000:secret:hookyard-Key-";
-        assert_eq!(arn.strip_prefix(start).map(str::len), Some(6));
-        assert_eq!(scope.resolve(&json!({"Ref": "Key"})), Ok(arn.into()));
-    }
-
-    #[test]
-    fn a_parameter_without_a_value_is_an_error() {
-        let template = Template::parse("{Parameters: {Mail: {Type: String}}, Resources: {}}").unwrap();
-        let error = Scope::new(&template, &BTreeMap::new()).err().unwrap();
-        assert!(error.to_string().contains("Mail.Default"), "{error}");
-    }
 }

@@ -1,4 +1,4 @@
-//! The template with everything resolved: what the engines are told at start.
+//! The template with everything resolved, as the engines need it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use pattern::Pattern;
 use serde_json::{Map, Value};
 
+use super::document::{Resource, Template};
 use super::scope::{Scope, plain};
-use super::{Resource, Template};
-use crate::EmulatorError;
 use crate::delivery::RetryPolicy;
+use crate::error::EmulatorError;
 
 /// All resources that the engines serve.
 pub(crate) struct Stack {
@@ -76,7 +76,7 @@ impl Stack {
             },
         };
         let resources = || template.resources.iter();
-        // Rules and schedules look their functions up.
+        // Rules and schedules look up their functions.
         for (id, resource) in resources().filter(|(_, r)| r.is_function()) {
             builder.function(id, resource)?;
         }
@@ -104,7 +104,7 @@ struct Builder<'t> {
     stack: Stack,
 }
 
-/// Where a value stands in the template, for errors.
+/// The place of a value in the template, for errors.
 struct Place<'p> {
     id: &'p str,
     prefix: String,
@@ -232,8 +232,8 @@ impl Builder<'_> {
         for target in targets.unwrap_or_default() {
             let arn = target["Arn"].as_str().unwrap_or_default();
             let function = self.stack.function_of_arn(arn);
-            let function =
-                function.ok_or_else(|| place.error("Targets.Arn", format!("{arn} is no function of this template")))?;
+            let function = function
+                .ok_or_else(|| place.error("Targets.Arn", format!("{arn} is not a function of this template")))?;
             built.push(rule_target(place, target, function)?);
         }
         self.add_rule(place, properties, &properties["EventPattern"], built)
@@ -264,7 +264,7 @@ pub(crate) fn bus_name(name_or_arn: &str) -> &str {
 fn rule_target(place: &Place<'_>, properties: &Value, function: &str) -> Result<RuleTarget, EmulatorError> {
     for name in ["InputPath", "InputTransformer"] {
         if !properties[name].is_null() {
-            return Err(place.error(name, "only Input is available here"));
+            return Err(place.error(name, "only Input is supported here"));
         }
     }
     let input = match &properties["Input"] {
@@ -273,7 +273,7 @@ fn rule_target(place: &Place<'_>, properties: &Value, function: &str) -> Result<
             serde_json::from_str::<Value>(text).map_err(|e| place.error("Input", e))?;
             Some(Arc::from(text.as_str()))
         }
-        _ => return Err(place.error("Input", "it must be JSON text")),
+        _ => return Err(place.error("Input", "it must be a string of JSON")),
     };
     let retry = RetryPolicy::parse(&properties["RetryPolicy"]);
     Ok(RuleTarget {

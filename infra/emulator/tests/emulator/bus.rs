@@ -1,4 +1,4 @@
-//! What `PutEvents` promises, and how deliveries are tried again.
+//! What `PutEvents` promises, and how deliveries are retried.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,7 +95,7 @@ async fn bad_entries_fail_one_by_one_and_bad_requests_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_failing_delivery_is_tried_again_and_then_given_up() {
+async fn a_failing_delivery_is_retried_and_then_becomes_a_dead_letter() {
     let (emulator, clock) = in_memory().await;
     let calls = Calls::default();
     emulator.start(calls.answering(|event| match event["detail"]["number"].as_u64() {
@@ -130,7 +130,7 @@ async fn a_failing_delivery_is_tried_again_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_given_up_when_its_event_is_too_old() {
+async fn a_delivery_becomes_a_dead_letter_when_its_event_is_too_old() {
     let (emulator, clock) = in_memory().await;
     emulator.start(Calls::default().answering(|_| Err("no".to_owned())));
     publish(&emulator, 1).await;
@@ -142,7 +142,7 @@ async fn a_delivery_is_given_up_when_its_event_is_too_old() {
 }
 
 #[tokio::test]
-async fn each_fault_happens_as_often_as_ordered() {
+async fn each_fault_happens_as_often_as_injected() {
     let (emulator, _) = in_memory().await;
     let calls = Calls::default();
     emulator.start(calls.accepting());
@@ -236,7 +236,7 @@ async fn a_slow_function_is_called_at_most_64_times_at_once_and_gets_everything(
 }
 
 #[tokio::test]
-async fn an_observer_is_told_of_every_accepted_event_once() {
+async fn an_observer_sees_every_accepted_event_once() {
     let (emulator, _) = in_memory().await;
     emulator.start(Calls::default().accepting());
     emulator.deliver_twice(true);
@@ -255,10 +255,10 @@ async fn a_caller_that_crashes_has_done_its_call_or_not() {
     let (emulator, _) = in_memory().await;
     let calls = Calls::default();
     emulator.start(calls.accepting());
-    for (order, expected) in
+    for (inject, expected) in
         [(Emulator::crash_before as fn(&Emulator, &str, u32), [].as_slice()), (Emulator::crash_after, [1].as_slice())]
     {
-        order(&emulator, "eventbridge.PutEvents", 1);
+        inject(&emulator, "eventbridge.PutEvents", 1);
         let mut crashes = emulator.crashes();
         tokio::select! {
             () = publish(&emulator, 1) => panic!("the call returned"),

@@ -120,7 +120,7 @@ async fn what_aws_refuses_is_refused() {
         (create(&client, "a", "tomorrow"), "Invalid Schedule Expression tomorrow"),
         (create(&client, "a", future).schedule_expression_timezone("Moon/Sea"), "Invalid timezone Moon/Sea"),
         (create(&client, "a", future).target(target("no json")), "Target.Input must be JSON"),
-        (create(&client, "a", future).target(strange), "is no function of this template"),
+        (create(&client, "a", future).target(strange), "is not a function of this template"),
         (create(&client, "a", future).target(impatient), "MaximumRetryAttempts must be"),
     ] {
         let error = request.send().await.unwrap_err().into_service_error();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{fixed, in_memory, on_disk};
 
 #[tokio::test]
-async fn the_templates_secrets_are_made_once_and_kept_in_a_file_of_the_owner_only() {
+async fn the_templates_secrets_are_generated_once_and_kept_in_a_file_of_the_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let first = on_disk(folder.path(), &fixed()).await;
     let key_ring = first.secret("KeyRing").unwrap();

@@ -1,4 +1,4 @@
-//! A small template, an emulator on it, and a function that writes down what it is called with.
+//! A small template, an emulator on it, and a function that records its calls.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

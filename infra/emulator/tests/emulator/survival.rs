@@ -61,7 +61,7 @@ async fn retries_dead_letters_and_schedules_go_on_after_a_restart() {
     third.start(calls.accepting());
     third.idle().await;
     let sweeps = || calls.all().iter().filter(|(_, event)| event["sweep"] == true).count();
-    assert_eq!(sweeps(), 1, "what was missed is made up for once");
+    assert_eq!(sweeps(), 1, "a missed schedule fires once");
     clock.advance(Duration::from_secs(298));
     third.idle().await;
     assert_eq!(sweeps(), 1);
@@ -90,7 +90,7 @@ async fn a_schedule_goes_with_the_template_and_one_of_the_api_stays() {
 }
 
 #[tokio::test]
-async fn a_second_process_on_the_same_data_is_told_so() {
+async fn a_second_process_on_the_same_data_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let first = on_disk(folder.path(), &fixed()).await;
     let options = Options { data: Some(folder.path().to_owned()), ..Options::default() };

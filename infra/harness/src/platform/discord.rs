@@ -19,7 +19,7 @@ pub const BOT_TOKEN: &str = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq
 pub const CHANNEL: &str = "645027906669510667";
 /// A channel that the bot may not see.
 pub const HIDDEN_CHANNEL: &str = "645027906669510668";
-/// The token of the interactions that this module makes.
+/// The token of the interactions that this module builds.
 pub const INTERACTION_TOKEN: &str = "aW50ZXJhY3Rpb246Nzg2MDA4NzI5NzE1MjEyMzM4OnRva2Vu";
 /// The id of the first message.
 pub const FIRST_MESSAGE: u64 = 1_500_000_000_000_000_001;
@@ -49,7 +49,7 @@ pub async fn server() -> Server {
     Server::start(move |request| play(&mut messages.lock().unwrap_or_else(PoisonError::into_inner), request)).await
 }
 
-/// The answer to a bot that sends too much.
+/// The answer to a bot that sends too often.
 pub fn rate_limited(seconds: f64) -> Answer {
     let body = json!({"message": "You are being rate limited.", "retry_after": seconds, "global": false});
     Answer::status(429, body)
@@ -154,7 +154,7 @@ fn play(messages: &mut Messages, request: &Request) -> Answer {
     }
 }
 
-/// The same nonce again gets the same message again.
+/// A repeated nonce returns the same message.
 fn posted(messages: &mut Messages, body: &Value) -> Answer {
     if let Some(fault) = fault(body) {
         return fault;

@@ -23,11 +23,11 @@ pub const ARCHIVED_CHANNEL: &str = "C0ARCHIVED";
 pub const TEAM: &str = "T061EG9R6";
 /// The app.
 pub const APP: &str = "A0MDYCDME";
-/// The user that the app is.
+/// The user of the app.
 pub const BOT_USER: &str = "U0LAN0Z89";
 /// A person.
 pub const USER: &str = "U061F7AUR";
-/// The token of old that is still in every webhook.
+/// The deprecated token that is still in every webhook.
 pub const VERIFICATION_TOKEN: &str = "Jhj5dZrVaK7ZwHHjRyZWjbDl";
 
 /// The longest text of a message, in characters.
@@ -38,7 +38,7 @@ type Posted = BTreeMap<String, Vec<String>>;
 
 /// Starts Slack's Web API for an app with this bot token.
 ///
-/// It knows three channels, keeps the times and reactions of messages, and refuses what Slack refuses in Slack's words.
+/// It knows three channels, keeps the times and reactions of messages, and refuses what Slack refuses with Slack's errors.
 pub async fn server(token: &str) -> Server {
     let authorization = format!("Bearer {token}");
     let posted = Mutex::<Posted>::default();
@@ -56,17 +56,17 @@ pub async fn server(token: &str) -> Server {
     .await
 }
 
-/// What Slack says when an app calls too often.
+/// The answer to an app that calls too often.
 pub fn rate_limited(seconds: u32) -> Answer {
     Answer::status(429, json!({"ok": false, "error": "ratelimited"})).header("retry-after", &seconds)
 }
 
-/// A refusal in Slack's words, with status 200 as all of them.
+/// An error of Slack, which always has the status 200.
 pub fn refused(error: &str) -> Answer {
     Answer::ok(json!({"ok": false, "error": error}))
 }
 
-/// A refusal of a token that may not do this.
+/// The error for a token without the scope.
 pub fn missing_scope(needed: &str) -> Answer {
     Answer::ok(json!({"ok": false, "error": "missing_scope", "needed": needed, "provided": "reactions:write"}))
 }
@@ -99,7 +99,7 @@ pub fn event(event_id: &str, event: &Value) -> Value {
     })
 }
 
-/// What an event says of a message of a person.
+/// The event of a person's message.
 pub fn message(text: &str, ts: &str) -> Value {
     json!({
         "user": USER,
@@ -114,7 +114,7 @@ pub fn message(text: &str, ts: &str) -> Value {
     })
 }
 
-/// What the form of a click says in its field `payload`.
+/// The field `payload` in the form of a click.
 pub fn interaction(actions: &[Value]) -> Value {
     json!({
         "type": "block_actions",

@@ -18,7 +18,7 @@ pub const CHAT: i64 = 7;
 pub const BLOCKED: i64 = 13;
 /// A group that has become the supergroup [`SUPERGROUP`].
 pub const MIGRATED: i64 = -42;
-/// What [`MIGRATED`] has become.
+/// The supergroup that [`MIGRATED`] has become.
 pub const SUPERGROUP: i64 = -10_042;
 /// The id of the first message that the bot sends.
 pub const FIRST_MESSAGE: i64 = 1_001;
@@ -39,7 +39,7 @@ pub async fn server() -> Server {
     Server::start(move |request| play(&mut messages.lock().unwrap_or_else(PoisonError::into_inner), request)).await
 }
 
-/// The answer to a bot that sends too much.
+/// The answer to a bot that sends too often.
 pub fn rate_limited(seconds: u64) -> Answer {
     let description = format!("Too Many Requests: retry after {seconds}");
     let body = json!({"ok": false, "error_code": 429, "description": description,
@@ -47,7 +47,7 @@ pub fn rate_limited(seconds: u64) -> Answer {
     Answer::status(429, body).header("retry-after", &seconds)
 }
 
-/// The headers of an update; `secret` is what `setWebhook` was given as `secret_token`.
+/// The headers of an update; `secret` is the `secret_token` of `setWebhook`.
 pub fn signed(secret: &str) -> Vec<(&'static str, String)> {
     vec![
         ("content-type", "application/json".to_owned()),
@@ -61,7 +61,7 @@ pub fn update(update_id: i64, member: &str, value: &Value) -> Value {
     json!({"update_id": update_id, member: value})
 }
 
-/// A message of the user Ada in the chat with the bot; `content` has the members that say something.
+/// A message of the user Ada in the chat with the bot; `content` has the members with its content.
 pub fn message(message_id: i64, content: &Value) -> Value {
     let user = ada();
     let mut message = json!({

@@ -9,11 +9,11 @@ use sha2::Sha256;
 
 use crate::server::{Answer, Request, Server};
 
-/// The phone number's id that the server knows.
+/// The id of the phone number that the server knows.
 pub const PHONE_NUMBER_ID: &str = "106540352242922";
 /// The phone number as it is shown.
 pub const DISPLAY_PHONE_NUMBER: &str = "15550783881";
-/// The token that the server takes.
+/// The token that the server accepts.
 pub const ACCESS_TOKEN: &str = "EAAJB-a-token-of-the-system-user";
 /// Somebody who writes and can be written to.
 pub const USER: &str = "16505551234";
@@ -58,7 +58,7 @@ fn play(request: &Request, sent: &AtomicU64) -> Answer {
     }
 }
 
-/// Answers with the fields that are asked for, as the Graph API does.
+/// Answers with the requested fields, as the Graph API does.
 fn phone_number(query: &str) -> Answer {
     let mut answer = json!({"id": PHONE_NUMBER_ID});
     let known = [
@@ -74,7 +74,7 @@ fn phone_number(query: &str) -> Answer {
     Answer::ok(answer)
 }
 
-/// Says what is wrong with a message.
+/// Returns what is wrong with a message.
 fn fault(body: &Value) -> Option<Answer> {
     let parameter = |details: &str| Some(error(400, 100, "(#100) Invalid parameter", details));
     if body["messaging_product"] != "whatsapp" {
@@ -118,7 +118,7 @@ fn taken(body: &Value, number: u64) -> Answer {
     }))
 }
 
-/// The id of the message that the server took as its `number`th, from 0.
+/// The id of the message that the server accepted as its `number`th, from 0.
 pub fn wamid(number: u64) -> String {
     format!("wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0{number:04}")
 }

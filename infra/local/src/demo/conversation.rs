@@ -4,21 +4,19 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use client::{Client, Credentials};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tokio::time::Instant;
 
-use crate::Failure;
+use crate::failure::Failure;
 
-/// What `cargo run` listens on and keeps its data in, for the printed commands.
+/// Where `cargo run` listens, for the printed commands.
 const PRELUDE: &str = "\
 # Every command below does the same against `cargo run` in another terminal.
 BASE=http://127.0.0.1:8787
 get() { sed -n \"s/.*\\\"$1\\\":\\[*\\\"\\([^\\\"]*\\)\\\".*/\\1/p\"; }";
-
-const POLL: Duration = Duration::from_millis(20);
 
 /// One request, with `$VARIABLES` in its path.
 pub(super) struct Request {
@@ -57,7 +55,7 @@ impl Request {
         self
     }
 
-    /// Keeps the first text under `key` of the answer in a variable.
+    /// Stores the first string under `key` of the answer in a variable.
     pub(super) fn captures(self, variable: &'static str, key: &'static str) -> Self {
         Self { capture: Some((variable, key)), ..self }
     }
@@ -96,24 +94,23 @@ impl Request {
     }
 }
 
-/// Puts text in single quotes for a shell.
+/// Quotes text for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The requests of one walk and what they captured.
+/// The requests of the demo and the values captured from their answers.
 pub(super) struct Conversation {
-    client: reqwest::Client,
+    client: Client,
     variables: BTreeMap<&'static str, String>,
     json: bool,
     steps: u32,
 }
 
 impl Conversation {
-    pub(super) fn start(url: String, json: bool) -> Result<Self, Failure> {
-        let client = reqwest::Client::builder().no_proxy().build();
-        let client = client.map_err(|cause| Failure::start("build an HTTP client", cause))?;
-        let conversation = Self { client, variables: BTreeMap::from([("BASE", url)]), json, steps: 0 };
+    pub(super) fn start(url: &str, json: bool) -> Result<Self, Failure> {
+        let client = Client::new(url).map_err(|cause| Failure::start("start the demo", cause))?;
+        let conversation = Self { client, variables: BTreeMap::new(), json, steps: 0 };
         if !json {
             print(PRELUDE)?;
         }
@@ -123,61 +120,48 @@ impl Conversation {
     /// Gets an access token for the administrator.
     pub(super) async fn sign_in(&mut self, administrator: &str) -> Result<(), Failure> {
         let explanation = "Get an access token with the administrator's credentials";
-        let mut body: Value = serde_json::from_str(administrator)
+        let credentials: Credentials = serde_json::from_str(administrator)
             .map_err(|cause| Failure::start("read the administrator's credentials", cause))?;
-        body["grant_type"] = "client_credentials".into();
-        let request =
-            Request::post(explanation, "/auth/v2/oauth2/tokens", body).public().captures("TOKEN", "access_token");
         let shell = "TOKEN=$(sed 's/^{/{\"grant_type\":\"client_credentials\",/' .hookyard/admin.json | \
                      curl -s \"$BASE/auth/v2/oauth2/tokens\" -H 'content-type: application/json' -d @- | get access_token)";
-        self.exchange(&request, shell).await.map(|_| ())
+        self.introduce(explanation, shell)?;
+        let answer = self.client.sign_in(&credentials).await.map_err(stopped(explanation))?;
+        self.show(explanation, &answer)
     }
 
     /// Sends a request, prints it with its answer, and expects success.
     pub(super) async fn send(&mut self, request: &Request) -> Result<Value, Failure> {
-        self.exchange(request, &request.shell()).await
-    }
-
-    async fn exchange(&mut self, request: &Request, shell: &str) -> Result<Value, Failure> {
-        self.introduce(request, shell)?;
-        let answer = self.ask(request).await?;
+        self.introduce(request.explanation, &request.shell())?;
+        let answer = self.client.send(&self.filled(request)).await.map_err(stopped(request.explanation))?;
         if let Some((variable, key)) = request.capture {
             let captured = answer[key].as_str().or_else(|| answer[key][0].as_str()).unwrap_or_default().to_owned();
             self.variables.insert(variable, captured);
         }
-        self.show(request, &answer)?;
+        self.show(request.explanation, &answer)?;
         Ok(answer)
     }
 
-    /// Repeats a request until its answer is what is waited for.
+    /// Repeats a request until its answer is as expected.
     pub(super) async fn wait_for(
         &mut self,
         request: &Request,
         patience: Duration,
         is_there: impl Fn(&Value) -> bool,
     ) -> Result<Value, Failure> {
-        self.introduce(request, &request.shell())?;
+        self.introduce(request.explanation, &request.shell())?;
         let spinner = spinner(request.explanation, self.json);
-        let deadline = Instant::now() + patience;
-        loop {
-            // The run appears a moment after its webhook was accepted.
-            let answer = self.ask(request).await.unwrap_or_default();
+        let look = |answer: &Value| {
             spinner.tick();
-            if is_there(&answer) {
-                spinner.finish_and_clear();
-                self.show(request, &answer)?;
-                return Ok(answer);
-            }
-            if Instant::now() >= deadline {
-                let problem =
-                    format!("nothing more happened in {} s; the last answer was {answer}", patience.as_secs());
-                return Err(Failure::Demo { step: request.explanation.to_owned(), problem });
-            }
-            tokio::time::sleep(POLL).await;
-        }
+            is_there(answer)
+        };
+        let answer = self.client.wait_for(&self.filled(request), patience, look).await;
+        spinner.finish_and_clear();
+        let answer = answer.map_err(stopped(request.explanation))?;
+        self.show(request.explanation, &answer)?;
+        Ok(answer)
     }
 
-    /// Says where a value for the next commands comes from.
+    /// Stores a value for the next commands, and prints where it comes from.
     pub(super) fn capture(&mut self, variable: &'static str, key: &str, value: String) {
         self.variables.insert(variable, value);
         if !self.json {
@@ -187,48 +171,33 @@ impl Conversation {
         }
     }
 
-    async fn ask(&self, request: &Request) -> Result<Value, Failure> {
-        let failed = |problem: String| Failure::Demo { step: request.explanation.to_owned(), problem };
-        let path = self.filled(&request.path);
-        let url = if path.starts_with('/') { format!("{}{path}", self.variables["BASE"]) } else { path };
-        let mut builder = match &request.body {
-            Some(body) => self.client.post(url).header("content-type", "application/json").body(body.to_string()),
-            None => self.client.get(url),
+    /// Returns the request as it is sent, with every variable filled in.
+    fn filled(&self, request: &Request) -> client::Request {
+        let fill = |text: String, (name, value): (&&str, &String)| text.replace(&format!("${name}"), value);
+        let path = self.variables.iter().fold(request.path.clone(), fill);
+        let mut filled = match &request.body {
+            Some(body) => client::Request::post(&path, body),
+            None => client::Request::get(&path),
         };
         for (name, value) in &request.headers {
-            builder = builder.header(*name, value);
-        }
-        if let (Some(token), false) = (self.variables.get("TOKEN"), request.public) {
-            builder = builder.bearer_auth(token);
+            filled = filled.header(name, value);
         }
         if let (Some(secret), Some(body)) = (request.secret, &request.body) {
-            builder = builder.header("x-hub-signature-256", format!("sha256={}", signature(secret, &body.to_string())));
+            let signature = signature(secret, &body.to_string());
+            filled = filled.header("x-hub-signature-256", &format!("sha256={signature}"));
         }
-        let response = builder.send().await.map_err(|error| failed(error.to_string()))?;
-        let status = response.status();
-        let text = response.text().await.map_err(|error| failed(error.to_string()))?;
-        if !status.is_success() {
-            return Err(failed(format!("the answer was {status}: {text}")));
-        }
-        Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        if request.public { filled.public() } else { filled }
     }
 
-    fn filled(&self, text: &str) -> String {
-        let fill = |text: String, (name, value): (&&str, &String)| text.replace(&format!("${name}"), value);
-        self.variables.iter().fold(text.to_owned(), fill)
-    }
-
-    fn introduce(&mut self, request: &Request, shell: &str) -> Result<(), Failure> {
+    fn introduce(&mut self, explanation: &str, shell: &str) -> Result<(), Failure> {
         self.steps += 1;
-        if self.json { Ok(()) } else { print(&format!("\n# {}. {}\n{shell}", self.steps, request.explanation)) }
+        if self.json { Ok(()) } else { print(&format!("\n# {}. {explanation}\n{shell}", self.steps)) }
     }
 
-    fn show(&self, request: &Request, answer: &Value) -> Result<(), Failure> {
+    fn show(&self, explanation: &str, answer: &Value) -> Result<(), Failure> {
         let answer = without_secrets(answer);
         if self.json {
-            return print(
-                &json!({"step": self.steps, "explanation": request.explanation, "answer": answer}).to_string(),
-            );
+            return print(&json!({"step": self.steps, "explanation": explanation, "answer": answer}).to_string());
         }
         let text = answer.to_string();
         let end = text.char_indices().nth(240).map_or(text.len(), |(end, _)| end);
@@ -236,7 +205,12 @@ impl Conversation {
     }
 }
 
-/// What is printed may end up in a log, so that tokens are left out.
+/// Turns the client's error into the demo's; for `map_err`.
+fn stopped(step: &str) -> impl FnOnce(client::Error) -> Failure {
+    move |error| Failure::Demo { step: step.to_owned(), problem: error.to_string() }
+}
+
+/// Leaves tokens out, as what is printed may end up in a log.
 fn without_secrets(answer: &Value) -> Value {
     let mut answer = answer.clone();
     for key in ["access_token", "refresh_token"] {
@@ -257,7 +231,7 @@ fn signature(secret: &str, body: &str) -> String {
     )
 }
 
-/// Shows on a terminal that something is awaited.
+/// Shows on a terminal that the demo is waiting.
 fn spinner(what: &'static str, json: bool) -> ProgressBar {
     if json || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

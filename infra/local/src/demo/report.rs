@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::Failure;
 use crate::demo::conversation::print;
+use crate::failure::Failure;
 
 /// Prints the timeline and the steps of `GET /runs/{eventId}`.
 pub(super) fn show(answer: &Value, json: bool) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! Whole conversations: a platform's webhook in, a dispatcher's message out, and what the platform tells of it.
 
-use counterpart::{Server, discord, slack, telegram, whatsapp};
+use harness::platform::{discord, slack, telegram, whatsapp};
+use harness::server::Server;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 

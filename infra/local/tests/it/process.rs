@@ -4,13 +4,15 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use client::{Client, Credentials, Request};
+use harness::until;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// How long anything may take on a slow machine before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +24,7 @@ pub(crate) struct Hookyard {
     child: Child,
     pub(crate) url: String,
     pub(crate) client: reqwest::Client,
-    token: String,
+    api: Client,
 }
 
 /// Returns the command without arguments.
@@ -48,9 +50,11 @@ impl Hookyard {
         let announced: Value = serde_json::from_str(&line).expect("the address is said as JSON");
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = announced["url"].as_str().unwrap().to_owned();
-        let mut hookyard = Self { child, url, client, token: String::new() };
-        hookyard.token = hookyard.sign_in(Path::new(announced["admin"].as_str().unwrap())).await;
-        hookyard
+        let mut api = Client::new(&url).unwrap();
+        let administrator = std::fs::read_to_string(announced["admin"].as_str().unwrap()).unwrap();
+        let administrator: Credentials = serde_json::from_str(&administrator).unwrap();
+        api.sign_in(&administrator).await.unwrap();
+        Self { child, url, client, api }
     }
 
     /// Starts on this data directory.
@@ -58,37 +62,14 @@ impl Hookyard {
         Self::start_with(data.path(), &[]).await
     }
 
-    async fn sign_in(&self, admin: &Path) -> String {
-        let mut body: Value = serde_json::from_str(&std::fs::read_to_string(admin).unwrap()).unwrap();
-        body["grant_type"] = "client_credentials".into();
-        let answer = self.post("/auth/v2/oauth2/tokens", &body).await;
-        answer["access_token"].as_str().expect("a token").to_owned()
-    }
-
-    /// Posts JSON and expects 200.
+    /// Posts JSON and expects success.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
-        let (status, answer) = self.try_post(path, body).await;
-        assert_eq!(status, 200, "POST {path}: {answer}");
-        answer
+        self.api.send(&Request::post(path, body)).await.unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
-    /// Posts JSON and returns whatever is answered.
-    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = self.client.post(format!("{}{path}", self.url)).json(body);
-        read(request.bearer_auth(&self.token).send().await.unwrap()).await
-    }
-
-    /// Gets a path and expects 200.
+    /// Gets a path and expects success.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let (status, answer) = self.try_get(path).await;
-        assert_eq!(status, 200, "GET {path}: {answer}");
-        answer
-    }
-
-    /// Gets a path and returns whatever is answered.
-    pub(crate) async fn try_get(&self, path: &str) -> (u16, Value) {
-        let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
-        read(request.send().await.unwrap()).await
+        self.api.send(&Request::get(path)).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
     /// Creates a GitHub channel and returns its id.
@@ -121,7 +102,9 @@ impl Hookyard {
 
     /// Sends a webhook and returns the id of its event.
     pub(crate) async fn deliver(&self, channel: &str, delivery: &str, body: &str) -> String {
-        let (status, answer) = read(self.webhook(channel, delivery, body).send().await.unwrap()).await;
+        let response = self.webhook(channel, delivery, body).send().await.unwrap();
+        let status = response.status().as_u16();
+        let answer: Value = response.json().await.unwrap();
         assert_eq!((status, &answer["success"], &answer["failed"]), (200, &json!(true), &json!(0)), "{answer}");
         answer["events"][0].as_str().unwrap().to_owned()
     }
@@ -133,15 +116,11 @@ impl Hookyard {
 
     /// Asks a path until its answer is what is expected, and returns it.
     pub(crate) async fn wait_for(&self, path: &str, is_there: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let (_, answer) = self.try_get(path).await;
-            if is_there(&answer) {
-                return answer;
-            }
-            assert!(Instant::now() < deadline, "{path} never got there, it stands at {answer:#}");
-            tokio::task::yield_now().await;
-        }
+        let look = async || {
+            let answer = self.api.exchange(&Request::get(path)).await.unwrap().body;
+            if is_there(&answer) { Ok(answer) } else { Err(answer) }
+        };
+        until(path, look).await
     }
 
     /// Kills the process as `kill -9` does and waits until it is gone.
@@ -167,12 +146,6 @@ impl Hookyard {
 /// Tells whether a run is over.
 pub(crate) fn is_over(run: &Value) -> bool {
     ["succeeded", "failed"].iter().any(|outcome| run["outcome"] == *outcome)
-}
-
-async fn read(response: reqwest::Response) -> (u16, Value) {
-    let status = response.status().as_u16();
-    let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
 /// Signs a body with the secret of the tests' channels.

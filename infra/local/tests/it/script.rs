@@ -1,28 +1,10 @@
 //! Scripts that misbehave end as failed tasks, and the process stays healthy.
 
-use std::net::Ipv4Addr;
-
+use harness::server::{Answer, Server};
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
 use crate::process::{Hookyard, is_over};
-
-/// Answers every request with a redirect to the metadata address, on loopback.
-async fn redirector() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).await;
-            let answer = "HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n";
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
-    });
-    port
-}
 
 #[tokio::test]
 async fn a_script_that_misbehaves_ends_as_a_failed_task_and_the_process_stays_healthy() {
@@ -30,7 +12,9 @@ async fn a_script_that_misbehaves_ends_as_a_failed_task_and_the_process_stays_he
     // Loopback is allowed, so that the redirect and nothing else is what is refused.
     let mut hookyard = Hookyard::start_with(data.path(), &["--allow-cidr", "127.0.0.0/8"]).await;
     let channel = hookyard.channel().await;
-    let redirect = format!("export const main = () => fetch('http://127.0.0.1:{}/');", redirector().await);
+    let redirector =
+        Server::start(|_| Answer::status(302, json!("")).header("location", &"http://169.254.169.254/")).await;
+    let redirect = format!("export const main = () => fetch('{}/');", redirector.url());
     let cases = [
         ("loops", "export const main = () => { for (;;) {} };", "TimeLimitExceeded"),
         ("microtasks", "export const main = async () => { for (;;) await 0; };", "TimeLimitExceeded"),
@@ -46,7 +30,7 @@ async fn a_script_that_misbehaves_ends_as_a_failed_task_and_the_process_stays_he
         (
             "prints",
             "export const main = () => { for (let i = 0; i < 1024; i++) console.log('x'.repeat(1024)); };",
-            "OutputLimitExceeded",
+            "OutputTooLarge",
         ),
         ("metadata", "export const main = () => fetch('http://169.254.169.254/');", "FetchRefused"),
         ("redirected", &redirect, "FetchRefused"),

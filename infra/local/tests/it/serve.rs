@@ -41,6 +41,21 @@ async fn a_second_process_on_the_same_data_is_told_what_to_do() {
 }
 
 #[tokio::test]
+async fn the_data_of_an_older_version_is_refused_with_what_to_do_and_stays_as_it_is() {
+    let data = tempdir().unwrap();
+    std::fs::write(data.path().join("bus.db"), "kept").unwrap();
+    let output = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).unwrap();
+    let expected = "was written by an older version of Hookyard (format 1, this version reads format 2): \
+                    start with an empty directory by --data, or keep using the version that wrote it\n";
+    assert!(message.ends_with(expected), "{message}");
+    let files: Vec<_> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["bus.db"]);
+    assert_eq!(std::fs::read_to_string(data.path().join("bus.db")).unwrap(), "kept");
+}
+
+#[tokio::test]
 async fn help_names_every_option_with_its_variable() {
     let output = hookyard().arg("--help").output().await.unwrap();
     let help = String::from_utf8(output.stdout).unwrap();

@@ -24,7 +24,7 @@ fn unknown() -> Records {
 
 async fn document(world: &World) -> Value {
     let mut document = json!({"paths": {}});
-    for id in local::function_ids() {
+    for (id, _) in local::FUNCTIONS {
         let described = serde_json::to_value(world.function(id).openapi()).unwrap();
         document["paths"].as_object_mut().unwrap().extend(described["paths"].as_object().unwrap().clone());
     }

@@ -72,7 +72,7 @@ async fn bodies_of_every_kind_are_sent() {
 }
 
 #[tokio::test]
-async fn an_answer_has_status_headers_and_body() {
+async fn a_response_has_status_headers_and_body() {
     let body = "const a = await fetch(BASE + '/teapot'); const b = a.clone();
         return [a.ok, a.status, a.statusText, a.headers.get('X-Kind'), a.url === BASE + '/teapot', a.redirected, a.bodyUsed,
             await a.text(), a.bodyUsed, await b.text(), await a.text().catch((e) => e.name)];";
@@ -133,7 +133,7 @@ async fn a_request_can_be_aborted() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_answer_ends_at_the_time_limit() {
+async fn a_request_without_a_response_ends_at_the_time_limit() {
     let script = with_server("await fetch(BASE + '/never')").await;
     let limits = Limits { time: Duration::from_millis(200), ..script.limits };
     assert_eq!(failure_of(Script { limits, ..script }).await.1, "TimeLimitExceeded");
@@ -149,7 +149,7 @@ async fn many_requests_at_once_are_all_answered() {
 }
 
 #[tokio::test]
-async fn the_effect_is_marked_once_and_before_the_first_request_leaves() {
+async fn the_effect_is_marked_once_before_the_first_request_is_sent() {
     let (marks, reached) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let seen = reached.clone();
     let router = Router::new().route("/", get(move || async move { seen.store(true, Ordering::SeqCst) }));
@@ -173,7 +173,7 @@ async fn the_effect_is_marked_once_and_before_the_first_request_leaves() {
 }
 
 #[tokio::test]
-async fn no_request_leaves_when_the_effect_cannot_be_marked() {
+async fn no_request_is_sent_when_the_effect_cannot_be_marked() {
     let refuse: BeforeEffect = Arc::new(|| Box::pin(async { Err(Error::new("mark the task", "the lease is lost")) }));
     let script = script("module.exports = () => fetch('http://127.0.0.1:1/').catch(() => 1)");
     let error = sandbox().run(script, refuse).await.unwrap_err();

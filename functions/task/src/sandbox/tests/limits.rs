@@ -1,4 +1,4 @@
-//! Scripts that would take more than they may.
+//! Scripts that exceed their limits.
 
 use std::time::Instant;
 
@@ -109,7 +109,7 @@ async fn printing_a_megabyte_fails_the_script() {
     for source in printers {
         let report = report(script(source)).await;
         let error = report.result.unwrap_err();
-        assert_eq!(error.name, "OutputLimitExceeded", "{source}");
+        assert_eq!(error.name, "OutputTooLarge", "{source}");
         assert_eq!(error.message, "the script printed more than 262144 bytes");
         assert!(report.lines.iter().map(|line| line.message.len()).sum::<usize>() < 70_000);
         assert!(report.lines.last().unwrap().message.starts_with("[truncated"));
@@ -117,7 +117,7 @@ async fn printing_a_megabyte_fails_the_script() {
 }
 
 #[tokio::test]
-async fn what_was_printed_before_the_end_of_time_is_kept() {
+async fn what_was_printed_before_the_time_limit_is_kept() {
     let report = report(short("module.exports = () => { console.log('here'); for (;;) {} }")).await;
     assert_eq!(messages(&report), ["here"]);
 }
@@ -130,7 +130,7 @@ async fn the_engines_own_panics_are_a_failure_of_the_script() {
 }
 
 #[tokio::test]
-async fn a_script_that_cannot_be_stopped_is_given_up() {
+async fn a_script_that_cannot_be_stopped_is_abandoned() {
     let sandbox = sandbox();
     let endless =
         "module.exports = () => { console.log('here'); Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1) }";

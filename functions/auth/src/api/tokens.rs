@@ -1,0 +1,72 @@
+//! `/auth/v2/oauth2/tokens`: a login or a refresh is answered with an access token.
+
+use axum::Json;
+use axum::extract::State;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, HeaderName};
+use shared::Error;
+use shared::auth::Tokens;
+use shared::clock::{Clock, Ids};
+use shared::seal::KeyRing;
+
+use crate::account::Accounts;
+use crate::grant::{Grant, GrantRequest};
+use crate::oauth::{OAuthError, OAuthErrorBody, TokenAnswer};
+use crate::store::token_family::TokenFamilies;
+use crate::{login, refresh};
+
+/// How long an access token is valid, in seconds.
+const ACCESS_LIFETIME_S: i64 = 300;
+
+/// Issues an access token.
+#[utoipa::path(
+    post, path = "/auth/v2/oauth2/tokens", tag = "auth",
+    request_body(content(
+        (GrantRequest = "application/json"),
+        (GrantRequest = "application/x-www-form-urlencoded"),
+    )),
+    responses(
+        (status = 200, description = "The token.", body = TokenAnswer),
+        (status = 400, description = "The grant is not valid.", body = OAuthErrorBody),
+        (status = 401, description = "The client is unknown or its secret is wrong.", body = OAuthErrorBody),
+    )
+)]
+pub(crate) async fn issue(
+    State(accounts): State<Accounts>,
+    State(families): State<TokenFamilies>,
+    State(tokens): State<Tokens>,
+    State(ring): State<KeyRing>,
+    State(clock): State<Clock>,
+    State(ids): State<Ids>,
+    grant: Grant,
+) -> Result<([(HeaderName, HeaderValue); 1], Json<TokenAnswer>), OAuthError> {
+    let now = clock.now();
+    let (account, application_id, token) = match grant {
+        Grant::ClientCredentials(client) => {
+            let account = login::as_client(&accounts, now, &client.id, &client.secret).await?;
+            let token = refresh::start(&families, &ids, now, &account, &client.id).await?;
+            (account, client.id, token)
+        }
+        Grant::Password(application, user) => {
+            let account = login::as_user(&accounts, now, &application, &user).await?;
+            let token = refresh::start(&families, &ids, now, &account, &application.id).await?;
+            (account, application.id, token)
+        }
+        Grant::RefreshToken(application, text) => {
+            login::check_application(&accounts, now, &application).await?;
+            let (account, token) = refresh::renew(&accounts, &families, &ring, now, &application.id, &text).await?;
+            (account, application.id, token)
+        }
+    };
+    let keys = ring.keys().await?;
+    let refresh_token = token.write(&keys).ok_or_else(|| Error::new("write a refresh token", "the key is missing"))?;
+    let answer = TokenAnswer {
+        token_type: "bearer",
+        user_id: account.client.id.clone(),
+        access_token: tokens.issue(account.client, ACCESS_LIFETIME_S).await?,
+        expires_in: ACCESS_LIFETIME_S,
+        refresh_token,
+        application_id,
+    };
+    Ok(([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(answer)))
+}

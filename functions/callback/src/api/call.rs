@@ -1,0 +1,182 @@
+//! The call of a callback's URL by the outside world, which knows nothing but the URL.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use shared::bus::Bus;
+use shared::clock::Clock;
+use shared::http::RawBody;
+use shared::{Error, Refusal, json};
+use subtle::ConstantTimeEq as _;
+
+use crate::store::{Callback, CallbackState, Store};
+use crate::{ending, schema};
+
+/// The largest body of a call.
+const BODY_LIMIT_BYTES: usize = 256 * 1024;
+
+/// The answer to the call that resolved a callback.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Resolved {
+    /// Always `The callback has been resolved`.
+    message: &'static str,
+}
+
+/// The answer to a call that resolved nothing.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct CallError {
+    /// Why.
+    error: String,
+    #[serde(skip)]
+    status: StatusCode,
+}
+
+/// Resolves a callback with a JSON object, once.
+#[utoipa::path(
+    post, path = "/unsecured/callback/{id}", tag = "callbacks",
+    params(
+        ("id" = String, Path, description = "The callback's id."),
+        ("t" = String, Query, description = "The callback's token."),
+    ),
+    request_body(content = Value, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The callback is resolved.", body = Resolved),
+        (status = 400, description = "The body is not what the callback takes, or it was called already.", body = CallError),
+        (status = 404, description = "No callback with this id and token.", body = CallError),
+        (status = 413, description = "The body is too large.", body = CallError),
+    )
+)]
+pub(crate) async fn call(
+    State(store): State<Store>,
+    State(bus): State<Bus>,
+    State(clock): State<Clock>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    body: Result<RawBody, Refusal>,
+) -> Result<Json<Resolved>, CallError> {
+    let body = read(body)?;
+    let token = token(query.as_deref()).ok_or_else(|| {
+        let error = "binding error on field 'CallbackSecret' of type 'handleCallbackIn': missing query parameter: t";
+        CallError::bad(error)
+    })?;
+    let callback = find_open(&store, &bus, clock.now(), &id, &token).await?;
+    if let Some(schema) = store.schema(&callback).await? {
+        schema::check(schema, body.clone()).await?.map_err(CallError::bad)?;
+    }
+    let now = clock.now();
+    let Some(resolved) = store.resolve(&callback, &body, now).await? else {
+        // Something was faster, perhaps another call.
+        find_open(&store, &bus, now, &id, &token).await?;
+        return Err(Error::new("resolve a callback", "its record changed at the same time").into());
+    };
+    // The call is recorded; if this does not announce it, the sweep does.
+    if let Err(error) = ending::announce(&store, &bus, now, &resolved).await {
+        tracing::warn!(callback_id = resolved.callback_id, error = error.chain(), "a callback was not announced yet");
+    }
+    Ok(Json(Resolved { message: "The callback has been resolved" }))
+}
+
+/// Finds the callback that waits for a call with this id and token; a wrong token is answered like a wrong id.
+async fn find_open(store: &Store, bus: &Bus, now: Timestamp, id: &str, token: &str) -> Result<Callback, CallError> {
+    let unknown = || CallError { status: StatusCode::NOT_FOUND, error: ending::NOT_FOUND.to_owned() };
+    let callback = ending::current(store, bus, now, id).await?.ok_or_else(unknown)?;
+    let expected = store.token(&callback).await?;
+    match callback.state {
+        _ if !bool::from(expected.as_bytes().ct_eq(token.as_bytes())) => Err(unknown()),
+        CallbackState::Waiting => Ok(callback),
+        CallbackState::Resolved => Err(CallError::bad("callback has already been resolved")),
+        CallbackState::Expired => Err(CallError::bad("callback has expired")),
+    }
+}
+
+/// Reads the body, a JSON object or nothing at all, which counts as null.
+fn read(body: Result<RawBody, Refusal>) -> Result<Value, CallError> {
+    let RawBody(body) = body?;
+    if body.len() > BODY_LIMIT_BYTES {
+        let error = format!("the body is larger than {BODY_LIMIT_BYTES} bytes");
+        return Err(CallError { status: StatusCode::PAYLOAD_TOO_LARGE, error });
+    }
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    json::check_depth(&body).map_err(|too_deep| CallError::bad(format!("binding error: {too_deep}")))?;
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(members)) => Ok(Value::Object(members)),
+        Ok(_) => Err(CallError::bad("binding error: the body has to be a JSON object")),
+        Err(error) => Err(CallError::bad(format!("binding error: error parsing request body: {error}"))),
+    }
+}
+
+fn token(query: Option<&str>) -> Option<String> {
+    let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    parameters.find(|(name, _)| name == "t").map(|(_, value)| value.into_owned()).filter(|token| !token.is_empty())
+}
+
+impl CallError {
+    fn bad(error: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error: error.into() }
+    }
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        Self { status: refusal.status, error: refusal.message }
+    }
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl IntoResponse for CallError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(&self)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(1));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_token_is_a_query_parameter() {
+        let check = |query, expected: Option<&str>| assert_eq!(token(query).as_deref(), expected);
+        check(Some("t=abc"), Some("abc"));
+        check(Some("x=1&t=a%2Db&t=c"), Some("a-b"));
+        check(Some("t="), None);
+        check(Some("T=abc"), None);
+        check(None, None);
+    }
+
+    #[test]
+    fn only_an_object_or_nothing_is_a_body() {
+        let check = |body: &str, expected: Result<Value, u16>| {
+            let read = read(Ok(RawBody(body.to_owned().into())));
+            assert_eq!(read.map_err(|error| error.status.as_u16()), expected, "{:.20}", body);
+        };
+        check("", Ok(Value::Null));
+        check(r#"{"a": 1}"#, Ok(json!({"a": 1})));
+        check(" ", Err(400));
+        check("[1]", Err(400));
+        check("null", Err(400));
+        check("{", Err(400));
+        check(&"[".repeat(10_000), Err(400));
+        let nested = |levels: usize| format!(r#"{{"a": {}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+        check(&nested(64), Ok(serde_json::from_str(&nested(64)).unwrap()));
+        check(&nested(65), Err(400));
+        assert!(read(Ok(RawBody(nested(70).into()))).unwrap_err().error.contains("64 levels"));
+        check(&format!("{{\"a\": \"{}\"}}", "x".repeat(BODY_LIMIT_BYTES)), Err(413));
+    }
+}

@@ -1,0 +1,4 @@
+//! The routes, one file per resource.
+
+pub(crate) mod functions;
+pub(crate) mod tasks;

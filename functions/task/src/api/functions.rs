@@ -1,0 +1,170 @@
+//! Functions over HTTP: created, listed, shown, changed, enabled, disabled and deleted.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::Refusal;
+use shared::auth::Caller;
+use shared::http::{Affected, ErrorBody, JsonBody, List, Page};
+
+use crate::function_body::FunctionBody;
+use crate::services::Services;
+use crate::store::function::Function;
+
+/// A function as a list shows it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FunctionSummary {
+    /// The unique name.
+    name: String,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    update_timestamp: Timestamp,
+}
+
+/// Creates a function.
+#[utoipa::path(
+    post, path = "/tasks/v1/functions", tag = "functions", request_body = FunctionBody,
+    responses(
+        (status = 200, description = "The function.", body = Function),
+        (status = 400, description = "A field breaks a rule, or the name is taken.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn create(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    JsonBody(body): JsonBody<FunctionBody>,
+) -> Result<Json<Function>, Refusal> {
+    let function = body.create(services.clock.now()).await?;
+    if !services.functions.create(caller.tenant_id(), &function).await? {
+        return Err(Refusal::already_exists("function", &function.name));
+    }
+    Ok(Json(function))
+}
+
+/// Lists all functions by name.
+#[utoipa::path(
+    get, path = "/tasks/v1/functions", tag = "functions",
+    responses((status = 200, description = "The functions, without their code.", body = List<FunctionSummary>))
+)]
+pub(crate) async fn list(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+) -> Result<Json<List<FunctionSummary>>, Refusal> {
+    let functions = services.functions.all(caller.tenant_id()).await?;
+    let summary = |function: Function| {
+        let Function { name, description, update_timestamp, .. } = function;
+        FunctionSummary { name, description, update_timestamp }
+    };
+    let data: Vec<FunctionSummary> = functions.into_iter().map(summary).collect();
+    let page = Page { total: Some(data.len()), offset: 0, limit: data.len() };
+    Ok(Json(List { page, data }))
+}
+
+/// Shows a function.
+#[utoipa::path(
+    get, path = "/tasks/v1/functions/{name}", tag = "functions",
+    params(("name" = String, Path, description = "The function's name.")),
+    responses(
+        (status = 200, description = "The function.", body = Function),
+    )
+)]
+pub(crate) async fn get(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Function>, Refusal> {
+    known(&services, &caller, &name).await.map(Json)
+}
+
+/// Changes a function; absent fields stay as they are.
+#[utoipa::path(
+    put, path = "/tasks/v1/functions/{name}", tag = "functions", request_body = FunctionBody,
+    params(("name" = String, Path, description = "The function's name.")),
+    responses(
+        (status = 200, description = "The function was changed.", body = Affected),
+    )
+)]
+pub(crate) async fn update(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    JsonBody(body): JsonBody<FunctionBody>,
+) -> Result<Json<Affected>, Refusal> {
+    change(&services, &caller, &name, body).await
+}
+
+/// Lets tasks run a function again.
+#[utoipa::path(
+    post, path = "/tasks/v1/functions/{name}/enable", tag = "functions",
+    params(("name" = String, Path, description = "The function's name.")),
+    responses(
+        (status = 200, description = "The function is enabled.", body = Affected),
+    )
+)]
+pub(crate) async fn enable(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Affected>, Refusal> {
+    change(&services, &caller, &name, FunctionBody { enabled: Some(true), ..FunctionBody::default() }).await
+}
+
+/// Stops tasks from running a function.
+#[utoipa::path(
+    post, path = "/tasks/v1/functions/{name}/disable", tag = "functions",
+    params(("name" = String, Path, description = "The function's name.")),
+    responses(
+        (status = 200, description = "The function is disabled.", body = Affected),
+    )
+)]
+pub(crate) async fn disable(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Affected>, Refusal> {
+    change(&services, &caller, &name, FunctionBody { enabled: Some(false), ..FunctionBody::default() }).await
+}
+
+/// Deletes a function; tasks that have not started will fail.
+#[utoipa::path(
+    delete, path = "/tasks/v1/functions/{name}", tag = "functions",
+    params(("name" = String, Path, description = "The function's name.")),
+    responses(
+        (status = 200, description = "The function was deleted.", body = Affected),
+    )
+)]
+pub(crate) async fn delete(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Affected>, Refusal> {
+    match services.functions.delete(caller.tenant_id(), &name).await? {
+        true => Ok(Json(Affected { affected_records: 1 })),
+        false => Err(Refusal::unknown("function", &name)),
+    }
+}
+
+async fn change(
+    services: &Services,
+    caller: &Caller,
+    name: &str,
+    body: FunctionBody,
+) -> Result<Json<Affected>, Refusal> {
+    let changed = body.change(known(services, caller, name).await?, services.clock.now()).await?;
+    match services.functions.replace(caller.tenant_id(), &changed).await? {
+        true => Ok(Json(Affected { affected_records: 1 })),
+        false => Err(Refusal::unknown("function", name)),
+    }
+}
+
+async fn known(services: &Services, caller: &Caller, name: &str) -> Result<Function, Refusal> {
+    let function = services.functions.get(caller.tenant_id(), name).await?;
+    function.ok_or_else(|| Refusal::unknown("function", name))
+}

@@ -1,0 +1,167 @@
+//! Tasks over HTTP: created, listed, shown and canceled, and the lines that their scripts printed.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use http::StatusCode;
+use serde_json::Value;
+use shared::Refusal;
+use shared::auth::Caller;
+use shared::http::{Affected, ErrorBody, JsonBody, List, Page};
+use shared::rql::Rql;
+
+use crate::new_task::{NewTask, check_data};
+use crate::sandbox::LogLine;
+use crate::services::Services;
+use crate::store::task::{Status, Task, TaskView, Tasks};
+use crate::{answer, on_task_due};
+
+/// How many lines a response has at most.
+const PAGE_LINES: usize = 100;
+
+/// Creates a task, which starts at once or at its time.
+#[utoipa::path(
+    post, path = "/tasks/v1", tag = "tasks", request_body = NewTask,
+    responses(
+        (status = 200, description = "The task.", body = TaskView),
+        (status = 400, description = "A field breaks a rule, or the function is disabled.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn create(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    JsonBody(mut new): JsonBody<NewTask>,
+) -> Result<Json<TaskView>, Refusal> {
+    let Services { tasks, functions, bus, scheduler, clock, ids, .. } = &*services;
+    let (tenant, now) = (caller.tenant_id(), clock.now());
+    let name = &new.function_name;
+    let function = functions.recent(tenant, name).await?.ok_or_else(|| Refusal::unknown("function", name))?;
+    if !function.enabled {
+        return Err(Refusal::illegal_state(format!("the function `{name}` is disabled")));
+    }
+    new.priority = new.priority.or(function.default_priority());
+    let mut task = new.into_task(ids.hex24(), tenant.clone(), now, tasks.store().expires_at(now))?;
+    check_data(&task)?;
+    task.created_by_application_id = Some(caller.client_id().to_owned());
+    if task.is_later(now) {
+        // Before the record: a task that can be seen has its schedule.
+        on_task_due::schedule(scheduler, &task).await?;
+    }
+    tasks.store().create(&task).await?;
+    if !task.is_later(now) {
+        let command = on_task_due::command(&task).map_err(|_| Refusal::internal())?;
+        bus.publish(vec![command]).await?;
+    }
+    Ok(Json(TaskView::from(&task)))
+}
+
+/// Lists the most recent tasks, newest first.
+#[utoipa::path(
+    get, path = "/tasks/v1", tag = "tasks",
+    responses(
+        (status = 200, description = "One page of tasks; the query string is RQL.", body = List<TaskView>),
+    )
+)]
+pub(crate) async fn list(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<Value>>, Refusal> {
+    let query = Rql::parse::<TaskView>(query.as_deref())?;
+    let (store, tenant) = (services.tasks.store(), caller.tenant_id());
+    let found = match query.eq("id") {
+        Some(id) => store.get(tenant, id).await?.into_iter().collect(),
+        None => store.newest(tenant).await?,
+    };
+    let views: Vec<TaskView> = found.iter().map(TaskView::from).collect();
+    query.apply(&views).map(Json)
+}
+
+/// Shows a task.
+#[utoipa::path(
+    get, path = "/tasks/v1/{id}", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
+    responses(
+        (status = 200, description = "The task.", body = TaskView),
+    )
+)]
+pub(crate) async fn get(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<TaskView>, Refusal> {
+    known(&services.tasks, &caller, &id).await.map(|task| Json(TaskView::from(&task)))
+}
+
+/// Cancels a task that has not started.
+#[utoipa::path(
+    post, path = "/tasks/v1/{id}/cancel", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
+    responses(
+        (status = 200, description = "The task is canceled.", body = Affected),
+        (status = 400, description = "The task has started or ended.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn cancel(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Affected>, Refusal> {
+    let Services { tasks, bus, scheduler, clock, .. } = &*services;
+    check_id(&id)?;
+    let now = clock.now();
+    let Some(task) = tasks.store().cancel(caller.tenant_id(), &id, now).await? else {
+        let task = known(tasks, &caller, &id).await?;
+        let message = format!("only a new task can be canceled, and this one is {}", task.status.as_str());
+        return Err(Refusal::illegal_state(message));
+    };
+    answer::publish(bus, &task, now).await?;
+    scheduler.cancel(&id).await?;
+    Ok(Json(Affected { affected_records: 1 }))
+}
+
+/// Lists the lines that the script of a task printed.
+#[utoipa::path(
+    get, path = "/tasks/v1/{id}/logs", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
+    responses(
+        (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = List<LogLine>),
+        (status = 400, description = "The task has not run yet, or printed nothing.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn logs(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<Value>>, Refusal> {
+    let query = Rql::parse::<LogLine>(query.as_deref())?;
+    let task = known(&services.tasks, &caller, &id).await?;
+    if matches!(task.status, Status::New | Status::Canceled) {
+        return Err(Refusal::illegal_state("the task has not run"));
+    }
+    if task.logs.is_empty() {
+        let message = "the task has printed nothing";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, 1408, "NO_TASK_LOGS_FOUND_EXCEPTION", message));
+    }
+    let mut data = Vec::new();
+    for line in &task.logs {
+        // One line at a time, as a query has shorter pages than a log.
+        data.extend(query.apply(std::slice::from_ref(line))?.data);
+        if data.len() == PAGE_LINES {
+            break;
+        }
+    }
+    Ok(Json(List { page: Page { total: None, offset: 0, limit: PAGE_LINES }, data }))
+}
+
+/// Reads a task of the caller's tenant by the id that was sent.
+async fn known(tasks: &Tasks, caller: &Caller, id: &str) -> Result<Task, Refusal> {
+    check_id(id)?;
+    tasks.store().get(caller.tenant_id(), id).await?.ok_or_else(|| Refusal::unknown("task", id))
+}
+
+fn check_id(id: &str) -> Result<(), Refusal> {
+    match id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(()),
+        false => Err(Refusal::id_format("the id of a task must be 24 hex digits")),
+    }
+}

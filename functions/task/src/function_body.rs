@@ -1,0 +1,242 @@
+//! The body that creates or changes a function, and the rules of its fields.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::Refusal;
+use shared::event::StepError;
+
+use crate::sandbox;
+use crate::store::function::{ExecutionOptions, Function, NAME_LIMIT_CHARACTERS, RetryPolicy, Variable, is_name};
+
+const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
+/// `DynamoDB` limits a record to 400 KB in all.
+const CODE_LIMIT_BYTES: usize = 256 * 1024;
+const VARIABLES_LIMIT_BYTES: usize = 4_096;
+const TIME_LIMITS_S: (u32, u32) = (3, 300);
+const DEFAULT_TIME_LIMIT_S: u32 = 30;
+const MEMORY_LIMITS_MB: (u32, u32) = (128, 10_240);
+const DEFAULT_MEMORY_LIMIT_MB: u32 = 128;
+
+/// A new function, or changes to one, where absent fields stay as they are.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FunctionBody {
+    /// The unique name: letters, digits and hyphens. Required for a new function, and never changed.
+    pub(crate) name: Option<String>,
+    /// What it is for.
+    pub(crate) description: Option<String>,
+    /// The script's text. Required for a new function.
+    pub(crate) code: Option<String>,
+    /// The name of the exported function.
+    pub(crate) entry_point: Option<String>,
+    /// Stored for clients of other systems.
+    pub(crate) runtime: Option<String>,
+    /// Seconds that a run may take, 3 to 300; 30 unless given.
+    pub(crate) time_limit: Option<u32>,
+    /// Megabytes that a run may use, 128 to 10240; 128 unless given.
+    pub(crate) memory_limit: Option<u32>,
+    /// The content of `process.env`, 4096 bytes in all.
+    pub(crate) environment_variables: Option<BTreeMap<String, Variable>>,
+    /// Who may execute it directly, and the default priority of its tasks.
+    pub(crate) execution_options: Option<ExecutionOptions>,
+    /// Stored for retries.
+    pub(crate) retry_policy: Option<RetryPolicy>,
+    /// Whether tasks may run it; `true` unless given.
+    pub(crate) enabled: Option<bool>,
+}
+
+impl FunctionBody {
+    /// Checks the body of a new function and builds the function.
+    pub(crate) async fn create(self, now: Timestamp) -> Result<Function, Refusal> {
+        let name = self.name.clone().ok_or_else(|| Refusal::missing_field("name"))?;
+        if self.code.is_none() {
+            return Err(Refusal::missing_field("code"));
+        }
+        if !is_name(&name) {
+            let message = format!("`name` must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
+            return Err(bad(1407, "INVALID_FUNCTION_NAME_EXCEPTION", message));
+        }
+        let blank = Function {
+            name,
+            description: None,
+            code: String::new(),
+            entry_point: None,
+            runtime: None,
+            time_limit: DEFAULT_TIME_LIMIT_S,
+            memory_limit: DEFAULT_MEMORY_LIMIT_MB,
+            environment_variables: BTreeMap::new(),
+            execution_options: None,
+            retry_policy: None,
+            enabled: true,
+            creation_timestamp: now,
+            update_timestamp: now,
+        };
+        self.change(blank, now).await
+    }
+
+    /// Checks the body of a change and applies it to the function.
+    pub(crate) async fn change(self, former: Function, now: Timestamp) -> Result<Function, Refusal> {
+        if self.name.as_ref().is_some_and(|name| *name != former.name) {
+            return Err(Refusal::field("name", "cannot be changed"));
+        }
+        self.check()?;
+        if let Some(code) = &self.code {
+            check_code(code, &former.name).await?;
+        }
+        Ok(Function {
+            description: self.description.or(former.description),
+            code: self.code.unwrap_or(former.code),
+            entry_point: self.entry_point.or(former.entry_point),
+            runtime: self.runtime.or(former.runtime),
+            time_limit: self.time_limit.unwrap_or(former.time_limit),
+            memory_limit: self.memory_limit.unwrap_or(former.memory_limit),
+            environment_variables: self.environment_variables.unwrap_or(former.environment_variables),
+            execution_options: self.execution_options.or(former.execution_options),
+            retry_policy: self.retry_policy.or(former.retry_policy),
+            enabled: self.enabled.unwrap_or(former.enabled),
+            update_timestamp: now,
+            name: former.name,
+            creation_timestamp: former.creation_timestamp,
+        })
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        check_length("description", self.description.as_deref(), DESCRIPTION_LIMIT_CHARACTERS)?;
+        check_length("entryPoint", self.entry_point.as_deref(), NAME_LIMIT_CHARACTERS)?;
+        check_length("runtime", self.runtime.as_deref(), NAME_LIMIT_CHARACTERS)?;
+        check_range("timeLimit", self.time_limit, TIME_LIMITS_S)?;
+        check_range("memoryLimit", self.memory_limit, MEMORY_LIMITS_MB)?;
+        let variables = self.environment_variables.iter().flatten();
+        let bytes: usize = variables.map(|(name, variable)| name.len() + variable.value.len()).sum();
+        if bytes > VARIABLES_LIMIT_BYTES {
+            return Err(Refusal::field(
+                "environmentVariables",
+                format!("must have at most {VARIABLES_LIMIT_BYTES} bytes in all"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a text that cannot be the name of a function.
+pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
+    match is_name(name) {
+        true => Ok(()),
+        false => {
+            Err(Refusal::field(field, format!("must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens")))
+        }
+    }
+}
+
+fn check_length(field: &str, text: Option<&str>, limit: usize) -> Result<(), Refusal> {
+    match text.is_none_or(|text| text.chars().count() <= limit) {
+        true => Ok(()),
+        false => Err(Refusal::field(field, format!("must have at most {limit} characters"))),
+    }
+}
+
+fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Result<(), Refusal> {
+    match number.is_none_or(|number| (low..=high).contains(&number)) {
+        true => Ok(()),
+        false => Err(bad(1402, "INVALID_FUNCTION_PARAMETER_EXCEPTION", format!("`{field}` must be {low} to {high}"))),
+    }
+}
+
+async fn check_code(code: &str, name: &str) -> Result<(), Refusal> {
+    if let Some(message) = refused_code(code) {
+        return Err(invalid_code(message));
+    }
+    let compiled = sandbox::check(code, &format!("{name}.js")).await?;
+    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be compiled: {message}")))
+}
+
+/// What is wrong with the code, as far as that can be seen without compiling it.
+fn refused_code(code: &str) -> Option<String> {
+    if code.len() > CODE_LIMIT_BYTES {
+        return Some(format!("`code` must have at most {CODE_LIMIT_BYTES} bytes"));
+    }
+    if code.trim().is_empty() {
+        return Some("`code` must not be empty".to_owned());
+    }
+    // How every zip archive begins, in base64 and as it is.
+    if code.starts_with("UEsD") || code.starts_with("PK\u{3}\u{4}") {
+        return Some("`code` must be the text of a script, not a zip archive".to_owned());
+    }
+    code.contains('\0').then(|| "`code` must not contain a NUL character".to_owned())
+}
+
+fn invalid_code(message: String) -> Refusal {
+    bad(1401, "INVALID_FUNCTION_CODE_EXCEPTION", message)
+}
+
+fn bad(code: u32, name: &'static str, message: String) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, code, name, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    async fn created(body: Value) -> Result<Function, u32> {
+        let body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
+        body.create(Timestamp::UNIX_EPOCH).await.map_err(|refusal| refusal.code)
+    }
+
+    #[tokio::test]
+    async fn a_new_function_has_the_documented_defaults() {
+        let function = created(json!({"name": "wipe-Data-2", "code": "exports.main = () => 1"})).await.unwrap();
+        assert_eq!((function.time_limit, function.memory_limit, function.enabled), (30, 128, true));
+    }
+
+    #[tokio::test]
+    async fn every_field_has_its_rule() {
+        let code = "exports.main = () => 1";
+        let check = async |body: Value, expected: u32| {
+            assert_eq!(created(body.clone()).await, Err(expected), "{body}");
+        };
+        check(json!({"code": code}), 14).await;
+        check(json!({"name": "a"}), 14).await;
+        check(json!({"name": "", "code": code}), 1407).await;
+        check(json!({"name": "a_b", "code": code}), 1407).await;
+        check(json!({"name": "a".repeat(129), "code": code}), 1407).await;
+        check(json!({"name": "a", "code": ""}), 1401).await;
+        check(json!({"name": "a", "code": "UEsDBBQAAAAI"}), 1401).await;
+        check(json!({"name": "a", "code": "a\0"}), 1401).await;
+        check(json!({"name": "a", "code": "function {"}), 1401).await;
+        check(json!({"name": "a", "code": "await 1; export default 1"}), 1401).await;
+        check(json!({"name": "a", "code": "x".repeat(256 * 1024 + 1)}), 1401).await;
+        check(json!({"name": "a", "code": code, "timeLimit": 2}), 1402).await;
+        check(json!({"name": "a", "code": code, "timeLimit": 301}), 1402).await;
+        check(json!({"name": "a", "code": code, "memoryLimit": 127}), 1402).await;
+        check(json!({"name": "a", "code": code, "description": "x".repeat(4_097)}), 15).await;
+        let variables = json!({"A": {"value": "x".repeat(4_096)}});
+        check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15).await;
+        let options = json!({"defaultPriority": i64::MIN});
+        check(json!({"name": "a", "code": code, "executionOptions": options}), 15).await;
+    }
+
+    #[tokio::test]
+    async fn code_that_cannot_be_compiled_is_refused_with_its_line() {
+        let body: FunctionBody =
+            serde_json::from_value(json!({"name": "f", "code": "export default () => {\n  return 1 +;\n}"})).unwrap();
+        let refusal = body.create(Timestamp::UNIX_EPOCH).await.unwrap_err();
+        assert!(refusal.message.contains("f.js:2"), "{}", refusal.message);
+    }
+
+    #[tokio::test]
+    async fn a_change_leaves_absent_fields_as_they_are() {
+        let former = created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": 5})).await.unwrap();
+        let change: FunctionBody = serde_json::from_value(json!({"description": "d", "enabled": false})).unwrap();
+        let now = Timestamp::from_second(1).unwrap();
+        let changed = change.change(former.clone(), now).await.unwrap();
+        let expected =
+            Function { description: Some("d".to_owned()), enabled: false, update_timestamp: now, ..former.clone() };
+        assert_eq!(changed, expected);
+        let renamed: FunctionBody = serde_json::from_value(json!({"name": "b"})).unwrap();
+        assert_eq!(renamed.change(former, now).await.unwrap_err().code, 15);
+    }
+}

@@ -1,0 +1,51 @@
+//! The state that a running script and its host functions share.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use shared::clock::Clock;
+
+use super::failure::Fault;
+use super::fetch::Fetches;
+use super::stop::{Reason, Stop};
+use super::timers::Timers;
+
+/// The host's side of one script.
+pub(super) struct Host {
+    pub(super) stop: Stop,
+    pub(super) clock: Clock,
+    pub(super) timers: RefCell<Timers>,
+    pub(super) fetches: RefCell<Fetches>,
+    /// How much the script has allocated outside its heap.
+    pub(super) charged: Cell<f64>,
+    pub(super) deadline: Instant,
+}
+
+impl Host {
+    pub(super) fn new(stop: Stop, clock: Clock, fetches: Fetches, time: Duration) -> Self {
+        Self {
+            stop,
+            clock,
+            timers: RefCell::default(),
+            fetches: RefCell::new(fetches),
+            charged: Cell::new(0.0),
+            deadline: Instant::now() + time,
+        }
+    }
+
+    /// Whether the script must stop; notices when its time is up.
+    pub(super) fn is_stopped(&self) -> bool {
+        if self.stop.reason().is_none() && Instant::now() >= self.deadline {
+            self.stop.stop(Reason::Time);
+        }
+        self.stop.reason().is_some()
+    }
+
+    /// Fails when the script must stop.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.is_stopped() {
+            return Err(Fault::Stopped(self.stop.reason().unwrap_or(Reason::Time)));
+        }
+        Ok(())
+    }
+}

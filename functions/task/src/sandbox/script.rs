@@ -1,0 +1,65 @@
+//! A script with its limits, and the report of how it ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+use shared::Error;
+use shared::event::StepError;
+
+use super::console::LogLine;
+
+/// Called before the first request of a script is sent; the request waits for it.
+pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The text: an ES module, `CommonJS`, or a plain script with a function of a known name.
+    pub source: Arc<str>,
+    /// The name that stack traces show.
+    pub file_name: String,
+    /// The name of the exported function; by default one of the known names.
+    pub entry_point: Option<String>,
+    /// The function's argument, as JSON.
+    pub input: String,
+    /// The content of `process.env`.
+    pub variables: BTreeMap<String, String>,
+    /// The limits within which it runs.
+    pub limits: Limits,
+}
+
+/// The limits of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From its start to its result, including the time it waits.
+    pub time: Duration,
+    /// The size of its heap.
+    pub memory_bytes: usize,
+    /// The size of its call stack.
+    pub stack_bytes: usize,
+    /// The size of its result as JSON.
+    pub result_bytes: usize,
+}
+
+/// How a script ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What it returned, or why it failed.
+    pub result: Result<Value, StepError>,
+    /// What it printed.
+    pub lines: Vec<LogLine>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(30),
+            memory_bytes: 128 * 1024 * 1024,
+            stack_bytes: 512 * 1024,
+            result_bytes: shared::event::STEP_OUTPUT_LIMIT_BYTES,
+        }
+    }
+}

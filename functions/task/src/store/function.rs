@@ -1,0 +1,193 @@
+//! Functions, a script each with its settings, in `FUNCTIONS_TABLE`: their names are unique within a tenant.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use moka::future::Cache;
+use serde::{Deserialize, Serialize};
+use shared::directory::function_key;
+use shared::event::TenantId;
+use shared::table::{Expression, Query, Table, exists, is_new};
+use shared::{Environment, Error};
+
+use crate::store::task::Priority;
+
+/// The longest name of a function.
+pub(crate) const NAME_LIMIT_CHARACTERS: usize = 128;
+/// How long another process may still run the previous version of a function.
+const CACHED: Duration = Duration::from_secs(5);
+const CACHED_FUNCTIONS: u64 = 1_000;
+const LIST_LIMIT: usize = 1_000;
+
+/// A function: a script and how it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Function {
+    /// The unique name.
+    pub(crate) name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// The script.
+    pub(crate) code: String,
+    /// The name of the exported function; `main`, `handler`, `doTask` or the default export unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) entry_point: Option<String>,
+    /// Stored for clients of other systems; every script runs in the same sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime: Option<String>,
+    /// Seconds that a run may take, 3 to 300.
+    pub(crate) time_limit: u32,
+    /// Megabytes that a run may use, 128 to 10240, of which a script gets at most 256.
+    pub(crate) memory_limit: u32,
+    /// The content of `process.env`.
+    #[serde(default)]
+    pub(crate) environment_variables: BTreeMap<String, Variable>,
+    /// Who may execute it directly, and the default priority of its tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_options: Option<ExecutionOptions>,
+    /// Stored for retries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_policy: Option<RetryPolicy>,
+    /// Whether tasks may run it.
+    pub(crate) enabled: bool,
+    /// When it was created.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) creation_timestamp: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) update_timestamp: Timestamp,
+}
+
+/// The value of an environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub(crate) struct Variable {
+    /// The text.
+    pub(crate) value: String,
+}
+
+/// Who may execute a function directly, and the default priority of its tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExecutionOptions {
+    /// `permissionRequired`, `allUsers` or `public`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) permission_mode: Option<PermissionMode>,
+    /// The priority of tasks that do not name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub(crate) default_priority: Option<Priority>,
+}
+
+/// Which failures of a function are retried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RetryPolicy {
+    /// Whether any are; `false` unless given.
+    #[serde(default)]
+    pub(crate) enabled: bool,
+    /// The names of the errors; all if there are none.
+    #[serde(default)]
+    pub(crate) errors_to_retry: Vec<String>,
+}
+
+/// Who may execute a function directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum PermissionMode {
+    /// Users with the permission.
+    PermissionRequired,
+    /// Every user.
+    AllUsers,
+    /// Everybody.
+    Public,
+}
+
+impl Function {
+    /// The priority of tasks that do not name one.
+    pub(crate) fn default_priority(&self) -> Option<Priority> {
+        self.execution_options.as_ref()?.default_priority
+    }
+}
+
+/// Tells whether a text can be the name of a function.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=NAME_LIMIT_CHARACTERS).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// A function as it is written to its table.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    tenant_id: &'a TenantId,
+    #[serde(flatten)]
+    function: &'a Function,
+}
+
+/// The table of functions. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Functions {
+    table: Table,
+    /// By tenant and name.
+    cache: Cache<String, Arc<Function>>,
+}
+
+impl Functions {
+    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
+        let cache = Cache::builder().max_capacity(CACHED_FUNCTIONS).time_to_live(CACHED).build();
+        Ok(Self { table: environment.table("FUNCTIONS_TABLE")?, cache })
+    }
+
+    /// Reads a function from the cache or the table; a change by another process shows after a moment.
+    pub(crate) async fn recent(&self, tenant: &TenantId, name: &str) -> Result<Option<Arc<Function>>, Error> {
+        let key = tenant.key(name);
+        if let Some(function) = self.cache.get(&key).await {
+            return Ok(Some(function));
+        }
+        let Some(function) = self.get(tenant, name).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.cache.insert(key, function.clone()).await;
+        Ok(Some(function))
+    }
+
+    /// Reads a function.
+    pub(crate) async fn get(&self, tenant: &TenantId, name: &str) -> Result<Option<Function>, Error> {
+        if is_name(name) { self.table.get(&function_key(tenant, name)).await } else { Ok(None) }
+    }
+
+    /// Reads all functions of a tenant by name.
+    pub(crate) async fn all(&self, tenant: &TenantId) -> Result<Vec<Function>, Error> {
+        let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+        self.table.query(Query::new(of_tenant).limit(LIST_LIMIT)).await
+    }
+
+    /// Creates a function; false if its name is taken.
+    pub(crate) async fn create(&self, tenant: &TenantId, function: &Function) -> Result<bool, Error> {
+        self.put(tenant, function, is_new("name")).await
+    }
+
+    /// Replaces a function that was read before; false if it was deleted.
+    pub(crate) async fn replace(&self, tenant: &TenantId, function: &Function) -> Result<bool, Error> {
+        self.put(tenant, function, exists("name")).await
+    }
+
+    async fn put(&self, tenant_id: &TenantId, function: &Function, condition: Expression) -> Result<bool, Error> {
+        let written = self.table.put_if(&Record { tenant_id, function }, condition).await;
+        self.cache.invalidate(&tenant_id.key(&function.name)).await;
+        written
+    }
+
+    /// Deletes a function; false if there was none.
+    pub(crate) async fn delete(&self, tenant: &TenantId, name: &str) -> Result<bool, Error> {
+        if !is_name(name) {
+            return Ok(false);
+        }
+        let deleted = self.table.delete::<Function>(&function_key(tenant, name), None).await;
+        self.cache.invalidate(&tenant.key(name)).await;
+        Ok(deleted?.is_some())
+    }
+}

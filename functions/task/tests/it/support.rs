@@ -1,0 +1,100 @@
+//! The function in the world of the harness.
+
+use harness::{Answer, Event, Request};
+use serde_json::{Value, json};
+use shared::Function;
+use shared::event::{DispatcherId, EventId, StepId};
+
+/// The name of the function in the template.
+pub(crate) const TASK: &str = "TaskFunction";
+
+pub(crate) struct World(harness::World);
+
+impl std::ops::Deref for World {
+    type Target = harness::World;
+
+    fn deref(&self) -> &harness::World {
+        &self.0
+    }
+}
+
+impl World {
+    /// Everything at a fixed time; commands and schedules reach the function.
+    pub(crate) async fn new() -> Self {
+        Self(harness::World::builder().function(TASK, task::function).open().await)
+    }
+
+    /// Everything at a fixed time; what is for the function stays away from it, and is delivered by the test.
+    pub(crate) async fn by_hand() -> Self {
+        Self(harness::World::builder().function(TASK, task::function).by_hand().open().await)
+    }
+
+    /// The function as it runs.
+    pub(crate) fn process(&self) -> Function {
+        self.0.function(TASK)
+    }
+
+    /// A further process with the same tables.
+    pub(crate) fn another(&self) -> Function {
+        self.0.another(TASK)
+    }
+
+    /// Hands a payload to the function.
+    pub(crate) async fn invoke(&self, payload: Value) -> Result<Value, String> {
+        self.0.invoke(TASK, payload).await
+    }
+
+    /// Creates a function from its script.
+    pub(crate) async fn script(&self, name: &str, code: &str) {
+        let answer = self.post("/tasks/v1/functions/", json!({"name": name, "code": code})).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Sends a request with a token.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Value, token: &str) -> Answer {
+        let request = Request::new(method, path).header("content-type", "application/json").bearer(token);
+        self.0.send(if body.is_null() { request } else { request.json(body) }).await
+    }
+
+    /// Asks for a step on the bus and waits until all is quiet.
+    pub(crate) async fn request(&self, step: &str, action: Value) {
+        self.publish(&command(step, action)).await;
+    }
+
+    /// The contents of the published events of one type.
+    pub(crate) fn heard(&self, kind: &str) -> Vec<Value> {
+        self.published(kind).into_iter().map(|mut event| event["content"].take()).collect()
+    }
+
+    /// How the step was answered, the last time.
+    pub(crate) async fn answer(&self, step: &str) -> Value {
+        self.idle().await;
+        self.0.answer(step).unwrap_or_default()
+    }
+
+    /// The record of a task as the table has it.
+    pub(crate) async fn record(&self, id: &str) -> Value {
+        self.table("TASKS_TABLE").get(&json!({"taskId": id})).await.unwrap().unwrap_or_default()
+    }
+}
+
+/// The id of the task of a step.
+pub(crate) fn task_id(step: &str) -> String {
+    let (event_id, dispatcher_id) = (EventId::new("e1"), DispatcherId::new("d1"));
+    StepId { event_id, dispatcher_id, step: step.to_owned(), attempt: 1 }.record_id()
+}
+
+/// The event that the steps belong to.
+pub(crate) fn event() -> Value {
+    command("s", json!({})).detail["content"]["event"].take()
+}
+
+/// The command for a step.
+pub(crate) fn command(step: &str, action: Value) -> Event {
+    Event::command("task", step, action)
+}
+
+/// The command for a step as EventBridge hands it to a function.
+pub(crate) fn delivery(step: &str, action: Value) -> Value {
+    command(step, action).payload()
+}

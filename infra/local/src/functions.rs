@@ -1,0 +1,62 @@
+//! The functions that are served: built from the template's variables, called by the emulator, described together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use emulator::Emulator;
+use futures::FutureExt as _;
+use shared::aws::Aws;
+use shared::clock::{Clock, Ids};
+use shared::{Environment, Error, Function};
+use utoipa::openapi::OpenApi;
+
+use crate::failure::Failure;
+
+/// The constructor of a function crate.
+pub type Constructor = fn(&Environment) -> Result<Function, Error>;
+
+/// The functions by their name in the template.
+pub const FUNCTIONS: [(&str, Constructor); 6] = [
+    ("WebhookFunction", webhook::function),
+    ("DispatcherFunction", dispatcher::function),
+    ("TaskFunction", task::function),
+    ("ActionFunction", action::function),
+    ("CallbackFunction", callback::function),
+    ("AuthFunction", auth::function),
+];
+
+/// Builds every function from the variables that the template gives it.
+pub(crate) fn build(emulator: &Emulator) -> Result<BTreeMap<String, Function>, Failure> {
+    let aws = Aws::new(&emulator.sdk_config());
+    let one = |(id, constructor): (&str, Constructor)| {
+        let config = emulator.environment(id).into_iter().collect();
+        let environment = Environment { aws: aws.clone(), config, clock: Clock::system(), ids: Ids::random() };
+        let function = constructor(&environment).map_err(|cause| Failure::start("start the functions", cause))?;
+        Ok((id.to_owned(), function))
+    };
+    FUNCTIONS.into_iter().map(one).collect()
+}
+
+/// Hands the emulator's deliveries to the functions, as Lambda does.
+pub(crate) fn invoker(functions: Arc<BTreeMap<String, Function>>) -> emulator::Invoke {
+    Arc::new(move |id, payload| {
+        let function = functions.get(&id).cloned();
+        async move {
+            let function = function.ok_or_else(|| format!("the function {id} does not exist"))?;
+            function.invoke(payload).await.map_err(|error| error.chain())
+        }
+        .boxed()
+    })
+}
+
+/// Merges the functions' descriptions.
+pub(crate) fn describe(functions: &BTreeMap<String, Function>) -> OpenApi {
+    let mut document = OpenApi::default();
+    document.info.title = "Hookyard".to_owned();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    document.info.description = Some("Turns webhooks and events into actions.".to_owned());
+    for function in functions.values() {
+        document.merge(function.openapi().clone());
+    }
+    document
+}
