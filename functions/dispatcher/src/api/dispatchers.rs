@@ -10,7 +10,7 @@ use shared::auth::Caller;
 use shared::directory::Directory;
 use shared::event::TenantId;
 use shared::event::command::ActionType;
-use shared::http::{Affected, ErrorBody, JsonBody, List};
+use shared::http::{Affected, JsonBody, List};
 use shared::rql::Rql;
 use shared::{Refusal, json};
 use utoipa::ToSchema;
@@ -40,10 +40,7 @@ pub(crate) struct Written<T> {
 /// Lists dispatchers.
 ///
 /// The query string is RQL, such as `eq(tags,mine)&limit(50)`.
-#[utoipa::path(
-    get, path = "/dispatchers/v1", tag = "dispatchers",
-    responses((status = 200, body = List<Dispatcher>), (status = "default", body = ErrorBody)),
-)]
+#[utoipa::path(get, path = "/dispatchers/v1", tag = "dispatchers", responses((status = 200, body = List<Dispatcher>)))]
 pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
     let query = Rql::parse::<Dispatcher>(query.as_deref())?;
     let found = match query.eq("id") {
@@ -58,7 +55,7 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
 /// `id`, `creationTimestamp`, `updateTimestamp` and `version` may be sent and are ignored.
 #[utoipa::path(
     post, path = "/dispatchers/v1", tag = "dispatchers", request_body = DispatcherBody,
-    responses((status = 200, body = Written<Dispatcher>), (status = "default", body = ErrorBody)),
+    responses((status = 200, body = Written<Dispatcher>)),
 )]
 pub(crate) async fn create(
     State(app): Services,
@@ -78,10 +75,7 @@ pub(crate) async fn create(
 }
 
 /// Returns a dispatcher.
-#[utoipa::path(
-    get, path = "/dispatchers/v1/{id}", tag = "dispatchers",
-    responses((status = 200, body = Dispatcher), (status = "default", body = ErrorBody)),
-)]
+#[utoipa::path(get, path = "/dispatchers/v1/{id}", tag = "dispatchers", responses((status = 200, body = Dispatcher)))]
 pub(crate) async fn get(State(app): Services, caller: Caller, Path(id): Path<String>) -> Answer<Dispatcher> {
     find(&app.store.dispatchers, caller.tenant_id(), &id).await.map(Json)
 }
@@ -92,7 +86,7 @@ pub(crate) async fn get(State(app): Services, caller: Caller, Path(id): Path<Str
 /// own routes.
 #[utoipa::path(
     put, path = "/dispatchers/v1/{id}", tag = "dispatchers", request_body = DispatcherChange,
-    responses((status = 200, body = Affected), (status = "default", body = ErrorBody)),
+    responses((status = 200, body = Affected)),
 )]
 pub(crate) async fn update(
     State(app): Services,
@@ -108,10 +102,7 @@ pub(crate) async fn update(
 }
 
 /// Deletes a dispatcher; runs that have started continue.
-#[utoipa::path(
-    delete, path = "/dispatchers/v1/{id}", tag = "dispatchers",
-    responses((status = 200, body = Affected), (status = "default", body = ErrorBody)),
-)]
+#[utoipa::path(delete, path = "/dispatchers/v1/{id}", tag = "dispatchers", responses((status = 200, body = Affected)))]
 pub(crate) async fn delete(State(app): Services, caller: Caller, Path(id): Path<String>) -> Answer<Affected> {
     for _ in 0..WRITE_ATTEMPTS {
         let before = find(&app.store.dispatchers, caller.tenant_id(), &id).await?;
@@ -125,7 +116,7 @@ pub(crate) async fn delete(State(app): Services, caller: Caller, Path(id): Path<
 /// Explains whether an event would start a run of a dispatcher.
 #[utoipa::path(
     post, path = "/dispatchers/v1/{id}/explain", tag = "dispatchers", request_body = ExplainedEvent,
-    responses((status = 200, body = Explanation), (status = "default", body = ErrorBody)),
+    responses((status = 200, body = Explanation)),
 )]
 pub(crate) async fn explain(
     State(app): Services,
@@ -140,7 +131,7 @@ pub(crate) async fn explain(
 /// Adds an action to a dispatcher.
 #[utoipa::path(
     post, path = "/dispatchers/v1/{id}/actions", tag = "dispatchers", request_body = Action,
-    responses((status = 200, body = Written<Action>), (status = "default", body = ErrorBody)),
+    responses((status = 200, body = Written<Action>)),
 )]
 pub(crate) async fn add_action(
     State(app): Services,
@@ -159,7 +150,7 @@ pub(crate) async fn add_action(
 /// Changes the given fields of an action, except its type; null removes a field.
 #[utoipa::path(
     put, path = "/dispatchers/v1/{id}/actions/{actionId}", tag = "dispatchers", request_body = Action,
-    responses((status = 200, body = Written<Affected>), (status = "default", body = ErrorBody)),
+    responses((status = 200, body = Written<Affected>)),
 )]
 pub(crate) async fn update_action(
     State(app): Services,
@@ -179,7 +170,7 @@ pub(crate) async fn update_action(
 /// Removes an action on which no other depends.
 #[utoipa::path(
     delete, path = "/dispatchers/v1/{id}/actions/{actionId}", tag = "dispatchers",
-    responses((status = 200, body = Affected), (status = "default", body = ErrorBody)),
+    responses((status = 200, body = Affected)),
 )]
 pub(crate) async fn remove_action(
     State(app): Services,

@@ -13,7 +13,7 @@ use shared::clock::derived_uuid;
 use shared::event::command::TaskDue;
 use shared::event::fact::CUSTOM_SOURCE;
 use shared::event::{Envelope, EventId, EventType, StepFinished};
-use shared::http::{ErrorBody, IdempotencyKey, JsonBody, List};
+use shared::http::{IdempotencyKey, JsonBody, List};
 use shared::rql::Rql;
 use utoipa::ToSchema;
 
@@ -53,7 +53,7 @@ pub(crate) struct EventView {
 #[utoipa::path(
     post, path = "/events/v1", tag = "events", request_body = NewEvent,
     params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters.")),
-    responses((status = 200, body = EventView), (status = "default", body = ErrorBody)),
+    responses((status = 200, body = EventView)),
 )]
 pub(crate) async fn create(
     State(app): Services,
@@ -78,10 +78,7 @@ pub(crate) async fn create(
 ///
 /// The query string is RQL and must contain `eq(type,…)` or `eq(id,…)`; only the newest 1000 events of the type can be
 /// reached.
-#[utoipa::path(
-    get, path = "/events/v1", tag = "events",
-    responses((status = 200, body = List<EventView>), (status = "default", body = ErrorBody)),
-)]
+#[utoipa::path(get, path = "/events/v1", tag = "events", responses((status = 200, body = List<EventView>)))]
 pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
     let query = Rql::parse::<EventView>(query.as_deref())?;
     let records = if let Some(id) = query.eq("id") {
@@ -100,10 +97,7 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
 }
 
 /// Returns an event with its runs, steps and attempts, and everything that happened, in order.
-#[utoipa::path(
-    get, path = "/runs/{eventId}", tag = "runs",
-    responses((status = 200, body = Timeline), (status = "default", body = ErrorBody)),
-)]
+#[utoipa::path(get, path = "/runs/{eventId}", tag = "runs", responses((status = 200, body = Timeline)))]
 pub(crate) async fn run(State(app): Services, caller: Caller, Path(event_id): Path<String>) -> Answer<Timeline> {
     let found = app.store.events.with_runs(&EventId::new(event_id.as_str())).await?;
     let found = found.filter(|(record, _)| record.event.envelope.tenant_id == *caller.tenant_id());

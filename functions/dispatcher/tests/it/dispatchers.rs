@@ -2,7 +2,7 @@ use futures::FutureExt as _;
 use harness::TENANT;
 use serde_json::{Value, json};
 
-use crate::world::{Reply, World, event, succeeded, task};
+use crate::world::{Reply, World, event, succeeded, task, text};
 
 #[tokio::test]
 async fn a_dispatcher_is_created_read_listed_changed_and_deleted() {
@@ -272,4 +272,23 @@ async fn a_name_that_nothing_has_yet_is_a_warning() {
     world.emulator.throttle("dynamodb.GetItem", 100);
     let created = world.post("/dispatchers/v1", json!({"eventType": "e", "actions": [task("here", &[])]})).await;
     assert_eq!(created.status, 200, "it is written whether or not anybody can tell what exists: {}", created.body);
+}
+
+#[tokio::test]
+async fn the_description_names_every_parameter_and_field() {
+    let world = World::new().await;
+    let document = json!(world.function(crate::world::FUNCTION).openapi());
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let expected: Vec<_> = path.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+        for (method, operation) in item.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let named: Vec<_> = parameters.filter(|one| one["in"] == "path").map(|one| text(&one["name"])).collect();
+            assert_eq!(named, expected, "{method} {path}");
+        }
+    }
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["DispatcherBody"]["required"], json!(["eventType", "actions"]));
+    assert!(schemas["DispatcherChange"]["required"].is_null());
+    assert!(schemas["Dispatcher"].to_string().contains("DispatcherBody"), "{}", schemas["Dispatcher"]);
+    assert_eq!(schemas["Attempt"]["properties"]["requestedAt"]["format"], "date-time");
 }

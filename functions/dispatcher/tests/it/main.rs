@@ -4,6 +4,7 @@ mod dispatchers;
 mod events;
 mod faults;
 mod runs;
+#[cfg(test)]
 mod tenants;
 mod time;
 #[cfg(test)]
