@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use counterpart::whatsapp;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use emulator::{Emulator, Options, Template};
+use harness::platform::whatsapp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Request;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use shared::auth::Client;
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
+use shared::event::TenantId;
 use shared::{Environment, Function};
 use tokio::runtime::Runtime;
 
@@ -45,7 +47,9 @@ impl Bench {
         };
         let function = webhook::function(&environment).expect("the template has every variable");
         let tokens = environment.tokens().expect("the template has every variable");
-        let token = tokens.issue("bench", "bench", vec!["*".to_owned()], 3600).await.expect("the key ring is there");
+        let (tenant_id, permissions) = (TenantId::new("bench"), vec!["*".to_owned()]);
+        let client = Client { id: "bench".to_owned(), tenant_id, permissions, is_administrator: false };
+        let token = tokens.issue(client, 3600).await.expect("the key ring is there");
         let github = json!({"platform": "github", "credentials": {"secret": SECRET}});
         let credentials = json!({"appSecret": SECRET, "verifyToken": "token"});
         let whatsapp = json!({"platform": "whatsapp", "credentials": credentials});
@@ -84,7 +88,7 @@ impl Bench {
 
 impl Webhook {
     fn new(channel_id: &str, body: String) -> Self {
-        let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC takes a key of any length");
+        let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("HMAC accepts keys of any length");
         let signature = format!("sha256={}", hex::encode(mac.chain_update(&body).finalize().into_bytes()));
         Self { path: format!("/webhooks/{channel_id}"), body, signature }
     }

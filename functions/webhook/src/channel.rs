@@ -1,28 +1,26 @@
-//! Channels: what a client says about one, what is kept, and what is shown.
-
-pub(crate) mod credentials;
-pub(crate) mod open;
+//! Channels: the settings that a client may choose, how they change, and what is shown.
 
 use jiff::{SignedDuration, Timestamp};
+use platform::credentials::Credentials;
+use platform::payload::ContentType;
+use platform::signature::Verifier;
+use platform::signature::recipe::Recipe;
+use platform::{Platform, registry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::Refusal;
-use shared::event::ChannelId;
-use shared::seal::Sealed;
+use shared::event::fact::ChannelOrigin;
+use shared::event::{ChannelId, TenantId};
+use shared::{Refusal, nearest};
 
-use self::credentials::Credentials;
-use crate::limit::RateLimits;
-use crate::payload::ContentType;
-use crate::platform::{self, Platform};
-use crate::signature::Verifier;
-use crate::signature::recipe::Recipe;
+use crate::rate_limit::RateLimits;
+use crate::refusal::refusal;
 
 /// How long the previous credentials stay valid after a rotation unless the request says otherwise, in seconds.
 const PREVIOUS_VALID_S: u32 = 86_400;
 const PREVIOUS_VALID_LIMIT_S: u32 = 30 * 86_400;
 const NAME_LIMIT_BYTES: usize = 256;
 const URL_LIMIT_BYTES: usize = 2048;
-/// For how long the same message is not a new one unless the channel says otherwise, in seconds.
+/// The deduplication window unless the channel says otherwise, in seconds.
 const DEDUP_WINDOW_S: u32 = 86_400;
 const DEDUP_WINDOW_LIMIT_S: u32 = 30 * 86_400;
 
@@ -30,12 +28,12 @@ const DEDUP_WINDOW_LIMIT_S: u32 = 30 * 86_400;
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewChannel {
-    /// Where the webhooks come from, one of `GET /platforms`; may be absent with `unsigned: true`.
+    /// The platform that sends the webhooks, one of `GET /platforms`; may be absent with `unsigned: true`.
     platform: Option<String>,
-    /// A name for people; the platform's name unless given.
+    /// A display name; the platform's name unless given.
     name: Option<String>,
-    /// The tenant that the events belong to; the caller's unless given.
-    tenant_id: Option<String>,
+    /// The tenant that the channel and its events belong to; the caller's unless given.
+    pub tenant_id: Option<String>,
     /// The platform's secrets, which are never shown again; `GET /platforms` names them.
     #[schema(value_type = Option<Object>)]
     credentials: Option<Value>,
@@ -43,14 +41,14 @@ pub(crate) struct NewChannel {
     content_type: Option<String>,
     /// How the platform `hmac` signs.
     recipe: Option<Recipe>,
-    /// Where the platform's interface is, if not at its usual address.
+    /// The base URL of the platform's API, if it is not the usual one.
     api_url: Option<String>,
-    /// For how long the same message or delivery is not a new one, in seconds; a day unless given.
+    /// The deduplication window: for how long a repeated message or delivery is recognised, in seconds; a day unless given.
     #[schema(minimum = 0, maximum = 2_592_000)]
     dedup_window_seconds: Option<u32>,
-    /// How many webhooks and messages the channel takes in a time.
+    /// The rate limits of webhooks and messages.
     rate_limits: Option<RateLimits>,
-    /// Says that nothing proves who sends the webhooks; required for a channel without credentials.
+    /// Accepts webhooks without a signature; required for a channel without credentials.
     #[serde(default)]
     unsigned: bool,
 }
@@ -61,41 +59,41 @@ pub(crate) struct NewChannel {
 pub(crate) struct ChannelChange {
     /// The platform, which cannot change.
     platform: Option<String>,
-    /// A name for people.
+    /// A display name.
     name: Option<String>,
-    /// The tenant that the events belong to.
-    tenant_id: Option<String>,
+    /// The tenant, which cannot change.
+    tenant_id: Option<TenantId>,
     /// New secrets; the present ones stay valid for `previousValidSeconds`.
     #[schema(value_type = Option<Object>)]
     credentials: Option<Value>,
-    /// How long the present secrets stay valid besides new ones, in seconds; a day unless given.
+    /// How long the present secrets stay valid beside the new ones, in seconds; a day unless given.
     #[schema(minimum = 0, maximum = 2_592_000)]
     previous_valid_seconds: Option<u32>,
     /// The content type of the webhooks.
     content_type: Option<String>,
     /// How the platform `hmac` signs.
     recipe: Option<Recipe>,
-    /// Where the platform's interface is; needs `credentials`, as the present ones were given for another address.
+    /// The base URL of the platform's API; needs `credentials`, as the present ones were given for another address.
     api_url: Option<String>,
-    /// For how long the same message or delivery is not a new one, in seconds.
+    /// The deduplication window: for how long a repeated message or delivery is recognised, in seconds.
     #[schema(minimum = 0, maximum = 2_592_000)]
     dedup_window_seconds: Option<u32>,
-    /// How many webhooks and messages the channel takes in a time; replaces the limits as a whole.
+    /// The rate limits of webhooks and messages; they replace the present ones as a whole.
     rate_limits: Option<RateLimits>,
-    /// Gives up all signatures and forgets the secrets.
+    /// Stops checking signatures and deletes the secrets.
     unsigned: Option<bool>,
 }
 
-/// What a client decides about a channel and may see again.
+/// What a client chooses for a channel and may see again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Definition {
-    /// Where the webhooks come from.
+pub(crate) struct ChannelSettings {
+    /// The platform that sends the webhooks.
     pub platform: String,
-    /// A name for people.
+    /// A display name.
     pub name: String,
-    /// The tenant that the events belong to.
-    pub tenant_id: String,
+    /// The tenant that the channel and its events belong to.
+    pub tenant_id: TenantId,
     /// The content type of the webhooks, where it is not the platform's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -103,53 +101,21 @@ pub(crate) struct Definition {
     /// How the platform `hmac` signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
-    /// Where the platform's interface is, if not at its usual address.
+    /// The base URL of the platform's API, if it is not the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_url: Option<String>,
-    /// For how long the same message or delivery is not a new one, in seconds.
+    /// The deduplication window: for how long a repeated message or delivery is recognised, in seconds.
     #[serde(default = "a_day")]
     pub dedup_window_seconds: u32,
-    /// How many webhooks and messages the channel takes in a time.
+    /// The rate limits of webhooks and messages.
     #[serde(default, skip_serializing_if = "RateLimits::is_empty")]
     pub rate_limits: RateLimits,
-    /// Whether nothing proves who sends the webhooks.
+    /// Whether webhooks are accepted without a signature.
     pub unsigned: bool,
 }
 
 fn a_day() -> u32 {
     DEDUP_WINDOW_S
-}
-
-/// A channel as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Record {
-    /// The key.
-    pub channel_id: ChannelId,
-    /// What a client decided.
-    pub definition: Definition,
-    /// The sealed credentials, unless unsigned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials: Option<Sealed>,
-    /// The credentials before these.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Previous>,
-    /// When the channel was created.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-    /// Counts the changes.
-    pub version: u64,
-}
-
-/// Credentials that were replaced and are still valid for a while.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Previous {
-    /// The credentials.
-    pub credentials: Sealed,
-    /// Until when they are valid.
-    pub valid_until: Timestamp,
 }
 
 /// A channel as it is shown.
@@ -158,12 +124,12 @@ pub(crate) struct Previous {
 pub(crate) struct Channel {
     /// The id of the channel.
     pub channel_id: ChannelId,
-    /// What a client decided.
+    /// What a client chose.
     #[serde(flatten)]
-    pub definition: Definition,
-    /// Where the platform has to send its webhooks.
+    pub settings: ChannelSettings,
+    /// The URL that the platform has to send its webhooks to.
     pub webhook_url: String,
-    /// Until when the secrets before the present ones are valid.
+    /// How long the previous secrets stay valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub previous_valid_until: Option<Timestamp>,
@@ -176,65 +142,68 @@ pub(crate) struct Channel {
 }
 
 impl NewChannel {
-    /// Fills in what is not said, and checks the rest.
-    pub(crate) fn checked(self, caller_tenant_id: &str) -> Result<(Definition, Option<Credentials>), Refusal> {
+    /// Fills in defaults and checks everything.
+    pub(crate) fn checked(self, tenant_id: TenantId) -> Result<(ChannelSettings, Option<Credentials>), Refusal> {
         let unsigned = || self.unsigned.then(|| "unsigned".to_owned());
         let platform = self.platform.or_else(unsigned).ok_or_else(|| Refusal::missing_field("platform"))?;
-        let definition = Definition {
+        let settings = ChannelSettings {
             name: self.name.unwrap_or_else(|| platform.clone()),
             platform,
-            tenant_id: self.tenant_id.unwrap_or_else(|| caller_tenant_id.to_owned()),
-            content_type: self.content_type.as_deref().map(ContentType::parse).transpose()?,
+            tenant_id,
+            content_type: self.content_type.as_deref().map(ContentType::parse).transpose().map_err(refusal)?,
             recipe: self.recipe,
             api_url: self.api_url.map(|url| without_slash(&url)),
             dedup_window_seconds: self.dedup_window_seconds.unwrap_or(DEDUP_WINDOW_S),
             rate_limits: self.rate_limits.unwrap_or_default(),
             unsigned: self.unsigned,
         };
-        let credentials = self.credentials.map(Credentials::parse).transpose()?;
-        definition.check(credentials.as_ref())?;
-        Ok((definition, credentials))
+        let credentials = self.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
+        settings.check(credentials.as_ref())?;
+        Ok((settings, credentials))
     }
 }
 
 impl ChannelChange {
-    /// Applies the change to what there is; returns the new credentials if there are any.
+    /// Applies the change to the present settings; returns the new credentials if there are any.
     ///
     /// The change as a whole is checked, with `present` as the credentials that it does not replace.
     pub(crate) fn apply(
         self,
-        definition: Definition,
+        settings: ChannelSettings,
         present: Option<Credentials>,
-    ) -> Result<(Definition, Option<Credentials>), Refusal> {
-        if self.platform.is_some_and(|platform| platform != definition.platform) {
+    ) -> Result<(ChannelSettings, Option<Credentials>), Refusal> {
+        if self.platform.is_some_and(|platform| platform != settings.platform) {
             return Err(Refusal::field("platform", "cannot change, create another channel"));
         }
-        let new = self.credentials.map(Credentials::parse).transpose()?;
-        let content_type = self.content_type.as_deref().map(ContentType::parse).transpose()?;
-        let api_url = self.api_url.map(|url| without_slash(&url)).or_else(|| definition.api_url.clone());
-        if api_url != definition.api_url && new.is_none() && present.is_some() {
+        if self.tenant_id.is_some_and(|tenant_id| tenant_id != settings.tenant_id) {
+            return Err(Refusal::field("tenantId", "cannot change, create another channel"));
+        }
+        let new = self.credentials.map(Credentials::parse).transpose().map_err(refusal)?;
+        let content_type = self.content_type.as_deref().map(ContentType::parse).transpose().map_err(refusal)?;
+        let api_url = self.api_url.map(|url| without_slash(&url)).or_else(|| settings.api_url.clone());
+        if api_url != settings.api_url && new.is_none() && present.is_some() {
             return Err(Refusal::field(
                 "apiUrl",
                 "needs `credentials`: the present ones were given for another address",
             ));
         }
-        let changed = Definition {
-            name: self.name.unwrap_or(definition.name),
-            tenant_id: self.tenant_id.unwrap_or(definition.tenant_id),
-            content_type: content_type.or(definition.content_type),
-            recipe: self.recipe.or(definition.recipe),
+        let changed = ChannelSettings {
+            name: self.name.unwrap_or(settings.name),
+            tenant_id: settings.tenant_id,
+            content_type: content_type.or(settings.content_type),
+            recipe: self.recipe.or(settings.recipe),
             api_url,
-            dedup_window_seconds: self.dedup_window_seconds.unwrap_or(definition.dedup_window_seconds),
-            rate_limits: self.rate_limits.unwrap_or(definition.rate_limits),
-            unsigned: self.unsigned.unwrap_or(definition.unsigned && new.is_none()),
-            platform: definition.platform,
+            dedup_window_seconds: self.dedup_window_seconds.unwrap_or(settings.dedup_window_seconds),
+            rate_limits: self.rate_limits.unwrap_or(settings.rate_limits),
+            unsigned: self.unsigned.unwrap_or(settings.unsigned && new.is_none()),
+            platform: settings.platform,
         };
         let kept = present.filter(|_| !changed.unsigned);
         changed.check(new.as_ref().or(kept.as_ref()))?;
         Ok((changed, new.filter(|new| Some(new) != kept.as_ref())))
     }
 
-    /// Returns until when credentials that this change replaces stay valid.
+    /// Returns until when the credentials that this change replaces stay valid.
     pub(crate) fn previous_valid_until(&self, now: Timestamp) -> Result<Timestamp, Refusal> {
         let refuse = |rule| Err(Refusal::field("previousValidSeconds", rule));
         if self.previous_valid_seconds.is_some() && self.credentials.is_none() {
@@ -247,43 +216,50 @@ impl ChannelChange {
     }
 }
 
-impl Definition {
+impl ChannelSettings {
     /// Returns the platform.
     pub(crate) fn platform(&self) -> Result<&'static dyn Platform, Refusal> {
-        let rule = || {
-            format!(
-                "must be one of {}",
-                platform::all().map(|platform| platform.spec().name).collect::<Vec<_>>().join(", ")
-            )
-        };
-        platform::find(&self.platform).ok_or_else(|| Refusal::field("platform", rule()))
+        let names: Vec<&str> = registry::all().map(|platform| platform.spec().name).collect();
+        let unknown = || format!("has the {}", nearest::unknown("value", &self.platform, names));
+        registry::find(&self.platform).ok_or_else(|| Refusal::field("platform", unknown()))
+    }
+
+    /// Describes a channel with these settings for a fact that is published now.
+    pub(crate) fn origin(&self, id: &ChannelId, now: Timestamp) -> ChannelOrigin {
+        ChannelOrigin {
+            tenant_id: self.tenant_id.clone(),
+            channel_id: id.clone(),
+            platform: self.platform.clone(),
+            timestamp: now.as_millisecond(),
+        }
     }
 
     /// Returns what checks deliveries with these credentials.
     pub(crate) fn verifier(&self, credentials: &Credentials) -> Result<Verifier, Refusal> {
         let platform = self.platform()?;
-        platform.spec().check(credentials)?;
-        platform.verifier(credentials, self.recipe.as_ref())
+        platform.spec().check(credentials).map_err(refusal)?;
+        platform.verifier(credentials, self.recipe.as_ref()).map_err(refusal)
     }
 
-    /// Returns the content type of a request if the channel takes it.
+    /// Returns the content type of a request if the channel accepts it.
     pub(crate) fn accepted(&self, platform: &dyn Platform, header: Option<&[u8]>) -> Result<ContentType, Refusal> {
         let declared = self.content_type.as_ref().map(ContentType::as_str);
         let expected = declared.as_ref().map_or(platform.spec().content_types, std::slice::from_ref);
-        let sent = header.and_then(ContentType::sent).filter(|sent| expected.contains(&sent.as_str()));
+        let sent = header.and_then(ContentType::from_header).filter(|sent| expected.contains(&sent.as_str()));
         sent.ok_or_else(|| Refusal::unsupported_media_type(&expected.join(" or ")))
     }
 
     /// Fails closed: without a scheme that can be checked, the channel must be declared unsigned.
     fn check(&self, credentials: Option<&Credentials>) -> Result<(), Refusal> {
         let platform = self.platform()?;
-        check_text("name", &self.name)?;
-        check_text("tenantId", &self.tenant_id)?;
+        if self.name.trim().is_empty() || self.name.len() > NAME_LIMIT_BYTES {
+            return Err(Refusal::field("name", format!("must have 1 to {NAME_LIMIT_BYTES} bytes")));
+        }
         if let Some(recipe) = &self.recipe {
             if !platform.takes_recipe() {
                 return Err(Refusal::field("recipe", "is only for the platform `hmac`"));
             }
-            recipe.scheme()?;
+            recipe.scheme().map_err(refusal)?;
         }
         self.check_settings(platform)?;
         match (credentials, self.unsigned) {
@@ -301,48 +277,27 @@ impl Definition {
     fn check_settings(&self, platform: &dyn Platform) -> Result<(), Refusal> {
         if let Some(url) = &self.api_url {
             if platform.chat().is_none() {
-                return Err(Refusal::field("apiUrl", "is only for platforms that take messages"));
+                return Err(Refusal::field("apiUrl", "is only for platforms that messages can be sent to"));
             }
             let is_url = url.parse::<http::Uri>().is_ok_and(|uri| {
                 matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none()
             });
             if !is_url || url.len() > URL_LIMIT_BYTES || url.contains('@') {
-                return Err(Refusal::field("apiUrl", "must be a URL of http or https without credentials and query"));
+                return Err(Refusal::field("apiUrl", "must be an http or https URL without credentials and query"));
             }
         }
         if self.dedup_window_seconds > DEDUP_WINDOW_LIMIT_S {
             return Err(Refusal::field("dedupWindowSeconds", "must be at most 2592000, which is 30 days"));
         }
         if self.rate_limits.send.is_some() && platform.chat().is_none() {
-            return Err(Refusal::field("rateLimits.send", "is only for platforms that take messages"));
+            return Err(Refusal::field("rateLimits.send", "is only for platforms that messages can be sent to"));
         }
         self.rate_limits.check()
     }
 }
 
-impl Record {
-    /// Returns the channel as it is shown at `now`, with the API at `base_url`.
-    pub(crate) fn shown(self, base_url: &str, now: Timestamp) -> Channel {
-        Channel {
-            webhook_url: format!("{base_url}/webhooks/{}", self.channel_id),
-            channel_id: self.channel_id,
-            definition: self.definition,
-            previous_valid_until: self.previous.map(|previous| previous.valid_until).filter(|until| *until > now),
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-        }
-    }
-}
-
 fn without_slash(url: &str) -> String {
     url.trim_end_matches('/').to_owned()
-}
-
-fn check_text(field: &str, text: &str) -> Result<(), Refusal> {
-    if text.trim().is_empty() || text.len() > NAME_LIMIT_BYTES {
-        return Err(Refusal::field(field, format!("must have 1 to {NAME_LIMIT_BYTES} bytes")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::setup::{BODY, Request, SECRET, Setup, github, send, webhook};
+use crate::setup::{BODY, Request, SECRET, Setup, github, webhook};
 
 #[tokio::test]
 async fn a_channel_is_created_shown_listed_changed_and_deleted() {
@@ -22,10 +22,10 @@ async fn a_channel_is_created_shown_listed_changed_and_deleted() {
     assert_eq!(list, json!({"page": {"total": 1, "offset": 0, "limit": 20}, "data": [expected]}));
 
     setup.clock.advance(jiff::SignedDuration::from_secs(1));
-    let changed = setup.api("PUT", &format!("/channels/{id}"), json!({"name": "Other", "tenantId": "yours"})).await;
+    let changed = setup.api("PUT", &format!("/channels/{id}"), json!({"name": "Other", "tenantId": "mine"})).await;
     assert_eq!((changed.status, changed.body), (200, json!({"affectedRecords": 1})));
     let shown = setup.api("GET", &format!("/channels/{id}"), Value::Null).await.body;
-    assert_eq!((&shown["name"], &shown["tenantId"]), (&json!("Other"), &json!("yours")));
+    assert_eq!((&shown["name"], &shown["tenantId"]), (&json!("Other"), &json!("mine")));
     assert_eq!(shown["updatedAt"], "2026-01-02T03:04:06.678Z");
     assert_eq!(shown["createdAt"], expected["createdAt"]);
 
@@ -40,7 +40,9 @@ async fn a_channel_is_created_shown_listed_changed_and_deleted() {
 async fn that_a_channel_comes_and_goes_is_a_fact_without_secrets() {
     let setup = Setup::new().await;
     let new = json!({"platform": "github", "name": "Code", "tenantId": "yours", "credentials": {"secret": SECRET}});
-    let id = setup.channel(new).await;
+    let administrator = setup.administrator().await;
+    let created = setup.api_as(&administrator, "POST", "/channels", new).await;
+    let id = created.body["channelId"].as_str().unwrap();
     let registered = setup.facts("channel.registered").await;
     let origin =
         json!({"tenantId": "yours", "channelId": id, "platform": "github", "timestamp": 1_767_323_045_678_i64});
@@ -50,7 +52,8 @@ async fn that_a_channel_comes_and_goes_is_a_fact_without_secrets() {
     });
     assert_eq!((registered.len(), &registered[0]["content"]), (1, &expected));
     assert_eq!(registered[0]["tenantId"], "yours");
-    assert_eq!(setup.api("DELETE", &format!("/channels/{id}"), Value::Null).await.status, 200);
+    let request = Request::new("DELETE", &format!("/channels/{id}")).bearer(&administrator);
+    assert_eq!(setup.send(request.header("x-tenant-id", "yours")).await.status, 200);
     let unregistered = setup.facts("channel.unregistered").await;
     assert_eq!((unregistered.len(), &unregistered[0]["content"]), (1, &origin));
 }
@@ -106,6 +109,7 @@ async fn every_route_needs_its_permission() {
         ("POST", "/channels", "CREATE_CHANNELS", new),
         ("PUT", path.as_str(), "UPDATE_CHANNELS", json!({"name": "n"})),
         ("DELETE", path.as_str(), "DELETE_CHANNELS", Value::Null),
+        ("POST", "/channels/rotate", "ROTATE_KEYS", Value::Null),
     ];
     let all = routes.each_ref().map(|(_, _, permission, _)| *permission);
     for (method, path, permission, body) in routes {
@@ -152,7 +156,29 @@ async fn a_wrong_field_is_named() {
     check(with("rateLimits", ingest(1_001, 1)), 15, "`rateLimits.ingest.count`").await;
     check(with("rateLimits", ingest(1, 0)), 15, "`rateLimits.ingest.seconds`").await;
     check(with("rateLimits", ingest(1, 86_401)), 15, "`rateLimits.ingest.seconds`").await;
-    check(with("rateLimits", json!({"igest": null})), 15, "`rateLimits").await;
+    check(
+        with("rateLimits", json!({"igest": null})),
+        15,
+        "`rateLimits`: unknown field `igest`: did you mean `ingest`?",
+    )
+    .await;
+    check(with("naem", json!("n")), 15, "unknown field `naem`: did you mean `name`?").await;
+    check(with("platform", json!("gihub")), 15, "`platform` has the unknown value `gihub`: did you mean `github`?")
+        .await;
+    let misspelt = json!({"secert": SECRET});
+    check(with("credentials", misspelt), 15, "`credentials`: unknown field `secert`: did you mean `secret`?").await;
+    let recipe = json!({"header": "x", "singedString": "{body}"});
+    check(with("recipe", recipe), 15, "`recipe`: unknown field `singedString`: did you mean `signedString`?").await;
+    check(with("tenantId", json!("x".repeat(257))), 15, "`tenantId`").await;
+    check(json!([{"platform": "github"}]), 15, "must be an object").await;
+    let id = setup.github_channel().await;
+    let ignored = setup.api("PUT", &format!("/channels/{id}"), json!({"secret": "new"})).await;
+    assert_eq!((ignored.status, &ignored.body["code"]), (400, &json!(15)), "{}", ignored.body);
+    assert!(ignored.body["message"].as_str().unwrap().contains("unknown field `secret`"), "{}", ignored.body);
+    let moved = setup.api("PUT", &format!("/channels/{id}"), json!({"tenantId": "yours"})).await;
+    assert_eq!((moved.status, &moved.body["code"]), (400, &json!(15)), "{}", moved.body);
+    let queried = setup.api("GET", "/channels?eq(nmae,n)", Value::Null).await;
+    assert_eq!((queried.status, &queried.body["code"]), (400, &json!(19)), "{}", queried.body);
 }
 
 #[tokio::test]
@@ -190,13 +216,13 @@ async fn a_change_counts_at_once_here_and_within_five_seconds_elsewhere() {
     let id = setup.github_channel().await;
     let elsewhere = setup.another();
     assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 200);
-    assert_eq!(send(&elsewhere, github(&id, SECRET, BODY)).await.status, 200);
+    assert_eq!(github(&id, SECRET, BODY).send_to(&elsewhere).await.status, 200);
     assert_eq!(setup.api("DELETE", &format!("/channels/{id}"), Value::Null).await.status, 200);
     assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 404);
     setup.clock.advance(jiff::SignedDuration::from_millis(4_999));
-    assert_eq!(send(&elsewhere, github(&id, SECRET, BODY)).await.status, 200);
+    assert_eq!(github(&id, SECRET, BODY).send_to(&elsewhere).await.status, 200);
     setup.clock.advance(jiff::SignedDuration::from_millis(1));
-    assert_eq!(send(&elsewhere, github(&id, SECRET, BODY)).await.status, 404);
+    assert_eq!(github(&id, SECRET, BODY).send_to(&elsewhere).await.status, 404);
 }
 
 #[tokio::test]
@@ -204,10 +230,10 @@ async fn a_clock_that_is_set_back_does_not_keep_a_deleted_channel() {
     let setup = Setup::new().await;
     let id = setup.github_channel().await;
     let elsewhere = setup.another();
-    assert_eq!(send(&elsewhere, github(&id, SECRET, BODY)).await.status, 200);
+    assert_eq!(github(&id, SECRET, BODY).send_to(&elsewhere).await.status, 200);
     assert_eq!(setup.api("DELETE", &format!("/channels/{id}"), Value::Null).await.status, 200);
     setup.clock.set("2026-01-02T02:00:00Z".parse().unwrap());
-    assert_eq!(send(&elsewhere, github(&id, SECRET, BODY)).await.status, 404);
+    assert_eq!(github(&id, SECRET, BODY).send_to(&elsewhere).await.status, 404);
 }
 
 #[tokio::test]
@@ -228,7 +254,7 @@ async fn of_changes_at_once_none_undoes_another() {
     let setup = Setup::new().await;
     let id = setup.github_channel().await;
     let path = format!("/channels/{id}");
-    let fields = json!({"name": "Code", "tenantId": "yours", "contentType": "application/x-www-form-urlencoded"});
+    let fields = json!({"name": "Code", "dedupWindowSeconds": 60, "contentType": "application/x-www-form-urlencoded"});
     let one_each = fields.as_object().unwrap().iter().map(|(name, value)| json!({name: value}));
     let changes = one_each.map(|change| setup.api("PUT", &path, change));
     for answer in futures::future::join_all(changes).await {

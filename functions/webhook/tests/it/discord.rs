@@ -1,13 +1,14 @@
 //! A Discord application: interactions and events in, messages out.
 
-use counterpart::discord::{self, Application};
-use counterpart::{Reaction, Server};
+use harness::platform::discord::{self, Application};
+use harness::server::{Reaction, Server};
 use http::Method;
 use serde_json::{Value, json};
 use shared::bus::Entry;
+use shared::event::command::MESSAGE;
 use shared::event::{DispatcherId, Envelope, StepId, StepRequested};
 
-use crate::setup::{Answer, Request, Setup, log, webhook};
+use crate::setup::{Answer, FUNCTION, Request, Setup, log, webhook};
 
 /// The time of the tests, in seconds.
 const NOW_S: i64 = 1_767_323_045;
@@ -101,7 +102,7 @@ async fn the_same_interaction_is_the_same_event() {
 async fn each_kind_gets_the_answer_that_discord_waits_for() {
     let setup = Setup::new().await;
     let id = channel(&setup).await;
-    let check = async |body: Value, status: u64, answer: Value, kind: &str| {
+    let check = async |body: Value, status: u16, answer: Value, kind: &str| {
         let before = setup.facts(kind).await.len();
         let answered = post(&setup, &id, &body).await;
         assert_eq!((answered.status, answered.body), (status, answer), "{body}");
@@ -145,7 +146,7 @@ async fn what_discord_did_not_send_leaves_nothing_behind() {
     let id = channel(&setup).await;
     let whole = discord::command(COMMAND, "tea", "sort", "green");
     let body = whole.to_string();
-    let check = async |request: Request, status: u64| {
+    let check = async |request: Request, status: u16| {
         let answer = setup.send(request).await;
         assert_eq!(answer.status, status, "{}", answer.body);
     };
@@ -159,7 +160,7 @@ async fn what_discord_did_not_send_leaves_nothing_behind() {
     check(right().header("x-signature-timestamp", &format!("{NOW_S}{{")), 401).await;
     check(right().header("x-signature-timestamp", ""), 401).await;
     check(right().header("content-type", "text/plain"), 415).await;
-    let wrong = async |body: &str, status: u64| check(signed(&id, body.as_bytes()), status).await;
+    let wrong = async |body: &str, status: u16| check(signed(&id, body.as_bytes()), status).await;
     wrong("", 400).await;
     wrong(&body[..body.len() - 1], 400).await;
     wrong("[]", 400).await;
@@ -211,10 +212,10 @@ async fn the_secret_of_another_channel_s_interaction_is_of_no_use() {
         let action = json!({
             "channelId": two, "to": discord::CHANNEL, "content": "For you.", "replyTo": {"messageId": COMMAND},
         });
-        let command = Entry::command("message", &StepRequested { id, action, event }).unwrap();
+        let command = Entry::command(MESSAGE.event_type(), &StepRequested { id, action, event }).unwrap();
         let detail: Value = serde_json::from_str(command.detail()).unwrap();
         let command = json!({"detail-type": "message.requested", "source": "hookyard.command", "detail": detail});
-        setup.function.invoke(command).await.unwrap();
+        setup.invoke(FUNCTION, command).await.unwrap();
     }
     assert_eq!(setup.facts("step.finished").await.len(), 2);
     assert!(server.requests().iter().all(|request| !request.path.contains(discord::INTERACTION_TOKEN)));

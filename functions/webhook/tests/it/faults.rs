@@ -1,8 +1,13 @@
 //! What a sender is told when AWS fails.
 
+use futures::FutureExt as _;
+use harness::platform::whatsapp::USER;
+use harness::server::Answer;
+use harness::steps::Owner;
 use serde_json::{Value, json};
 
-use crate::setup::{BODY, SECRET, Setup, github};
+use crate::chat::credentials;
+use crate::setup::{BODY, FUNCTION, SECRET, Setup, github};
 
 #[tokio::test]
 async fn a_bus_that_is_down_is_503_and_the_retry_is_the_same_event() {
@@ -64,4 +69,47 @@ async fn a_delete_with_a_lost_reply_is_honoured_at_once() {
     setup.emulator.lose_reply("dynamodb.DeleteItem", 100);
     assert_ne!(setup.api("DELETE", &format!("/channels/{id}"), Value::Null).await.status, 200);
     assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 404);
+}
+
+harness::step_faults! {
+    slack: slack();
+    whatsapp: whatsapp();
+}
+
+/// A platform that reports no status: the end is one write.
+fn slack() -> Owner {
+    Owner {
+        function: FUNCTION,
+        constructor: webhook::function,
+        action_type: "message",
+        action: |world, server| {
+            async move {
+                let credentials = json!({"signingSecret": SECRET, "botToken": "xoxb-1"});
+                let new = json!({"platform": "slack", "credentials": credentials, "apiUrl": server.url()});
+                let channel = world.post("/channels", new).await.body["channelId"].clone();
+                json!({"channelId": channel, "to": "C061EG9SL", "content": "hello"})
+            }
+            .boxed()
+        },
+        effects: |_, server| async move { server.requests().len() }.boxed(),
+        invalid: || json!({"channelId": 5}),
+        hands_on: false,
+        is_repeatable: false,
+    }
+}
+
+/// A platform that reports the status: the end is a transaction with a receipt.
+fn whatsapp() -> Owner {
+    Owner {
+        action: |world, server| {
+            async move {
+                server.answer_next(Answer::ok(json!({"messages": [{"id": "wamid.1"}]})));
+                let new = json!({"platform": "whatsapp", "credentials": credentials(), "apiUrl": server.url()});
+                let channel = world.post("/channels", new).await.body["channelId"].clone();
+                json!({"channelId": channel, "to": USER, "content": "hello"})
+            }
+            .boxed()
+        },
+        ..slack()
+    }
 }

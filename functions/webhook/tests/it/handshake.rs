@@ -30,7 +30,7 @@ async fn a_wrong_question_is_refused() {
     let id = channel(&setup).await;
     let without = setup.github_channel().await;
     let unsigned = setup.channel(json!({"unsigned": true})).await;
-    let check = async |id: &str, query: &str, status: u64| {
+    let check = async |id: &str, query: &str, status: u16| {
         let answer = setup.send(Request::new("GET", &format!("/webhooks/{id}?{query}"))).await;
         assert_eq!(answer.status, status, "{query}: {}", answer.body);
         assert!(!answer.body.to_string().contains("1158201444"));

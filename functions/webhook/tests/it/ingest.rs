@@ -15,7 +15,7 @@ async fn a_signed_webhook_becomes_one_event() {
         .header("x-github-delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958")
         .header("authorization", "Bearer hush");
     let mut request = request;
-    request.0["cookies"] = json!(["session=hush", "other=hush"]);
+    request.payload["cookies"] = json!(["session=hush", "other=hush"]);
     let answer = setup.send(request).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let event_id = answer.body["events"][0].as_str().unwrap();
@@ -212,7 +212,7 @@ async fn credentials_are_in_no_answer_no_record_no_event_and_no_log() {
 #[tokio::test]
 async fn the_description_knows_every_route() {
     let setup = Setup::new().await;
-    let description = serde_json::to_value(setup.function.openapi()).unwrap();
+    let description = serde_json::to_value(setup.function().openapi()).unwrap();
     let paths = description["paths"].as_object().unwrap();
     let methods = |path: &str| paths[path].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(methods("/webhooks/{channelId}"), ["get", "post"]);
@@ -221,6 +221,7 @@ async fn the_description_knows_every_route() {
     assert_eq!(methods("/channels/{channelId}/send"), ["post"]);
     assert_eq!(methods("/channels/{channelId}/health"), ["get"]);
     assert_eq!(methods("/channels/{channelId}/validate"), ["post"]);
+    assert_eq!(methods("/channels/rotate"), ["post"]);
     assert_eq!(methods("/messages"), ["get"]);
     assert_eq!(methods("/platforms"), ["get"]);
     assert_eq!(description["openapi"], "3.1.0");

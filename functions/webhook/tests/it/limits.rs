@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::setup::{BODY, SECRET, Setup, github, send};
+use crate::setup::{BODY, SECRET, Setup, github};
 
 async fn limited(setup: &Setup) -> String {
     let limits = json!({"ingest": {"count": 2, "seconds": 10}});
@@ -43,9 +43,9 @@ async fn all_instances_count_together() {
     let id = limited(&setup).await;
     let elsewhere = setup.another();
     assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 200);
-    assert_eq!(send(&elsewhere, github(&id, SECRET, BODY)).await.status, 200);
+    assert_eq!(github(&id, SECRET, BODY).send_to(&elsewhere).await.status, 200);
     assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 429);
-    assert_eq!(send(&elsewhere, github(&id, SECRET, BODY)).await.status, 429);
+    assert_eq!(github(&id, SECRET, BODY).send_to(&elsewhere).await.status, 429);
 }
 
 #[tokio::test]

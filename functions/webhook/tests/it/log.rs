@@ -1,6 +1,6 @@
 //! The message log: what comes in, what goes out, and how far it has come.
 
-use counterpart::whatsapp;
+use harness::platform::whatsapp;
 use serde_json::{Value, json};
 
 use crate::chat::Chat;
@@ -71,6 +71,15 @@ async fn the_log_shows_the_newest_first_page_by_page() {
     {
         let path = format!("/messages?channelId={}&before={before}", chat.id);
         assert_eq!(chat.setup.api("GET", &path, Value::Null).await.status, 400, "{before}");
+    }
+    for (query, part) in [
+        (format!("chanelId={}", chat.id), "unknown field `chanelId`: did you mean `channelId`?"),
+        (format!("channelId={}&limt=5", chat.id), "unknown field `limt`: did you mean `limit`?"),
+        (format!("channelId={}&limit=5&limit=6", chat.id), "`limit` must occur once"),
+    ] {
+        let refused = chat.setup.api("GET", &format!("/messages?{query}"), Value::Null).await;
+        assert_eq!(refused.status, 400, "{query}");
+        assert!(refused.body["message"].as_str().unwrap().contains(part), "{query}: {}", refused.body);
     }
     for limit in ["0", "101", "x"] {
         let path = format!("/messages?channelId={}&limit={limit}", chat.id);

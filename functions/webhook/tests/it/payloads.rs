@@ -1,6 +1,6 @@
 //! Bodies of every kind, as API Gateway passes them on.
 
-use counterpart::whatsapp;
+use harness::platform::whatsapp;
 use serde_json::{Value, json};
 
 use crate::setup::{BODY, Request, SECRET, Setup, github, signature, webhook};
@@ -9,11 +9,40 @@ fn signed_bytes(id: &str, body: &[u8]) -> Request {
     webhook(id, "").header("x-hub-signature-256", &signature(SECRET, body)).bytes(body)
 }
 
+fn nested(levels: usize) -> String {
+    format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels))
+}
+
+#[tokio::test]
+async fn json_nests_64_levels_at_most_in_a_body_and_in_a_form() {
+    let setup = Setup::new().await;
+    let id = setup.github_channel().await;
+    let slack = setup.channel(json!({"platform": "slack", "unsigned": true})).await;
+    let form = "application/x-www-form-urlencoded";
+    for levels in [64, 65] {
+        let (json, payload) = (nested(levels), format!("payload={}", nested(levels)));
+        let requests = [
+            github(&id, SECRET, &json),
+            github(&id, SECRET, &payload).header("content-type", form),
+            webhook(&slack, &json),
+            webhook(&slack, &payload).header("content-type", form),
+        ];
+        for (number, request) in requests.into_iter().enumerate() {
+            let answer = setup.send(request).await;
+            let is_too_deep = answer.body.to_string().contains("the JSON nests more than 64 levels deep");
+            assert_eq!(is_too_deep, levels > 64, "{number}: {}", answer.body);
+            // What Slack does not send is refused for that.
+            let is_accepted = levels == 64 && number < 2;
+            assert_eq!(answer.status, if is_accepted { 200 } else { 400 }, "{number}: {}", answer.body);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_is_not_what_it_says_is_refused_with_its_status() {
     let setup = Setup::new().await;
     let id = setup.github_channel().await;
-    let check = async |body: &[u8], status: u64, code: u32| {
+    let check = async |body: &[u8], status: u16, code: u32| {
         let answer = setup.send(signed_bytes(&id, body)).await;
         let shown = String::from_utf8_lossy(&body[..body.len().min(40)]);
         assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{shown}: {}", answer.body);
@@ -25,7 +54,7 @@ async fn a_body_that_is_not_what_it_says_is_refused_with_its_status() {
     check(b"\"\xff\"", 400, 22).await;
     check(b"1e999", 400, 22).await;
     check(&b"[".repeat(500_000), 400, 22).await;
-    check(format!("{}{}", "[".repeat(101), "]".repeat(101)).as_bytes(), 400, 22).await;
+    check(nested(65).as_bytes(), 400, 22).await;
     check(format!("\"{}\"", "x".repeat(1024 * 1024 - 2)).as_bytes(), 413, 22).await;
     check(format!("\"{}\"", "x".repeat(3 * 1024 * 1024 - 1)).as_bytes(), 413, 22).await;
     assert!(setup.events().await.is_empty());
@@ -55,7 +84,7 @@ async fn the_content_type_must_be_the_declared_one() {
     let setup = Setup::new().await;
     let new = json!({"platform": "github", "credentials": {"secret": SECRET}, "contentType": "application/json"});
     let id = setup.channel(new).await;
-    let check = async |content_type: &str, status: u64| {
+    let check = async |content_type: &str, status: u16| {
         let answer = setup.send(github(&id, SECRET, BODY).header("content-type", content_type)).await;
         assert_eq!(answer.status, status, "{content_type}: {}", answer.body);
     };
@@ -67,7 +96,7 @@ async fn the_content_type_must_be_the_declared_one() {
     // One of GitHub's own two, and so a form that is none.
     check("application/x-www-form-urlencoded", 415).await;
     let mut without = github(&id, SECRET, BODY);
-    without.0["headers"].as_object_mut().unwrap().remove("content-type");
+    without.payload["headers"].as_object_mut().unwrap().remove("content-type");
     let answer = setup.send(without).await;
     assert_eq!(answer.status, 415);
     assert!(answer.body["message"].as_str().unwrap().contains("application/json"));
@@ -115,9 +144,9 @@ async fn a_stage_a_local_prefix_and_a_slash_lead_to_the_same_channel() {
     let id = setup.github_channel().await;
     let send = async |path: String, stage: &str| {
         let mut request = github(&id, SECRET, BODY);
-        request.0["rawPath"] = path.clone().into();
-        request.0["requestContext"]["http"]["path"] = path.into();
-        request.0["requestContext"]["stage"] = stage.into();
+        request.payload["rawPath"] = path.clone().into();
+        request.payload["requestContext"]["http"]["path"] = path.into();
+        request.payload["requestContext"]["stage"] = stage.into();
         setup.send(request).await.status
     };
     assert_eq!(send(format!("/prod/webhooks/{id}"), "prod").await, 200);

@@ -1,6 +1,7 @@
 //! Messages out: what is sent once, tried again, and refused.
 
-use counterpart::{Answer, Reaction, whatsapp};
+use harness::platform::whatsapp;
+use harness::server::{Answer, Reaction};
 use serde_json::{Value, json};
 
 use crate::chat::{Chat, credentials};
@@ -157,9 +158,9 @@ async fn the_same_request_sends_once() {
 async fn a_sending_that_was_interrupted_is_unknown_and_never_sent_again() {
     let chat = Chat::new().await;
     let body = json!({"to": whatsapp::USER, "content": "hello"});
-    chat.setup.emulator.throttle("dynamodb.TransactWriteItems", 10);
+    chat.setup.emulator.throttle("dynamodb.TransactWriteItems", 3);
     assert_eq!(chat.post(&body, Some("order-1")).await.status, 503);
-    chat.setup.emulator.throttle("dynamodb.TransactWriteItems", 0);
+    chat.setup.restart();
     assert_eq!(chat.platform.requests().len(), 1);
     assert_eq!(chat.post(&body, Some("order-1")).await.status, 409);
     assert_eq!(chat.log().await[0]["status"], "sending");
@@ -240,6 +241,6 @@ async fn no_token_is_in_an_answer_a_fact_a_record_or_the_log() {
     seen.extend(chat.setup.facts("message.failed").await);
     seen.extend(chat.setup.facts("message.sent").await);
     let seen = format!("{}\n{}", Value::from(seen), log());
-    assert!(seen.contains("trying again"), "{seen}");
+    assert!(seen.contains("retrying a message"), "{seen}");
     assert!(!seen.contains(whatsapp::ACCESS_TOKEN), "{seen}");
 }

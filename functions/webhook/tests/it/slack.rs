@@ -1,6 +1,7 @@
 //! Slack's webhooks in, and messages out to a server that plays Slack.
 
-use counterpart::{Reaction, slack};
+use harness::platform::slack;
+use harness::server::Reaction;
 use serde_json::{Value, json};
 
 use crate::setup::{Answer, Request, Setup, log, webhook};
@@ -161,7 +162,7 @@ async fn bad_input_gets_its_status_and_leaves_nothing() {
     let setup = Setup::new().await;
     let id = channel(&setup).await;
     let body = slack::event("Ev1", &slack::message("Hello", "1767323044.678900")).to_string();
-    let check = async |request: Request, status: u64, what: &str| {
+    let check = async |request: Request, status: u16, what: &str| {
         let answer = setup.send(request).await;
         assert_eq!(answer.status, status, "{what}: {}", answer.body);
     };
@@ -191,7 +192,7 @@ async fn bad_input_gets_its_status_and_leaves_nothing() {
 }
 
 /// A channel that talks to a server that plays Slack.
-async fn conversation(setup: &Setup, server: &counterpart::Server) -> String {
+async fn conversation(setup: &Setup, server: &harness::server::Server) -> String {
     let credentials = json!({"signingSecret": SECRET, "botToken": TOKEN});
     setup.channel(json!({"platform": "slack", "credentials": credentials, "apiUrl": server.url()})).await
 }

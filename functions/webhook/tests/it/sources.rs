@@ -130,9 +130,9 @@ impl Source {
             Self::Hmac => Some(request.header("x-time", &time)),
             Self::StandardWebhooks => Some(request.header("webhook-timestamp", &time)),
             Self::Stripe => {
-                let proof = request.0["headers"]["stripe-signature"].as_str().unwrap();
+                let proof = request.payload["headers"]["stripe-signature"].as_str().unwrap();
                 let proof = format!("t={time},{}", proof.split_once(',').unwrap().1);
-                request.0["headers"]["stripe-signature"] = proof.into();
+                request.payload["headers"]["stripe-signature"] = proof.into();
                 Some(request)
             }
             Self::GitHub | Self::Shopify | Self::Twilio | Self::Unsigned => None,
@@ -185,7 +185,7 @@ async fn a_source_repeats_itself_and_the_event_is_the_same() {
 async fn a_body_that_is_no_good_is_refused_with_its_status_by_every_source() {
     let setup = Setup::new().await;
     let items = |count: usize| format!("[{}]", vec!["{}"; count].join(",")).into_bytes();
-    let bodies: [(Vec<u8>, u64); 10] = [
+    let bodies: [(Vec<u8>, u16); 10] = [
         (br#"{"type": "a", "id": "#.to_vec(), 400),
         (b"".to_vec(), 400),
         (b"no JSON".to_vec(), 400),
@@ -247,20 +247,20 @@ async fn what_does_not_prove_itself_is_refused_by_every_source_that_signs() {
         };
         let right = || source.webhook(&id, body, NOW_S);
         let mut without = right();
-        without.0["headers"].as_object_mut().unwrap().remove(proof);
+        without.payload["headers"].as_object_mut().unwrap().remove(proof);
         refused(without, "no proof").await;
         refused(right().header(proof, ""), "an empty proof").await;
         refused(right().header(proof, "\u{fc}"), "a proof that is no text").await;
         refused(right().bytes(br#"{"id": "evt_2"}"#), "another body").await;
         refused(right().bytes(b""), "no body").await;
-        let mut unlike = right().0["headers"][proof].as_str().unwrap().to_owned();
+        let mut unlike = right().payload["headers"][proof].as_str().unwrap().to_owned();
         let last = unlike.pop().unwrap();
         unlike.pop();
         unlike.extend([if last == 'A' { 'B' } else { 'A' }, last]);
         refused(right().header(proof, &unlike), "another proof").await;
         if source == Source::Twilio {
             let mut elsewhere = right();
-            elsewhere.0["rawPath"] = format!("/webhooks/{other}").into();
+            elsewhere.payload["rawPath"] = format!("/webhooks/{other}").into();
             refused(elsewhere, "another channel").await;
         }
     }
@@ -320,7 +320,7 @@ async fn a_form_of_twilio_is_an_object_and_is_answered_with_twiml() {
 async fn a_form_of_twilio_that_is_no_good_is_refused() {
     let setup = Setup::new().await;
     let id = Source::Twilio.channel(&setup).await;
-    let check = async |request: Request, status: u64| {
+    let check = async |request: Request, status: u16| {
         let answer = setup.send(request).await;
         assert_eq!(answer.status, status, "{}", answer.body);
     };

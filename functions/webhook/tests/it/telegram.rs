@@ -1,6 +1,7 @@
 //! A Telegram bot: updates in, messages out.
 
-use counterpart::{Reaction, Server, telegram};
+use harness::platform::telegram;
+use harness::server::{Reaction, Server};
 use serde_json::{Value, json};
 
 use crate::setup::{Request, Setup, log, webhook};
@@ -106,7 +107,7 @@ async fn what_telegram_did_not_send_leaves_nothing_behind() {
     let setup = Setup::new().await;
     let id = channel(&setup).await;
     let body = telegram::update(900, "message", &telegram::message(365, &json!({"text": "hello"}))).to_string();
-    let check = async |request: Request, status: u64| {
+    let check = async |request: Request, status: u16| {
         let answer = setup.send(request).await;
         assert_eq!(answer.status, status, "{}", answer.body);
     };

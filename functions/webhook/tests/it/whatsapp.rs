@@ -1,7 +1,9 @@
 //! A conversation over WhatsApp, with the Cloud API played by a local server.
 
-use counterpart::whatsapp::{self, ACCESS_TOKEN, DISPLAY_PHONE_NUMBER, PHONE_NUMBER_ID, SILENT_USER, STRANGER, USER};
-use counterpart::{Reaction, Server};
+use harness::platform::whatsapp::{
+    self, ACCESS_TOKEN, DISPLAY_PHONE_NUMBER, PHONE_NUMBER_ID, SILENT_USER, STRANGER, USER,
+};
+use harness::server::{Reaction, Server};
 use serde_json::{Value, json};
 
 use crate::setup::{Answer, Request, Setup, log, webhook};
@@ -200,7 +202,7 @@ async fn what_is_not_signed_by_meta_is_refused() {
 async fn bad_bodies_get_their_status_and_leave_nothing() {
     let setup = Setup::new().await;
     let id = channel(&setup).await;
-    let check = async |body: &[u8], status: u64| {
+    let check = async |body: &[u8], status: u16| {
         let answer = setup.send(signed(&id, body)).await;
         let shown = String::from_utf8_lossy(&body[..body.len().min(80)]);
         assert_eq!(answer.status, status, "{shown}: {}", answer.body);

@@ -1,0 +1,167 @@
+//! `/webhooks/{channelId}`: what platforms send, and the request with which they verify the URL.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use platform::reading::Reply;
+use platform::signature::Delivery;
+use platform::spec::VERIFY_TOKEN;
+use serde::{Deserialize, Serialize};
+use shared::Refusal;
+use shared::event::EventId;
+use shared::http::{ErrorBody, RawBody};
+use subtle::ConstantTimeEq as _;
+
+use crate::api::ChannelPath;
+use crate::ingest::{self, Ingested};
+use crate::open_channel::unknown;
+use crate::services::Services;
+
+/// The longest body of a webhook: what Meta sends at most, and safely below what Lambda accepts as base64.
+pub(crate) const BODY_LIMIT_BYTES: usize = 3 * 1024 * 1024;
+/// Where the ids of the events are when the platform expects a body of its own.
+const EVENTS: HeaderName = HeaderName::from_static("hookyard-events");
+/// Senders repeat a short random text; this is ample.
+const CHALLENGE_LIMIT_BYTES: usize = 1024;
+
+/// The answer to an accepted webhook.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Accepted {
+    /// Always true.
+    success: bool,
+    /// How many events the webhook became.
+    messages: usize,
+    /// How many parts of the webhook could not become events.
+    failed: usize,
+    /// The ids of the events, the same for each repetition of the delivery.
+    events: Vec<EventId>,
+}
+
+/// Accepts a webhook.
+#[utoipa::path(
+    post, path = "/webhooks/{channelId}", tag = "webhooks",
+    description = "Answers 200 only after every event is durable. The body is at most 3 MB and is verified byte for byte. \
+        Platforms that expect another answer get that, with the ids of the events in the header `hookyard-events`.",
+    params(("channelId" = String, Path, description = "The id of the channel")),
+    request_body(content = Object, description = "What the platform sends", content_type = "application/json"),
+    responses(
+        (status = 200, description = "The webhook became one event or several", body = Accepted),
+        (status = 204, description = "The same, for platforms that expect an empty answer"),
+        (status = 400, description = "The body is not what its content type or its platform says", body = ErrorBody),
+        (status = 401, description = "The signature or the timestamp is missing or wrong", body = ErrorBody),
+        (status = 404, description = "There is no such channel", body = ErrorBody),
+        (status = 413, description = "The body has over 3 MB or 1,000 parts, or its event over 256 KB", body = ErrorBody),
+        (status = 415, description = "The content type is not the channel's", body = ErrorBody),
+        (status = 429, description = "The rate limit of the channel is reached, see `Retry-After`", body = ErrorBody),
+        (status = 503, description = "The bus did not accept the event, try again", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn ingest(
+    State(services): State<Arc<Services>>,
+    ChannelPath(id): ChannelPath,
+    uri: Uri,
+    headers: HeaderMap,
+    RawBody(body): RawBody,
+) -> Result<Response, Refusal> {
+    let now = services.clock.now();
+    let channel = services.open_channels.get(&id, now).await?.ok_or_else(|| unknown(&id))?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    // Only some platforms sign the URL, so that one without a known base is no reason to refuse the webhook.
+    let base_url = services.base_url.of(&headers).unwrap_or_default();
+    let url = format!("{base_url}{}{query}", uri.path());
+    let delivery = Delivery { headers: &headers, body: &body, url: &url, now };
+    let Services { counters, open_channels, bus, .. } = &*services;
+    match ingest::ingest(counters, open_channels, bus, &channel, &delivery).await {
+        Ok(Ingested::Handshake(reply)) => Ok(response(reply)),
+        Ok(Ingested::Published { events, failed, reply }) => Ok(accepted(events, failed, reply)),
+        Err(refusal) => {
+            let status = refusal.status.as_u16();
+            tracing::info!(channel_id = %id, status, reason = refusal.message, "webhook refused");
+            Err(refusal)
+        }
+    }
+}
+
+/// Answers in the platform's own format, or else in ours.
+fn accepted(events: Vec<EventId>, failed: usize, reply: Option<Reply>) -> Response {
+    let Some(reply) = reply else {
+        return Json(Accepted { success: true, messages: events.len(), failed, events }).into_response();
+    };
+    let ids: Vec<&str> = events.iter().map(EventId::as_str).collect();
+    let mut response = response(reply);
+    if let Ok(ids) = HeaderValue::from_str(&ids.join(",")) {
+        response.headers_mut().insert(EVENTS, ids);
+    }
+    response
+}
+
+fn response(reply: Reply) -> Response {
+    let mut response = (reply.status, reply.body).into_response();
+    response.headers_mut().remove(CONTENT_TYPE);
+    if !reply.content_type.is_empty() {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+        // A browser must not take what a sender made us repeat for a page of ours.
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    response
+}
+
+/// The parameters: `hub.mode`, `hub.verify_token` and `hub.challenge` as Meta names them, or `mode`, `token`, `challenge`.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Verification {
+    /// Must be `subscribe`.
+    #[serde(rename = "hub.mode", alias = "mode")]
+    mode: Option<String>,
+    /// Must be the channel's `verifyToken`.
+    #[serde(rename = "hub.verify_token", alias = "token", alias = "verify_token")]
+    token: Option<String>,
+    /// Is returned as it is.
+    #[serde(rename = "hub.challenge", alias = "challenge")]
+    challenge: Option<String>,
+}
+
+/// Answers the verification request that a platform sends before it uses a URL.
+#[utoipa::path(
+    get, path = "/webhooks/{channelId}", tag = "webhooks",
+    description = "All three parameters are needed; `mode`, `token` or `verify_token`, and `challenge` are \
+        accepted too.",
+    params(("channelId" = String, Path, description = "The id of the channel"), Verification),
+    responses(
+        (status = 200, description = "The challenge", body = String, content_type = "text/plain"),
+        (status = 400, description = "A parameter is missing", body = ErrorBody),
+        (status = 403, description = "The token is not the channel's", body = ErrorBody),
+        (status = 404, description = "There is no such channel", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn verify(
+    State(services): State<Arc<Services>>,
+    ChannelPath(id): ChannelPath,
+    verification: Result<Query<Verification>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(verification) = verification.map_err(|_| Refusal::illegal_argument("the query cannot be read"))?;
+    let now = services.clock.now();
+    let channel = services.open_channels.get(&id, now).await?.ok_or_else(|| unknown(&id))?;
+    let required = |value: Option<String>, name: &str| value.ok_or_else(|| Refusal::missing_field(name));
+    let mode = required(verification.mode, "hub.mode")?;
+    let token = required(verification.token, "hub.verify_token")?;
+    let challenge = required(verification.challenge, "hub.challenge")?;
+    if challenge.len() > CHALLENGE_LIMIT_BYTES {
+        return Err(Refusal::field("hub.challenge", format!("must have at most {CHALLENGE_LIMIT_BYTES} bytes")));
+    }
+    let is_ours = |expected: &str| bool::from(expected.as_bytes().ct_eq(token.as_bytes()));
+    let credentials = channel.valid_credentials(now);
+    let mut tokens = credentials.filter_map(|credentials| credentials.text(VERIFY_TOKEN.name).ok().flatten());
+    if mode != "subscribe" || !tokens.any(is_ours) {
+        tracing::info!(channel_id = %id, "verification request refused");
+        let message = "the mode must be `subscribe` and the token the channel's `verifyToken`";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, 106, "AUTHENTICATION_EXCEPTION", message));
+    }
+    tracing::info!(channel_id = %id, "verification request answered");
+    Ok(response(Reply::text(challenge)))
+}

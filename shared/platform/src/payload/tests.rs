@@ -1,0 +1,136 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::registry;
+use crate::sample::variant_of;
+
+fn read_as(content_type: &str, platform: &str, body: &[u8]) -> Result<String, Error> {
+    let platform = registry::find(platform).unwrap();
+    read(&ContentType::parse(content_type).unwrap(), body, DEPTH_LIMIT, |form, limit| {
+        platform.form_payload(form, limit)
+    })
+    .map(|payload| payload.get().to_owned())
+}
+
+/// What the caller of [`read`] says.
+const DEPTH_LIMIT: usize = 64;
+
+fn nested(levels: usize) -> String {
+    format!("{}1{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+#[test]
+fn json_stays_as_the_sender_wrote_it() {
+    let check = |body: &str, expected: &str| {
+        assert_eq!(read_as("application/json", "unsigned", body.as_bytes()).as_deref(), Ok(expected));
+    };
+    check(r#"{"b": 1.50, "a" :[ ]}"#, r#"{"b": 1.50, "a" :[ ]}"#);
+    check("  null\n", "null");
+    check("12345678901234567890123", "12345678901234567890123");
+    check(r#""\ud83d\ude00 \u0000""#, r#""\ud83d\ude00 \u0000""#);
+    check(&nested(DEPTH_LIMIT), &nested(DEPTH_LIMIT));
+}
+
+#[test]
+fn what_a_reader_could_not_build_is_refused() {
+    let check = |body: &[u8], variant: &str| {
+        let refusal = read_as("application/json", "unsigned", body).unwrap_err();
+        assert_eq!(variant_of(&refusal), variant, "{}: {}", String::from_utf8_lossy(body), refusal);
+    };
+    check(b"", "EmptyBody");
+    check(b" \n", "EmptyBody");
+    check(b"{", "Body");
+    check(b"{} x", "Body");
+    check(b"{\"a\": 1,}", "Body");
+    check(b"\xff", "Body");
+    check(b"\"\xc3\x28\"", "Body");
+    check(b"1e999", "Body");
+    check(br#""\ud800""#, "Body");
+    check(br#"{"\ud800": 1}"#, "Body");
+    check(b"NaN", "Body");
+    check("\u{feff}{}".as_bytes(), "Body");
+    check(br#"{"$serde_json::private::RawValue": "[1"}"#, "Body");
+    check(nested(DEPTH_LIMIT + 1).as_bytes(), "Body");
+    check(nested(400_000).as_bytes(), "Body");
+    check("[".repeat(400_000).as_bytes(), "Body");
+    check("{\"a\":".repeat(100_000).as_bytes(), "Body");
+}
+
+#[test]
+fn a_form_is_an_object_and_the_one_of_github_holds_json() {
+    let form = "application/x-www-form-urlencoded";
+    let check = |platform: &str, body: &[u8], expected: Result<Value, &str>| {
+        let read = read_as(form, platform, body);
+        let read =
+            read.map(|text| serde_json::from_str::<Value>(&text).unwrap()).map_err(|refusal| variant_of(&refusal));
+        assert_eq!(read, expected, "{}", String::from_utf8_lossy(body));
+    };
+    check("unsigned", b"a=1&b=x+y%21&a=2&&c", Ok(json!({"a": ["1", "2"], "b": "x y!", "c": ""})));
+    check("unsigned", b"a=%zz%C3%BC", Ok(json!({"a": "%zz\u{fc}"})));
+    check("unsigned", b"a=%ff", Err("Body"));
+    check("unsigned", b"\xff=1", Err("Body"));
+    check("unsigned", b"", Err("EmptyBody"));
+    check("github", b"payload=%7B%22a%22%3A+1%7D", Ok(json!({"a": 1})));
+    check("github", b"payload=%7B", Err("Body"));
+    check("github", b"payload=1&payload=2", Err("Body"));
+    check("github", b"a=1", Err("Body"));
+    check("github", b"payload=", Err("EmptyBody"));
+    let deep = |levels: usize| format!("payload={}", nested(levels));
+    for platform in ["github", "slack"] {
+        let read = |levels| read_as(form, platform, deep(levels).as_bytes()).map(drop);
+        assert_eq!(read(DEPTH_LIMIT), Ok(()));
+        assert_eq!(read(DEPTH_LIMIT + 1).map_err(|refusal| variant_of(&refusal)), Err("Body"));
+    }
+}
+
+#[test]
+fn text_is_a_string() {
+    assert_eq!(read_as("text/plain", "unsigned", b"a \"b\"\n").as_deref(), Ok(r#""a \"b\"\n""#));
+    assert_eq!(read_as("application/xml", "unsigned", b"<a/>").as_deref(), Ok(r#""<a/>""#));
+    assert_eq!(read_as("text/plain", "unsigned", b"\xff").map_err(|refusal| variant_of(&refusal)), Err("Body"));
+}
+
+#[test]
+fn a_content_type_is_compared_without_case_and_parameters() {
+    let check = |declared: &str, sent: Option<&str>, expected| {
+        let declared = ContentType::parse(declared).unwrap();
+        assert_eq!(
+            sent.and_then(|sent| ContentType::from_header(sent.as_bytes())) == Some(declared.clone()),
+            expected,
+            "{declared:?} {sent:?}"
+        );
+    };
+    check("application/json", Some("application/json"), true);
+    check("application/json", Some("APPLICATION/JSON ; Charset=UTF-8"), true);
+    check("Application/CloudEvents+JSON; a=b", Some("application/cloudevents+json"), true);
+    check("application/json", Some("application/cloudevents+json"), false);
+    check("application/json", Some("text/plain"), false);
+    check("application/json", Some(""), false);
+    check("application/json", None, false);
+    for unreadable in ["", "json", "application/", "/json", "image/png", "multipart/form-data", "text/a b"] {
+        assert!(ContentType::parse(unreadable).unwrap_err().to_string().contains("`contentType`"), "{unreadable}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_passes_can_be_built_some_levels_deeper(body in prop::collection::vec(any::<u8>(), 0..40)) {
+        if let Ok(payload) = json(&body, DEPTH_LIMIT) {
+            let deeper = format!("{}{}{}", "[".repeat(20), payload.get(), "]".repeat(20));
+            prop_assert!(serde_json::from_str::<Value>(&deeper).is_ok());
+        }
+    }
+
+    #[test]
+    fn json_like_text_passes_exactly_if_it_can_be_built(body in r#"[\[\]{}:,"\\u0-9dDeE. -]{0,24}"#) {
+        prop_assert_eq!(json(body.as_bytes(), DEPTH_LIMIT).is_ok(), serde_json::from_str::<Value>(&body).is_ok());
+    }
+
+    #[test]
+    fn forms_come_back_as_they_were_written(value in ".{0,20}") {
+        let encoded = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
+        let form = Form::parse(format!("a={encoded}").as_bytes()).unwrap();
+        prop_assert_eq!(form.text("a"), Some(value.as_str()));
+    }
+}

@@ -1,0 +1,247 @@
+//! The recipe of an HMAC scheme: which headers, which hash, and what exactly is signed.
+
+use crate::error::{Error, Unverified};
+use http::HeaderName;
+use serde::{Deserialize, Serialize};
+
+use super::mac::Key;
+pub use super::mac::{Algorithm, Encoding};
+use super::{Delivery, Verifier};
+
+/// How far a timestamp may be from now unless the recipe says otherwise, in seconds.
+pub(crate) const DEFAULT_TOLERANCE_S: u32 = 300;
+const TOLERANCE_LIMIT_S: u32 = 86_400;
+const TEXT_LIMIT_BYTES: usize = 256;
+
+/// How a sender signs its webhooks with a shared secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Recipe {
+    /// The header with the signature, or with several separated by spaces or commas.
+    pub header: String,
+    /// The prefix of each signature, such as `sha256=`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// The hash of the HMAC.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// How the signature is written.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// What is signed: text with `{timestamp}`, `{id}` and `{body}`, where `{body}` is the raw bytes; a brace is doubled.
+    #[serde(default = "body_alone")]
+    pub signed_string: String,
+    /// The header with the time of the webhook in seconds since 1970; needs `{timestamp}` in the signed string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_header: Option<String>,
+    /// The header with the id of the delivery, by which repeated deliveries are recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_header: Option<String>,
+    /// How far the timestamp may be from now in either direction, in seconds; 300 unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 86_400)]
+    pub tolerance_seconds: Option<u32>,
+    /// How the secret among the credentials is written.
+    #[serde(default)]
+    pub secret_encoding: SecretEncoding,
+}
+
+/// How a secret is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretEncoding {
+    /// Its characters are the key.
+    #[default]
+    Utf8,
+    /// Base64 of the key.
+    Base64,
+    /// Hex digits of the key.
+    Hex,
+}
+
+/// A recipe that has been checked.
+#[derive(Debug, Clone)]
+pub struct Scheme {
+    header: String,
+    prefix: String,
+    algorithm: Algorithm,
+    encoding: Encoding,
+    signed: Vec<Piece>,
+    timestamp_header: Option<String>,
+    id_header: Option<String>,
+    tolerance_s: u32,
+}
+
+/// A piece of the signed string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Timestamp,
+    Id,
+    Body,
+}
+
+fn body_alone() -> String {
+    "{body}".to_owned()
+}
+
+impl Recipe {
+    /// Returns the recipe that signs the body alone with HMAC-SHA-256 in hex.
+    pub(crate) fn new(header: &str, prefix: &str) -> Self {
+        Self {
+            header: header.to_owned(),
+            prefix: prefix.to_owned(),
+            algorithm: Algorithm::Sha256,
+            encoding: Encoding::Hex,
+            signed_string: body_alone(),
+            timestamp_header: None,
+            id_header: None,
+            tolerance_seconds: None,
+            secret_encoding: SecretEncoding::Utf8,
+        }
+    }
+
+    /// Checks that the recipe can work and that it protects the body; an error names the field and the rule.
+    pub fn scheme(&self) -> Result<Scheme, Error> {
+        let signed = pieces(&self.signed_string)?;
+        self.check_signed(&signed)?;
+        if self.prefix.len() > TEXT_LIMIT_BYTES || !self.prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::field("recipe.prefix", "must be at most 256 printable ASCII characters, no spaces"));
+        }
+        let tolerance_s = self.tolerance_seconds.unwrap_or(DEFAULT_TOLERANCE_S);
+        if !(1..=TOLERANCE_LIMIT_S).contains(&tolerance_s) {
+            return Err(Error::field("recipe.toleranceSeconds", "must be from 1 to 86400"));
+        }
+        if self.tolerance_seconds.is_some() && self.timestamp_header.is_none() {
+            return Err(Error::field("recipe.toleranceSeconds", "needs a `timestampHeader`"));
+        }
+        Ok(Scheme {
+            header: header_name("recipe.header", &self.header)?,
+            prefix: self.prefix.clone(),
+            algorithm: self.algorithm,
+            encoding: self.encoding,
+            signed,
+            timestamp_header: optional_name("recipe.timestampHeader", self.timestamp_header.as_deref())?,
+            id_header: optional_name("recipe.idHeader", self.id_header.as_deref())?,
+            tolerance_s,
+        })
+    }
+
+    /// Every placeholder needs its header, and neither the body nor a timestamp may go unsigned.
+    fn check_signed(&self, signed: &[Piece]) -> Result<(), Error> {
+        let refuse = |rule: &str| Err(Error::field("recipe.signedString", rule));
+        let uses = |piece: Piece| signed.contains(&piece);
+        if !uses(Piece::Body) {
+            return refuse("must contain `{body}`, or anybody could change the body");
+        }
+        match (uses(Piece::Timestamp), &self.timestamp_header) {
+            (true, None) => return refuse("contains `{timestamp}`, which needs a `timestampHeader`"),
+            (false, Some(_)) => return refuse("must contain `{timestamp}`, or anybody could change the timestamp"),
+            _ => {}
+        }
+        if uses(Piece::Id) && self.id_header.is_none() {
+            return refuse("contains `{id}`, which needs an `idHeader`");
+        }
+        Ok(())
+    }
+}
+
+impl SecretEncoding {
+    /// Decodes a secret into a key.
+    pub(crate) fn key(self, secret: &str) -> Result<Vec<u8>, Error> {
+        let refuse = |rule| Error::field("credentials.secret", rule);
+        let key = match self {
+            Self::Utf8 => secret.as_bytes().to_vec(),
+            Self::Hex => hex::decode(secret).map_err(|_| refuse("must be hex digits"))?,
+            Self::Base64 => decode_base64(secret).ok_or_else(|| refuse("must be base64"))?,
+        };
+        if key.is_empty() { Err(refuse("must not be empty")) } else { Ok(key) }
+    }
+}
+
+/// Decodes base64 of either alphabet, padded or not.
+pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+    let text = text.trim_end_matches('=');
+    STANDARD_NO_PAD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()
+}
+
+impl Scheme {
+    /// Returns what checks deliveries with a key.
+    pub(crate) fn verifier(self, key: &[u8]) -> Verifier {
+        let key = Key::new(self.algorithm, key);
+        Box::new(move |delivery| self.verify(&key, delivery))
+    }
+
+    fn verify(&self, key: &Key, delivery: &Delivery<'_>) -> Result<(), Unverified> {
+        let mut candidates = delivery.signatures(&self.header, &self.prefix)?.peekable();
+        let timestamp = match &self.timestamp_header {
+            Some(name) => delivery.fresh_timestamp(name, self.tolerance_s)?,
+            None => &[],
+        };
+        let id = match &self.id_header {
+            Some(name) if self.signed.contains(&Piece::Id) => delivery.header(name)?,
+            _ => &[],
+        };
+        if candidates.peek().is_none() {
+            return Err(Unverified::Mismatch);
+        }
+        let signature = key.sign(self.signed.iter().map(|piece| match piece {
+            Piece::Text(text) => text.as_bytes(),
+            Piece::Timestamp => timestamp,
+            Piece::Id => id,
+            Piece::Body => delivery.body,
+        }));
+        let matches = candidates.fold(false, |found, candidate| found | self.encoding.is(&signature, candidate));
+        if matches { Ok(()) } else { Err(Unverified::Mismatch) }
+    }
+}
+
+/// Reads the signed string; `{{` and `}}` stand for braces.
+fn pieces(template: &str) -> Result<Vec<Piece>, Error> {
+    let refuse = |rule: String| Error::field("recipe.signedString", rule);
+    if template.len() > TEXT_LIMIT_BYTES {
+        return Err(refuse(format!("must have at most {TEXT_LIMIT_BYTES} bytes")));
+    }
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix("{{").or_else(|| rest.strip_prefix("}}")) {
+            text.push_str(&rest[..1]);
+            rest = after;
+            continue;
+        }
+        let placeholder = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+        let (name, after) = placeholder.ok_or_else(|| refuse("has a brace without its partner".to_owned()))?;
+        let piece = match name {
+            "timestamp" => Piece::Timestamp,
+            "id" => Piece::Id,
+            "body" => Piece::Body,
+            _ => return Err(refuse(format!("can contain `{{timestamp}}`, `{{id}}` and `{{body}}`, not `{{{name}}}`"))),
+        };
+        pieces.extend((!text.is_empty()).then(|| Piece::Text(std::mem::take(&mut text))));
+        pieces.push(piece);
+        rest = after;
+    }
+    text.push_str(rest);
+    pieces.extend((!text.is_empty()).then_some(Piece::Text(text)));
+    Ok(pieces)
+}
+
+fn header_name(field: &str, name: &str) -> Result<String, Error> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(|_| name.len() <= TEXT_LIMIT_BYTES);
+    let name = name.ok_or_else(|| Error::field(field, "must be the name of a header"))?;
+    Ok(name.as_str().to_owned())
+}
+
+fn optional_name(field: &str, name: Option<&str>) -> Result<Option<String>, Error> {
+    name.map(|name| header_name(field, name)).transpose()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What a message says, by its type.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use crate::message::{Choice, Content, ContentKind, Location, Media, MediaKind, Reaction, Reference};
+
+#[derive(Deserialize)]
+struct Text {
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct File {
+    id: String,
+    url: Option<String>,
+    mime_type: Option<String>,
+    sha256: Option<String>,
+    caption: Option<String>,
+    filename: Option<String>,
+    voice: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    latitude: f64,
+    longitude: f64,
+    name: Option<String>,
+    address: Option<String>,
+}
+
+/// A button of a template, which may have no other id than its label.
+#[derive(Deserialize)]
+struct QuickReply {
+    payload: Option<String>,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Chosen {
+    id: String,
+    title: Option<String>,
+    description: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reacted {
+    message_id: String,
+    emoji: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Changed<'a> {
+    original_message_id: String,
+    /// What the message says now, with a type like a message.
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+}
+
+/// Reads the content of a message; what does not fit into it goes into the metadata.
+pub(super) fn read(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
+    match kind {
+        "edit" => {
+            let changed: Changed<'_> = fields.required(kind)?;
+            let message = Fields::of(changed.message.ok_or("`edit.message` is missing")?)?;
+            let content = new(&message.id("type")?, &message, metadata)?;
+            let target = Some(Reference { message_id: changed.original_message_id });
+            Ok(Content { kind: ContentKind::Edit, target, ..content })
+        }
+        "revoke" => {
+            let changed: Changed<'_> = fields.required(kind)?;
+            let target = Some(Reference { message_id: changed.original_message_id });
+            Ok(Content { target, ..Content::of(ContentKind::Delete) })
+        }
+        _ => new(kind, fields, metadata),
+    }
+}
+
+/// Reads the content of a message that is not about another one's content.
+fn new(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
+    match kind {
+        "text" => Ok(Content::text(fields.required::<Text>(kind)?.body)),
+        "image" => file(MediaKind::Image, fields.required(kind)?),
+        "video" => file(MediaKind::Video, fields.required(kind)?),
+        "audio" => file(MediaKind::Audio, fields.required(kind)?),
+        "document" => file(MediaKind::Document, fields.required(kind)?),
+        "sticker" => file(MediaKind::Sticker, fields.required(kind)?),
+        "location" => Ok(place(fields.required(kind)?)),
+        "contacts" => Ok(Content { contacts: fields.required(kind)?, ..Content::of(ContentKind::Contacts) }),
+        "button" => quick_reply(fields.required(kind)?),
+        "interactive" => interactive(fields, metadata),
+        "reaction" => Ok(reaction(fields.required(kind)?)),
+        "order" => order(fields, metadata),
+        _ => unsupported(kind, fields, metadata),
+    }
+}
+
+fn file(kind: MediaKind, file: File) -> Result<Content, String> {
+    if file.id.is_empty() {
+        return Err("the id of the file is empty".to_owned());
+    }
+    let kind = if file.voice == Some(true) { MediaKind::Voice } else { kind };
+    let media = Media {
+        kind: Some(kind),
+        id: Some(file.id),
+        url: file.url,
+        mime_type: file.mime_type,
+        filename: file.filename,
+        size_bytes: None,
+        sha256: file.sha256,
+    };
+    Ok(Content::files(vec![media], file.caption))
+}
+
+fn place(place: Place) -> Content {
+    let Place { latitude, longitude, name, address } = place;
+    let location = Some(Location { latitude, longitude, name, address });
+    Content { location, ..Content::of(ContentKind::Location) }
+}
+
+fn quick_reply(pressed: QuickReply) -> Result<Content, String> {
+    let id = pressed.payload.or_else(|| pressed.text.clone()).ok_or("`button` has neither `payload` nor `text`")?;
+    Ok(choice(ContentKind::Button, Chosen { id, title: pressed.text, description: None }))
+}
+
+fn choice(kind: ContentKind, chosen: Chosen) -> Content {
+    let Chosen { id, title, description } = chosen;
+    let text = title.clone();
+    Content { text, choice: Some(Choice { id, title, description, ..Choice::default() }), ..Content::of(kind) }
+}
+
+fn interactive(fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
+    let answer = Fields::of(fields.required("interactive")?)?;
+    match answer.id("type")?.as_str() {
+        kind @ "button_reply" => Ok(choice(ContentKind::Button, answer.required(kind)?)),
+        kind @ "list_reply" => Ok(choice(ContentKind::List, answer.required(kind)?)),
+        _ => unsupported("interactive", fields, metadata),
+    }
+}
+
+/// A reaction without an emoji removes the previous one.
+fn reaction(reacted: Reacted) -> Content {
+    let emoji = reacted.emoji.filter(|emoji| !emoji.is_empty());
+    let reaction = Some(Reaction { removed: emoji.is_none(), emoji });
+    let target = Some(Reference { message_id: reacted.message_id });
+    Content { reaction, target, ..Content::of(ContentKind::Reaction) }
+}
+
+/// The content of an order is the customer's text; the goods are in the metadata.
+fn order(fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
+    let text = Fields::of(fields.required("order")?)?.text("text")?;
+    metadata.extend(fields.value("order")?.map(|order| ("order".to_owned(), order)));
+    Ok(Content { text, ..Content::default() })
+}
+
+/// Everything else keeps its type and details, and the reason why WhatsApp does not pass it on.
+fn unsupported(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
+    let details = fields.value(kind)?;
+    let text = details.as_ref().filter(|_| kind == "system").and_then(|system| system["body"].as_str());
+    let content = Content { text: text.map(str::to_owned), ..Content::of(ContentKind::Unsupported) };
+    let members = [("type", Some(kind.into())), ("details", details), ("errors", fields.value("errors")?)];
+    metadata.extend(members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    Ok(content)
+}

@@ -1,0 +1,85 @@
+//! The delivery status of our messages.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::Line;
+use super::fields::Fields;
+use crate::message::{DeliveryStatus, StatusUpdate};
+use crate::reading::{DedupKey, Kind, Update};
+
+#[derive(Deserialize)]
+struct Fault {
+    code: Option<i64>,
+    title: Option<String>,
+    message: Option<String>,
+    error_data: Option<FaultData>,
+}
+
+#[derive(Deserialize)]
+struct FaultData {
+    details: Option<String>,
+}
+
+/// Reads a status.
+pub(super) fn read<'a>(line: &Line, part: &'a RawValue) -> Result<Update<'a>, String> {
+    let fields = Fields::of(part)?;
+    let id = fields.id("id")?;
+    let word = fields.id("status")?;
+    let status = match word.as_str() {
+        "sent" => DeliveryStatus::Sent,
+        "delivered" => DeliveryStatus::Delivered,
+        "read" => DeliveryStatus::Read,
+        "played" => DeliveryStatus::Played,
+        "failed" => DeliveryStatus::Failed,
+        _ => return Err("`status` is unknown".to_owned()),
+    };
+    // In a group, each participant reads the message.
+    let participant = fields.text("recipient_participant_id")?;
+    let suffix = participant.as_ref().map(|id| format!(":{id}")).unwrap_or_default();
+    let faults: Vec<Fault> = fields.optional("errors")?.unwrap_or_default();
+    let update = StatusUpdate {
+        status,
+        recipient_id: fields.text("recipient_id")?.or(fields.text("recipient_user_id")?),
+        timestamp: fields.milliseconds("timestamp")?,
+        error: error(&faults),
+        metadata: metadata(line, &fields, participant)?,
+        message_id: id.clone(),
+    };
+    let key = DedupKey::id(format!("status:{id}:{word}{suffix}"));
+    Ok(Update { key, kind: Kind::Status(update), payload: Cow::Borrowed(part) })
+}
+
+fn metadata(line: &Line, fields: &Fields<'_>, participant: Option<String>) -> Result<Map<String, Value>, String> {
+    let members = [
+        ("phoneNumberId", line.phone_number_id.clone().map(Value::from)),
+        ("participantId", participant.map(Value::from)),
+        ("conversation", fields.value("conversation")?),
+        ("pricing", fields.value("pricing")?),
+        ("errors", fields.value("errors")?),
+        ("callbackData", fields.value("biz_opaque_callback_data")?),
+    ];
+    let known = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Ok(known.collect())
+}
+
+/// Describes all faults in one line.
+fn error(faults: &[Fault]) -> Option<String> {
+    let lines: Vec<String> = faults.iter().map(Fault::line).filter(|line| !line.is_empty()).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
+impl Fault {
+    /// Describes the fault in one line: its code, its title and its details.
+    fn line(&self) -> String {
+        let title = self.title.as_deref().or(self.message.as_deref());
+        let details = self.error_data.as_ref().and_then(|data| data.details.as_deref());
+        let details = details.filter(|details| Some(*details) != title);
+        let code = self.code.map(|code| code.to_string());
+        let parts = [code.as_deref(), title, details];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }
+}
