@@ -23,8 +23,7 @@ use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// How much memory the cache takes for a type without dispatchers, of which there can be any number.
 const ENTRY_BYTES: usize = 500;
-/// The most dispatchers that a list reads, and of how many event types at once.
-const LIST_LIMIT: usize = 10_000;
+/// Of how many event types a list reads the dispatchers at once.
 const CONCURRENT_QUERIES: usize = 8;
 /// How often reading a dispatcher that moves is tried.
 const READ_ATTEMPTS: u32 = 5;
@@ -172,7 +171,7 @@ impl Dispatchers {
     }
 
     async fn partition<T: DeserializeOwned>(&self, pk: &str) -> Result<Vec<T>, Error> {
-        self.table.query(Query::new(Expression::new("pk = :pk").value(":pk", pk)).limit(LIST_LIMIT)).await
+        self.table.query(Query::new(Expression::new("pk = :pk").value(":pk", pk))).await
     }
 }
 
