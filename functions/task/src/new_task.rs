@@ -27,7 +27,6 @@ pub(crate) struct NewTask {
     pub(crate) data: Option<Map<String, Value>>,
     /// When it starts, as a time or as milliseconds since 1970; at once if absent or past.
     #[serde(default, deserialize_with = "time")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     start_timestamp: Option<Timestamp>,
     /// Tags to find it by.
     tags: Option<Vec<String>>,

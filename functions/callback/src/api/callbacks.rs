@@ -50,15 +50,12 @@ pub(crate) struct CallbackView {
     /// Where it is in its life.
     state: CallbackState,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
     creation_timestamp: Timestamp,
     /// When it expires if nobody calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     expiry_timestamp: Option<Timestamp>,
     /// When it was called or expired.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     date: Option<Timestamp>,
     /// Whether a schema guards it.
     has_schema: bool,
@@ -75,7 +72,6 @@ pub(crate) struct WaitResult {
     state: CallbackState,
     /// When it was called or expired.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     date: Option<Timestamp>,
     /// What the caller sent.
     #[serde(skip_serializing_if = "Option::is_none")]

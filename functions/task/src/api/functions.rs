@@ -24,7 +24,6 @@ pub(crate) struct FunctionSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
     update_timestamp: Timestamp,
 }
 

@@ -54,10 +54,8 @@ pub(crate) struct Function {
     /// Whether tasks may run it.
     pub(crate) enabled: bool,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) update_timestamp: Timestamp,
 }
 

@@ -139,7 +139,6 @@ pub(crate) struct TaskView {
     /// The state.
     status: Status,
     /// When the state last changed.
-    #[schema(value_type = String, format = DateTime)]
     status_changed_timestamp: Timestamp,
     /// The function that runs.
     function_name: String,
@@ -148,17 +147,14 @@ pub(crate) struct TaskView {
     data: Value,
     /// When it starts, if not at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     start_timestamp: Option<Timestamp>,
     /// Tags to find it by.
     tags: Vec<String>,
     /// The priority.
     priority: i64,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
     creation_timestamp: Timestamp,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
     update_timestamp: Timestamp,
     /// The client that created it, unless a dispatcher did.
     #[serde(skip_serializing_if = "Option::is_none")]
