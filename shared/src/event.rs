@@ -145,7 +145,6 @@ pub struct Envelope<C = Value> {
     /// The tenant that the event belongs to.
     pub tenant_id: TenantId,
     /// When it happened.
-    #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
     /// What the event is about.
     pub content: C,

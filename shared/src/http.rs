@@ -15,6 +15,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::path::Paths;
+use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
+use utoipa::{PartialSchema as _, ToSchema as _};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::auth::{Permission, Tokens};
@@ -115,7 +118,13 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         self.gated(Some(permission), routes)
     }
 
-    fn gated(mut self, permission: Option<Permission>, (schemas, paths, routes): UtoipaMethodRouter<S>) -> Self {
+    fn gated(
+        mut self,
+        permission: Option<Permission>,
+        (mut schemas, mut paths, routes): UtoipaMethodRouter<S>,
+    ) -> Self {
+        schemas.push((ErrorBody::name().into_owned(), ErrorBody::schema()));
+        describe_refusals(&mut paths, permission);
         let gate = Arc::new(Gate { tokens: self.tokens.clone(), permission });
         let routes = routes.layer(from_fn_with_state(gate, check));
         self.router = self.router.routes((schemas, paths, routes));
@@ -132,6 +141,33 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             .layer(CatchPanicLayer::custom(|_| Refusal::internal().into_response()))
             .with_state(state);
         (router, openapi)
+    }
+}
+
+/// Adds the refusals that every route has which takes a token, unless a route describes its own.
+fn describe_refusals(paths: &mut Paths, permission: Option<Permission>) {
+    let token = permission.map_or_else(
+        || "No valid access token".to_owned(),
+        |permission| format!("No valid access token, or no permission `{}`", permission.name()),
+    );
+    for (path, item) in &mut paths.paths {
+        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
+            let mut refused = |status: &str, description: &str| {
+                let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name()))).build();
+                let response = ResponseBuilder::new().description(description).content("application/json", content);
+                operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.build().into());
+            };
+            refused("400", "A field, a parameter or the query breaks a rule, which `message` names");
+            refused("401", &token);
+            refused("503", "A service behind this one does not answer; try again after `Retry-After`");
+            if path.contains('{') {
+                refused("404", "No such resource exists in the client's tenant");
+            }
+            if operation.request_body.is_some() {
+                refused("413", "The body is larger than the route takes");
+                refused("415", "The content type is not `application/json`");
+            }
+        }
     }
 }
 

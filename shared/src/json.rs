@@ -11,7 +11,7 @@ use serde::de::value::StringDeserializer;
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer as _, Unexpected, Visitor,
 };
-use serde::forward_to_deserialize_any;
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 use serde_json::{Map, Value};
 
 use crate::error::Refusal;
@@ -84,6 +84,32 @@ pub fn check_depth(bytes: &[u8]) -> Result<(), TooDeep> {
     Ok(())
 }
 
+/// A whole number from `LOW` to `HIGH`, which may be written as text: a template has turned it into that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct WholeNumber<const LOW: i64, const HIGH: i64>(i64);
+
+impl<const LOW: i64, const HIGH: i64> WholeNumber<LOW, HIGH> {
+    /// Returns the number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl<'de, const LOW: i64, const HIGH: i64> Deserialize<'de> for WholeNumber<LOW, HIGH> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = whole_number(&Value::deserialize(deserializer)?, LOW, HIGH);
+        number.map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// Reads a whole number in a range, which may be written as text, or says the rule.
+pub fn whole_number(value: &Value, low: i64, high: i64) -> Result<i64, String> {
+    let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
+    let rule = || format!("must be a whole number from {low} to {high}");
+    number.filter(|number| (low..=high).contains(number)).ok_or_else(rule)
+}
+
 /// Counts the levels of a value; a scalar has none.
 pub fn depth(value: &Value) -> usize {
     match value {
@@ -94,7 +120,7 @@ pub fn depth(value: &Value) -> usize {
 }
 
 /// Counts the bytes of a value's JSON without keeping them.
-pub fn size_bytes(value: &impl serde::Serialize) -> usize {
+pub fn size_bytes(value: &impl Serialize) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -328,7 +354,6 @@ impl<'de> de::MapAccess<'de> for Members {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde::Deserialize;
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -416,6 +441,25 @@ mod tests {
         let refusal = refused(&body(DEPTH_LIMIT));
         assert_eq!((refusal.code, refusal.message.contains("64 levels")), (22, true), "{}", refusal.message);
         assert_eq!(refused(&"[".repeat(1_000_000)).code, 22);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_text() {
+        let check = |value: Value, expected: Option<i64>| {
+            let read = from_value::<WholeNumber<-5, 60>>(value.clone());
+            assert_eq!(read.as_ref().ok().map(|number| number.get()), expected, "{value}");
+            let rule = "the body must be a whole number from -5 to 60";
+            assert!(
+                read.is_ok_and(|_| true) || from_value::<WholeNumber<-5, 60>>(value).unwrap_err().to_string() == rule
+            );
+        };
+        check(json!(60), Some(60));
+        check(json!(" -5 "), Some(-5));
+        for wrong in
+            [json!(61), json!(-6), json!(1.5), json!("1.5"), json!("soon"), json!(null), json!([1]), json!(true)]
+        {
+            check(wrong, None);
+        }
     }
 
     proptest! {

@@ -10,13 +10,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::clock::derived_hex24;
 use shared::event::{Answer, STEP_OUTPUT_LIMIT_BYTES, StepError, StepId};
-use shared::json::{DEPTH_LIMIT, depth, from_value};
+use shared::json::{DEPTH_LIMIT, WholeNumber, depth, from_value};
 use shared::outbound::{Outbound, OutboundError, Request, Response};
 
 /// The header by which a server can tell a repeated call; the same for every attempt at one step.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const DEFAULT_TIMEOUT_S: u64 = 30;
-const MAX_TIMEOUT_S: u64 = 60;
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest body of an answer that becomes an output, so that the output as a whole keeps to its limit.
 const BODY_LIMIT_BYTES: usize = STEP_OUTPUT_LIMIT_BYTES * 3 / 4;
 
@@ -35,7 +34,7 @@ struct Fields {
     headers: BTreeMap<String, String>,
     #[serde(default)]
     body: Value,
-    timeout_seconds: Option<u64>,
+    timeout_seconds: Option<WholeNumber<1, 60>>,
 }
 
 fn post() -> String {
@@ -64,8 +63,8 @@ impl Call {
                 json.to_string().into()
             }
         };
-        let timeout_s = fields.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_S).clamp(1, MAX_TIMEOUT_S);
-        request.timeout = Duration::from_secs(timeout_s);
+        let timeout = fields.timeout_seconds.map(|seconds| Duration::from_secs(seconds.get().unsigned_abs()));
+        request.timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
         request.max_response_bytes = BODY_LIMIT_BYTES;
         Ok(Self(request))
     }

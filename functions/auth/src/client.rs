@@ -43,10 +43,8 @@ pub(crate) struct Client {
     /// What the client may do; `*` is everything.
     pub(crate) permissions: Vec<String>,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) update_timestamp: Timestamp,
 }
 

@@ -32,7 +32,7 @@ use crate::store::client::Clients;
 use crate::store::token_family::TokenFamilies;
 
 /// The services of this function; each handler gets those that it touches.
-#[derive(Clone)]
+#[derive(Clone, FromRef)]
 struct Services {
     clients: Clients,
     accounts: Accounts,
@@ -42,20 +42,6 @@ struct Services {
     clock: Clock,
     ids: Ids,
 }
-
-macro_rules! routes_may_use {
-    ($($field:ident: $service:ty),+) => {
-        $(impl FromRef<Services> for $service {
-            fn from_ref(services: &Services) -> Self {
-                services.$field.clone()
-            }
-        })+
-    };
-}
-
-routes_may_use!(
-    clients: Clients, accounts: Accounts, families: TokenFamilies, ring: KeyRing, tokens: Tokens, clock: Clock, ids: Ids
-);
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {

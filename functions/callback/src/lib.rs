@@ -33,7 +33,7 @@ use crate::store::Store;
 use crate::url::Urls;
 
 /// The services of this function; each handler gets those that it touches.
-#[derive(Clone)]
+#[derive(Clone, FromRef)]
 struct Services {
     store: Store,
     bus: Bus,
@@ -41,19 +41,6 @@ struct Services {
     urls: Urls,
     clock: Clock,
 }
-
-/// Lets a route take a service by its type.
-macro_rules! routes_may_use {
-    ($($field:ident: $service:ty),+) => {
-        $(impl FromRef<Services> for $service {
-            fn from_ref(services: &Services) -> Self {
-                services.$field.clone()
-            }
-        })+
-    };
-}
-
-routes_may_use!(store: Store, bus: Bus, scheduler: Scheduler, urls: Urls, clock: Clock);
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {

@@ -14,6 +14,7 @@ use shared::step::{Origin, perform};
 use crate::action::Action;
 use crate::creation;
 use crate::ending::{self, NOT_FOUND};
+use crate::expiry;
 use crate::store::{CallbackSpec, CallbackState, Store};
 use crate::url::Urls;
 
@@ -37,7 +38,7 @@ pub(crate) async fn handle(
                     id: clock::derived_uuid(&[b"callback", origin.step.record_id().as_bytes()]).to_string(),
                     tenant_id: origin.command.tenant_id.clone(),
                     schema,
-                    deadline: lifetime.map(|lifetime| lifetime.from(now)),
+                    deadline: lifetime.map(|lifetime| expiry::deadline(lifetime, now)),
                     created_by: Some(origin.command),
                 };
                 create(store, scheduler, urls, now, spec).await?

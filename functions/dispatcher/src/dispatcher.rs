@@ -1,19 +1,21 @@
 //! Dispatchers: which events they react to and what they do then.
 
 mod check;
-mod graph;
+pub(crate) mod explain;
+mod plan;
+mod set;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use shared::Refusal;
-use shared::event::DispatcherId;
+use shared::event::{DispatcherId, EventType};
+use shared::{Refusal, json};
 use utoipa::ToSchema;
 
-pub(crate) use check::event_type;
-pub(crate) use graph::Graph;
+pub(crate) use plan::{COMMAND_TOO_LARGE, Plan};
+pub(crate) use set::{CompiledDispatcher, DispatcherSet};
 
-/// The member of an action whose members become fields of the command, also those that are common fields elsewhere.
+/// The field of an action whose members become fields of the command, even if they are named like common fields.
 const CONFIGURATION: &str = "configuration";
 
 /// What to do when an event of one type happens.
@@ -22,43 +24,52 @@ const CONFIGURATION: &str = "configuration";
 pub(crate) struct Dispatcher {
     /// The id, 24 hex digits.
     pub(crate) id: DispatcherId,
+    #[serde(flatten)]
+    pub(crate) body: DispatcherBody,
+    /// When it was created.
+    pub(crate) creation_timestamp: Timestamp,
+    /// When it was last changed.
+    pub(crate) update_timestamp: Timestamp,
+    /// The number of times that it was written, counting from 1.
+    pub(crate) version: u64,
+}
+
+/// What clients decide about a dispatcher.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DispatcherBody {
     /// The type of the events to react to.
-    pub(crate) event_type: String,
+    pub(crate) event_type: EventType,
+    /// Whether events start runs of it, true unless given.
+    #[serde(default = "yes")]
+    pub(crate) enabled: bool,
     /// A name that no other dispatcher has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
     /// What it is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
-    /// The steps of each run.
+    /// The steps of each run, 1 to 100.
     pub(crate) actions: Vec<Action>,
-    /// Words to find it by.
+    /// Words to find it by in lists.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     /// An event pattern over the envelope; without one all events of the type match.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) filter: Option<Value>,
-    /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    pub(crate) creation_timestamp: Timestamp,
-    /// When it was changed last.
-    #[schema(value_type = String, format = DateTime)]
-    pub(crate) update_timestamp: Timestamp,
-    /// How often it was written, counting from 1.
-    pub(crate) version: u64,
 }
 
 /// One thing to do: a step of every run of its dispatcher.
 ///
 /// Besides the common fields an action has those of its type, such as `functionName` of a task; their values may be
-/// templates. Fields of a type that are named like a common one stand in `configuration`.
+/// templates. Fields of a type that are named like a common one go into `configuration`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Action {
-    /// The id, 24 hex digits; given by the server.
+    /// The id, 24 hex digits; assigned by the server.
     #[serde(default)]
     pub(crate) id: String,
-    /// What is done: the command is `<type>.requested`.
+    /// The type of the action; its command is `<type>.requested`.
     #[serde(rename = "type")]
     pub(crate) kind: String,
     /// A name that no other action of the dispatcher has.
@@ -67,42 +78,39 @@ pub(crate) struct Action {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
-    /// The names of the actions that must be over before.
+    /// The names of the actions that must be over before this one starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) dependencies: Vec<String>,
     /// An event pattern over `{event, steps}`; the step is skipped where it does not match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) condition: Option<Value>,
-    /// How often the step is tried.
-    #[serde(default, skip_serializing_if = "Retry::is_never")]
+    /// When the step is attempted again.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) retry: Retry,
     /// After how many seconds an attempt without an outcome counts as failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) timeout_seconds: Option<u32>,
     /// What a failure means for the run.
-    #[serde(default, skip_serializing_if = "OnFailure::is_fail")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) on_failure: OnFailure,
     /// The fields of the action's type.
     #[serde(flatten)]
     pub(crate) fields: Map<String, Value>,
 }
 
-/// How often a step is tried.
+/// When a step is attempted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Retry {
-    /// How many attempts there are in all, 1 to 10.
-    #[serde(default = "once")]
+    /// The number of attempts in all, 1 to 10.
     pub(crate) attempts: u32,
-    /// How many seconds pass before the second attempt, at most a day.
-    #[serde(default)]
+    /// The delay before the second attempt in seconds, at most a day.
     pub(crate) delay_seconds: u32,
-    /// How the pause develops.
-    #[serde(default)]
+    /// How the delay grows.
     pub(crate) backoff: Backoff,
 }
 
-/// How the pause between attempts develops.
+/// How the delay between attempts grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Backoff {
@@ -120,35 +128,18 @@ pub(crate) enum OnFailure {
     /// The run fails; steps that depend on it are skipped, others still finish.
     #[default]
     Fail,
-    /// The run goes on; steps that depend on it run and can see its error.
+    /// The run continues; steps that depend on it run and can see its error.
     Continue,
 }
 
-/// What a client sends to create a dispatcher.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct NewDispatcher {
-    /// The type of the events to react to.
-    pub(crate) event_type: String,
-    /// A name that no other dispatcher has.
-    pub(crate) name: Option<String>,
-    /// What it is for.
-    pub(crate) description: Option<String>,
-    /// The steps of each run, 1 to 100.
-    pub(crate) actions: Vec<Action>,
-    /// Words to find it by.
-    #[serde(default)]
-    pub(crate) tags: Vec<String>,
-    /// An event pattern over the envelope.
-    pub(crate) filter: Option<Value>,
-}
-
-/// What a client sends to change a dispatcher; what is absent stays, null removes.
+/// What a client sends to change a dispatcher; a field that is absent stays as it is, null removes it.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DispatcherChange {
     /// The type of the events to react to.
-    pub(crate) event_type: Option<String>,
+    pub(crate) event_type: Option<EventType>,
+    /// Whether events start runs of it.
+    pub(crate) enabled: Option<bool>,
     /// A name that no other dispatcher has.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -157,7 +148,7 @@ pub(crate) struct DispatcherChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub(crate) description: Option<Option<String>>,
-    /// Words to find it by.
+    /// Words to find it by in lists.
     pub(crate) tags: Option<Vec<String>>,
     /// An event pattern over the envelope.
     #[serde(default, deserialize_with = "present")]
@@ -165,79 +156,75 @@ pub(crate) struct DispatcherChange {
     pub(crate) filter: Option<Option<Value>>,
 }
 
-impl NewDispatcher {
-    /// Makes the dispatcher, or says which field breaks which rule; `new_id` draws ids for it and its actions.
-    pub(crate) fn create(self, new_id: impl Fn() -> String, now: Timestamp) -> Result<Dispatcher, Refusal> {
-        if self.actions.is_empty() {
+impl Dispatcher {
+    /// Builds a dispatcher, or says which field breaks which rule; `new_id` draws ids for it and its actions.
+    pub(crate) fn new(body: DispatcherBody, new_id: impl Fn() -> String, now: Timestamp) -> Result<Self, Refusal> {
+        if body.actions.is_empty() {
             return Err(Refusal::field("actions", "needs at least one action"));
         }
         let id = DispatcherId::new(new_id());
-        let dispatcher = Dispatcher {
-            id,
-            event_type: self.event_type,
-            name: self.name,
-            description: self.description,
-            actions: self.actions.into_iter().map(|action| action.received(new_id())).collect(),
-            tags: self.tags,
-            filter: self.filter.filter(|filter| !filter.is_null()),
-            creation_timestamp: now,
-            update_timestamp: now,
-            version: 1,
-        };
+        let actions = body.actions.into_iter().map(|action| action.with_id(new_id())).collect();
+        let body = DispatcherBody { actions, ..body };
+        let dispatcher = Self { id, body, creation_timestamp: now, update_timestamp: now, version: 1 };
         check::dispatcher(&dispatcher)?;
         Ok(dispatcher)
     }
-}
 
-impl Dispatcher {
-    /// Applies a change of everything but the actions.
+    /// Applies a change to everything but the actions.
     pub(crate) fn change(&self, change: DispatcherChange, now: Timestamp) -> Result<Self, Refusal> {
-        let mut changed = self.next(now);
-        changed.event_type = change.event_type.unwrap_or(changed.event_type);
-        changed.name = change.name.unwrap_or(changed.name);
-        changed.description = change.description.unwrap_or(changed.description);
-        changed.tags = change.tags.unwrap_or(changed.tags);
-        changed.filter = change.filter.unwrap_or(changed.filter);
-        check::dispatcher(&changed)?;
-        Ok(changed)
+        self.next(now, |body| {
+            body.event_type = change.event_type.unwrap_or_else(|| body.event_type.clone());
+            body.enabled = change.enabled.unwrap_or(body.enabled);
+            body.name = change.name.unwrap_or_else(|| body.name.take());
+            body.description = change.description.unwrap_or_else(|| body.description.take());
+            body.tags = change.tags.unwrap_or_else(|| std::mem::take(&mut body.tags));
+            body.filter = change.filter.unwrap_or_else(|| body.filter.take());
+            Ok(())
+        })
     }
 
     /// Adds an action.
     pub(crate) fn add_action(&self, action: Action, id: String, now: Timestamp) -> Result<Self, Refusal> {
-        let mut changed = self.next(now);
-        changed.actions.push(action.received(id));
-        check::dispatcher(&changed)?;
-        Ok(changed)
+        self.next(now, |body| {
+            body.actions.push(action.with_id(id));
+            Ok(())
+        })
     }
 
     /// Changes the given fields of an action; null removes one.
     pub(crate) fn change_action(&self, id: &str, change: Map<String, Value>, now: Timestamp) -> Result<Self, Refusal> {
-        let mut changed = self.next(now);
-        let action = changed.actions.iter_mut().find(|action| action.id == id);
-        let action = action.ok_or_else(|| Refusal::unknown("action", id))?;
-        *action = action.change(change)?;
-        check::dispatcher(&changed)?;
-        Ok(changed)
+        self.next(now, |body| {
+            let action = body.actions.iter_mut().find(|action| action.id == id);
+            let action = action.ok_or_else(|| Refusal::unknown("action", id))?;
+            *action = action.change(change)?;
+            Ok(())
+        })
     }
 
     /// Removes an action on which no other depends.
     pub(crate) fn remove_action(&self, id: &str, now: Timestamp) -> Result<Self, Refusal> {
-        let mut changed = self.next(now);
-        changed.actions.retain(|action| action.id != id);
-        if changed.actions.len() == self.actions.len() {
-            return Err(Refusal::unknown("action", id));
-        }
-        check::dispatcher(&changed)?;
-        Ok(changed)
+        self.next(now, |body| {
+            let at = body.actions.iter().position(|action| action.id == id);
+            body.actions.remove(at.ok_or_else(|| Refusal::unknown("action", id))?);
+            Ok(())
+        })
     }
 
-    fn next(&self, now: Timestamp) -> Self {
-        Self { version: self.version + 1, update_timestamp: now, ..self.clone() }
+    /// Returns the next version, or says which rule it breaks.
+    fn next(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut DispatcherBody) -> Result<(), Refusal>,
+    ) -> Result<Self, Refusal> {
+        let mut next = Self { version: self.version + 1, update_timestamp: now, ..self.clone() };
+        change(&mut next.body)?;
+        check::dispatcher(&next)?;
+        Ok(next)
     }
 }
 
 impl Action {
-    /// Names the step that the action is in a run.
+    /// Returns the name of the step that the action is in a run.
     pub(crate) fn step_name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.id)
     }
@@ -252,8 +239,8 @@ impl Action {
         fields
     }
 
-    /// Takes an action from a client and gives it its id; an `id` that is not of ours belongs to the action's type.
-    fn received(mut self, id: String) -> Self {
+    /// Assigns an id to an action from a client; an `id` that is not one of ours is a field of the action's type.
+    fn with_id(mut self, id: String) -> Self {
         let own = std::mem::replace(&mut self.id, id);
         if !own.is_empty() && !is_id(&own) {
             let configuration = self.fields.entry(CONFIGURATION).or_insert_with(|| Value::Object(Map::new()));
@@ -278,8 +265,7 @@ impl Action {
                 value => fields.insert(name, value),
             };
         }
-        let changed = serde_json::to_vec(&fields).unwrap_or_default();
-        Ok(shared::http::read_json::<Self>(&changed)?.received(self.id.clone()))
+        Ok(json::from_value::<Self>(Value::Object(fields))?.with_id(self.id.clone()))
     }
 }
 
@@ -290,12 +276,8 @@ impl Default for Retry {
 }
 
 impl Retry {
-    fn is_never(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Returns the pause after a failed attempt, counted from 1, in seconds.
-    pub(crate) fn pause_s(&self, attempt: u32) -> u32 {
+    /// Returns the delay in seconds after a failed attempt, which counts from 1.
+    pub(crate) fn delay_s(&self, attempt: u32) -> u32 {
         match self.backoff {
             Backoff::Fixed => self.delay_seconds,
             Backoff::Exponential => {
@@ -306,23 +288,20 @@ impl Retry {
     }
 }
 
-impl OnFailure {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-    fn is_fail(&self) -> bool {
-        *self == Self::Fail
-    }
-}
-
 /// Whether a text is an id as this function draws them.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn once() -> u32 {
-    1
+fn yes() -> bool {
+    true
 }
 
-/// Tells a member that is null from one that is absent.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Distinguishes a field that is null from one that is absent.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -334,15 +313,26 @@ pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Makes a dispatcher of a body, as the route does.
+    /// Builds a dispatcher from a body, as the route does.
     pub(crate) fn dispatcher(body: &Value) -> Result<Dispatcher, Refusal> {
-        let body: NewDispatcher = shared::http::read_json(&serde_json::to_vec(body).unwrap())?;
+        let body: DispatcherBody = json::from_value(body.clone())?;
         let count = Cell::new(0);
         let new_id = || {
             count.set(count.get() + 1);
             format!("{:024x}", count.get())
         };
-        body.create(new_id, "2026-01-02T03:04:05.678Z".parse().unwrap())
+        Dispatcher::new(body, new_id, "2026-01-02T03:04:05.678Z".parse().unwrap())
+    }
+
+    /// Builds a dispatcher of any actions, of which runs know no type.
+    pub(crate) fn unchecked(actions: &Value) -> Dispatcher {
+        let any = json!({"eventType": "order.paid", "name": "d", "actions": [{"type": "task", "functionName": "f"}]});
+        let mut dispatcher = dispatcher(&any).unwrap();
+        dispatcher.body.actions = serde_json::from_value(actions.clone()).unwrap();
+        for (action, n) in dispatcher.body.actions.iter_mut().zip(2..) {
+            action.id = format!("{n:024x}");
+        }
+        dispatcher
     }
 
     #[test]
@@ -352,7 +342,7 @@ pub(crate) mod tests {
             "actions": [{"type": "task", "name": "wipe", "functionName": "wipe", "data": {"a": 1}}],
         }));
         let expected = json!({
-            "id": "000000000000000000000001", "eventType": "user_deleted", "name": "cleanup", "tags": [],
+            "id": "000000000000000000000001", "eventType": "user_deleted", "enabled": true, "name": "cleanup", "tags": [],
             "actions": [{
                 "id": "000000000000000000000002", "type": "task", "name": "wipe", "functionName": "wipe", "data": {"a": 1},
             }],
@@ -365,14 +355,17 @@ pub(crate) mod tests {
     fn a_field_named_like_a_common_one_reaches_the_command_through_the_configuration() {
         let dispatcher = dispatcher(&json!({"eventType": "e", "actions": [
             {"type": "callback", "action": "wait", "id": "6f0a4b5e-2c1d"},
-            {"type": "callback", "configuration": {"action": "wait", "id": "x", "name": "y"}},
+            {"type": "callback", "configuration": {"action": "wait", "id": "x"}},
             {"type": "callback", "action": "create", "id": "00000000000000000000000f"},
+            {"type": "http", "url": "u", "timeoutSeconds": 90, "configuration": {"timeoutSeconds": 5}},
         ]}));
-        let actions = dispatcher.unwrap().actions;
+        let actions = dispatcher.unwrap().body.actions;
         assert_eq!(Value::from(actions[0].command_fields()), json!({"action": "wait", "id": "6f0a4b5e-2c1d"}));
-        assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "x", "name": "y"}));
+        assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "x"}));
         assert_eq!(Value::from(actions[2].command_fields()), json!({"action": "create"}));
         assert_eq!(actions[2].id, "000000000000000000000004");
+        assert_eq!(Value::from(actions[3].command_fields()), json!({"url": "u", "timeoutSeconds": 5}));
+        assert_eq!(actions[3].timeout_seconds, Some(90));
     }
 
     #[test]
@@ -385,29 +378,33 @@ pub(crate) mod tests {
         let now = "2026-01-03T00:00:00Z".parse().unwrap();
         let change = serde_json::from_value(json!({"eventType": "f", "description": null})).unwrap();
         let after = before.change(change, now).unwrap();
-        assert_eq!((after.event_type.as_str(), after.name.as_deref(), after.description), ("f", Some("n"), None));
-        assert_eq!((after.version, after.update_timestamp, after.actions), (2, now, before.actions.clone()));
+        assert_eq!(
+            (after.body.event_type.as_str(), after.body.name.as_deref(), after.body.description),
+            ("f", Some("n"), None)
+        );
+        assert!(after.body.enabled);
+        assert_eq!((after.version, after.update_timestamp, after.body.actions), (2, now, before.body.actions.clone()));
 
-        let id = before.actions[0].id.clone();
+        let id = before.body.actions[0].id.clone();
         let change = |change: Value| match change {
             Value::Object(change) => before.change_action(&id, change, now),
             _ => panic!("a change is an object"),
         };
         let after = change(json!({"functionName": "g", "description": null, "type": "task"})).unwrap();
-        assert_eq!(after.actions[0].fields["functionName"], "g");
-        assert_eq!((after.actions[0].description.clone(), after.actions[0].retry.attempts), (None, 2));
-        assert_eq!(after.actions[0].id, id);
+        assert_eq!(after.body.actions[0].fields["functionName"], "g");
+        assert_eq!((after.body.actions[0].description.clone(), after.body.actions[0].retry.attempts), (None, 2));
+        assert_eq!(after.body.actions[0].id, id);
         assert!(change(json!({"type": "mail"})).unwrap_err().message.contains("cannot be changed"));
         assert_eq!(before.change_action("0", Map::new(), now).unwrap_err().code, 16);
         assert_eq!(before.remove_action("0", now).unwrap_err().code, 16);
-        assert!(before.remove_action(&id, now).unwrap().actions.is_empty());
+        assert!(before.remove_action(&id, now).unwrap().body.actions.is_empty());
     }
 
     #[test]
-    fn pauses_double_up_to_a_day() {
+    fn delays_double_up_to_a_day() {
         let check = |backoff: Backoff, attempt: u32, expected: u32| {
             let retry = Retry { attempts: 10, delay_seconds: 1000, backoff };
-            assert_eq!(retry.pause_s(attempt), expected, "{backoff:?} {attempt}");
+            assert_eq!(retry.delay_s(attempt), expected, "{backoff:?} {attempt}");
         };
         check(Backoff::Fixed, 9, 1000);
         check(Backoff::Exponential, 1, 1000);

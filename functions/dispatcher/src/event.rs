@@ -1,9 +1,16 @@
-//! An event as this function works with it.
+//! An event as this function uses it, and events that recur: the same id again, but after its deduplication window.
+//!
+//! An event may say for how long another one of its id is a duplicate of it. After that the next one is a new occurrence
+//! with an id of its own, which derives from the first id and its time, and whose window starts anew. The first event
+//! keeps the latest occurrence, so that it is found under the id that the sender was told.
 
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::event::{Envelope, EventId};
+use shared::clock::derived_uuid;
+use shared::event::{Envelope, EventId, Trace};
 
-/// An event in both of its forms: typed for commands, as JSON for patterns and templates.
+/// An event in two forms: typed for commands, as JSON for patterns and templates.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Event {
     pub(crate) envelope: Envelope,
@@ -11,13 +18,93 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// Takes an envelope.
+    /// Wraps an envelope.
     pub(crate) fn new(envelope: Envelope) -> Self {
         Self { value: json!(envelope), envelope }
     }
+}
 
-    /// Returns the id.
-    pub(crate) fn id(&self) -> &EventId {
-        &self.envelope.id
+/// An occurrence of an event after the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Occurrence {
+    /// Its own id.
+    pub(crate) event_id: EventId,
+    /// When it happened.
+    pub(crate) time: Timestamp,
+}
+
+/// What an event is that has the id of an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Recurrence {
+    /// It is a duplicate of this occurrence.
+    Duplicate(EventId),
+    /// It is this very occurrence, delivered again, perhaps after a crash.
+    Redelivered(EventId),
+    /// It is a new occurrence.
+    New(Occurrence),
+}
+
+impl Recurrence {
+    /// Compares an event with the time of the first one of its id and with the occurrences since, the newest last.
+    pub(crate) fn of(envelope: &Envelope, first: Timestamp, later: &[Occurrence], window: SignedDuration) -> Self {
+        let Envelope { id, time, .. } = envelope;
+        if *time <= first {
+            return Self::Duplicate(id.clone());
+        }
+        if let Some(known) = later.iter().find(|known| known.time == *time) {
+            return Self::Redelivered(known.event_id.clone());
+        }
+        let (latest, started) = later.last().map_or((id, first), |latest| (&latest.event_id, latest.time));
+        if time.duration_since(started) < window {
+            return Self::Duplicate(latest.clone());
+        }
+        let event_id = derived_uuid(&[id.as_str().as_bytes(), &time.as_millisecond().to_be_bytes()]);
+        Self::New(Occurrence { event_id: EventId::new(event_id.to_string()), time: *time })
+    }
+}
+
+/// Returns the event under the id of its occurrence, of which nothing is a duplicate for a time only.
+pub(crate) fn renamed(envelope: &Envelope, id: EventId) -> Envelope {
+    let trace = Trace { correlation_id: id.to_string(), ..Trace::caused_by(envelope) };
+    Envelope { id, trace, dedup_window_seconds: None, ..envelope.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::event::{EventType, TenantId};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn check(seconds: i64, later: &[Occurrence], window_s: i64) -> Recurrence {
+        let kind = EventType::known("k");
+        let envelope = Envelope::new(kind, EventId::new("e"), TenantId::new("t"), at(seconds), json!({}));
+        Recurrence::of(&envelope, at(100), later, SignedDuration::from_secs(window_s))
+    }
+
+    #[test]
+    fn a_window_begins_with_each_occurrence() {
+        let first = Recurrence::Duplicate(EventId::new("e"));
+        assert_eq!((check(109, &[], 10), check(99, &[], 10)), (first.clone(), first));
+        let Recurrence::New(second) = check(110, &[], 10) else { panic!("the window is over") };
+        assert_ne!(second.event_id, EventId::new("e"));
+        assert_eq!(check(110, &[], 10), Recurrence::New(second.clone()));
+        let later = [second.clone()];
+        assert_eq!(check(110, &later, 10), Recurrence::Redelivered(second.event_id.clone()));
+        assert_eq!(check(119, &later, 10), Recurrence::Duplicate(second.event_id.clone()));
+        let Recurrence::New(third) = check(120, &later, 10) else { panic!("the window is over") };
+        assert_ne!(third.event_id, second.event_id);
+        let later = [second.clone(), third.clone()];
+        assert_eq!(check(110, &later, 10), Recurrence::Redelivered(second.event_id), "a crash may bring it back late");
+        assert_eq!(check(115, &later, 10), Recurrence::Duplicate(third.event_id));
+    }
+
+    #[test]
+    fn without_a_window_only_the_same_delivery_is_a_duplicate() {
+        assert_eq!(check(100, &[], 0), Recurrence::Duplicate(EventId::new("e")));
+        assert!(matches!(check(101, &[], 0), Recurrence::New(_)));
     }
 }

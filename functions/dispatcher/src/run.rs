@@ -1,13 +1,14 @@
 //! A run: one dispatcher working on one event, step by step; its decisions are pure.
 //!
-//! [`Run::start`], [`Run::apply`] with [`Run::advance`], and [`Run::sweep`] change a run and return the commands that the
-//! change calls for. A terminal step or run never changes again.
+//! [`Run::start`], [`Run::apply`] with [`Run::advance`], and [`Run::sweep`] change a run and return the commands that
+//! follow. A step or run that is over never changes again.
 
 mod advance;
 mod size;
-mod start;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,16 +17,15 @@ use shared::bus::Entry;
 use shared::event::{DispatcherId, EventId, StepError, StepId};
 use utoipa::ToSchema;
 
-use crate::dispatcher::{Action, Graph};
-use crate::template::{Outcome, Scope};
+use crate::dispatcher::{Action, Plan};
+use crate::event::Event;
+use crate::template::{Scope, StepResult};
 
-pub(crate) use advance::Applied;
-
-/// How long a command may stay without an answer before it is sent again, for the first time.
-const FIRST_PATIENCE: SignedDuration = SignedDuration::from_mins(1);
-/// How long at most.
-const LAST_PATIENCE: SignedDuration = SignedDuration::from_hours(1);
-/// How long a step without a timeout may go without any answer before it fails.
+/// How long a command may stay unanswered before it is sent again for the first time.
+const FIRST_RESEND_DELAY: SignedDuration = SignedDuration::from_mins(1);
+/// The longest such delay.
+const MAX_RESEND_DELAY: SignedDuration = SignedDuration::from_hours(1);
+/// How long a step without a timeout may stay unanswered before it fails.
 const UNANSWERED_LIMIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// One dispatcher working on one event.
@@ -52,15 +52,15 @@ pub(crate) struct Run {
     pub(crate) expires_at: i64,
 }
 
-/// Where a run stands.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum RunStatus {
-    /// At least one step is under way.
+    /// At least one step is in progress.
     Running,
-    /// Steps wait for the outside world or for their time, and nothing else is under way.
+    /// Steps wait for the outside world or for their time, and nothing else is in progress.
     Waiting,
-    /// Every step is over and none failed, but where that was allowed.
+    /// Every step is over and none failed, except where that was allowed.
     Succeeded,
     /// Every step is over and at least one failed.
     Failed,
@@ -83,13 +83,13 @@ pub(crate) struct Step {
     pub(crate) reason: Option<String>,
 }
 
-/// Where a step stands.
+/// The status of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum StepState {
     /// It waits for the steps that it depends on.
     Pending,
-    /// Its command is sent, or will be at a set time.
+    /// Its command was sent, or will be sent at a set time.
     Requested,
     /// Its function has answered that it waits.
     Waiting,
@@ -97,39 +97,47 @@ pub(crate) enum StepState {
     Succeeded,
     /// It failed in its last attempt.
     Failed,
-    /// It was not to be done.
+    /// It was not needed, or could not be done.
     Skipped,
 }
 
-/// One try at a step.
+/// One attempt at a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Attempt {
     /// Counts from 1.
     pub(crate) attempt: u32,
     /// When its command was or will be sent.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) requested_at: Timestamp,
     /// When the work began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) started_at: Option<Timestamp>,
     /// When it began to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) waiting_at: Option<Timestamp>,
-    /// When it was over.
+    /// What ended the waiting, such as `callback.called`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) resumed_by: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) finished_at: Option<Timestamp>,
-    /// Where it stands.
+    /// Its status.
     pub(crate) status: StepState,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<StepError>,
 }
 
-/// What a change of a run calls for.
+/// What the commands of a run are built from.
+#[derive(Debug, Clone)]
+pub(crate) struct RunContext {
+    /// The event that started the run.
+    pub(crate) event: Arc<Event>,
+    /// The actions of the dispatcher, as they were then.
+    pub(crate) plan: Arc<Plan>,
+}
+
+/// A command that follows from a change of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(crate) id: StepId,
@@ -146,7 +154,7 @@ pub(crate) enum When {
 }
 
 impl StepState {
-    /// Whether nothing changes any more.
+    /// Whether nothing will change any more.
     pub(crate) fn is_over(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Skipped)
     }
@@ -170,7 +178,7 @@ impl Step {
         self.action.step_name()
     }
 
-    /// Returns the number of the attempt that is under way or was the last.
+    /// Returns the number of the current or last attempt.
     pub(crate) fn attempt(&self) -> u32 {
         self.attempts.last().map_or(0, |attempt| attempt.attempt)
     }
@@ -184,7 +192,7 @@ impl Step {
         self.attempts.last().map(|attempt| attempt.requested_at)
     }
 
-    /// Returns when the attempt that is under way fails, if nothing else happens.
+    /// Returns when the current attempt fails if nothing else happens.
     fn deadline(&self) -> Option<Timestamp> {
         let limit = match (self.status, self.action.timeout_seconds) {
             (StepState::Requested | StepState::Waiting, Some(seconds)) => SignedDuration::from_secs(seconds.into()),
@@ -196,18 +204,18 @@ impl Step {
 }
 
 impl Run {
-    /// Whether nothing changes any more.
+    /// Whether nothing will change any more.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.status, RunStatus::Succeeded | RunStatus::Failed)
     }
 
-    /// Returns when the attempt that is under way was or will be requested, if it is this one.
+    /// Returns when an attempt was or will be requested, if it is the current one.
     pub(crate) fn due_at(&self, id: &StepId) -> Option<Timestamp> {
         let step = self.steps.iter().find(|step| step.name() == id.step && step.attempt() == id.attempt)?;
         step.requested_at()
     }
 
-    /// Names an attempt at one of the steps.
+    /// Returns the id of an attempt at a step.
     fn step_id(&self, index: usize, attempt: u32) -> StepId {
         StepId {
             event_id: self.event_id.clone(),
@@ -217,7 +225,7 @@ impl Run {
         }
     }
 
-    /// Returns when the sweeper must look at the run, if nothing happens before.
+    /// Returns when the sweeper must check the run, if nothing happens before.
     pub(crate) fn next_check(&self) -> Option<Timestamp> {
         let checks = self.steps.iter().filter_map(|step| {
             let resend = (step.status == StepState::Requested).then(|| self.resend_at(step)).flatten();
@@ -226,31 +234,29 @@ impl Run {
         checks.min()
     }
 
-    /// Returns when the command of a requested step is sent again: after a minute, then ever later.
+    /// Returns when the command of a requested step is sent again: after a minute, then after ever longer delays.
     fn resend_at(&self, step: &Step) -> Option<Timestamp> {
         let requested_at = step.requested_at()?;
         let from = self.swept_at.map_or(requested_at, |swept_at| swept_at.max(requested_at));
-        let patience = FIRST_PATIENCE.saturating_mul(1 << self.sweeps.min(16)).min(LAST_PATIENCE);
-        from.checked_add(patience).ok()
+        let delay = FIRST_RESEND_DELAY.saturating_mul(1 << self.sweeps.min(16)).min(MAX_RESEND_DELAY);
+        from.checked_add(delay).ok()
+    }
+
+    /// Returns what the commands are built from, for a run that was loaded.
+    pub(crate) fn context(&self, event: Arc<Event>) -> RunContext {
+        RunContext { event, plan: Arc::new(Plan::new(self.steps.iter().map(|step| &step.action))) }
     }
 
     /// Returns what a step can see: the event, and the steps that it depends on as far as they are over.
-    fn scope<'a>(&'a self, index: usize, graph: Option<&Graph>, event: &'a Value) -> Scope<'a> {
-        let steps =
-            self.steps.iter().enumerate().filter(|(other, step)| {
-                step.status.is_over() && graph.is_some_and(|graph| graph.depends(index, *other))
-            });
-        let outcome = |(_, step): (usize, &'a Step)| Outcome {
+    fn scope<'a>(&'a self, index: usize, context: &'a RunContext) -> Scope<'a> {
+        let steps = self.steps.iter().enumerate();
+        let visible = steps.filter(|(other, step)| step.status.is_over() && context.plan.graph.depends(index, *other));
+        let result = |(_, step): (usize, &'a Step)| StepResult {
             name: step.name(),
             status: step.status.as_str(),
             output: step.output.as_ref(),
             error: step.error.as_ref(),
         };
-        Scope { event, steps: steps.map(outcome).collect() }
-    }
-
-    /// Returns who depends on whom; `None` for actions that no check has let through.
-    fn graph(&self) -> Option<Graph> {
-        Graph::new(self.steps.iter().map(|step| &step.action)).ok()
+        Scope { event: &context.event.value, steps: visible.map(result).collect() }
     }
 }

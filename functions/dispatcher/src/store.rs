@@ -1,21 +1,41 @@
 //! What this function keeps in DynamoDB: dispatchers, and the events with their runs.
 //!
 //! Bodies are kept as JSON text: smaller than DynamoDB's own maps, and any number or depth that JSON has fits.
+//!
+//! The partition of an event holds its record (`event`), one row per run (`run#<dispatcher>`) and, if it recurred, its
+//! occurrences (`latest`): one query is the whole timeline. Rows that the sweeper must check are in the sparse index
+//! `open`.
 
-mod dispatchers;
-mod runs;
+mod dispatcher;
+mod event;
+mod run;
 
-pub(crate) use dispatchers::{Dispatchers, Matching, Written};
-pub(crate) use runs::{Begun, OpenRow, Receipt, Received, Runs};
+use shared::{Environment, Error};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use shared::Error;
+pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
+pub(crate) use event::{EventRecord, MatchOutcome};
+pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
 
-fn to_text(value: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(Error::cannot("write a record"))
+use event::Events;
+use run::Runs;
+
+/// The tables.
+#[derive(Clone)]
+pub(crate) struct Store {
+    pub(crate) dispatchers: Dispatchers,
+    pub(crate) events: Events,
+    pub(crate) runs: Runs,
 }
 
-fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(Error::cannot("read a record"))
+impl Store {
+    /// Opens the tables that `DISPATCHERS_TABLE` and `RUNS_TABLE` name.
+    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
+        let retention = environment.config.retention_s()?;
+        let runs = environment.table("RUNS_TABLE")?;
+        Ok(Self {
+            dispatchers: Dispatchers::new(environment.table("DISPATCHERS_TABLE")?),
+            events: Events::new(runs.clone(), retention),
+            runs: Runs::new(runs),
+        })
+    }
 }

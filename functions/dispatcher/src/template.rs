@@ -2,7 +2,7 @@
 //!
 //! A placeholder is a path with filters and no code: `{{ event.content.email | default("nobody") }}`. A string that is
 //! exactly one placeholder keeps the value's type. What is filled in is data and is never read as a template again.
-//! `\{{` stands for the two braces themselves.
+//! `\{{` is two literal braces.
 
 mod filter;
 mod parse;
@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 use shared::event::StepError;
+use shared::json::size_bytes;
 
 use filter::Filter;
 
@@ -20,12 +21,12 @@ pub(crate) struct Scope<'a> {
     /// The event that started the run.
     pub(crate) event: &'a Value,
     /// The steps that are over.
-    pub(crate) steps: Vec<Outcome<'a>>,
+    pub(crate) steps: Vec<StepResult<'a>>,
 }
 
-/// How an earlier step went.
+/// The result of an earlier step.
 #[derive(Debug, Clone)]
-pub(crate) struct Outcome<'a> {
+pub(crate) struct StepResult<'a> {
     pub(crate) name: &'a str,
     pub(crate) status: &'static str,
     pub(crate) output: Option<&'a Value>,
@@ -35,10 +36,23 @@ pub(crate) struct Outcome<'a> {
 /// Why a template could not be filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// A value is missing or a filter cannot take it; says which.
+    /// A value is missing or of a type that a filter does not accept; says which.
     Template(String),
     /// The result is larger than any command can be.
     TooLarge,
+}
+
+/// A value with its templates parsed.
+#[derive(Debug)]
+pub(crate) enum TemplateValue {
+    /// A value without templates.
+    Plain(Value),
+    /// A string with placeholders.
+    Text(Template),
+    /// A list.
+    List(Vec<Self>),
+    /// An object.
+    Object(Vec<(String, Self)>),
 }
 
 /// A parsed string.
@@ -59,7 +73,7 @@ struct Placeholder {
     filters: Vec<Filter>,
 }
 
-/// Where a value stands, starting at `event` or at a step.
+/// The path to a value, starting at `event` or at a step.
 #[derive(Debug, Clone, PartialEq)]
 struct Path {
     root: Root,
@@ -73,12 +87,7 @@ enum Root {
 }
 
 impl Template {
-    /// Parses a string, or says what is wrong with it.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        parse::template(text)
-    }
-
-    /// Names the steps whose outcome the template uses.
+    /// Returns the names of the steps whose results the template uses.
     pub(crate) fn steps(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Placeholder(Placeholder { path: Path { root: Root::Step(name), .. }, .. }) => Some(name.as_str()),
@@ -86,7 +95,7 @@ impl Template {
         })
     }
 
-    /// Fills in the values; `budget_bytes` shrinks by what comes out.
+    /// Fills in the values; `budget_bytes` shrinks by the size of the result.
     fn fill(&self, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
         if let [Part::Placeholder(placeholder)] = self.parts.as_slice() {
             let value = placeholder.value(scope)?;
@@ -106,23 +115,36 @@ impl Template {
     }
 }
 
-/// Fills in every template within a value.
-pub(crate) fn fill(value: &Value, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
-    match value {
-        Value::String(text) if text.contains("{{") => {
-            let template = Template::parse(text).map_err(Failure::Template)?;
-            template.fill(scope, budget_bytes)
-        }
-        Value::Array(items) => {
-            items.iter().map(|item| fill(item, scope, budget_bytes)).collect::<Result<_, _>>().map(Value::Array)
-        }
-        Value::Object(members) => {
-            let filled = members.iter().map(|(name, member)| Ok((name.clone(), fill(member, scope, budget_bytes)?)));
-            filled.collect::<Result<Map<_, _>, _>>().map(Value::Object)
-        }
-        other => {
-            spend(budget_bytes, size_bytes(other))?;
-            Ok(other.clone())
+impl TemplateValue {
+    /// Parses every template within a value, or says what is wrong with one.
+    pub(crate) fn parse(value: Value) -> Result<Self, String> {
+        let parsed = match value {
+            Value::String(text) if text.contains("{{") => Self::Text(Template::parse(&text)?),
+            Value::Array(items) => Self::List(items.into_iter().map(Self::parse).collect::<Result<_, _>>()?),
+            Value::Object(members) => {
+                let members = members.into_iter().map(|(name, member)| Ok((name, Self::parse(member)?)));
+                Self::Object(members.collect::<Result<_, String>>()?)
+            }
+            plain => Self::Plain(plain),
+        };
+        Ok(parsed)
+    }
+
+    /// Fills in the values; `budget_bytes` shrinks by the size of the result.
+    pub(crate) fn fill(&self, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
+        match self {
+            Self::Text(template) => template.fill(scope, budget_bytes),
+            Self::List(items) => {
+                items.iter().map(|item| item.fill(scope, budget_bytes)).collect::<Result<_, _>>().map(Value::Array)
+            }
+            Self::Object(members) => {
+                let filled = members.iter().map(|(name, member)| Ok((name.clone(), member.fill(scope, budget_bytes)?)));
+                filled.collect::<Result<Map<_, _>, _>>().map(Value::Object)
+            }
+            Self::Plain(value) => {
+                spend(budget_bytes, size_bytes(value))?;
+                Ok(value.clone())
+            }
         }
     }
 }
@@ -152,21 +174,16 @@ impl Path {
             Root::Step(name) => {
                 let step = scope.steps.iter().find(|step| step.name == name)?;
                 match self.segments.split_first() {
-                    None => Some(step.to_value()),
-                    Some((field, rest)) => match field.as_str() {
-                        "output" => walk(step.output?, rest).cloned(),
-                        "status" => walk(&step.status.into(), rest).cloned(),
-                        "error" => walk(&json!(step.error?), rest).cloned(),
-                        _ => None,
-                    },
+                    Some((field, rest)) if field == "output" => walk(step.output?, rest).cloned(),
+                    _ => walk(&step.to_value(), &self.segments).cloned(),
                 }
             }
         }
     }
 }
 
-impl Outcome<'_> {
-    /// Shows the outcome as templates and conditions see it.
+impl StepResult<'_> {
+    /// Returns the result as templates and conditions see it.
     pub(crate) fn to_value(&self) -> Value {
         let mut value = json!({"status": self.status});
         if let Some(output) = self.output {
@@ -197,20 +214,11 @@ fn walk<'v>(value: &'v Value, segments: &[String]) -> Option<&'v Value> {
     })
 }
 
-/// Shows a value inside text: strings as they are, everything else as JSON.
+/// Renders a value inside text: strings as they are, everything else as JSON.
 fn text_of(value: Value) -> String {
     match value {
         Value::String(text) => text,
         other => other.to_string(),
-    }
-}
-
-fn size_bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 5,
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(size_bytes).sum::<usize>() + 2,
-        Value::Object(members) => members.iter().map(|(name, member)| name.len() + size_bytes(member) + 4).sum(),
     }
 }
 
@@ -226,10 +234,11 @@ mod tests {
 
     fn fill_in(value: &Value, event: &Value, output: &Value) -> Result<Value, Failure> {
         let error = StepError::invocation("Broken", "it broke");
-        let good = Outcome { name: "create-cb", status: "succeeded", output: Some(output), error: None };
-        let bad = Outcome { name: "my bad.step", status: "failed", output: None, error: Some(&error) };
-        let also = Outcome { name: "createCb", ..good.clone() };
-        fill(value, &Scope { event, steps: vec![good, bad, also] }, &mut 10_000)
+        let good = StepResult { name: "create-cb", status: "succeeded", output: Some(output), error: None };
+        let bad = StepResult { name: "my bad.step", status: "failed", output: None, error: Some(&error) };
+        let also = StepResult { name: "createCb", ..good.clone() };
+        let scope = Scope { event, steps: vec![good, bad, also] };
+        TemplateValue::parse(value.clone()).map_err(Failure::Template)?.fill(&scope, &mut 10_000)
     }
 
     fn example(template: &str) -> Result<Value, Failure> {

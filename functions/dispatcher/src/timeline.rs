@@ -1,5 +1,7 @@
 //! The timeline of an event: its outcome, its runs, and everything that happened in order.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -7,9 +9,9 @@ use shared::event::{DispatcherId, Envelope, EventId, StepError};
 use utoipa::ToSchema;
 
 use crate::run::{Attempt, Run, RunStatus, Step, StepState};
-use crate::store::{Receipt, Received};
+use crate::store::{EventRecord, MatchOutcome};
 
-/// What became of an event.
+/// What happened to an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Timeline {
@@ -17,14 +19,13 @@ pub(crate) struct Timeline {
     event: Envelope,
     /// Where the event came from.
     source: String,
-    /// When this function got it first.
-    #[schema(value_type = String, format = DateTime)]
+    /// When it was first received.
     received_at: Timestamp,
-    /// What all runs together came to.
+    /// The outcome of all runs together.
     outcome: Outcome,
-    /// How often the event came again.
+    /// How many duplicates of the event were received.
     duplicates: u64,
-    /// The event that it became when it came again after its time.
+    /// The latest event with the same id that was received after the deduplication window.
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_event_id: Option<EventId>,
     /// One run per dispatcher that matched.
@@ -33,13 +34,13 @@ pub(crate) struct Timeline {
     timeline: Vec<Moment>,
 }
 
-/// What all runs of an event together came to.
+/// The outcome of all runs of an event together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
-    /// Something is under way.
+    /// Something is in progress.
     Running,
-    /// Nothing is under way, but something waits for the outside world or for its time.
+    /// Nothing is in progress, but something waits for the outside world or for its time.
     Waiting,
     /// Every run succeeded.
     Succeeded,
@@ -59,10 +60,8 @@ struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatcher_name: Option<String>,
     status: RunStatus,
-    #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<i64>,
@@ -91,67 +90,66 @@ struct StepView {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Moment {
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
+    /// When it happened.
     time: Timestamp,
     /// What happened, such as `step.requested`.
-    what: &'static str,
-    /// The dispatcher that it happened to.
+    what: String,
+    /// The dispatcher that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatcher: Option<String>,
-    /// The step that it happened to.
+    /// The step that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<String>,
-    /// The attempt at that step.
+    /// The attempt at that step, counting from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
-    /// How it went, or why.
+    /// The result or the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
 
 impl Timeline {
-    /// Tells the story of an event.
-    pub(crate) fn new(receipt: Receipt, runs: Vec<Run>) -> Self {
+    /// Builds the timeline of an event from its record and runs.
+    pub(crate) fn new(record: EventRecord, runs: Vec<Run>) -> Self {
         Self {
-            outcome: outcome(&receipt, &runs),
-            timeline: moments(&receipt, &runs),
-            event: receipt.event.envelope,
-            source: receipt.source,
-            received_at: receipt.received_at,
-            duplicates: receipt.duplicates,
-            latest_event_id: receipt.latest,
+            outcome: outcome(&record, &runs),
+            timeline: moments(&record, &runs),
+            event: Arc::unwrap_or_clone(record.event).envelope,
+            source: record.source,
+            received_at: record.received_at,
+            duplicates: record.duplicates,
+            latest_event_id: record.latest,
             runs: runs.into_iter().map(RunView::from).collect(),
         }
     }
 }
 
-fn outcome(receipt: &Receipt, runs: &[Run]) -> Outcome {
+fn outcome(record: &EventRecord, runs: &[Run]) -> Outcome {
     let any = |status: RunStatus| runs.iter().any(|run| run.status == status);
-    match receipt.received {
-        Received::Unmatched => Outcome::Unmatched,
-        Received::LoopDetected => Outcome::LoopDetected,
-        Received::Matched if !receipt.planned || any(RunStatus::Running) => Outcome::Running,
-        Received::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
-        Received::Matched if any(RunStatus::Failed) => Outcome::Failed,
-        Received::Matched => Outcome::Succeeded,
+    match record.outcome {
+        MatchOutcome::Unmatched => Outcome::Unmatched,
+        MatchOutcome::LoopDetected => Outcome::LoopDetected,
+        MatchOutcome::Matched if !record.planned || any(RunStatus::Running) => Outcome::Running,
+        MatchOutcome::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
+        MatchOutcome::Matched if any(RunStatus::Failed) => Outcome::Failed,
+        MatchOutcome::Matched => Outcome::Succeeded,
     }
 }
 
-fn moments(receipt: &Receipt, runs: &[Run]) -> Vec<Moment> {
+fn moments(record: &EventRecord, runs: &[Run]) -> Vec<Moment> {
     let mut moments = vec![Moment {
-        detail: Some(receipt.event.envelope.kind.clone()),
-        ..Moment::new(receipt.received_at, "event.received")
+        detail: Some(record.event.envelope.kind.to_string()),
+        ..Moment::new(record.received_at, "event.received")
     }];
-    match receipt.received {
-        Received::Matched => {}
-        Received::Unmatched => moments.push(Moment::new(receipt.received_at, "event.unmatched")),
-        Received::LoopDetected => moments.push(Moment::new(receipt.received_at, "event.loop_detected")),
+    match record.outcome {
+        MatchOutcome::Matched => {}
+        MatchOutcome::Unmatched => moments.push(Moment::new(record.received_at, "event.unmatched")),
+        MatchOutcome::LoopDetected => moments.push(Moment::new(record.received_at, "event.loop_detected")),
     }
     for run in runs {
         of_run(run, &mut moments);
     }
-    // What happened in the same millisecond stays in the order of its cause.
+    // The sort is stable: what happened in the same millisecond stays in causal order.
     moments.sort_by_key(|moment| moment.time);
     moments
 }
@@ -160,7 +158,7 @@ fn of_run(run: &Run, moments: &mut Vec<Moment>) {
     let dispatcher = run.dispatcher_name.clone().unwrap_or_else(|| run.dispatcher_id.to_string());
     let from = moments.len();
     moments.push(Moment::new(run.started_at, "dispatcher.matched"));
-    // Steps lie in the order of the actions; a run's moments must lie in the order of time before those of others join.
+    // Steps are in the order of the actions; the moments of a run must be in the order of time before others are added.
     for step in &run.steps {
         step.attempts.iter().for_each(|attempt| of_attempt(step, attempt, moments));
         let is_without_attempt = step.status.is_over() && step.attempts.is_empty();
@@ -182,7 +180,7 @@ fn of_run(run: &Run, moments: &mut Vec<Moment>) {
 }
 
 fn of_attempt(step: &Step, attempt: &Attempt, moments: &mut Vec<Moment>) {
-    let moment = |time: Timestamp, what: &'static str| Moment {
+    let moment = |time: Timestamp, what: &str| Moment {
         step: Some(step.name().to_owned()),
         attempt: Some(attempt.attempt),
         ..Moment::new(time, what)
@@ -195,9 +193,8 @@ fn of_attempt(step: &Step, attempt: &Attempt, moments: &mut Vec<Moment>) {
         moments.push(moment(time, "step.waiting"));
     }
     if let Some(time) = attempt.finished_at {
-        // A callback that waited and was called tells so by its own name.
-        if step.action.kind == "callback" && attempt.waiting_at.is_some() && attempt.status == StepState::Succeeded {
-            moments.push(moment(time, "callback.called"));
+        if let Some(resumed_by) = &attempt.resumed_by {
+            moments.push(moment(time, resumed_by));
         }
         let what = if attempt.status == StepState::Succeeded { "step.succeeded" } else { "step.failed" };
         moments.push(Moment { detail: attempt.error.as_ref().map(shown), ..moment(time, what) });
@@ -209,8 +206,8 @@ fn shown(error: &StepError) -> String {
 }
 
 impl Moment {
-    fn new(time: Timestamp, what: &'static str) -> Self {
-        Self { time, what, dispatcher: None, step: None, attempt: None, detail: None }
+    fn new(time: Timestamp, what: &str) -> Self {
+        Self { time, what: what.to_owned(), dispatcher: None, step: None, attempt: None, detail: None }
     }
 }
 

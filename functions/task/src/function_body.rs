@@ -10,7 +10,6 @@ use shared::event::StepError;
 
 use crate::sandbox;
 use crate::store::function::{ExecutionOptions, Function, NAME_LIMIT_CHARACTERS, RetryPolicy, Variable, is_name};
-use crate::store::task::{PRIORITIES, PRIORITY_RULE};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 /// `DynamoDB` limits a record to 400 KB in all.
@@ -110,10 +109,6 @@ impl FunctionBody {
         check_length("runtime", self.runtime.as_deref(), NAME_LIMIT_CHARACTERS)?;
         check_range("timeLimit", self.time_limit, TIME_LIMITS_S)?;
         check_range("memoryLimit", self.memory_limit, MEMORY_LIMITS_MB)?;
-        let default_priority = self.execution_options.as_ref().and_then(|options| options.default_priority);
-        if default_priority.is_some_and(|priority| !PRIORITIES.contains(&priority)) {
-            return Err(Refusal::field("executionOptions.defaultPriority", PRIORITY_RULE));
-        }
         let variables = self.environment_variables.iter().flatten();
         let bytes: usize = variables.map(|(name, variable)| name.len() + variable.value.len()).sum();
         if bytes > VARIABLES_LIMIT_BYTES {
@@ -187,7 +182,7 @@ mod tests {
     use serde_json::{Value, json};
 
     async fn created(body: Value) -> Result<Function, u32> {
-        let body: FunctionBody = serde_json::from_value(body).unwrap();
+        let body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
         body.create(Timestamp::UNIX_EPOCH).await.map_err(|refusal| refusal.code)
     }
 

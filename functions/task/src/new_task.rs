@@ -9,7 +9,7 @@ use shared::event::TenantId;
 use shared::event::command::TIME_RULE;
 
 use crate::function_body;
-use crate::store::task::{PRIORITIES, PRIORITY_RULE, Status, Task};
+use crate::store::task::{Priority, Status, Task};
 
 /// The longest input of a task created over HTTP, as JSON.
 const DATA_LIMIT_BYTES: usize = 250 * 1024;
@@ -27,13 +27,12 @@ pub(crate) struct NewTask {
     pub(crate) data: Option<Map<String, Value>>,
     /// When it starts, as a time or as milliseconds since 1970; at once if absent or past.
     #[serde(default, deserialize_with = "time")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     start_timestamp: Option<Timestamp>,
     /// Tags to find it by.
     tags: Option<Vec<String>>,
     /// Its priority; by default that of the function.
-    #[serde(default, deserialize_with = "priority")]
-    pub(crate) priority: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) priority: Option<Priority>,
 }
 
 impl NewTask {
@@ -61,7 +60,7 @@ impl NewTask {
             data: Value::Object(self.data.unwrap_or_default()).to_string(),
             start_timestamp: self.start_timestamp,
             tags,
-            priority: self.priority.unwrap_or(0),
+            priority: self.priority.map_or(0, Priority::get),
             tenant_id,
             created_by_application_id: None,
             origin: None,
@@ -88,16 +87,6 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>,
         _ => None,
     };
     time.map(Some).ok_or_else(|| D::Error::custom(TIME_RULE))
-}
-
-/// Reads a number that may be text, as templates write it.
-fn priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    let number = match Value::deserialize(deserializer)? {
-        Value::Null => return Ok(None),
-        Value::String(text) => text.trim().parse().ok(),
-        number => number.as_i64(),
-    };
-    number.filter(|number| PRIORITIES.contains(number)).map(Some).ok_or_else(|| D::Error::custom(PRIORITY_RULE))
 }
 
 #[cfg(test)]
@@ -136,9 +125,12 @@ mod tests {
         let check = |priority: Value, expected: Option<i64>| {
             let body = json!({"functionName": "f", "priority": priority}).to_string();
             match read::<NewTask>(body.as_bytes()) {
-                Ok(new) => assert_eq!(new.priority, expected, "{body}"),
+                Ok(new) => assert_eq!(new.priority.map(Priority::get), expected, "{body}"),
                 Err(refusal) => {
-                    assert_eq!(refusal.message, format!("`priority` {PRIORITY_RULE}"), "{body}");
+                    assert_eq!(
+                        refusal.message, "`priority` must be a whole number from -9007199254740991 to 9007199254740991",
+                        "{body}"
+                    );
                     assert_eq!(expected, None);
                 }
             }

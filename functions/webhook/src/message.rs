@@ -129,10 +129,8 @@ pub(crate) struct LoggedMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<SendResult>,
     /// When it was logged.
-    #[schema(value_type = String, format = DateTime)]
     pub logged_at: Timestamp,
     /// When it may be deleted.
-    #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
 }
 

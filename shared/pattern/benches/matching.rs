@@ -45,7 +45,7 @@ fn by_tenant(n: usize) -> Value {
     json!({ "tenantId": [format!("tenant-{n}")], "content": { "payload": payload } })
 }
 
-/// Filters that no table can answer: all of them ask for a number in a range at the same field.
+/// Filters that no table can answer: all of them require a number in a range at the same field.
 fn by_range(n: usize) -> Value {
     json!({ "content": { "payload": { "total": [{ "numeric": [">", 10 * n, "<=", 10 * n + 10] }] } } })
 }

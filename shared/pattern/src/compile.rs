@@ -119,7 +119,7 @@ impl Compiler {
         Ok(self.clauses.len() - 1)
     }
 
-    /// Takes a rule's size from the budget; no operator nests deeper than four.
+    /// Subtracts a rule's size from the budget; no operator nests deeper than four.
     fn pay_for(&mut self, value: &Value, depth: usize) -> Result<(), PatternError> {
         match value {
             _ if depth > 4 => Err(PatternError::new("", "a rule is nested too deep")),

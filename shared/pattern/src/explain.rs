@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::rule::Clause;
-use crate::walk::{Alone, any_leaf};
+use crate::walk::{ClauseResult, any_leaf};
 
 /// How many of a field's values are kept.
 const MAX_FOUND: usize = 8;
@@ -51,19 +51,19 @@ impl Reason {
 
 impl Mismatch {
     /// Describes the first failure of these clauses, of which at least one fails, alone or with those before it.
-    pub(crate) fn first(event: &Value, clauses: &[(&Clause, Alone)], holds: impl Fn(usize) -> bool) -> Self {
-        let failed = clauses.iter().position(|(_, alone)| *alone == Alone::Fails);
+    pub(crate) fn first(event: &Value, clauses: &[(&Clause, ClauseResult)], holds: impl Fn(usize) -> bool) -> Self {
+        let failed = clauses.iter().position(|(_, result)| *result == ClauseResult::Fails);
         let at = failed.or_else(|| (1..=clauses.len()).find(|n| !holds(*n)).map(|n| n - 1)).unwrap_or_default();
-        let (clause, alone) = clauses[at];
+        let (clause, result) = clauses[at];
         let mut found = Vec::new();
         any_leaf(event, &clause.path, &mut |leaf| {
             found.push(leaf.clone());
             found.len() == MAX_FOUND
         });
-        let reason = match alone {
+        let reason = match result {
             _ if !event.is_object() => Reason::NotAnObject,
-            Alone::Fails if found.is_empty() => Reason::Absent,
-            Alone::Fails | Alone::MayBeAbsentInArray => Reason::Rejected,
+            ClauseResult::Fails if found.is_empty() => Reason::Absent,
+            ClauseResult::Fails | ClauseResult::MayBeAbsentInArray => Reason::Rejected,
             _ => Reason::OtherElement,
         };
         Self { path: clause.path.to_string(), rule: clause.source.clone(), found, reason }

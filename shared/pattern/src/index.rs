@@ -1,4 +1,4 @@
-//! Many patterns against one event, without asking each.
+//! Many patterns against one event, without evaluating each.
 
 mod watch;
 
@@ -11,15 +11,15 @@ use serde_json::Value;
 use crate::Pattern;
 use crate::index::watch::{Demand, Watch};
 use crate::rule::Clause;
-use crate::walk::{all_hold, alone, any_leaf};
+use crate::walk::{all_hold, any_leaf, evaluate};
 
 /// A set of patterns, each with a key, that finds those that match an event.
 ///
 /// An alternative of a pattern can match only where each of its clauses finds a value. So the index watches one
-/// clause of every alternative, the one that the fewest alternatives share, and looks at an event from the other
-/// side: what its values are, and who waits for them. Who was waiting is a candidate, and a candidate is then really
-/// matched, so the answer is always that of [`Pattern::matches`]. A clause that many patterns have is asked once. An
-/// alternative that only asks for absence is always a candidate.
+/// clause of every alternative, the one that the fewest alternatives share, and starts from the values of an event:
+/// the alternatives that wait for one of them are candidates. A candidate is then really matched, so the result is
+/// always that of [`Pattern::matches`]. A clause that many patterns share is evaluated once. An alternative that only
+/// requires absence is always a candidate.
 #[derive(Debug)]
 pub struct Index<K> {
     keys: Vec<K>,
@@ -51,12 +51,12 @@ impl<K> Index<K> {
         }
         candidates.sort_unstable();
         candidates.dedup();
-        let answers = vec![OnceCell::new(); self.clauses.len()];
+        let results = vec![OnceCell::new(); self.clauses.len()];
         let mut last = None;
         candidates.into_iter().filter_map(move |candidate| {
             let Candidate { key, clauses } = &self.alternatives[candidate];
-            let ask = |clause: usize| *answers[clause].get_or_init(|| alone(event, &self.clauses[clause]));
-            if last == Some(*key) || !all_hold(event, &self.clauses, clauses, ask) {
+            let evaluate_once = |clause: usize| *results[clause].get_or_init(|| evaluate(event, &self.clauses[clause]));
+            if last == Some(*key) || !all_hold(event, &self.clauses, clauses, evaluate_once) {
                 return None;
             }
             last = Some(*key);
@@ -77,8 +77,8 @@ impl<K> Index<K> {
     /// Chooses for every alternative what to watch.
     fn watch_all(&mut self) {
         let clauses = &self.clauses;
-        let asked = self.alternatives.iter().flat_map(|alternative| &alternative.clauses);
-        let demand = Demand::of(asked.map(|clause| &*clauses[*clause]));
+        let used = self.alternatives.iter().flat_map(|alternative| &alternative.clauses);
+        let demand = Demand::of(used.map(|clause| &*clauses[*clause]));
         let mut at_path = HashMap::new();
         for (number, alternative) in self.alternatives.iter().enumerate() {
             let needing_value = alternative.clauses.iter().filter(|clause| !clauses[**clause].accepts_absence());

@@ -54,7 +54,7 @@ pub use crate::index::Index;
 
 use crate::compile::Alternative;
 use crate::rule::Clause;
-use crate::walk::Alone;
+use crate::walk::ClauseResult;
 
 /// A compiled event pattern; a clone shares it.
 #[derive(Debug, Clone)]
@@ -76,37 +76,49 @@ impl Pattern {
         Ok(Self(Arc::new(Compiled { clauses, alternatives })))
     }
 
-    /// Whether an event matches; one that is not an object never does.
+    /// Returns the pattern that every event matches.
+    pub fn any() -> Self {
+        Self(Arc::new(Compiled { clauses: Vec::new(), alternatives: vec![Alternative::new()] }))
+    }
+
+    /// Estimates the memory that the pattern takes beyond its text, which `$or` multiplies.
+    pub fn size_bytes(&self) -> usize {
+        let alternatives = self.alternatives().iter().map(|clauses| size_of::<Alternative>() + size_of_val(&**clauses));
+        alternatives.sum::<usize>() + size_of::<Clause>() * self.clauses().len()
+    }
+
+    /// Whether an event matches; one that is not an object only matches [`Pattern::any`].
     pub fn matches(&self, event: &Value) -> bool {
         match self.alternatives() {
-            [only] => self.holds(event, only, |clause| walk::alone(event, &self.clauses()[clause])),
+            [only] => self.holds(event, only, |clause| walk::evaluate(event, &self.clauses()[clause])),
             several => {
-                let alone = self.ask_all(event);
-                several.iter().any(|alternative| self.holds(event, alternative, |clause| alone[clause]))
+                let results = self.evaluate_all(event);
+                several.iter().any(|alternative| self.holds(event, alternative, |clause| results[clause]))
             }
         }
     }
 
     /// Why an event does not match: the first clause that failed. `None` when it matches.
     pub fn explain(&self, event: &Value) -> Option<Mismatch> {
-        let alone = self.ask_all(event);
-        let holds = |alternative: &[usize]| self.holds(event, alternative, |clause| alone[clause]);
+        let results = self.evaluate_all(event);
+        let holds = |alternative: &[usize]| self.holds(event, alternative, |clause| results[clause]);
         if self.alternatives().iter().any(|alternative| holds(alternative)) {
             return None;
         }
-        let failed = |alternative: &&Alternative| alternative.iter().filter(|at| alone[**at] == Alone::Fails).count();
+        let failed =
+            |alternative: &&Alternative| alternative.iter().filter(|at| results[**at] == ClauseResult::Fails).count();
         let nearest = self.alternatives().iter().min_by_key(failed)?;
-        let clauses: Vec<_> = nearest.iter().map(|at| (&*self.clauses()[*at], alone[*at])).collect();
+        let clauses: Vec<_> = nearest.iter().map(|at| (&*self.clauses()[*at], results[*at])).collect();
         Some(Mismatch::first(event, &clauses, |first| holds(&nearest[..first])))
     }
 
-    /// How each clause does alone.
-    fn ask_all(&self, event: &Value) -> Vec<Alone> {
-        self.clauses().iter().map(|clause| walk::alone(event, clause)).collect()
+    /// Evaluates each clause by itself.
+    fn evaluate_all(&self, event: &Value) -> Vec<ClauseResult> {
+        self.clauses().iter().map(|clause| walk::evaluate(event, clause)).collect()
     }
 
-    fn holds(&self, event: &Value, alternative: &[usize], ask: impl Fn(usize) -> Alone) -> bool {
-        walk::all_hold(event, self.clauses(), alternative, ask)
+    fn holds(&self, event: &Value, alternative: &[usize], result: impl Fn(usize) -> ClauseResult) -> bool {
+        walk::all_hold(event, self.clauses(), alternative, result)
     }
 
     pub(crate) fn clauses(&self) -> &[Arc<Clause>] {

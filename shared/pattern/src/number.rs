@@ -6,7 +6,7 @@ use serde_json::Number;
 const SCALE: i64 = 1_000_000;
 const LIMIT: i64 = 5_000_000_000;
 
-/// A number in millionths, which makes 300, 300.0 and 3.0e2 the same.
+/// A number in millionths, so that 300, 300.0 and 3.0e2 are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Millionths(i64);
 

@@ -1,4 +1,4 @@
-//! What one value of an event may be asked.
+//! The rules that one value of an event can be tested with.
 
 use std::hash::{Hash, Hasher};
 
@@ -63,7 +63,7 @@ impl Rule {
     }
 }
 
-/// All that a pattern asks of one field: one of the rules must hold.
+/// All that a pattern requires of one field: one of the rules must hold.
 #[derive(Debug)]
 pub(crate) struct Clause {
     /// The names of the fields down to this one, joined by dots.
@@ -85,7 +85,7 @@ impl Clause {
     }
 }
 
-/// What was written decides what is asked.
+/// Clauses with the same source are the same.
 impl PartialEq for Clause {
     fn eq(&self, other: &Self) -> bool {
         self.path == other.path && self.source == other.source

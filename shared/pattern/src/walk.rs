@@ -4,7 +4,7 @@
 //! `{"a": {"b": 1}}`. Arrays do not show in a path: every element has the field. Only values that are neither
 //! object nor array count; an empty array or object has none.
 //!
-//! When fields lie in an array of objects, those that a pattern names must be found in the same element. That is
+//! When fields are in an array of objects, those that a pattern names must be found in the same element. That is
 //! judged here by descending with all clauses at once, which is linear in the event, instead of by trying every
 //! combination of values.
 
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::rule::Clause;
 
-/// Deeper than any JSON parser goes by default; what lies deeper is not seen.
+/// Deeper than any JSON parser goes by default; what is deeper is not seen.
 const MAX_DEPTH: usize = 256;
 /// How many clauses may hold either by a value or by absence inside arrays, each of which doubles the work.
 const MAX_UNDECIDED: usize = 6;
@@ -22,9 +22,9 @@ const MAX_UNDECIDED: usize = 6;
 /// What remains of a path; `None` when all of it is consumed.
 type Rest<'a> = Option<&'a str>;
 
-/// How a clause does when no other clause is asked.
+/// The result of evaluating a clause by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Alone {
+pub(crate) enum ClauseResult {
     Fails,
     /// It holds, whatever the others do.
     Holds,
@@ -34,10 +34,10 @@ pub(crate) enum Alone {
     MayBeAbsentInArray,
 }
 
-/// Asks one clause.
-pub(crate) fn alone(event: &Value, clause: &Clause) -> Alone {
+/// Evaluates one clause by itself.
+pub(crate) fn evaluate(event: &Value, clause: &Clause) -> ClauseResult {
     if !event.is_object() {
-        return Alone::Fails;
+        return ClauseResult::Fails;
     }
     let mut seen = false;
     let mut accepts = |leaf: &Value| {
@@ -47,35 +47,35 @@ pub(crate) fn alone(event: &Value, clause: &Clause) -> Alone {
     let mut search = Search { found: &mut accepts, in_array: false };
     let holds = search.any(event, Some(&*clause.path), 0);
     match (holds, search.in_array, clause.accepts_absence()) {
-        (true, false, _) => Alone::Holds,
-        (true, true, _) => Alone::HoldsInArray,
-        (false, _, true) if !seen => Alone::Holds,
-        (false, true, true) => Alone::MayBeAbsentInArray,
-        _ => Alone::Fails,
+        (true, false, _) => ClauseResult::Holds,
+        (true, true, _) => ClauseResult::HoldsInArray,
+        (false, _, true) if !seen => ClauseResult::Holds,
+        (false, true, true) => ClauseResult::MayBeAbsentInArray,
+        _ => ClauseResult::Fails,
     }
 }
 
-/// Whether an alternative's clauses hold together, given how each does alone.
+/// Whether an alternative's clauses hold together, given the result of each by itself.
 pub(crate) fn all_hold(
     event: &Value,
     all: &[Arc<Clause>],
     alternative: &[usize],
-    ask: impl Fn(usize) -> Alone,
+    result: impl Fn(usize) -> ClauseResult,
 ) -> bool {
     let mut in_arrays = 0;
     for clause in alternative {
-        match ask(*clause) {
-            Alone::Holds => {}
-            Alone::HoldsInArray => in_arrays += 1,
-            Alone::MayBeAbsentInArray => in_arrays += 2,
-            Alone::Fails => return false,
+        match result(*clause) {
+            ClauseResult::Holds => {}
+            ClauseResult::HoldsInArray => in_arrays += 1,
+            ClauseResult::MayBeAbsentInArray => in_arrays += 2,
+            ClauseResult::Fails => return false,
         }
     }
-    let in_arrays_only = alternative.iter().filter(|clause| ask(**clause) != Alone::Holds);
+    let in_arrays_only = alternative.iter().filter(|clause| result(**clause) != ClauseResult::Holds);
     in_arrays < 2 || all_hold_together(event, in_arrays_only.map(|clause| &*all[*clause]))
 }
 
-/// Calls back with every value at a path, until the callback says that it has found what it looked for.
+/// Calls `found` with every value at a path until it returns `true`.
 pub(crate) fn any_leaf<'v>(event: &'v Value, path: &str, found: &mut dyn FnMut(&'v Value) -> bool) -> bool {
     event.is_object() && Search { found, in_array: false }.any(event, Some(path), 0)
 }
@@ -177,7 +177,7 @@ fn reached(value: &Value, goals: &[Goal<'_>], depth: usize) -> bool {
     }
 }
 
-/// Different fields do not share an array, so each is asked for its own goals.
+/// Different fields do not share an array, so each must reach its own goals.
 fn reached_in_object(fields: &Map<String, Value>, goals: &[Goal<'_>], depth: usize) -> bool {
     // Most elements of an array fail here, before anything is allocated.
     if goals.iter().any(|goal| goal.by_value && goal.way(fields, depth + 1).is_none()) {
@@ -204,7 +204,7 @@ fn join<'v, 'g>(groups: &mut Vec<(&'v Value, Vec<Goal<'g>>)>, child: &'v Value, 
 
 /// One element must do for all that is not found among the plain values of the array.
 ///
-/// Clauses choose the element in the order of their paths. So a clause that asks for absence is judged in that
+/// Clauses choose the element in the order of their paths. So a clause that requires absence is judged in that
 /// element only when a clause before it has chosen, and over the whole array otherwise.
 fn reached_in_array(array: &Value, elements: &[Value], goals: &[Goal<'_>], depth: usize) -> bool {
     let among_plain_values = |goal: &Goal<'_>| {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::EventType;
-use crate::json::Problem;
+use crate::json::{Problem, whole_number};
 use crate::nearest;
 
 /// The source of commands.
@@ -158,10 +158,13 @@ impl ActionType {
     }
 
     /// Checks an action's own fields as far as that is possible before its templates are filled in.
-    pub fn check(&self, fields: &Map<String, Value>) -> Result<(), Problem> {
+    ///
+    /// `common` names the fields that every action has, one of which an unknown field may be meant to be.
+    pub fn check(&self, fields: &Map<String, Value>, common: &[&str]) -> Result<(), Problem> {
         for (name, value) in fields {
             let field = self.fields.iter().find(|field| field.name == name);
-            let names = self.fields.iter().map(|field| field.name);
+            let others = common.iter().copied().filter(|common| common != name);
+            let names = self.fields.iter().map(|field| field.name).chain(others);
             let field = field.ok_or_else(|| Problem::unknown(name, names))?;
             if let Some(rule) = field.rule.broken_by(value) {
                 return Err(Problem::field(name, rule));
@@ -202,13 +205,7 @@ impl Rule {
                 Some(word) => (false, format!("has the {}", nearest::unknown("value", word, words.iter().copied()))),
                 None => (false, format!("must be one of {}", words.join(", "))),
             },
-            Self::Number(low, high) => {
-                let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
-                (
-                    number.is_some_and(|number| (*low..=*high).contains(&number)),
-                    format!("must be a whole number from {low} to {high}"),
-                )
-            }
+            Self::Number(low, high) => return whole_number(value, *low, *high).err(),
             Self::Time => {
                 let is_time = value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
                     || value.as_i64().is_some_and(|ms| Timestamp::from_millisecond(ms).is_ok());
@@ -230,7 +227,7 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
     fn check(kind: &str, fields: Value, expected: Result<(), &str>) {
         let map = fields.as_object().unwrap();
-        let result = ActionType::find(kind).and_then(|kind| kind.check(map));
+        let result = ActionType::find(kind).and_then(|kind| kind.check(map, &["dependencies"]));
         let result = result.map_err(|problem| problem.to_string());
         assert_eq!(result.as_ref().map_err(String::as_str).copied(), expected, "{kind} {fields}");
     }
@@ -266,6 +263,8 @@ mod tests {
         check("task", json!({"functionName": "f", "startTimestamp": 1_767_323_045_000_i64}), Ok(()));
         let unknown = "unknown field `functionname`: did you mean `functionName`?";
         check("task", json!({"functionname": "f"}), Err(unknown));
+        let unknown = "unknown field `dependancies`: did you mean `dependencies`?";
+        check("task", json!({"functionName": "f", "dependancies": []}), Err(unknown));
         check("http", json!({"url": "https://a.test", "headers": {"a": "b"}, "body": [1]}), Ok(()));
         check(
             "http",

@@ -78,7 +78,6 @@ pub struct Answer {
     pub status: StepStatus,
     /// When the work began, where that differs from the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Timestamp>,
     /// What later steps can use as `steps.<name>.output`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

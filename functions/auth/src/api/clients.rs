@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::clock::{Clock, Ids};
-use shared::http::{Affected, ErrorBody, JsonBody, List};
+use shared::http::{Affected, JsonBody, List};
 use shared::rql::Rql;
 
 use crate::client::{Client, ClientChange, ClientWithSecret, NewClient, check_name};
@@ -22,8 +22,6 @@ const ID_LIMIT_BYTES: usize = 64;
     post, path = "/clients", tag = "clients", request_body = NewClient,
     responses(
         (status = 200, description = "The client with its secret.", body = ClientWithSecret),
-        (status = 400, description = "A field breaks a rule.", body = ErrorBody),
-        (status = 401, description = "A permission is missing.", body = ErrorBody),
     )
 )]
 pub(crate) async fn create(
@@ -55,7 +53,6 @@ pub(crate) async fn create(
     get, path = "/clients", tag = "clients",
     responses(
         (status = 200, description = "A page of the clients; the query string is RQL.", body = List<Client>),
-        (status = 400, description = "The query is not valid RQL.", body = ErrorBody),
     )
 )]
 pub(crate) async fn list(
@@ -77,7 +74,6 @@ pub(crate) async fn list(
     get, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, description = "The client's id.")),
     responses(
         (status = 200, description = "The client.", body = Client),
-        (status = 404, description = "No such client.", body = ErrorBody),
     )
 )]
 pub(crate) async fn get(
@@ -94,9 +90,6 @@ pub(crate) async fn get(
     params(("id" = String, Path, description = "The client's id.")),
     responses(
         (status = 200, description = "How many clients were changed.", body = Affected),
-        (status = 400, description = "A field breaks a rule.", body = ErrorBody),
-        (status = 401, description = "A permission is missing.", body = ErrorBody),
-        (status = 404, description = "No such client.", body = ErrorBody),
     )
 )]
 pub(crate) async fn update(
@@ -127,8 +120,6 @@ pub(crate) async fn update(
     params(("id" = String, Path, description = "The client's id.")),
     responses(
         (status = 200, description = "The client with its new secret.", body = ClientWithSecret),
-        (status = 401, description = "A permission is missing.", body = ErrorBody),
-        (status = 404, description = "No such client.", body = ErrorBody),
     )
 )]
 pub(crate) async fn rotate(
@@ -153,7 +144,6 @@ pub(crate) async fn rotate(
     params(("id" = String, Path, description = "The client's id.")),
     responses(
         (status = 200, description = "How many clients were deleted.", body = Affected),
-        (status = 404, description = "No such client.", body = ErrorBody),
     )
 )]
 pub(crate) async fn delete(

@@ -4,7 +4,6 @@ use axum::Json;
 use serde::Serialize;
 use shared::auth::Caller;
 use shared::event::TenantId;
-use shared::http::ErrorBody;
 
 /// The calling client.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -25,7 +24,6 @@ pub(crate) struct Me {
     get, path = "/users/v1/me", tag = "auth",
     responses(
         (status = 200, description = "The calling client.", body = Me),
-        (status = 401, description = "No valid access token.", body = ErrorBody),
     )
 )]
 pub(crate) async fn me(caller: Caller) -> Json<Me> {

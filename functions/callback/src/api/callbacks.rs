@@ -13,13 +13,13 @@ use shared::auth::Caller;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::event::TenantId;
-use shared::http::{ErrorBody, JsonBody};
+use shared::http::JsonBody;
 use shared::scheduler::Scheduler;
 use tokio::time::{Instant, sleep};
 
 use crate::creation::{self, Created};
 use crate::ending;
-use crate::expiry::Lifetime;
+use crate::expiry::{self, Lifetime};
 use crate::schema;
 use crate::store::{Callback, CallbackSpec, CallbackState, Store};
 use crate::url::Urls;
@@ -37,6 +37,7 @@ pub(crate) struct NewCallback {
     #[serde(default)]
     schema: Value,
     /// After how many seconds it expires; never unless given.
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 31_536_000)]
     expires_in_seconds: Option<Lifetime>,
 }
 
@@ -49,15 +50,12 @@ pub(crate) struct CallbackView {
     /// Where it is in its life.
     state: CallbackState,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
     creation_timestamp: Timestamp,
     /// When it expires if nobody calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     expiry_timestamp: Option<Timestamp>,
     /// When it was called or expired.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     date: Option<Timestamp>,
     /// Whether a schema guards it.
     has_schema: bool,
@@ -74,7 +72,6 @@ pub(crate) struct WaitResult {
     state: CallbackState,
     /// When it was called or expired.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     date: Option<Timestamp>,
     /// What the caller sent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,8 +83,6 @@ pub(crate) struct WaitResult {
     post, path = "/callbacks", tag = "callbacks", request_body = NewCallback,
     responses(
         (status = 200, description = "The callback.", body = Created),
-        (status = 400, description = "A field breaks a rule.", body = ErrorBody),
-        (status = 401, description = "A permission is missing.", body = ErrorBody),
     )
 )]
 pub(crate) async fn create(
@@ -106,7 +101,7 @@ pub(crate) async fn create(
         id: store.draw_id(),
         tenant_id: caller.tenant_id().clone(),
         schema,
-        deadline: new.expires_in_seconds.map(|lifetime| lifetime.from(now)),
+        deadline: new.expires_in_seconds.map(|lifetime| expiry::deadline(lifetime, now)),
         created_by: None,
     };
     Ok(Json(creation::create(&store, &scheduler, &urls.of(&headers)?, now, spec).await?))
@@ -117,7 +112,6 @@ pub(crate) async fn create(
     get, path = "/callbacks/{id}", tag = "callbacks", params(("id" = String, Path, description = "The callback's id.")),
     responses(
         (status = 200, description = "The callback.", body = CallbackView),
-        (status = 404, description = "No such callback.", body = ErrorBody),
     )
 )]
 pub(crate) async fn get(
@@ -148,7 +142,6 @@ pub(crate) async fn get(
     ),
     responses(
         (status = 200, description = "The callback after the wait.", body = WaitResult),
-        (status = 404, description = "No such callback.", body = ErrorBody),
     )
 )]
 pub(crate) async fn wait(

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use shared::Refusal;
-use shared::http::ErrorBody;
 use shared::seal::Resealed;
 
 use crate::store::Store;
@@ -13,7 +12,6 @@ use crate::store::Store;
     post, path = "/callbacks/rotate", tag = "callbacks",
     responses(
         (status = 200, description = "How far the rotation has come.", body = Resealed),
-        (status = 401, description = "A permission is missing.", body = ErrorBody),
     )
 )]
 pub(crate) async fn rotate(State(store): State<Store>) -> Result<Json<Resealed>, Refusal> {

@@ -1,164 +1,253 @@
-//! `/dispatchers/v1`: what to do on which event.
-
-use std::sync::Arc;
+//! `/dispatchers/v1`: dispatchers as a whole, and their actions one at a time.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use pattern::Pattern;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use shared::Refusal;
-use shared::http::{Affected, ErrorBody, JsonBody, List};
+use futures::{StreamExt as _, stream};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use shared::auth::Caller;
+use shared::directory::Directory;
+use shared::event::TenantId;
+use shared::event::command::ActionType;
+use shared::http::{Affected, JsonBody, List};
 use shared::rql::Rql;
+use shared::{Refusal, json};
 use utoipa::ToSchema;
 
-use super::{TRIES, name_taken};
-use crate::App;
-use crate::dispatcher::{Dispatcher, DispatcherChange, NewDispatcher, is_id};
-use crate::store::Written;
+use super::{Answer, Services};
+use crate::dispatcher::explain::{ExplainedEvent, Explanation};
+use crate::dispatcher::{Action, Dispatcher, DispatcherBody, DispatcherChange, is_id};
+use crate::store::{Dispatchers, WriteOutcome};
+
+/// How often a change is tried when others get ahead of it.
+const WRITE_ATTEMPTS: u32 = 10;
+/// How many names of an action are looked up at once.
+const CONCURRENT_LOOKUPS: usize = 8;
+/// The fields that a client may send back with a dispatcher that it has read, and that only the server sets.
+const SERVER_FIELDS: [&str; 4] = ["id", "creationTimestamp", "updateTimestamp", "version"];
+
+/// What was written, with what is worth knowing about it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Written<T> {
+    #[serde(flatten)]
+    written: T,
+    /// Which functions and channels the actions of the request name although they do not exist yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
 
 /// Lists dispatchers.
 ///
 /// The query string is RQL, such as `eq(tags,mine)&limit(50)`.
-#[utoipa::path(
-    get, path = "/dispatchers/v1", tag = "dispatchers",
-    responses(
-        (status = 200, body = List<Dispatcher>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    ),
-)]
-pub(crate) async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
-    let query = Rql::parse(query.as_deref())?;
-    let dispatchers = match query.eq("id") {
-        Some(id) if is_id(id) => app.dispatchers.get(id).await?.into_iter().collect(),
-        _ => app.dispatchers.all().await?,
+#[utoipa::path(get, path = "/dispatchers/v1", tag = "dispatchers", responses((status = 200, body = List<Dispatcher>)))]
+pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
+    let query = Rql::parse::<Dispatcher>(query.as_deref())?;
+    let found = match query.eq("id") {
+        Some(id) if is_id(id) => app.store.dispatchers.get(caller.tenant_id(), id).await?.into_iter().collect(),
+        _ => app.store.dispatchers.all(caller.tenant_id()).await?,
     };
-    query.apply(&dispatchers).map(Json)
+    query.apply(&found).map(Json)
 }
 
 /// Creates a dispatcher.
+///
+/// `id`, `creationTimestamp`, `updateTimestamp` and `version` may be sent and are ignored.
 #[utoipa::path(
-    post, path = "/dispatchers/v1", tag = "dispatchers", request_body = NewDispatcher,
-    responses(
-        (status = 200, body = Dispatcher), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
-    ),
+    post, path = "/dispatchers/v1", tag = "dispatchers", request_body = DispatcherBody,
+    responses((status = 200, body = Written<Dispatcher>)),
 )]
 pub(crate) async fn create(
-    State(app): State<Arc<App>>,
-    JsonBody(body): JsonBody<NewDispatcher>,
-) -> Result<Json<Dispatcher>, Refusal> {
-    let dispatcher = body.create(|| app.ids.hex24(), app.clock.now())?;
-    match app.dispatchers.create(&dispatcher).await? {
-        Written::Done => Ok(Json(dispatcher)),
-        Written::NameTaken => Err(name_taken(&dispatcher)),
-        Written::Changed => Err(Refusal::unavailable()),
+    State(app): Services,
+    caller: Caller,
+    JsonBody(body): JsonBody<Map<String, Value>>,
+) -> Answer<Written<Dispatcher>> {
+    let body: DispatcherBody = read_without(&SERVER_FIELDS, body)?;
+    let dispatcher = Dispatcher::new(body, || app.ids.hex24(), app.clock.now())?;
+    match app.store.dispatchers.write(caller.tenant_id(), None, Some(&dispatcher)).await? {
+        WriteOutcome::Written => {
+            let warnings = warnings(&app.directory, caller.tenant_id(), &dispatcher, None).await;
+            Ok(Json(Written { written: dispatcher, warnings }))
+        }
+        WriteOutcome::NameTaken => Err(name_taken(&dispatcher)),
+        WriteOutcome::Conflict => Err(Refusal::unavailable()),
     }
 }
 
 /// Returns a dispatcher.
-#[utoipa::path(
-    get, path = "/dispatchers/v1/{id}", tag = "dispatchers", params(("id" = String, Path)),
-    responses(
-        (status = 200, body = Dispatcher), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    ),
-)]
-pub(crate) async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Dispatcher>, Refusal> {
-    app.dispatcher(&id).await.map(Json)
+#[utoipa::path(get, path = "/dispatchers/v1/{id}", tag = "dispatchers", responses((status = 200, body = Dispatcher)))]
+pub(crate) async fn get(State(app): Services, caller: Caller, Path(id): Path<String>) -> Answer<Dispatcher> {
+    find(&app.store.dispatchers, caller.tenant_id(), &id).await.map(Json)
 }
 
-/// Changes the event type, name, description, tags or filter; the actions have their own routes.
+/// Changes the event type, name, description, tags or filter, or switches the dispatcher on or off.
+///
+/// `id`, `creationTimestamp`, `updateTimestamp`, `version` and `actions` may be sent and are ignored; actions have their
+/// own routes.
 #[utoipa::path(
-    put, path = "/dispatchers/v1/{id}", tag = "dispatchers", params(("id" = String, Path)),
-    request_body = DispatcherChange,
-    responses(
-        (status = 200, body = Affected), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    ),
+    put, path = "/dispatchers/v1/{id}", tag = "dispatchers", request_body = DispatcherChange,
+    responses((status = 200, body = Affected)),
 )]
 pub(crate) async fn update(
-    State(app): State<Arc<App>>,
+    State(app): Services,
+    caller: Caller,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<DispatcherChange>,
-) -> Result<Json<Affected>, Refusal> {
+    JsonBody(mut body): JsonBody<Map<String, Value>>,
+) -> Answer<Affected> {
+    body.remove("actions");
+    let body: DispatcherChange = read_without(&SERVER_FIELDS, body)?;
     let now = app.clock.now();
-    app.change(&id, |before| before.change(body.clone(), now)).await?;
+    change(&app.store.dispatchers, caller.tenant_id(), &id, |before| before.change(body.clone(), now)).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }
 
-/// Deletes a dispatcher; runs that have begun go on.
-#[utoipa::path(
-    delete, path = "/dispatchers/v1/{id}", tag = "dispatchers", params(("id" = String, Path)),
-    responses(
-        (status = 200, body = Affected), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    ),
-)]
-pub(crate) async fn delete(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Affected>, Refusal> {
-    for _ in 0..TRIES {
-        let dispatcher = app.dispatcher(&id).await?;
-        if app.dispatchers.delete(&dispatcher).await? == Written::Done {
+/// Deletes a dispatcher; runs that have started continue.
+#[utoipa::path(delete, path = "/dispatchers/v1/{id}", tag = "dispatchers", responses((status = 200, body = Affected)))]
+pub(crate) async fn delete(State(app): Services, caller: Caller, Path(id): Path<String>) -> Answer<Affected> {
+    for _ in 0..WRITE_ATTEMPTS {
+        let before = find(&app.store.dispatchers, caller.tenant_id(), &id).await?;
+        if app.store.dispatchers.write(caller.tenant_id(), Some(&before), None).await? == WriteOutcome::Written {
             return Ok(Json(Affected { affected_records: 1 }));
         }
     }
     Err(Refusal::unavailable())
 }
 
-/// An event to explain: at least its type, and as much of its envelope as the filter looks at.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct ExplainedEvent {
-    /// The type of the event.
-    #[serde(rename = "type")]
-    kind: String,
-    /// Everything else.
-    #[serde(flatten)]
-    rest: serde_json::Map<String, Value>,
-}
-
-/// Whether an event would start a run of a dispatcher, and if not, why.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Explanation {
-    /// Whether it would.
-    matches: bool,
-    /// Why not, for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-    /// The first clause that failed: its path, its rule and the values found there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mismatch: Option<Value>,
-}
-
 /// Explains whether an event would start a run of a dispatcher.
 #[utoipa::path(
-    post, path = "/dispatchers/v1/{id}/explain", tag = "dispatchers", params(("id" = String, Path)),
-    request_body = ExplainedEvent,
-    responses(
-        (status = 200, body = Explanation), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody),
-    ),
+    post, path = "/dispatchers/v1/{id}/explain", tag = "dispatchers", request_body = ExplainedEvent,
+    responses((status = 200, body = Explanation)),
 )]
 pub(crate) async fn explain(
-    State(app): State<Arc<App>>,
+    State(app): Services,
+    caller: Caller,
     Path(id): Path<String>,
     JsonBody(event): JsonBody<ExplainedEvent>,
-) -> Result<Json<Explanation>, Refusal> {
-    let dispatcher = app.dispatcher(&id).await?;
-    explanation(&dispatcher, event).map(Json)
+) -> Answer<Explanation> {
+    let dispatcher = find(&app.store.dispatchers, caller.tenant_id(), &id).await?;
+    Explanation::new(&dispatcher, caller.tenant_id(), event).map(Json)
 }
 
-fn explanation(dispatcher: &Dispatcher, event: ExplainedEvent) -> Result<Explanation, Refusal> {
-    if event.kind != dispatcher.event_type {
-        let message = format!("the dispatcher reacts to `{}`, not to `{}`", dispatcher.event_type, event.kind);
-        return Ok(Explanation { matches: false, message: Some(message), mismatch: None });
+/// Adds an action to a dispatcher.
+#[utoipa::path(
+    post, path = "/dispatchers/v1/{id}/actions", tag = "dispatchers", request_body = Action,
+    responses((status = 200, body = Written<Action>)),
+)]
+pub(crate) async fn add_action(
+    State(app): Services,
+    caller: Caller,
+    Path(id): Path<String>,
+    JsonBody(action): JsonBody<Action>,
+) -> Answer<Written<Action>> {
+    let (tenant, action_id, now) = (caller.tenant_id(), app.ids.hex24(), app.clock.now());
+    let add = |before: &Dispatcher| before.add_action(action.clone(), action_id.clone(), now);
+    let changed = change(&app.store.dispatchers, tenant, &id, add).await?;
+    let warnings = warnings(&app.directory, tenant, &changed, Some(&action_id)).await;
+    let added = changed.body.actions.into_iter().find(|action| action.id == action_id);
+    added.map(|written| Json(Written { written, warnings })).ok_or_else(Refusal::internal)
+}
+
+/// Changes the given fields of an action, except its type; null removes a field.
+#[utoipa::path(
+    put, path = "/dispatchers/v1/{id}/actions/{actionId}", tag = "dispatchers", request_body = Action,
+    responses((status = 200, body = Written<Affected>)),
+)]
+pub(crate) async fn update_action(
+    State(app): Services,
+    caller: Caller,
+    Path((id, action_id)): Path<(String, String)>,
+    JsonBody(fields): JsonBody<Map<String, Value>>,
+) -> Answer<Written<Affected>> {
+    check_id("action", &action_id)?;
+    let (tenant, now) = (caller.tenant_id(), app.clock.now());
+    let changed =
+        change(&app.store.dispatchers, tenant, &id, |before| before.change_action(&action_id, fields.clone(), now))
+            .await?;
+    let warnings = warnings(&app.directory, tenant, &changed, Some(&action_id)).await;
+    Ok(Json(Written { written: Affected { affected_records: 1 }, warnings }))
+}
+
+/// Removes an action on which no other depends.
+#[utoipa::path(
+    delete, path = "/dispatchers/v1/{id}/actions/{actionId}", tag = "dispatchers",
+    responses((status = 200, body = Affected)),
+)]
+pub(crate) async fn remove_action(
+    State(app): Services,
+    caller: Caller,
+    Path((id, action_id)): Path<(String, String)>,
+) -> Answer<Affected> {
+    check_id("action", &action_id)?;
+    let now = app.clock.now();
+    change(&app.store.dispatchers, caller.tenant_id(), &id, |before| before.remove_action(&action_id, now)).await?;
+    Ok(Json(Affected { affected_records: 1 }))
+}
+
+/// Reads a body without the fields that are ignored.
+fn read_without<T: DeserializeOwned>(ignored: &[&str], mut body: Map<String, Value>) -> Result<T, Refusal> {
+    body.retain(|name, _| !ignored.contains(&name.as_str()));
+    Ok(json::from_value(Value::Object(body))?)
+}
+
+/// Returns a dispatcher, or refuses an unknown id.
+async fn find(dispatchers: &Dispatchers, tenant: &TenantId, id: &str) -> Result<Dispatcher, Refusal> {
+    check_id("dispatcher", id)?;
+    dispatchers.get(tenant, id).await?.ok_or_else(|| Refusal::unknown("dispatcher", id))
+}
+
+/// Applies a change to a dispatcher, again if it was changed by someone else in the meantime.
+async fn change(
+    dispatchers: &Dispatchers,
+    tenant: &TenantId,
+    id: &str,
+    change: impl Fn(&Dispatcher) -> Result<Dispatcher, Refusal>,
+) -> Result<Dispatcher, Refusal> {
+    for _ in 0..WRITE_ATTEMPTS {
+        let before = find(dispatchers, tenant, id).await?;
+        let after = change(&before)?;
+        match dispatchers.write(tenant, Some(&before), Some(&after)).await? {
+            WriteOutcome::Written => return Ok(after),
+            WriteOutcome::NameTaken => return Err(name_taken(&after)),
+            WriteOutcome::Conflict => {}
+        }
     }
-    let filter = dispatcher.filter.as_ref().map(Pattern::compile).transpose();
-    let filter = filter.map_err(|error| Refusal::illegal_state(error.to_string()))?;
-    let mut envelope = event.rest;
-    envelope.insert("type".to_owned(), event.kind.into());
-    let mismatch = filter.and_then(|filter| filter.explain(&Value::Object(envelope)));
-    Ok(Explanation {
-        matches: mismatch.is_none(),
-        message: mismatch.as_ref().map(ToString::to_string),
-        mismatch: mismatch.map(|mismatch| mismatch.to_json()),
-    })
+    Err(Refusal::unavailable())
+}
+
+/// Says what the actions of a dispatcher, or only the one of an id, name although it does not exist.
+async fn warnings(
+    directory: &Directory,
+    tenant: &TenantId,
+    dispatcher: &Dispatcher,
+    only: Option<&str>,
+) -> Vec<String> {
+    let actions = dispatcher.body.actions.iter().enumerate();
+    let actions = actions.filter(|(_, action)| only.is_none_or(|id| action.id == id));
+    let lookups: Vec<_> = actions.map(|(index, action)| warning(directory, tenant, index, action)).collect();
+    let warnings: Vec<_> = stream::iter(lookups).buffered(CONCURRENT_LOOKUPS).collect().await;
+    warnings.into_iter().flatten().collect()
+}
+
+async fn warning(directory: &Directory, tenant: &TenantId, index: usize, action: &Action) -> Option<String> {
+    let kind = ActionType::find(&action.kind).ok()?;
+    let (field, _) = kind.names?;
+    let missing = directory.missing(tenant, kind, &action.command_fields()).await;
+    // The dispatcher is written already, so that a service that does not answer now is no failure.
+    let missing = missing.unwrap_or_else(|error| {
+        tracing::warn!(error = error.chain(), "what an action names was not looked up");
+        Some("a service did not answer, so that nobody knows whether it exists".to_owned())
+    });
+    missing.map(|missing| format!("`actions[{index}].{field}`: {missing}"))
+}
+
+fn name_taken(dispatcher: &Dispatcher) -> Refusal {
+    Refusal::already_exists("dispatcher", dispatcher.body.name.as_deref().unwrap_or_default())
+}
+
+/// Refuses a text that cannot be the id of a resource.
+fn check_id(resource: &str, id: &str) -> Result<(), Refusal> {
+    match is_id(id) {
+        true => Ok(()),
+        false => Err(Refusal::id_format(format!("the id of a {resource} is 24 hex digits"))),
+    }
 }

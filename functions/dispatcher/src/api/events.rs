@@ -1,39 +1,34 @@
-//! `/events/v1`: events of a client's own, and those that happened.
+//! `/events/v1`: publishing custom events, and listing all that were received; `/runs`: what happened to one.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use http::HeaderMap;
+use axum::extract::{Path, RawQuery, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::bus::Entry;
 use shared::clock::derived_uuid;
-use shared::event::{CUSTOM_SOURCE, Envelope, EventId, StepFinished, Trace};
-use shared::http::{ErrorBody, JsonBody, List};
+use shared::event::command::TaskDue;
+use shared::event::fact::CUSTOM_SOURCE;
+use shared::event::{Envelope, EventId, EventType, StepFinished};
+use shared::http::{IdempotencyKey, JsonBody, List};
 use shared::rql::Rql;
 use utoipa::ToSchema;
 
-use crate::App;
-use crate::dispatcher::event_type;
-use crate::store::Receipt;
+use super::{Answer, Services};
+use crate::store::EventRecord;
+use crate::timeline::Timeline;
 
-/// The newest events of a type that a list can reach.
-const LIST_LIMIT: usize = 1_000;
-/// The longest idempotency key.
-const KEY_LIMIT_BYTES: usize = 255;
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-/// An event of a client's own.
+/// A custom event.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewEvent {
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
-    kind: String,
-    /// What it is about; an empty object if absent.
-    #[serde(default = "nothing")]
+    kind: EventType,
+    /// The details; an empty object if absent.
+    #[serde(default = "empty_object")]
     content: Value,
 }
 
@@ -41,10 +36,10 @@ pub(crate) struct NewEvent {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventView {
     id: EventId,
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
-    kind: String,
-    /// What it is about.
+    kind: EventType,
+    /// The details.
     content: Value,
     /// When it happened, in milliseconds since 1970.
     creation_timestamp: i64,
@@ -52,38 +47,27 @@ pub(crate) struct EventView {
     update_timestamp: i64,
 }
 
-/// Publishes an event; it is durable when this answers.
+/// Publishes an event; it is durable when the response is sent.
 ///
-/// The same `Idempotency-Key` of the same client makes the same event, which starts no run again.
+/// The same `Idempotency-Key` from the same client is the same event, which does not start runs again.
 #[utoipa::path(
     post, path = "/events/v1", tag = "events", request_body = NewEvent,
     params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters.")),
-    responses(
-        (status = 200, body = EventView), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 413, body = ErrorBody), (status = 503, body = ErrorBody),
-    ),
+    responses((status = 200, body = EventView)),
 )]
 pub(crate) async fn create(
-    State(app): State<Arc<App>>,
+    State(app): Services,
     caller: Caller,
-    headers: HeaderMap,
-    JsonBody(body): JsonBody<NewEvent>,
-) -> Result<Json<EventView>, Refusal> {
-    check_type(&body.kind)?;
-    let id = match idempotency_key(&headers)? {
-        Some(key) => derived_uuid(&[b"event", caller.client_id().as_bytes(), key.as_bytes()]),
+    key: IdempotencyKey,
+    JsonBody(NewEvent { kind, content }): JsonBody<NewEvent>,
+) -> Answer<EventView> {
+    check_is_fact(&kind)?;
+    let (tenant, client) = (caller.tenant_id(), caller.client_id().as_bytes());
+    let id = match key.as_bytes() {
+        Some(key) => derived_uuid(&[b"event", tenant.as_str().as_bytes(), client, key]),
         None => app.ids.uuid(),
     };
-    let id = EventId::new(id.to_string());
-    let envelope = Envelope {
-        kind: body.kind,
-        dedup_window_seconds: None,
-        tenant_id: caller.tenant_id().to_owned(),
-        time: app.clock.now(),
-        content: body.content,
-        trace: Trace::start(&id),
-        id,
-    };
+    let envelope = Envelope::new(kind, EventId::new(id.to_string()), tenant.clone(), app.clock.now(), content);
     let entry = Entry::fact(CUSTOM_SOURCE, &envelope).map_err(|error| Refusal::too_large(error.to_string()))?;
     app.bus.publish(vec![entry]).await?;
     let time = envelope.time.as_millisecond();
@@ -92,42 +76,44 @@ pub(crate) async fn create(
 
 /// Lists events of one type, the newest first.
 ///
-/// The query string is RQL and must have `eq(type,…)`; the newest 1000 events of the type can be reached.
-#[utoipa::path(
-    get, path = "/events/v1", tag = "events",
-    responses(
-        (status = 200, body = List<EventView>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    ),
-)]
-pub(crate) async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
-    let query = Rql::parse(query.as_deref())?;
-    let events = if let Some(id) = query.eq("id") {
-        app.runs.receipt(&EventId::new(id)).await?.into_iter().collect()
+/// The query string is RQL and must contain `eq(type,…)` or `eq(id,…)`; only the newest 1000 events of the type can be
+/// reached.
+#[utoipa::path(get, path = "/events/v1", tag = "events", responses((status = 200, body = List<EventView>)))]
+pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
+    let query = Rql::parse::<EventView>(query.as_deref())?;
+    let records = if let Some(id) = query.eq("id") {
+        let found = app.store.events.get(&EventId::new(id)).await?;
+        found.into_iter().filter(|found| found.event.envelope.tenant_id == *caller.tenant_id()).collect()
     } else {
         let needed = || Refusal::invalid_rql("a list of events needs `eq(type,…)` or `eq(id,…)`");
-        app.runs.of_type(query.eq("type").ok_or_else(needed)?, LIST_LIMIT).await?
+        app.store.events.of_type(caller.tenant_id(), query.eq("type").ok_or_else(needed)?).await?
     };
-    let events: Vec<EventView> = events.into_iter().map(EventView::from).collect();
-    query.apply(&events).map(Json)
+    let views = records.into_iter().map(|record: EventRecord| {
+        let received_at = record.received_at.as_millisecond();
+        EventView::new(Arc::unwrap_or_clone(record.event).envelope, received_at)
+    });
+    let views: Vec<_> = views.collect();
+    query.apply(&views).map(Json)
 }
 
-/// Refuses types that only the system's own commands and answers have.
-fn check_type(kind: &str) -> Result<(), Refusal> {
-    event_type("type", kind)?;
-    if kind == StepFinished::TYPE || kind.ends_with(".requested") {
-        return Err(Refusal::field("type", "must not be `step.finished` or end with `.requested`"));
+/// Returns an event with its runs, steps and attempts, and everything that happened, in order.
+#[utoipa::path(get, path = "/runs/{eventId}", tag = "runs", responses((status = 200, body = Timeline)))]
+pub(crate) async fn run(State(app): Services, caller: Caller, Path(event_id): Path<String>) -> Answer<Timeline> {
+    let found = app.store.events.with_runs(&EventId::new(event_id.as_str())).await?;
+    let found = found.filter(|(record, _)| record.event.envelope.tenant_id == *caller.tenant_id());
+    let (record, runs) = found.ok_or_else(|| Refusal::unknown("event", &event_id))?;
+    Ok(Json(Timeline::new(record, runs)))
+}
+
+/// Refuses types that are reserved for commands and answers.
+fn check_is_fact(kind: &EventType) -> Result<(), Refusal> {
+    if [StepFinished::TYPE, TaskDue::TYPE].contains(&kind.as_str()) || kind.as_str().ends_with(".requested") {
+        return Err(Refusal::field("type", "must not be the type of a command or of an answer to one"));
     }
     Ok(())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=KEY_LIMIT_BYTES).contains(&key.len()));
-    let rule = format!("must have 1 to {KEY_LIMIT_BYTES} printable ASCII characters");
-    key.map(Some).ok_or_else(|| Refusal::field("Idempotency-Key", rule))
-}
-
-fn nothing() -> Value {
+fn empty_object() -> Value {
     Value::Object(Map::new())
 }
 
@@ -138,23 +124,20 @@ impl EventView {
     }
 }
 
-impl From<Receipt> for EventView {
-    fn from(receipt: Receipt) -> Self {
-        let received_at = receipt.received_at.as_millisecond();
-        Self::new(receipt.event.envelope, received_at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nobody_fakes_commands_or_answers() {
-        let check = |kind: &str, expected: bool| assert_eq!(check_type(kind).is_ok(), expected, "{kind}");
+    fn commands_and_answers_cannot_be_forged() {
+        let check = |kind: &str, expected: bool| {
+            let is_fact = EventType::parse(kind).is_ok_and(|kind| check_is_fact(&kind).is_ok());
+            assert_eq!(is_fact, expected, "{kind}");
+        };
         check("user_deleted", true);
         check("order.paid", true);
         check("task.requested", false);
+        check("task.due", false);
         check("step.finished", false);
         check("#id", false);
         check("", false);

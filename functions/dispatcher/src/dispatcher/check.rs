@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use pattern::Pattern;
 use serde_json::Value;
 use shared::Refusal;
+use shared::event::command::ActionType;
+use shared::json::{Problem, size_bytes};
 
-use super::graph::Impossible;
-use super::{Action, Dispatcher, Graph};
+use super::plan::Graph;
+use super::{Action, Dispatcher, DispatcherBody};
 use crate::template::Template;
 
 /// The most actions of a dispatcher.
@@ -16,7 +18,7 @@ const MAX_ACTIONS: usize = 100;
 const MAX_ATTEMPTS_IN_ALL: u32 = 200;
 /// The most attempts at one step.
 const MAX_ATTEMPTS: u32 = 10;
-/// The longest pause between attempts: a day.
+/// The longest delay between attempts: a day.
 pub(super) const MAX_DELAY_S: u32 = 86_400;
 /// The longest timeout: thirty days.
 const MAX_TIMEOUT_S: u32 = 30 * 86_400;
@@ -25,65 +27,57 @@ const MAX_BYTES: usize = 100 * 1024;
 const MAX_NAME_BYTES: usize = 100;
 const MAX_DESCRIPTION_BYTES: usize = 2_000;
 const MAX_TAGS: usize = 50;
-/// EventBridge takes no longer detail type.
-const MAX_EVENT_TYPE_BYTES: usize = 128;
-/// Leaves room for `.requested`.
-const MAX_ACTION_TYPE_BYTES: usize = 64;
-
-/// The fields that the known action types cannot do without; every other check is for the owner of the type.
-const REQUIRED_FIELDS: [(&str, &str); 4] =
-    [("callback", "action"), ("mail", "templateId"), ("message", "channelId"), ("task", "functionName")];
+/// The fields that every type of action has.
+const COMMON_FIELDS: [&str; 10] = [
+    "id",
+    "type",
+    "name",
+    "description",
+    "dependencies",
+    "condition",
+    "retry",
+    "timeoutSeconds",
+    "onFailure",
+    super::CONFIGURATION,
+];
 
 /// Checks every rule of a dispatcher; the refusal names the field.
 pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {
-    event_type("eventType", &dispatcher.event_type)?;
-    text("name", dispatcher.name.as_deref(), MAX_NAME_BYTES)?;
-    longest("description", dispatcher.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
-    if dispatcher.tags.len() > MAX_TAGS {
-        return Err(Refusal::field("tags", format!("has more than {MAX_TAGS} tags")));
+    rules(&dispatcher.body)?;
+    match size_bytes(dispatcher) {
+        ..=MAX_BYTES => Ok(()),
+        size => Err(Refusal::too_large(format!("the dispatcher has {size} bytes, at most {MAX_BYTES} are allowed"))),
     }
-    for (index, tag) in dispatcher.tags.iter().enumerate() {
+}
+
+fn rules(body: &DispatcherBody) -> Result<(), Problem> {
+    text("name", body.name.as_deref(), MAX_NAME_BYTES)?;
+    max_length("description", body.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
+    if body.tags.len() > MAX_TAGS {
+        return Err(Problem::field("tags", format!("has more than {MAX_TAGS} tags")));
+    }
+    for (index, tag) in body.tags.iter().enumerate() {
         text(&format!("tags[{index}]"), Some(tag), MAX_NAME_BYTES)?;
     }
-    pattern("filter", dispatcher.filter.as_ref())?;
-    actions(&dispatcher.actions)?;
-    let size_bytes = serde_json::to_vec(dispatcher).map_or(usize::MAX, |json| json.len());
-    if size_bytes > MAX_BYTES {
-        return Err(Refusal::too_large(format!(
-            "the dispatcher has {size_bytes} bytes, at most {MAX_BYTES} are allowed"
-        )));
-    }
-    Ok(())
+    pattern("filter", body.filter.as_ref())?;
+    actions(&body.actions)
 }
 
-/// Checks that a text can be the type of an event.
-pub(crate) fn event_type(field: &str, kind: &str) -> Result<(), Refusal> {
-    let is_start = kind.starts_with(|char: char| char.is_ascii_alphanumeric());
-    let is_rest = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
-    if is_start && kind.bytes().all(is_rest) && kind.len() <= MAX_EVENT_TYPE_BYTES {
-        return Ok(());
-    }
-    let rule = "must start with a letter or digit and have up to 128 letters, digits and `._:/-`";
-    Err(Refusal::field(field, rule))
-}
-
-fn actions(actions: &[Action]) -> Result<(), Refusal> {
+fn actions(actions: &[Action]) -> Result<(), Problem> {
     if actions.len() > MAX_ACTIONS {
-        return Err(Refusal::field("actions", format!("has more than {MAX_ACTIONS} actions")));
+        return Err(Problem::field("actions", format!("has more than {MAX_ACTIONS} actions")));
     }
     let attempts: u32 = actions.iter().map(|action| action.retry.attempts.min(MAX_ATTEMPTS + 1)).sum();
     if attempts > MAX_ATTEMPTS_IN_ALL {
-        return Err(Refusal::field("actions", format!("have more than {MAX_ATTEMPTS_IN_ALL} attempts in all")));
+        return Err(Problem::field("actions", format!("has more than {MAX_ATTEMPTS_IN_ALL} attempts in all")));
     }
     let mut names = HashSet::new();
     for (index, action) in actions.iter().enumerate() {
-        let field = |name: &str| format!("actions[{index}].{name}");
-        common(action, &field)?;
-        if !names.insert(action.step_name()) {
-            return Err(Refusal::field(&field("name"), format!("`{}` is taken", action.step_name())));
-        }
+        let taken = || Problem::field("name", format!("`{}` is taken", action.step_name()));
+        let checked = if names.insert(action.step_name()) { own_rules(action) } else { Err(taken()) };
+        checked.map_err(|problem| problem.within(&format!("actions[{index}]")))?;
     }
-    let graph = Graph::new(actions.iter()).map_err(impossible)?;
+    let graph = Graph::new(actions.iter())?;
     for (index, action) in actions.iter().enumerate() {
         let used = |step: &str| match actions.iter().position(|other| other.step_name() == step) {
             None => Err(format!("no action `{step}` exists")),
@@ -99,46 +93,25 @@ fn actions(actions: &[Action]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn common(action: &Action, field: &impl Fn(&str) -> String) -> Result<(), Refusal> {
-    let kind = &action.kind;
-    let is_kind = kind.starts_with(|char: char| char.is_ascii_lowercase())
-        && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if !is_kind || kind.len() > MAX_ACTION_TYPE_BYTES {
-        let rule = "must start with a lower-case letter and have up to 64 of `a-z`, `0-9` and `-`";
-        return Err(Refusal::field(&field("type"), rule));
-    }
-    text(&field("name"), action.name.as_deref(), MAX_NAME_BYTES)?;
-    longest(&field("description"), action.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
-    pattern(&field("condition"), action.condition.as_ref())?;
-    within(&field("retry.attempts"), action.retry.attempts, 1, MAX_ATTEMPTS)?;
-    within(&field("retry.delaySeconds"), action.retry.delay_seconds, 0, MAX_DELAY_S)?;
-    within(&field("timeoutSeconds"), action.timeout_seconds.unwrap_or(1), 1, MAX_TIMEOUT_S)?;
-    let fields = action.command_fields();
-    match REQUIRED_FIELDS.iter().find(|(kind, name)| action.kind == *kind && !fields.contains_key(*name)) {
-        Some((_, name)) => Err(Refusal::missing_field(&field(name))),
-        None => Ok(()),
-    }
+/// Checks an action as far as it does not depend on others.
+fn own_rules(action: &Action) -> Result<(), Problem> {
+    let kind = ActionType::find(&action.kind)?;
+    text("name", action.name.as_deref(), MAX_NAME_BYTES)?;
+    max_length("description", action.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
+    pattern("condition", action.condition.as_ref())?;
+    between("retry.attempts", action.retry.attempts, 1, MAX_ATTEMPTS)?;
+    between("retry.delaySeconds", action.retry.delay_seconds, 0, MAX_DELAY_S)?;
+    between("timeoutSeconds", action.timeout_seconds.unwrap_or(1), 1, MAX_TIMEOUT_S)?;
+    kind.check(&action.command_fields(), &COMMON_FIELDS)
 }
 
-fn impossible(impossible: Impossible) -> Refusal {
-    match impossible {
-        Impossible::Unknown { action, dependency } => Refusal::field(
-            &format!("actions[{action}].dependencies"),
-            format!("names `{dependency}`, which does not exist"),
-        ),
-        Impossible::Cycle { action } => {
-            Refusal::field(&format!("actions[{action}].dependencies"), "make the action wait for itself")
-        }
-    }
-}
-
-fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), String>) -> Result<(), Refusal> {
+fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), String>) -> Result<(), Problem> {
     match value {
         Value::String(text) if text.contains("{{") => {
-            let template =
-                Template::parse(text).map_err(|why| Refusal::field(field, format!("is no template: {why}")))?;
+            let template = Template::parse(text)
+                .map_err(|why| Problem::field(field, format!("is not a valid template: {why}")))?;
             for step in template.steps() {
-                used(step).map_err(|why| Refusal::field(field, format!("uses a step that it cannot: {why}")))?;
+                used(step).map_err(|why| Problem::field(field, format!("uses a step that it cannot see: {why}")))?;
             }
             Ok(())
         }
@@ -152,33 +125,33 @@ fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), Stri
     }
 }
 
-fn pattern(field: &str, pattern: Option<&Value>) -> Result<(), Refusal> {
+fn pattern(field: &str, pattern: Option<&Value>) -> Result<(), Problem> {
     match pattern.map(Pattern::compile) {
-        Some(Err(error)) => Err(Refusal::field(field, format!("is no event pattern: {error}"))),
+        Some(Err(error)) => Err(Problem::field(field, format!("is not a valid event pattern: {error}"))),
         _ => Ok(()),
     }
 }
 
-fn text(field: &str, text: Option<&str>, max_bytes: usize) -> Result<(), Refusal> {
+fn text(field: &str, text: Option<&str>, max_bytes: usize) -> Result<(), Problem> {
     match text {
-        Some(text) if text.trim().is_empty() => Err(Refusal::field(field, "is empty")),
-        Some(text) if text.chars().any(char::is_control) => Err(Refusal::field(field, "has control characters")),
-        text => longest(field, text, max_bytes),
+        Some(text) if text.trim().is_empty() => Err(Problem::field(field, "is empty")),
+        Some(text) if text.chars().any(char::is_control) => Err(Problem::field(field, "has control characters")),
+        text => max_length(field, text, max_bytes),
     }
 }
 
-fn longest(field: &str, text: Option<&str>, max_bytes: usize) -> Result<(), Refusal> {
+fn max_length(field: &str, text: Option<&str>, max_bytes: usize) -> Result<(), Problem> {
     match text {
-        Some(text) if text.len() > max_bytes => Err(Refusal::field(field, format!("is longer than {max_bytes} bytes"))),
+        Some(text) if text.len() > max_bytes => Err(Problem::field(field, format!("is longer than {max_bytes} bytes"))),
         _ => Ok(()),
     }
 }
 
-fn within(field: &str, number: u32, least: u32, most: u32) -> Result<(), Refusal> {
+fn between(field: &str, number: u32, least: u32, most: u32) -> Result<(), Problem> {
     if (least..=most).contains(&number) {
         return Ok(());
     }
-    Err(Refusal::field(field, format!("must be between {least} and {most}")))
+    Err(Problem::field(field, format!("must be between {least} and {most}")))
 }
 
 #[cfg(test)]
@@ -210,9 +183,16 @@ mod tests {
         check(json!({"eventType": "e", "actions": actions, "tags": ["a", ""]}), 15, "`tags[1]`");
         check(json!({"eventType": "e", "actions": actions, "filter": {"type": "e"}}), 15, "`filter`");
         check(json!({"eventType": "e", "actions": actions, "tags": 1}), 15, "`tags`");
-        let many: Vec<_> = (0..101).map(|_| json!({"type": "x"})).collect();
+        check(json!({"eventType": "e", "actions": actions, "enabled": "yes"}), 15, "`enabled` must be true or false");
+        check(
+            json!({"eventType": "e", "actions": actions, "filtre": {}}),
+            15,
+            "unknown field `filtre`: did you mean `filter`?",
+        );
+        check(json!(["e", "n"]), 15, "the body must be an object");
+        let many: Vec<_> = (0..101).map(|_| json!({"type": "task", "functionName": "f"})).collect();
         check(json!({"eventType": "e", "actions": many}), 15, "100 actions");
-        let large = json!([{"type": "x", "data": "x".repeat(110_000)}]);
+        let large = json!([{"type": "task", "functionName": "f", "data": {"x": "x".repeat(110_000)}}]);
         check(json!({"eventType": "e", "actions": large}), 22, "bytes");
     }
 
@@ -222,41 +202,57 @@ mod tests {
             let refusal = with_actions(&actions).unwrap_err();
             assert!(refusal.message.contains(part), "{actions}: {}", refusal.message);
         };
+        // Fields of an action that can be done.
+        let task = |more: Value| {
+            let mut action = json!({"type": "task", "functionName": "f"});
+            action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            action
+        };
+        let one = |more: Value| json!([task(more)]);
         check(json!([{"name": "a"}]), "type");
-        check(json!([{"type": "Task"}]), "`actions[0].type`");
-        check(json!([{"type": "task"}]), "`actions[0].functionName`");
-        check(json!([{"type": "mail"}]), "`actions[0].templateId`");
-        check(json!([{"type": "x", "name": "a"}, {"type": "x", "name": "a"}]), "`actions[1].name`");
-        check(json!([{"type": "x", "condition": {"a": 1}}]), "`actions[0].condition`");
-        check(json!([{"type": "x", "retry": {"attempts": 0}}]), "`actions[0].retry.attempts`");
-        check(json!([{"type": "x", "retry": {"attempts": 11}}]), "`actions[0].retry.attempts`");
-        check(json!([{"type": "x", "retry": {"delaySeconds": 86401}}]), "`actions[0].retry.delaySeconds`");
-        check(json!([{"type": "x", "retry": {"tries": 2}}]), "tries");
-        check(json!([{"type": "x", "timeoutSeconds": 0}]), "`actions[0].timeoutSeconds`");
-        check(json!([{"type": "x", "onFailure": "explode"}]), "explode");
-        check(json!([{"type": "x", "dependencies": ["b"]}]), "names `b`");
-        check(json!([{"type": "x", "name": "a", "dependencies": ["a"]}]), "wait for itself");
+        check(json!([{"type": "Task"}]), "`actions[0].type` has the unknown value `Task`: did you mean `task`?");
+        check(json!([{"type": "task"}]), "`actions[0].functionName` is required");
+        check(json!([{"type": "mail"}]), "`actions[0].type`");
+        check(json!([["task"]]), "`actions[0]` must be an object");
+        check(one(json!({"url": "u"})), "`actions[0]`: unknown field `url`");
+        check(one(json!({"dependancies": []})), "unknown field `dependancies`: did you mean `dependencies`?");
+        check(one(json!({"configuration": {"dat": {}}})), "`actions[0]`: unknown field `dat`: did you mean `data`?");
+        check(one(json!({"id": "x"})), "`actions[0]`: unknown field `id`");
+        check(one(json!({"data": [1]})), "`actions[0].data` must be an object");
+        check(json!([{"type": "callback", "action": "wait"}]), "`actions[0].id` is required");
+        check(json!([task(json!({"name": "a"})), task(json!({"name": "a"}))]), "`actions[1].name`");
+        check(one(json!({"condition": {"a": 1}})), "`actions[0].condition`");
+        check(one(json!({"retry": {"attempts": 0}})), "`actions[0].retry.attempts`");
+        check(one(json!({"retry": {"attempts": 11}})), "`actions[0].retry.attempts`");
+        check(one(json!({"retry": {"delaySeconds": 86401}})), "`actions[0].retry.delaySeconds`");
+        check(one(json!({"retry": {"tries": 2}})), "tries");
+        check(one(json!({"retry": [2, 0]})), "`actions[0].retry` must be an object");
+        check(one(json!({"timeoutSeconds": 0})), "`actions[0].timeoutSeconds`");
+        check(one(json!({"onFailure": "explode"})), "explode");
+        check(one(json!({"dependencies": ["b"]})), "names `b`");
+        check(one(json!({"name": "a", "dependencies": ["a"]})), "wait for itself");
         let ring = json!([
-            {"type": "x", "name": "a", "dependencies": ["b"]},
-            {"type": "x", "name": "b", "dependencies": ["c"]},
-            {"type": "x", "name": "c", "dependencies": ["a"]},
+            task(json!({"name": "a", "dependencies": ["b"]})),
+            task(json!({"name": "b", "dependencies": ["c"]})),
+            task(json!({"name": "c", "dependencies": ["a"]})),
         ]);
         check(ring, "wait for itself");
-        check(json!([{"type": "x", "data": {"a": [1, "{{ event.a"]}}]), "`actions[0].data.a[1]`");
-        check(json!([{"type": "x", "to": "{{ steps.b.output }}"}]), "no action `b`");
-        let loose = json!([{"type": "x", "name": "a"}, {"type": "x", "to": "{{ steps.a.output }}"}]);
-        check(loose, "`actions[1].to` uses a step");
-        let many: Vec<_> = (0..30).map(|_| json!({"type": "x", "retry": {"attempts": 10}})).collect();
+        check(one(json!({"data": {"a": [1, "{{ event.a"]}})), "`actions[0].data.a[1]`");
+        check(one(json!({"data": {"to": "{{ steps.b.output }}"}})), "no action `b`");
+        let loose = json!([task(json!({"name": "a"})), task(json!({"data": {"to": "{{ steps.a.output }}"}}))]);
+        check(loose, "`actions[1].data.to` uses a step");
+        let many: Vec<_> = (0..30).map(|_| task(json!({"retry": {"attempts": 10}}))).collect();
         check(json!(many), "attempts in all");
     }
 
     #[test]
     fn a_step_can_use_what_it_depends_on_directly_or_through_others() {
+        let text = "{{ steps.a.output }}{{ steps['my b'].output }}";
         let chain = json!([
-            {"type": "anything-new", "name": "a"},
-            {"type": "x", "name": "my b", "dependencies": ["a"]},
-            {"type": "x", "name": "c", "dependencies": ["my b"], "to": "{{ steps.a.output }}{{ steps['my b'].output }}"},
+            {"type": "http", "url": "https://a.test", "name": "a"},
+            {"type": "callback", "action": "create", "name": "my b", "dependencies": ["a"]},
+            {"type": "task", "functionName": "f", "name": "c", "dependencies": ["my b"], "data": {"to": text}},
         ]);
-        assert_eq!(with_actions(&chain).unwrap().actions.len(), 3);
+        assert_eq!(with_actions(&chain).unwrap().body.actions.len(), 3);
     }
 }

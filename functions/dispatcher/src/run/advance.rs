@@ -1,36 +1,160 @@
-//! What answers, time and repetition do to a run.
+//! How a run and its steps start, and how answers and time change them.
 
 use jiff::{SignedDuration, Timestamp};
-use shared::event::{STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepStatus};
+use serde_json::Value;
+use shared::bus::Entry;
+use shared::event::{EventType, StepError, StepFinished, StepId, StepRequested, StepStatus};
 
 use super::size;
-use super::{Command, FIRST_PATIENCE, Run, Step, StepState, When};
-use crate::event::Event;
-
-/// What an answer did to a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Applied {
-    /// It changed a step.
-    Changed,
-    /// It was late, or told what is known.
-    Late,
-}
+use super::{Attempt, Command, FIRST_RESEND_DELAY, Run, RunContext, RunStatus, Step, StepState, When};
+use crate::dispatcher::{COMMAND_TOO_LARGE, Dispatcher, OnFailure};
 
 impl Run {
-    /// Applies the answer to a command that was given at a time; [`Run::advance`] or [`Run::close`] follows a change.
-    ///
-    /// A failed attempt becomes the next one where attempts are left.
-    pub(crate) fn apply(&mut self, answer: &StepFinished, at: Timestamp) -> Applied {
-        let Some(index) = self.steps.iter().position(|step| step.name() == answer.id.step) else {
-            return Applied::Late;
+    /// Starts a run and returns the commands of the steps that wait for no other.
+    pub(crate) fn start(
+        dispatcher: &Dispatcher,
+        context: &RunContext,
+        now: Timestamp,
+        expires_at: i64,
+    ) -> (Self, Vec<Command>) {
+        let steps = dispatcher.body.actions.iter().map(|action| Step {
+            action: action.clone(),
+            status: StepState::Pending,
+            attempts: Vec::new(),
+            output: None,
+            error: None,
+            reason: None,
+        });
+        let mut run = Self {
+            event_id: context.event.envelope.id.clone(),
+            dispatcher_id: dispatcher.id.clone(),
+            dispatcher_name: dispatcher.body.name.clone(),
+            status: RunStatus::Running,
+            started_at: now,
+            finished_at: None,
+            steps: steps.collect(),
+            swept_at: None,
+            sweeps: 0,
+            version: 1,
+            expires_at,
         };
+        let commands = run.settle(context, now);
+        (run, commands)
+    }
+
+    /// Starts every pending step whose dependencies are over, and updates the status of the run.
+    pub(crate) fn settle(&mut self, context: &RunContext, now: Timestamp) -> Vec<Command> {
+        let mut commands = Vec::new();
+        while let Some(index) = self.next_ready() {
+            commands.extend(self.start_step(index, context, now));
+        }
+        self.close(now);
+        commands
+    }
+
+    /// Updates the status of the run.
+    pub(crate) fn close(&mut self, now: Timestamp) {
+        let any = |status: StepState| self.steps.iter().any(|step| step.status == status);
+        let is_fatal = |step: &Step| step.status == StepState::Failed && step.action.on_failure == OnFailure::Fail;
+        self.status = match () {
+            () if any(StepState::Requested) => RunStatus::Running,
+            () if any(StepState::Waiting) => RunStatus::Waiting,
+            () if any(StepState::Pending) => RunStatus::Running,
+            () if self.steps.iter().any(is_fatal) => RunStatus::Failed,
+            () => RunStatus::Succeeded,
+        };
+        if self.is_over() && self.finished_at.is_none() {
+            self.finished_at = Some(now);
+        }
+    }
+
+    fn parents(&self, index: usize) -> impl Iterator<Item = &Step> {
+        let names = &self.steps[index].action.dependencies;
+        names.iter().filter_map(|name| self.steps.iter().find(|step| step.name() == name))
+    }
+
+    fn next_ready(&self) -> Option<usize> {
+        let is_ready = |index: &usize| {
+            self.steps[*index].status == StepState::Pending && self.parents(*index).all(|step| step.status.is_over())
+        };
+        (0..self.steps.len()).find(is_ready)
+    }
+
+    /// Skips a pending step, requests it, or fails it if its command cannot be built.
+    fn start_step(&mut self, index: usize, context: &RunContext, now: Timestamp) -> Option<Command> {
+        let unneeded = match self.blocked(index) {
+            None => context.plan.unmet_condition(index, &self.scope(index, context)),
+            blocked => Ok(blocked),
+        };
+        let attempt = self.steps[index].attempt() + 1;
+        let command = match unneeded {
+            Ok(None) => self.command(index, attempt, context),
+            Ok(Some(reason)) => {
+                self.steps[index].status = StepState::Skipped;
+                self.steps[index].reason = Some(size::cut(&reason, size::STEP_MESSAGE_LIMIT_BYTES));
+                return None;
+            }
+            Err(error) => Err(error),
+        };
+        let failed = |error: StepError| {
+            self.steps[index].status = StepState::Failed;
+            self.steps[index].error = Some(size::shortened(&error, size::STEP_MESSAGE_LIMIT_BYTES));
+        };
+        let command = command.map_err(failed).ok()?;
+        self.attempt(index, attempt, now);
+        Some(command)
+    }
+
+    /// Records that an attempt is requested.
+    pub(super) fn attempt(&mut self, index: usize, attempt: u32, requested_at: Timestamp) {
+        let step = &mut self.steps[index];
+        step.status = StepState::Requested;
+        step.attempts.push(Attempt {
+            attempt,
+            requested_at,
+            started_at: None,
+            waiting_at: None,
+            resumed_by: None,
+            finished_at: None,
+            status: StepState::Requested,
+            error: None,
+        });
+    }
+
+    /// Builds the command of an attempt, always the same for the same run.
+    pub(super) fn command(&self, index: usize, attempt: u32, context: &RunContext) -> Result<Command, StepError> {
+        let step = &self.steps[index];
+        let action = context.plan.command_fields(index, &self.scope(index, context))?;
+        let kind = EventType::parse(format!("{}.requested", step.action.kind));
+        let kind = kind.map_err(|invalid| StepError::bad_request(format!("the command's type {invalid}")))?;
+        let id = self.step_id(index, attempt);
+        let request = StepRequested { id, action, event: context.event.envelope.clone() };
+        let entry = Entry::command(kind, &request);
+        let entry = entry.map_err(|too_large| StepError::invocation(COMMAND_TOO_LARGE, too_large.to_string()))?;
+        Ok(Command { id: request.id, when: When::Now(entry) })
+    }
+
+    /// Says which dependency blocks a step.
+    fn blocked(&self, index: usize) -> Option<String> {
+        let is_blocking = |step: &&Step| {
+            matches!(step.status, StepState::Failed | StepState::Skipped) && step.action.on_failure == OnFailure::Fail
+        };
+        let step = self.parents(index).find(is_blocking)?;
+        Some(format!("`{}` {}", step.name(), if step.status == StepState::Failed { "failed" } else { "was skipped" }))
+    }
+
+    /// Applies an answer that was given at a time; returns `false` if it changes nothing, because it is late or repeated.
+    ///
+    /// A failed attempt is followed by the next where attempts are left. [`Run::advance`] or [`Run::close`] must follow.
+    pub(crate) fn apply(&mut self, StepFinished { id, answer }: &StepFinished, at: Timestamp) -> bool {
+        let Some(index) = self.steps.iter().position(|step| step.name() == id.step) else { return false };
         let step = &mut self.steps[index];
         let is_repeated = step.status == StepState::Waiting && answer.status == StepStatus::Waiting;
         let is_open = matches!(step.status, StepState::Requested | StepState::Waiting);
-        if !is_open || is_repeated || step.attempt() != answer.id.attempt {
-            return Applied::Late;
+        if !is_open || is_repeated || step.attempt() != id.attempt {
+            return false;
         }
-        let Some(attempt) = step.attempts.last_mut() else { return Applied::Late };
+        let Some(attempt) = step.attempts.last_mut() else { return false };
         attempt.started_at = answer.started_at.or(attempt.started_at);
         self.sweeps = 0;
         match answer.status {
@@ -39,41 +163,38 @@ impl Run {
                 attempt.status = StepState::Waiting;
                 step.status = StepState::Waiting;
             }
-            StepStatus::Succeeded => self.succeed(index, answer, at),
+            StepStatus::Succeeded => {
+                attempt.resumed_by =
+                    answer.resumed_by.as_deref().map(|name| size::cut(name, size::RESUMED_BY_LIMIT_BYTES));
+                self.succeed(index, answer.output.as_ref(), at);
+            }
             StepStatus::Failed => {
-                let unknown = || StepError::invocation("Unknown", "the step failed without saying why");
+                let unknown = || StepError::invocation("Unknown", "the step failed without a reason");
                 self.fail(index, &answer.error.clone().unwrap_or_else(unknown), at);
             }
         }
-        Applied::Changed
+        true
     }
 
-    fn succeed(&mut self, index: usize, answer: &StepFinished, at: Timestamp) {
-        self.steps[index].output.clone_from(&answer.output);
-        let is_too_long =
-            answer.output.as_ref().is_some_and(|output| output.to_string().len() > STEP_OUTPUT_LIMIT_BYTES);
-        if is_too_long || !self.fits() {
-            self.steps[index].output = None;
-            let message = match is_too_long {
-                true => format!("the output is longer than {STEP_OUTPUT_LIMIT_BYTES} bytes"),
-                false => "the outputs of all steps are too long together".to_owned(),
-            };
-            // Another attempt would have the same output, and its work is done already.
-            let error = StepError::invocation("OutputTooLarge", message);
-            self.finish(index, StepState::Failed, Some(&error), at);
-            return;
+    fn succeed(&mut self, index: usize, output: Option<&Value>, at: Timestamp) {
+        self.steps[index].output = output.cloned();
+        if self.fits() {
+            return self.finish(index, StepState::Succeeded, None, at);
         }
-        self.finish(index, StepState::Succeeded, None, at);
+        self.steps[index].output = None;
+        let message = "the outputs of all steps together are too long";
+        self.fail(index, &StepError::invocation(StepError::OUTPUT_TOO_LARGE, message), at);
     }
 
-    /// Fails the attempt that is under way, and plans the next where one is left.
+    /// Fails the current attempt, and plans the next where one is left.
     fn fail(&mut self, index: usize, error: &StepError, at: Timestamp) {
         self.finish(index, StepState::Failed, Some(error), at);
         let step = &self.steps[index];
         let (attempt, retry) = (step.attempt(), step.action.retry);
-        // What may have been done is not done again.
-        if attempt < retry.attempts && error.name != StepError::OUTCOME_UNKNOWN {
-            let due = at.checked_add(SignedDuration::from_secs(retry.pause_s(attempt).into())).unwrap_or(at);
+        // What may have been done is not done again, nor is what was done and would have the same output.
+        let is_done = [StepError::OUTCOME_UNKNOWN, StepError::OUTPUT_TOO_LARGE].contains(&error.name.as_str());
+        if attempt < retry.attempts && !is_done {
+            let due = at.checked_add(SignedDuration::from_secs(retry.delay_s(attempt).into())).unwrap_or(at);
             self.steps[index].error = None;
             self.attempt(index, attempt + 1, due);
         }
@@ -82,24 +203,24 @@ impl Run {
     fn finish(&mut self, index: usize, status: StepState, error: Option<&StepError>, at: Timestamp) {
         let step = &mut self.steps[index];
         step.status = status;
-        step.error = error.map(size::for_step);
+        step.error = error.map(|error| size::shortened(error, size::STEP_MESSAGE_LIMIT_BYTES));
         if let Some(attempt) = step.attempts.last_mut() {
             attempt.finished_at = Some(at.max(attempt.requested_at));
             attempt.status = status;
-            attempt.error = error.map(size::for_attempt);
+            attempt.error = error.map(|error| size::shortened(error, size::ATTEMPT_MESSAGE_LIMIT_BYTES));
         }
     }
 
-    /// Whether going on after a changing answer takes the event: for the commands that follow.
-    pub(crate) fn needs_event(&self, answered: &StepId) -> bool {
+    /// Whether continuing after an answer that changed the run needs the context: for the commands that follow.
+    pub(crate) fn needs_context(&self, answered: &StepId) -> bool {
         let is_next_attempt = |step: &Step| step.name() == answered.step && step.attempt() > answered.attempt;
         self.steps.iter().any(|step| step.status == StepState::Pending || is_next_attempt(step))
     }
 
-    /// Goes on after a changing answer and returns the commands that follow from it.
-    pub(crate) fn advance(&mut self, answered: &StepId, event: &Event, now: Timestamp) -> Vec<Command> {
-        let mut commands = self.requested(event, now, |_, step| step.name() == answered.step);
-        commands.extend(self.settle(event, now));
+    /// Continues after an answer that changed the run and returns the commands that follow from it.
+    pub(crate) fn advance(&mut self, answered: &StepId, context: &RunContext, now: Timestamp) -> Vec<Command> {
+        let mut commands = self.requested(context, now, |_, step| step.name() == answered.step);
+        commands.extend(self.settle(context, now));
         commands
     }
 
@@ -108,11 +229,10 @@ impl Run {
     /// Commands that are due later than `now` come with their time.
     pub(crate) fn requested(
         &self,
-        event: &Event,
+        context: &RunContext,
         now: Timestamp,
         which: impl Fn(usize, &Step) -> bool,
     ) -> Vec<Command> {
-        let graph = self.graph();
         let steps = self.steps.iter().enumerate();
         let chosen = steps.filter(|(index, step)| step.status == StepState::Requested && which(*index, step));
         let commands = chosen.filter_map(|(index, step)| {
@@ -120,27 +240,26 @@ impl Run {
             if due > now {
                 return Some(Command { id: self.step_id(index, step.attempt()), when: When::At(due) });
             }
-            self.command(index, step.attempt(), graph.as_ref(), event).ok()
+            self.command(index, step.attempt(), context).ok()
         });
         commands.collect()
     }
 
     /// Returns the unanswered commands that follow from the answer to another: the next attempt at its step, and the
     /// steps that depend on it.
-    pub(crate) fn requested_by(&self, answered: &StepId, event: &Event, now: Timestamp) -> Vec<Command> {
-        let graph = self.graph();
+    pub(crate) fn requested_by(&self, answered: &StepId, context: &RunContext, now: Timestamp) -> Vec<Command> {
         let Some(answered_index) = self.steps.iter().position(|step| step.name() == answered.step) else {
             return Vec::new();
         };
-        self.requested(event, now, |index, step| match index == answered_index {
+        self.requested(context, now, |index, step| match index == answered_index {
             true => step.attempt() > answered.attempt,
-            false => graph.as_ref().is_some_and(|graph| graph.depends(index, answered_index)),
+            false => context.plan.graph.depends(index, answered_index),
         })
     }
 
-    /// Does what time calls for: fails attempts past their deadline, and returns again the commands that stayed without
-    /// an answer for long; `None` where it is not time yet.
-    pub(crate) fn sweep(&mut self, event: &Event, now: Timestamp) -> Option<Vec<Command>> {
+    /// Fails attempts past their deadline, and returns the commands that follow and those that have been unanswered for
+    /// too long; `None` if it is not time yet.
+    pub(crate) fn sweep(&mut self, context: &RunContext, now: Timestamp) -> Option<Vec<Command>> {
         if self.is_over() || self.next_check().is_none_or(|check| check > now) {
             return None;
         }
@@ -149,28 +268,28 @@ impl Run {
         for index in &late {
             self.fail(*index, &timed_out(&self.steps[*index]), now);
         }
-        let resent = self.requested(event, now, |index, step| {
+        let resent = self.requested(context, now, |index, step| {
             late.contains(&index) || self.resend_at(step).is_some_and(|time| time <= now)
         });
-        let mut commands = self.settle(event, now);
+        let mut commands = self.settle(context, now);
         commands.extend(resent);
-        // The patience starts anew with the first step that makes progress.
+        // The delay starts over when a step makes progress.
         self.sweeps = if late.is_empty() { self.sweeps + 1 } else { 0 };
         self.swept_at = Some(now);
         Some(commands)
     }
 
-    /// Returns the sort key of the index of open runs: from then on, plus a minute, the sweeper looks at the run.
+    /// Returns the sort key in the index of open runs: the sweeper checks the run a minute after it.
     pub(crate) fn touched_at(&self) -> Option<Timestamp> {
-        self.next_check()?.checked_sub(FIRST_PATIENCE).ok()
+        self.next_check()?.checked_sub(FIRST_RESEND_DELAY).ok()
     }
 }
 
 fn timed_out(step: &Step) -> StepError {
     match step.action.timeout_seconds {
-        Some(seconds) => StepError::invocation("TimedOut", format!("no outcome came within {seconds} seconds")),
+        Some(seconds) => StepError::invocation("TimedOut", format!("no outcome within {seconds} seconds")),
         None => {
-            let message = format!("nothing has answered the command {}.requested", step.action.kind);
+            let message = format!("the command {}.requested was never answered", step.action.kind);
             StepError::invocation("Unanswered", message)
         }
     }

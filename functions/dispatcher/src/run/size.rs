@@ -1,53 +1,41 @@
 //! Keeps a run within what one DynamoDB item can hold.
 
-use std::io;
-
-use serde::Serialize;
 use shared::event::StepError;
+use shared::json::size_bytes;
 
 use super::Run;
 
-/// The most that the JSON of a run may have; DynamoDB takes 400 KB with the other attributes.
+/// The largest JSON of a run; DynamoDB accepts 400 KB with the other attributes.
 const RUN_LIMIT_BYTES: usize = 395_000;
-/// How much of an error stays with the step and with each attempt, as JSON.
+/// How much of an error is kept, as JSON.
 const KIND_LIMIT_BYTES: usize = 20;
 const NAME_LIMIT_BYTES: usize = 60;
-const STEP_MESSAGE_LIMIT_BYTES: usize = 600;
-const ATTEMPT_MESSAGE_LIMIT_BYTES: usize = 100;
-/// The most that a run grows by one more attempt, and by the end of a step without its output.
+/// How much of an error's message is kept with the step, and of the reason why it was skipped.
+pub(super) const STEP_MESSAGE_LIMIT_BYTES: usize = 600;
+/// How much of an error's message is kept with each attempt.
+pub(super) const ATTEMPT_MESSAGE_LIMIT_BYTES: usize = 100;
+/// How much is kept of what ended the waiting of an attempt.
+pub(super) const RESUMED_BY_LIMIT_BYTES: usize = 60;
+/// How much a run grows at most by one more attempt, and by the end of a step without its output.
 const ATTEMPT_RESERVE_BYTES: usize = 450;
 const STEP_RESERVE_BYTES: usize = 800;
 
 impl Run {
     /// Whether the run fits into its row, whatever may still happen to the steps that are not over.
     ///
-    /// The limits of a dispatcher make sure that a run without outputs always does.
+    /// The limits of a dispatcher ensure that a run without outputs always does.
     pub(super) fn fits(&self) -> bool {
         let open = self.steps.iter().filter(|step| !step.status.is_over());
         let reserve = open.map(|step| {
             let attempts = step.action.retry.attempts.saturating_sub(step.attempt()) as usize;
             (attempts + 1) * ATTEMPT_RESERVE_BYTES + STEP_RESERVE_BYTES
         });
-        json_bytes(self) + reserve.sum::<usize>() <= RUN_LIMIT_BYTES
+        size_bytes(self) + reserve.sum::<usize>() <= RUN_LIMIT_BYTES
     }
 }
 
-/// Shortens an error to what a step keeps.
-pub(super) fn for_step(error: &StepError) -> StepError {
-    shortened(error, STEP_MESSAGE_LIMIT_BYTES)
-}
-
-/// Shortens an error to what an attempt keeps.
-pub(super) fn for_attempt(error: &StepError) -> StepError {
-    shortened(error, ATTEMPT_MESSAGE_LIMIT_BYTES)
-}
-
-/// Shortens the reason why a step was skipped.
-pub(super) fn for_reason(reason: &str) -> String {
-    cut(reason, STEP_MESSAGE_LIMIT_BYTES)
-}
-
-fn shortened(error: &StepError, message_bytes: usize) -> StepError {
+/// Shortens an error to what is kept of it.
+pub(super) fn shortened(error: &StepError, message_bytes: usize) -> StepError {
     StepError {
         kind: error.kind.as_deref().map(|kind| cut(kind, KIND_LIMIT_BYTES)),
         name: cut(&error.name, NAME_LIMIT_BYTES),
@@ -55,8 +43,8 @@ fn shortened(error: &StepError, message_bytes: usize) -> StepError {
     }
 }
 
-/// Cuts a text so that its JSON has no more than so many bytes, and shows that it was cut.
-fn cut(text: &str, limit_bytes: usize) -> String {
+/// Cuts a text so that its JSON has at most `limit_bytes`, and shows that it was cut.
+pub(super) fn cut(text: &str, limit_bytes: usize) -> String {
     let mut used_bytes = 0;
     for (at, char) in text.char_indices() {
         used_bytes += match char {
@@ -69,25 +57,6 @@ fn cut(text: &str, limit_bytes: usize) -> String {
         }
     }
     text.to_owned()
-}
-
-/// Counts the bytes of a value's JSON without keeping them.
-fn json_bytes(value: &impl Serialize) -> usize {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    match serde_json::to_writer(&mut count, value) {
-        Ok(()) => count.0,
-        Err(_) => usize::MAX,
-    }
 }
 
 #[cfg(test)]

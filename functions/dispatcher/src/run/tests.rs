@@ -1,12 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::event::{Envelope, EventId, StepError, StepFinished, StepId, Trace};
+use shared::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, TenantId};
 
-use super::{Applied, Command, Run, RunStatus, StepState, When};
-use crate::dispatcher::tests::dispatcher;
+use super::{Command, Run, RunContext, RunStatus, StepState, When};
+use crate::dispatcher::Plan;
+use crate::dispatcher::tests::{dispatcher, unchecked};
 use crate::event::Event;
 
 fn start_time() -> Timestamp {
@@ -18,21 +20,19 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn event() -> Event {
-    let id = EventId::new("e1");
-    Event::new(Envelope {
-        kind: "order.paid".to_owned(),
-        dedup_window_seconds: None,
-        tenant_id: "t".to_owned(),
-        time: start_time(),
-        content: json!({"email": "ada@example.org", "total": 12}),
-        trace: Trace::start(&id),
-        id,
-    })
+    let content = json!({"email": "ada@example.org", "total": 12});
+    let kind = EventType::known("order.paid");
+    Event::new(Envelope::new(kind, EventId::new("e1"), TenantId::new("t"), start_time(), content))
 }
 
 fn start(actions: &Value) -> (Run, Vec<Command>) {
-    let dispatcher = dispatcher(&json!({"eventType": "order.paid", "name": "d", "actions": actions})).unwrap();
-    Run::start(&event(), &dispatcher, start_time(), 0)
+    let dispatcher = unchecked(actions);
+    let plan = Arc::new(Plan::new(dispatcher.body.actions.iter()));
+    Run::start(&dispatcher, &RunContext { event: Arc::new(event()), plan }, start_time(), 0)
+}
+
+fn context(run: &Run) -> RunContext {
+    run.context(Arc::new(event()))
 }
 
 fn id(run: &Run, step: &str, attempt: u32) -> StepId {
@@ -51,13 +51,17 @@ fn names(commands: &[Command]) -> String {
     commands.iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
+fn finished(id: StepId, answer: Answer) -> StepFinished {
+    StepFinished { id, answer }
+}
+
 /// Gives an answer as the function would take it, and names the commands that follow; `late` if it changed nothing.
 fn answer(run: &mut Run, answer: &StepFinished, second: i64) -> String {
-    if run.apply(answer, at(second)) == Applied::Late {
+    if !run.apply(answer, at(second)) {
         return "late".to_owned();
     }
-    match run.needs_event(&answer.id) {
-        true => names(&run.advance(&answer.id, &event(), at(second))),
+    match run.needs_context(&answer.id) {
+        true => names(&run.advance(&answer.id, &context(run), at(second))),
         false => {
             run.close(at(second));
             String::new()
@@ -66,18 +70,16 @@ fn answer(run: &mut Run, answer: &StepFinished, second: i64) -> String {
 }
 
 fn succeed(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
-    let finished = StepFinished::succeeded(id(run, step, attempt), json!({"from": step}));
-    answer(run, &finished, second)
+    answer(run, &finished(id(run, step, attempt), Answer::succeeded(json!({"from": step}))), second)
 }
 
 fn fail(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
-    let finished = StepFinished::failed(id(run, step, attempt), StepError::invocation("Broken", "it broke"));
-    answer(run, &finished, second)
+    let failed = Answer::failed(StepError::invocation("Broken", "it broke"));
+    answer(run, &finished(id(run, step, attempt), failed), second)
 }
 
 fn wait(run: &mut Run, step: &str, attempt: u32, second: i64) -> String {
-    let waiting = StepFinished::waiting(id(run, step, attempt));
-    answer(run, &waiting, second)
+    answer(run, &finished(id(run, step, attempt), Answer::waiting()), second)
 }
 
 fn states(run: &Run) -> String {
@@ -118,7 +120,10 @@ fn steps_run_side_by_side_unless_one_waits_for_others() {
     assert_eq!(succeed(&mut run, "a", 1, 1), "");
     assert_eq!(states(&run), "Running a:succeeded b:requested c:pending d:pending");
     assert_eq!(succeed(&mut run, "b", 1, 2), "c#1");
-    assert_eq!(detail(&run.requested(&event(), at(2), |_, _| true)[0])["content"]["action"], json!({"data": "a"}));
+    assert_eq!(
+        detail(&run.requested(&context(&run), at(2), |_, _| true)[0])["content"]["action"],
+        json!({"data": "a"})
+    );
     assert_eq!(succeed(&mut run, "c", 1, 3), "d#1");
     assert_eq!(succeed(&mut run, "d", 1, 4), "");
     assert_eq!(states(&run), "Succeeded a:succeeded b:succeeded c:succeeded d:succeeded");
@@ -148,7 +153,7 @@ fn a_failure_that_may_happen_is_visible_to_what_depends_on_it() {
         {"type": "x", "name": "b", "dependencies": ["a"], "why": "{{ steps.a.error.name }}", "was": "{{ steps.a.status }}"},
     ]));
     assert_eq!(fail(&mut run, "a", 1, 1), "b#1");
-    let command = &run.requested(&event(), at(1), |_, _| true)[0];
+    let command = &run.requested(&context(&run), at(1), |_, _| true)[0];
     assert_eq!(detail(command)["content"]["action"], json!({"why": "Broken", "was": "failed"}));
     assert_eq!(succeed(&mut run, "b", 1, 2), "");
     assert_eq!(run.status, RunStatus::Succeeded);
@@ -196,7 +201,7 @@ fn a_command_that_the_bus_cannot_take_fails_the_step() {
         {"type": "x", "name": "a"},
         {"type": "x", "name": "b", "dependencies": ["a"], "twice": "{{ steps.a.output }}{{ steps.a.output }}{{ steps.a.output }}"},
     ]));
-    let large = StepFinished::succeeded(id(&run, "a", 1), json!("x".repeat(100_000)));
+    let large = finished(id(&run, "a", 1), Answer::succeeded(json!("x".repeat(100_000))));
     assert_eq!(answer(&mut run, &large, 1), "");
     assert_eq!(run.steps[1].error.as_ref().unwrap().name, "CommandTooLarge");
     assert_eq!(run.status, RunStatus::Failed);
@@ -207,11 +212,11 @@ fn outputs_that_do_not_fit_into_the_row_fail_their_step() {
     let actions: Vec<_> =
         (0..5).map(|n| json!({"type": "x", "name": format!("s{n}"), "retry": {"attempts": 2}})).collect();
     let (mut run, _) = start(&json!(actions));
-    let long = StepFinished::succeeded(id(&run, "s0", 1), json!("x".repeat(140_000)));
+    let long = finished(id(&run, "s0", 1), Answer::succeeded(json!("x".repeat(140_000))));
     assert_eq!(answer(&mut run, &long, 1), "");
     assert_eq!(run.steps[0].error.as_ref().unwrap().name, "OutputTooLarge");
     for step in ["s1", "s2", "s3", "s4"] {
-        let large = StepFinished::succeeded(id(&run, step, 1), json!("x".repeat(120_000)));
+        let large = finished(id(&run, step, 1), Answer::succeeded(json!("x".repeat(120_000))));
         assert_eq!(answer(&mut run, &large, 2), "");
     }
     assert_eq!(states(&run), "Failed s0:failed s1:succeeded s2:succeeded s3:succeeded s4:failed");
@@ -221,15 +226,19 @@ fn outputs_that_do_not_fit_into_the_row_fail_their_step() {
 #[test]
 fn the_largest_run_without_outputs_fits_into_its_row() {
     let actions: Vec<_> = (0..100)
-        .map(|n| json!({"type": "x", "name": format!("s{n:03}"), "data": "x".repeat(870), "retry": {"attempts": 2}}))
+        .map(|n| {
+            let data = json!({"x": "x".repeat(840)});
+            json!({"type": "task", "name": format!("s{n:03}"), "functionName": "f", "data": data, "retry": {"attempts": 2}})
+        })
         .collect();
+    assert!(dispatcher(&json!({"eventType": "e", "actions": actions})).is_ok());
     let (mut run, _) = start(&json!(actions));
     for n in 0..200 {
         let step = format!("s{:03}", n / 2);
         let error = StepError { kind: Some("\0".repeat(99)), name: "\"".repeat(999), message: "\n\u{1}".repeat(9999) };
-        let failed = StepFinished::failed(id(&run, &step, n % 2 + 1), error).started_at(at(1));
-        assert_eq!(run.apply(&StepFinished::waiting(id(&run, &step, n % 2 + 1)), at(1)), Applied::Changed);
-        answer(&mut run, &failed, 1);
+        let step = id(&run, &step, n % 2 + 1);
+        assert!(run.apply(&finished(step.clone(), Answer::waiting()), at(1)));
+        answer(&mut run, &finished(step, Answer::failed(error).started_at(at(1))), 1);
     }
     assert_eq!(run.status, RunStatus::Failed);
     assert!(serde_json::to_string(&run).unwrap().len() < 395_000);
@@ -246,13 +255,23 @@ fn a_failed_attempt_is_followed_by_the_next_at_once_or_later() {
     assert_eq!(fail(&mut run, "now", 2, 2), "");
     assert_eq!(run.steps[0].status, StepState::Failed);
     assert_eq!(fail(&mut run, "later", 1, 10), "later#2@40");
-    assert_eq!(names(&run.requested(&event(), at(39), |_, _| true)), "later#2@40");
-    assert_eq!(names(&run.requested(&event(), at(40), |_, _| true)), "later#2");
+    assert_eq!(names(&run.requested(&context(&run), at(39), |_, _| true)), "later#2@40");
+    assert_eq!(names(&run.requested(&context(&run), at(40), |_, _| true)), "later#2");
     assert_eq!(fail(&mut run, "later", 2, 50), "later#3@110");
     assert_eq!(succeed(&mut run, "later", 3, 111), "");
     assert_eq!(states(&run), "Failed now:failed later:succeeded");
     let statuses: Vec<_> = run.steps[1].attempts.iter().map(|attempt| attempt.status.as_str()).collect();
     assert_eq!(statuses, ["failed", "failed", "succeeded"]);
+}
+
+#[test]
+fn a_command_that_nests_too_deep_for_its_receiver_fails_the_step() {
+    let nested = |levels: usize| (0..levels).fold(json!("{{ event }}"), |inner, _| json!([inner]));
+    // The event has two levels, and the fields of the action are one more.
+    for (levels, expected) in [(93, "Running a:requested"), (94, "Failed a:failed")] {
+        let (run, _) = start(&json!([{"type": "x", "name": "a", "data": nested(levels)}]));
+        assert_eq!(states(&run), expected, "{levels}");
+    }
 }
 
 #[test]
@@ -289,7 +308,7 @@ fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
     ]));
     assert_eq!(succeed(&mut run, "a", 1, 1), "c#1");
     assert_eq!(fail(&mut run, "again", 1, 1), "again#2");
-    let followed = |step: &str| names(&run.requested_by(&id(&run, step, 1), &event(), at(2)));
+    let followed = |step: &str| names(&run.requested_by(&id(&run, step, 1), &context(&run), at(2)));
     assert_eq!(followed("a"), "c#1");
     assert_eq!(followed("again"), "again#2");
     assert_eq!(followed("other"), "");
@@ -299,7 +318,7 @@ fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
 fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
     let (mut run, _) = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
     assert_eq!(wait(&mut run, "b", 1, 1), "");
-    let sweep = |run: &mut Run, second: i64| run.sweep(&event(), at(second)).map(|commands| names(&commands));
+    let sweep = |run: &mut Run, second: i64| run.sweep(&context(run), at(second)).map(|commands| names(&commands));
     assert_eq!(run.touched_at(), Some(at(0)));
     assert_eq!(sweep(&mut run, 59), None);
     assert_eq!(sweep(&mut run, 60).as_deref(), Some("a#1"));
@@ -314,8 +333,8 @@ fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
 fn what_may_have_been_done_is_not_done_again() {
     let (mut run, _) = start(&json!([{"type": "task", "name": "a", "functionName": "a", "retry": {"attempts": 3}}]));
     let unknown = StepError::invocation(StepError::OUTCOME_UNKNOWN, "nobody knows");
-    let finished = StepFinished::failed(id(&run, "a", 1), unknown);
-    assert_eq!(answer(&mut run, &finished, 1), "");
+    let unknown = finished(id(&run, "a", 1), Answer::failed(unknown));
+    assert_eq!(answer(&mut run, &unknown, 1), "");
     assert_eq!((run.status, run.steps[0].status), (RunStatus::Failed, StepState::Failed));
 }
 
@@ -326,7 +345,7 @@ fn the_sweeper_fails_attempts_past_their_deadline() {
         {"type": "x", "name": "b", "dependencies": ["a"]},
     ]));
     assert_eq!(wait(&mut run, "a", 1, 1), "");
-    let sweep = |run: &mut Run, second: i64| run.sweep(&event(), at(second)).map(|commands| names(&commands));
+    let sweep = |run: &mut Run, second: i64| run.sweep(&context(run), at(second)).map(|commands| names(&commands));
     assert_eq!(run.next_check(), Some(at(100)));
     assert_eq!(sweep(&mut run, 99), None);
     assert_eq!(sweep(&mut run, 100).as_deref(), Some("a#2"));
@@ -342,7 +361,7 @@ fn a_command_that_nothing_ever_answers_fails_after_a_day() {
     let mut second = 0;
     while let Some(check) = run.next_check() {
         second = check.duration_since(start_time()).as_secs();
-        assert!(run.sweep(&event(), check).is_some());
+        assert!(run.sweep(&context(&run), check).is_some());
     }
     assert_eq!(second, 86_400);
     assert_eq!(run.steps[0].error.as_ref().unwrap().name, "Unanswered");
@@ -354,7 +373,7 @@ fn a_lost_schedule_is_replaced_by_the_sweeper() {
     let (mut run, _) = start(&json!([{"type": "x", "name": "a", "retry": {"attempts": 2, "delaySeconds": 600}}]));
     assert_eq!(fail(&mut run, "a", 1, 0), "a#2@600");
     assert_eq!(run.next_check(), Some(at(660)));
-    assert_eq!(run.sweep(&event(), at(660)).map(|commands| names(&commands)).as_deref(), Some("a#2"));
+    assert_eq!(run.sweep(&context(&run), at(660)).map(|commands| names(&commands)).as_deref(), Some("a#2"));
 }
 
 /// Actions whose dependencies point backwards, so that they have no cycle.
@@ -386,15 +405,15 @@ proptest! {
         actions in any_actions(), choices in prop::collection::vec((any::<u16>(), 0_u8..5), 0..120),
     ) {
         let (mut run, commands) = start(&actions);
-        let mut asked = BTreeSet::new();
+        let mut requested = BTreeSet::new();
         let mut open: Vec<StepId> = Vec::new();
-        let take = |commands: Vec<Command>, asked: &mut BTreeSet<(String, u32)>, open: &mut Vec<StepId>| {
+        let take = |commands: Vec<Command>, requested: &mut BTreeSet<(String, u32)>, open: &mut Vec<StepId>| {
             for command in commands {
-                assert!(asked.insert((command.id.step.clone(), command.id.attempt)), "asked twice: {:?}", command.id);
+                assert!(requested.insert((command.id.step.clone(), command.id.attempt)), "requested twice: {:?}", command.id);
                 open.push(command.id);
             }
         };
-        take(commands, &mut asked, &mut open);
+        take(commands, &mut requested, &mut open);
         let mut given: Vec<StepFinished> = Vec::new();
         let mut over: BTreeMap<String, StepState> = BTreeMap::new();
         // Random answers first, also repeated and late ones; then every open one succeeds.
@@ -404,10 +423,10 @@ proptest! {
                 break;
             }
             let id = open[usize::from(pick) % open.len()].clone();
-            let finished = match kind {
-                0 => StepFinished::succeeded(id.clone(), json!({"n": second})),
-                1 => StepFinished::failed(id.clone(), StepError::invocation("Broken", "")),
-                2 => StepFinished::waiting(id.clone()),
+            let given_now = match kind {
+                0 => finished(id.clone(), Answer::succeeded(json!({"n": second}))),
+                1 => finished(id.clone(), Answer::failed(StepError::invocation("Broken", ""))),
+                2 => finished(id.clone(), Answer::waiting()),
                 _ => match given.get(usize::from(pick) % given.len().max(1)) {
                     Some(earlier) => earlier.clone(),
                     None => continue,
@@ -415,20 +434,20 @@ proptest! {
             };
             let now = at(i64::try_from(second).unwrap());
             let before = run.clone();
-            if run.apply(&finished, now) == Applied::Changed {
+            if run.apply(&given_now, now) {
                 prop_assert!(!before.is_over());
-                let commands = if run.needs_event(&finished.id) {
-                    run.advance(&finished.id, &event(), now)
+                let commands = if run.needs_context(&given_now.id) {
+                    run.advance(&given_now.id, &context(&run), now)
                 } else {
                     run.close(now);
                     Vec::new()
                 };
-                take(commands, &mut asked, &mut open);
+                take(commands, &mut requested, &mut open);
             }
             if kind < 2 {
                 open.retain(|other| *other != id);
             }
-            given.push(finished);
+            given.push(given_now);
             for (name, status) in &over {
                 let step = run.steps.iter().find(|step| step.name() == name).unwrap();
                 prop_assert_eq!(step.status, *status, "{} was over", name);

@@ -1,6 +1,7 @@
-//! The filters of placeholders: each takes one value and gives one.
+//! The filters of placeholders: each turns one value into another.
 
 use serde_json::{Number, Value};
+use shared::nearest::unknown;
 
 use super::text_of;
 
@@ -14,43 +15,49 @@ pub(super) enum Filter {
     Trim,
     /// Writes the value as JSON text.
     Json,
-    /// Joins a list with a text between its items.
+    /// Joins a list with a separator between its items.
     Join(String),
     First,
     Last,
-    /// Counts the characters of a text, the items of a list or the members of an object.
+    /// Counts the characters of a string, the items of a list or the members of an object.
     Length,
     /// Writes the value as text.
     Text,
-    /// Reads a number from text.
+    /// Parses a number.
     Number,
 }
+
+/// The filters without an argument.
+const PLAIN: [(&str, Filter); 9] = [
+    ("upper", Filter::Upper),
+    ("lower", Filter::Lower),
+    ("trim", Filter::Trim),
+    ("json", Filter::Json),
+    ("first", Filter::First),
+    ("last", Filter::Last),
+    ("length", Filter::Length),
+    ("string", Filter::Text),
+    ("number", Filter::Number),
+];
 
 impl Filter {
     /// Finds a filter by its name and argument, or says what is wrong.
     pub(super) fn named(name: &str, argument: Option<Value>) -> Result<Self, String> {
-        let filter = match (name, argument) {
-            ("default", Some(value)) => return Ok(Self::Default(value)),
-            ("join", Some(Value::String(between))) => return Ok(Self::Join(between)),
-            ("default" | "join", _) => {
-                return Err(format!("the filter {name} needs one argument, as in `{name}(\"…\")`"));
-            }
-            ("upper", None) => Self::Upper,
-            ("lower", None) => Self::Lower,
-            ("trim", None) => Self::Trim,
-            ("json", None) => Self::Json,
-            ("first", None) => Self::First,
-            ("last", None) => Self::Last,
-            ("length", None) => Self::Length,
-            ("string", None) => Self::Text,
-            ("number", None) => Self::Number,
-            (_, None) => return Err(format!("no filter `{name}` exists")),
-            (_, Some(_)) => return Err(format!("no filter `{name}` that takes an argument exists")),
-        };
-        Ok(filter)
+        match (name, argument) {
+            ("default", Some(value)) => Ok(Self::Default(value)),
+            ("join", Some(Value::String(between))) => Ok(Self::Join(between)),
+            ("default" | "join", _) => Err(format!("the filter {name} needs one argument, as in `{name}(\"…\")`")),
+            (name, argument) => match PLAIN.iter().find(|(known, _)| *known == name) {
+                None => {
+                    Err(unknown("filter", name, PLAIN.map(|(known, _)| known).into_iter().chain(["default", "join"])))
+                }
+                Some(_) if argument.is_some() => Err(format!("the filter {name} takes no argument")),
+                Some((_, filter)) => Ok(filter.clone()),
+            },
+        }
     }
 
-    /// Applies the filter, or says which type it cannot take.
+    /// Applies the filter, or says which type it does not accept.
     pub(super) fn apply(&self, value: Value) -> Result<Value, String> {
         let value = match (self, value) {
             (Self::Default(_), value) => value,
@@ -69,7 +76,7 @@ impl Filter {
             (Self::Text, value) => text_of(value).into(),
             (Self::Number, Value::Number(number)) => number.into(),
             (Self::Number, Value::String(text)) => number(&text)?,
-            (filter, value) => return Err(format!("{} cannot take {}", filter.name(), kind(&value))),
+            (filter, value) => return Err(format!("{} does not accept {}", filter.name(), kind(&value))),
         };
         Ok(value)
     }
@@ -77,16 +84,8 @@ impl Filter {
     fn name(&self) -> &'static str {
         match self {
             Self::Default(_) => "default",
-            Self::Upper => "upper",
-            Self::Lower => "lower",
-            Self::Trim => "trim",
-            Self::Json => "json",
             Self::Join(_) => "join",
-            Self::First => "first",
-            Self::Last => "last",
-            Self::Length => "length",
-            Self::Text => "string",
-            Self::Number => "number",
+            plain => PLAIN.iter().find(|(_, filter)| filter == plain).map_or("filter", |(name, _)| name),
         }
     }
 }
@@ -95,7 +94,7 @@ fn number(text: &str) -> Result<Value, String> {
     let text = text.trim();
     let number = text.parse::<i64>().ok().map(Number::from);
     let number = number.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));
-    number.map(Value::Number).ok_or_else(|| "number cannot read this text".to_owned())
+    number.map(Value::Number).ok_or_else(|| "number does not accept a text that is not a number".to_owned())
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -103,7 +102,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
@@ -115,7 +114,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_filter_takes_what_it_can_and_refuses_the_rest() {
+    fn each_filter_accepts_some_types_and_refuses_the_rest() {
         let check = |name: &str, argument: Option<Value>, value: Value, expected: Option<Value>| {
             let got = Filter::named(name, argument).unwrap().apply(value.clone()).ok();
             assert_eq!(got, expected, "{value} | {name}");

@@ -1,45 +1,47 @@
-//! Reads templates: text, placeholders, paths in their three spellings, filters.
+//! Parses templates: text, placeholders, paths in their three notations, filters.
 
 use serde_json::Value;
 
 use super::filter::Filter;
 use super::{Part, Path, Placeholder, Root, Template};
 
-/// What can be asked of a step.
+/// The fields of a step.
 const STEP_FIELDS: [&str; 3] = ["output", "error", "status"];
-/// How much of a wrong placeholder an error repeats.
+/// How much of an invalid placeholder an error repeats.
 const SHOWN_CHARS: usize = 60;
 
-/// Parses a whole string.
-pub(super) fn template(text: &str) -> Result<Template, String> {
-    let mut parts = Vec::new();
-    let mut literal = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("{{") {
-        let (before, braces) = rest.split_at(at);
-        let inner = &braces[2..];
-        if let Some(before) = before.strip_suffix('\\') {
+impl Template {
+    /// Parses a string, or says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("{{") {
+            let (before, braces) = rest.split_at(at);
+            let inner = &braces[2..];
+            if let Some(before) = before.strip_suffix('\\') {
+                literal.push_str(before);
+                literal.push_str("{{");
+                rest = inner;
+                continue;
+            }
             literal.push_str(before);
-            literal.push_str("{{");
-            rest = inner;
-            continue;
+            if !literal.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut literal)));
+            }
+            let mut reader = Reader { text: inner, rest: inner };
+            parts.push(Part::Placeholder(reader.placeholder()?));
+            rest = reader.rest;
         }
-        literal.push_str(before);
-        if !literal.is_empty() {
-            parts.push(Part::Text(std::mem::take(&mut literal)));
+        literal.push_str(rest);
+        if !literal.is_empty() || parts.is_empty() {
+            parts.push(Part::Text(literal));
         }
-        let mut reader = Reader { text: inner, rest: inner };
-        parts.push(Part::Placeholder(reader.placeholder()?));
-        rest = reader.rest;
+        Ok(Self { parts })
     }
-    literal.push_str(rest);
-    if !literal.is_empty() || parts.is_empty() {
-        parts.push(Part::Text(literal));
-    }
-    Ok(Template { parts })
 }
 
-/// Reads one placeholder from behind its opening braces.
+/// Reads one placeholder after its opening braces.
 struct Reader<'t> {
     text: &'t str,
     rest: &'t str,
@@ -148,7 +150,7 @@ impl Reader<'_> {
         Ok(value)
     }
 
-    /// Reads a quoted text: with double quotes as JSON has it, with others as it stands.
+    /// Reads a quoted string: in double quotes as JSON, in other quotes verbatim.
     fn quoted(&mut self) -> Result<String, String> {
         if self.rest.starts_with('"') {
             let mut texts = serde_json::Deserializer::from_str(self.rest).into_iter::<String>();
@@ -182,7 +184,7 @@ impl Reader<'_> {
             return format!("`{{{{{}` is not closed by `}}}}`", shown(self.text));
         };
         let inside = shown(self.text[..end].trim());
-        format!("`{inside}` is no path with filters, it cannot be read from `{}` on", shown(self.rest))
+        format!("`{inside}` is not a path with filters: unexpected `{}`", shown(self.rest))
     }
 }
 
@@ -200,7 +202,7 @@ fn path(names: Vec<String>) -> Result<Path, String> {
             let segments: Vec<String> = names.collect();
             match segments.first() {
                 Some(field) if !STEP_FIELDS.contains(&field.as_str()) => {
-                    Err(format!("a step has `output`, `error` and `status`, but no `{field}`"))
+                    Err(format!("a step has `output`, `error` and `status`, not `{field}`"))
                 }
                 _ => Ok(Path { root: Root::Step(step), segments }),
             }

@@ -1,8 +1,7 @@
 use futures::future::join_all;
 use serde_json::json;
-use shared::event::StepFinished;
 
-use crate::world::{Reply, World, event, task, text};
+use crate::world::{Reply, World, event, succeeded, task, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_copies_of_an_event_are_one_run() {
@@ -11,7 +10,7 @@ async fn two_hundred_copies_of_an_event_are_one_run() {
     let event = event("e1", "e", json!({}));
     let results = join_all((0..200).map(|_| world.deliver(&event))).await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
-    world.emulator.idle().await;
+    world.idle().await;
     assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
     let timeline = world.timeline("e1").await;
     assert_eq!(timeline["duplicates"], 199);
@@ -27,8 +26,8 @@ async fn an_event_that_comes_again_runs_nothing_again() {
     let event = event("e1", "e", json!({}));
     world.publish(&event).await;
     world.publish(&event).await;
-    world.restarted().deliver(&event).await.unwrap();
-    world.emulator.idle().await;
+    world.deliver_elsewhere(&event).await;
+    world.idle().await;
     assert_eq!(world.commands(), [("a#1".to_owned(), 1), ("b#1".to_owned(), 1)].into());
     assert_eq!(world.timeline("e1").await["duplicates"], 2);
 }
@@ -42,7 +41,7 @@ async fn commands_that_were_not_sent_after_the_write_are_sent_by_the_redelivery(
     assert!(world.deliver(&event).await.unwrap_err().contains("publish"));
     assert_eq!(world.states("e1").await, "running [a:requested]");
     world.deliver(&event).await.unwrap();
-    world.emulator.idle().await;
+    world.idle().await;
     assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
     assert_eq!(world.commands(), [("a#1".to_owned(), 1)].into());
 }
@@ -54,8 +53,8 @@ async fn a_process_that_dies_after_the_write_is_completed_by_another() {
     let event = event("e1", "e", json!({}));
     world.emulator.throttle("eventbridge.PutEvents", 3);
     world.deliver(&event).await.unwrap_err();
-    world.restarted().deliver(&event).await.unwrap();
-    world.emulator.idle().await;
+    world.deliver_elsewhere(&event).await;
+    world.idle().await;
     assert_eq!(world.states("e1").await, "succeeded [a:succeeded b:succeeded]");
 }
 
@@ -65,14 +64,13 @@ async fn commands_that_were_not_sent_after_an_answer_are_sent_when_it_comes_agai
     world.reply("a", Reply::Silence);
     world.dispatcher(json!({"eventType": "e", "actions": [task("a", &[]), task("b", &["a"])]})).await;
     world.publish(&event("e1", "e", json!({}))).await;
-    let answer = StepFinished::succeeded(world.command("a").unwrap().id, json!({}));
+    let answer = succeeded(world.command("a").unwrap().id, json!({}));
     world.publish_answer(&answer).await;
     // The answer itself is on the bus; what the function sends because of it is refused.
     world.emulator.throttle("eventbridge.PutEvents", 3);
-    world.emulator.idle().await;
+    world.idle().await;
     assert_eq!(world.states("e1").await, "running [a:succeeded b:requested]");
-    world.clock.advance(jiff::SignedDuration::from_secs(10));
-    world.emulator.idle().await;
+    world.advance(10).await;
     assert_eq!(world.states("e1").await, "succeeded [a:succeeded b:succeeded]");
     assert_eq!(world.commands(), [("a#1".to_owned(), 1), ("b#1".to_owned(), 1)].into());
 }
@@ -101,9 +99,8 @@ async fn lost_replies_and_refused_entries_change_nothing() {
     world.emulator.fail_entries(2);
     world.deliver(&event).await.unwrap();
     world.emulator.lose_reply("dynamodb.PutItem", 1);
-    world.emulator.idle().await;
-    world.clock.advance(jiff::SignedDuration::from_secs(10));
-    world.emulator.idle().await;
+    world.idle().await;
+    world.advance(10).await;
     assert_eq!(world.states("e1").await, "succeeded [a:succeeded b:succeeded]");
 }
 

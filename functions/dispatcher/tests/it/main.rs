@@ -4,6 +4,8 @@ mod dispatchers;
 mod events;
 mod faults;
 mod runs;
+#[cfg(test)]
+mod tenants;
 mod time;
 #[cfg(test)]
 mod world;

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
-use shared::event::{StepFinished, Trace};
+use shared::event::{Answer, StepFinished, Trace};
 
-use crate::world::{Reply, World, event, task, text};
+use crate::world::{Reply, World, event, succeeded, task, text};
 
 #[tokio::test]
 async fn an_event_runs_every_action_of_the_dispatchers_that_match() {
@@ -48,10 +48,13 @@ async fn the_timeline_tells_everything_in_order() {
     world.dispatcher(json!({"eventType": "asked", "name": "d", "actions": [flaky, ask]})).await;
     world.publish(&event("e1", "asked", json!({"a": 1}))).await;
     assert_eq!(world.states("e1").await, "waiting [flaky:succeeded ask:waiting]");
-    world.clock.advance(jiff::SignedDuration::from_secs(2));
+    world.advance(2).await;
     let id = world.command("ask").unwrap().id;
-    world.publish_answer(&StepFinished::succeeded(id, json!({"body": "yes"}))).await;
-    world.emulator.idle().await;
+    let resumed_by = Some("callback.called".to_owned());
+    let answer = Answer { resumed_by, ..Answer::succeeded(json!({"body": "yes"})) };
+    let called = StepFinished { id, answer };
+    world.publish_answer(&called).await;
+    world.idle().await;
 
     let timeline = world.timeline("e1").await;
     let moments: Vec<_> = timeline["timeline"]
@@ -86,6 +89,7 @@ async fn the_timeline_tells_everything_in_order() {
         (&json!({"body": "yes"}), &json!("2026-01-02T03:04:05.678Z"))
     );
     assert_eq!(step["attempts"][0]["finishedAt"], "2026-01-02T03:04:07.678Z");
+    assert_eq!(step["attempts"][0]["resumedBy"], "callback.called");
 }
 
 #[tokio::test]
@@ -93,7 +97,7 @@ async fn an_event_that_nothing_matches_says_so() {
     let world = World::new().await;
     world.publish(&event("e1", "nobody.cares", json!({}))).await;
     assert_eq!(world.states("e1").await, "unmatched ");
-    let unknown = world.call("GET", "/runs/e2", None).await;
+    let unknown = world.get("/runs/e2").await;
     assert_eq!((unknown.status, &unknown.body["code"]), (404, &json!(16)));
 }
 
@@ -151,10 +155,10 @@ async fn what_a_dispatcher_does_is_pinned_when_the_event_comes() {
         .dispatcher(json!({"eventType": "pinned", "actions": [task("first", &[]), task("second", &["first"])]}))
         .await;
     world.publish(&event("e1", "pinned", json!({}))).await;
-    assert_eq!(world.call("DELETE", &format!("/dispatchers/v1/{id}"), None).await.status, 200);
+    assert_eq!(world.delete(&format!("/dispatchers/v1/{id}")).await.status, 200);
     let first = world.command("first").unwrap().id;
-    world.publish_answer(&StepFinished::succeeded(first, Value::Null)).await;
-    world.emulator.idle().await;
+    world.publish_answer(&succeeded(first, Value::Null)).await;
+    world.idle().await;
     assert_eq!(world.states("e1").await, "succeeded [first:succeeded second:succeeded]");
     world.publish(&event("e2", "pinned", json!({}))).await;
     assert_eq!(world.states("e2").await, "unmatched ");
@@ -175,4 +179,22 @@ async fn one_event_with_one_task_costs_four_requests() {
     ];
     assert_eq!(world.emulator.aws_calls(), expected.into());
     assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
+}
+
+#[tokio::test]
+async fn an_event_as_deep_as_any_can_be_is_handed_on_and_a_deeper_command_fails_visibly() {
+    let world = World::new().await;
+    let content = (0..64).fold(json!("bottom"), |inner, _| json!([inner]));
+    let nested = |levels: usize| (0..levels).fold(json!("{{ event }}"), |inner, _| json!([inner]));
+    let data =
+        |name: &str, data: Value| json!({"type": "task", "name": name, "functionName": "f", "data": {"of": data}});
+    let actions = json!([data("whole", json!("{{ event }}")), data("wrapped", nested(40))]);
+    world.dispatcher(json!({"eventType": "deep", "actions": actions})).await;
+    world.publish(&event("e1", "deep", content.clone())).await;
+    assert_eq!(world.states("e1").await, "failed [whole:succeeded wrapped:failed]");
+    assert_eq!(world.command("whole").unwrap().action["data"]["of"]["content"], content);
+    let error = &world.timeline("e1").await["runs"][0]["steps"][1]["error"];
+    assert_eq!(error["name"], "CommandTooLarge");
+    assert!(error["message"].as_str().unwrap().contains("107 levels"), "{error}");
+    assert_eq!(world.post("/events/v1", json!({"type": "deep", "content": [content]})).await.body["code"], 22);
 }

@@ -1,7 +1,6 @@
 use serde_json::json;
-use shared::event::StepFinished;
 
-use crate::world::{Reply, World, event, task};
+use crate::world::{Reply, World, event, succeeded, task};
 
 #[tokio::test]
 async fn a_failed_step_is_tried_again_at_its_time() {
@@ -13,11 +12,9 @@ async fn a_failed_step_is_tried_again_at_its_time() {
     world.publish(&event("e1", "e", json!({}))).await;
     assert_eq!(world.commands(), [("a#1".to_owned(), 1)].into());
     assert_eq!(world.states("e1").await, "running [a:requested]");
-    world.clock.advance(jiff::SignedDuration::from_secs(6));
-    world.emulator.idle().await;
+    world.advance(6).await;
     assert_eq!(world.commands(), [("a#1".to_owned(), 1), ("a#2".to_owned(), 1)].into());
-    world.clock.advance(jiff::SignedDuration::from_secs(11));
-    world.emulator.idle().await;
+    world.advance(11).await;
     assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
     assert_eq!(world.commands()["a#3"], 1);
 }
@@ -71,8 +68,8 @@ async fn the_sweeper_fails_steps_past_their_deadline_but_leaves_others_waiting()
     assert_eq!(world.timeline("e1").await["runs"][0]["steps"][0]["error"]["name"], "TimedOut");
     world.sweep_after(86_400 * 20).await;
     assert_eq!(world.commands()["long#1"], 1, "who waits is not asked again");
-    world.publish_answer(&StepFinished::succeeded(world.command("long").unwrap().id, json!(1))).await;
-    world.emulator.idle().await;
+    world.publish_answer(&succeeded(world.command("long").unwrap().id, json!(1))).await;
+    world.idle().await;
     assert_eq!(world.states("e1").await, "failed [short:failed long:succeeded]");
 }
 

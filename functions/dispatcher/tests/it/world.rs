@@ -1,20 +1,16 @@
-//! The function on the emulator, with a worker that answers commands as their test says.
+//! The function in a harness world, with a worker that answers commands as its test says.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use emulator::{Clock, Emulator, Invoke, Options, Template};
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use jiff::Timestamp;
+use harness::{Answer, Event, Request, TENANT};
 use serde_json::{Value, json};
-use shared::aws::Aws;
 use shared::bus::{Bus, Entry};
-use shared::clock::Ids;
-use shared::event::{Envelope, EventId, StepError, StepFinished, StepId, StepRequested, Trace};
-use shared::{Environment, Function};
+use shared::event::{Envelope, EventId, EventType, StepError, StepFinished, StepId, StepRequested, TenantId};
 
-const TEMPLATE: &str = include_str!("../../../../template.yaml");
+pub(crate) const FUNCTION: &str = "DispatcherFunction";
 
 /// How the worker answers a step.
 #[derive(Debug, Clone)]
@@ -32,76 +28,46 @@ pub(crate) enum Reply {
 struct Work {
     replies: HashMap<String, Reply>,
     commands: Vec<Envelope>,
-    answers: HashMap<StepId, StepFinished>,
+    answers: HashMap<StepId, shared::event::Answer>,
 }
 
 /// The function with everything around it.
-#[derive(Clone)]
 pub(crate) struct World {
-    pub(crate) emulator: Emulator,
-    pub(crate) clock: Clock,
-    pub(crate) bus: Bus,
-    function: Function,
-    environment: Environment,
-    token: String,
+    world: harness::World,
+    bus: Bus,
     work: Arc<Mutex<Work>>,
 }
 
-/// An answer to a request.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u64,
-    pub(crate) body: Value,
+impl Deref for World {
+    type Target = harness::World;
+
+    fn deref(&self) -> &harness::World {
+        &self.world
+    }
 }
 
 impl World {
     /// Starts everything at a fixed time.
     pub(crate) async fn new() -> Self {
-        let clock = Clock::fixed("2026-01-02T03:04:05.678Z".parse().unwrap());
-        let options = Options { clock: clock.clone(), ..Options::default() };
-        let emulator = Emulator::open(Template::parse(TEMPLATE).unwrap(), options).await.unwrap();
-        let now = clock.clone();
-        let environment = Environment {
-            aws: Aws::new(&emulator.sdk_config()),
-            config: emulator.environment("DispatcherFunction").into_iter().collect(),
-            clock: shared::clock::Clock::from_fn(move || now.now()),
-            ids: Ids::seeded(1),
-        };
-        let token = environment.tokens().unwrap();
-        let token = token.issue("client", "tenant", vec!["*".to_owned()], 100_000_000).await.unwrap();
-        let function = dispatcher::function(&environment).unwrap();
-        let bus = environment.bus().unwrap();
-        let world = Self { emulator, clock, bus, function, environment, token, work: Arc::default() };
-        world.emulator.start(world.invoke());
-        world
-    }
-
-    /// Forgets what the process had in memory, as a new one would.
-    pub(crate) fn restarted(&self) -> Self {
-        Self { function: dispatcher::function(&self.environment).unwrap(), ..self.clone() }
-    }
-
-    fn invoke(&self) -> Invoke {
-        let world = self.clone();
-        // The emulator must not be kept alive by what it calls.
-        let (function, work, bus, clock) = (world.function, world.work, world.bus, world.clock);
-        Arc::new(move |id, payload| -> BoxFuture<'static, Result<Value, String>> {
-            let (function, work, bus, now) = (function.clone(), work.clone(), bus.clone(), clock.now());
+        let world = harness::World::builder().function(FUNCTION, dispatcher::function).open().await;
+        let (bus, work) = (world.environment(FUNCTION).bus().unwrap(), Arc::<Mutex<Work>>::default());
+        let (worker_bus, worker, clock) = (bus.clone(), work.clone(), world.clock.clone());
+        world.stand_in(Arc::new(move |_, payload| {
+            let (bus, work, now) = (worker_bus.clone(), worker.clone(), clock.now());
             async move {
-                if id == "DispatcherFunction" {
-                    return function.invoke(payload).await.map_err(|error| error.chain());
-                }
                 if payload.get("detail-type").is_none() {
                     return Ok(Value::Null);
                 }
                 let command: Envelope = serde_json::from_value(payload["detail"].clone()).unwrap();
-                let Some(answer) = answer(&work, &command) else { return Ok(Value::Null) };
-                let entry = Entry::step_finished(&answer, &command, now).unwrap();
-                bus.publish(vec![entry]).await.map_err(|error| error.chain())?;
+                if let Some((id, answer)) = answer(&work, &command) {
+                    let entry = Entry::step_finished(&id, &answer, &command, now);
+                    bus.publish(vec![entry]).await.map_err(|error| error.chain())?;
+                }
                 Ok(Value::Null)
             }
             .boxed()
-        })
+        }));
+        Self { world, bus, work }
     }
 
     /// Says how the worker answers a step from now on; without a word it succeeds.
@@ -127,146 +93,125 @@ impl World {
     }
 
     /// Publishes an answer that came from elsewhere.
-    pub(crate) async fn publish_answer(&self, answer: &StepFinished) {
+    pub(crate) async fn publish_answer(&self, finished: &StepFinished) {
         let cause = event("answer", "anything", json!({}));
-        let entry = Entry::step_finished(answer, &cause, self.clock.now()).unwrap();
+        let entry = Entry::step_finished(&finished.id, &finished.answer, &cause, self.clock.now());
         self.bus.publish(vec![entry]).await.unwrap();
     }
 
     /// Publishes a fact and waits until all that follows has happened.
     pub(crate) async fn publish(&self, event: &Envelope) {
-        self.bus.publish(vec![Entry::fact("hookyard.webhook", event).unwrap()]).await.unwrap();
-        self.emulator.idle().await;
+        self.world.publish(&fact(event)).await;
     }
 
     /// Hands a fact to the function directly; an error is what Lambda would see.
     pub(crate) async fn deliver(&self, event: &Envelope) -> Result<(), String> {
-        let detail = serde_json::to_value(event).unwrap();
-        let payload = json!({
-            "version": "0", "id": "b0c1", "detail-type": event.kind, "source": "hookyard.webhook",
-            "account": "000000000000", "time": "2026-01-02T03:04:05Z", "region": "us-east-1", "resources": [],
-            "detail": detail,
-        });
-        self.function.invoke(payload).await.map(|_| ()).map_err(|error| error.chain())
+        self.world.deliver(FUNCTION, &fact(event)).await
+    }
+
+    /// Hands a fact to another process.
+    pub(crate) async fn deliver_elsewhere(&self, event: &Envelope) {
+        self.another(FUNCTION).invoke(fact(event).payload()).await.unwrap();
+        self.idle().await;
     }
 
     /// Gives the function the input of a schedule.
     pub(crate) async fn schedule(&self, input: Value) -> Result<(), String> {
-        let result = self.function.invoke(input).await.map(|_| ()).map_err(|error| error.chain());
-        self.emulator.idle().await;
+        let result = self.invoke(FUNCTION, input).await.map(drop);
+        self.idle().await;
         result
     }
 
     /// Moves the clock on and lets the sweeper look, as its schedule would every minute.
     pub(crate) async fn sweep_after(&self, seconds: i64) {
-        self.clock.set(self.clock.now() + jiff::SignedDuration::from_secs(seconds));
-        self.emulator.idle().await;
+        self.advance(seconds).await;
         self.schedule(json!({"sweep": "runs"})).await.unwrap();
     }
 
-    /// Sends a request with an administrator's token.
-    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        self.call_with(method, path, &[("authorization", &format!("Bearer {}", self.token))], body).await
-    }
-
-    /// Sends a request with a token that has these permissions.
-    pub(crate) async fn call_as(&self, permissions: &[&str], method: &str, path: &str) -> Answer {
-        let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
-        let tokens = self.environment.tokens().unwrap();
-        let token = tokens.issue("other", "tenant", permissions, 300).await.unwrap();
-        self.call_with(method, path, &[("authorization", &format!("Bearer {token}"))], Some(json!({}))).await
-    }
-
-    /// Sends a request with more headers than a token.
-    pub(crate) async fn call_with(
+    /// Sends a request of a client with these permissions, perhaps with a body.
+    pub(crate) async fn call_as(
         &self,
+        tenant: &str,
+        permissions: &[&str],
         method: &str,
         path: &str,
-        headers: &[(&str, &str)],
-        body: Option<Value>,
+        body: Value,
     ) -> Answer {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let mut named = json!({"content-type": "application/json", "authorization": format!("Bearer {}", self.token)});
-        for (name, value) in headers {
-            named[*name] = json!(value);
-        }
-        let payload = json!({
-            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": named,
-            "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
-            "body": body.map(|body| body.to_string()), "isBase64Encoded": false,
-        });
-        let answer = self.function.invoke(payload).await.unwrap();
-        let body = answer["body"].as_str().unwrap();
-        Answer { status: answer["statusCode"].as_u64().unwrap(), body: serde_json::from_str(body).unwrap_or_default() }
+        let request = Request::new(method, path).bearer(&self.token(tenant, permissions).await);
+        self.send(if body.is_null() { request } else { request.json(body) }).await
     }
 
     /// Creates a dispatcher and returns its id.
     pub(crate) async fn dispatcher(&self, body: Value) -> String {
-        let answer = self.call("POST", "/dispatchers/v1/", Some(body)).await;
+        let answer = self.post("/dispatchers/v1/", body).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["id"].as_str().unwrap().to_owned()
     }
 
     /// Returns the timeline of an event.
     pub(crate) async fn timeline(&self, event_id: &str) -> Value {
-        let answer = self.call("GET", &format!("/runs/{event_id}"), None).await;
+        let answer = self.get(&format!("/runs/{event_id}")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body
     }
 
     /// Returns an event's outcome and the state of each step of each run.
     pub(crate) async fn states(&self, event_id: &str) -> String {
-        let timeline = self.timeline(event_id).await;
-        let runs = timeline["runs"].as_array().unwrap().iter().map(|run| {
-            let steps = run["steps"].as_array().unwrap().iter();
-            let steps: Vec<_> =
-                steps.map(|step| format!("{}:{}", text(&step["name"]), text(&step["status"]))).collect();
-            format!("[{}]", steps.join(" "))
-        });
-        format!("{} {}", text(&timeline["outcome"]), runs.collect::<Vec<_>>().join(" "))
+        states(&self.timeline(event_id).await)
     }
+}
+
+/// Writes the outcome of a timeline and the state of each step of each run.
+pub(crate) fn states(timeline: &Value) -> String {
+    let runs = timeline["runs"].as_array().unwrap().iter().map(|run| {
+        let steps = run["steps"].as_array().unwrap().iter();
+        let steps: Vec<_> = steps.map(|step| format!("{}:{}", text(&step["name"]), text(&step["status"]))).collect();
+        format!("[{}]", steps.join(" "))
+    });
+    format!("{} {}", text(&timeline["outcome"]), runs.collect::<Vec<_>>().join(" "))
 }
 
 /// Records a command and finds its answer; a command that comes again gets the same one, as a real worker's record gives.
-fn answer(work: &Mutex<Work>, command: &Envelope) -> Option<StepFinished> {
-    let request: StepRequested = command.content().unwrap();
+fn answer(work: &Mutex<Work>, command: &Envelope) -> Option<(StepId, shared::event::Answer)> {
+    use shared::event::Answer;
+
+    let id = command.content::<StepRequested>().unwrap().id;
     let mut work = work.lock().unwrap();
     work.commands.push(command.clone());
-    if let Some(earlier) = work.answers.get(&request.id) {
-        return Some(earlier.clone());
+    if let Some(earlier) = work.answers.get(&id) {
+        return Some((id, earlier.clone()));
     }
-    let id = request.id.clone();
-    let failed = |id: StepId| StepFinished::failed(id, StepError::invocation("Broken", "it broke"));
+    let failed = || Answer::failed(StepError::invocation("Broken", "it broke"));
     let answer = match work.replies.get(&id.step).cloned() {
-        None => StepFinished::succeeded(id, json!({"did": request.id.step})),
-        Some(Reply::Succeed(output)) => StepFinished::succeeded(id, output),
-        Some(Reply::Fail) => failed(id),
-        Some(Reply::FailTimes(times)) if id.attempt <= times => failed(id),
-        Some(Reply::FailTimes(_)) => StepFinished::succeeded(id, json!({})),
-        Some(Reply::Wait) => StepFinished::waiting(id),
+        None => Answer::succeeded(json!({"did": id.step})),
+        Some(Reply::Succeed(output)) => Answer::succeeded(output),
+        Some(Reply::Fail) => failed(),
+        Some(Reply::FailTimes(times)) if id.attempt <= times => failed(),
+        Some(Reply::FailTimes(_)) => Answer::succeeded(json!({})),
+        Some(Reply::Wait) => Answer::waiting(),
         Some(Reply::Silence) => return None,
     };
-    work.answers.insert(request.id, answer.clone());
-    Some(answer)
+    work.answers.insert(id.clone(), answer.clone());
+    Some((id, answer))
 }
 
-/// Makes an event.
+/// Builds an event.
 pub(crate) fn event(id: &str, kind: &str, content: Value) -> Envelope {
-    let id = EventId::new(id);
-    let time: Timestamp = "2026-01-02T03:04:05.5Z".parse().unwrap();
-    let trace = Trace::start(&id);
-    Envelope {
-        id,
-        kind: kind.to_owned(),
-        dedup_window_seconds: None,
-        tenant_id: "tenant".to_owned(),
-        time,
-        content,
-        trace,
-    }
+    let (kind, time) = (EventType::parse(kind).unwrap(), "2026-01-02T03:04:05.5Z".parse().unwrap());
+    Envelope::new(kind, EventId::new(id), TenantId::new(TENANT), time, content)
 }
 
-/// Makes the action of a step that the worker does.
+/// Puts an event on its way to the bus.
+fn fact(event: &Envelope) -> Event {
+    Event { source: "hookyard.webhook".to_owned(), detail: json!(event) }
+}
+
+/// Builds the successful answer to a command.
+pub(crate) fn succeeded(id: StepId, output: Value) -> StepFinished {
+    StepFinished { id, answer: shared::event::Answer::succeeded(output) }
+}
+
+/// Builds the action of a step that the worker does.
 pub(crate) fn task(name: &str, dependencies: &[&str]) -> Value {
     json!({"type": "task", "name": name, "functionName": name, "dependencies": dependencies})
 }

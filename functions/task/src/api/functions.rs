@@ -24,7 +24,6 @@ pub(crate) struct FunctionSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
     update_timestamp: Timestamp,
 }
 
@@ -73,7 +72,6 @@ pub(crate) async fn list(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function.", body = Function),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn get(
@@ -90,8 +88,6 @@ pub(crate) async fn get(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function was changed.", body = Affected),
-        (status = 400, description = "A field breaks a rule.", body = ErrorBody),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn update(
@@ -109,7 +105,6 @@ pub(crate) async fn update(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function is enabled.", body = Affected),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn enable(
@@ -126,7 +121,6 @@ pub(crate) async fn enable(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function is disabled.", body = Affected),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn disable(
@@ -143,7 +137,6 @@ pub(crate) async fn disable(
     params(("name" = String, Path, description = "The function's name.")),
     responses(
         (status = 200, description = "The function was deleted.", body = Affected),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn delete(

@@ -26,7 +26,6 @@ const PAGE_LINES: usize = 100;
     responses(
         (status = 200, description = "The task.", body = TaskView),
         (status = 400, description = "A field breaks a rule, or the function is disabled.", body = ErrorBody),
-        (status = 404, description = "No such function.", body = ErrorBody),
     )
 )]
 pub(crate) async fn create(
@@ -62,7 +61,6 @@ pub(crate) async fn create(
     get, path = "/tasks/v1", tag = "tasks",
     responses(
         (status = 200, description = "One page of tasks; the query string is RQL.", body = List<TaskView>),
-        (status = 400, description = "The query is not valid RQL.", body = ErrorBody),
     )
 )]
 pub(crate) async fn list(
@@ -85,7 +83,6 @@ pub(crate) async fn list(
     get, path = "/tasks/v1/{id}", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
     responses(
         (status = 200, description = "The task.", body = TaskView),
-        (status = 404, description = "No such task.", body = ErrorBody),
     )
 )]
 pub(crate) async fn get(
@@ -102,7 +99,6 @@ pub(crate) async fn get(
     responses(
         (status = 200, description = "The task is canceled.", body = Affected),
         (status = 400, description = "The task has started or ended.", body = ErrorBody),
-        (status = 404, description = "No such task.", body = ErrorBody),
     )
 )]
 pub(crate) async fn cancel(
@@ -129,7 +125,6 @@ pub(crate) async fn cancel(
     responses(
         (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = List<LogLine>),
         (status = 400, description = "The task has not run yet, or printed nothing.", body = ErrorBody),
-        (status = 404, description = "No such task.", body = ErrorBody),
     )
 )]
 pub(crate) async fn logs(

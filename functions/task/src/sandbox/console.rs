@@ -19,7 +19,6 @@ pub struct LogLine {
     /// What was printed, which may contain line breaks.
     pub message: String,
     /// When it was printed.
-    #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
 }
 

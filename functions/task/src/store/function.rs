@@ -12,6 +12,8 @@ use shared::event::TenantId;
 use shared::table::{Expression, Query, Table, exists, is_new};
 use shared::{Environment, Error};
 
+use crate::store::task::Priority;
+
 /// The longest name of a function.
 pub(crate) const NAME_LIMIT_CHARACTERS: usize = 128;
 /// How long another process may still run the previous version of a function.
@@ -52,10 +54,8 @@ pub(crate) struct Function {
     /// Whether tasks may run it.
     pub(crate) enabled: bool,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
     pub(crate) update_timestamp: Timestamp,
 }
 
@@ -75,7 +75,8 @@ pub(crate) struct ExecutionOptions {
     pub(crate) permission_mode: Option<PermissionMode>,
     /// The priority of tasks that do not name one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) default_priority: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) default_priority: Option<Priority>,
 }
 
 /// Which failures of a function are retried.
@@ -104,7 +105,7 @@ pub(crate) enum PermissionMode {
 
 impl Function {
     /// The priority of tasks that do not name one.
-    pub(crate) fn default_priority(&self) -> Option<i64> {
+    pub(crate) fn default_priority(&self) -> Option<Priority> {
         self.execution_options.as_ref()?.default_priority
     }
 }

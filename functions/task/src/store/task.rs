@@ -1,23 +1,21 @@
 //! Tasks, in `TASKS_TABLE`: `taskId` is drawn, or the record id of a step's attempt.
 
-use std::ops::RangeInclusive;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::{Answer, StepError, StepStatus, TenantId};
+use shared::json::WholeNumber;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Expression, Query, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
 
+/// The priority of a task: an integer that JavaScript represents exactly.
+pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
+
 /// How many of the newest tasks a list covers.
 const LIST_LIMIT: usize = 1_000;
-/// The priorities of tasks: the integers that JavaScript represents exactly.
-pub(crate) const PRIORITIES: RangeInclusive<i64> = -9_007_199_254_740_991..=9_007_199_254_740_991;
-/// What a priority must be.
-pub(crate) const PRIORITY_RULE: &str = "must be a whole number from -9007199254740991 to 9007199254740991";
 /// What other systems call a task that was interrupted after it had begun to act.
 const INTERRUPTED: &str = "zombieTaskCleaned";
 
@@ -141,7 +139,6 @@ pub(crate) struct TaskView {
     /// The state.
     status: Status,
     /// When the state last changed.
-    #[schema(value_type = String, format = DateTime)]
     status_changed_timestamp: Timestamp,
     /// The function that runs.
     function_name: String,
@@ -150,17 +147,14 @@ pub(crate) struct TaskView {
     data: Value,
     /// When it starts, if not at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     start_timestamp: Option<Timestamp>,
     /// Tags to find it by.
     tags: Vec<String>,
     /// The priority.
     priority: i64,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
     creation_timestamp: Timestamp,
     /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
     update_timestamp: Timestamp,
     /// The client that created it, unless a dispatcher did.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -76,8 +76,6 @@ pub(crate) struct Candidate {
     responses(
         (status = 200, description = "The result of the health check, also if it fails", body = Health),
         (status = 400, description = "The platform has no health check", body = ErrorBody),
-        (status = 401, description = "No valid token, or no permission VIEW_CHANNELS", body = ErrorBody),
-        (status = 404, description = "There is no such channel", body = ErrorBody),
     ),
 )]
 pub(crate) async fn check(
@@ -99,8 +97,6 @@ pub(crate) async fn check(
     responses(
         (status = 200, description = "The result of the health check, also if it fails", body = Validation),
         (status = 400, description = "The platform has no health check, or a credential is missing", body = ErrorBody),
-        (status = 401, description = "No valid token, or no permission UPDATE_CHANNELS", body = ErrorBody),
-        (status = 404, description = "There is no such channel", body = ErrorBody),
     ),
 )]
 pub(crate) async fn validate(

@@ -32,7 +32,6 @@ const ATTEMPTS: u32 = 5;
     responses(
         (status = 200, description = "The channel, with the webhook URL for the platform's settings", body = Channel),
         (status = 400, description = "A field is missing or breaks a rule", body = ErrorBody),
-        (status = 401, description = "No valid token, or no permission CREATE_CHANNELS", body = ErrorBody),
     ),
 )]
 pub(crate) async fn create(
@@ -78,8 +77,6 @@ pub(crate) async fn create(
     description = "The query string is RQL, such as `eq(platform,github)&sort(-createdAt)&limit(20)`.",
     responses(
         (status = 200, description = "A page of channels", body = List<Channel>),
-        (status = 400, description = "The query is not valid RQL", body = ErrorBody),
-        (status = 401, description = "No valid token, or no permission VIEW_CHANNELS", body = ErrorBody),
     ),
 )]
 pub(crate) async fn list(
@@ -102,8 +99,6 @@ pub(crate) async fn list(
     params(("channelId" = String, Path, description = "The id of the channel")),
     responses(
         (status = 200, description = "The channel", body = Channel),
-        (status = 401, description = "No valid token, or no permission VIEW_CHANNELS", body = ErrorBody),
-        (status = 404, description = "There is no such channel", body = ErrorBody),
     ),
 )]
 pub(crate) async fn get(
@@ -123,9 +118,6 @@ pub(crate) async fn get(
     params(("channelId" = String, Path, description = "The id of the channel")),
     responses(
         (status = 200, description = "The channel is changed", body = Affected),
-        (status = 400, description = "A field breaks a rule", body = ErrorBody),
-        (status = 401, description = "No valid token, or no permission UPDATE_CHANNELS", body = ErrorBody),
-        (status = 404, description = "There is no such channel", body = ErrorBody),
     ),
 )]
 pub(crate) async fn update(
@@ -153,8 +145,6 @@ pub(crate) async fn update(
     params(("channelId" = String, Path, description = "The id of the channel")),
     responses(
         (status = 200, description = "The channel is deleted", body = Affected),
-        (status = 401, description = "No valid token, or no permission DELETE_CHANNELS", body = ErrorBody),
-        (status = 404, description = "There is no such channel", body = ErrorBody),
     ),
 )]
 pub(crate) async fn delete(
@@ -179,7 +169,6 @@ pub(crate) async fn delete(
     post, path = "/channels/rotate", tag = "channels",
     responses(
         (status = 200, description = "How far the rotation has come", body = Resealed),
-        (status = 401, description = "No valid token, or no permission ROTATE_KEYS", body = ErrorBody),
     ),
 )]
 pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {

@@ -62,7 +62,6 @@ pub(crate) struct MessagePage {
     responses(
         (status = 200, description = "A page of messages", body = MessagePage),
         (status = 400, description = "A parameter is missing or breaks a rule", body = ErrorBody),
-        (status = 401, description = "No valid token, or no permission VIEW_MESSAGES", body = ErrorBody),
     ),
 )]
 pub(crate) async fn list(
@@ -117,8 +116,6 @@ fn is_position(text: &str) -> bool {
         (status = 200, description = "The result, also where the platform refused the message", body = SendResult),
         (status = 400, description = "A field is missing or the platform would refuse it, or the key was used for \
             another message", body = ErrorBody),
-        (status = 401, description = "No valid token, or no permission SEND_MESSAGES", body = ErrorBody),
-        (status = 404, description = "There is no such channel", body = ErrorBody),
         (status = 409, description = "A request with the same `Idempotency-Key` is in progress", body = ErrorBody),
         (status = 413, description = "The message has over 128 KB", body = ErrorBody),
         (status = 429, description = "The rate limit of the channel is reached, see `Retry-After`", body = ErrorBody),

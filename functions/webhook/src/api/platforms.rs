@@ -5,7 +5,6 @@ use platform::chat::Chat;
 use platform::spec::Spec;
 use platform::{Platform, registry};
 use serde::Serialize;
-use shared::http::ErrorBody;
 
 /// A platform.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -29,7 +28,6 @@ pub(crate) struct PlatformSpec {
     get, path = "/platforms", tag = "channels",
     responses(
         (status = 200, description = "Every platform", body = [PlatformSpec]),
-        (status = 401, description = "No valid token", body = ErrorBody),
     ),
 )]
 pub(crate) async fn list() -> Json<Vec<PlatformSpec>> {

@@ -54,7 +54,6 @@ pub(crate) struct Accepted {
         (status = 204, description = "The same, for platforms that expect an empty answer"),
         (status = 400, description = "The body is not what its content type or its platform says", body = ErrorBody),
         (status = 401, description = "The signature or the timestamp is missing or wrong", body = ErrorBody),
-        (status = 404, description = "There is no such channel", body = ErrorBody),
         (status = 413, description = "The body has over 3 MB or 1,000 parts, or its event over 256 KB", body = ErrorBody),
         (status = 415, description = "The content type is not the channel's", body = ErrorBody),
         (status = 429, description = "The rate limit of the channel is reached, see `Retry-After`", body = ErrorBody),
@@ -136,7 +135,6 @@ pub(crate) struct Verification {
         (status = 200, description = "The challenge", body = String, content_type = "text/plain"),
         (status = 400, description = "A parameter is missing", body = ErrorBody),
         (status = 403, description = "The token is not the channel's", body = ErrorBody),
-        (status = 404, description = "There is no such channel", body = ErrorBody),
     ),
 )]
 pub(crate) async fn verify(

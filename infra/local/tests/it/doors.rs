@@ -30,9 +30,12 @@ async fn an_unknown_field_of_any_body_is_refused_by_name() {
     assert!(routes.len() > 12, "{routes:?}");
     for route in routes {
         let path = filled(&route.path, &records);
-        let mut bodies = vec![json!({"frobnicate": 1})];
         let valid = valid_body(&route).unwrap();
-        bodies.push(with(&valid, "frobnicate", json!(1)));
+        let mut bodies = vec![with(&valid, "frobnicate", json!(1))];
+        // Only its type says which fields an action has.
+        if valid["type"] != "http" {
+            bodies.push(json!({"frobnicate": 1}));
+        }
         // The objects inside the body have fields that are known as well.
         let schema = resolved(&document, route.body.as_ref().unwrap());
         for (name, inner) in schema["properties"].as_object().into_iter().flatten() {

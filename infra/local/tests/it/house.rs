@@ -7,13 +7,7 @@ use serde_json::{Value, json};
 
 /// Opens a world in which every function runs.
 pub(crate) async fn open() -> World {
-    let world = World::builder()
-        .function("WebhookFunction", webhook::function)
-        .function("DispatcherFunction", dispatcher::function)
-        .function("TaskFunction", task::function)
-        .function("ActionFunction", action::function)
-        .function("CallbackFunction", callback::function)
-        .function("AuthFunction", auth::function);
+    let world = local::FUNCTIONS.into_iter().fold(World::builder(), |world, (id, build)| world.function(id, build));
     world.parameter("BaseUrl", "https://hooks.example.com").open().await
 }
 

@@ -12,6 +12,5 @@ mod process;
 mod readme;
 mod script;
 mod serve;
-mod steps;
 mod tenants;
 mod wiring;

@@ -14,17 +14,17 @@ fn unknown() -> Records {
         ("/channels/{channelId}", "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
         ("/tasks/v1/functions/{name}", "nothing".to_owned()),
         ("/tasks/v1/{id}", "00000000000000000000000a".to_owned()),
-        ("/callbacks/{id}", "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
-        ("/clients/{id}", "00000000000000000000000a".to_owned()),
-        ("/dispatchers/v1/{id}", "00000000000000000000000a".to_owned()),
-        ("/actions/{actionId}", "00000000000000000000000a".to_owned()),
-        ("/runs/{eventId}", "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
+        ("/callbacks/{id}", "1f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
+        ("/clients/{id}", "00000000000000000000000b".to_owned()),
+        ("/dispatchers/v1/{id}", "00000000000000000000000c".to_owned()),
+        ("/actions/{actionId}", "00000000000000000000000d".to_owned()),
+        ("/runs/{eventId}", "2f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
     ])
 }
 
 async fn document(world: &World) -> Value {
     let mut document = json!({"paths": {}});
-    for id in local::function_ids() {
+    for (id, _) in local::FUNCTIONS {
         let described = serde_json::to_value(world.function(id).openapi()).unwrap();
         document["paths"].as_object_mut().unwrap().extend(described["paths"].as_object().unwrap().clone());
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use emulator::Template;
-use serde_json::Value;
+use harness::{Event, World};
+use serde_json::{Value, json};
+use shared::event::command::ACTION_TYPES;
 use tempfile::tempdir;
 
 use crate::process::Hookyard;
@@ -47,4 +49,15 @@ async fn a_leading_localhost_and_a_trailing_slash_change_nothing() {
     for path in ["/dispatchers/v1/", "/localhost/dispatchers/v1", "/localhost/dispatchers/v1/?limit(20)"] {
         assert_eq!(hookyard.get(path).await, plain, "{path}");
     }
+}
+
+#[tokio::test]
+async fn every_type_of_action_has_a_rule() {
+    let world = World::builder().function("AuthFunction", auth::function).by_hand().open().await;
+    for known in ACTION_TYPES {
+        world.publish(&Event::command(known.name, "step", json!({}))).await;
+        assert_eq!(world.emulator.unmatched_events(), 0, "{}", known.name);
+    }
+    world.publish(&Event::command("mail", "step", json!({}))).await;
+    assert_eq!(world.emulator.unmatched_events(), 1);
 }

@@ -1,4 +1,4 @@
-//! Who waits for which value at a path.
+//! Which alternatives wait for which value at a path.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -140,7 +140,7 @@ impl Affixes {
         self.alternatives.entry(affix.into()).or_default().push(alternative);
     }
 
-    /// Those whose affix the text has, when `cut` takes that many bytes off the text.
+    /// Returns those whose affix the text has; `cut` returns as many bytes of the text.
     fn of<'t>(&self, cut: impl Fn(usize) -> Option<&'t str>) -> impl Iterator<Item = &usize> {
         self.lengths.iter().filter_map(move |length| self.alternatives.get(cut(*length)?)).flatten()
     }

@@ -1,6 +1,8 @@
 //! Every operator on plain fields, with the examples of the AWS documentation.
 
-use crate::check;
+use pattern::Pattern;
+
+use crate::{check, json};
 
 const EC2: &str = r#"{
     "version": "0", "id": "ddddd4-aaaa-7777-4444-345dd43cc333",
@@ -246,4 +248,19 @@ fn one_branch_of_an_or_must_match_with_the_fields_around_it() {
     check(parallel, r#"{"b": 1, "a": 1}"#, false);
     check(parallel, r#"{"d": {"a": 1}}"#, false);
     check(r#"{"$or": [{"a": [{"exists": false}]}, {"b": [1]}]}"#, r#"{"a": 1, "b": 2}"#, false);
+}
+
+#[test]
+fn the_pattern_without_fields_matches_every_event() {
+    for event in [json("{}"), json(r#"{"a": 1}"#), json("[]"), json("null")] {
+        assert!(Pattern::any().matches(&event), "{event}");
+        assert_eq!(Pattern::any().explain(&event), None);
+    }
+}
+
+#[test]
+fn a_pattern_takes_memory_for_each_of_its_combinations() {
+    let size_bytes = |pattern: &str| Pattern::compile(&json(pattern)).unwrap().size_bytes();
+    let one = size_bytes(r#"{"a": [1], "b": [1]}"#);
+    assert!(size_bytes(r#"{"$or": [{"a": [1]}, {"a": [2]}], "b": [1]}"#) > one + one / 4);
 }

@@ -1,4 +1,4 @@
-//! Every function that does steps survives the same faults.
+//! The faults that every function which does steps survives.
 
 use futures::FutureExt as _;
 use harness::steps::Owner;

@@ -1,0 +1,129 @@
+//! The actions of a dispatcher, compiled once for all of their commands, and which depends on which.
+
+use std::collections::{HashMap, HashSet};
+
+use pattern::{Pattern, PatternError};
+use serde_json::{Map, Value};
+use shared::bus::ENTRY_LIMIT_BYTES;
+use shared::event::StepError;
+use shared::json::{self, Problem};
+
+use super::Action;
+use crate::template::{Failure, Scope, TemplateValue};
+
+/// How deep a command's action may nest; its receivers parse 128 levels, and the event and its envelopes add theirs.
+const COMMAND_DEPTH_LIMIT: usize = 96;
+
+/// The name of the failure of a step whose command the bus or its receiver would not take.
+pub(crate) const COMMAND_TOO_LARGE: &str = "CommandTooLarge";
+
+/// What the steps of a run do, by the position of their actions.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) graph: Graph,
+    actions: Vec<CompiledAction>,
+}
+
+/// The dependencies between the actions of one dispatcher, by their position.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    /// For each action, all that must be over before it, directly or through others.
+    ancestors: Vec<HashSet<usize>>,
+}
+
+/// An action; what is wrong with it fails its step when the step starts.
+#[derive(Debug)]
+struct CompiledAction {
+    condition: Option<Result<Pattern, PatternError>>,
+    fields: Vec<(String, Result<TemplateValue, String>)>,
+}
+
+impl Plan {
+    /// Compiles actions.
+    pub(crate) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Self {
+        let compiled = actions.clone().map(|action| {
+            let fields = action.command_fields().into_iter();
+            CompiledAction {
+                condition: action.condition.as_ref().map(Pattern::compile),
+                fields: fields.map(|(name, value)| (name, TemplateValue::parse(value))).collect(),
+            }
+        });
+        Self { actions: compiled.collect(), graph: Graph::new(actions).unwrap_or_default() }
+    }
+
+    /// Returns why the condition of an action does not hold; `None` if it does or if there is none.
+    pub(crate) fn unmet_condition(&self, action: usize, scope: &Scope<'_>) -> Result<Option<String>, StepError> {
+        let Some(condition) = &self.actions[action].condition else { return Ok(None) };
+        let condition =
+            condition.as_ref().map_err(|error| StepError::invocation("ConditionError", error.to_string()))?;
+        let steps: Map<String, Value> =
+            scope.steps.iter().map(|step| (step.name.to_owned(), step.to_value())).collect();
+        let mismatch = condition.explain(&serde_json::json!({"event": scope.event, "steps": steps}));
+        Ok(mismatch.map(|mismatch| format!("the condition does not hold: {mismatch}")))
+    }
+
+    /// Returns the fields of an action's command, with their templates filled in.
+    pub(crate) fn command_fields(&self, action: usize, scope: &Scope<'_>) -> Result<Value, StepError> {
+        let mut budget_bytes = ENTRY_LIMIT_BYTES;
+        let fields = self.actions[action].fields.iter().map(|(name, value)| {
+            let value = value.as_ref().map_err(|why| Failure::Template(why.clone()));
+            let filled = value.and_then(|value| value.fill(scope, &mut budget_bytes));
+            filled.map(|value| (name.clone(), value)).map_err(|failure| template_error(name, &failure))
+        });
+        let fields = Value::Object(fields.collect::<Result<_, _>>()?);
+        match json::depth(&fields) {
+            0..=COMMAND_DEPTH_LIMIT => Ok(fields),
+            depth => {
+                let message = format!("the command nests {depth} levels deep, it can nest {COMMAND_DEPTH_LIMIT}");
+                Err(StepError::invocation(COMMAND_TOO_LARGE, message))
+            }
+        }
+    }
+}
+
+impl Graph {
+    /// Resolves the dependencies of actions, or says which can be satisfied in no order of steps.
+    pub(super) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Result<Self, Problem> {
+        let problem = |action: usize, rule: String| Problem::field(&format!("actions[{action}].dependencies"), rule);
+        let positions: HashMap<&str, usize> = actions.clone().map(Action::step_name).zip(0..).collect();
+        let mut parents = Vec::new();
+        for (action, entry) in actions.enumerate() {
+            let position = |name: &String| {
+                let unknown = || problem(action, format!("names `{name}`, which does not exist"));
+                positions.get(name.as_str()).copied().ok_or_else(unknown)
+            };
+            parents.push(entry.dependencies.iter().map(position).collect::<Result<Vec<_>, _>>()?);
+        }
+        let ancestors: Vec<_> = (0..parents.len()).map(|action| above(action, &parents)).collect();
+        match ancestors.iter().enumerate().find(|(action, above)| above.contains(action)) {
+            Some((action, _)) => Err(problem(action, "makes the action wait for itself".to_owned())),
+            None => Ok(Self { ancestors }),
+        }
+    }
+
+    /// Whether `ancestor` must be over before `action` starts.
+    pub(crate) fn depends(&self, action: usize, ancestor: usize) -> bool {
+        self.ancestors.get(action).is_some_and(|above| above.contains(&ancestor))
+    }
+}
+
+fn template_error(field: &str, failure: &Failure) -> StepError {
+    match failure {
+        Failure::Template(why) => StepError::invocation("TemplateError", format!("`{field}`: {why}")),
+        Failure::TooLarge => {
+            let message = format!("`{field}` makes the command larger than the {ENTRY_LIMIT_BYTES} bytes of an event");
+            StepError::invocation(COMMAND_TOO_LARGE, message)
+        }
+    }
+}
+
+fn above(action: usize, parents: &[Vec<usize>]) -> HashSet<usize> {
+    let mut found = HashSet::new();
+    let mut open = parents[action].clone();
+    while let Some(parent) = open.pop() {
+        if found.insert(parent) {
+            open.extend(&parents[parent]);
+        }
+    }
+    found
+}

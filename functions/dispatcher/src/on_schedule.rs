@@ -1,0 +1,97 @@
+//! What happens on a schedule: the sweep for runs without progress, and attempts whose time has come.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+use shared::Error;
+use shared::event::StepId;
+
+use crate::on_fact;
+use crate::outbox::{Outbox, RecentRun};
+use crate::run::Step;
+use crate::store::{OPEN_PARTITIONS, OpenRow, Store};
+
+/// How long a row must be untouched.
+const MIN_AGE: SignedDuration = SignedDuration::from_mins(1);
+/// The most rows of one partition in one sweep; what is left comes first in the next.
+const ROWS_PER_PARTITION: usize = 32;
+/// How many rows are processed at once.
+const CONCURRENT_ROWS: usize = 8;
+
+/// The input of a schedule.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Input {
+    /// From the template's schedule of the sweeper.
+    Sweep(Swept),
+    /// From the schedule of another attempt at a step.
+    Retry(StepId),
+}
+
+/// What is swept.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Swept {
+    /// Runs without progress.
+    Runs,
+}
+
+/// Handles a schedule that has fired.
+pub(crate) async fn handle(store: &Store, outbox: &Outbox, now: Timestamp, input: Value) -> Result<(), Error> {
+    match Input::deserialize(input).map_err(Error::cannot("read the input of a schedule"))? {
+        Input::Sweep(Swept::Runs) => sweep(store, outbox, now).await,
+        Input::Retry(id) => retry(store, outbox, now, &id).await,
+    }
+}
+
+/// Checks the rows that nothing has touched for a minute.
+async fn sweep(store: &Store, outbox: &Outbox, now: Timestamp) -> Result<(), Error> {
+    let before = now.checked_sub(MIN_AGE).unwrap_or(now);
+    let rows: Vec<Vec<OpenRow>> = stream::iter(0..OPEN_PARTITIONS)
+        .map(|partition| store.runs.open(partition, before, ROWS_PER_PARTITION))
+        .buffer_unordered(CONCURRENT_ROWS)
+        .try_collect()
+        .await?;
+    // One row that fails must not keep the others from being checked.
+    let failed: Vec<Error> = stream::iter(rows.into_iter().flatten())
+        .map(|row| sweep_row(store, outbox, now, row))
+        .buffer_unordered(CONCURRENT_ROWS)
+        .filter_map(|swept| async { swept.err() })
+        .collect()
+        .await;
+    failed.into_iter().next().map_or(Ok(()), Err)
+}
+
+async fn sweep_row(store: &Store, outbox: &Outbox, now: Timestamp, row: OpenRow) -> Result<(), Error> {
+    let (event_id, dispatcher_id) = match row {
+        OpenRow::Run(event_id, dispatcher_id) => (event_id, dispatcher_id),
+        OpenRow::Event(event_id) => {
+            return match store.events.get(&event_id).await? {
+                Some(record) if !record.planned => on_fact::complete(store, outbox, now, record).await,
+                _ => Ok(()),
+            };
+        }
+    };
+    let Some(mut run) = store.runs.get(&event_id, &dispatcher_id).await? else { return Ok(()) };
+    let Some(event) = store.events.event(&event_id).await? else { return Ok(()) };
+    let context = run.context(event);
+    let Some(commands) = run.sweep(&context, now) else { return Ok(()) };
+    run.version += 1;
+    if !store.runs.save(&run).await? {
+        // It made progress just now.
+        return Ok(());
+    }
+    tracing::warn!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "run made no progress");
+    outbox.send(vec![(RecentRun::new(run, Some(context)), commands)]).await
+}
+
+/// Sends the command of an attempt whose time has come, if it is still the current one.
+async fn retry(store: &Store, outbox: &Outbox, now: Timestamp, id: &StepId) -> Result<(), Error> {
+    let Some(run) = store.runs.get(&id.event_id, &id.dispatcher_id).await? else { return Ok(()) };
+    let Some(event) = store.events.event(&id.event_id).await? else { return Ok(()) };
+    let is_current = |step: &Step| step.name() == id.step && step.attempt() == id.attempt;
+    // Scheduler fires on the full second, which is before the attempt is due only where the clocks differ.
+    let now = now.max(run.due_at(id).unwrap_or_default());
+    outbox.publish(run.requested(&run.context(event), now, |_, step| is_current(step))).await
+}

@@ -1,0 +1,203 @@
+//! The table of dispatchers.
+//!
+//! A dispatcher is in the partition of its tenant and event type, so that one strongly consistent query finds all that
+//! an event may match. Two reserved partitions of the tenant, `#id#<tenant>` and `#name#<tenant>`, point to it; no tenant
+//! starts with `#`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use moka::future::Cache;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::Error;
+use shared::event::{DispatcherId, EventType, TenantId};
+use shared::table::{Expression, Query, Table, is_new};
+
+use super::run::{from_text, to_text};
+use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
+
+/// About how much memory compiled dispatchers take.
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// How much memory the cache takes for a type without dispatchers, of which there can be any number.
+const ENTRY_BYTES: usize = 500;
+/// Of how many event types a list reads the dispatchers at once.
+const CONCURRENT_QUERIES: usize = 8;
+/// How often reading a dispatcher that moves is tried.
+const READ_ATTEMPTS: u32 = 5;
+
+/// The dispatchers.
+#[derive(Debug, Clone)]
+pub(crate) struct Dispatchers {
+    table: Table,
+    /// The compiled dispatchers by partition, valid for exactly the ids and versions that they were compiled from.
+    compiled: Cache<String, Arc<DispatcherSet>>,
+}
+
+/// The outcome of writing a dispatcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteOutcome {
+    /// It is written.
+    Written,
+    /// Another dispatcher has the name.
+    NameTaken,
+    /// The dispatcher was changed or deleted in the meantime.
+    Conflict,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    pk: String,
+    dispatcher_id: DispatcherId,
+    version: u64,
+    definition: String,
+}
+
+/// Says where the dispatcher of an id, or what the id of a name is.
+#[derive(Debug, Deserialize)]
+struct Pointer {
+    target: String,
+}
+
+impl Dispatchers {
+    /// Keeps the dispatchers in a table.
+    pub(super) fn new(table: Table) -> Self {
+        let weigh = |pk: &String, set: &Arc<DispatcherSet>| {
+            u32::try_from(ENTRY_BYTES + pk.len() + set.size_bytes()).unwrap_or(u32::MAX)
+        };
+        let compiled = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
+        Self { table, compiled }
+    }
+
+    /// Returns a tenant's dispatchers of an event type, including every one that was written before.
+    pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &EventType) -> Result<Arc<DispatcherSet>, Error> {
+        let pk = tenant.key(kind.as_str());
+        let items: Vec<Item> = self.partition(&pk).await?;
+        let known = self.compiled.get(&pk).await;
+        if let Some(known) = &known
+            && known.consists_of(items.iter().map(|item| (&item.dispatcher_id, item.version)))
+        {
+            return Ok(known.clone());
+        }
+        let compiled = items.iter().map(|item| {
+            let known = known.as_ref().and_then(|known| known.get(&item.dispatcher_id, item.version));
+            known.map_or_else(|| compile(item), |known| Ok(known.clone()))
+        });
+        let set = Arc::new(DispatcherSet::new(compiled.collect::<Result<_, _>>()?));
+        self.compiled.insert(pk, set.clone()).await;
+        Ok(set)
+    }
+
+    /// Returns all dispatchers of a tenant, oldest first; one that moves to another event type meanwhile may be missing.
+    pub(crate) async fn all(&self, tenant: &TenantId) -> Result<Vec<Dispatcher>, Error> {
+        let pointers: Vec<Pointer> = self.partition(&ids(tenant)).await?;
+        let partitions: BTreeSet<String> = pointers.into_iter().map(|pointer| pointer.target).collect();
+        let items: Vec<Vec<Item>> = stream::iter(partitions)
+            .map(async |pk| self.partition(&pk).await)
+            .buffer_unordered(CONCURRENT_QUERIES)
+            .try_collect()
+            .await?;
+        let dispatchers = items.iter().flatten().map(|item| from_text(&item.definition));
+        let mut dispatchers: Vec<Dispatcher> = dispatchers.collect::<Result<_, _>>()?;
+        dispatchers.sort_by(|one, other| (one.creation_timestamp, &one.id).cmp(&(other.creation_timestamp, &other.id)));
+        dispatchers.dedup_by(|later, earlier| later.id == earlier.id);
+        Ok(dispatchers)
+    }
+
+    /// Returns the dispatcher of an id, if it belongs to the tenant.
+    pub(crate) async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<Dispatcher>, Error> {
+        for _ in 0..READ_ATTEMPTS {
+            let pointer = self.table.get::<Pointer>(&key(&ids(tenant), id)).await?;
+            let Some(found) = pointer else { return Ok(None) };
+            if let Some(item) = self.table.get::<Item>(&key(&found.target, id)).await? {
+                return from_text(&item.definition).map(Some);
+            }
+            // It moved to another event type, or was deleted, between the two reads.
+        }
+        Err(Error::new("find a dispatcher", "its event type keeps changing"))
+    }
+
+    /// Replaces a dispatcher by its next version, wherever that belongs, with its pointers.
+    ///
+    /// Without `before` it is new, without `after` it is deleted.
+    pub(crate) async fn write(
+        &self,
+        tenant: &TenantId,
+        before: Option<&Dispatcher>,
+        after: Option<&Dispatcher>,
+    ) -> Result<WriteOutcome, Error> {
+        let partition = |dispatcher: &Dispatcher| tenant.key(dispatcher.body.event_type.as_str());
+        let (old, new) = (before.map(partition), after.map(partition));
+        let mut writes = Vec::new();
+        if let (Some(before), Some(old)) = (before, &old)
+            && new.as_ref() != Some(old)
+        {
+            let id = before.id.as_str();
+            writes.push(self.table.deleting(&key(old, id), Some(unchanged(before)))?);
+            if after.is_none() {
+                writes.push(self.table.deleting(&key(&ids(tenant), id), None)?);
+            }
+        }
+        if let (Some(after), Some(new)) = (after, &new) {
+            let stays = before.filter(|_| old.as_ref() == Some(new));
+            let (dispatcher_id, version, definition) = (after.id.clone(), after.version, to_text(after)?);
+            let item = Item { pk: new.clone(), dispatcher_id, version, definition };
+            writes.push(self.table.writing(&item, Some(stays.map_or_else(|| is_new("pk"), unchanged)))?);
+            if stays.is_none() {
+                writes.push(self.table.writing(&pointer(&ids(tenant), after.id.as_str(), new), None)?);
+            }
+        }
+        let name = |dispatcher: Option<&Dispatcher>| dispatcher.and_then(|dispatcher| dispatcher.body.name.clone());
+        let mut name_at = None;
+        if name(before) != name(after) {
+            if let Some(released) = name(before) {
+                writes.push(self.table.deleting(&key(&names(tenant), &released), None)?);
+            }
+            if let (Some(claimed), Some(after)) = (name(after), after) {
+                name_at = Some(writes.len());
+                writes.push(
+                    self.table.writing(&pointer(&names(tenant), &claimed, after.id.as_str()), Some(is_new("pk")))?,
+                );
+            }
+        }
+        Ok(match self.table.transact(writes).await?.as_slice() {
+            [] => WriteOutcome::Written,
+            [only] if Some(*only) == name_at => WriteOutcome::NameTaken,
+            _ => WriteOutcome::Conflict,
+        })
+    }
+
+    async fn partition<T: DeserializeOwned>(&self, pk: &str) -> Result<Vec<T>, Error> {
+        self.table.query(Query::new(Expression::new("pk = :pk").value(":pk", pk))).await
+    }
+}
+
+fn key(pk: &str, dispatcher_id: &str) -> Value {
+    json!({"pk": pk, "dispatcherId": dispatcher_id})
+}
+
+fn pointer(pk: &str, from: &str, to: &str) -> Value {
+    json!({"pk": pk, "dispatcherId": from, "target": to})
+}
+
+/// The partition of a tenant's ids.
+fn ids(tenant: &TenantId) -> String {
+    format!("#id#{tenant}")
+}
+
+/// The partition of a tenant's names.
+fn names(tenant: &TenantId) -> String {
+    format!("#name#{tenant}")
+}
+
+fn compile(item: &Item) -> Result<Arc<CompiledDispatcher>, Error> {
+    let compiled = CompiledDispatcher::new(from_text(&item.definition)?, item.definition.len());
+    compiled.map(Arc::new).map_err(Error::cannot("compile the filter of a dispatcher"))
+}
+
+fn unchanged(dispatcher: &Dispatcher) -> Expression {
+    Expression::new("version = :version").value(":version", dispatcher.version)
+}

@@ -1,0 +1,266 @@
+//! The records of events, and the transactions that write them with their runs.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::fmt::serde::timestamp::millisecond;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use shared::Error;
+use shared::event::{Envelope, EventId, TenantId};
+use shared::table::{Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
+
+use super::run::{Key, Open, RunItem};
+use crate::event::{Event, Occurrence};
+use crate::run::Run;
+
+/// How many occurrences of an event are kept, so that one that is redelivered late after a crash is recognised.
+const MAX_OCCURRENCES: usize = 50;
+/// The index of a tenant's events by type and time.
+const TYPE_INDEX: &str = "byType";
+/// How many events of a type a list can reach, the newest first.
+const LIST_LIMIT: usize = 1_000;
+/// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
+const TRANSACTION_BYTES: usize = 3_500_000;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The events.
+#[derive(Debug, Clone)]
+pub(crate) struct Events {
+    table: Table,
+    retention: SignedDuration,
+}
+
+/// What is known of an event as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventRecord {
+    #[serde(rename = "envelope", with = "as_text")]
+    pub(crate) event: Arc<Event>,
+    pub(crate) source: String,
+    #[serde(with = "millisecond::required")]
+    pub(crate) received_at: Timestamp,
+    #[serde(rename = "received")]
+    pub(crate) outcome: MatchOutcome,
+    /// Whether all of its runs are written.
+    pub(crate) planned: bool,
+    /// How many duplicates of it were received.
+    pub(crate) duplicates: u64,
+    /// Its latest occurrence, if it recurred; only known where all of its rows are read.
+    #[serde(skip)]
+    pub(crate) latest: Option<EventId>,
+    /// When its rows may be deleted, in seconds since 1970.
+    pub(crate) expires_at: i64,
+}
+
+/// The outcome of matching an event with the dispatchers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MatchOutcome {
+    /// At least one dispatcher matched.
+    Matched,
+    /// No dispatcher matched.
+    Unmatched,
+    /// The chain of dispatches that led here is too long.
+    LoopDetected,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventItem<'a> {
+    #[serde(flatten)]
+    key: Key,
+    /// The key of the index of events.
+    tenant_type: String,
+    #[serde(flatten)]
+    record: &'a EventRecord,
+    #[serde(flatten)]
+    open: Open,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OccurrencesItem {
+    #[serde(flatten)]
+    key: Key,
+    /// The newest last.
+    occurrences: Vec<Occurrence>,
+    expires_at: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Row {
+    Event(Box<EventRecord>),
+    Run(RunItem),
+    Occurrences(OccurrencesItem),
+}
+
+impl Events {
+    /// Keeps the events in a table for `retention_s` seconds.
+    pub(super) fn new(table: Table, retention_s: i64) -> Self {
+        Self { table, retention: SignedDuration::from_secs(retention_s) }
+    }
+
+    /// Returns when an event may be deleted, in seconds since 1970: not before its deduplication window is over.
+    pub(crate) fn expires_at(&self, now: Timestamp, envelope: &Envelope) -> i64 {
+        let window = SignedDuration::from_secs(envelope.dedup_window_seconds.unwrap_or_default().into());
+        now.checked_add(self.retention.max(window + DAY)).unwrap_or(now).as_second()
+    }
+
+    /// Writes the record of an event with all of its runs; returns whether the event is new.
+    pub(crate) async fn create(&self, record: &EventRecord, runs: &[&Run]) -> Result<bool, Error> {
+        let is_event_new = || is_new("eventId");
+        if runs.is_empty() {
+            return self.table.put_if(&EventItem::new(record), is_event_new()).await;
+        }
+        let items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
+        let size_bytes: usize = items.iter().map(|item| item.run.len()).sum();
+        if items.len() < TRANSACTION_LIMIT && size_bytes < TRANSACTION_BYTES {
+            let mut writes = vec![self.table.writing(&EventItem::new(record), Some(is_event_new()))?];
+            for item in &items {
+                writes.push(self.table.writing(item, None)?);
+            }
+            return Ok(self.table.transact(writes).await?.is_empty());
+        }
+        let unplanned = EventRecord { planned: false, ..record.clone() };
+        if !self.table.put_if(&EventItem::new(&unplanned), is_event_new()).await? {
+            return Ok(false);
+        }
+        self.add_missing_runs(&record.event.envelope.id, runs).await?;
+        Ok(true)
+    }
+
+    /// Writes those runs of an event that are missing, and records that all are there.
+    pub(crate) async fn add_missing_runs(&self, event_id: &EventId, runs: &[&Run]) -> Result<(), Error> {
+        let mut items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
+        while !items.is_empty() {
+            let mut size_bytes = 0;
+            let fits = |item: &&RunItem| {
+                size_bytes += item.run.len();
+                size_bytes < TRANSACTION_BYTES
+            };
+            let count = items.iter().take(TRANSACTION_LIMIT).take_while(fits).count().max(1);
+            let rest = items.split_off(count);
+            self.write_missing(items).await?;
+            items = rest;
+        }
+        let update = Expression::new("SET planned = :true REMOVE #open, touchedAt").name("#open", "open");
+        let update = update.value(":true", true);
+        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
+        Ok(())
+    }
+
+    /// Writes those of the runs that are missing.
+    async fn write_missing(&self, mut items: Vec<RunItem>) -> Result<(), Error> {
+        loop {
+            let writes = items.iter().map(|item| self.table.writing(item, Some(is_new("eventId"))));
+            let unmet: HashSet<usize> =
+                self.table.transact(writes.collect::<Result<_, _>>()?).await?.into_iter().collect();
+            let mut index = 0;
+            items.retain(|_| {
+                index += 1;
+                !unmet.contains(&(index - 1))
+            });
+            if unmet.is_empty() || items.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Counts a duplicate of an event, and returns the record; `None` if it has expired.
+    pub(crate) async fn count_duplicate(&self, event_id: &EventId) -> Result<Option<EventRecord>, Error> {
+        let update = Expression::new("ADD duplicates :one").value(":one", 1);
+        self.table.update(&Key::event(event_id), update, Some(exists("eventId"))).await
+    }
+
+    /// Returns the record of an event.
+    pub(crate) async fn get(&self, event_id: &EventId) -> Result<Option<EventRecord>, Error> {
+        self.table.get(&Key::event(event_id)).await
+    }
+
+    /// Returns the event of a run; `None` at the end of the retention period, when the event may be deleted before the run.
+    pub(crate) async fn event(&self, event_id: &EventId) -> Result<Option<Arc<Event>>, Error> {
+        let record = self.get(event_id).await?;
+        if record.is_none() {
+            tracing::warn!(event = %event_id, "the event of a run has expired");
+        }
+        Ok(record.map(|record| record.event))
+    }
+
+    /// Returns the latest occurrences of an event that recurred, the newest last.
+    pub(crate) async fn occurrences(&self, event_id: &EventId) -> Result<Vec<Occurrence>, Error> {
+        let item: Option<OccurrencesItem> = self.table.get(&Key::occurrences(event_id)).await?;
+        Ok(item.map(|item| item.occurrences).unwrap_or_default())
+    }
+
+    /// Adds an occurrence of an event to those `before` it; returns whether nobody else was first.
+    ///
+    /// The event itself is kept as long, because it leads to the occurrence.
+    pub(crate) async fn add_occurrence(
+        &self,
+        event_id: &EventId,
+        before: &[Occurrence],
+        occurrence: &Occurrence,
+        expires_at: i64,
+    ) -> Result<bool, Error> {
+        let mut occurrences = before[before.len().saturating_sub(MAX_OCCURRENCES - 1)..].to_vec();
+        occurrences.push(occurrence.clone());
+        let item = OccurrencesItem { key: Key::occurrences(event_id), occurrences, expires_at };
+        let condition = match before {
+            [] => is_new("eventId"),
+            before => Expression::new("occurrences = :before").value(":before", before),
+        };
+        let update = Expression::new("SET expiresAt = :expires").value(":expires", expires_at);
+        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
+        self.table.put_if(&item, condition).await
+    }
+
+    /// Returns an event with all of its runs.
+    pub(crate) async fn with_runs(&self, event_id: &EventId) -> Result<Option<(EventRecord, Vec<Run>)>, Error> {
+        let key = Expression::new("eventId = :id").value(":id", event_id);
+        let mut record: Option<EventRecord> = None;
+        let mut latest = None;
+        let mut runs = Vec::new();
+        for row in self.table.query::<Row>(Query::new(key)).await? {
+            match row {
+                Row::Event(item) => record = Some(*item),
+                Row::Run(item) => runs.push(item.run()?),
+                Row::Occurrences(item) => latest = item.occurrences.last().map(|latest| latest.event_id.clone()),
+            }
+        }
+        Ok(record.map(|record| (EventRecord { latest, ..record }, runs)))
+    }
+
+    /// Returns a tenant's newest events of a type, newest first; one that was just recorded may be missing.
+    pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &str) -> Result<Vec<EventRecord>, Error> {
+        let key = Expression::new("tenantType = :type").value(":type", tenant.key(kind));
+        self.table.query(Query::new(key).index(TYPE_INDEX).descending().limit(LIST_LIMIT)).await
+    }
+}
+
+impl<'a> EventItem<'a> {
+    fn new(record: &'a EventRecord) -> Self {
+        let Envelope { id, tenant_id, kind, .. } = &record.event.envelope;
+        let open = if record.planned { Open::default() } else { Open::since(id, record.received_at) };
+        Self { key: Key::event(id), tenant_type: tenant_id.key(kind.as_str()), record, open }
+    }
+}
+
+/// Keeps the envelope of an event as JSON text.
+mod as_text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de, ser};
+
+    use crate::event::Event;
+
+    pub(super) fn serialize<S: Serializer>(event: &Arc<Event>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(&event.envelope).map_err(ser::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Event>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map(|envelope| Arc::new(Event::new(envelope))).map_err(de::Error::custom)
+    }
+}
