@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::clock;
 use crate::error::Error;
 use crate::event::command::COMMAND_SOURCE;
-use crate::event::step::STEP_SOURCE;
+use crate::event::step::{STEP_FINISHED, STEP_SOURCE};
 use crate::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, StepRequested, Trace};
 
 /// The size limit of one `PutEvents` request, which is also the most that one entry can have.
@@ -64,9 +64,8 @@ impl Entry {
     pub fn step_finished<C>(step: &StepId, answer: &Answer, command: &Envelope<C>, now: jiff::Timestamp) -> Self {
         let build = |answer: Answer| {
             let id = EventId::new(format!("{}-finished", step.record_id()));
-            let kind = EventType::known(StepFinished::TYPE);
             let content = StepFinished { id: step.clone(), answer };
-            let envelope = Envelope::new(kind, id, command.tenant_id.clone(), clock::truncate(now), content);
+            let envelope = Envelope::new(STEP_FINISHED, id, command.tenant_id.clone(), clock::truncate(now), content);
             Self::unchecked(STEP_SOURCE, &envelope.with_trace(Trace::caused_by(command)))
         };
         let entry = build(answer.clone());

@@ -5,8 +5,8 @@ use serde_json::json;
 use shared::Error;
 use shared::bus::{Bus, Entry};
 use shared::clock;
-use shared::event::fact::{CALLBACK_SOURCE, CallbackEnded};
-use shared::event::{Answer, Envelope, EventId, EventType, StepError, Trace};
+use shared::event::fact::{CALLBACK_EXPIRED, CALLBACK_RESOLVED, CALLBACK_SOURCE, CallbackEnded};
+use shared::event::{Answer, Envelope, EventId, StepError, Trace};
 
 use crate::store::{Callback, CallbackState, Store};
 
@@ -60,14 +60,14 @@ pub(crate) async fn answer(store: &Store, callback: &Callback) -> Result<Answer,
 /// The fact says that the callback ended, not what was sent: the body stays encrypted where it is.
 fn fact(callback: &Callback) -> Result<Entry, Error> {
     let kind = match callback.state {
-        CallbackState::Expired => CallbackEnded::EXPIRED,
-        _ => CallbackEnded::RESOLVED,
+        CallbackState::Expired => CALLBACK_EXPIRED,
+        _ => CALLBACK_RESOLVED,
     };
-    let id = clock::derived_uuid(&[b"callback", callback.callback_id.as_bytes(), kind.as_bytes()]);
+    let id = clock::derived_uuid(&[b"callback", callback.callback_id.as_bytes(), kind.as_str().as_bytes()]);
     let id = EventId::new(id.to_string());
     let trace = callback.created_by.as_ref().map_or_else(|| Trace::start(&id), Trace::caused_by);
     let time = callback.ended_at.unwrap_or(callback.created_at);
     let content = CallbackEnded { callback_id: callback.callback_id.clone(), date: callback.ended_at };
-    let envelope = Envelope::new(EventType::known(kind), id, callback.tenant_id.clone(), time, content);
+    let envelope = Envelope::new(kind, id, callback.tenant_id.clone(), time, content);
     Entry::fact(CALLBACK_SOURCE, &envelope.with_trace(trace)).map_err(Error::cannot("announce a callback"))
 }

@@ -60,7 +60,7 @@ impl Bench {
     fn answer(&self, event_id: EventId) -> Value {
         let id = StepId { event_id, dispatcher_id: self.dispatcher_id.clone(), step: "a".to_owned(), attempt: 1 };
         let answer = StepFinished { id, answer: Answer::succeeded(json!({"ok": true})) };
-        entry("hookyard.step", StepFinished::TYPE, &EventId::new("answer"), json!(answer))
+        entry("hookyard.step", "step.finished", &EventId::new("answer"), json!(answer))
     }
 }
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use shared::Error;
 use shared::bus::{Bus, Entry};
 use shared::clock;
-use shared::event::fact::{TASK_SOURCE, TaskFailed};
-use shared::event::{Answer, Envelope, EventId, EventType, StepError, Trace};
+use shared::event::fact::{TASK_FAILED, TASK_SOURCE, TaskFailed};
+use shared::event::{Answer, Envelope, EventId, StepError, Trace};
 use shared::step::{Claimable as _, Outcome};
 
 use crate::store::task::{Status, Task};
@@ -32,9 +32,8 @@ pub(crate) async fn publish(bus: &Bus, task: &Task, now: Timestamp) -> Result<()
 fn task_failed(task: &Task, now: Timestamp) -> Option<Entry> {
     let content =
         TaskFailed { id: task.task_id.clone(), function_name: task.function_name.clone(), error: task.error()? };
-    let id = EventId::new(clock::derived_uuid(&[TaskFailed::TYPE.as_bytes(), task.task_id.as_bytes()]).to_string());
-    let kind = EventType::known(TaskFailed::TYPE);
-    let fact = Envelope::new(kind, id, task.tenant_id.clone(), clock::truncate(now), content);
+    let id = EventId::new(clock::derived_uuid(&[TASK_FAILED.as_str().as_bytes(), task.task_id.as_bytes()]).to_string());
+    let fact = Envelope::new(TASK_FAILED, id, task.tenant_id.clone(), clock::truncate(now), content);
     let fact = match &task.origin {
         Some(origin) => fact.with_trace(Trace::caused_by(&origin.command)),
         None => fact,

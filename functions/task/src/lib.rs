@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use serde::Deserialize as _;
 use shared::auth::Permission;
-use shared::event::command::{COMMAND_SOURCE, TASK, TaskDue};
+use shared::event::command::{COMMAND_SOURCE, TASK, TASK_DUE, TaskDue};
 use shared::http::Api;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
@@ -54,7 +54,7 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
             return on_task_requested::handle(tasks, functions, bus, scheduler, sandbox, clock, envelope).await;
         }
-        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind.as_str() == TaskDue::TYPE => {
+        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_DUE => {
             envelope.content()?
         }
         Incoming::Schedule(input) => {

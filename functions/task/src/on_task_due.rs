@@ -5,8 +5,8 @@ use std::sync::Arc;
 use shared::Error;
 use shared::bus::{Bus, Entry, TooLarge};
 use shared::clock::Clock;
-use shared::event::command::{COMMAND_SOURCE, TaskDue};
-use shared::event::{Envelope, EventId, EventType};
+use shared::event::command::{COMMAND_SOURCE, TASK_DUE, TaskDue};
+use shared::event::{Envelope, EventId};
 use shared::scheduler::Scheduler;
 use shared::step::Once;
 
@@ -54,8 +54,8 @@ pub(crate) async fn schedule(scheduler: &Scheduler, task: &Task) -> Result<(), E
 /// The command that starts a task at once.
 pub(crate) fn command(task: &Task) -> Result<Entry, TooLarge> {
     let id = EventId::new(format!("{}-due", task.task_id));
-    let (kind, tenant_id) = (EventType::known(TaskDue::TYPE), task.tenant_id.clone());
-    Entry::fact(COMMAND_SOURCE, &Envelope::new(kind, id, tenant_id, task.creation_timestamp, due(task)))
+    let tenant_id = task.tenant_id.clone();
+    Entry::fact(COMMAND_SOURCE, &Envelope::new(TASK_DUE, id, tenant_id, task.creation_timestamp, due(task)))
 }
 
 fn due(task: &Task) -> TaskDue {

@@ -12,7 +12,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use shared::bus::{Bus, Entry, TooLarge};
 use shared::clock;
-use shared::event::fact::{MessageReceived, MessageRejected, MessageStatus, WEBHOOK_SOURCE, WebhookReceived};
+use shared::event::fact::{
+    MESSAGE_RECEIVED, MESSAGE_REJECTED, MESSAGE_STATUS, MessageReceived, MessageRejected, MessageStatus,
+    WEBHOOK_RECEIVED, WEBHOOK_SOURCE, WebhookReceived,
+};
 use shared::event::{EventId, EventType};
 use shared::json::DEPTH_LIMIT;
 use shared::{Error, Refusal};
@@ -134,11 +137,11 @@ async fn entry(
                 message.metadata.insert("replyToken".to_owned(), sealed);
             }
             let content = MessageReceived { origin: origin(), message: *message, payload };
-            fact(channel, delivery, id, EventType::known(MessageReceived::<(), ()>::TYPE), content)
+            fact(channel, delivery, id, MESSAGE_RECEIVED, content)
         }
         Kind::Status(status) => {
             let content = MessageStatus { origin: origin(), status, payload };
-            fact(channel, delivery, id, EventType::known(MessageStatus::<(), ()>::TYPE), content)
+            fact(channel, delivery, id, MESSAGE_STATUS, content)
         }
     })
 }
@@ -171,7 +174,7 @@ fn rejected(
         payload: Some(&*unreadable.payload).filter(|payload| payload.get().len() <= REJECTED_LIMIT_BYTES),
     };
     tracing::info!(channel_id = %channel.id, index, "a part of a webhook is rejected");
-    fact(channel, delivery, EventId::new(id.to_string()), EventType::known(MessageRejected::TYPE), content).ok()
+    fact(channel, delivery, EventId::new(id.to_string()), MESSAGE_REJECTED, content).ok()
 }
 
 /// Derives the id of an event from the platform's id of the update, or else from the body.
@@ -188,7 +191,7 @@ fn event_id(channel: &OpenChannel, key: &DedupKey<'_>, body: &[u8]) -> EventId {
 fn event_type(platform: &str, name: Option<&str>) -> EventType {
     let name = name.filter(|name| !name.is_empty());
     let named = name.and_then(|name| EventType::parse(format!("{platform}.{name}")).ok());
-    named.unwrap_or(EventType::known(WebhookReceived::<()>::TYPE))
+    named.unwrap_or(WEBHOOK_RECEIVED)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::bus::{Entry, TooLarge};
 use shared::clock::{self, Clock, Ids};
-use shared::event::fact::{MessageFailed, MessageSent, WEBHOOK_SOURCE};
+use shared::event::fact::{MESSAGE_FAILED, MESSAGE_SENT, MessageFailed, MessageSent, WEBHOOK_SOURCE};
 use shared::event::{Envelope, EventId, EventType, StepRequested, Trace};
 use shared::outbound::Outbound;
 use shared::step::{Claimable as _, Claims, Once, Policy};
@@ -187,28 +187,28 @@ pub(crate) fn fact(
     if result.success {
         let to = message["to"]["id"].as_str().unwrap_or_default();
         let content = MessageSent { origin, id, message_id: result.message_id.as_deref(), to, metadata };
-        return entry(channel, MessageSent::TYPE, id, cause, now, content).ok();
+        return entry(channel, MESSAGE_SENT, id, cause, now, content).ok();
     }
     let error = result.error.as_ref().map_or("the result is unknown", |problem| problem.message.as_str());
     let status = if result.status == MessageStatus::Unknown { "unknown" } else { "failed" };
     let retry_count = result.attempts.saturating_sub(1);
     let failed = |message| {
         let content = MessageFailed { origin: origin.clone(), id, error, status, message, retry_count, metadata };
-        entry(channel, MessageFailed::TYPE, id, cause, now, content)
+        entry(channel, MESSAGE_FAILED, id, cause, now, content)
     };
     failed(Some(&message)).or_else(|_| failed(None)).ok()
 }
 
 fn entry<C: Serialize>(
     channel: &OpenChannel,
-    kind: &'static str,
+    kind: EventType,
     id: &str,
     cause: Option<&Envelope>,
     now: Timestamp,
     content: C,
 ) -> Result<Entry, TooLarge> {
     let id = EventId::new(format!("{id}-{kind}"));
-    let event = channel.event(EventType::known(kind), id, now, content);
+    let event = channel.event(kind, id, now, content);
     let trace = cause.map_or_else(|| event.trace.clone(), Trace::caused_by);
     Entry::fact(WEBHOOK_SOURCE, &event.with_trace(trace))
 }

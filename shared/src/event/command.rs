@@ -23,10 +23,8 @@ pub struct TaskDue {
     pub requested_at: Timestamp,
 }
 
-impl TaskDue {
-    /// The event's type.
-    pub const TYPE: &'static str = "task.due";
-}
+/// The type of [`TaskDue`].
+pub const TASK_DUE: EventType = EventType::known("task.due");
 
 /// A type of action: the command that asks for its steps, and its own fields.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{ChannelId, StepError, TenantId};
+use super::{ChannelId, EventType, StepError, TenantId};
 
 /// The source of events that a client published through the API.
 pub const CUSTOM_SOURCE: &str = "hookyard.custom";
@@ -15,6 +15,29 @@ pub const WEBHOOK_SOURCE: &str = "hookyard.webhook";
 pub const TASK_SOURCE: &str = "hookyard.task";
 /// The source of facts about callbacks.
 pub const CALLBACK_SOURCE: &str = "hookyard.callback";
+
+/// The type of [`WebhookReceived`] where the platform does not name the kind of event.
+pub const WEBHOOK_RECEIVED: EventType = EventType::known("webhook.received");
+/// The type of [`MessageReceived`].
+pub const MESSAGE_RECEIVED: EventType = EventType::known("message.received");
+/// The type of [`MessageStatus`].
+pub const MESSAGE_STATUS: EventType = EventType::known("message.status");
+/// The type of [`MessageRejected`].
+pub const MESSAGE_REJECTED: EventType = EventType::known("message.rejected");
+/// The type of [`MessageSent`].
+pub const MESSAGE_SENT: EventType = EventType::known("message.sent");
+/// The type of [`MessageFailed`].
+pub const MESSAGE_FAILED: EventType = EventType::known("message.failed");
+/// The type of [`ChannelChanged`] when a channel was created.
+pub const CHANNEL_REGISTERED: EventType = EventType::known("channel.registered");
+/// The type of [`ChannelChanged`] when a channel was deleted.
+pub const CHANNEL_UNREGISTERED: EventType = EventType::known("channel.unregistered");
+/// The type of [`TaskFailed`].
+pub const TASK_FAILED: EventType = EventType::known("task_failed");
+/// The type of [`CallbackEnded`] when a callback was called.
+pub const CALLBACK_RESOLVED: EventType = EventType::known("callback.resolved");
+/// The type of [`CallbackEnded`] when nobody called a callback in time.
+pub const CALLBACK_EXPIRED: EventType = EventType::known("callback.expired");
 
 /// The fact `webhook.received`: a channel accepted a webhook.
 ///
@@ -30,11 +53,6 @@ pub struct WebhookReceived<P = Value> {
     pub headers: Map<String, Value>,
     /// The request's body.
     pub payload: P,
-}
-
-impl WebhookReceived<()> {
-    /// The event's type.
-    pub const TYPE: &'static str = "webhook.received";
 }
 
 /// What every fact about a message says of its channel, and when it was published.
@@ -63,11 +81,6 @@ pub struct MessageReceived<M, P> {
     pub payload: P,
 }
 
-impl MessageReceived<(), ()> {
-    /// The event's type.
-    pub const TYPE: &'static str = "message.received";
-}
-
 /// The fact `message.status`: a message of ours has come further, or never will.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct MessageStatus<S, P> {
@@ -78,11 +91,6 @@ pub struct MessageStatus<S, P> {
     pub status: S,
     /// The status as the platform wrote it.
     pub payload: P,
-}
-
-impl MessageStatus<(), ()> {
-    /// The event's type.
-    pub const TYPE: &'static str = "message.status";
 }
 
 /// The fact `message.rejected`: a part of a webhook could not be read.
@@ -98,11 +106,6 @@ pub struct MessageRejected<'a> {
     /// The part that could not be read, unless it is large.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<&'a RawValue>,
-}
-
-impl MessageRejected<'_> {
-    /// The event's type.
-    pub const TYPE: &'static str = "message.rejected";
 }
 
 /// The fact `message.sent`: the platform took a message of ours.
@@ -122,11 +125,6 @@ pub struct MessageSent<'a> {
     /// What else the platform says.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: &'a Map<String, Value>,
-}
-
-impl MessageSent<'_> {
-    /// The event's type.
-    pub const TYPE: &'static str = "message.sent";
 }
 
 /// The fact `message.failed`: the platform did not take a message of ours, or nobody knows whether it did.
@@ -152,11 +150,6 @@ pub struct MessageFailed<'a> {
     pub metadata: &'a Map<String, Value>,
 }
 
-impl MessageFailed<'_> {
-    /// The event's type.
-    pub const TYPE: &'static str = "message.failed";
-}
-
 /// The facts `channel.registered` and, without `config`, `channel.unregistered`.
 #[derive(Debug, Serialize)]
 pub struct ChannelChanged<C> {
@@ -166,13 +159,6 @@ pub struct ChannelChanged<C> {
     /// What a client decided about it, without its credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<C>,
-}
-
-impl ChannelChanged<()> {
-    /// The type of the event when a channel was created.
-    pub const REGISTERED: &'static str = "channel.registered";
-    /// The type of the event when a channel was deleted.
-    pub const UNREGISTERED: &'static str = "channel.unregistered";
 }
 
 /// The fact `task_failed`: a task ended without success.
@@ -187,11 +173,6 @@ pub struct TaskFailed {
     pub error: StepError,
 }
 
-impl TaskFailed {
-    /// The event's type.
-    pub const TYPE: &'static str = "task_failed";
-}
-
 /// The facts `callback.resolved` and `callback.expired`, which say nothing of what was sent.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -200,11 +181,4 @@ pub struct CallbackEnded {
     pub callback_id: String,
     /// When it was called or its time ran out.
     pub date: Option<Timestamp>,
-}
-
-impl CallbackEnded {
-    /// The type of the event when a callback was called.
-    pub const RESOLVED: &'static str = "callback.resolved";
-    /// The type of the event when nobody called a callback in time.
-    pub const EXPIRED: &'static str = "callback.expired";
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DispatcherId, Envelope, EventId};
+use super::{DispatcherId, Envelope, EventId, EventType};
 use crate::{clock, json};
 
 /// The source of answers to commands.
@@ -65,10 +65,8 @@ pub struct StepFinished {
     pub answer: Answer,
 }
 
-impl StepFinished {
-    /// The event's type.
-    pub const TYPE: &'static str = "step.finished";
-}
+/// The type of [`StepFinished`].
+pub const STEP_FINISHED: EventType = EventType::known("step.finished");
 
 /// How an attempt at a step went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -10,9 +10,10 @@ use shared::Refusal;
 use shared::auth::Caller;
 use shared::bus::Entry;
 use shared::clock::derived_uuid;
-use shared::event::command::TaskDue;
+use shared::event::command::TASK_DUE;
 use shared::event::fact::CUSTOM_SOURCE;
-use shared::event::{Envelope, EventId, EventType, StepFinished};
+use shared::event::step::STEP_FINISHED;
+use shared::event::{Envelope, EventId, EventType};
 use shared::http::{IdempotencyKey, JsonBody, List};
 use shared::rql::Rql;
 use utoipa::ToSchema;
@@ -107,7 +108,7 @@ pub(crate) async fn run(State(app): Services, caller: Caller, Path(event_id): Pa
 
 /// Refuses types that are reserved for commands and answers.
 fn check_is_fact(kind: &EventType) -> Result<(), Refusal> {
-    if [StepFinished::TYPE, TaskDue::TYPE].contains(&kind.as_str()) || kind.as_str().ends_with(".requested") {
+    if [STEP_FINISHED, TASK_DUE].contains(kind) || kind.as_str().ends_with(".requested") {
         return Err(Refusal::field("type", "must not be the type of a command or of an answer to one"));
     }
     Ok(())

@@ -10,7 +10,7 @@ use serde_json::Value;
 use shared::auth::Caller;
 use shared::bus::{Bus, Entry};
 use shared::clock;
-use shared::event::fact::{ChannelChanged, WEBHOOK_SOURCE};
+use shared::event::fact::{CHANNEL_REGISTERED, CHANNEL_UNREGISTERED, ChannelChanged, WEBHOOK_SOURCE};
 use shared::event::{ChannelId, Envelope, EventId, EventType};
 use shared::http::{Affected, ErrorBody, JsonBody, List};
 use shared::rql::Rql;
@@ -63,7 +63,7 @@ pub(crate) async fn create(
     record.seal_with(credentials, None);
     let ChannelRecord { channel_id, settings, .. } = &record;
     // The fact comes first, so that every channel that works was announced.
-    announce(&services.bus, now, ChannelChanged::REGISTERED, channel_id, settings).await?;
+    announce(&services.bus, now, CHANNEL_REGISTERED, channel_id, settings).await?;
     if !services.channels.create(&record).await? {
         return Err(Error::new("create a channel", "its id is taken").into());
     }
@@ -154,7 +154,7 @@ pub(crate) async fn delete(
 ) -> Result<Json<Affected>, Refusal> {
     let record = services.channels.of_tenant(&id, caller.tenant_id()).await?.ok_or_else(|| unknown(&id))?;
     // The fact comes first, so that a crash between the two loses neither: the client repeats the request.
-    announce(&services.bus, services.clock.now(), ChannelChanged::UNREGISTERED, &id, &record.settings).await?;
+    announce(&services.bus, services.clock.now(), CHANNEL_UNREGISTERED, &id, &record.settings).await?;
     let deleted = services.channels.delete(&id).await;
     services.open_channels.forget(&id).await;
     if !deleted? {
@@ -208,15 +208,14 @@ async fn changed(
 async fn announce(
     bus: &Bus,
     now: Timestamp,
-    kind: &'static str,
+    kind: EventType,
     id: &ChannelId,
     settings: &ChannelSettings,
 ) -> Result<(), Refusal> {
-    let event_id = clock::derived_uuid(&[id.as_str().as_bytes(), kind.as_bytes()]).to_string();
-    let config = (kind == ChannelChanged::REGISTERED).then_some(settings);
+    let event_id = clock::derived_uuid(&[id.as_str().as_bytes(), kind.as_str().as_bytes()]).to_string();
+    let config = (kind == CHANNEL_REGISTERED).then_some(settings);
     let content = ChannelChanged { origin: settings.origin(id, now), config };
-    let (kind, tenant_id) = (EventType::known(kind), settings.tenant_id.clone());
-    let event = Envelope::new(kind, EventId::new(event_id), tenant_id, now, content);
+    let event = Envelope::new(kind, EventId::new(event_id), settings.tenant_id.clone(), now, content);
     let entry = Entry::fact(WEBHOOK_SOURCE, &event).map_err(|too_large| Refusal::too_large(too_large.to_string()))?;
     Ok(bus.publish(vec![entry]).await?)
 }
