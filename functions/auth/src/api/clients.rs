@@ -20,9 +20,7 @@ const ID_LIMIT_BYTES: usize = 64;
 /// Creates a client; this answer alone shows its secret.
 #[utoipa::path(
     post, path = "/clients", tag = "clients", request_body = NewClient,
-    responses(
-        (status = 200, description = "The client with its secret.", body = ClientWithSecret),
-    )
+    responses((status = 200, description = "The client with its secret.", body = ClientWithSecret))
 )]
 pub(crate) async fn create(
     State(clients): State<Clients>,
@@ -51,9 +49,7 @@ pub(crate) async fn create(
 /// Lists the clients, never their secrets.
 #[utoipa::path(
     get, path = "/clients", tag = "clients",
-    responses(
-        (status = 200, description = "A page of the clients; the query string is RQL.", body = List<Client>),
-    )
+    responses((status = 200, description = "A page of the clients; the query string is RQL.", body = List<Client>))
 )]
 pub(crate) async fn list(
     State(clients): State<Clients>,
@@ -72,9 +68,7 @@ pub(crate) async fn list(
 /// Shows a client, never its secret.
 #[utoipa::path(
     get, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, description = "The client's id.")),
-    responses(
-        (status = 200, description = "The client.", body = Client),
-    )
+    responses((status = 200, description = "The client.", body = Client))
 )]
 pub(crate) async fn get(
     State(clients): State<Clients>,
@@ -88,9 +82,7 @@ pub(crate) async fn get(
 #[utoipa::path(
     put, path = "/clients/{id}", tag = "clients", request_body = ClientChange,
     params(("id" = String, Path, description = "The client's id.")),
-    responses(
-        (status = 200, description = "How many clients were changed.", body = Affected),
-    )
+    responses((status = 200, description = "How many clients were changed.", body = Affected))
 )]
 pub(crate) async fn update(
     State(clients): State<Clients>,
@@ -118,9 +110,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     post, path = "/clients/{id}/secret", tag = "clients",
     params(("id" = String, Path, description = "The client's id.")),
-    responses(
-        (status = 200, description = "The client with its new secret.", body = ClientWithSecret),
-    )
+    responses((status = 200, description = "The client with its new secret.", body = ClientWithSecret))
 )]
 pub(crate) async fn rotate(
     State(clients): State<Clients>,
@@ -142,9 +132,7 @@ pub(crate) async fn rotate(
 #[utoipa::path(
     delete, path = "/clients/{id}", tag = "clients",
     params(("id" = String, Path, description = "The client's id.")),
-    responses(
-        (status = 200, description = "How many clients were deleted.", body = Affected),
-    )
+    responses((status = 200, description = "How many clients were deleted.", body = Affected))
 )]
 pub(crate) async fn delete(
     State(clients): State<Clients>,

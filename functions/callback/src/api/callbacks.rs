@@ -81,9 +81,7 @@ pub(crate) struct WaitResult {
 /// Creates a callback; the answer alone shows its URL and token.
 #[utoipa::path(
     post, path = "/callbacks", tag = "callbacks", request_body = NewCallback,
-    responses(
-        (status = 200, description = "The callback.", body = Created),
-    )
+    responses((status = 200, description = "The callback.", body = Created))
 )]
 pub(crate) async fn create(
     State(store): State<Store>,
@@ -110,9 +108,7 @@ pub(crate) async fn create(
 /// Shows a callback, without its token, schema and body.
 #[utoipa::path(
     get, path = "/callbacks/{id}", tag = "callbacks", params(("id" = String, Path, description = "The callback's id.")),
-    responses(
-        (status = 200, description = "The callback.", body = CallbackView),
-    )
+    responses((status = 200, description = "The callback.", body = CallbackView))
 )]
 pub(crate) async fn get(
     State(store): State<Store>,
@@ -140,9 +136,7 @@ pub(crate) async fn get(
         ("id" = String, Path, description = "The callback's id."),
         ("timeoutSeconds" = Option<u64>, Query, description = "How long to wait, 0 to 25 seconds; 0 unless given."),
     ),
-    responses(
-        (status = 200, description = "The callback after the wait.", body = WaitResult),
-    )
+    responses((status = 200, description = "The callback after the wait.", body = WaitResult))
 )]
 pub(crate) async fn wait(
     State(store): State<Store>,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{Affected, ErrorBody, JsonBody, List, Page};
+use shared::http::{Affected, JsonBody, List, Page};
 
 use crate::function_body::FunctionBody;
 use crate::services::Services;
@@ -30,10 +30,7 @@ pub(crate) struct FunctionSummary {
 /// Creates a function.
 #[utoipa::path(
     post, path = "/tasks/v1/functions", tag = "functions", request_body = FunctionBody,
-    responses(
-        (status = 200, description = "The function.", body = Function),
-        (status = 400, description = "A field breaks a rule, or the name is taken.", body = ErrorBody),
-    )
+    responses((status = 200, description = "The function.", body = Function))
 )]
 pub(crate) async fn create(
     State(services): State<Arc<Services>>,
@@ -70,9 +67,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/tasks/v1/functions/{name}", tag = "functions",
     params(("name" = String, Path, description = "The function's name.")),
-    responses(
-        (status = 200, description = "The function.", body = Function),
-    )
+    responses((status = 200, description = "The function.", body = Function))
 )]
 pub(crate) async fn get(
     State(services): State<Arc<Services>>,
@@ -86,9 +81,7 @@ pub(crate) async fn get(
 #[utoipa::path(
     put, path = "/tasks/v1/functions/{name}", tag = "functions", request_body = FunctionBody,
     params(("name" = String, Path, description = "The function's name.")),
-    responses(
-        (status = 200, description = "The function was changed.", body = Affected),
-    )
+    responses((status = 200, description = "The function was changed.", body = Affected))
 )]
 pub(crate) async fn update(
     State(services): State<Arc<Services>>,
@@ -103,9 +96,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     post, path = "/tasks/v1/functions/{name}/enable", tag = "functions",
     params(("name" = String, Path, description = "The function's name.")),
-    responses(
-        (status = 200, description = "The function is enabled.", body = Affected),
-    )
+    responses((status = 200, description = "The function is enabled.", body = Affected))
 )]
 pub(crate) async fn enable(
     State(services): State<Arc<Services>>,
@@ -119,9 +110,7 @@ pub(crate) async fn enable(
 #[utoipa::path(
     post, path = "/tasks/v1/functions/{name}/disable", tag = "functions",
     params(("name" = String, Path, description = "The function's name.")),
-    responses(
-        (status = 200, description = "The function is disabled.", body = Affected),
-    )
+    responses((status = 200, description = "The function is disabled.", body = Affected))
 )]
 pub(crate) async fn disable(
     State(services): State<Arc<Services>>,
@@ -135,9 +124,7 @@ pub(crate) async fn disable(
 #[utoipa::path(
     delete, path = "/tasks/v1/functions/{name}", tag = "functions",
     params(("name" = String, Path, description = "The function's name.")),
-    responses(
-        (status = 200, description = "The function was deleted.", body = Affected),
-    )
+    responses((status = 200, description = "The function was deleted.", body = Affected))
 )]
 pub(crate) async fn delete(
     State(services): State<Arc<Services>>,

@@ -23,10 +23,7 @@ const PAGE_LINES: usize = 100;
 /// Creates a task, which starts at once or at its time.
 #[utoipa::path(
     post, path = "/tasks/v1", tag = "tasks", request_body = NewTask,
-    responses(
-        (status = 200, description = "The task.", body = TaskView),
-        (status = 400, description = "A field breaks a rule, or the function is disabled.", body = ErrorBody),
-    )
+    responses((status = 200, description = "The task.", body = TaskView))
 )]
 pub(crate) async fn create(
     State(services): State<Arc<Services>>,
@@ -59,9 +56,7 @@ pub(crate) async fn create(
 /// Lists the most recent tasks, newest first.
 #[utoipa::path(
     get, path = "/tasks/v1", tag = "tasks",
-    responses(
-        (status = 200, description = "One page of tasks; the query string is RQL.", body = List<TaskView>),
-    )
+    responses((status = 200, description = "One page of tasks; the query string is RQL.", body = List<TaskView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
@@ -81,9 +76,7 @@ pub(crate) async fn list(
 /// Shows a task.
 #[utoipa::path(
     get, path = "/tasks/v1/{id}", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
-    responses(
-        (status = 200, description = "The task.", body = TaskView),
-    )
+    responses((status = 200, description = "The task.", body = TaskView))
 )]
 pub(crate) async fn get(
     State(services): State<Arc<Services>>,

@@ -12,7 +12,7 @@ use shared::bus::{Bus, Entry};
 use shared::clock;
 use shared::event::fact::{CHANNEL_REGISTERED, CHANNEL_UNREGISTERED, ChannelChanged, WEBHOOK_SOURCE};
 use shared::event::{ChannelId, Envelope, EventId, EventType};
-use shared::http::{Affected, ErrorBody, JsonBody, List};
+use shared::http::{Affected, JsonBody, List};
 use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::{Error, Refusal};
@@ -31,7 +31,6 @@ const ATTEMPTS: u32 = 5;
     post, path = "/channels", tag = "channels", request_body = NewChannel,
     responses(
         (status = 200, description = "The channel, with the webhook URL for the platform's settings", body = Channel),
-        (status = 400, description = "A field is missing or breaks a rule", body = ErrorBody),
     ),
 )]
 pub(crate) async fn create(
@@ -75,9 +74,7 @@ pub(crate) async fn create(
 #[utoipa::path(
     get, path = "/channels", tag = "channels",
     description = "The query string is RQL, such as `eq(platform,github)&sort(-createdAt)&limit(20)`.",
-    responses(
-        (status = 200, description = "A page of channels", body = List<Channel>),
-    ),
+    responses((status = 200, description = "A page of channels", body = List<Channel>)),
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
@@ -97,9 +94,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/channels/{channelId}", tag = "channels",
     params(("channelId" = String, Path, description = "The id of the channel")),
-    responses(
-        (status = 200, description = "The channel", body = Channel),
-    ),
+    responses((status = 200, description = "The channel", body = Channel)),
 )]
 pub(crate) async fn get(
     State(services): State<Arc<Services>>,
@@ -116,9 +111,7 @@ pub(crate) async fn get(
 #[utoipa::path(
     put, path = "/channels/{channelId}", tag = "channels", request_body = ChannelChange,
     params(("channelId" = String, Path, description = "The id of the channel")),
-    responses(
-        (status = 200, description = "The channel is changed", body = Affected),
-    ),
+    responses((status = 200, description = "The channel is changed", body = Affected)),
 )]
 pub(crate) async fn update(
     State(services): State<Arc<Services>>,
@@ -143,9 +136,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     delete, path = "/channels/{channelId}", tag = "channels",
     params(("channelId" = String, Path, description = "The id of the channel")),
-    responses(
-        (status = 200, description = "The channel is deleted", body = Affected),
-    ),
+    responses((status = 200, description = "The channel is deleted", body = Affected)),
 )]
 pub(crate) async fn delete(
     State(services): State<Arc<Services>>,
@@ -167,9 +158,7 @@ pub(crate) async fn delete(
 /// Seals a batch of channels with the current key; call it until there are no more.
 #[utoipa::path(
     post, path = "/channels/rotate", tag = "channels",
-    responses(
-        (status = 200, description = "How far the rotation has come", body = Resealed),
-    ),
+    responses((status = 200, description = "How far the rotation has come", body = Resealed)),
 )]
 pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {
     Ok(Json(services.open_channels.reseal().await?))

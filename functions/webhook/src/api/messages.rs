@@ -59,10 +59,7 @@ pub(crate) struct MessagePage {
     get, path = "/messages", tag = "messages", params(LogQuery),
     description = "The newest messages come first. Messages are in the log a moment after they are received, and for as \
         long as other records are kept.",
-    responses(
-        (status = 200, description = "A page of messages", body = MessagePage),
-        (status = 400, description = "A parameter is missing or breaks a rule", body = ErrorBody),
-    ),
+    responses((status = 200, description = "A page of messages", body = MessagePage)),
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
@@ -119,7 +116,6 @@ fn is_position(text: &str) -> bool {
         (status = 409, description = "A request with the same `Idempotency-Key` is in progress", body = ErrorBody),
         (status = 413, description = "The message has over 128 KB", body = ErrorBody),
         (status = 429, description = "The rate limit of the channel is reached, see `Retry-After`", body = ErrorBody),
-        (status = 503, description = "A service behind this one does not answer, try again", body = ErrorBody),
     ),
 )]
 pub(crate) async fn send(

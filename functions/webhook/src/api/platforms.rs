@@ -26,9 +26,7 @@ pub(crate) struct PlatformSpec {
 /// Lists the platforms with the credentials and capabilities of each.
 #[utoipa::path(
     get, path = "/platforms", tag = "channels",
-    responses(
-        (status = 200, description = "Every platform", body = [PlatformSpec]),
-    ),
+    responses((status = 200, description = "Every platform", body = [PlatformSpec])),
 )]
 pub(crate) async fn list() -> Json<Vec<PlatformSpec>> {
     let shown = |platform: &'static dyn Platform| PlatformSpec {
