@@ -3,7 +3,7 @@
 //! In: a client's id and secret, or a refresh token. Out: an access token that carries what the client may do and for
 //! which tenant, so that no other function has to ask this one.
 //!
-//! A request for a token is read into a [`grant`]; [`login`] checks its secret, or [`refresh`] its refresh token, and the
+//! A request for a token is read into a `grant`; `login` checks its secret, or `refresh` its refresh token, and the
 //! answer is an access token and the next refresh token. The clients themselves are created and changed under
 //! `/clients`, each in its own tenant; the administrator is kept in Secrets Manager and has no record there.
 
