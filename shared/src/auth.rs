@@ -166,6 +166,9 @@ fn validation() -> Validation {
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
+        return Err(Refusal::unauthenticated("the request has several `Authorization` headers"));
+    }
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, token) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
     if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
@@ -198,18 +201,22 @@ impl Caller {
         let tenant = TenantId::parse(&named).ok_or_else(|| Refusal::field("tenantId", TenantId::RULE))?;
         match self.claims.administrator || tenant == self.claims.tenant {
             true => Ok(tenant),
-            false => Err(Refusal::no_permission(ALL_PERMISSIONS)),
+            false => Err(not_administrator()),
         }
     }
 
     /// Takes over the tenant that the header `x-tenant-id` names.
     fn acting_for(mut self, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let Some(named) = headers.get(TENANT_HEADER) else { return Ok(self) };
+        let mut values = headers.get_all(TENANT_HEADER).iter();
+        let Some(named) = values.next() else { return Ok(self) };
+        if values.next().is_some() {
+            return Err(Refusal::field(TENANT_HEADER, "must be sent once"));
+        }
         let invalid = || Refusal::field(TENANT_HEADER, TenantId::RULE);
         let named = named.to_str().map_err(|_| invalid())?;
         let tenant = TenantId::parse(named).ok_or_else(invalid)?;
         if tenant != self.claims.tenant && !self.claims.administrator {
-            return Err(Refusal::no_permission(ALL_PERMISSIONS));
+            return Err(not_administrator());
         }
         self.claims.tenant = tenant;
         Ok(self)
@@ -228,6 +235,11 @@ impl Caller {
     fn holds(&self, permission: &str) -> bool {
         self.claims.permissions.iter().any(|held| held == permission || held == ALL_PERMISSIONS)
     }
+}
+
+fn not_administrator() -> Refusal {
+    let message = "only the administrator acts for another tenant";
+    Refusal { message: message.to_owned(), ..Refusal::no_permission(ALL_PERMISSIONS) }
 }
 
 /// Handlers take the caller as a parameter; the route's gate has put it there.
@@ -259,13 +271,16 @@ mod tests {
         };
         assert_eq!(acting(&administrator, "other").as_deref(), Ok("other"));
         assert_eq!(acting(&caller(&["*"]), "t").as_deref(), Ok("t"));
-        assert_eq!(acting(&caller(&["*"]), "other"), Err(Refusal::no_permission("*")));
+        assert_eq!(acting(&caller(&["*"]), "other"), Err(not_administrator()));
+        let twice =
+            HeaderMap::from_iter(["a", "b"].map(|tenant| (TENANT_HEADER.parse().unwrap(), tenant.parse().unwrap())));
+        assert!(administrator.clone().acting_for(&twice).is_err());
         assert_eq!(acting(&administrator, "a#b"), Err(Refusal::field(TENANT_HEADER, TenantId::RULE)));
         let named =
             |caller: &Caller, tenant: &str| caller.tenant_named(Some(tenant.to_owned())).map(|id| id.to_string());
         assert_eq!(named(&administrator, "other").as_deref(), Ok("other"));
         assert_eq!(named(&caller(&["*"]), "t").as_deref(), Ok("t"));
-        assert_eq!(named(&caller(&["*"]), "other"), Err(Refusal::no_permission("*")));
+        assert_eq!(named(&caller(&["*"]), "other"), Err(not_administrator()));
         assert_eq!(caller(&[]).tenant_named(None), Ok(TenantId::new("t")));
     }
 

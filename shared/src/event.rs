@@ -67,12 +67,14 @@ impl TenantId {
     /// The tenant of the administrator, unless a request names another.
     pub const DEFAULT: &str = "default";
     /// What a text must be to name a tenant.
-    pub const RULE: &str = "must have 1 to 128 printable characters other than `#`";
+    pub const RULE: &str = "must have 1 to 128 printable characters other than `#` and `,`";
 
-    /// Checks that a text can name a tenant: `#` separates it from what follows in the keys of records.
+    /// Checks that a text can name a tenant.
+    ///
+    /// `#` separates it from what follows in the keys of records, and gateways join repeated headers by commas.
     pub fn parse(text: &str) -> Option<Self> {
         let is_length = (1..=128).contains(&text.chars().count());
-        (is_length && !text.chars().any(|char| char.is_control() || char == '#')).then(|| Self::new(text))
+        (is_length && !text.chars().any(|char| char.is_control() || matches!(char, '#' | ','))).then(|| Self::new(text))
     }
 
     /// Returns the text of a key that belongs to this tenant alone.
@@ -111,6 +113,11 @@ impl EventType {
         } else {
             Err(InvalidEventType)
         }
+    }
+
+    /// Tells whether it is the type of a command or of an answer to one, which never starts a dispatcher.
+    pub fn is_reserved(&self) -> bool {
+        [command::TASK_DUE, step::STEP_FINISHED].contains(self) || self.0.ends_with(".requested")
     }
 
     /// Returns the text.
@@ -271,6 +278,7 @@ mod tests {
         check("acme", true);
         check("Acme Ltd.", true);
         check("a#b", false);
+        check("a,b", false);
         check("", false);
         check("a\nb", false);
         check(&"a".repeat(129), false);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::path::Paths;
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{PartialSchema as _, ToSchema as _};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -124,6 +125,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         (mut schemas, mut paths, routes): UtoipaMethodRouter<S>,
     ) -> Self {
         schemas.push((ErrorBody::name().into_owned(), ErrorBody::schema()));
+        // What is any JSON is described by this name.
+        schemas.push(("Value".to_owned(), Value::schema()));
         describe_refusals(&mut paths, permission);
         let gate = Arc::new(Gate { tokens: self.tokens.clone(), permission });
         let routes = routes.layer(from_fn_with_state(gate, check));
@@ -138,6 +141,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(no_route)
             .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+            .layer(map_response(with_our_error_body))
             .layer(CatchPanicLayer::custom(|_| Refusal::internal().into_response()))
             .with_state(state);
         (router, openapi)
@@ -152,6 +156,7 @@ fn describe_refusals(paths: &mut Paths, permission: Option<Permission>) {
     );
     for (path, item) in &mut paths.paths {
         for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
+            operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
             let mut refused = |status: &str, description: &str| {
                 let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name()))).build();
                 let response = ResponseBuilder::new().description(description).content("application/json", content);
@@ -183,6 +188,17 @@ async fn check(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
     }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Gives axum's own refusals of a path or a query, which are plain text, the body that every error has.
+async fn with_our_error_body(response: Response) -> Response {
+    let is_text = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
+    match response.status() == http::StatusCode::BAD_REQUEST
+        && response.headers().get(CONTENT_TYPE).is_some_and(is_text)
+    {
+        true => Refusal::illegal_argument("the path or the query of the request cannot be read").into_response(),
+        false => response,
+    }
 }
 
 async fn no_route(uri: Uri) -> Refusal {
@@ -247,6 +263,9 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        if parts.headers.get_all("idempotency-key").iter().count() > 1 {
+            return Err(Refusal::field("Idempotency-Key", "must be sent once"));
+        }
         match parts.headers.get("idempotency-key") {
             Some(key) if !(1..=Self::LIMIT_BYTES).contains(&key.len()) => {
                 Err(Refusal::field("Idempotency-Key", format!("must have 1 to {} bytes", Self::LIMIT_BYTES)))

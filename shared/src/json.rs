@@ -55,7 +55,74 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
         return Err(Refusal::empty_body());
     }
     check_depth(bytes).map_err(|too_deep| Refusal::body_format(too_deep.to_string()))?;
-    serde_json::from_slice(bytes).map_err(|cause| Refusal::body_format(format!("the body is not valid JSON: {cause}")))
+    let parsed: Result<Unique, _> = serde_json::from_slice(bytes);
+    let parsed = parsed.map_err(|cause| match cause.is_data() {
+        true => Refusal::body_format(format!("the body has a {cause}")),
+        false => Refusal::body_format(format!("the body is not valid JSON: {cause}")),
+    });
+    parsed.map(|Unique(value)| value)
+}
+
+/// Any JSON in which no object has two fields of one name, as readers differ in which of them counts.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Unique(element)) = elements.next_element()? {
+            list.push(element);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some((name, Unique(value))) = members.next_entry::<String, _>()? {
+            if map.contains_key(&name) {
+                return Err(de::Error::custom(format!("second field `{name}`")));
+            }
+            map.insert(name, value);
+        }
+        Ok(map.into())
+    }
 }
 
 /// Turns a value into a type as strictly as [`read`].
@@ -421,6 +488,14 @@ mod tests {
         );
         check(r#"{"name": "a", "mode": "fats"}"#, 15, "`mode` has the unknown value `fats`: did you mean `fast`?");
         check(r#"{"name": "a", "mode": {"fast": 1}}"#, 15, "`mode` must be a string");
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_refused() {
+        for body in [r#"{"name": "a", "name": "b"}"#, r#"{"name": "a", "free": [{"name": 1, "name": 1}]}"#] {
+            let refusal = refused(body);
+            assert!(refusal.code == 22 && refusal.message.contains("a second field `name`"), "{}", refusal.message);
+        }
     }
 
     #[test]

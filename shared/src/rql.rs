@@ -62,10 +62,18 @@ impl Rql {
         if !self.sort.is_empty() {
             values.sort_by(|left, right| order::by_fields(&self.sort, left, right));
         }
-        let total = self.counts.then_some(values.len());
+        let values_len = values.len();
+        let total = self.counts.then_some(values_len);
         let page = values.into_iter().skip(self.offset).take(self.limit);
         let data = page.map(|value| self.selected(value)).collect();
-        Ok(List { page: Page { total, offset: self.offset, limit: self.limit }, data })
+        let limit = if self.limit == usize::MAX { values_len } else { self.limit };
+        Ok(List { page: Page { total, offset: self.offset, limit }, data })
+    }
+
+    /// Returns the query without a limit of items, for lists that stay small.
+    #[must_use]
+    pub fn unlimited(self) -> Self {
+        Self { limit: usize::MAX, ..self }
     }
 
     /// Returns the text of a top-level `eq(field,text)`.

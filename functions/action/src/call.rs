@@ -31,7 +31,7 @@ struct Fields {
     #[serde(default = "post")]
     method: String,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Value>,
     #[serde(default)]
     body: Value,
     timeout_seconds: Option<WholeNumber<1, 60>>,
@@ -50,7 +50,12 @@ impl Call {
         let method = method.map_err(|_| invalid(format!("`method` {:?} is not an HTTP method", fields.method)))?;
         let mut request = Request::new(method, fields.url);
         for (name, value) in &fields.headers {
-            let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
+            let value = match value {
+                Value::String(text) => text.clone(),
+                Value::Number(_) | Value::Bool(_) => value.to_string(),
+                _ => return Err(invalid(format!("`headers.{name}` must be a string"))),
+            };
+            let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(&value).ok());
             let (name, value) = parsed.ok_or_else(|| invalid(format!("`headers.{name}` cannot be sent")))?;
             request.headers.append(name, value);
         }
@@ -111,7 +116,7 @@ fn output(response: &Response) -> Value {
         .iter()
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
         .collect();
-    let json = serde_json::from_slice(&response.body).ok().filter(|json| depth(json) < DEPTH_LIMIT);
+    let json = serde_json::from_slice(&response.body).ok().filter(|json| depth(json) <= DEPTH_LIMIT);
     let body = json.unwrap_or_else(|| match response.body.is_empty() {
         true => Value::Null,
         false => String::from_utf8_lossy(&response.body).into(),

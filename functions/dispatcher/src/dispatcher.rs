@@ -357,14 +357,14 @@ pub(crate) mod tests {
             {"type": "callback", "action": "wait", "id": "6f0a4b5e-2c1d"},
             {"type": "callback", "configuration": {"action": "wait", "id": "x"}},
             {"type": "callback", "action": "create", "id": "00000000000000000000000f"},
-            {"type": "http", "url": "u", "timeoutSeconds": 90, "configuration": {"timeoutSeconds": 5}},
+            {"type": "http", "url": "https://u.test", "timeoutSeconds": 90, "configuration": {"timeoutSeconds": 5}},
         ]}));
         let actions = dispatcher.unwrap().body.actions;
         assert_eq!(Value::from(actions[0].command_fields()), json!({"action": "wait", "id": "6f0a4b5e-2c1d"}));
         assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "x"}));
         assert_eq!(Value::from(actions[2].command_fields()), json!({"action": "create"}));
         assert_eq!(actions[2].id, "000000000000000000000004");
-        assert_eq!(Value::from(actions[3].command_fields()), json!({"url": "u", "timeoutSeconds": 5}));
+        assert_eq!(Value::from(actions[3].command_fields()), json!({"url": "https://u.test", "timeoutSeconds": 5}));
         assert_eq!(actions[3].timeout_seconds, Some(90));
     }
 

@@ -95,6 +95,16 @@ impl Template {
         })
     }
 
+    /// Returns the outermost fields of the event that the template uses.
+    pub(crate) fn event_fields(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Placeholder(Placeholder { path: Path { root: Root::Event, segments }, .. }) => {
+                segments.first().map(String::as_str)
+            }
+            _ => None,
+        })
+    }
+
     /// Fills in the values; `budget_bytes` shrinks by the size of the result.
     fn fill(&self, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
         if let [Part::Placeholder(placeholder)] = self.parts.as_slice() {

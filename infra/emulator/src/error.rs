@@ -37,6 +37,12 @@ pub enum EmulatorError {
         /// The format that this version reads.
         readable: u32,
     },
+    /// A file of the data directory is missing or is not what Hookyard wrote.
+    #[error(
+        "the data directory {} is damaged (its file `{}` is missing or unreadable): restore it from a backup, or start \
+         with an empty directory by --data", .0.display(), .1
+    )]
+    Damaged(PathBuf, &'static str),
     /// A file or socket could not be used.
     #[error("cannot {doing}: {cause}")]
     Io {

@@ -13,8 +13,8 @@ const FORMAT: u32 = 2;
 const UNMARKED_FORMAT: u32 = 1;
 /// The file that holds the number of the format.
 const FORMAT_FILE: &str = "format";
-/// The files that hold data.
-const DATA_FILES: [&str; 3] = ["bus.db", "dynamodb.db", "secrets.json"];
+/// The files that hold data, in the order in which they are created.
+const DATA_FILES: [&str; 3] = ["secrets.json", "bus.db", "dynamodb.db"];
 
 /// A data directory that is locked until this is dropped.
 #[derive(Debug)]
@@ -60,7 +60,11 @@ fn check_format(path: &Path) -> Result<Option<u32>, EmulatorError> {
     let file = path.join(FORMAT_FILE);
     let doing = || format!("read {}", file.display());
     let found = match fs::read_to_string(&file) {
-        Ok(text) => Some(text.trim().parse().map_err(|cause| EmulatorError::engine(doing(), cause))?),
+        // What is not a number was not written by any version.
+        Ok(text) => Some(text.trim().parse().map_err(|_| EmulatorError::Damaged(path.to_owned(), FORMAT_FILE))?),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(EmulatorError::Damaged(path.to_owned(), FORMAT_FILE));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             DATA_FILES.iter().any(|name| path.join(name).exists()).then_some(UNMARKED_FORMAT)
         }
@@ -68,8 +72,21 @@ fn check_format(path: &Path) -> Result<Option<u32>, EmulatorError> {
     };
     match found {
         Some(found) if found != FORMAT => Err(EmulatorError::Format { path: path.to_owned(), found, readable: FORMAT }),
-        found => Ok(found),
+        found => check_parts(path).map(|()| found),
     }
+}
+
+/// Refuses a directory that has lost a file; they are created in this order, so that only the last ones may be missing.
+fn check_parts(path: &Path) -> Result<(), EmulatorError> {
+    let mut missing = None;
+    for name in DATA_FILES {
+        match (path.join(name).exists(), missing) {
+            (true, Some(missing)) => return Err(EmulatorError::Damaged(path.to_owned(), missing)),
+            (true, None) => {}
+            (false, earlier) => missing = earlier.or(Some(name)),
+        }
+    }
+    Ok(())
 }
 
 /// Replaces a file atomically: whatever happens, it has either the old or the new content.
@@ -103,8 +120,25 @@ mod tests {
         for path in [parent.path(), &parent.path().join("not/there/yet")] {
             drop(Folder::open(path).unwrap());
             assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "2\n");
-            fs::write(path.join("bus.db"), "data").unwrap();
+            fs::write(path.join("secrets.json"), "data").unwrap();
             Folder::open(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_directory_that_has_lost_a_file_is_refused_and_nothing_is_touched() {
+        for lost in ["secrets.json", "bus.db", "format"] {
+            let folder = tempfile::tempdir().unwrap();
+            drop(Folder::open(folder.path()).unwrap());
+            DATA_FILES.iter().for_each(|name| fs::write(folder.path().join(name), "data").unwrap());
+            match lost {
+                "format" => fs::write(folder.path().join(lost), b"\xff").unwrap(),
+                _ => fs::remove_file(folder.path().join(lost)).unwrap(),
+            }
+            let before = contents(folder.path());
+            let error = Folder::open(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{lost}`")) && error.contains("--data"), "{lost}: {error}");
+            assert_eq!(contents(folder.path()), before);
         }
     }
 
@@ -138,6 +172,6 @@ mod tests {
         check(&[("format", "1")], "by an older version of Hookyard (format 1");
         check(&[("format", "3\n"), ("bus.db", "x")], "by a newer version of Hookyard (format 3");
         check(&[("format", "3")], "start with an empty directory by --data, or keep using the version that wrote it");
-        check(&[("format", "two")], "cannot read");
+        check(&[("format", "two")], "is damaged");
     }
 }

@@ -9,6 +9,7 @@ use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
 use shared::{Environment, Error, Function};
 use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::failure::Failure;
 
@@ -58,5 +59,22 @@ pub(crate) fn describe(functions: &BTreeMap<String, Function>) -> OpenApi {
     for function in functions.values() {
         document.merge(function.openapi().clone());
     }
+    let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    document.components.get_or_insert_default().add_security_scheme("token", token);
+    name_operations(&mut document);
     document
+}
+
+/// Names every operation after its method and path, as functions use the same names for their routes.
+fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let place = path.replace(['{', '}'], "").replace(['/', '.', '-'], "_");
+        let operations =
+            [("get", &mut item.get), ("post", &mut item.post), ("put", &mut item.put), ("delete", &mut item.delete)];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}{place}"));
+            }
+        }
+    }
 }

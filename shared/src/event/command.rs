@@ -62,6 +62,8 @@ struct Field {
 enum Rule {
     Anything,
     Text,
+    /// The beginning of a URL, which may go on with a template.
+    Url,
     /// One of these words, in whatever case.
     Word(&'static [&'static str]),
     /// A whole number in this range, perhaps written as a text.
@@ -85,8 +87,8 @@ pub const HTTP: ActionType = ActionType {
     name: "http",
     command: "http.requested",
     fields: &[
-        required("url", Rule::Text),
-        optional("method", Rule::Text),
+        required("url", Rule::Url),
+        optional("method", Rule::Word(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])),
         optional("headers", Rule::TextMap),
         optional("body", Rule::Anything),
         optional("timeoutSeconds", Rule::Number(1, 60)),
@@ -189,6 +191,10 @@ impl Rule {
             _ if is_open => return None,
             Self::Anything => return None,
             Self::Text => (value.is_string(), "must be a string".to_owned()),
+            Self::Url => {
+                let is_url = |text: &str| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+                (value.as_str().is_some_and(is_url), "must be a URL of http or https".to_owned())
+            }
             Self::Object => (value.is_object(), "must be an object".to_owned()),
             Self::Texts => (
                 value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
@@ -263,10 +269,14 @@ mod tests {
         check("task", json!({"functionname": "f"}), Err(unknown));
         let unknown = "unknown field `dependancies`: did you mean `dependencies`?";
         check("task", json!({"functionName": "f", "dependancies": []}), Err(unknown));
+        check("http", json!({"url": "ftp://a.test"}), Err("`url` must be a URL of http or https"));
+        check("http", json!({"url": "{{ event.content.url }}"}), Ok(()));
+        let typo = "`method` has the unknown value `PSOT`: did you mean `POST`?";
+        check("http", json!({"url": "https://a.test", "method": "PSOT"}), Err(typo));
         check("http", json!({"url": "https://a.test", "headers": {"a": "b"}, "body": [1]}), Ok(()));
         check(
             "http",
-            json!({"url": "u", "headers": {"a": {}}}),
+            json!({"url": "https://a.test", "headers": {"a": {}}}),
             Err("`headers` must be an object whose values are strings"),
         );
         check(

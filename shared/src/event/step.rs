@@ -161,6 +161,14 @@ impl StepError {
     /// The dispatcher makes no further attempt at such a step, as that could do the same thing twice.
     pub const OUTCOME_UNKNOWN: &'static str = "OutcomeUnknown";
 
+    /// Tells whether another attempt would do again what may have been done, or fail in the same way.
+    ///
+    /// A script may name its own errors as it likes, so that its `OutcomeUnknown` says nothing.
+    pub fn is_final(&self) -> bool {
+        let is_unknown = self.name == Self::OUTCOME_UNKNOWN && self.kind.as_deref() != Some("runtime");
+        is_unknown || self.name == Self::OUTPUT_TOO_LARGE
+    }
+
     /// Describes a failure around the user's own code.
     pub fn invocation(name: &str, message: impl Into<String>) -> Self {
         Self { kind: Some("invocation".to_owned()), name: name.to_owned(), message: message.into() }

@@ -98,8 +98,11 @@ pub(crate) async fn update(
     }
     if let Some(permissions) = change.permissions {
         let permissions = permission::checked(permissions)?;
-        let is_added = |permission: &&String| !permission::covers(&record.client.permissions, permission);
-        permission::require_all(&caller, permissions.iter().filter(is_added))?;
+        // Taking away is as much as granting: a client that was made weak could be taken over and made strong again.
+        let before = &record.client.permissions;
+        let added = permissions.iter().filter(|permission| !permission::covers(before, permission));
+        let removed = before.iter().filter(|permission| !permission::covers(&permissions, permission));
+        permission::require_all(&caller, added.chain(removed))?;
         record.client.permissions = permissions;
     }
     save(&clients, &clock, &mut record).await?;

@@ -47,7 +47,7 @@ async fn a_permission_for_one_object_grants_that_object_only() {
     assert_eq!(rotated.status, 200, "{rotated:?}");
     let narrower = json!({"permissions": ["VIEW_TASKS:two"]});
     let narrowed = world.send("PUT", &format!("/clients/{strong}"), &bearer, narrower).await;
-    assert_eq!(narrowed.status, 200, "less than before is not granted anew: {narrowed:?}");
+    assert_eq!(narrowed.status, 401, "who is made weak can be taken over and made strong again: {narrowed:?}");
 }
 
 #[tokio::test]

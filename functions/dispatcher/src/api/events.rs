@@ -10,9 +10,7 @@ use shared::Refusal;
 use shared::auth::Caller;
 use shared::bus::Entry;
 use shared::clock::derived_uuid;
-use shared::event::command::TASK_DUE;
 use shared::event::fact::CUSTOM_SOURCE;
-use shared::event::step::STEP_FINISHED;
 use shared::event::{Envelope, EventId, EventType};
 use shared::http::{IdempotencyKey, JsonBody, List};
 use shared::rql::Rql;
@@ -53,7 +51,7 @@ pub(crate) struct EventView {
 /// The same `Idempotency-Key` from the same client is the same event, which does not start runs again.
 #[utoipa::path(
     post, path = "/events/v1", tag = "events", request_body = NewEvent,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Up to 255 characters.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 bytes.")),
     responses((status = 200, body = EventView)),
 )]
 pub(crate) async fn create(
@@ -68,7 +66,16 @@ pub(crate) async fn create(
         Some(key) => derived_uuid(&[b"event", tenant.as_str().as_bytes(), client, key]),
         None => app.ids.uuid(),
     };
-    let envelope = Envelope::new(kind, EventId::new(id.to_string()), tenant.clone(), app.clock.now(), content);
+    let mut envelope = Envelope::new(kind, EventId::new(id.to_string()), tenant.clone(), app.clock.now(), content);
+    if key.as_bytes().is_some()
+        && let Some(earlier) = app.store.events.get(&envelope.id).await?
+    {
+        let earlier = &earlier.event.envelope;
+        if (&earlier.kind, &earlier.content) != (&envelope.kind, &envelope.content) {
+            return Err(Refusal::field("Idempotency-Key", "was used for another event"));
+        }
+        envelope.time = earlier.time;
+    }
     let entry = Entry::fact(CUSTOM_SOURCE, &envelope).map_err(|error| Refusal::too_large(error.to_string()))?;
     app.bus.publish(vec![entry]).await?;
     let time = envelope.time.as_millisecond();
@@ -108,7 +115,7 @@ pub(crate) async fn run(State(app): Services, caller: Caller, Path(event_id): Pa
 
 /// Refuses types that are reserved for commands and answers.
 fn check_is_fact(kind: &EventType) -> Result<(), Refusal> {
-    if [STEP_FINISHED, TASK_DUE].contains(kind) || kind.as_str().ends_with(".requested") {
+    if kind.is_reserved() {
         return Err(Refusal::field("type", "must not be the type of a command or of an answer to one"));
     }
     Ok(())

@@ -41,6 +41,9 @@ const COMMON_FIELDS: [&str; 10] = [
     super::CONFIGURATION,
 ];
 
+/// The fields of an event, as filters and templates see them.
+const ENVELOPE_FIELDS: [&str; 7] = ["id", "type", "tenantId", "time", "content", "trace", "dedupWindowSeconds"];
+
 /// Checks every rule of a dispatcher; the refusal names the field.
 pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {
     rules(&dispatcher.body)?;
@@ -51,6 +54,9 @@ pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {
 }
 
 fn rules(body: &DispatcherBody) -> Result<(), Problem> {
+    if body.event_type.is_reserved() {
+        return Err(Problem::field("eventType", "must not be the type of a command or of an answer to one"));
+    }
     text("name", body.name.as_deref(), MAX_NAME_BYTES)?;
     max_length("description", body.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
     if body.tags.len() > MAX_TAGS {
@@ -59,7 +65,7 @@ fn rules(body: &DispatcherBody) -> Result<(), Problem> {
     for (index, tag) in body.tags.iter().enumerate() {
         text(&format!("tags[{index}]"), Some(tag), MAX_NAME_BYTES)?;
     }
-    pattern("filter", body.filter.as_ref())?;
+    pattern("filter", body.filter.as_ref(), &ENVELOPE_FIELDS)?;
     actions(&body.actions)
 }
 
@@ -98,10 +104,15 @@ fn own_rules(action: &Action) -> Result<(), Problem> {
     let kind = ActionType::find(&action.kind)?;
     text("name", action.name.as_deref(), MAX_NAME_BYTES)?;
     max_length("description", action.description.as_deref(), MAX_DESCRIPTION_BYTES)?;
-    pattern("condition", action.condition.as_ref())?;
+    pattern("condition", action.condition.as_ref(), &["event", "steps"])?;
     between("retry.attempts", action.retry.attempts, 1, MAX_ATTEMPTS)?;
     between("retry.delaySeconds", action.retry.delay_seconds, 0, MAX_DELAY_S)?;
     between("timeoutSeconds", action.timeout_seconds.unwrap_or(1), 1, MAX_TIMEOUT_S)?;
+    if let Some(Value::Object(configuration)) = action.fields.get(super::CONFIGURATION)
+        && let Some(name) = configuration.keys().find(|name| action.fields.contains_key(*name))
+    {
+        return Err(Problem::field(name, "stands in `configuration` as well"));
+    }
     kind.check(&action.command_fields(), &COMMON_FIELDS)
 }
 
@@ -110,6 +121,9 @@ fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), Stri
         Value::String(text) if text.contains("{{") => {
             let template = Template::parse(text)
                 .map_err(|why| Problem::field(field, format!("is not a valid template: {why}")))?;
+            if let Some(name) = template.event_fields().find(|name| !ENVELOPE_FIELDS.contains(name)) {
+                return Err(Problem::unknown(name, ENVELOPE_FIELDS).within(field));
+            }
             for step in template.steps() {
                 used(step).map_err(|why| Problem::field(field, format!("uses a step that it cannot see: {why}")))?;
             }
@@ -125,7 +139,14 @@ fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), Stri
     }
 }
 
-fn pattern(field: &str, pattern: Option<&Value>) -> Result<(), Problem> {
+/// Checks a pattern, and that its outermost fields are those of what it is matched with.
+fn pattern(field: &str, pattern: Option<&Value>, known: &[&str]) -> Result<(), Problem> {
+    let is_known = |name: &str| name == "$or" || known.contains(&name);
+    if let Some(name) =
+        pattern.and_then(Value::as_object).and_then(|members| members.keys().find(|name| !is_known(name)))
+    {
+        return Err(Problem::unknown(name, known.iter().copied()).within(field));
+    }
     match pattern.map(Pattern::compile) {
         Some(Err(error)) => Err(Problem::field(field, format!("is not a valid event pattern: {error}"))),
         _ => Ok(()),
@@ -162,6 +183,36 @@ mod tests {
 
     fn with_actions(actions: &Value) -> Result<Dispatcher, Refusal> {
         dispatcher(&json!({"eventType": "e", "actions": actions}))
+    }
+
+    #[test]
+    fn what_can_never_match_or_be_found_is_refused() {
+        let check = |more: Value, part: &str| {
+            let action = json!({"type": "task", "functionName": "f"});
+            let mut body = json!({"eventType": "e", "actions": [action]});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let refusal = dispatcher(&body).unwrap_err();
+            assert!(refusal.message.contains(part), "{body}: {}", refusal.message);
+        };
+        check(json!({"filter": {"contnt": {"a": [1]}}}), "`filter`: unknown field `contnt`: did you mean `content`?");
+        check(json!({"eventType": "task.requested"}), "`eventType` must not be the type of a command");
+        check(json!({"eventType": "step.finished"}), "`eventType` must not be the type of a command");
+        let action = |more: Value| {
+            let mut action = json!({"type": "http", "url": "https://a.test"});
+            action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({"actions": [action]})
+        };
+        check(
+            action(json!({"condition": {"evnt": {"a": [1]}}})),
+            "`actions[0].condition`: unknown field `evnt`: did you mean",
+        );
+        check(
+            action(json!({"body": "{{ event.contnt.a }}"})),
+            "`actions[0].body`: unknown field `contnt`: did you mean",
+        );
+        let twice = action(json!({"configuration": {"url": "https://b.test"}}));
+        check(twice, "`actions[0].url` stands in `configuration` as well");
+        assert!(with_actions(&json!([{"type": "task", "functionName": "f", "data": {"e": "{{ event }}"}}])).is_ok());
     }
 
     #[test]

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_set_finds_the_dispatchers_that_match_in_their_order() {
-        let filter = |paid: bool| json!({"paid": [paid]});
+        let filter = |paid: bool| json!({"content": {"paid": [paid]}});
         let set = DispatcherSet::new(vec![
             compiled("a", &filter(false)),
             compiled("b", &Value::Null),
@@ -92,8 +92,8 @@ mod tests {
             let ids = set.matching(&event).map(|compiled| compiled.dispatcher.id.to_string()).collect::<Vec<_>>();
             ids.join(" ")
         };
-        assert_eq!(matching(json!({"paid": true})), "b c");
-        assert_eq!(matching(json!({"paid": false})), "a b");
+        assert_eq!(matching(json!({"content": {"paid": true}})), "b c");
+        assert_eq!(matching(json!({"content": {"paid": false}})), "a b");
         assert_eq!(matching(json!({})), "b");
     }
 

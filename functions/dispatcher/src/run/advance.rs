@@ -170,6 +170,10 @@ impl Run {
             }
             StepStatus::Failed => {
                 let unknown = || StepError::invocation("Unknown", "the step failed without a reason");
+                self.steps[index].output.clone_from(&answer.output);
+                if !self.fits() {
+                    self.steps[index].output = None;
+                }
                 self.fail(index, &answer.error.clone().unwrap_or_else(unknown), at);
             }
         }
@@ -191,11 +195,9 @@ impl Run {
         self.finish(index, StepState::Failed, Some(error), at);
         let step = &self.steps[index];
         let (attempt, retry) = (step.attempt(), step.action.retry);
-        // What may have been done is not done again, nor is what was done and would have the same output.
-        let is_done = [StepError::OUTCOME_UNKNOWN, StepError::OUTPUT_TOO_LARGE].contains(&error.name.as_str());
-        if attempt < retry.attempts && !is_done {
+        if attempt < retry.attempts && !error.is_final() {
             let due = at.checked_add(SignedDuration::from_secs(retry.delay_s(attempt).into())).unwrap_or(at);
-            self.steps[index].error = None;
+            (self.steps[index].error, self.steps[index].output) = (None, None);
             self.attempt(index, attempt + 1, due);
         }
     }

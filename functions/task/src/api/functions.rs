@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{Affected, JsonBody, List, Page};
+use shared::http::{Affected, JsonBody, List};
+use shared::rql::Rql;
 
 use crate::function_body::FunctionBody;
 use crate::services::Services;
@@ -44,7 +46,7 @@ pub(crate) async fn create(
     Ok(Json(function))
 }
 
-/// Lists all functions by name.
+/// Lists all functions by name, or a page of those that an RQL query names.
 #[utoipa::path(
     get, path = "/tasks/v1/functions", tag = "functions",
     responses((status = 200, description = "The functions, without their code.", body = List<FunctionSummary>))
@@ -52,15 +54,19 @@ pub(crate) async fn create(
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
-) -> Result<Json<List<FunctionSummary>>, Refusal> {
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<Value>>, Refusal> {
+    let mut rql = Rql::parse::<FunctionSummary>(query.as_deref())?;
+    if query.is_none_or(|query| query.is_empty()) {
+        rql = rql.unlimited();
+    }
     let functions = services.functions.all(caller.tenant_id()).await?;
     let summary = |function: Function| {
         let Function { name, description, update_timestamp, .. } = function;
         FunctionSummary { name, description, update_timestamp }
     };
     let data: Vec<FunctionSummary> = functions.into_iter().map(summary).collect();
-    let page = Page { total: Some(data.len()), offset: 0, limit: data.len() };
-    Ok(Json(List { page, data }))
+    rql.apply(&data).map(Json)
 }
 
 /// Shows a function.
