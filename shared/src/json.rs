@@ -5,15 +5,15 @@
 //! attributes of their own for this. Types that are read by [`read`] and [`from_value`] must not hold a `RawValue`, and
 //! enums in them are texts; untagged and internally tagged enums would be read loosely and are not used.
 
+mod strict;
+
 use std::fmt::{self, Display};
 
-use serde::de::value::StringDeserializer;
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer as _, Unexpected, Visitor,
-};
-use serde::{Deserialize, Serialize, forward_to_deserialize_any};
-use serde_json::{Map, Value};
+use serde::de::{self, DeserializeOwned, Deserializer, Expected, Unexpected};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use self::strict::{Strict, Unique};
 use crate::error::Refusal;
 use crate::nearest;
 
@@ -61,68 +61,6 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
         false => Refusal::body_format(format!("the body is not valid JSON: {cause}")),
     });
     parsed.map(|Unique(value)| value)
-}
-
-/// Any JSON in which no object has two fields of one name, as readers differ in which of them counts.
-struct Unique(Value);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
-    }
-}
-
-struct UniqueVisitor;
-
-impl<'de> Visitor<'de> for UniqueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Unique(element)) = elements.next_element()? {
-            list.push(element);
-        }
-        Ok(list.into())
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some((name, Unique(value))) = members.next_entry::<String, _>()? {
-            if map.contains_key(&name) {
-                return Err(de::Error::custom(format!("second field `{name}`")));
-            }
-            map.insert(name, value);
-        }
-        Ok(map.into())
-    }
 }
 
 /// Turns a value into a type as strictly as [`read`].
@@ -307,114 +245,6 @@ fn plain(expected: &str) -> String {
         _ => expected,
     };
     plain.to_owned()
-}
-
-/// Reads a value as [`read`] promises.
-struct Strict(Value);
-
-impl<'de> Deserializer<'de> for Strict {
-    type Error = Problem;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        match self.0 {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(value),
-            Value::String(text) => visitor.visit_string(text),
-            Value::Array(elements) => visitor.visit_seq(Elements { rest: elements.into_iter(), index: 0 }),
-            Value::Object(members) => visitor.visit_map(Members { rest: members.into_iter(), value: None }),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => visitor.visit_u64(number),
-                (None, Some(number)) => visitor.visit_i64(number),
-                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or_default()),
-            },
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        match self.0 {
-            Value::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Problem> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Problem> {
-        let Value::Object(members) = &self.0 else { return Err(Problem::rule("must be an object")) };
-        if let Some(name) = members.keys().find(|name| !fields.contains(&name.as_str())) {
-            return Err(Problem::unknown(name, fields.iter().copied()));
-        }
-        self.deserialize_any(visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Problem> {
-        match self.0 {
-            Value::String(variant) => visitor.visit_enum(variant.into_deserializer()),
-            _ => Err(Problem::rule("must be a string")),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
-    }
-}
-
-struct Elements {
-    rest: std::vec::IntoIter<Value>,
-    index: usize,
-}
-
-impl<'de> de::SeqAccess<'de> for Elements {
-    type Error = Problem;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
-        let Some(element) = self.rest.next() else { return Ok(None) };
-        let index = self.index;
-        self.index += 1;
-        seed.deserialize(Strict(element)).map(Some).map_err(|problem| problem.within(&format!("[{index}]")))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.rest.len())
-    }
-}
-
-struct Members {
-    rest: <Map<String, Value> as IntoIterator>::IntoIter,
-    value: Option<(String, Value)>,
-}
-
-impl<'de> de::MapAccess<'de> for Members {
-    type Error = Problem;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
-        let Some((name, value)) = self.rest.next() else { return Ok(None) };
-        let key: StringDeserializer<Problem> = name.clone().into_deserializer();
-        self.value = Some((name, value));
-        seed.deserialize(key).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Problem> {
-        let (name, value) = self.value.take().unwrap_or_default();
-        seed.deserialize(Strict(value)).map_err(|problem| problem.within(&name))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.rest.len())
-    }
 }
 
 #[cfg(test)]

@@ -67,8 +67,7 @@ pub(crate) async fn list(
 
 /// Shows a client, never its secret.
 #[utoipa::path(
-    get, path = "/clients/{id}", tag = "clients", params(("id" = String, Path, description = "The client's id.")),
-    responses((status = 200, description = "The client.", body = Client))
+    get, path = "/clients/{id}", tag = "clients", responses((status = 200, description = "The client.", body = Client))
 )]
 pub(crate) async fn get(
     State(clients): State<Clients>,
@@ -81,7 +80,6 @@ pub(crate) async fn get(
 /// Changes a client's name and permissions.
 #[utoipa::path(
     put, path = "/clients/{id}", tag = "clients", request_body = ClientChange,
-    params(("id" = String, Path, description = "The client's id.")),
     responses((status = 200, description = "How many clients were changed.", body = Affected))
 )]
 pub(crate) async fn update(
@@ -112,7 +110,6 @@ pub(crate) async fn update(
 /// Gives a client a new secret, which this answer alone shows; the old one and its refresh tokens end.
 #[utoipa::path(
     post, path = "/clients/{id}/secret", tag = "clients",
-    params(("id" = String, Path, description = "The client's id.")),
     responses((status = 200, description = "The client with its new secret.", body = ClientWithSecret))
 )]
 pub(crate) async fn rotate(
@@ -134,7 +131,6 @@ pub(crate) async fn rotate(
 /// Deletes a client; its access tokens end within five minutes.
 #[utoipa::path(
     delete, path = "/clients/{id}", tag = "clients",
-    params(("id" = String, Path, description = "The client's id.")),
     responses((status = 200, description = "How many clients were deleted.", body = Affected))
 )]
 pub(crate) async fn delete(

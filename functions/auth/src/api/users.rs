@@ -21,8 +21,7 @@ pub(crate) struct Me {
 
 /// Shows the calling client.
 #[utoipa::path(
-    get, path = "/users/v1/me", tag = "auth",
-    responses((status = 200, description = "The calling client.", body = Me))
+    get, path = "/users/v1/me", tag = "auth", responses((status = 200, description = "The calling client.", body = Me))
 )]
 pub(crate) async fn me(caller: Caller) -> Json<Me> {
     Json(Me {

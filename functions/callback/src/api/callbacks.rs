@@ -107,7 +107,7 @@ pub(crate) async fn create(
 
 /// Shows a callback, without its token, schema and body.
 #[utoipa::path(
-    get, path = "/callbacks/{id}", tag = "callbacks", params(("id" = String, Path, description = "The callback's id.")),
+    get, path = "/callbacks/{id}", tag = "callbacks",
     responses((status = 200, description = "The callback.", body = CallbackView))
 )]
 pub(crate) async fn get(

@@ -28,16 +28,9 @@ const MAX_NAME_BYTES: usize = 100;
 const MAX_DESCRIPTION_BYTES: usize = 2_000;
 const MAX_TAGS: usize = 50;
 /// The fields that every type of action has.
+#[rustfmt::skip]
 const COMMON_FIELDS: [&str; 10] = [
-    "id",
-    "type",
-    "name",
-    "description",
-    "dependencies",
-    "condition",
-    "retry",
-    "timeoutSeconds",
-    "onFailure",
+    "id", "type", "name", "description", "dependencies", "condition", "retry", "timeoutSeconds", "onFailure",
     super::CONFIGURATION,
 ];
 

@@ -72,7 +72,6 @@ pub(crate) async fn list(
 /// Shows a function.
 #[utoipa::path(
     get, path = "/tasks/v1/functions/{name}", tag = "functions",
-    params(("name" = String, Path, description = "The function's name.")),
     responses((status = 200, description = "The function.", body = Function))
 )]
 pub(crate) async fn get(
@@ -86,7 +85,6 @@ pub(crate) async fn get(
 /// Changes a function; absent fields stay as they are.
 #[utoipa::path(
     put, path = "/tasks/v1/functions/{name}", tag = "functions", request_body = FunctionBody,
-    params(("name" = String, Path, description = "The function's name.")),
     responses((status = 200, description = "The function was changed.", body = Affected))
 )]
 pub(crate) async fn update(
@@ -101,7 +99,6 @@ pub(crate) async fn update(
 /// Lets tasks run a function again.
 #[utoipa::path(
     post, path = "/tasks/v1/functions/{name}/enable", tag = "functions",
-    params(("name" = String, Path, description = "The function's name.")),
     responses((status = 200, description = "The function is enabled.", body = Affected))
 )]
 pub(crate) async fn enable(
@@ -115,7 +112,6 @@ pub(crate) async fn enable(
 /// Stops tasks from running a function.
 #[utoipa::path(
     post, path = "/tasks/v1/functions/{name}/disable", tag = "functions",
-    params(("name" = String, Path, description = "The function's name.")),
     responses((status = 200, description = "The function is disabled.", body = Affected))
 )]
 pub(crate) async fn disable(
@@ -129,7 +125,6 @@ pub(crate) async fn disable(
 /// Deletes a function; tasks that have not started will fail.
 #[utoipa::path(
     delete, path = "/tasks/v1/functions/{name}", tag = "functions",
-    params(("name" = String, Path, description = "The function's name.")),
     responses((status = 200, description = "The function was deleted.", body = Affected))
 )]
 pub(crate) async fn delete(

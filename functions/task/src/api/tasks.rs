@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{Affected, ErrorBody, JsonBody, List, Page};
+use shared::http::{Affected, JsonBody, List, Page};
 use shared::rql::Rql;
 
 use crate::new_task::{NewTask, check_data};
@@ -75,8 +75,7 @@ pub(crate) async fn list(
 
 /// Shows a task.
 #[utoipa::path(
-    get, path = "/tasks/v1/{id}", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
-    responses((status = 200, description = "The task.", body = TaskView))
+    get, path = "/tasks/v1/{id}", tag = "tasks", responses((status = 200, description = "The task.", body = TaskView))
 )]
 pub(crate) async fn get(
     State(services): State<Arc<Services>>,
@@ -88,11 +87,8 @@ pub(crate) async fn get(
 
 /// Cancels a task that has not started.
 #[utoipa::path(
-    post, path = "/tasks/v1/{id}/cancel", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
-    responses(
-        (status = 200, description = "The task is canceled.", body = Affected),
-        (status = 400, description = "The task has started or ended.", body = ErrorBody),
-    )
+    post, path = "/tasks/v1/{id}/cancel", tag = "tasks",
+    responses((status = 200, description = "The task is canceled.", body = Affected))
 )]
 pub(crate) async fn cancel(
     State(services): State<Arc<Services>>,
@@ -114,10 +110,9 @@ pub(crate) async fn cancel(
 
 /// Lists the lines that the script of a task printed.
 #[utoipa::path(
-    get, path = "/tasks/v1/{id}/logs", tag = "tasks", params(("id" = String, Path, description = "The task's id.")),
+    get, path = "/tasks/v1/{id}/logs", tag = "tasks",
     responses(
         (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = List<LogLine>),
-        (status = 400, description = "The task has not run yet, or printed nothing.", body = ErrorBody),
     )
 )]
 pub(crate) async fn logs(

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{ErrorBody, RawBody};
+use shared::http::RawBody;
 use shared::json;
 use shared::outbound::Outbound;
 use tokio::time::Instant;
@@ -73,10 +73,7 @@ pub(crate) struct Candidate {
 #[utoipa::path(
     get, path = "/channels/{channelId}/health", tag = "channels",
     params(("channelId" = String, Path, description = "The id of the channel")),
-    responses(
-        (status = 200, description = "The result of the health check, also if it fails", body = Health),
-        (status = 400, description = "The platform has no health check", body = ErrorBody),
-    ),
+    responses((status = 200, description = "The result of the health check, also if it fails", body = Health)),
 )]
 pub(crate) async fn check(
     State(services): State<Arc<Services>>,
@@ -94,10 +91,7 @@ pub(crate) async fn check(
     post, path = "/channels/{channelId}/validate", tag = "channels",
     request_body(content = Option<Candidate>, description = "Credentials other than the channel's"),
     params(("channelId" = String, Path, description = "The id of the channel")),
-    responses(
-        (status = 200, description = "The result of the health check, also if it fails", body = Validation),
-        (status = 400, description = "The platform has no health check, or a credential is missing", body = ErrorBody),
-    ),
+    responses((status = 200, description = "The result of the health check, also if it fails", body = Validation)),
 )]
 pub(crate) async fn validate(
     State(services): State<Arc<Services>>,
