@@ -95,3 +95,31 @@ async fn every_platform_has_a_page_and_the_readme_leads_to_it() {
         assert!(README.contains(&format!("[`{name}`](docs/platforms/{name}.md)")), "the README leads to {name}");
     }
 }
+
+/// The walk names a file, and then the functions in it; a short name is that of a file beside the last.
+#[test]
+fn the_walk_through_one_webhook_names_files_and_functions_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (_, walk) = README.split_once("### One webhook, step by step").unwrap();
+    let (walk, _) = walk.split_once("\n### ").unwrap();
+    let mut folder = root.clone();
+    let mut text = String::new();
+    let mut named = 0;
+    for name in walk.split('`').skip(1).step_by(2) {
+        if name.ends_with(".rs") {
+            let file = if root.join(name).exists() { root.join(name) } else { folder.join(name) };
+            text = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{name} does not exist"));
+            if name.contains("/src/") {
+                let (krate, _) = name.split_once("/src/").unwrap();
+                folder = root.join(krate).join("src");
+            }
+        } else if name.chars().all(|char| char.is_ascii_alphanumeric() || "_:".contains(char)) {
+            let function = name.rsplit("::").next().unwrap();
+            let is_there = text.contains(&format!("fn {function}"));
+            let is_rule = include_str!("../../../../template.yaml").contains(&format!("        {function}:\n"));
+            assert!(is_there || is_rule || name == "step", "{name} is not where the walk says");
+            named += usize::from(is_there);
+        }
+    }
+    assert!(named > 15, "{named}");
+}
