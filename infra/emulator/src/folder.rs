@@ -4,6 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::error::EmulatorError;
 
@@ -15,6 +17,10 @@ const UNMARKED_FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
 /// The files that hold data, in the order in which they are created.
 const DATA_FILES: [&str; 3] = ["secrets.json", "bus.db", "dynamodb.db"];
+
+/// How often a lock that is held is tried again, and the pause before each time.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A data directory that is locked until this is dropped.
 #[derive(Debug)]
@@ -37,7 +43,7 @@ impl Folder {
             .mode(0o600)
             .open(path.join("lock"))
             .map_err(EmulatorError::io(doing()))?;
-        match lock.try_lock() {
+        match locked(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(EmulatorError::InUse(path)),
             Err(TryLockError::Error(cause)) => return Err(EmulatorError::io(doing())(cause)),
@@ -53,6 +59,17 @@ impl Folder {
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// Locks a file that a process which is just ending, or a fork that has not become another program yet, may still hold.
+fn locked(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            result => return result,
+        }
+    }
+    lock.try_lock()
 }
 
 /// Reads the format of a directory, `None` for a new one, and refuses any format but this version's.
