@@ -230,4 +230,14 @@ mod tests {
         let failed = Answer::failed(StepError::bad_request("no")).with_output(too_large);
         assert_eq!((failed.output.clone(), name(failed).as_deref()), (None, Some(StepError::BAD_REQUEST)));
     }
+
+    #[test]
+    fn a_script_cannot_say_that_an_outcome_is_unknown() {
+        let error =
+            |kind: &str, name: &str| StepError { kind: Some(kind.to_owned()), ..StepError::invocation(name, "") };
+        assert!(error("invocation", StepError::OUTCOME_UNKNOWN).is_final());
+        assert!(!error("runtime", StepError::OUTCOME_UNKNOWN).is_final());
+        assert!(error("runtime", StepError::OUTPUT_TOO_LARGE).is_final());
+        assert!(!error("invocation", "HttpStatus").is_final());
+    }
 }

@@ -183,6 +183,17 @@ fn a_run_whose_steps_are_all_skipped_is_over_at_once() {
 }
 
 #[test]
+fn what_a_failed_step_answered_is_its_output_until_it_is_tried_again() {
+    let (mut run, _) = start(&json!([{"type": "http", "name": "a", "retry": {"attempts": 2}}]));
+    let refused = || Answer::failed(StepError::invocation("HttpStatus", "404")).with_output(json!({"status": 404}));
+    let (first, second) = (finished(id(&run, "a", 1), refused()), finished(id(&run, "a", 2), refused()));
+    answer(&mut run, &first, 1);
+    assert_eq!(run.steps[0].output, None);
+    answer(&mut run, &second, 2);
+    assert_eq!((run.status, run.steps[0].output.clone()), (RunStatus::Failed, Some(json!({"status": 404}))));
+}
+
+#[test]
 fn a_value_that_is_missing_fails_the_step_and_names_it() {
     let (run, commands) = start(&json!([
         {"type": "x", "name": "a", "to": "{{ event.content.phone }}", "retry": {"attempts": 3}},

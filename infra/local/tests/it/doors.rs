@@ -1,5 +1,6 @@
 //! Every route's body: nothing is accepted that is not understood.
 
+use harness::Request;
 use serde_json::{Map, Value, json};
 
 use crate::house::{Client, Route, filled, open, resolved, routes, valid_body};
@@ -158,6 +159,48 @@ async fn a_name_that_nothing_has_yet_is_a_warning() {
     client.post("/tasks/v1/functions", json!({"name": "later", "code": CODE})).await;
     let created = client.post("/dispatchers/v1", body).await;
     assert!(!created["warnings"].to_string().contains("`later`"), "{created}");
+}
+
+#[tokio::test]
+async fn a_key_stands_for_one_event_and_nothing_else() {
+    let world = open().await;
+    let token = world.token("acme", &["*"]).await;
+    let publish = async |body: Value| {
+        let request = Request::new("POST", "/events/v1").bearer(&token).header("idempotency-key", "k");
+        let answer = world.send(request.json(body)).await;
+        world.idle().await;
+        answer
+    };
+    let first = publish(json!({"type": "a.b", "content": {"n": 1}})).await;
+    world.advance(5).await;
+    assert_eq!(publish(json!({"type": "a.b", "content": {"n": 1}})).await.body["id"], first.body["id"]);
+    for other in [json!({"type": "a.b", "content": {"n": 2}}), json!({"type": "a.c", "content": {"n": 1}})] {
+        let refused = publish(other).await;
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert!(refused.body["message"].as_str().unwrap().contains("another event"), "{}", refused.body);
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_text_is_refused_like_everything_else() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    for path in ["/runs/%ff", "/tasks/v1/%ff", "/clients/%ff"] {
+        let answer = client.send("GET", path, None).await;
+        assert_eq!((answer.status, &answer.body["code"]), (400, &json!(26)), "{path}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_functions_takes_a_query() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    client.furnish(CODE).await;
+    for (query, total) in [("", 1), ("?eq(name,f)", 1), ("?eq(name,g)", 0)] {
+        assert_eq!(client.get(&format!("/tasks/v1/functions{query}")).await["page"]["total"], total, "{query}");
+    }
+    let refused = client.get("/tasks/v1/functions?eq(nmae,f)").await;
+    assert!(refused["message"].as_str().unwrap().contains("did you mean `name`?"), "{refused}");
 }
 
 fn with(body: &Value, name: &str, value: Value) -> Value {
