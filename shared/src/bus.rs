@@ -1,10 +1,17 @@
 //! Publishing on the event bus.
+//!
+//! What a run hands on from one step to another is as secret on the bus as in its own table. So the content of commands,
+//! of answers to them and of facts that repeat a part of them is sealed: on the bus it is a text, beside which `sealed`
+//! is true, and the function that takes the event opens it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::aws::Aws;
 use crate::clock;
@@ -12,6 +19,8 @@ use crate::error::Error;
 use crate::event::command::COMMAND_SOURCE;
 use crate::event::step::{STEP_FINISHED, STEP_SOURCE};
 use crate::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, StepRequested, Trace};
+use crate::seal::pack::{pack, unpack};
+use crate::seal::{self, Keys, Seal, Sealed};
 
 /// The size limit of one `PutEvents` request, which is also the most that one entry can have.
 ///
@@ -27,11 +36,41 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const CONCURRENT_REQUESTS: usize = 4;
 
 /// One event as the bus takes it, known to fit.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Entry {
     source: String,
     detail_type: String,
-    detail: String,
+    detail: Detail,
+}
+
+/// The envelope of an event.
+#[derive(Clone)]
+enum Detail {
+    /// As it goes onto the bus.
+    Clear(Arc<str>),
+    /// Its content is still to be sealed.
+    ToSeal { head: Arc<Envelope<()>>, head_bytes: usize, packed_content: Arc<[u8]> },
+}
+
+/// An entry as it is sent.
+struct Ready {
+    source: String,
+    detail_type: String,
+    detail: Arc<str>,
+}
+
+impl Ready {
+    fn size_bytes(&self) -> usize {
+        self.source.len() + self.detail_type.len() + self.detail.len()
+    }
+}
+
+/// An envelope on the bus whose content is sealed.
+#[derive(Serialize)]
+struct SealedEnvelope<'a> {
+    #[serde(flatten)]
+    envelope: Envelope<&'a str>,
+    sealed: bool,
 }
 
 /// An event that is larger than the bus takes.
@@ -45,11 +84,15 @@ pub struct TooLarge {
 impl Entry {
     /// Builds the entry of a fact.
     pub fn fact<C: Serialize>(source: &str, envelope: &Envelope<C>) -> Result<Self, TooLarge> {
-        let entry = Self::unchecked(source, envelope);
-        match entry.size_bytes() {
-            size_bytes if size_bytes > ENTRY_LIMIT_BYTES => Err(TooLarge { size_bytes }),
-            _ => Ok(entry),
-        }
+        // Every type that goes into an envelope has string keys and plain numbers, so that this cannot fail.
+        let detail = serde_json::to_string(envelope).unwrap_or_default();
+        let detail = Detail::Clear(detail.into());
+        Self { source: source.to_owned(), detail_type: envelope.kind.to_string(), detail }.checked()
+    }
+
+    /// Builds the entry of an event that hands on a part of a run: its content is sealed on the bus.
+    pub fn sealed<C: Serialize>(source: &str, envelope: &Envelope<C>) -> Result<Self, TooLarge> {
+        Self::to_seal(source, envelope).checked()
     }
 
     /// Builds the entry of a command; its depth is one more than the event's.
@@ -57,7 +100,7 @@ impl Entry {
         let id = EventId::new(format!("{}-requested", request.id.record_id()));
         let event = &request.event;
         let envelope = Envelope::new(kind, id, event.tenant_id.clone(), event.time, request);
-        Self::fact(COMMAND_SOURCE, &envelope.with_trace(Trace::dispatched_by(event)))
+        Self::sealed(COMMAND_SOURCE, &envelope.with_trace(Trace::dispatched_by(event)))
     }
 
     /// Builds the entry of the answer to a command; an answer that is too large says so instead.
@@ -66,7 +109,7 @@ impl Entry {
             let id = EventId::new(format!("{}-finished", step.record_id()));
             let content = StepFinished { id: step.clone(), answer };
             let envelope = Envelope::new(STEP_FINISHED, id, command.tenant_id.clone(), clock::truncate(now), content);
-            Self::unchecked(STEP_SOURCE, &envelope.with_trace(Trace::caused_by(command)))
+            Self::to_seal(STEP_SOURCE, &envelope.with_trace(Trace::caused_by(command)))
         };
         let entry = build(answer.clone());
         if entry.size_bytes() <= ENTRY_LIMIT_BYTES {
@@ -76,20 +119,102 @@ impl Entry {
         build(Answer::failed(StepError::invocation(StepError::OUTPUT_TOO_LARGE, message)))
     }
 
-    fn unchecked<C: Serialize>(source: &str, envelope: &Envelope<C>) -> Self {
-        // Every type that goes into an envelope has string keys and plain numbers, so that this cannot fail.
-        let detail = serde_json::to_string(envelope).unwrap_or_default();
+    fn to_seal<C: Serialize>(source: &str, envelope: &Envelope<C>) -> Self {
+        let content = serde_json::to_vec(&envelope.content).unwrap_or_default();
+        let head = envelope.with_content(());
+        let head_bytes = sealed_json(&head, "").len();
+        let detail = Detail::ToSeal { head: Arc::new(head), head_bytes, packed_content: pack(&content).into() };
         Self { source: source.to_owned(), detail_type: envelope.kind.to_string(), detail }
     }
 
-    /// Returns the envelope as JSON.
-    pub fn detail(&self) -> &str {
-        &self.detail
+    fn checked(self) -> Result<Self, TooLarge> {
+        match self.size_bytes() {
+            size_bytes if size_bytes > ENTRY_LIMIT_BYTES => Err(TooLarge { size_bytes }),
+            _ => Ok(self),
+        }
     }
 
-    /// Returns the size as EventBridge counts it, without a `Time`.
+    /// Returns the envelope as JSON, with its content in clear text.
+    pub fn detail(&self) -> String {
+        let (head, content) = match &self.detail {
+            Detail::Clear(detail) => return detail.to_string(),
+            Detail::ToSeal { head, packed_content, .. } => (head, unpack(packed_content)),
+        };
+        let content: Value = content.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        serde_json::to_string(&head.with_content(content)).unwrap_or_default()
+    }
+
+    /// Returns the most bytes that the entry has on the bus, as EventBridge counts them, without a `Time`.
     pub fn size_bytes(&self) -> usize {
-        self.source.len() + self.detail_type.len() + self.detail.len()
+        let detail_bytes = match &self.detail {
+            Detail::Clear(detail) => detail.len(),
+            Detail::ToSeal { head_bytes, packed_content, .. } => {
+                head_bytes + seal::sealed_text_bytes(packed_content.len())
+            }
+        };
+        self.source.len() + self.detail_type.len() + detail_bytes
+    }
+
+    /// Returns the envelope as it goes onto the bus.
+    pub async fn on_bus(&self, seal: &Seal) -> Result<Arc<str>, Error> {
+        let (head, packed_content) = match &self.detail {
+            Detail::Clear(detail) => return Ok(detail.clone()),
+            Detail::ToSeal { head, packed_content, .. } => (head, packed_content),
+        };
+        let record_id = record_id(&self.source, head.kind.as_str(), head.tenant_id.as_str(), head.id.as_str());
+        let sealed = seal.seal_with(&*seal.keys().await?, &record_id, packed_content)?;
+        Ok(sealed_json(head, sealed.as_str()).into())
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({} of {})", self.detail_type, self.source)
+    }
+}
+
+fn sealed_json(head: &Envelope<()>, content: &str) -> String {
+    serde_json::to_string(&SealedEnvelope { envelope: head.with_content(content), sealed: true }).unwrap_or_default()
+}
+
+/// What the content of an event is sealed for: for this event alone.
+fn record_id(source: &str, kind: &str, tenant: &str, id: &str) -> String {
+    serde_json::json!(["event", source, kind, tenant, id]).to_string()
+}
+
+/// Opens the content of an event that came from the bus; one that had to be sealed and is not is refused.
+pub async fn open(seal: &Seal, source: &str, detail: &mut Value) -> Result<(), Error> {
+    let keys = match sealed_content(source, detail)? {
+        Some(sealed) => seal.keys_with(sealed.key_version()).await?,
+        None => return Ok(()),
+    };
+    open_with(&keys, source, detail)
+}
+
+/// Opens the content of an event that came from the bus with these keys.
+pub fn open_with(keys: &Keys, source: &str, detail: &mut Value) -> Result<(), Error> {
+    let Some(sealed) = sealed_content(source, detail)? else { return Ok(()) };
+    let text = |name: &str| detail[name].as_str().unwrap_or_default();
+    let record_id = record_id(source, text("type"), text("tenantId"), text("id"));
+    let packed = seal::open(keys, &record_id, &sealed).map_err(Error::cannot("open the content of an event"))?;
+    let damaged = || Error::new("open the content of an event", "it is damaged");
+    let json = unpack(&packed).ok_or_else(damaged)?;
+    // The text of a serde error can quote the input, so that it must not become a cause here.
+    detail["content"] = serde_json::from_slice(&json).map_err(|_| damaged())?;
+    if let Some(envelope) = detail.as_object_mut() {
+        envelope.remove("sealed");
+    }
+    Ok(())
+}
+
+/// Returns the sealed content of an event, if it is sealed.
+fn sealed_content(source: &str, detail: &Value) -> Result<Option<Sealed>, Error> {
+    if detail["sealed"] == true {
+        return Ok(Some(Sealed::from_text(detail["content"].as_str().unwrap_or_default())));
+    }
+    match source {
+        COMMAND_SOURCE | STEP_SOURCE => Err(Error::new("open the content of an event", "it is not sealed")),
+        _ => Ok(None),
     }
 }
 
@@ -98,12 +223,13 @@ impl Entry {
 pub struct Bus {
     client: aws_sdk_eventbridge::Client,
     name: String,
+    seal: Seal,
 }
 
 impl Bus {
-    /// Returns the bus of this name.
-    pub fn new(aws: &Aws, name: &str) -> Self {
-        Self { client: aws.eventbridge.clone(), name: name.to_owned() }
+    /// Returns the bus of this name, on which contents are sealed with `seal`.
+    pub fn new(aws: &Aws, name: &str, seal: Seal) -> Self {
+        Self { client: aws.eventbridge.clone(), name: name.to_owned(), seal }
     }
 
     /// Publishes the entries; every one is durable when this returns `Ok`.
@@ -111,14 +237,19 @@ impl Bus {
     /// An error means that at least one entry was not taken after several attempts; others may have been, so the caller
     /// publishes all of them again.
     pub async fn publish(&self, entries: Vec<Entry>) -> Result<(), Error> {
-        stream::iter(batches(entries).into_iter().map(|batch| self.put(batch)))
+        let mut ready = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let detail = entry.on_bus(&self.seal).await?;
+            ready.push(Ready { source: entry.source, detail_type: entry.detail_type, detail });
+        }
+        stream::iter(batches(ready).into_iter().map(|batch| self.put(batch)))
             .buffer_unordered(CONCURRENT_REQUESTS)
             .try_collect()
             .await
     }
 
     /// Puts one batch, and then what was left of it, until nothing is left.
-    async fn put(&self, mut entries: Vec<Entry>) -> Result<(), Error> {
+    async fn put(&self, mut entries: Vec<Ready>) -> Result<(), Error> {
         let mut pause = FIRST_PAUSE;
         let mut reasons = String::new();
         for attempt in 1..=ATTEMPTS {
@@ -142,7 +273,7 @@ impl Bus {
     }
 
     /// Puts the entries once and returns the index and error code of each that was not taken, in order.
-    async fn put_once(&self, entries: &[Entry]) -> Result<Vec<(usize, String)>, Error> {
+    async fn put_once(&self, entries: &[Ready]) -> Result<Vec<(usize, String)>, Error> {
         let answer = self
             .client
             .put_events()
@@ -157,19 +288,19 @@ impl Bus {
         Ok(results.filter_map(|(index, result)| Some((index, result.error_code()?.to_owned()))).collect())
     }
 
-    fn request_entry(&self, entry: &Entry) -> PutEventsRequestEntry {
+    fn request_entry(&self, entry: &Ready) -> PutEventsRequestEntry {
         PutEventsRequestEntry::builder()
             .event_bus_name(&self.name)
             .source(&entry.source)
             .detail_type(&entry.detail_type)
-            .detail(&entry.detail)
+            .detail(&*entry.detail)
             .build()
     }
 }
 
 /// Splits entries into requests that keep to both limits of `PutEvents`.
-fn batches(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
-    let mut batches: Vec<Vec<Entry>> = Vec::new();
+fn batches(entries: Vec<Ready>) -> Vec<Vec<Ready>> {
+    let mut batches: Vec<Vec<Ready>> = Vec::new();
     let mut batch_bytes = 0;
     for entry in entries {
         let size_bytes = entry.size_bytes();
@@ -193,8 +324,8 @@ mod tests {
     use crate::event::{DispatcherId, TenantId};
     use proptest::prelude::*;
 
-    fn entry(size_bytes: usize) -> Entry {
-        Entry { source: String::new(), detail_type: String::new(), detail: "x".repeat(size_bytes) }
+    fn entry(size_bytes: usize) -> Ready {
+        Ready { source: String::new(), detail_type: String::new(), detail: "x".repeat(size_bytes).into() }
     }
 
     fn answer(output_bytes: usize) -> (StepId, Answer, Envelope<()>) {
@@ -202,7 +333,78 @@ mod tests {
         let step = StepId { event_id: event_id.clone(), dispatcher_id, step: "s".to_owned(), attempt: 1 };
         let kind = EventType::known("http.requested");
         let command = Envelope::new(kind, event_id, TenantId::new("t"), jiff::Timestamp::UNIX_EPOCH, ());
-        (step, Answer { output: Some("x".repeat(output_bytes).into()), ..Answer::waiting() }, command)
+        (step, Answer { output: Some(noise(output_bytes).into()), ..Answer::waiting() }, command)
+    }
+
+    /// Text that begins with `xxx` and cannot be compressed much.
+    fn noise(size_bytes: usize) -> String {
+        let mut state = 1_u64;
+        let chars = (3..size_bytes).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'#' + u8::try_from((state >> 33) % 56).unwrap())
+        });
+        "xxx".chars().chain(chars).collect()
+    }
+
+    fn keys() -> Keys {
+        Keys::parse(r#"{"current": "1", "1": "first key material"}"#).unwrap()
+    }
+
+    fn on_bus(entry: &Entry) -> Value {
+        let Detail::ToSeal { head, packed_content, .. } = &entry.detail else { panic!("{entry:?} is not sealed") };
+        let id = record_id(&entry.source, head.kind.as_str(), head.tenant_id.as_str(), head.id.as_str());
+        let sealed = seal::seal(&keys(), [7; 12], &id, packed_content).unwrap();
+        let text = sealed_json(head, sealed.as_str());
+        assert!(entry.source.len() + entry.detail_type.len() + text.len() <= entry.size_bytes(), "{entry:?}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn what_a_step_hands_on_is_not_readable_on_the_bus() {
+        for output_bytes in [100, 100_000] {
+            let (step, answer, command) = answer(output_bytes);
+            let entry = Entry::step_finished(&step, &answer, &command, command.time);
+            let mut detail = on_bus(&entry);
+            let text = detail.to_string();
+            assert!(
+                !text.contains("xxx") && !text.contains("waiting") && !format!("{entry:?}").contains("xxx"),
+                "{text}"
+            );
+            assert_eq!((&detail["type"], &detail["sealed"]), (&"step.finished".into(), &true.into()));
+            open_with(&keys(), STEP_SOURCE, &mut detail).unwrap();
+            assert_eq!(detail, serde_json::from_str::<Value>(&entry.detail()).unwrap());
+            assert_eq!(serde_json::from_value::<StepFinished>(detail["content"].take()).unwrap().answer, answer);
+        }
+    }
+
+    #[test]
+    fn a_sealed_content_opens_in_its_own_event_only() {
+        let (step, answer, command) = answer(10);
+        let detail = on_bus(&Entry::step_finished(&step, &answer, &command, command.time));
+        for (name, other) in [("id", "other"), ("tenantId", "other"), ("type", "http.requested"), ("content", "1.AAAA")]
+        {
+            let mut changed = detail.clone();
+            changed[name] = other.into();
+            assert!(open_with(&keys(), STEP_SOURCE, &mut changed).is_err(), "{name}");
+        }
+        assert!(open_with(&keys(), COMMAND_SOURCE, &mut detail.clone()).is_err());
+        let mut clear = detail;
+        clear["content"] = serde_json::json!({"status": "succeeded"});
+        clear["sealed"] = false.into();
+        for source in [STEP_SOURCE, COMMAND_SOURCE] {
+            assert!(open_with(&keys(), source, &mut clear).unwrap_err().chain().contains("not sealed"));
+        }
+        assert!(open_with(&keys(), "hookyard.custom", &mut clear).is_ok(), "facts need not be sealed");
+    }
+
+    #[test]
+    fn the_largest_output_of_a_step_fits_on_the_bus_in_whatever_it_is_written() {
+        let (step, mut answer, command) = answer(0);
+        for output in [noise(crate::event::STEP_OUTPUT_LIMIT_BYTES - 2), "\u{e000}".repeat(43_000)] {
+            answer.output = Some(output.into());
+            let entry = Entry::step_finished(&step, &answer, &command, command.time);
+            assert!(!entry.detail().contains("OutputTooLarge"), "{} bytes", entry.size_bytes());
+        }
     }
 
     #[test]
@@ -223,21 +425,16 @@ mod tests {
     fn an_answer_over_the_limit_says_so() {
         let detail = |output_bytes| {
             let (step, answer, command) = answer(output_bytes);
-            Entry::step_finished(&step, &answer, &command, command.time).detail().to_owned()
+            Entry::step_finished(&step, &answer, &command, command.time).detail()
         };
         assert!(detail(100).contains("xxx"));
-        let too_large = detail(ENTRY_LIMIT_BYTES);
-        assert!(too_large.contains("OutputTooLarge") && too_large.contains(r#""step":"s""#), "{too_large}");
-    }
-
-    #[test]
-    fn an_entry_shows_its_envelope() {
-        assert_eq!(entry(3).detail(), "xxx");
+        let too_large = detail(2 * ENTRY_LIMIT_BYTES);
+        assert!(too_large.contains("OutputTooLarge") && too_large.contains(r#""step":"s""#));
     }
 
     #[test]
     fn a_hundred_small_entries_are_ten_requests() {
-        assert_eq!(batches(vec![entry(100); 100]).len(), 10);
+        assert_eq!(batches((0..100).map(|_| entry(100)).collect()).len(), 10);
     }
 
     proptest! {
@@ -246,9 +443,9 @@ mod tests {
             let batches = batches(sizes.iter().map(|size| entry(*size)).collect());
             for batch in &batches {
                 prop_assert!(!batch.is_empty() && batch.len() <= BATCH_LIMIT);
-                prop_assert!(batch.iter().map(Entry::size_bytes).sum::<usize>() <= ENTRY_LIMIT_BYTES);
+                prop_assert!(batch.iter().map(Ready::size_bytes).sum::<usize>() <= ENTRY_LIMIT_BYTES);
             }
-            let kept: Vec<usize> = batches.iter().flatten().map(Entry::size_bytes).collect();
+            let kept: Vec<usize> = batches.iter().flatten().map(Ready::size_bytes).collect();
             prop_assert_eq!(kept, sizes);
         }
     }

@@ -213,14 +213,21 @@ impl<C> Envelope<C> {
 
     /// Returns the event without what it is about.
     pub fn without_content(&self) -> Envelope<()> {
+        let mut envelope = self.with_content(());
+        envelope.dedup_window_seconds = None;
+        envelope
+    }
+
+    /// Returns the event with another content.
+    pub(crate) fn with_content<D>(&self, content: D) -> Envelope<D> {
         Envelope {
             id: self.id.clone(),
             kind: self.kind.clone(),
             tenant_id: self.tenant_id.clone(),
             time: self.time,
-            content: (),
+            content,
             trace: self.trace.clone(),
-            dedup_window_seconds: None,
+            dedup_window_seconds: self.dedup_window_seconds,
         }
     }
 }

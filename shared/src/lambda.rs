@@ -16,9 +16,11 @@ use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
 use crate::Environment;
+use crate::bus;
 use crate::error::{Error, Refusal};
 use crate::event::Envelope;
 use crate::http::normalise;
+use crate::seal::Seal;
 
 /// The largest answer that Lambda passes on.
 const ANSWER_LIMIT_BYTES: usize = 6 * 1024 * 1024;
@@ -53,6 +55,7 @@ type OnEvent = dyn Fn(Incoming) -> BoxFuture<'static, Result<(), Error>> + Send 
 /// A function: its routes, their description, and what it does with events.
 #[derive(Clone)]
 pub struct Function {
+    seal: Seal,
     router: Router,
     // Shared, as a function is cloned for each event that it takes.
     openapi: Arc<utoipa::openapi::OpenApi>,
@@ -60,14 +63,14 @@ pub struct Function {
 }
 
 impl Function {
-    /// Puts a function together from its routes and its handler of events.
-    pub fn new<F, R>((router, openapi): (Router, utoipa::openapi::OpenApi), on_event: F) -> Self
+    /// Puts a function together from its routes and its handler of events, whose sealed contents `seal` opens.
+    pub fn new<F, R>(seal: Seal, (router, openapi): (Router, utoipa::openapi::OpenApi), on_event: F) -> Self
     where
         F: Fn(Incoming) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), Error>> + Send + 'static,
     {
         let on_event = Arc::new(move |incoming| -> BoxFuture<'static, _> { Box::pin(on_event(incoming)) });
-        Self { router, openapi: Arc::new(openapi), on_event }
+        Self { seal, router, openapi: Arc::new(openapi), on_event }
     }
 
     /// Describes the routes.
@@ -98,8 +101,20 @@ impl Function {
             let request = HttpRequest::deserialize(payload).map_err(Error::cannot("read an HTTP request"))?;
             return Ok(self.invoke_http(request).await);
         }
-        self.on_event(incoming(payload)?).await?;
+        self.on_event(Box::pin(self.incoming(payload)).await?).await?;
         Ok(Value::Null)
+    }
+
+    /// Tells an event of the bus, which is opened here, from the input of a schedule.
+    async fn incoming(&self, mut payload: Value) -> Result<Incoming, Error> {
+        if payload.get("detail-type").is_none() {
+            return Ok(Incoming::Schedule(payload));
+        }
+        let source = payload.get("source").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut detail = payload.get_mut("detail").map(Value::take).unwrap_or_default();
+        bus::open(&self.seal, &source, &mut detail).await?;
+        let envelope = Box::new(Envelope::deserialize(detail).map_err(Error::cannot("read an event"))?);
+        Ok(Incoming::Event { source, envelope })
     }
 
     async fn invoke_http(&self, request: HttpRequest) -> Value {
@@ -124,17 +139,6 @@ pub async fn run(function: fn(&Environment) -> Result<Function, Error>) -> Resul
         }
     };
     lambda_runtime::run(service_fn(handler)).await
-}
-
-/// Tells an event of the bus from the input of a schedule.
-fn incoming(mut payload: Value) -> Result<Incoming, Error> {
-    if payload.get("detail-type").is_none() {
-        return Ok(Incoming::Schedule(payload));
-    }
-    let source = payload.get("source").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let detail = payload.get_mut("detail").map(Value::take).unwrap_or_default();
-    let envelope = Box::new(Envelope::deserialize(detail).map_err(Error::cannot("read an event"))?);
-    Ok(Incoming::Event { source, envelope })
 }
 
 /// The fields that we read of payload format 2.0.

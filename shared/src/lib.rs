@@ -35,6 +35,9 @@ use clock::{Clock, Ids};
 use config::Config;
 use seal::{KeyRing, Seal};
 
+/// The key ring of a function, which everything in it shares.
+pub type SharedKeyRing = std::sync::Arc<std::sync::OnceLock<KeyRing>>;
+
 /// What a function is built from: the same on Lambda and in one process.
 #[derive(Debug, Clone)]
 pub struct Environment {
@@ -46,13 +49,16 @@ pub struct Environment {
     pub clock: Clock,
     /// Ids and secrets.
     pub ids: Ids,
+    /// The key ring, once something has asked for it.
+    pub key_ring: SharedKeyRing,
 }
 
 impl Environment {
     /// Reads what Lambda provides.
     pub async fn from_env() -> Self {
         let aws = Aws::from_env().await;
-        Self { aws, config: Config::from_env(), clock: Clock::system(), ids: Ids::random() }
+        let (config, key_ring) = (Config::from_env(), SharedKeyRing::default());
+        Self { aws, config, clock: Clock::system(), ids: Ids::random(), key_ring }
     }
 
     /// Returns the table whose name a variable holds.
@@ -60,14 +66,24 @@ impl Environment {
         Ok(table::Table::new(&self.aws, self.config.required(variable)?))
     }
 
-    /// Returns the bus that `BUS_NAME` names.
-    pub fn bus(&self) -> Result<bus::Bus, Error> {
-        Ok(bus::Bus::new(&self.aws, self.config.required("BUS_NAME")?))
+    /// Returns the table whose name a variable holds, with some of its attributes sealed.
+    pub fn sealed_table(
+        &self,
+        variable: &str,
+        sealed: &'static table::SealedAttributes,
+    ) -> Result<table::Table, Error> {
+        Ok(self.table(variable)?.sealing(self.seal()?, sealed))
     }
 
-    /// Returns the key ring that `KEY_RING_SECRET` names.
+    /// Returns the bus that `BUS_NAME` names.
+    pub fn bus(&self) -> Result<bus::Bus, Error> {
+        Ok(bus::Bus::new(&self.aws, self.config.required("BUS_NAME")?, self.seal()?))
+    }
+
+    /// Returns the key ring that `KEY_RING_SECRET` names; it is read once for all that use it.
     pub fn key_ring(&self) -> Result<KeyRing, Error> {
-        Ok(KeyRing::new(&self.aws, self.config.required("KEY_RING_SECRET")?))
+        let secret_id = self.config.required("KEY_RING_SECRET")?;
+        Ok(self.key_ring.get_or_init(|| KeyRing::new(&self.aws, secret_id)).clone())
     }
 
     /// Returns the check of access tokens.

@@ -1,5 +1,6 @@
 //! The key ring, and values sealed (encrypted and bound to their record) with it.
 
+pub(crate) mod pack;
 mod reseal;
 
 pub use reseal::{Resealed, SealedAttribute, reseal};
@@ -20,6 +21,11 @@ use crate::aws::Aws;
 use crate::clock::Ids;
 use crate::error::Error;
 use crate::secret::Secret;
+
+/// The longest version of a key, so that it is known beforehand how long a sealed value becomes.
+const VERSION_LIMIT_BYTES: usize = 64;
+const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
 
 /// The versions of the master key, read from Secrets Manager when first needed.
 ///
@@ -54,10 +60,15 @@ impl KeyRing {
 }
 
 impl Keys {
-    fn parse(text: &str) -> Result<Self, Error> {
+    /// Reads the text of the secret.
+    pub fn parse(text: &str) -> Result<Self, Error> {
         // The text of a serde error can quote the input, so that it must not become a cause here.
         let keys: Self = serde_json::from_str(text)
             .map_err(|_| Error::new("read the key ring", "it is not the JSON object that it has to be"))?;
+        if keys.current.len() > VERSION_LIMIT_BYTES || keys.current.contains('.') {
+            let rule = format!("a version is named by at most {VERSION_LIMIT_BYTES} bytes without a full stop");
+            return Err(Error::new("read the key ring", rule));
+        }
         match keys.versions.contains_key(&keys.current) {
             true => Ok(keys),
             false => Err(Error::new("read the key ring", "its current version is missing")),
@@ -84,6 +95,16 @@ impl Keys {
 pub struct Sealed(String);
 
 impl Sealed {
+    /// Takes a text for a sealed value; whether it is one shows when it is opened.
+    pub(crate) fn from_text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// Returns the text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns the version of the key that this is sealed with.
     pub fn key_version(&self) -> &str {
         self.0.split_once('.').map_or("", |(version, _)| version)
@@ -134,6 +155,27 @@ impl Seal {
         seal(&keys, self.ids.bytes(), record_id, value).map_err(Error::cannot("seal a value"))
     }
 
+    /// Returns the keys, at most five minutes old.
+    pub(crate) async fn keys(&self) -> Result<Arc<Keys>, Error> {
+        self.ring.keys().await
+    }
+
+    /// Returns the keys with this version among them if there is one at all.
+    pub(crate) async fn keys_with(&self, version: &str) -> Result<Arc<Keys>, Error> {
+        self.ring.keys_with(version).await
+    }
+
+    /// Seals a value for the record with this id as text.
+    pub(crate) fn seal_with(&self, keys: &Keys, record_id: &str, value: &[u8]) -> Result<Sealed, Error> {
+        seal(keys, self.ids.bytes(), record_id, value).map_err(Error::cannot("seal a value"))
+    }
+
+    /// Seals a value for the record with this id as bytes, which take less room than text.
+    pub(crate) fn seal_bytes_with(&self, keys: &Keys, record_id: &str, value: &[u8]) -> Result<Vec<u8>, Error> {
+        let ciphertext = encrypt(keys, self.ids.bytes(), record_id, value).map_err(Error::cannot("seal a value"))?;
+        Ok([keys.current().as_bytes(), b".", &ciphertext].concat())
+    }
+
     /// Opens a value that somebody else hands in; `None` if it was not sealed for the record with this id.
     pub async fn open_if_ours(&self, record_id: &str, sealed: &Sealed) -> Result<Option<Vec<u8>>, Error> {
         let keys = self.ring.keys_with(sealed.key_version()).await?;
@@ -147,25 +189,51 @@ impl Seal {
     }
 }
 
-/// Seals with AES-256-GCM; the associated data is the record's id, so that a value is useless in another record.
-fn seal(keys: &Keys, nonce: [u8; 12], record_id: &str, value: &[u8]) -> Result<Sealed, Unopenable> {
-    let cipher = cipher(keys, keys.current())?;
-    let payload = Payload { msg: value, aad: record_id.as_bytes() };
-    let ciphertext = cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| Unopenable)?;
-    let envelope = STANDARD_NO_PAD.encode([nonce.as_slice(), &ciphertext].concat());
+/// Returns how long the text of a sealed value of so many bytes is at most.
+pub(crate) fn sealed_text_bytes(value_bytes: usize) -> usize {
+    VERSION_LIMIT_BYTES + 1 + (NONCE_BYTES + value_bytes + TAG_BYTES).div_ceil(3) * 4
+}
+
+/// Returns the version of the key that bytes are sealed with.
+pub(crate) fn key_version_of(sealed: &[u8]) -> &str {
+    sealed.split(|byte| *byte == b'.').next().and_then(|version| std::str::from_utf8(version).ok()).unwrap_or_default()
+}
+
+/// Opens bytes that were sealed for the record with this id.
+pub(crate) fn open_bytes(keys: &Keys, record_id: &str, sealed: &[u8]) -> Result<Vec<u8>, Unopenable> {
+    let version = key_version_of(sealed);
+    let envelope = sealed.get(version.len() + 1..).ok_or(Unopenable)?;
+    decrypt(keys, version, record_id, envelope)
+}
+
+/// Seals a value as text.
+pub(crate) fn seal(keys: &Keys, nonce: [u8; NONCE_BYTES], record_id: &str, value: &[u8]) -> Result<Sealed, Unopenable> {
+    let envelope = STANDARD_NO_PAD.encode(encrypt(keys, nonce, record_id, value)?);
     Ok(Sealed(format!("{}.{envelope}", keys.current())))
 }
 
-fn open(keys: &Keys, record_id: &str, sealed: &Sealed) -> Result<Vec<u8>, Unopenable> {
+pub(crate) fn open(keys: &Keys, record_id: &str, sealed: &Sealed) -> Result<Vec<u8>, Unopenable> {
     let (version, envelope) = sealed.0.split_once('.').ok_or(Unopenable)?;
-    let envelope = STANDARD_NO_PAD.decode(envelope).map_err(|_| Unopenable)?;
-    let (nonce, ciphertext) = envelope.split_first_chunk::<12>().ok_or(Unopenable)?;
-    let payload = Payload { msg: ciphertext, aad: record_id.as_bytes() };
-    cipher(keys, version)?.decrypt(&Nonce::from(*nonce), payload).map_err(|_| Unopenable)
+    decrypt(keys, version, record_id, &STANDARD_NO_PAD.decode(envelope).map_err(|_| Unopenable)?)
 }
 
-fn cipher(keys: &Keys, version: &str) -> Result<Aes256Gcm, Unopenable> {
-    let key = keys.derive(version, "seal").ok_or(Unopenable)?;
+/// Encrypts with AES-256-GCM; the associated data is the record's id, so that a value is useless in another record.
+fn encrypt(keys: &Keys, nonce: [u8; NONCE_BYTES], record_id: &str, value: &[u8]) -> Result<Vec<u8>, Unopenable> {
+    let payload = Payload { msg: value, aad: record_id.as_bytes() };
+    let ciphertext = cipher(keys, keys.current(), record_id)?.encrypt(&Nonce::from(nonce), payload);
+    Ok([nonce.as_slice(), &ciphertext.map_err(|_| Unopenable)?].concat())
+}
+
+fn decrypt(keys: &Keys, version: &str, record_id: &str, envelope: &[u8]) -> Result<Vec<u8>, Unopenable> {
+    let (nonce, ciphertext) = envelope.split_first_chunk::<NONCE_BYTES>().ok_or(Unopenable)?;
+    let payload = Payload { msg: ciphertext, aad: record_id.as_bytes() };
+    cipher(keys, version, record_id)?.decrypt(&Nonce::from(*nonce), payload).map_err(|_| Unopenable)
+}
+
+/// Every record has a key of its own: random nonces of 96 bits are safe for some billion values of one key only, and all
+/// events together are more.
+fn cipher(keys: &Keys, version: &str, record_id: &str) -> Result<Aes256Gcm, Unopenable> {
+    let key = keys.derive(version, &format!("seal {record_id}")).ok_or(Unopenable)?;
     Ok(Aes256Gcm::new(&Key::<Aes256Gcm>::from(key)))
 }
 
@@ -208,6 +276,24 @@ mod tests {
             if other != record {
                 prop_assert_eq!(open(&keys("2"), &other, &sealed), Err(Unopenable));
             }
+        }
+
+        #[test]
+        fn bytes_open_for_their_record_only_and_text_is_as_long_as_foretold(
+            value in prop::collection::vec(any::<u8>(), 0..200), record in ".{0,20}", other in ".{0,20}", nonce: [u8; 12],
+        ) {
+            let ciphertext = encrypt(&keys("2"), nonce, &record, &value).unwrap();
+            let sealed = [b"2.".as_slice(), &ciphertext].concat();
+            prop_assert_eq!((key_version_of(&sealed), open_bytes(&keys("1"), &record, &sealed)), ("2", Ok(value.clone())));
+            if other != record {
+                prop_assert_eq!(open_bytes(&keys("1"), &other, &sealed), Err(Unopenable));
+            }
+            prop_assert!(seal(&keys("2"), nonce, &record, &value).unwrap().0.len() <= sealed_text_bytes(value.len()));
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert_eq!(open_bytes(&keys("1"), "r", &bytes), Err(Unopenable));
         }
 
         #[test]

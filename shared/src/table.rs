@@ -2,7 +2,10 @@
 //!
 //! Items are any `serde` type; expressions are DynamoDB's own language with named values.
 
+mod sealed;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
@@ -10,11 +13,14 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_dynamo::aws_sdk_dynamodb_1::{from_item, from_items, to_attribute_value, to_item};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value, to_item};
 use serde_json::Value;
 
 use crate::aws::Aws;
 use crate::error::Error;
+use crate::seal::{Resealed, Seal};
+pub use sealed::SealedAttributes;
+use sealed::Sealing;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -31,6 +37,7 @@ pub const TRANSACTION_LIMIT: usize = 100;
 pub struct Table {
     client: aws_sdk_dynamodb::Client,
     name: String,
+    sealing: Option<Arc<Sealing>>,
 }
 
 /// An expression in DynamoDB's language with what its `#names` and `:values` stand for.
@@ -58,6 +65,13 @@ impl Expression {
     #[must_use]
     pub fn value(mut self, name: &str, value: impl Serialize) -> Self {
         let value = to_attribute_value(value).unwrap_or(AttributeValue::Null(true));
+        self.values.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Says what `:name` stands for, as the table has it.
+    #[must_use]
+    fn attribute(mut self, name: &str, value: AttributeValue) -> Self {
         self.values.insert(name.to_owned(), value);
         self
     }
@@ -121,7 +135,10 @@ impl Query {
 
 /// One write of a transaction.
 #[derive(Debug, Clone)]
-pub struct Write(TransactWriteItem);
+pub struct Write {
+    item: TransactWriteItem,
+    sealing: Option<Arc<Sealing>>,
+}
 
 /// Which writes of a transaction did not meet their condition; empty if it was done.
 pub type Unmet = Vec<usize>;
@@ -129,7 +146,25 @@ pub type Unmet = Vec<usize>;
 impl Table {
     /// Returns the table of this name.
     pub fn new(aws: &Aws, name: &str) -> Self {
-        Self { client: aws.dynamodb.clone(), name: name.to_owned() }
+        Self { client: aws.dynamodb.clone(), name: name.to_owned(), sealing: None }
+    }
+
+    /// Keeps some attributes of the items sealed: they are sealed when an item is put and opened when one is read.
+    ///
+    /// An update must not set them, as it knows nothing of the rest of the item.
+    #[must_use]
+    pub fn sealing(self, seal: Seal, attributes: &'static SealedAttributes) -> Self {
+        Self { sealing: Some(Arc::new(Sealing::new(seal, attributes))), ..self }
+    }
+
+    /// Seals a batch of items with the current key; call it until there are no more.
+    ///
+    /// An item that changes meanwhile is left to the next call.
+    pub async fn reseal(&self) -> Result<Resealed, Error> {
+        match &self.sealing {
+            Some(sealing) => Box::pin(sealing.reseal(self)).await,
+            None => Ok(Resealed { resealed: 0, more: false }),
+        }
     }
 
     /// Reads one item, strongly consistent.
@@ -143,12 +178,15 @@ impl Table {
             .send()
             .await
             .map_err(|cause| self.failed("read from", cause))?;
-        answer.item.map(|item| self.read(item)).transpose()
+        match answer.item {
+            Some(item) => self.read(item).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Writes an item, replacing any with the same key.
     pub async fn put(&self, item: &impl Serialize) -> Result<(), Error> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(self.item(item)?));
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(self.sealed_item(item).await?));
         put.send().await.map_err(|cause| self.failed("write to", cause))?;
         Ok(())
     }
@@ -160,7 +198,7 @@ impl Table {
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(self.item(item)?))
+            .set_item(Some(self.sealed_item(item).await?))
             .condition_expression(text)
             .set_expression_attribute_names(some(names))
             .set_expression_attribute_values(some(values))
@@ -182,12 +220,24 @@ impl Table {
         update: Expression,
         condition: Option<Expression>,
     ) -> Result<Option<T>, Error> {
+        match self.update_item(self.item(key)?, update, condition).await? {
+            Some(item) => self.read(item).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn update_item(
+        &self,
+        key: Item,
+        update: Expression,
+        condition: Option<Expression>,
+    ) -> Result<Option<Item>, Error> {
         let (update, condition, names, values) = update.join(condition);
         let sent = self
             .client
             .update_item()
             .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
+            .set_key(Some(key))
             .update_expression(update)
             .set_condition_expression(condition)
             .set_expression_attribute_names(some(names))
@@ -196,7 +246,7 @@ impl Table {
             .send()
             .await;
         match sent {
-            Ok(answer) => answer.attributes.map(|item| self.read(item)).transpose(),
+            Ok(answer) => Ok(answer.attributes),
             Err(error) if is_condition(&error) => Ok(None),
             Err(error) => Err(self.failed("update", error)),
         }
@@ -221,7 +271,10 @@ impl Table {
             .send()
             .await;
         match sent {
-            Ok(answer) => answer.attributes.map(|item| self.read(item)).transpose(),
+            Ok(answer) => match answer.attributes {
+                Some(item) => self.read(item).await.map(Some),
+                None => Ok(None),
+            },
             Err(error) if is_condition(&error) => Ok(None),
             Err(error) => Err(self.failed("delete from", error)),
         }
@@ -251,13 +304,18 @@ impl Table {
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() || items.len() >= limit {
                 items.truncate(limit);
-                return from_items(items).map_err(|cause| self.failed("understand an item of", cause));
+                return self.read_all(items).await;
             }
         }
     }
 
     /// Reads a whole table or index, strongly consistent for a table, up to `limit` items; for lists that stay small.
     pub async fn scan<T: DeserializeOwned>(&self, filter: Option<Expression>, limit: usize) -> Result<Vec<T>, Error> {
+        let items = self.scan_items(filter, limit).await?;
+        self.read_all(items).await
+    }
+
+    async fn scan_items(&self, filter: Option<Expression>, limit: usize) -> Result<Vec<Item>, Error> {
         let (text, _, names, values) = filter.unwrap_or_default().join(None);
         let request = self
             .client
@@ -276,7 +334,7 @@ impl Table {
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() || items.len() >= limit {
                 items.truncate(limit);
-                return from_items(items).map_err(|cause| self.failed("understand an item of", cause));
+                return Ok(items);
             }
         }
     }
@@ -292,7 +350,7 @@ impl Table {
             .set_expression_attribute_values(some(values))
             .build()
             .map_err(|cause| self.failed("write to", cause))?;
-        Ok(Write(TransactWriteItem::builder().put(put).build()))
+        Ok(Write { item: TransactWriteItem::builder().put(put).build(), sealing: self.sealing.clone() })
     }
 
     /// Prepares a delete for a transaction.
@@ -306,14 +364,14 @@ impl Table {
             .set_expression_attribute_values(some(values))
             .build()
             .map_err(|cause| self.failed("delete from", cause))?;
-        Ok(Write(TransactWriteItem::builder().delete(delete).build()))
+        Ok(Write { item: TransactWriteItem::builder().delete(delete).build(), sealing: None })
     }
 
     /// Does all the writes or none; returns the indexes of those whose condition did not hold.
     ///
     /// Writes may belong to several tables. A collision with another transaction is tried again.
     pub async fn transact(&self, writes: Vec<Write>) -> Result<Unmet, Error> {
-        let writes: Vec<_> = writes.into_iter().map(|write| write.0).collect();
+        let writes = Box::pin(sealed::writes(writes)).await?;
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
@@ -340,8 +398,27 @@ impl Table {
         to_item(item).map_err(|cause| self.failed("write an item for", cause))
     }
 
-    fn read<T: DeserializeOwned>(&self, item: Item) -> Result<T, Error> {
+    async fn sealed_item(&self, item: &impl Serialize) -> Result<Item, Error> {
+        let mut item = self.item(item)?;
+        if let Some(sealing) = &self.sealing {
+            Box::pin(sealing.seal(&mut item)).await?;
+        }
+        Ok(item)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, mut item: Item) -> Result<T, Error> {
+        if let Some(sealing) = &self.sealing {
+            Box::pin(sealing.open(&mut item)).await?;
+        }
         from_item(item).map_err(|cause| self.failed("understand an item of", cause))
+    }
+
+    async fn read_all<T: DeserializeOwned>(&self, items: Vec<Item>) -> Result<Vec<T>, Error> {
+        let mut read = Vec::with_capacity(items.len());
+        for item in items {
+            read.push(self.read(item).await?);
+        }
+        Ok(read)
     }
 
     fn failed(&self, doing: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

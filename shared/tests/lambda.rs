@@ -11,6 +11,9 @@ use axum::routing::{get, post};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use shared::aws::Aws;
+use shared::clock::Ids;
+use shared::seal::{KeyRing, Seal};
 use shared::{Error, Function, Incoming};
 
 const HTTP_API: &str = include_str!("fixtures/http_api.json");
@@ -25,12 +28,18 @@ async fn echo(RawQuery(query): RawQuery, headers: HeaderMap, body: Bytes) -> imp
     (AppendHeaders([(SET_COOKIE, "a=1"), (SET_COOKIE, "b=2")]), axum::Json(answer))
 }
 
+/// What opens contents, with a key ring that nobody asks for here.
+fn seal() -> Seal {
+    let config = aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
+    Seal::new(KeyRing::new(&Aws::new(&config), "ring"), Ids::random())
+}
+
 fn function(seen: Arc<Mutex<Vec<Incoming>>>) -> Function {
     let router = Router::new()
         .route("/webhooks/c-1", post(echo))
         .route("/binary", get(|| async { vec![0xff_u8, 0x00] }))
         .route("/empty", get(|| async { StatusCode::NO_CONTENT }));
-    Function::new((router, utoipa::openapi::OpenApi::default()), move |incoming| {
+    Function::new(seal(), (router, utoipa::openapi::OpenApi::default()), move |incoming| {
         let seen = seen.clone();
         async move {
             if matches!(&incoming, Incoming::Schedule(input) if input["fail"] == true) {

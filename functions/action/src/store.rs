@@ -4,8 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::event::{Answer, StepError, StepId};
 use shared::step::{Claim, ClaimStore, Claimable};
-use shared::table::Table;
+use shared::table::{SealedAttributes, Table};
 use shared::{Environment, Error};
+
+/// The answer is what the step hands on.
+const SEALED: SealedAttributes = SealedAttributes { key: &[CallRecord::KEY], paths: &[&["claim", "answer"]] };
 
 /// One call, before and after.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,7 +56,8 @@ pub(crate) struct Calls {
 
 impl Calls {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        Ok(Self { table: environment.table("ACTION_RUNS_TABLE")?, retention_s: environment.config.retention_s()? })
+        let table = environment.sealed_table("ACTION_RUNS_TABLE", &SEALED)?;
+        Ok(Self { table, retention_s: environment.config.retention_s()? })
     }
 
     /// When the record of a call that is made now is removed, in seconds since 1970.

@@ -65,5 +65,5 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateClients, routes!(api::clients::rotate))
         .permission(Permission::DeleteClients, routes!(api::clients::delete))
         .finish(services);
-    Ok(Function::new(router, |incoming: Incoming| async move { Err(incoming.unexpected()) }))
+    Ok(Function::new(environment.seal()?, router, |incoming: Incoming| async move { Err(incoming.unexpected()) }))
 }

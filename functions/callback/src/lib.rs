@@ -58,7 +58,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewCallbacks, routes!(api::callbacks::wait))
         .permission(Permission::RotateKeys, routes!(api::keys::rotate))
         .finish(services.clone());
-    Ok(Function::new(routes, move |incoming| on_event(services.clone(), incoming)))
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming)))
 }
 
 async fn on_event(services: Services, incoming: Incoming) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use shared::auth::Client;
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
 use shared::event::{Answer, DispatcherId, Envelope, EventId, EventType, StepFinished, StepId, TenantId};
-use shared::{Environment, Function};
+use shared::{Environment, Function, SharedKeyRing};
 use tokio::runtime::Runtime;
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
@@ -34,6 +34,7 @@ impl Bench {
             config: emulator.environment("DispatcherFunction").into_iter().collect(),
             clock: Clock::system(),
             ids: Ids::random(),
+            key_ring: SharedKeyRing::default(),
         };
         let function = dispatcher::function(&environment).expect("the template sets every variable");
         let tokens = environment.tokens().expect("the template names the key ring");

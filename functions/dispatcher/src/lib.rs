@@ -55,7 +55,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         ids: environment.ids.clone(),
     });
     let routes = api::routes(app.clone(), environment.tokens()?);
-    Ok(Function::new(routes, move |incoming| on_event(app.clone(), incoming)))
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(app.clone(), incoming)))
 }
 
 async fn on_event(app: Arc<App>, incoming: Incoming) -> Result<(), Error> {

@@ -10,6 +10,7 @@ mod dispatcher;
 mod event;
 mod run;
 
+use shared::table::SealedAttributes;
 use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
@@ -18,6 +19,9 @@ pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
 
 use event::Events;
 use run::Runs;
+
+/// A run holds what its steps hand on, and an event may be about that.
+const SEALED: SealedAttributes = SealedAttributes { key: &["eventId", "item"], paths: &[&["run"], &["envelope"]] };
 
 /// The tables.
 #[derive(Clone)]
@@ -31,7 +35,7 @@ impl Store {
     /// Opens the tables that `DISPATCHERS_TABLE` and `RUNS_TABLE` name.
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let retention = environment.config.retention_s()?;
-        let runs = environment.table("RUNS_TABLE")?;
+        let runs = environment.sealed_table("RUNS_TABLE", &SEALED)?;
         Ok(Self {
             dispatchers: Dispatchers::new(environment.table("DISPATCHERS_TABLE")?),
             events: Events::new(runs.clone(), retention),

@@ -38,6 +38,6 @@ fn task_failed(task: &Task, now: Timestamp) -> Option<Entry> {
         Some(origin) => fact.with_trace(Trace::caused_by(&origin.command)),
         None => fact,
     };
-    // The sandbox clips names and messages, so that it fits.
-    Entry::fact(TASK_SOURCE, &fact).ok()
+    // A script can throw what a step handed on. The sandbox clips names and messages, so that it fits.
+    Entry::sealed(TASK_SOURCE, &fact).ok()
 }

@@ -45,7 +45,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .finish(services.clone());
-    Ok(Function::new(router, move |incoming| on_event(services.clone(), incoming)))
+    Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming)))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use shared::auth::Client;
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
 use shared::event::TenantId;
-use shared::{Environment, Function};
+use shared::{Environment, Function, SharedKeyRing};
 use tokio::runtime::Runtime;
 
 const SECRET: &str = "hush-hush-hush";
@@ -44,6 +44,7 @@ impl Bench {
             config: emulator.environment("WebhookFunction").into_iter().collect(),
             clock: Clock::system(),
             ids: Ids::random(),
+            key_ring: SharedKeyRing::default(),
         };
         let function = webhook::function(&environment).expect("the template has every variable");
         let tokens = environment.tokens().expect("the template has every variable");

@@ -53,7 +53,9 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::SendMessages, routes!(messages::send))
         .permission(Permission::ViewMessages, routes!(messages::list))
         .signed_in(routes!(platforms::list));
-    Ok(Function::new(api.finish(services.clone()), move |incoming| on_event(services.clone(), incoming)))
+    Ok(Function::new(environment.seal()?, api.finish(services.clone()), move |incoming| {
+        on_event(services.clone(), incoming)
+    }))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {

@@ -210,5 +210,6 @@ fn entry<C: Serialize>(
     let id = EventId::new(format!("{id}-{kind}"));
     let event = channel.event(kind, id, now, content);
     let trace = cause.map_or_else(|| event.trace.clone(), Trace::caused_by);
-    Entry::fact(WEBHOOK_SOURCE, &event.with_trace(trace))
+    // The message is what a step may have handed on.
+    Entry::sealed(WEBHOOK_SOURCE, &event.with_trace(trace))
 }

@@ -16,7 +16,7 @@
 //! #     let (bus, outbound) = (environment.bus()?, environment.outbound()?);
 //! #     let _ = (bus, outbound);
 //! #     let router = axum::Router::new().fallback(|| async { axum::Json(json!({"data": []})) });
-//! #     Ok(shared::Function::new((router, Default::default()), |_| async { Ok(()) }))
+//! #     Ok(shared::Function::new(environment.seal()?, (router, Default::default()), |_| async { Ok(()) }))
 //! # }
 //!
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {

@@ -8,7 +8,7 @@ use emulator::{Clock, Emulator, Invoke, Template};
 use serde_json::Value;
 use shared::aws::Aws;
 use shared::clock::Ids;
-use shared::{Environment, Error, Function};
+use shared::{Environment, Error, Function, SharedKeyRing};
 use tokio::sync::watch;
 
 /// The constructor of a function crate.
@@ -43,6 +43,7 @@ impl Process {
                 config: emulator.environment(id).into_iter().chain(variables.clone()).collect(),
                 clock: shared::clock::Clock::from_fn(move || now.now()),
                 ids: Ids::seeded(seed.fetch_add(1, Ordering::Relaxed)),
+                key_ring: SharedKeyRing::default(),
             };
             (*id, environment)
         };
@@ -62,8 +63,18 @@ impl Process {
     pub(crate) fn build(&self, id: &str) -> Function {
         let environment = self.environments.get(id).unwrap_or_else(|| panic!("{id} does not run"));
         let ids = Ids::seeded(self.seed.fetch_add(1, Ordering::Relaxed));
-        let environment = Environment { ids, ..environment.clone() };
+        let environment = Environment { ids, key_ring: SharedKeyRing::default(), ..environment.clone() };
         construct(self.constructors[id], id, &environment)
+    }
+
+    /// Returns an event as the functions read it, with its content opened.
+    async fn opened(&self, mut event: Value) -> Value {
+        let source = event["source"].as_str().unwrap_or_default().to_owned();
+        let seal = self.environments.values().next().and_then(|environment| environment.seal().ok());
+        if let (Some(detail), Some(seal)) = (event.get_mut("detail"), seal) {
+            shared::bus::open(&seal, &source, detail).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+        }
+        event
     }
 
     pub(crate) fn restart(&self) {
@@ -97,7 +108,7 @@ pub(crate) fn invoke(process: Arc<Process>, by_hand: bool) -> Invoke {
             }
             let stand_in = process.stand_in.read().unwrap_or_else(PoisonError::into_inner).clone();
             match stand_in {
-                Some(invoke) => invoke(id, payload).await,
+                Some(invoke) => invoke(id, process.opened(payload).await).await,
                 None => Ok(Value::Null),
             }
         })

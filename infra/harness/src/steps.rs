@@ -116,7 +116,8 @@ pub async fn delivered_twice(owner: &Owner) {
 pub async fn delivered_twice_at_once(owner: &Owner) {
     let stage = Stage::new(owner).await;
     let other = stage.world.another(owner.function);
-    let (one, two, three) = tokio::join!(stage.deliver(), stage.deliver(), other.invoke(stage.command.payload()));
+    let payload = stage.world.sealed_payload(stage.command.payload()).await;
+    let (one, two, three) = tokio::join!(stage.deliver(), stage.deliver(), other.invoke(payload));
     assert!(one.is_ok() || two.is_ok() || three.is_ok(), "{one:?} {two:?} {three:?}");
     stage.deliver_until_taken().await;
     assert_eq!((stage.outcome("at once").as_str(), stage.effects().await), ("succeeded", 1));

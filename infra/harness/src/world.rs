@@ -9,8 +9,12 @@ use emulator::{Clock, Emulator, Invoke, Options, Template};
 use jiff::SignedDuration;
 use serde_json::Value;
 use shared::auth::Client;
-use shared::event::TenantId;
-use shared::table::Table;
+use shared::bus::{Entry, open_with};
+use shared::event::command::COMMAND_SOURCE;
+use shared::event::step::STEP_SOURCE;
+use shared::event::{Envelope, TenantId};
+use shared::seal::Keys;
+use shared::table::{SealedAttributes, Table};
 use shared::{Environment, Function};
 
 use crate::event::{Event, NOW, TENANT};
@@ -22,6 +26,14 @@ const TEMPLATE: &str = include_str!("../../../template.yaml");
 const TOKEN_LIFETIME_S: i64 = 100_000_000;
 /// More than any test writes into one table.
 const ALL_ITEMS: usize = 10_000;
+
+/// The tables with sealed attributes, and the key of each; only reading opens them here.
+static SEALED_TABLES: [(&str, SealedAttributes); 4] = [
+    ("ACTION_RUNS_TABLE", SealedAttributes { key: &["actionRunId"], paths: &[] }),
+    ("MESSAGES_TABLE", SealedAttributes { key: &["id"], paths: &[] }),
+    ("RUNS_TABLE", SealedAttributes { key: &["eventId", "item"], paths: &[] }),
+    ("TASKS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
+];
 
 /// How a world is opened.
 #[derive(Debug, Clone)]
@@ -202,6 +214,7 @@ impl World {
 
     /// Hands any payload to a function, as Lambda does; the error is what Lambda would see.
     pub async fn invoke(&self, id: &str, payload: Value) -> Result<Value, String> {
+        let payload = self.sealed_payload(payload).await;
         self.process.invoke(id, payload).await.unwrap_or_else(|| panic!("{id} does not run"))
     }
 
@@ -210,26 +223,62 @@ impl World {
         self.invoke(id, event.payload()).await.map(drop)
     }
 
-    /// Publishes an event on the bus and waits until all that follows has happened.
+    /// Returns what EventBridge hands to a function as functions publish it: the content of a command, and of an answer to
+    /// one, is sealed. What has no envelope that could be sealed stays as it is.
+    pub async fn sealed_payload(&self, mut payload: Value) -> Value {
+        let source = payload["source"].as_str().unwrap_or_default().to_owned();
+        let envelope = serde_json::from_value::<Envelope>(payload["detail"].clone());
+        let is_sealed = payload["detail"]["sealed"] == true;
+        let (Ok(envelope), false, COMMAND_SOURCE | STEP_SOURCE) = (envelope, is_sealed, source.as_str()) else {
+            return payload;
+        };
+        let entry = Entry::sealed(&source, &envelope).expect("the event fits on the bus");
+        let environment = self.process.environments.values().next().expect("at least one function runs");
+        let seal = environment.seal().expect("every function has the key ring");
+        let detail = entry.on_bus(&seal).await.expect("the key ring can be read");
+        payload["detail"] = serde_json::from_str(&detail).expect("events are JSON");
+        payload
+    }
+
+    /// Returns an event as the functions read it, with its content opened.
+    fn opened(&self, mut event: Value) -> Value {
+        let source = event["source"].as_str().unwrap_or_default().to_owned();
+        let ring = self.emulator.secret("KeyRing").expect("the template has a key ring");
+        let keys = Keys::parse(&ring).unwrap_or_else(|error| panic!("{}", error.chain()));
+        if let Err(error) = open_with(&keys, &source, &mut event["detail"]) {
+            panic!("{event}: {}", error.chain());
+        }
+        event
+    }
+
+    /// Publishes an event on the bus, sealed as functions do it, and waits until all that follows has happened.
     pub async fn publish(&self, event: &Event) {
+        let payload = self.sealed_payload(event.payload()).await;
         let client = aws_sdk_eventbridge::Client::new(&self.emulator.sdk_config());
         let bus = self.process.environments.values().next().expect("at least one function runs");
         let bus = bus.config.required("BUS_NAME").expect("every function has the bus");
         let entry = PutEventsRequestEntry::builder().event_bus_name(bus).source(&event.source);
-        let entry = entry.detail_type(event.kind()).detail(event.detail.to_string()).build();
+        let entry = entry.detail_type(event.kind()).detail(payload["detail"].to_string()).build();
         let answer = client.put_events().entries(entry).send().await.expect("the bus answers");
         assert_eq!(answer.failed_entry_count(), 0, "{answer:?}");
         self.idle().await;
     }
 
-    /// Returns every event that was published, the oldest first, as EventBridge hands it to functions.
+    /// Returns every event that was published, the oldest first, as functions read it.
     pub fn events(&self) -> Vec<Value> {
+        let events = lock(&self.events).clone();
+        events.into_iter().map(|event| self.opened(event)).collect()
+    }
+
+    /// Returns every event that was published, the oldest first, as it is on the bus.
+    pub fn events_on_bus(&self) -> Vec<Value> {
         lock(&self.events).clone()
     }
 
     /// Forgets what was published so far, and returns it.
     pub fn take_events(&self) -> Vec<Value> {
-        std::mem::take(&mut lock(&self.events))
+        let events = std::mem::take(&mut *lock(&self.events));
+        events.into_iter().map(|event| self.opened(event)).collect()
     }
 
     /// Returns the envelopes of the published events of one type, the oldest first.
@@ -253,10 +302,16 @@ impl World {
         let mut environments = self.process.environments.values();
         let environment = environments.find(|environment| environment.config.optional(variable).is_some());
         let environment = environment.unwrap_or_else(|| panic!("no function that runs has {variable}"));
-        environment.table(variable).expect("the variable is set")
+        let table = environment.table(variable).expect("the variable is set");
+        match SEALED_TABLES.iter().find(|(name, _)| *name == variable) {
+            Some((_, attributes)) => {
+                table.sealing(environment.seal().expect("the template has a key ring"), attributes)
+            }
+            None => table,
+        }
     }
 
-    /// Returns all items of a table, as they are stored.
+    /// Returns all items of a table, as they are read.
     pub async fn items(&self, variable: &str) -> Vec<Value> {
         self.table(variable).scan(None, ALL_ITEMS).await.expect("the table can be read")
     }

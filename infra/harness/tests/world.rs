@@ -13,7 +13,7 @@ fn keeper(environment: &Environment) -> Result<Function, Error> {
             table.put(&json!({"taskId": envelope.id})).await
         }
     };
-    Ok(Function::new((axum::Router::new(), utoipa::openapi::OpenApi::default()), on_event))
+    Ok(Function::new(environment.seal()?, (axum::Router::new(), utoipa::openapi::OpenApi::default()), on_event))
 }
 
 fn command() -> Event {

@@ -7,7 +7,7 @@ use emulator::Emulator;
 use futures::FutureExt as _;
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
-use shared::{Environment, Error, Function};
+use shared::{Environment, Error, Function, SharedKeyRing};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
@@ -31,7 +31,8 @@ pub(crate) fn build(emulator: &Emulator) -> Result<BTreeMap<String, Function>, F
     let aws = Aws::new(&emulator.sdk_config());
     let one = |(id, constructor): (&str, Constructor)| {
         let config = emulator.environment(id).into_iter().collect();
-        let environment = Environment { aws: aws.clone(), config, clock: Clock::system(), ids: Ids::random() };
+        let (clock, ids, key_ring) = (Clock::system(), Ids::random(), SharedKeyRing::default());
+        let environment = Environment { aws: aws.clone(), config, clock, ids, key_ring };
         let function = constructor(&environment).map_err(|cause| Failure::start("start the functions", cause))?;
         Ok((id.to_owned(), function))
     };

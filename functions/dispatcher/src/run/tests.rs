@@ -89,7 +89,7 @@ fn states(run: &Run) -> String {
 
 fn detail(command: &Command) -> Value {
     match &command.when {
-        When::Now(entry) => serde_json::from_str(entry.detail()).unwrap(),
+        When::Now(entry) => serde_json::from_str(&entry.detail()).unwrap(),
         When::At(_) => panic!("the command is scheduled"),
     }
 }

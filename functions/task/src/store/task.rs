@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::event::{Answer, StepError, StepStatus, TenantId};
 use shared::json::WholeNumber;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
-use shared::table::{Expression, Query, Table, is_new, key};
+use shared::table::{Expression, Query, SealedAttributes, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
@@ -14,6 +14,11 @@ use crate::sandbox::LogLine;
 /// The priority of a task: an integer that JavaScript represents exactly.
 pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
 
+/// What a step may have handed on, and what became of it.
+const SEALED: SealedAttributes = SealedAttributes {
+    key: &[Task::KEY],
+    paths: &[&["data"], &["tags"], &["functionName"], &["logs"], &["claim", "answer"]],
+};
 /// How many of the newest tasks a list covers.
 const LIST_LIMIT: usize = 1_000;
 /// What other systems call a task that was interrupted after it had begun to act.
@@ -202,7 +207,10 @@ impl ClaimStore for TaskStore {
 
 impl TaskStore {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        Ok(Self { table: environment.table("TASKS_TABLE")?, retention_s: environment.config.retention_s()? })
+        Ok(Self {
+            table: environment.sealed_table("TASKS_TABLE", &SEALED)?,
+            retention_s: environment.config.retention_s()?,
+        })
     }
 
     /// When the record of a task created now is removed, in seconds since 1970.

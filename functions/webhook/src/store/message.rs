@@ -13,12 +13,15 @@ use sha2::{Digest as _, Sha256};
 use shared::event::fact::{ChannelOrigin, MessageReceived};
 use shared::event::{ChannelId, EventId};
 use shared::step::{Claim, ClaimStore, Claimable};
-use shared::table::{Expression, Query, Table, is_new, key};
+use shared::table::{Expression, Query, SealedAttributes, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::message::{Direction, LogEntry, LoggedMessage, MessageStatus, SendResult, StatusChange};
 
 const KEY: &str = "id";
+/// A message is what a step may have handed on, and a platform may repeat it in its errors.
+const SEALED: SealedAttributes =
+    SealedAttributes { key: &[KEY], paths: &[&["message"], &["history"], &["claim", "answer"]] };
 const CHANNEL_INDEX: &str = "byChannel";
 /// How often a write is attempted while others come first.
 const ATTEMPTS: u32 = 10;
@@ -176,7 +179,7 @@ impl MessageStore {
     /// Uses the table that `MESSAGES_TABLE` names.
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let retention_s = environment.config.retention_s()?;
-        Ok(Self { table: environment.table("MESSAGES_TABLE")?, retention_s })
+        Ok(Self { table: environment.sealed_table("MESSAGES_TABLE", &SEALED)?, retention_s })
     }
 
     /// Stores a new message; returns `false` if it exists already.

@@ -1,0 +1,184 @@
+//! Attributes that are kept sealed: readable in memory, opaque in the table.
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, to_attribute_value};
+use serde_json::Value;
+
+use super::{Expression, Item, Table, Write};
+use crate::error::Error;
+use crate::seal::pack::{pack, unpack};
+use crate::seal::{self, Keys, Resealed, Seal};
+
+/// How many items one call seals again.
+const BATCH: usize = 100;
+/// The attribute with the version of the key that an item's attributes are sealed with.
+const KEY_VERSION: &str = "keyVersion";
+
+/// What a sealed attribute was: a text as it is, anything else as JSON.
+const TEXT: u8 = b'S';
+const JSON: u8 = b'J';
+
+/// Which attributes of a table's items are sealed.
+#[derive(Debug)]
+pub struct SealedAttributes {
+    /// The attributes that identify an item, for which alone its values open.
+    pub key: &'static [&'static str],
+    /// Where the sealed attributes are, each from the outermost map inwards; an item need not have all of them.
+    pub paths: &'static [&'static [&'static str]],
+}
+
+/// Seals and opens the attributes of a table's items.
+#[derive(Debug)]
+pub(super) struct Sealing {
+    seal: Seal,
+    attributes: &'static SealedAttributes,
+}
+
+impl Sealing {
+    pub(super) fn new(seal: Seal, attributes: &'static SealedAttributes) -> Self {
+        Self { seal, attributes }
+    }
+
+    /// Seals the attributes of an item that is about to be written.
+    pub(super) async fn seal(&self, item: &mut Item) -> Result<(), Error> {
+        if !self.attributes.paths.iter().any(|path| find(item, path).is_some()) {
+            return Ok(());
+        }
+        let keys = self.seal.keys().await?;
+        for path in self.attributes.paths {
+            let record_id = self.record_id(item, path);
+            let Some(value) = find(item, path) else { continue };
+            let sealed = self.seal.seal_bytes_with(&keys, &record_id, &pack(&to_bytes(value)?))?;
+            *value = AttributeValue::B(Blob::new(sealed));
+        }
+        item.insert(KEY_VERSION.to_owned(), AttributeValue::S(keys.current().to_owned()));
+        Ok(())
+    }
+
+    /// Opens the attributes of an item that was read: all that are bytes, as nothing else is.
+    pub(super) async fn open(&self, item: &mut Item) -> Result<(), Error> {
+        item.remove(KEY_VERSION);
+        let mut paths = Vec::new();
+        sealed_paths(item, &mut Vec::new(), &mut paths);
+        for path in paths {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let record_id = self.record_id(item, &path);
+            let Some(value) = find(item, &path) else { continue };
+            let AttributeValue::B(sealed) = &*value else { continue };
+            let keys = self.seal.keys_with(seal::key_version_of(sealed.as_ref())).await?;
+            *value = opened(&keys, &record_id, sealed.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Seals a batch of a table's items with the current key.
+    pub(super) async fn reseal(&self, table: &Table) -> Result<Resealed, Error> {
+        let keys = self.seal.keys().await?;
+        let outdated = Expression::new("attribute_exists(#version) AND #version <> :version");
+        let outdated = outdated.name("#version", KEY_VERSION).value(":version", keys.current());
+        let items = table.scan_items(Some(outdated), BATCH).await?;
+        let (found, mut resealed) = (items.len(), 0);
+        for former in items {
+            resealed += usize::from(self.reseal_item(table, &keys, former).await?);
+        }
+        Ok(Resealed { resealed, more: found == BATCH || resealed < found })
+    }
+
+    /// Seals one item again if it is still as it was read; returns whether it was.
+    async fn reseal_item(&self, table: &Table, keys: &Keys, mut item: Item) -> Result<bool, Error> {
+        let former_version = item.get(KEY_VERSION).cloned().unwrap_or(AttributeValue::Null(true));
+        let mut change = Expression::new("SET #version = :version").value(":version", keys.current());
+        let mut unchanged = Expression::new("#version = :formerVersion").name("#version", KEY_VERSION);
+        unchanged = unchanged.attribute(":formerVersion", former_version);
+        for (index, path) in self.attributes.paths.iter().enumerate() {
+            let record_id = self.record_id(&item, path);
+            let names: Vec<String> = (0..path.len()).map(|level| format!("#p{index}l{level}")).collect();
+            for (name, attribute) in names.iter().zip(*path) {
+                unchanged = unchanged.name(name, *attribute);
+            }
+            let place = names.join(".");
+            let Some(AttributeValue::B(sealed)) = find(&mut item, path).cloned() else {
+                unchanged = unchanged.append(&format!(" AND attribute_not_exists({place})"));
+                continue;
+            };
+            let held = self.seal.keys_with(seal::key_version_of(sealed.as_ref())).await?;
+            let value = seal::open_bytes(&held, &record_id, sealed.as_ref()).map_err(Error::cannot("open a value"))?;
+            let again = self.seal.seal_bytes_with(keys, &record_id, &value)?;
+            change = change.append(&format!(", {place} = :new{index}"));
+            change = change.attribute(&format!(":new{index}"), AttributeValue::B(Blob::new(again)));
+            unchanged = unchanged.append(&format!(" AND {place} = :old{index}"));
+            unchanged = unchanged.attribute(&format!(":old{index}"), AttributeValue::B(sealed));
+        }
+        let key = item.into_iter().filter(|(name, _)| self.attributes.key.contains(&name.as_str())).collect();
+        Ok(table.update_item(key, change, Some(unchanged)).await?.is_some())
+    }
+
+    /// What an attribute is sealed for: for its place in this item alone.
+    fn record_id(&self, item: &Item, path: &[&str]) -> String {
+        let text = |name: &&str| item.get(*name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+        serde_json::json!(["item", self.attributes.key.iter().map(text).collect::<Vec<_>>(), path]).to_string()
+    }
+}
+
+/// Seals what the puts of a transaction write.
+pub(super) async fn writes(writes: Vec<Write>) -> Result<Vec<TransactWriteItem>, Error> {
+    let mut items = Vec::with_capacity(writes.len());
+    for Write { mut item, sealing } in writes {
+        if let (Some(put), Some(sealing)) = (&mut item.put, sealing) {
+            sealing.seal(&mut put.item).await?;
+        }
+        items.push(item);
+    }
+    Ok(items)
+}
+
+fn find<'a>(item: &'a mut Item, path: &[&str]) -> Option<&'a mut AttributeValue> {
+    let (first, rest) = path.split_first()?;
+    let mut value = item.get_mut(*first)?;
+    for name in rest {
+        let AttributeValue::M(map) = value else { return None };
+        value = map.get_mut(*name)?;
+    }
+    Some(value)
+}
+
+/// Adds where the bytes in an item are.
+fn sealed_paths(item: &Item, within: &mut Vec<String>, paths: &mut Vec<Vec<String>>) {
+    for (name, value) in item {
+        within.push(name.clone());
+        match value {
+            AttributeValue::B(_) => paths.push(within.clone()),
+            AttributeValue::M(map) => sealed_paths(map, within, paths),
+            _ => {}
+        }
+        within.pop();
+    }
+}
+
+fn to_bytes(value: &AttributeValue) -> Result<Vec<u8>, Error> {
+    if let AttributeValue::S(text) = value {
+        return Ok([&[TEXT], text.as_bytes()].concat());
+    }
+    let value: Value = from_attribute_value(value.clone()).map_err(Error::cannot("seal an attribute"))?;
+    let json = serde_json::to_vec(&value).map_err(Error::cannot("seal an attribute"))?;
+    Ok([&[JSON], json.as_slice()].concat())
+}
+
+fn opened(keys: &Keys, record_id: &str, sealed: &[u8]) -> Result<AttributeValue, Error> {
+    // The text of a serde error can quote the input, so that it must not become a cause here.
+    let damaged = || Error::new("open an attribute", "it is damaged");
+    let packed = seal::open_bytes(keys, record_id, sealed).map_err(Error::cannot("open an attribute"))?;
+    let mut bytes = unpack(&packed).ok_or_else(damaged)?;
+    match bytes.first() {
+        Some(&TEXT) => {
+            bytes.remove(0);
+            String::from_utf8(bytes).map(AttributeValue::S).map_err(|_| damaged())
+        }
+        Some(&JSON) => {
+            let value: Value = serde_json::from_slice(&bytes[1..]).map_err(|_| damaged())?;
+            to_attribute_value(value).map_err(|_| damaged())
+        }
+        _ => Err(damaged()),
+    }
+}
