@@ -152,6 +152,7 @@ pub struct Envelope<C = Value> {
     /// The tenant that the event belongs to.
     pub tenant_id: TenantId,
     /// When it happened.
+    #[serde(with = "crate::clock::iso")]
     pub time: Timestamp,
     /// What the event is about.
     pub content: C,

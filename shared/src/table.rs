@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_dynamo::aws_sdk_dynamodb_1::{from_item, from_items, to_attribute_value, to_item};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value, to_item};
 use serde_json::Value;
 
 use crate::aws::Aws;
@@ -134,6 +134,15 @@ impl Table {
 
     /// Reads one item, strongly consistent.
     pub async fn get<T: DeserializeOwned>(&self, key: &impl Serialize) -> Result<Option<T>, Error> {
+        self.get_item(key).await?.map(|item| self.read(item)).transpose()
+    }
+
+    /// Reads one item of a list, strongly consistent; one that cannot be read is logged and left out.
+    pub async fn get_readable<T: DeserializeOwned>(&self, key: &impl Serialize) -> Result<Option<T>, Error> {
+        Ok(self.readable(self.get_item(key).await?.into_iter().collect()).next())
+    }
+
+    async fn get_item(&self, key: &impl Serialize) -> Result<Option<Item>, Error> {
         let answer = self
             .client
             .get_item()
@@ -143,7 +152,7 @@ impl Table {
             .send()
             .await
             .map_err(|cause| self.failed("read from", cause))?;
-        answer.item.map(|item| self.read(item)).transpose()
+        Ok(answer.item)
     }
 
     /// Writes an item, replacing any with the same key.
@@ -227,7 +236,7 @@ impl Table {
         }
     }
 
-    /// Reads the items of one partition, in as many requests as it takes.
+    /// Reads the items of one partition, in as many requests as it takes; one that cannot be read is logged and left out.
     pub async fn query<T: DeserializeOwned>(&self, query: Query) -> Result<Vec<T>, Error> {
         let (key, _, names, values) = query.key.join(None);
         let limit = query.limit.unwrap_or(usize::MAX);
@@ -247,16 +256,18 @@ impl Table {
         loop {
             let page = request.clone().set_exclusive_start_key(start).send().await;
             let page = page.map_err(|cause| self.failed("query", cause))?;
-            items.extend(page.items.unwrap_or_default());
+            items.extend(self.readable(page.items.unwrap_or_default()));
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() || items.len() >= limit {
                 items.truncate(limit);
-                return from_items(items).map_err(|cause| self.failed("understand an item of", cause));
+                return Ok(items);
             }
         }
     }
 
     /// Reads a whole table or index, strongly consistent for a table, up to `limit` items; for lists that stay small.
+    ///
+    /// An item that cannot be read is logged and left out.
     pub async fn scan<T: DeserializeOwned>(&self, filter: Option<Expression>, limit: usize) -> Result<Vec<T>, Error> {
         let (text, _, names, values) = filter.unwrap_or_default().join(None);
         let request = self
@@ -272,11 +283,11 @@ impl Table {
         loop {
             let page = request.clone().set_exclusive_start_key(start).send().await;
             let page = page.map_err(|cause| self.failed("scan", cause))?;
-            items.extend(page.items.unwrap_or_default());
+            items.extend(self.readable(page.items.unwrap_or_default()));
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() || items.len() >= limit {
                 items.truncate(limit);
-                return from_items(items).map_err(|cause| self.failed("understand an item of", cause));
+                return Ok(items);
             }
         }
     }
@@ -344,6 +355,20 @@ impl Table {
         from_item(item).map_err(|cause| self.failed("understand an item of", cause))
     }
 
+    /// Reads items, and leaves out those that cannot be read: one of them must not take a whole list with it.
+    fn readable<T: DeserializeOwned>(&self, items: Vec<Item>) -> impl Iterator<Item = T> {
+        items.into_iter().filter_map(|item| {
+            let name = name_of(&item);
+            let read = from_item(item).inspect_err(|error| self.log_unreadable(&name, error));
+            read.ok()
+        })
+    }
+
+    /// Logs an item that cannot be read, for the one who has to repair or delete it.
+    pub fn log_unreadable(&self, name: &str, error: &dyn std::error::Error) {
+        tracing::error!(table = self.name, item = name, %error, "an item cannot be read and is left out");
+    }
+
     fn failed(&self, doing: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error::new(format!("{doing} table {}", self.name), cause)
     }
@@ -362,6 +387,18 @@ pub fn exists(key: &str) -> Expression {
 /// Makes the key of an item from one attribute.
 pub fn key(name: &str, value: impl Into<Value>) -> Value {
     Value::Object([(name.to_owned(), value.into())].into_iter().collect())
+}
+
+/// Names an item by its ids, which are no secrets.
+fn name_of(item: &Item) -> String {
+    let is_id = |name: &str| matches!(name, "id" | "item" | "name" | "pk") || name.ends_with("Id");
+    let mut ids: Vec<String> = item
+        .iter()
+        .filter(|(name, _)| is_id(name))
+        .filter_map(|(name, value)| Some(format!("{name}={}", value.as_s().ok()?)))
+        .collect();
+    ids.sort_unstable();
+    ids.join(" ")
 }
 
 /// An empty map is an error in a request, an absent one is not.

@@ -20,6 +20,7 @@ pub(crate) struct Timeline {
     /// Where the event came from.
     source: String,
     /// When it was first received.
+    #[serde(with = "shared::clock::iso")]
     received_at: Timestamp,
     /// The outcome of all runs together.
     outcome: Outcome,
@@ -60,8 +61,9 @@ struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatcher_name: Option<String>,
     status: RunStatus,
+    #[serde(with = "shared::clock::iso")]
     started_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     finished_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<i64>,
@@ -91,6 +93,7 @@ struct StepView {
 #[serde(rename_all = "camelCase")]
 struct Moment {
     /// When it happened.
+    #[serde(with = "shared::clock::iso")]
     time: Timestamp,
     /// What happened, such as `step.requested`.
     what: String,

@@ -36,7 +36,7 @@ impl Gateway {
         let function = self.template.route(request.method().as_str(), path).and_then(|id| self.functions.get(id));
         match function {
             Some(function) => function.call(request).await,
-            None => Refusal::unknown("route", path).into_response(),
+            None => Refusal::no_route(path).into_response(),
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct FunctionSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     update_timestamp: Timestamp,
 }
 

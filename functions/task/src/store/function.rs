@@ -54,8 +54,10 @@ pub(crate) struct Function {
     /// Whether tasks may run it.
     pub(crate) enabled: bool,
     /// When it was created.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) update_timestamp: Timestamp,
 }
 

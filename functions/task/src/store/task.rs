@@ -54,15 +54,17 @@ impl Status {
 pub(crate) struct Task {
     pub(crate) task_id: String,
     pub(crate) tenant_id: TenantId,
-    #[serde(with = "fixed_width")]
+    #[serde(with = "shared::clock::iso")]
     pub(crate) creation_timestamp: Timestamp,
+    #[serde(with = "shared::clock::iso")]
     pub(crate) update_timestamp: Timestamp,
     pub(crate) status: Status,
+    #[serde(with = "shared::clock::iso")]
     pub(crate) status_changed_timestamp: Timestamp,
     pub(crate) function_name: String,
     /// The input, a JSON object as text, as the table's size limit counts it.
     pub(crate) data: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) start_timestamp: Option<Timestamp>,
     #[serde(default)]
     pub(crate) tags: Vec<String>,
@@ -139,26 +141,32 @@ pub(crate) struct TaskView {
     /// The state.
     status: Status,
     /// When the state last changed.
+    #[serde(with = "shared::clock::iso")]
     status_changed_timestamp: Timestamp,
     /// The function that runs.
     function_name: String,
     /// The input; `event` is the event that a dispatcher acted on.
     #[schema(value_type = Object)]
     data: Value,
-    /// When it starts, if not at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start_timestamp: Option<Timestamp>,
+    /// When it starts; when it was created, if at once.
+    #[serde(with = "shared::clock::iso")]
+    start_timestamp: Timestamp,
     /// Tags to find it by.
     tags: Vec<String>,
     /// The priority.
     priority: i64,
     /// When it was created.
+    #[serde(with = "shared::clock::iso")]
     creation_timestamp: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     update_timestamp: Timestamp,
     /// The client that created it, unless a dispatcher did.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_application_id: Option<String>,
+    /// The same client, which is a user as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_by_user_id: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<StepError>,
@@ -172,12 +180,13 @@ impl From<&Task> for TaskView {
             status_changed_timestamp: task.status_changed_timestamp,
             function_name: task.function_name.clone(),
             data: serde_json::from_str(&task.data).unwrap_or_default(),
-            start_timestamp: task.start_timestamp,
+            start_timestamp: task.start_timestamp.unwrap_or(task.creation_timestamp),
             tags: task.tags.clone(),
             priority: task.priority,
             creation_timestamp: task.creation_timestamp,
             update_timestamp: task.update_timestamp,
             created_by_application_id: task.created_by_application_id.clone(),
+            created_by_user_id: task.created_by_application_id.clone(),
             error: task.error(),
         }
     }
@@ -245,18 +254,4 @@ pub(crate) fn status_change(status: Status, now: Timestamp) -> Expression {
 /// The condition that a task has not started.
 pub(crate) fn is_waiting() -> Expression {
     Expression::new("#status = :status").name("#status", "status").value(":status", Status::New)
-}
-
-/// Writes times so that their texts sort as the times do.
-mod fixed_width {
-    use jiff::Timestamp;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(deserializer)
-    }
 }

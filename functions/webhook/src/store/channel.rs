@@ -41,8 +41,10 @@ pub(crate) struct ChannelRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<String>,
     /// When the channel was created.
+    #[serde(with = "shared::clock::iso")]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     pub updated_at: Timestamp,
     /// Counts the changes.
     pub version: u64,
@@ -55,6 +57,7 @@ pub(crate) struct PreviousCredentials {
     /// The credentials.
     pub credentials: Sealed,
     /// Until when they are valid.
+    #[serde(with = "shared::clock::iso")]
     pub valid_until: Timestamp,
 }
 
