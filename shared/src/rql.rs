@@ -25,6 +25,15 @@ pub const DEFAULT_LIMIT: usize = 20;
 /// The most items that a page can have; a larger limit is lowered to it.
 pub const MAX_LIMIT: usize = 50;
 
+/// Returns items that a list reads, unless they are more than it can read: totals are true or there is no answer.
+pub fn within<T>(items: Vec<T>, limit: usize) -> Result<Vec<T>, Refusal> {
+    if items.len() > limit {
+        let rule = format!("the query would have to read more than {limit} records: ask for fewer of them");
+        return Err(Refusal::long_query(rule));
+    }
+    Ok(items)
+}
+
 /// A parsed query.
 #[derive(Debug, Clone)]
 pub struct Rql {

@@ -13,7 +13,7 @@ mod run;
 use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
-pub(crate) use event::{EventEntry, EventRecord, MatchOutcome};
+pub(crate) use event::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT, MatchOutcome};
 pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
 
 use event::Events;

@@ -13,11 +13,11 @@ use shared::clock::derived_uuid;
 use shared::event::fact::CUSTOM_SOURCE;
 use shared::event::{Envelope, EventId, EventType};
 use shared::http::{IdempotencyKey, JsonBody, List};
-use shared::rql::Rql;
+use shared::rql::{self, Rql};
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
-use crate::store::{EventEntry, EventRecord};
+use crate::store::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT};
 use crate::timeline::Timeline;
 
 /// A custom event.
@@ -97,9 +97,9 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
         return query.apply(&found.map(EventView::from).into_iter().collect::<Vec<_>>()).map(Json);
     }
     let entries = events.entries(tenant, query.eq("type"), query.times("update_timestamp")).await?;
-    let entries = entries.ok_or_else(long_query)?;
+    let entries = rql::within(entries, LIST_LIMIT)?;
     let read = async |ids| {
-        let records = events.read(ids).await?.ok_or_else(long_query)?;
+        let records = events.read(rql::within(ids, CONTENT_LIMIT)?).await?;
         Ok::<Vec<EventView>, Refusal>(records.into_iter().map(EventView::from).collect())
     };
     if query.decides_by("content") {
@@ -111,13 +111,6 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
     let views = read(data.into_iter().map(|view| view.id.clone()).collect()).await?;
     let data = views.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
     Ok(Json(List { page, data }))
-}
-
-fn long_query() -> Refusal {
-    Refusal::long_query(
-        "the query would have to read too many events: name their type by `eq(type,…)`, or a time by \
-         `ge(update_timestamp,…)` and `le(update_timestamp,…)`",
-    )
 }
 
 /// Returns an event with its runs, steps and attempts, and everything that happened, in order.

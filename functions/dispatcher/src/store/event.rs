@@ -22,9 +22,9 @@ const TYPE_INDEX: &str = "byType";
 /// The index of a tenant's events by time.
 const TENANT_INDEX: &str = "byTenant";
 /// Of how many events a list can be made; an entry of an index has about 200 bytes, so that they are about 20 requests.
-const LIST_LIMIT: usize = 100_000;
+pub(crate) const LIST_LIMIT: usize = 100_000;
 /// How many events a list reads as a whole, because its query asks for what no index knows.
-const CONTENT_LIMIT: usize = 10_000;
+pub(crate) const CONTENT_LIMIT: usize = 10_000;
 /// How many events a list reads at once.
 const CONCURRENT_READS: usize = 16;
 /// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
@@ -247,24 +247,26 @@ impl Events {
         for row in self.table.query::<Row>(Query::new(key)).await? {
             match row {
                 Row::Event(item) => record = Some(*item),
-                Row::Run(item) => runs.extend(item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error))),
+                Row::Run(item) => {
+                    runs.extend(item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error)))
+                }
                 Row::Occurrences(item) => latest = item.occurrences.last().map(|latest| latest.event_id.clone()),
             }
         }
         Ok(record.map(|record| (EventRecord { latest, ..record }, runs)))
     }
 
-    /// Returns a tenant's events, of a type or of all, that were received in a span of time, newest first; `None` if they
-    /// are too many for a list. One that was just recorded may be missing.
+    /// Returns a tenant's events, of a type or of all, that were received in a span of time, newest first, and one more
+    /// than [`LIST_LIMIT`] at most. One that was just recorded may be missing.
     pub(crate) async fn entries(
         &self,
         tenant: &TenantId,
         kind: Option<&str>,
         (from, to): (Option<i64>, Option<i64>),
-    ) -> Result<Option<Vec<EventEntry>>, Error> {
+    ) -> Result<Vec<EventEntry>, Error> {
         let (from, to) = (from.unwrap_or(0), to.unwrap_or(i64::MAX));
         if from > to {
-            return Ok(Some(Vec::new()));
+            return Ok(Vec::new());
         }
         let (index, name, value) = match kind {
             Some(kind) => (TYPE_INDEX, "tenantType", tenant.key(kind)),
@@ -276,19 +278,14 @@ impl Events {
             .value(":from", from)
             .value(":to", to);
         let query = Query::new(key).index(index).descending().limit(LIST_LIMIT + 1);
-        let found: Vec<EventEntry> = self.table.query(query).await?;
-        Ok((found.len() <= LIST_LIMIT).then_some(found))
+        self.table.query(query).await
     }
 
-    /// Reads events as a whole, in their order, without those that have expired or cannot be read; `None` if they are too
-    /// many for a list.
-    pub(crate) async fn read(&self, ids: Vec<EventId>) -> Result<Option<Vec<EventRecord>>, Error> {
-        if ids.len() > CONTENT_LIMIT {
-            return Ok(None);
-        }
+    /// Reads events as a whole, in their order, without those that have expired or cannot be read.
+    pub(crate) async fn read(&self, ids: Vec<EventId>) -> Result<Vec<EventRecord>, Error> {
         let reads = ids.into_iter().map(|id| async move { self.table.get_readable(&Key::event(&id)).await });
-        let found: Vec<_> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
-        Ok(Some(found.into_iter().flatten().collect()))
+        let found: Vec<Option<EventRecord>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 }
 

@@ -1,7 +1,8 @@
+use futures::StreamExt as _;
 use harness::{Request, TENANT};
 use serde_json::json;
 
-use crate::world::{World, event};
+use crate::world::{FUNCTION, World, event};
 
 #[tokio::test]
 async fn a_custom_event_is_published_and_listed() {
@@ -125,4 +126,28 @@ async fn lists_of_events_know_the_fields_of_an_event() {
     check("sort(-created)", "unknown field `created`").await;
     check("select(contents)", "did you mean `content`?").await;
     check("eq(type.name,a)", "`type` has no fields").await;
+}
+
+#[tokio::test]
+async fn a_list_that_would_read_too_much_is_refused_rather_than_wrong() {
+    let world = World::new().await;
+    let table = world.environment(FUNCTION).table("RUNS_TABLE").unwrap();
+    let put = |n: i64| {
+        let row = json!({
+            "eventId": format!("e{n:05}"), "item": "event", "tenantId": TENANT, "tenantType": format!("{TENANT}#many"),
+            "kind": "many", "createdAt": n, "receivedAt": n,
+        });
+        let table = &table;
+        async move { table.put(&row).await.unwrap() }
+    };
+    futures::stream::iter((0..10_001).map(put)).buffer_unordered(16).collect::<Vec<()>>().await;
+    let total = world.get("/events/v1/?eq(type,many)&limit(1)").await;
+    assert_eq!(total.body["page"]["total"], 10_001, "{}", total.body);
+    for query in ["eq(content.n,1)", "sort(content.n)", "or(eq(type,many),like(content.text,a))"] {
+        let answer = world.get(&format!("/events/v1/?{query}")).await;
+        assert_eq!((answer.status, &answer.body["code"]), (401, &json!(21)), "{query}: {}", answer.body);
+        assert_eq!(answer.body["name"], "LONG_QUERY_EXCEPTION");
+    }
+    let narrowed = world.get("/events/v1/?eq(content.n,1)&lt(update_timestamp,5000)").await;
+    assert_eq!((narrowed.status, &narrowed.body["page"]["total"]), (200, &json!(0)));
 }

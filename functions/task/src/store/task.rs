@@ -1,5 +1,6 @@
 //! Tasks, in `TASKS_TABLE`: `taskId` is drawn, or the record id of a step's attempt.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,8 +15,12 @@ use crate::sandbox::LogLine;
 /// The priority of a task: an integer that JavaScript represents exactly.
 pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
 
-/// How many of the newest tasks a list covers.
-const LIST_LIMIT: usize = 1_000;
+/// Of how many tasks a list can be made.
+pub(crate) const LIST_LIMIT: usize = 100_000;
+/// How many tasks a list reads as a whole, because its query asks for what no index knows.
+pub(crate) const CONTENT_LIMIT: usize = 5_000;
+/// How many tasks a list reads at once.
+const CONCURRENT_READS: usize = 16;
 /// What other systems call a task that was interrupted after it had begun to act.
 const INTERRUPTED: &str = "zombieTaskCleaned";
 
@@ -172,6 +177,59 @@ pub(crate) struct TaskView {
     error: Option<StepError>,
 }
 
+/// A task as the index by time knows it: enough to find its place in a list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskEntry {
+    task_id: String,
+    #[serde(with = "shared::clock::iso")]
+    creation_timestamp: Timestamp,
+    #[serde(with = "shared::clock::iso")]
+    update_timestamp: Timestamp,
+    status: Status,
+    #[serde(with = "shared::clock::iso")]
+    status_changed_timestamp: Timestamp,
+    function_name: String,
+    #[serde(default, with = "shared::clock::iso::optional")]
+    start_timestamp: Option<Timestamp>,
+    #[serde(default)]
+    tags: Vec<String>,
+    priority: i64,
+    #[serde(default)]
+    created_by_application_id: Option<String>,
+}
+
+impl TaskView {
+    /// The fields of which only the whole record of a task knows.
+    pub(crate) const CONTENT: [&str; 2] = ["data", "error"];
+
+    /// Returns the id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl From<TaskEntry> for TaskView {
+    /// Shows all but the content.
+    fn from(entry: TaskEntry) -> Self {
+        Self {
+            id: entry.task_id,
+            status: entry.status,
+            status_changed_timestamp: entry.status_changed_timestamp,
+            function_name: entry.function_name,
+            data: Value::Null,
+            start_timestamp: entry.start_timestamp.unwrap_or(entry.creation_timestamp),
+            tags: entry.tags,
+            priority: entry.priority,
+            creation_timestamp: entry.creation_timestamp,
+            update_timestamp: entry.update_timestamp,
+            created_by_user_id: entry.created_by_application_id.clone(),
+            created_by_application_id: entry.created_by_application_id,
+            error: None,
+        }
+    }
+}
+
 impl From<&Task> for TaskView {
     fn from(task: &Task) -> Self {
         Self {
@@ -225,10 +283,17 @@ impl TaskStore {
         Ok(task.filter(|task| task.tenant_id == *tenant))
     }
 
-    /// Reads the most recent tasks of a tenant, newest first.
-    pub(crate) async fn newest(&self, tenant: &TenantId) -> Result<Vec<Task>, Error> {
+    /// Reads the tasks of a tenant without their inputs and ends, newest first, and one more than [`LIST_LIMIT`] at most.
+    pub(crate) async fn entries(&self, tenant: &TenantId) -> Result<Vec<TaskEntry>, Error> {
         let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
-        self.table.query(Query::new(of_tenant).index("byTime").descending().limit(LIST_LIMIT)).await
+        self.table.query(Query::new(of_tenant).index("byTime").descending().limit(LIST_LIMIT + 1)).await
+    }
+
+    /// Reads tasks as a whole, in their order, without those that cannot be read.
+    pub(crate) async fn read(&self, ids: Vec<String>) -> Result<Vec<Task>, Error> {
+        let reads = ids.into_iter().map(|id| async move { self.table.get_readable(&key(Task::KEY, id)).await });
+        let found: Vec<Option<Task>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Creates a task that waits; false if one with its id exists.
