@@ -42,6 +42,8 @@ pub(crate) struct Run {
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) steps: Vec<Step>,
+    /// How many events and steps each of its steps may cause.
+    pub(crate) step_budget: u64,
     /// When commands were last sent again, and how often in a row.
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) swept_at: Option<Timestamp>,

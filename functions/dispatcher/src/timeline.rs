@@ -51,6 +51,8 @@ enum Outcome {
     Unmatched,
     /// The chain of dispatches that led to the event is too long.
     LoopDetected,
+    /// The first event of the chain has caused as many events and steps as it may, so that nothing started.
+    BudgetExhausted,
 }
 
 /// One dispatcher working on the event.
@@ -132,6 +134,7 @@ fn outcome(record: &EventRecord, runs: &[Run]) -> Outcome {
     match record.outcome {
         MatchOutcome::Unmatched => Outcome::Unmatched,
         MatchOutcome::LoopDetected => Outcome::LoopDetected,
+        MatchOutcome::BudgetExhausted => Outcome::BudgetExhausted,
         MatchOutcome::Matched if !record.planned || any(RunStatus::Running) => Outcome::Running,
         MatchOutcome::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
         MatchOutcome::Matched if any(RunStatus::Failed) => Outcome::Failed,
@@ -148,6 +151,7 @@ fn moments(record: &EventRecord, runs: &[Run]) -> Vec<Moment> {
         MatchOutcome::Matched => {}
         MatchOutcome::Unmatched => moments.push(Moment::new(record.received_at, "event.unmatched")),
         MatchOutcome::LoopDetected => moments.push(Moment::new(record.received_at, "event.loop_detected")),
+        MatchOutcome::BudgetExhausted => moments.push(Moment::new(record.received_at, "event.budget_exhausted")),
     }
     for run in runs {
         of_run(run, &mut moments);

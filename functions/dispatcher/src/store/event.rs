@@ -70,6 +70,8 @@ pub(crate) enum MatchOutcome {
     Unmatched,
     /// The chain of dispatches that led here is too long.
     LoopDetected,
+    /// What its first event may cause does not include this.
+    BudgetExhausted,
 }
 
 /// An event as the indexes know it: enough to find its place in a list.
