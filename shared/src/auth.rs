@@ -167,14 +167,14 @@ fn validation() -> Validation {
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     if headers.get_all(AUTHORIZATION).iter().count() > 1 {
-        return Err(Refusal::unauthenticated("the request has several `Authorization` headers"));
+        return Err(Refusal::no_token("the request has several `Authorization` headers"));
     }
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, token) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
     if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
         return Ok(token.trim());
     }
-    Err(Refusal::unauthenticated("the request needs `Authorization: Bearer <access token>`"))
+    Err(Refusal::no_token("the request needs `Authorization: Bearer <access token>`"))
 }
 
 /// The client that a request comes from, known from its token.
@@ -247,7 +247,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        let missing = || Refusal::unauthenticated("this route knows no caller");
+        let missing = || Refusal::no_token("this route knows no caller");
         parts.extensions.get::<Self>().cloned().ok_or_else(missing)
     }
 }

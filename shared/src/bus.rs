@@ -95,12 +95,12 @@ impl Entry {
         Self::to_seal(source, envelope).checked()
     }
 
-    /// Builds the entry of a command; its depth is one more than the event's.
-    pub fn command(kind: EventType, request: &StepRequested) -> Result<Self, TooLarge> {
+    /// Builds the entry of a command; its depth is one more than the event's, and what the step causes has this budget.
+    pub fn command(kind: EventType, request: &StepRequested, budget: u64) -> Result<Self, TooLarge> {
         let id = EventId::new(format!("{}-requested", request.id.record_id()));
         let event = &request.event;
         let envelope = Envelope::new(kind, id, event.tenant_id.clone(), event.time, request);
-        Self::sealed(COMMAND_SOURCE, &envelope.with_trace(Trace::dispatched_by(event)))
+        Self::sealed(COMMAND_SOURCE, &envelope.with_trace(Trace::dispatched_by(event, budget)))
     }
 
     /// Builds the entry of the answer to a command; an answer that is too large says so instead.

@@ -44,6 +44,43 @@ pub fn truncate(time: Timestamp) -> Timestamp {
     time.round(jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Trunc)).unwrap_or(time)
 }
 
+/// Times in JSON: texts with exactly three decimals of seconds, whose order is that of the times.
+pub mod iso {
+    use jiff::Timestamp;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::truncate;
+
+    /// Writes a time.
+    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{time:.3}"))
+    }
+
+    /// Reads a time, to the millisecond.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Timestamp::deserialize(deserializer).map(truncate)
+    }
+
+    /// Times that may be absent.
+    pub mod optional {
+        use super::{Deserializer, Serializer, Timestamp, truncate};
+        use serde::Deserialize as _;
+
+        /// Writes a time, or null.
+        pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+            match time {
+                Some(time) => super::serialize(time, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads a time to the millisecond, or null.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+            Option::<Timestamp>::deserialize(deserializer).map(|time| time.map(truncate))
+        }
+    }
+}
+
 /// Draws ids and secrets.
 #[derive(Clone)]
 pub struct Ids(Source);
@@ -146,5 +183,27 @@ mod tests {
     fn time_is_cut_to_milliseconds() {
         let clock = Clock::from_fn(|| "2026-01-02T03:04:05.678999Z".parse().unwrap());
         assert_eq!(clock.now().to_string(), "2026-01-02T03:04:05.678Z");
+    }
+
+    #[test]
+    fn times_in_json_have_three_decimals_always() {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Times {
+            #[serde(with = "iso")]
+            at: Timestamp,
+            #[serde(default, with = "iso::optional", skip_serializing_if = "Option::is_none")]
+            perhaps: Option<Timestamp>,
+        }
+        let check = |text: &str, expected: &str| {
+            let times: Times = serde_json::from_str(&format!(r#"{{"at":"{text}","perhaps":"{text}"}}"#)).unwrap();
+            let written = serde_json::to_string(&times).unwrap();
+            assert_eq!(written, format!(r#"{{"at":"{expected}","perhaps":"{expected}"}}"#));
+            assert_eq!(serde_json::from_str::<Times>(&written).unwrap(), times);
+        };
+        check("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000Z");
+        check("2026-01-02T03:04:05.1Z", "2026-01-02T03:04:05.100Z");
+        check("2026-01-02T03:04:05.678999Z", "2026-01-02T03:04:05.678Z");
+        check("1969-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.999Z");
+        assert_eq!(serde_json::from_str::<Times>(r#"{"at":"2026-01-02T03:04:05Z"}"#).unwrap().perhaps, None);
     }
 }

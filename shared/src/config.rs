@@ -34,6 +34,11 @@ impl Config {
         Ok(i64::from(days) * 24 * 60 * 60)
     }
 
+    /// Returns how many events and steps one first event may cause, from `EVENT_BUDGET`.
+    pub fn event_budget(&self) -> Result<u64, Error> {
+        self.required("EVENT_BUDGET")?.parse().map_err(Error::cannot("read EVENT_BUDGET"))
+    }
+
     /// Returns the outbound exceptions of `ALLOWED_CIDRS`, separated by commas.
     pub fn allowed_cidrs(&self) -> Result<Vec<IpNet>, Error> {
         let list = self.optional("ALLOWED_CIDRS").unwrap_or_default();

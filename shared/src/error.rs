@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
+/// How much of a path is quoted, so that an answer stays small.
+const QUOTE_LIMIT_CHARACTERS: usize = 200;
+
 /// A failure of ours: AWS, the network or a disk did not do its part.
 ///
 /// `Err(Error)` from a handler means "call me again": Lambda retries the invocation, HTTP answers 503 with `Retry-After`.
@@ -139,9 +142,26 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, 10, "NO_PERMISSION_EXCEPTION", message)
     }
 
-    /// The request carries no or unusable credentials: 401, code 106.
+    /// The request carries credentials that are wrong: 401, code 106.
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, 106, "AUTHENTICATION_EXCEPTION", message)
+    }
+
+    /// The request carries no access token: 401, code 104.
+    pub fn no_token(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, 104, "USER_NOT_AUTHENTICATED_EXCEPTION", message)
+    }
+
+    /// The list would take more work than a request may cause: 401 (as existing clients expect), code 21.
+    pub fn long_query(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, 21, "LONG_QUERY_EXCEPTION", message)
+    }
+
+    /// No service or route has this path: 404, code 903.
+    pub fn no_route(path: &str) -> Self {
+        let path: String = path.chars().take(QUOTE_LIMIT_CHARACTERS).collect();
+        let message = format!("no service with a route `{path}` exists");
+        Self::new(StatusCode::NOT_FOUND, 903, "SERVICE_NOT_FOUND_EXCEPTION", message)
     }
 
     /// The body is larger than the route takes: 413.

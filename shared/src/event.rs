@@ -152,6 +152,7 @@ pub struct Envelope<C = Value> {
     /// The tenant that the event belongs to.
     pub tenant_id: TenantId,
     /// When it happened.
+    #[serde(with = "crate::clock::iso")]
     pub time: Timestamp,
     /// What the event is about.
     pub content: C,
@@ -173,6 +174,9 @@ pub struct Trace {
     pub causation_id: Option<String>,
     /// How many dispatches led here.
     pub depth: u32,
+    /// How many events and steps it may still cause; as many as a first event may if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
 }
 
 impl Trace {
@@ -181,7 +185,7 @@ impl Trace {
 
     /// Starts a chain at an event.
     pub fn start(id: &EventId) -> Self {
-        Self { correlation_id: id.to_string(), causation_id: None, depth: 0 }
+        Self { correlation_id: id.to_string(), causation_id: None, depth: 0, budget: None }
     }
 
     /// Continues the chain of the event that caused what follows, at the same depth.
@@ -190,12 +194,13 @@ impl Trace {
             correlation_id: cause.trace.correlation_id.clone(),
             causation_id: Some(cause.id.to_string()),
             depth: cause.trace.depth,
+            budget: cause.trace.budget,
         }
     }
 
-    /// Continues the chain of an event that is dispatched, one deeper.
-    pub fn dispatched_by<C>(event: &Envelope<C>) -> Self {
-        Self { depth: event.trace.depth + 1, ..Self::caused_by(event) }
+    /// Continues the chain of an event that is dispatched, one deeper, with a share of its budget.
+    pub fn dispatched_by<C>(event: &Envelope<C>, budget: u64) -> Self {
+        Self { depth: event.trace.depth + 1, budget: Some(budget), ..Self::caused_by(event) }
     }
 }
 
@@ -257,9 +262,11 @@ mod tests {
         assert_eq!(serde_json::to_value(&envelope).unwrap(), expected);
         assert_eq!(serde_json::from_value::<Envelope>(expected).unwrap(), envelope);
         assert_eq!(
-            Trace::dispatched_by(&envelope),
-            Trace { correlation_id: "e1".to_owned(), causation_id: Some("e1".to_owned()), depth: 1 }
+            Trace::dispatched_by(&envelope, 7),
+            Trace { correlation_id: "e1".to_owned(), causation_id: Some("e1".to_owned()), depth: 1, budget: Some(7) }
         );
+        let command = Envelope { trace: Trace::dispatched_by(&envelope, 7), ..envelope.clone() };
+        assert_eq!(Trace::caused_by(&command).budget, Some(7));
         assert_eq!(Trace::caused_by(&envelope).depth, 0);
     }
 

@@ -202,7 +202,7 @@ async fn with_our_error_body(response: Response) -> Response {
 }
 
 async fn no_route(uri: Uri) -> Refusal {
-    Refusal::unknown("route", uri.path())
+    Refusal::no_route(uri.path())
 }
 
 async fn method_not_allowed() -> Refusal {

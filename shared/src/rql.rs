@@ -8,21 +8,31 @@ mod filter;
 mod operand;
 mod order;
 mod parse;
+mod shape;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use utoipa::openapi::{RefOr, Schema};
 
 use crate::error::Refusal;
 use crate::http::{List, Page};
 use filter::Filter;
 use order::Direction;
+use shape::Shape;
 
 /// How many items a page has unless the query says otherwise.
 pub const DEFAULT_LIMIT: usize = 20;
 /// The most items that a page can have; a larger limit is lowered to it.
 pub const MAX_LIMIT: usize = 50;
+
+/// Returns items that a list reads, unless they are more than it can read: totals are true or there is no answer.
+pub fn within<T>(items: Vec<T>, limit: usize) -> Result<Vec<T>, Refusal> {
+    if items.len() > limit {
+        let rule = format!("the query would have to read more than {limit} records: ask for fewer of them");
+        return Err(Refusal::long_query(rule));
+    }
+    Ok(items)
+}
 
 /// A parsed query.
 #[derive(Debug, Clone)]
@@ -48,26 +58,50 @@ impl Default for Rql {
 impl Rql {
     /// Parses the raw query string of a list of `T`; fields that `T` does not have are refused.
     pub fn parse<T: ToSchema>(raw_query: Option<&str>) -> Result<Self, Refusal> {
-        let (mut fields, mut others) = (Vec::new(), Vec::new());
-        T::schemas(&mut others);
-        collect_fields(&T::schema(), &others, &mut fields);
-        parse::query(raw_query.unwrap_or_default(), &fields)
+        parse::query(raw_query.unwrap_or_default(), &Shape::of::<T>())
     }
 
     /// Applies it to a whole list.
     pub fn apply<T: Serialize>(&self, items: &[T]) -> Result<List<Value>, Refusal> {
-        let values: Result<Vec<Value>, _> = items.iter().map(serde_json::to_value).collect();
-        let mut values = values.map_err(|_| Refusal::internal())?;
-        values.retain(|value| self.filters.iter().all(|filter| filter.holds(value)));
-        if !self.sort.is_empty() {
-            values.sort_by(|left, right| order::by_fields(&self.sort, left, right));
+        let List { page, data } = self.page(items)?;
+        Ok(List { page, data: data.into_iter().map(|item| self.show(item)).collect::<Result<_, _>>()? })
+    }
+
+    /// Returns the page of a whole list: those of the items that it has room for, in the order of the query.
+    pub fn page<'a, T: Serialize>(&self, items: &'a [T]) -> Result<List<&'a T>, Refusal> {
+        let mut found: Vec<(&T, Vec<Value>)> = Vec::with_capacity(items.len());
+        for item in items {
+            if self.filters.is_empty() && self.sort.is_empty() {
+                found.push((item, Vec::new()));
+                continue;
+            }
+            let value = to_value(item)?;
+            if self.filters.iter().all(|filter| filter.holds(&value)) {
+                found.push((item, self.sort.iter().map(|(field, _)| field.first_in(&value).clone()).collect()));
+            }
         }
-        let values_len = values.len();
-        let total = self.counts.then_some(values_len);
-        let page = values.into_iter().skip(self.offset).take(self.limit);
-        let data = page.map(|value| self.selected(value)).collect();
-        let limit = if self.limit == usize::MAX { values_len } else { self.limit };
+        order::sort(&mut found, &self.sort);
+        let total = self.counts.then_some(found.len());
+        let limit = if self.limit == usize::MAX { found.len() } else { self.limit };
+        let data = found.into_iter().map(|(item, _)| item).skip(self.offset).take(self.limit).collect();
         Ok(List { page: Page { total, offset: self.offset, limit }, data })
+    }
+
+    /// Returns what the query selects of an item.
+    pub fn show(&self, item: &impl Serialize) -> Result<Value, Refusal> {
+        to_value(item).map(|value| self.selected(value))
+    }
+
+    /// Tells whether an item must be known in this field to find its place in the list.
+    pub fn decides_by(&self, field: &str) -> bool {
+        let is_by = |by: &Field| by.0.first().is_some_and(|first| first == field);
+        self.sort.iter().any(|(by, _)| is_by(by)) || self.filters.iter().any(|filter| filter.any_field(&is_by))
+    }
+
+    /// Returns the times, in milliseconds since 1970, between which every item must be in this field.
+    pub fn times(&self, field: &str) -> (Option<i64>, Option<i64>) {
+        let bounds = self.filters.iter().filter_map(|filter| filter.time_bounds(field));
+        bounds.fold((None, None), |(from, to), (low, high)| (from.max(low), [to, high].into_iter().flatten().min()))
     }
 
     /// Returns the query without a limit of items, for lists that stay small.
@@ -92,17 +126,8 @@ impl Rql {
     }
 }
 
-/// Collects the names of a type's fields from its description; a type without any has fields of any name.
-fn collect_fields(schema: &RefOr<Schema>, others: &[(String, RefOr<Schema>)], fields: &mut Vec<String>) {
-    match schema {
-        RefOr::T(Schema::Object(object)) => fields.extend(object.properties.keys().cloned()),
-        RefOr::T(Schema::AllOf(parts)) => parts.items.iter().for_each(|part| collect_fields(part, others, fields)),
-        RefOr::Ref(other) => {
-            let named = others.iter().find(|(name, _)| other.ref_location.ends_with(&format!("/{name}")));
-            named.iter().for_each(|(_, schema)| collect_fields(schema, &[], fields));
-        }
-        RefOr::T(_) => {}
-    }
+fn to_value(item: &impl Serialize) -> Result<Value, Refusal> {
+    serde_json::to_value(item).map_err(|_| Refusal::internal())
 }
 
 /// Keeps what the paths name; an array keeps it of each of its elements.

@@ -169,6 +169,18 @@ impl Table {
 
     /// Reads one item, strongly consistent.
     pub async fn get<T: DeserializeOwned>(&self, key: &impl Serialize) -> Result<Option<T>, Error> {
+        match self.get_item(key).await? {
+            Some(item) => self.read(item).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads one item of a list, strongly consistent; one that cannot be read is logged and left out.
+    pub async fn get_readable<T: DeserializeOwned>(&self, key: &impl Serialize) -> Result<Option<T>, Error> {
+        Ok(self.readable(self.get_item(key).await?.into_iter().collect()).await?.pop())
+    }
+
+    async fn get_item(&self, key: &impl Serialize) -> Result<Option<Item>, Error> {
         let answer = self
             .client
             .get_item()
@@ -178,10 +190,7 @@ impl Table {
             .send()
             .await
             .map_err(|cause| self.failed("read from", cause))?;
-        match answer.item {
-            Some(item) => self.read(item).await.map(Some),
-            None => Ok(None),
-        }
+        Ok(answer.item)
     }
 
     /// Writes an item, replacing any with the same key.
@@ -280,7 +289,7 @@ impl Table {
         }
     }
 
-    /// Reads the items of one partition, in as many requests as it takes.
+    /// Reads the items of one partition, in as many requests as it takes; one that cannot be read is logged and left out.
     pub async fn query<T: DeserializeOwned>(&self, query: Query) -> Result<Vec<T>, Error> {
         let (key, _, names, values) = query.key.join(None);
         let limit = query.limit.unwrap_or(usize::MAX);
@@ -300,19 +309,21 @@ impl Table {
         loop {
             let page = request.clone().set_exclusive_start_key(start).send().await;
             let page = page.map_err(|cause| self.failed("query", cause))?;
-            items.extend(page.items.unwrap_or_default());
+            items.extend(self.readable(page.items.unwrap_or_default()).await?);
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() || items.len() >= limit {
                 items.truncate(limit);
-                return self.read_all(items).await;
+                return Ok(items);
             }
         }
     }
 
     /// Reads a whole table or index, strongly consistent for a table, up to `limit` items; for lists that stay small.
+    ///
+    /// An item that cannot be read is logged and left out.
     pub async fn scan<T: DeserializeOwned>(&self, filter: Option<Expression>, limit: usize) -> Result<Vec<T>, Error> {
         let items = self.scan_items(filter, limit).await?;
-        self.read_all(items).await
+        self.readable(items).await
     }
 
     async fn scan_items(&self, filter: Option<Expression>, limit: usize) -> Result<Vec<Item>, Error> {
@@ -408,17 +419,32 @@ impl Table {
 
     async fn read<T: DeserializeOwned>(&self, mut item: Item) -> Result<T, Error> {
         if let Some(sealing) = &self.sealing {
-            Box::pin(sealing.open(&mut item)).await?;
+            Box::pin(sealing.open(&mut item)).await??;
         }
         from_item(item).map_err(|cause| self.failed("understand an item of", cause))
     }
 
-    async fn read_all<T: DeserializeOwned>(&self, items: Vec<Item>) -> Result<Vec<T>, Error> {
+    /// Reads items, and leaves out those that cannot be read: one of them must not take a whole list with it.
+    async fn readable<T: DeserializeOwned>(&self, items: Vec<Item>) -> Result<Vec<T>, Error> {
         let mut read = Vec::with_capacity(items.len());
-        for item in items {
-            read.push(self.read(item).await?);
+        for mut item in items {
+            let name = name_of(&item);
+            let opened = match &self.sealing {
+                Some(sealing) => Box::pin(sealing.open(&mut item)).await?,
+                None => Ok(()),
+            };
+            let value = opened.and_then(|()| from_item(item).map_err(|cause| self.failed("understand an item of", cause)));
+            match value {
+                Ok(value) => read.push(value),
+                Err(error) => self.log_unreadable(&name, &error),
+            }
         }
         Ok(read)
+    }
+
+    /// Logs an item that cannot be read, for the one who has to repair or delete it.
+    pub fn log_unreadable(&self, name: &str, error: &dyn std::error::Error) {
+        tracing::error!(table = self.name, item = name, %error, "an item cannot be read and is left out");
     }
 
     fn failed(&self, doing: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -439,6 +465,18 @@ pub fn exists(key: &str) -> Expression {
 /// Makes the key of an item from one attribute.
 pub fn key(name: &str, value: impl Into<Value>) -> Value {
     Value::Object([(name.to_owned(), value.into())].into_iter().collect())
+}
+
+/// Names an item by its ids, which are no secrets.
+fn name_of(item: &Item) -> String {
+    let is_id = |name: &str| matches!(name, "id" | "item" | "name" | "pk") || name.ends_with("Id");
+    let mut ids: Vec<String> = item
+        .iter()
+        .filter(|(name, _)| is_id(name))
+        .filter_map(|(name, value)| Some(format!("{name}={}", value.as_s().ok()?)))
+        .collect();
+    ids.sort_unstable();
+    ids.join(" ")
 }
 
 /// An empty map is an error in a request, an absent one is not.

@@ -43,8 +43,10 @@ pub(crate) struct Client {
     /// What the client may do; `*` is everything.
     pub(crate) permissions: Vec<String>,
     /// When it was created.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) update_timestamp: Timestamp,
 }
 

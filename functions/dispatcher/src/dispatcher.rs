@@ -27,8 +27,10 @@ pub(crate) struct Dispatcher {
     #[serde(flatten)]
     pub(crate) body: DispatcherBody,
     /// When it was created.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) update_timestamp: Timestamp,
     /// The number of times that it was written, counting from 1.
     pub(crate) version: u64,

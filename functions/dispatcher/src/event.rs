@@ -31,6 +31,7 @@ pub(crate) struct Occurrence {
     /// Its own id.
     pub(crate) event_id: EventId,
     /// When it happened.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) time: Timestamp,
 }
 

@@ -11,6 +11,7 @@
 //! is done twice.
 
 mod api;
+mod budget;
 mod dispatcher;
 mod event;
 mod on_fact;
@@ -40,6 +41,8 @@ struct App {
     bus: Bus,
     outbox: Outbox,
     directory: Directory,
+    /// How many events and steps a first event may cause.
+    event_budget: u64,
     clock: Clock,
     ids: Ids,
 }
@@ -51,6 +54,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         bus: environment.bus()?,
         outbox: Outbox::new(environment)?,
         directory: Directory::new(environment)?,
+        event_budget: environment.config.event_budget()?,
         clock: environment.clock.clone(),
         ids: environment.ids.clone(),
     });
@@ -59,15 +63,17 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
 }
 
 async fn on_event(app: Arc<App>, incoming: Incoming) -> Result<(), Error> {
-    let App { store, outbox, clock, .. } = &*app;
+    let App { store, outbox, clock, event_budget, .. } = &*app;
     match incoming {
         Incoming::Event { ref source, .. } if source == COMMAND_SOURCE => Err(incoming.unexpected()),
         Incoming::Event { source, envelope } if source == STEP_SOURCE => {
             Box::pin(on_step_finished::handle(store, outbox, clock, &envelope)).await
         }
         Incoming::Event { source, envelope } => {
-            Box::pin(on_fact::handle(store, outbox, clock.now(), &source, *envelope)).await
+            Box::pin(on_fact::handle(store, outbox, *event_budget, clock.now(), &source, *envelope)).await
         }
-        Incoming::Schedule(input) => Box::pin(on_schedule::handle(store, outbox, clock.now(), input)).await,
+        Incoming::Schedule(input) => {
+            Box::pin(on_schedule::handle(store, outbox, *event_budget, clock.now(), input)).await
+        }
     }
 }

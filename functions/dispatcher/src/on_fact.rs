@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::Error;
 use shared::event::{Envelope, EventId, Trace};
 
+use crate::budget;
 use crate::dispatcher::CompiledDispatcher;
 use crate::event::{self, Event, Occurrence, Recurrence};
 use crate::outbox::{Outbox, RecentRun};
@@ -22,22 +23,23 @@ type StartedRun = (RecentRun, Vec<Command>);
 pub(crate) async fn handle(
     store: &Store,
     outbox: &Outbox,
+    event_budget: u64,
     now: Timestamp,
     source: &str,
     envelope: Envelope,
 ) -> Result<(), Error> {
     let event = Arc::new(Event::new(envelope));
-    if start(store, outbox, now, source, &event).await? {
+    if start(store, outbox, event_budget, now, source, &event).await? {
         return Ok(());
     }
     match find_recurrence(store, now, &event.envelope).await? {
-        Recurrence::Duplicate(id) => resume(store, outbox, now, &id).await,
+        Recurrence::Duplicate(id) => resume(store, outbox, event_budget, now, &id).await,
         Recurrence::Redelivered(id) | Recurrence::New(Occurrence { event_id: id, .. }) => {
             let occurrence = Arc::new(Event::new(event::renamed(&event.envelope, id)));
-            if start(store, outbox, now, source, &occurrence).await? {
+            if start(store, outbox, event_budget, now, source, &occurrence).await? {
                 return Ok(());
             }
-            resume(store, outbox, now, &occurrence.envelope.id).await
+            resume(store, outbox, event_budget, now, &occurrence.envelope.id).await
         }
     }
 }
@@ -46,12 +48,13 @@ pub(crate) async fn handle(
 async fn start(
     store: &Store,
     outbox: &Outbox,
+    event_budget: u64,
     now: Timestamp,
     source: &str,
     event: &Arc<Event>,
 ) -> Result<bool, Error> {
     let expires_at = store.events.expires_at(now, &event.envelope);
-    let (outcome, started) = plan(store, event, now, expires_at).await?;
+    let (outcome, started) = plan(store, event, event_budget, now, expires_at).await?;
     let record = EventRecord {
         event: event.clone(),
         source: source.to_owned(),
@@ -75,6 +78,7 @@ async fn start(
 async fn plan(
     store: &Store,
     event: &Arc<Event>,
+    event_budget: u64,
     now: Timestamp,
     expires_at: i64,
 ) -> Result<(MatchOutcome, Vec<StartedRun>), Error> {
@@ -83,13 +87,22 @@ async fn plan(
         return Ok((MatchOutcome::LoopDetected, Vec::new()));
     }
     let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
-    let started = candidates.matching(&event.value).map(|CompiledDispatcher { dispatcher, plan, .. }| {
+    let matching: Vec<&CompiledDispatcher> = candidates.matching(&event.value).collect();
+    if matching.is_empty() {
+        return Ok((MatchOutcome::Unmatched, Vec::new()));
+    }
+    let actions = matching.iter().flat_map(|compiled| &compiled.dispatcher.body.actions);
+    let left = trace.budget.unwrap_or(event_budget);
+    let Some(share) = budget::share(left, actions.map(|action| action.retry.attempts)) else {
+        tracing::warn!(event = %event.envelope.id, left, "the budget of the first event is used up");
+        return Ok((MatchOutcome::BudgetExhausted, Vec::new()));
+    };
+    let started = matching.into_iter().map(|CompiledDispatcher { dispatcher, plan, .. }| {
         let context = RunContext { event: event.clone(), plan: plan.clone() };
-        let (run, commands) = Run::start(dispatcher, &context, now, expires_at);
+        let (run, commands) = Run::start(dispatcher, &context, share, now, expires_at);
         (RecentRun::new(run, Some(context)), commands)
     });
-    let started: Vec<_> = started.collect();
-    Ok((if started.is_empty() { MatchOutcome::Unmatched } else { MatchOutcome::Matched }, started))
+    Ok((MatchOutcome::Matched, started.collect()))
 }
 
 /// Tells a duplicate from a new occurrence, which it records.
@@ -119,22 +132,34 @@ async fn find_recurrence(store: &Store, now: Timestamp, envelope: &Envelope) -> 
 }
 
 /// Completes an event that was delivered before.
-async fn resume(store: &Store, outbox: &Outbox, now: Timestamp, event_id: &EventId) -> Result<(), Error> {
+async fn resume(
+    store: &Store,
+    outbox: &Outbox,
+    event_budget: u64,
+    now: Timestamp,
+    event_id: &EventId,
+) -> Result<(), Error> {
     let Some(record) = store.events.count_duplicate(event_id).await? else {
         return Err(Error::new("resume an event", "its record has expired in the meantime"));
     };
     tracing::info!(event = %event_id, duplicates = record.duplicates, "duplicate event received");
     match record.outcome {
-        MatchOutcome::Matched => complete(store, outbox, now, record).await,
-        MatchOutcome::Unmatched | MatchOutcome::LoopDetected => Ok(()),
+        MatchOutcome::Matched => complete(store, outbox, event_budget, now, record).await,
+        MatchOutcome::Unmatched | MatchOutcome::LoopDetected | MatchOutcome::BudgetExhausted => Ok(()),
     }
 }
 
 /// Writes the runs of an event that are missing, and sends the commands that may not have been sent.
-pub(crate) async fn complete(store: &Store, outbox: &Outbox, now: Timestamp, record: EventRecord) -> Result<(), Error> {
+pub(crate) async fn complete(
+    store: &Store,
+    outbox: &Outbox,
+    event_budget: u64,
+    now: Timestamp,
+    record: EventRecord,
+) -> Result<(), Error> {
     let event = record.event;
     if !record.planned {
-        let (_, started) = plan(store, &event, now, record.expires_at).await?;
+        let (_, started) = plan(store, &event, event_budget, now, record.expires_at).await?;
         let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
         store.events.add_missing_runs(&event.envelope.id, &runs).await?;
     }

@@ -38,15 +38,21 @@ enum Swept {
 }
 
 /// Handles a schedule that has fired.
-pub(crate) async fn handle(store: &Store, outbox: &Outbox, now: Timestamp, input: Value) -> Result<(), Error> {
+pub(crate) async fn handle(
+    store: &Store,
+    outbox: &Outbox,
+    event_budget: u64,
+    now: Timestamp,
+    input: Value,
+) -> Result<(), Error> {
     match Input::deserialize(input).map_err(Error::cannot("read the input of a schedule"))? {
-        Input::Sweep(Swept::Runs) => sweep(store, outbox, now).await,
+        Input::Sweep(Swept::Runs) => sweep(store, outbox, event_budget, now).await,
         Input::Retry(id) => retry(store, outbox, now, &id).await,
     }
 }
 
 /// Checks the rows that nothing has touched for a minute.
-async fn sweep(store: &Store, outbox: &Outbox, now: Timestamp) -> Result<(), Error> {
+async fn sweep(store: &Store, outbox: &Outbox, event_budget: u64, now: Timestamp) -> Result<(), Error> {
     let before = now.checked_sub(MIN_AGE).unwrap_or(now);
     let rows: Vec<Vec<OpenRow>> = stream::iter(0..OPEN_PARTITIONS)
         .map(|partition| store.runs.open(partition, before, ROWS_PER_PARTITION))
@@ -55,7 +61,7 @@ async fn sweep(store: &Store, outbox: &Outbox, now: Timestamp) -> Result<(), Err
         .await?;
     // One row that fails must not keep the others from being checked.
     let failed: Vec<Error> = stream::iter(rows.into_iter().flatten())
-        .map(|row| sweep_row(store, outbox, now, row))
+        .map(|row| sweep_row(store, outbox, event_budget, now, row))
         .buffer_unordered(CONCURRENT_ROWS)
         .filter_map(|swept| async { swept.err() })
         .collect()
@@ -63,12 +69,18 @@ async fn sweep(store: &Store, outbox: &Outbox, now: Timestamp) -> Result<(), Err
     failed.into_iter().next().map_or(Ok(()), Err)
 }
 
-async fn sweep_row(store: &Store, outbox: &Outbox, now: Timestamp, row: OpenRow) -> Result<(), Error> {
+async fn sweep_row(
+    store: &Store,
+    outbox: &Outbox,
+    event_budget: u64,
+    now: Timestamp,
+    row: OpenRow,
+) -> Result<(), Error> {
     let (event_id, dispatcher_id) = match row {
         OpenRow::Run(event_id, dispatcher_id) => (event_id, dispatcher_id),
         OpenRow::Event(event_id) => {
             return match store.events.get(&event_id).await? {
-                Some(record) if !record.planned => on_fact::complete(store, outbox, now, record).await,
+                Some(record) if !record.planned => on_fact::complete(store, outbox, event_budget, now, record).await,
                 _ => Ok(()),
             };
         }

@@ -37,12 +37,15 @@ pub(crate) struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dispatcher_name: Option<String>,
     pub(crate) status: RunStatus,
+    #[serde(with = "shared::clock::iso")]
     pub(crate) started_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) steps: Vec<Step>,
+    /// How many events and steps each of its steps may cause.
+    pub(crate) step_budget: u64,
     /// When commands were last sent again, and how often in a row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) swept_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) sweeps: u32,
@@ -108,18 +111,19 @@ pub(crate) struct Attempt {
     /// Counts from 1.
     pub(crate) attempt: u32,
     /// When its command was or will be sent.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) requested_at: Timestamp,
     /// When the work began.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) started_at: Option<Timestamp>,
     /// When it began to wait.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) waiting_at: Option<Timestamp>,
     /// What ended the waiting, such as `callback.called`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resumed_by: Option<String>,
     /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) finished_at: Option<Timestamp>,
     /// Its status.
     pub(crate) status: StepState,

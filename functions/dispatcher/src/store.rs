@@ -14,7 +14,7 @@ use shared::table::SealedAttributes;
 use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
-pub(crate) use event::{EventRecord, MatchOutcome};
+pub(crate) use event::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT, MatchOutcome};
 pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
 
 use event::Events;

@@ -20,6 +20,7 @@ pub(crate) struct Timeline {
     /// Where the event came from.
     source: String,
     /// When it was first received.
+    #[serde(with = "shared::clock::iso")]
     received_at: Timestamp,
     /// The outcome of all runs together.
     outcome: Outcome,
@@ -50,6 +51,8 @@ enum Outcome {
     Unmatched,
     /// The chain of dispatches that led to the event is too long.
     LoopDetected,
+    /// The first event of the chain has caused as many events and steps as it may, so that nothing started.
+    BudgetExhausted,
 }
 
 /// One dispatcher working on the event.
@@ -60,8 +63,9 @@ struct RunView {
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatcher_name: Option<String>,
     status: RunStatus,
+    #[serde(with = "shared::clock::iso")]
     started_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     finished_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<i64>,
@@ -91,6 +95,7 @@ struct StepView {
 #[serde(rename_all = "camelCase")]
 struct Moment {
     /// When it happened.
+    #[serde(with = "shared::clock::iso")]
     time: Timestamp,
     /// What happened, such as `step.requested`.
     what: String,
@@ -129,6 +134,7 @@ fn outcome(record: &EventRecord, runs: &[Run]) -> Outcome {
     match record.outcome {
         MatchOutcome::Unmatched => Outcome::Unmatched,
         MatchOutcome::LoopDetected => Outcome::LoopDetected,
+        MatchOutcome::BudgetExhausted => Outcome::BudgetExhausted,
         MatchOutcome::Matched if !record.planned || any(RunStatus::Running) => Outcome::Running,
         MatchOutcome::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
         MatchOutcome::Matched if any(RunStatus::Failed) => Outcome::Failed,
@@ -145,6 +151,7 @@ fn moments(record: &EventRecord, runs: &[Run]) -> Vec<Moment> {
         MatchOutcome::Matched => {}
         MatchOutcome::Unmatched => moments.push(Moment::new(record.received_at, "event.unmatched")),
         MatchOutcome::LoopDetected => moments.push(Moment::new(record.received_at, "event.loop_detected")),
+        MatchOutcome::BudgetExhausted => moments.push(Moment::new(record.received_at, "event.budget_exhausted")),
     }
     for run in runs {
         of_run(run, &mut moments);

@@ -19,6 +19,9 @@ use crate::store::function::Functions;
 use crate::store::task::{Status, Task, Tasks};
 use crate::{answer, run};
 
+/// The field of `data.event` with the time of the event in milliseconds since 1970, as lists of events have it.
+const CREATION_TIMESTAMP: &str = "creation_timestamp";
+
 /// Does the step that the command asks for; a second delivery finds its task and continues from there.
 pub(crate) async fn handle(
     tasks: &Arc<Tasks>,
@@ -59,7 +62,9 @@ pub(crate) async fn handle(
 fn task_of(origin: Origin, request: StepRequested, now: Timestamp, expires_at: i64) -> Result<Task, StepError> {
     let invalid = |message: String| StepError::bad_request(message);
     let mut new: NewTask = from_value(request.action).map_err(|problem| invalid(problem.to_string()))?;
-    let event = serde_json::to_value(&request.event).map_err(|error| invalid(error.to_string()))?;
+    let mut event = serde_json::to_value(&request.event).map_err(|error| invalid(error.to_string()))?;
+    // Scripts that were written for lists of events read the time of an event under this name.
+    event[CREATION_TIMESTAMP] = request.event.time.as_millisecond().into();
     new.data.get_or_insert_with(Map::new).insert("event".to_owned(), event);
     let task = new.into_task(request.id.record_id(), origin.command.tenant_id.clone(), now, expires_at);
     let task = task.map_err(|refusal| invalid(refusal.message))?;

@@ -125,11 +125,13 @@ pub(crate) struct Channel {
     /// The URL that the platform has to send its webhooks to.
     pub webhook_url: String,
     /// How long the previous secrets stay valid.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub previous_valid_until: Option<Timestamp>,
     /// When the channel was created.
+    #[serde(with = "shared::clock::iso")]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     pub updated_at: Timestamp,
 }
 

@@ -129,8 +129,10 @@ pub(crate) struct LoggedMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<SendResult>,
     /// When it was logged.
+    #[serde(with = "shared::clock::iso")]
     pub logged_at: Timestamp,
     /// When it may be deleted.
+    #[serde(with = "shared::clock::iso")]
     pub expires_at: Timestamp,
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
-use local::{Failure, Options, Running};
+use local::{Failure, Options, Origin, Running};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,6 +32,14 @@ pub(crate) struct Arguments {
     /// A private address block that outbound requests may reach; may be repeated.
     #[arg(long, global = true, env = "HOOKYARD_ALLOW_CIDR", value_delimiter = ',')]
     allow_cidr: Vec<IpNet>,
+
+    /// An origin, such as <https://app.example.com>, whose pages may call the API from a browser; may be repeated.
+    #[arg(long, global = true, env = "HOOKYARD_CORS_ORIGIN", value_delimiter = ',')]
+    cors_origin: Vec<Origin>,
+
+    /// How many events and steps one first event may cause in all.
+    #[arg(long, global = true, env = "HOOKYARD_EVENT_BUDGET", value_parser = clap::value_parser!(u64).range(1..))]
+    event_budget: Option<u64>,
 
     /// Also serves the embedded DynamoDB on this loopback port, for the AWS command line and other tools.
     #[arg(long, global = true, env = "HOOKYARD_DYNAMODB_PORT")]
@@ -82,6 +90,8 @@ impl Arguments {
             data: self.data,
             base_url: self.base_url,
             allow_cidr: self.allow_cidr,
+            cors_origins: self.cors_origin,
+            event_budget: self.event_budget,
             dynamodb_port: self.dynamodb_port,
             durability: match self.durability {
                 Durability::Process => emulator::Durability::Process,

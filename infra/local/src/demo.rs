@@ -29,6 +29,8 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         data: directory.path().join("data"),
         base_url: None,
         allow_cidr: Vec::new(),
+        cors_origins: Vec::new(),
+        event_budget: None,
         dynamodb_port: None,
         durability: emulator::Durability::Process,
     });

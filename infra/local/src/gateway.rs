@@ -15,6 +15,7 @@ use shared::http::route_path;
 use shared::{Function, Refusal};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tower_http::cors::CorsLayer;
 
 use crate::functions::describe;
 
@@ -23,11 +24,18 @@ pub(crate) struct Gateway {
     template: Template,
     functions: Arc<BTreeMap<String, Function>>,
     emulator: Emulator,
+    /// What answers browsers, unless no page may call.
+    cors: Option<CorsLayer>,
 }
 
 impl Gateway {
-    pub(crate) fn new(template: Template, functions: Arc<BTreeMap<String, Function>>, emulator: Emulator) -> Self {
-        Self { template, functions, emulator }
+    pub(crate) fn new(
+        template: Template,
+        functions: Arc<BTreeMap<String, Function>>,
+        emulator: Emulator,
+        cors: Option<CorsLayer>,
+    ) -> Self {
+        Self { template, functions, emulator, cors }
     }
 
     /// Hands a request to its function; the answer to an unknown route looks like every other error.
@@ -36,7 +44,7 @@ impl Gateway {
         let function = self.template.route(request.method().as_str(), path).and_then(|id| self.functions.get(id));
         match function {
             Some(function) => function.call(request).await,
-            None => Refusal::unknown("route", path).into_response(),
+            None => Refusal::no_route(path).into_response(),
         }
     }
 }
@@ -47,12 +55,17 @@ pub(crate) async fn serve(
     gateway: Gateway,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    let cors = gateway.cors.clone();
     let router = Router::new()
         .route("/_local/aws-calls", get(aws_calls).delete(reset_aws_calls))
         .route("/_local/dead-letters", get(dead_letters))
         .route("/openapi.json", get(openapi))
         .fallback(async |State(gateway): State<Arc<Gateway>>, request: Request| gateway.route(request).await)
         .with_state(Arc::new(gateway));
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
     let stop = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::cors::{self, Origin};
 use crate::failure::Failure;
 use crate::functions::{build, describe, invoker};
 use crate::gateway::{self, Gateway};
@@ -36,6 +37,10 @@ pub struct Options {
     pub base_url: Option<String>,
     /// Address blocks that outbound requests may reach although they are private.
     pub allow_cidr: Vec<IpNet>,
+    /// The origins whose pages may call the API from a browser.
+    pub cors_origins: Vec<Origin>,
+    /// How many events and steps one first event may cause in all, unless it is as the template says.
+    pub event_budget: Option<u64>,
     /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
     pub dynamodb_port: Option<u16>,
     /// What an acknowledged write survives.
@@ -74,7 +79,7 @@ impl Running {
         };
         emulator.start(invoker(functions.clone()));
         let (stop, stopped) = watch::channel(false);
-        let gateway = Gateway::new(template, functions, emulator.clone());
+        let gateway = Gateway::new(template, functions, emulator.clone(), cors::layer(&options.cors_origins));
         let server = tokio::spawn(gateway::serve(listener, gateway, stopped));
         Ok(Self { emulator, address, dynamodb, admin_file, stop, server })
     }
@@ -146,10 +151,11 @@ async fn open(
 ) -> Result<Emulator, Failure> {
     let base_url = options.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let allowed: Vec<String> = options.allow_cidr.iter().map(ToString::to_string).collect();
-    let parameters = BTreeMap::from([
+    let mut parameters = BTreeMap::from([
         ("BaseUrl".to_owned(), base_url.trim_end_matches('/').to_owned()),
         ("AllowedCidrs".to_owned(), allowed.join(",")),
     ]);
+    parameters.extend(options.event_budget.map(|budget| ("EventBudget".to_owned(), budget.to_string())));
     let clock = emulator::Clock::system();
     let opened =
         Emulator::open(template, emulator::Options { data, durability: options.durability, clock, parameters });

@@ -20,6 +20,7 @@ pub struct TaskDue {
     /// The task.
     pub task_id: String,
     /// When the task was asked for.
+    #[serde(with = "crate::clock::iso")]
     pub requested_at: Timestamp,
 }
 

@@ -180,5 +180,6 @@ pub struct CallbackEnded {
     /// The callback.
     pub callback_id: String,
     /// When it was called or its time ran out.
+    #[serde(default, with = "crate::clock::iso::optional")]
     pub date: Option<Timestamp>,
 }

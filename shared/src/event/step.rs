@@ -75,7 +75,7 @@ pub struct Answer {
     /// Whether it is over, and with success.
     pub status: StepStatus,
     /// When the work began, where that differs from the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// What later steps can use as `steps.<name>.output`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -63,6 +63,32 @@ impl Filter {
             _ => None,
         }
     }
+
+    /// Tells whether the condition asks for a field of the item that passes the test.
+    pub(super) fn any_field(&self, test: &impl Fn(&Field) -> bool) -> bool {
+        match self {
+            Self::Compare(field, ..) | Self::In(field, _) | Self::Like(field, _) | Self::Present(field) => test(field),
+            Self::Element(field, _) => test(field),
+            Self::Not(filter) => filter.any_field(test),
+            Self::All(filters) | Self::Any(filters) => filters.iter().any(|filter| filter.any_field(test)),
+        }
+    }
+
+    /// Returns the least and the greatest time in milliseconds since 1970 that the field can have where the condition
+    /// holds, as far as it says so.
+    pub(super) fn time_bounds(&self, name: &str) -> Option<(Option<i64>, Option<i64>)> {
+        match self {
+            Self::Compare(field, comparison, operand) if field.is(name) => {
+                let time = operand.millisecond()?;
+                Some(match comparison {
+                    Comparison::Equal => (Some(time), Some(time)),
+                    Comparison::Greater | Comparison::GreaterOrEqual => (Some(time), None),
+                    Comparison::Less | Comparison::LessOrEqual => (None, Some(time)),
+                })
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Comparison {

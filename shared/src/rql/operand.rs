@@ -33,24 +33,32 @@ enum Typed {
 }
 
 impl Operand {
-    /// Reads a decoded value, with or without a cast, or says which rule it breaks.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
-        let Some((cast, rest)) = text.split_once(':') else {
-            return Ok(Self { text: text.to_owned(), typed: guessed(text), cast: false });
-        };
+    /// Reads a value as it is written, with or without a cast; `None` if it is not UTF-8.
+    ///
+    /// A cast is one only if its colon is not encoded. What cannot be what its cast says is a text.
+    pub(super) fn read(raw: &str) -> Option<Result<Self, String>> {
+        let (cast, rest) = raw.split_once(':').unwrap_or_default();
+        let rest = decoded(rest)?;
         let wrong = |what: &str| format!("`{rest}` is not a valid {what}");
         let typed = match cast {
-            "string" => Typed::Text,
-            "number" => Typed::Number(number(rest).ok_or_else(|| wrong("number"))?),
-            "boolean" => Typed::Boolean(rest.parse().map_err(|_| wrong("boolean"))?),
-            "date" => Typed::Instant(instant(rest).ok_or_else(|| wrong("ISO 8601 date"))?),
-            "epoch" => Typed::Instant(epoch(rest).ok_or_else(|| wrong("time in milliseconds since 1970"))?),
-            "re" => Typed::Pattern(pattern(rest).ok_or_else(|| wrong("regular expression"))?),
-            "glob" => Typed::Pattern(pattern(&glob(rest)).ok_or_else(|| wrong("glob"))?),
+            "string" => Some(Typed::Text),
+            "number" => number(&rest).map(Typed::Number),
+            "boolean" => rest.parse().ok().map(Typed::Boolean),
+            "date" => instant(&rest).map(Typed::Instant),
+            "epoch" => epoch(&rest).map(Typed::Instant),
+            "re" | "glob" => {
+                let source = if cast == "glob" { glob(&rest) } else { rest.clone() };
+                let what = if cast == "glob" { "glob" } else { "regular expression" };
+                let Some(pattern) = pattern(&source) else { return Some(Err(wrong(what))) };
+                Some(Typed::Pattern(pattern))
+            }
             // Many values have a colon and no cast: times, URLs, tags.
-            _ => return Ok(Self { text: text.to_owned(), typed: guessed(text), cast: false }),
+            _ => {
+                let text = decoded(raw)?;
+                return Some(Ok(Self { typed: guessed(&text), text, cast: false }));
+            }
         };
-        Ok(Self { text: rest.to_owned(), typed, cast: true })
+        Some(Ok(Self { typed: typed.unwrap_or(Typed::Text), text: rest, cast: true }))
     }
 
     /// Returns the text if only that very text is meant.
@@ -78,9 +86,21 @@ impl Operand {
             (Typed::Boolean(right), Value::Bool(left)) => Some(left.cmp(right)),
             (Typed::Number(right), Value::Number(left)) => order::numbers(left, right),
             (Typed::Instant(right), Value::String(left)) if instant(left).is_some() => Some(instant(left)?.cmp(right)),
-            (Typed::Instant(right), Value::Number(left)) => Some(left.as_i64()?.cmp(&right.as_millisecond())),
+            (Typed::Instant(right), Value::Number(left)) => order::time_with(*right, left).map(Ordering::reverse),
+            (Typed::Number(right), Value::String(left)) if instant(left).is_some() => {
+                order::time_with(instant(left)?, right)
+            }
             (Typed::Text, Value::String(left)) => Some(left.as_str().cmp(&self.text)),
             (_, Value::String(left)) if !self.cast => Some(left.as_str().cmp(&self.text)),
+            _ => None,
+        }
+    }
+
+    /// Returns the time in milliseconds since 1970 that the value is, if it can be one.
+    pub(super) fn millisecond(&self) -> Option<i64> {
+        match &self.typed {
+            Typed::Instant(time) => Some(time.as_millisecond()),
+            Typed::Number(number) => number.as_i64(),
             _ => None,
         }
     }
@@ -129,7 +149,7 @@ fn number(text: &str) -> Option<Number> {
 }
 
 /// Reads an ISO date, with a time or without; one without an offset is in UTC.
-fn instant(text: &str) -> Option<Timestamp> {
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
     // Most texts are not dates, and parsing is expensive; an ISO date starts with a year.
     let year = text.get(..5)?.as_bytes();
     if !(year[..4].iter().all(u8::is_ascii_digit) && year[4] == b'-') {

@@ -5,9 +5,9 @@
 use super::filter::{Comparison, Filter};
 use super::operand::{Operand, decoded};
 use super::order::Direction;
+use super::shape::Shape;
 use super::{Field, MAX_LIMIT, Rql};
 use crate::error::Refusal;
-use crate::nearest;
 
 const QUERY_LIMIT_BYTES: usize = 8 * 1024;
 const DEPTH_LIMIT: usize = 8;
@@ -17,12 +17,12 @@ const SEGMENT_LIMIT: usize = 10;
 /// How much of the query an error quotes.
 const QUOTE_LIMIT: usize = 24;
 
-/// Parses a whole query string on items with these fields; on items with any fields if there are none.
-pub(super) fn query(raw: &str, known: &[String]) -> Result<Rql, Refusal> {
+/// Parses a whole query string on items of a shape.
+pub(super) fn query(raw: &str, shape: &Shape) -> Result<Rql, Refusal> {
     if raw.len() > QUERY_LIMIT_BYTES {
         return Err(Refusal::invalid_rql(format!("the query is longer than {QUERY_LIMIT_BYTES} bytes")));
     }
-    let mut parser = Parser { raw, known, at: 0, terms: 0, arguments: 0 };
+    let mut parser = Parser { raw, shape, at: 0, terms: 0, arguments: 0 };
     let mut query = Rql::default();
     loop {
         // A missing `&` between `)` and the next operator is forgiven: a widely used client loses it.
@@ -37,7 +37,7 @@ pub(super) fn query(raw: &str, known: &[String]) -> Result<Rql, Refusal> {
 
 struct Parser<'a> {
     raw: &'a str,
-    known: &'a [String],
+    shape: &'a Shape,
     at: usize,
     terms: usize,
     arguments: usize,
@@ -126,14 +126,17 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Adds a top-level operator to the query; of `sort`, `select` and `limit` the last one counts.
+/// Adds an operator to the query; of `sort`, `select` and `limit` the last one counts.
+///
+/// Conditions at the top must all hold, so that what stands in an `and` there stands at the top as well.
 fn apply(query: &mut Rql, call: &Call<'_>, parser: &Parser<'_>) -> Result<(), Refusal> {
-    let reader = Reader { parser, call, is_of_element: false };
+    let reader = Reader { parser, call, within: &Field(Vec::new()) };
     match call.name {
         "sort" => query.sort = reader.sort()?,
         "select" => query.select = Some(reader.fields()?),
         "limit" => (query.limit, query.offset) = reader.limit()?,
         "skipCount" | "skip_count" => query.counts = false,
+        "and" => return reader.calls(&call.arguments)?.into_iter().try_for_each(|call| apply(query, call, parser)),
         _ => query.filters.push(reader.filter()?),
     }
     Ok(())
@@ -143,8 +146,8 @@ fn apply(query: &mut Rql, call: &Call<'_>, parser: &Parser<'_>) -> Result<(), Re
 struct Reader<'a> {
     parser: &'a Parser<'a>,
     call: &'a Call<'a>,
-    /// Whether its fields are those of an element of the item.
-    is_of_element: bool,
+    /// The field whose elements have the fields that the call names; without a name for the items themselves.
+    within: &'a Field,
 }
 
 impl Reader<'_> {
@@ -161,10 +164,10 @@ impl Reader<'_> {
             "out" => Ok(not(self.one_of()?)),
             "contains" => self.contains(),
             "excludes" => Ok(not(self.contains()?)),
-            "and" => Ok(Filter::All(self.conditions(&self.call.arguments, self.is_of_element)?)),
-            "or" => Ok(Filter::Any(self.conditions(&self.call.arguments, self.is_of_element)?)),
+            "and" => Ok(Filter::All(self.conditions(&self.call.arguments, self.within)?)),
+            "or" => Ok(Filter::Any(self.conditions(&self.call.arguments, self.within)?)),
             "sort" | "select" | "limit" | "skipCount" | "skip_count" => {
-                Err(self.refuse("this operator stands only at the top of a query"))
+                Err(self.refuse("this operator stands only at the top of a query, or in an `and` there"))
             }
             _ => Err(self.refuse(
                 "no such operator; there are eq, ne, gt, ge, lt, le, like, in, out, contains, excludes, and, or, \
@@ -209,22 +212,29 @@ impl Reader<'_> {
                 Ok(Filter::Compare(field(name)?, Comparison::Equal, self.operand(element)?))
             }
             [name, conditions @ ..] => {
-                Ok(Filter::Element(field(name)?, Box::new(Filter::All(self.conditions(conditions, true)?))))
+                let field = field(name)?;
+                let conditions = self.conditions(conditions, &self.whole(&field))?;
+                Ok(Filter::Element(field, Box::new(Filter::All(conditions))))
             }
         }
     }
 
-    fn conditions(&self, arguments: &[Argument<'_>], is_of_element: bool) -> Result<Vec<Filter>, Refusal> {
+    fn conditions(&self, arguments: &[Argument<'_>], within: &Field) -> Result<Vec<Filter>, Refusal> {
+        let calls = self.calls(arguments)?.into_iter();
+        calls.map(|call| Reader { parser: self.parser, call, within }.filter()).collect()
+    }
+
+    fn calls<'b>(&self, arguments: &'b [Argument<'b>]) -> Result<Vec<&'b Call<'b>>, Refusal> {
         if arguments.is_empty() {
             return Err(self.refuse("this operator takes at least one condition"));
         }
-        let condition = |argument: &Argument<'_>| match argument {
-            Argument::Call(call) => Reader { parser: self.parser, call, is_of_element }.filter(),
+        let call = |argument: &'b Argument<'b>| match argument {
+            Argument::Call(call) => Ok(call),
             Argument::Text { at, .. } => {
                 Err(self.parser.refuse(*at, "a condition such as `eq(field,value)` belongs here"))
             }
         };
-        arguments.iter().map(condition).collect()
+        arguments.iter().map(call).collect()
     }
 
     fn sort(&self) -> Result<Vec<(Field, Direction)>, Refusal> {
@@ -270,25 +280,33 @@ impl Reader<'_> {
         if segments.iter().any(String::is_empty) || segments.len() > SEGMENT_LIMIT {
             return Err(self.refuse(&format!("a field is a name, or up to {SEGMENT_LIMIT} of them joined by dots")));
         }
-        let known = self.parser.known;
-        if !self.is_of_element && !known.is_empty() && !known.contains(&segments[0]) {
-            return Err(self.refuse(&nearest::unknown("field", &segments[0], known.iter().map(String::as_str))));
-        }
-        Ok(Field(segments))
+        let within = &self.within.0;
+        let whole = [within.as_slice(), segments.as_slice()].concat();
+        let mut known = self.parser.shape.find(&whole).map_err(|rule| self.refuse(&rule))?;
+        Ok(Field(known.split_off(within.len())))
+    }
+
+    /// Returns the path of a field from the item on.
+    fn whole(&self, field: &Field) -> Field {
+        Field([self.within.0.as_slice(), field.0.as_slice()].concat())
     }
 
     fn operand(&self, argument: &Argument<'_>) -> Result<Operand, Refusal> {
-        Operand::read(&self.text(argument)?).map_err(|rule| self.refuse(&rule))
+        let Argument::Text { raw, at } = argument else { return Err(self.no_text(argument)) };
+        let read = Operand::read(raw).ok_or_else(|| self.parser.refuse(*at, "this is not UTF-8"))?;
+        read.map_err(|rule| self.refuse(&rule))
     }
 
     fn text(&self, argument: &Argument<'_>) -> Result<String, Refusal> {
         match argument {
             Argument::Text { raw, at } => decoded(raw).ok_or_else(|| self.parser.refuse(*at, "this is not UTF-8")),
-            Argument::Call(call) => {
-                let rule = "a field or value belongs here; encode `(` and `)` in a value as %28 and %29";
-                Err(self.parser.refuse(call.at, rule))
-            }
+            Argument::Call(_) => Err(self.no_text(argument)),
         }
+    }
+
+    fn no_text(&self, argument: &Argument<'_>) -> Refusal {
+        let (Argument::Call(Call { at, .. }) | Argument::Text { at, .. }) = argument;
+        self.parser.refuse(*at, "a field or value belongs here; encode `(` and `)` in a value as %28 and %29")
     }
 
     fn refuse(&self, rule: &str) -> Refusal {

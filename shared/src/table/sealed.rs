@@ -57,7 +57,9 @@ impl Sealing {
     }
 
     /// Opens the attributes of an item that was read: all that are bytes, as nothing else is.
-    pub(super) async fn open(&self, item: &mut Item) -> Result<(), Error> {
+    ///
+    /// The inner error is the item's own: it is damaged. The outer one says that the keys cannot be read.
+    pub(super) async fn open(&self, item: &mut Item) -> Result<Result<(), Error>, Error> {
         item.remove(KEY_VERSION);
         let mut paths = Vec::new();
         sealed_paths(item, &mut Vec::new(), &mut paths);
@@ -67,9 +69,12 @@ impl Sealing {
             let Some(value) = find(item, &path) else { continue };
             let AttributeValue::B(sealed) = &*value else { continue };
             let keys = self.seal.keys_with(seal::key_version_of(sealed.as_ref())).await?;
-            *value = opened(&keys, &record_id, sealed.as_ref())?;
+            match opened(&keys, &record_id, sealed.as_ref()) {
+                Ok(attribute) => *value = attribute,
+                Err(error) => return Ok(Err(error)),
+            }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Seals a batch of a table's items with the current key.

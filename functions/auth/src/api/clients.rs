@@ -7,12 +7,12 @@ use shared::Refusal;
 use shared::auth::Caller;
 use shared::clock::{Clock, Ids};
 use shared::http::{Affected, JsonBody, List};
-use shared::rql::Rql;
+use shared::rql::{self, Rql};
 
 use crate::client::{Client, ClientChange, ClientWithSecret, NewClient, check_name};
 use crate::credential::hash;
 use crate::permission;
-use crate::store::client::{ClientRecord, Clients};
+use crate::store::client::{ClientRecord, Clients, LIST_LIMIT};
 
 /// No id of ours is longer.
 const ID_LIMIT_BYTES: usize = 64;
@@ -57,7 +57,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<Client>(query.as_deref())?;
-    let records = clients.of_tenant(caller.tenant_id()).await?;
+    let records = rql::within(clients.of_tenant(caller.tenant_id()).await?, LIST_LIMIT)?;
     let mut clients: Vec<Client> = records.into_iter().map(|record| record.client).collect();
     clients.sort_by(|left, right| {
         (left.creation_timestamp, &left.client_id).cmp(&(right.creation_timestamp, &right.client_id))

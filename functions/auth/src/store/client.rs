@@ -9,7 +9,7 @@ use shared::{Environment, Error};
 use crate::client::Client;
 
 /// The most clients that a list returns.
-const LIST_LIMIT: usize = 10_000;
+pub(crate) const LIST_LIMIT: usize = 10_000;
 /// Every so many consecutive failures freeze the client.
 const FAILURES_TO_FREEZE: u32 = 10;
 
@@ -50,10 +50,10 @@ impl Clients {
         self.0.get(&client_key(id)).await
     }
 
-    /// Returns the clients of a tenant, in no order.
+    /// Returns the clients of a tenant, in no order, and one more than [`LIST_LIMIT`] at most.
     pub(crate) async fn of_tenant(&self, tenant: &TenantId) -> Result<Vec<ClientRecord>, Error> {
         let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
-        self.0.scan(Some(of_tenant), LIST_LIMIT).await
+        self.0.scan(Some(of_tenant), LIST_LIMIT + 1).await
     }
 
     /// Creates a client; its id is random, so one with the same id can only be itself.

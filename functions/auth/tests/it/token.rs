@@ -43,7 +43,13 @@ async fn an_access_token_ends_after_five_minutes_with_the_code_that_makes_client
     let late = world.send("GET", "/users/v1/me", &bearer, Value::Null).await;
     assert_eq!((late.status, &late.body["code"]), (401, &json!(118)));
     let none = world.send("GET", "/users/v1/me", "", Value::Null).await;
-    assert_eq!((none.status, &none.body["code"]), (401, &json!(106)));
+    assert_eq!((none.status, &none.body["code"]), (401, &json!(104)));
+    let basic = world.send("GET", "/users/v1/me", "Basic YTpi", Value::Null).await;
+    assert_eq!((basic.status, &basic.body["code"]), (401, &json!(104)));
+    for path in ["/templates/v2/", "/users/v1/roles", "/"] {
+        let unknown = world.send("GET", path, &bearer, Value::Null).await;
+        assert_eq!((unknown.status, &unknown.body["code"]), (404, &json!(903)), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -50,12 +50,13 @@ pub(crate) struct CallbackView {
     /// Where it is in its life.
     state: CallbackState,
     /// When it was created.
+    #[serde(with = "shared::clock::iso")]
     creation_timestamp: Timestamp,
     /// When it expires if nobody calls it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     expiry_timestamp: Option<Timestamp>,
     /// When it was called or expired.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     date: Option<Timestamp>,
     /// Whether a schema guards it.
     has_schema: bool,
@@ -71,7 +72,7 @@ pub(crate) struct WaitResult {
     /// Where it is in its life.
     state: CallbackState,
     /// When it was called or expired.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     date: Option<Timestamp>,
     /// What the caller sent.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -56,12 +56,13 @@ pub(crate) struct Callback {
     pub(super) body: Option<Sealed>,
     /// The version of the key that seals these three, see [`Sealed::common_version`].
     pub(super) key_version: String,
+    #[serde(with = "shared::clock::iso")]
     pub(crate) created_at: Timestamp,
     /// When it expires if nobody calls it, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) deadline_ms: Option<i64>,
     /// When it was called or expired.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) ended_at: Option<Timestamp>,
     /// The command that created it, if a step did.
     #[serde(rename = "origin", default, skip_serializing_if = "Option::is_none")]

@@ -13,11 +13,11 @@ use shared::clock::derived_uuid;
 use shared::event::fact::CUSTOM_SOURCE;
 use shared::event::{Envelope, EventId, EventType};
 use shared::http::{IdempotencyKey, JsonBody, List};
-use shared::rql::Rql;
+use shared::rql::{self, Rql};
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
-use crate::store::EventRecord;
+use crate::store::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT};
 use crate::timeline::Timeline;
 
 /// A custom event.
@@ -82,26 +82,35 @@ pub(crate) async fn create(
     Ok(Json(EventView::new(envelope, time)))
 }
 
-/// Lists events of one type, the newest first.
+/// Lists events, the newest first.
 ///
-/// The query string is RQL and must contain `eq(type,…)` or `eq(id,…)`; only the newest 1000 events of the type can be
-/// reached.
+/// The query string is RQL, such as `eq(type,order.paid)&limit(50)`; without any it lists the events of all types. One that
+/// would have to read more than 100,000 events, or more than 10,000 to look at their `content`, is refused as a long
+/// query: `eq(type,…)` and `ge(update_timestamp,…)` make it shorter.
 #[utoipa::path(get, path = "/events/v1", tag = "events", responses((status = 200, body = List<EventView>)))]
 pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
     let query = Rql::parse::<EventView>(query.as_deref())?;
-    let records = if let Some(id) = query.eq("id") {
-        let found = app.store.events.get(&EventId::new(id)).await?;
-        found.into_iter().filter(|found| found.event.envelope.tenant_id == *caller.tenant_id()).collect()
-    } else {
-        let needed = || Refusal::invalid_rql("a list of events needs `eq(type,…)` or `eq(id,…)`");
-        app.store.events.of_type(caller.tenant_id(), query.eq("type").ok_or_else(needed)?).await?
+    let (events, tenant) = (&app.store.events, caller.tenant_id());
+    if let Some(id) = query.eq("id") {
+        let found = events.get(&EventId::new(id)).await?;
+        let found = found.filter(|found| found.event.envelope.tenant_id == *tenant);
+        return query.apply(&found.map(EventView::from).into_iter().collect::<Vec<_>>()).map(Json);
+    }
+    let entries = events.entries(tenant, query.eq("type"), query.times("update_timestamp")).await?;
+    let entries = rql::within(entries, LIST_LIMIT)?;
+    let read = async |ids| {
+        let records = events.read(rql::within(ids, CONTENT_LIMIT)?).await?;
+        Ok::<Vec<EventView>, Refusal>(records.into_iter().map(EventView::from).collect())
     };
-    let views = records.into_iter().map(|record: EventRecord| {
-        let received_at = record.received_at.as_millisecond();
-        EventView::new(Arc::unwrap_or_clone(record.event).envelope, received_at)
-    });
-    let views: Vec<_> = views.collect();
-    query.apply(&views).map(Json)
+    if query.decides_by("content") {
+        let views = read(entries.into_iter().map(|entry| entry.event_id).collect()).await?;
+        return query.apply(&views).map(Json);
+    }
+    let views: Vec<EventView> = entries.into_iter().map(EventView::from).collect();
+    let List { page, data } = query.page(&views)?;
+    let views = read(data.into_iter().map(|view| view.id.clone()).collect()).await?;
+    let data = views.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
+    Ok(Json(List { page, data }))
 }
 
 /// Returns an event with its runs, steps and attempts, and everything that happened, in order.
@@ -129,6 +138,21 @@ impl EventView {
     fn new(envelope: Envelope, update_timestamp: i64) -> Self {
         let Envelope { id, kind, time, content, .. } = envelope;
         Self { id, kind, content, creation_timestamp: time.as_millisecond(), update_timestamp }
+    }
+}
+
+impl From<EventRecord> for EventView {
+    fn from(record: EventRecord) -> Self {
+        let received_at = record.received_at.as_millisecond();
+        Self::new(Arc::unwrap_or_clone(record.event).envelope, received_at)
+    }
+}
+
+impl From<EventEntry> for EventView {
+    /// Shows all but the content.
+    fn from(EventEntry { event_id: id, kind, created_at, received_at }: EventEntry) -> Self {
+        let (creation_timestamp, update_timestamp) = (created_at, received_at);
+        Self { id, kind, content: Value::Null, creation_timestamp, update_timestamp }
     }
 }
 

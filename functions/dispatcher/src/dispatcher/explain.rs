@@ -21,7 +21,7 @@ pub(crate) struct ExplainedEvent {
     id: Option<EventId>,
     /// The caller's own tenant if absent.
     tenant_id: Option<TenantId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Value>,

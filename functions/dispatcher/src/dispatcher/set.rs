@@ -23,6 +23,8 @@ pub(crate) struct CompiledDispatcher {
 /// The dispatchers of one event type, sorted by id.
 #[derive(Debug)]
 pub(crate) struct DispatcherSet {
+    /// The ids and versions of all, also of those that cannot be read.
+    versions: Vec<(DispatcherId, u64)>,
     dispatchers: Vec<Arc<CompiledDispatcher>>,
     /// The filters of those that are switched on, by the position of their dispatchers.
     filters: Index<usize>,
@@ -39,15 +41,17 @@ impl CompiledDispatcher {
 }
 
 impl DispatcherSet {
-    /// Indexes dispatchers that are sorted by id.
-    pub(crate) fn new(dispatchers: Vec<Arc<CompiledDispatcher>>) -> Self {
+    /// Indexes dispatchers that are sorted by id; those that cannot be read have nothing but an id and a version.
+    pub(crate) fn new(all: Vec<(DispatcherId, u64, Option<Arc<CompiledDispatcher>>)>) -> Self {
+        let versions = all.iter().map(|(id, version, _)| (id.clone(), *version)).collect();
+        let dispatchers: Vec<_> = all.into_iter().filter_map(|(_, _, compiled)| compiled).collect();
         let filters = dispatchers.iter().enumerate().filter(|(_, compiled)| compiled.dispatcher.body.enabled);
-        Self { filters: filters.map(|(at, compiled)| (at, compiled.filter.clone())).collect(), dispatchers }
+        Self { filters: filters.map(|(at, compiled)| (at, compiled.filter.clone())).collect(), versions, dispatchers }
     }
 
     /// Whether these ids and versions are exactly those of the dispatchers.
     pub(crate) fn consists_of<'a>(&'a self, versions: impl Iterator<Item = (&'a DispatcherId, u64)>) -> bool {
-        versions.eq(self.dispatchers.iter().map(|compiled| (&compiled.dispatcher.id, compiled.dispatcher.version)))
+        versions.eq(self.versions.iter().map(|(id, version)| (id, *version)))
     }
 
     /// Returns a version of a dispatcher.
@@ -73,11 +77,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn compiled(id: &str, filter: &Value) -> Arc<CompiledDispatcher> {
+    fn compiled(id: &str, filter: &Value) -> (DispatcherId, u64, Option<Arc<CompiledDispatcher>>) {
         let actions = [json!({"type": "task", "functionName": "f"})];
         let body = json!({"eventType": "e", "actions": actions, "filter": filter});
         let dispatcher = Dispatcher { id: DispatcherId::new(id), ..dispatcher(&body).unwrap() };
-        Arc::new(CompiledDispatcher::new(dispatcher, 100).unwrap())
+        let compiled = Arc::new(CompiledDispatcher::new(dispatcher, 100).unwrap());
+        (compiled.dispatcher.id.clone(), compiled.dispatcher.version, Some(compiled))
     }
 
     #[test]
@@ -108,6 +113,10 @@ mod tests {
         assert!(!consists_of(&[("a", 1)]));
         assert!(!consists_of(&[("a", 1), ("b", 2)]));
         assert!(!consists_of(&[("a", 1), ("b", 1), ("c", 1)]));
+        let unreadable = (DispatcherId::new("b"), 7, None);
+        let with_unreadable = DispatcherSet::new(vec![compiled("a", &Value::Null), unreadable]);
+        assert!(with_unreadable.consists_of([(&DispatcherId::new("a"), 1), (&DispatcherId::new("b"), 7)].into_iter()));
+        assert!(with_unreadable.get(&DispatcherId::new("b"), 7).is_none());
         assert!(set.get(&DispatcherId::new("b"), 1).is_some());
         assert!(set.get(&DispatcherId::new("b"), 2).is_none() && set.get(&DispatcherId::new("c"), 1).is_none());
     }

@@ -7,6 +7,7 @@ use shared::event::{EventType, StepError, StepFinished, StepId, StepRequested, S
 
 use super::size;
 use super::{Attempt, Command, FIRST_RESEND_DELAY, Run, RunContext, RunStatus, Step, StepState, When};
+use crate::budget;
 use crate::dispatcher::{COMMAND_TOO_LARGE, Dispatcher, OnFailure};
 
 impl Run {
@@ -14,6 +15,7 @@ impl Run {
     pub(crate) fn start(
         dispatcher: &Dispatcher,
         context: &RunContext,
+        step_budget: u64,
         now: Timestamp,
         expires_at: i64,
     ) -> (Self, Vec<Command>) {
@@ -33,6 +35,7 @@ impl Run {
             started_at: now,
             finished_at: None,
             steps: steps.collect(),
+            step_budget,
             swept_at: None,
             sweeps: 0,
             version: 1,
@@ -129,7 +132,8 @@ impl Run {
         let kind = kind.map_err(|invalid| StepError::bad_request(format!("the command's type {invalid}")))?;
         let id = self.step_id(index, attempt);
         let request = StepRequested { id, action, event: context.event.envelope.clone() };
-        let entry = Entry::command(kind, &request);
+        let budget = budget::of_attempt(self.step_budget, attempt, step.action.retry.attempts);
+        let entry = Entry::command(kind, &request, budget);
         let entry = entry.map_err(|too_large| StepError::invocation(COMMAND_TOO_LARGE, too_large.to_string()))?;
         Ok(Command { id: request.id, when: When::Now(entry) })
     }

@@ -28,7 +28,7 @@ fn event() -> Event {
 fn start(actions: &Value) -> (Run, Vec<Command>) {
     let dispatcher = unchecked(actions);
     let plan = Arc::new(Plan::new(dispatcher.body.actions.iter()));
-    Run::start(&dispatcher, &RunContext { event: Arc::new(event()), plan }, start_time(), 0)
+    Run::start(&dispatcher, &RunContext { event: Arc::new(event()), plan }, 100, start_time(), 0)
 }
 
 fn context(run: &Run) -> RunContext {

@@ -84,9 +84,10 @@ impl Dispatchers {
         }
         let compiled = items.iter().map(|item| {
             let known = known.as_ref().and_then(|known| known.get(&item.dispatcher_id, item.version));
-            known.map_or_else(|| compile(item), |known| Ok(known.clone()))
+            let compiled = known.cloned().or_else(|| self.readable(item, compile(item)));
+            (item.dispatcher_id.clone(), item.version, compiled)
         });
-        let set = Arc::new(DispatcherSet::new(compiled.collect::<Result<_, _>>()?));
+        let set = Arc::new(DispatcherSet::new(compiled.collect()));
         self.compiled.insert(pk, set.clone()).await;
         Ok(set)
     }
@@ -100,8 +101,9 @@ impl Dispatchers {
             .buffer_unordered(CONCURRENT_QUERIES)
             .try_collect()
             .await?;
-        let dispatchers = items.iter().flatten().map(|item| from_text(&item.definition));
-        let mut dispatchers: Vec<Dispatcher> = dispatchers.collect::<Result<_, _>>()?;
+        let dispatchers = items.iter().flatten();
+        let mut dispatchers: Vec<Dispatcher> =
+            dispatchers.filter_map(|item| self.readable(item, from_text(&item.definition))).collect();
         dispatchers.sort_by(|one, other| (one.creation_timestamp, &one.id).cmp(&(other.creation_timestamp, &other.id)));
         dispatchers.dedup_by(|later, earlier| later.id == earlier.id);
         Ok(dispatchers)
@@ -168,6 +170,12 @@ impl Dispatchers {
             [only] if Some(*only) == name_at => WriteOutcome::NameTaken,
             _ => WriteOutcome::Conflict,
         })
+    }
+
+    /// Leaves a dispatcher out that cannot be read, so that it does not take the others with it.
+    fn readable<T>(&self, item: &Item, read: Result<T, Error>) -> Option<T> {
+        let name = || format!("dispatcherId={} pk={}", item.dispatcher_id, item.pk);
+        read.inspect_err(|error| self.table.log_unreadable(&name(), error)).ok()
     }
 
     async fn partition<T: DeserializeOwned>(&self, pk: &str) -> Result<Vec<T>, Error> {

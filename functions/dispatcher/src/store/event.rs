@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::Error;
-use shared::event::{Envelope, EventId, TenantId};
+use shared::event::{Envelope, EventId, EventType, TenantId};
 use shared::table::{Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
 
 use super::run::{Key, Open, RunItem};
@@ -18,8 +19,14 @@ use crate::run::Run;
 const MAX_OCCURRENCES: usize = 50;
 /// The index of a tenant's events by type and time.
 const TYPE_INDEX: &str = "byType";
-/// How many events of a type a list can reach, the newest first.
-const LIST_LIMIT: usize = 1_000;
+/// The index of a tenant's events by time.
+const TENANT_INDEX: &str = "byTenant";
+/// Of how many events a list can be made; an entry of an index has about 200 bytes, so that they are about 20 requests.
+pub(crate) const LIST_LIMIT: usize = 100_000;
+/// How many events a list reads as a whole, because its query asks for what no index knows.
+pub(crate) const CONTENT_LIMIT: usize = 10_000;
+/// How many events a list reads at once.
+const CONCURRENT_READS: usize = 16;
 /// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
 const TRANSACTION_BYTES: usize = 3_500_000;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -63,6 +70,20 @@ pub(crate) enum MatchOutcome {
     Unmatched,
     /// The chain of dispatches that led here is too long.
     LoopDetected,
+    /// What its first event may cause does not include this.
+    BudgetExhausted,
+}
+
+/// An event as the indexes know it: enough to find its place in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventEntry {
+    pub(crate) event_id: EventId,
+    pub(crate) kind: EventType,
+    /// When it happened, in milliseconds since 1970.
+    pub(crate) created_at: i64,
+    /// When it was received, in milliseconds since 1970.
+    pub(crate) received_at: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,8 +91,11 @@ pub(crate) enum MatchOutcome {
 struct EventItem<'a> {
     #[serde(flatten)]
     key: Key,
-    /// The key of the index of events.
+    /// The keys of the indexes of events, and what these carry besides.
+    tenant_id: &'a TenantId,
     tenant_type: String,
+    kind: &'a EventType,
+    created_at: i64,
     #[serde(flatten)]
     record: &'a EventRecord,
     #[serde(flatten)]
@@ -225,17 +249,45 @@ impl Events {
         for row in self.table.query::<Row>(Query::new(key)).await? {
             match row {
                 Row::Event(item) => record = Some(*item),
-                Row::Run(item) => runs.push(item.run()?),
+                Row::Run(item) => {
+                    runs.extend(item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error)))
+                }
                 Row::Occurrences(item) => latest = item.occurrences.last().map(|latest| latest.event_id.clone()),
             }
         }
         Ok(record.map(|record| (EventRecord { latest, ..record }, runs)))
     }
 
-    /// Returns a tenant's newest events of a type, newest first; one that was just recorded may be missing.
-    pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &str) -> Result<Vec<EventRecord>, Error> {
-        let key = Expression::new("tenantType = :type").value(":type", tenant.key(kind));
-        self.table.query(Query::new(key).index(TYPE_INDEX).descending().limit(LIST_LIMIT)).await
+    /// Returns a tenant's events, of a type or of all, that were received in a span of time, newest first, and one more
+    /// than [`LIST_LIMIT`] at most. One that was just recorded may be missing.
+    pub(crate) async fn entries(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        (from, to): (Option<i64>, Option<i64>),
+    ) -> Result<Vec<EventEntry>, Error> {
+        let (from, to) = (from.unwrap_or(0), to.unwrap_or(i64::MAX));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let (index, name, value) = match kind {
+            Some(kind) => (TYPE_INDEX, "tenantType", tenant.key(kind)),
+            None => (TENANT_INDEX, "tenantId", tenant.to_string()),
+        };
+        let key = Expression::new("#key = :key AND receivedAt BETWEEN :from AND :to")
+            .name("#key", name)
+            .value(":key", value)
+            .value(":from", from)
+            .value(":to", to);
+        let query = Query::new(key).index(index).descending().limit(LIST_LIMIT + 1);
+        self.table.query(query).await
+    }
+
+    /// Reads events as a whole, in their order, without those that have expired or cannot be read.
+    pub(crate) async fn read(&self, ids: Vec<EventId>) -> Result<Vec<EventRecord>, Error> {
+        let reads = ids.into_iter().map(|id| async move { self.table.get_readable(&Key::event(&id)).await });
+        let found: Vec<Option<EventRecord>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 }
 
@@ -243,7 +295,16 @@ impl<'a> EventItem<'a> {
     fn new(record: &'a EventRecord) -> Self {
         let Envelope { id, tenant_id, kind, .. } = &record.event.envelope;
         let open = if record.planned { Open::default() } else { Open::since(id, record.received_at) };
-        Self { key: Key::event(id), tenant_type: tenant_id.key(kind.as_str()), record, open }
+        let created_at = record.event.envelope.time.as_millisecond();
+        Self {
+            key: Key::event(id),
+            tenant_id,
+            tenant_type: tenant_id.key(kind.as_str()),
+            kind,
+            created_at,
+            record,
+            open,
+        }
     }
 }
 

@@ -101,6 +101,11 @@ impl RunItem {
         })
     }
 
+    /// Names the row in the log.
+    pub(super) fn name(&self) -> String {
+        format!("eventId={} item={}", self.key.event_id, self.key.item)
+    }
+
     pub(super) fn run(&self) -> Result<Run, Error> {
         from_text(&self.run)
     }

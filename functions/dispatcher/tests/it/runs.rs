@@ -117,6 +117,34 @@ async fn a_chain_of_dispatches_that_never_ends_is_stopped() {
 }
 
 #[tokio::test]
+async fn an_event_without_enough_of_a_budget_says_so_and_starts_nothing() {
+    let world = World::new().await;
+    let retry = json!({"attempts": 2});
+    let twice = json!({"type": "task", "name": "b", "functionName": "b", "retry": retry, "dependencies": ["a"]});
+    world.dispatcher(json!({"eventType": "again", "actions": [task("a", &[]), twice]})).await;
+    let publish = async |id: &str, budget: Option<u64>| {
+        let mut event = event(id, "again", json!({}));
+        event.trace.budget = budget;
+        world.publish(&event).await;
+        world.states(id).await
+    };
+    // Two steps, and three attempts that may cause an event each.
+    assert_eq!(publish("e1", Some(4)).await, "budget_exhausted ");
+    assert_eq!(world.commands(), [].into());
+    let timeline = world.timeline("e1").await;
+    assert_eq!(timeline["timeline"][1]["what"], "event.budget_exhausted");
+    assert_eq!(publish("e2", Some(25)).await, "succeeded [a:succeeded b:succeeded]");
+    let budget = |kind: &str, step: &str| {
+        let sent = world.published(kind).into_iter().filter(|command| command["content"]["step"] == step);
+        sent.map(|command| command["trace"]["budget"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((budget("task.requested", "a"), budget("task.requested", "b")), (vec![json!(10)], vec![json!(5)]));
+    // Who publishes over HTTP cannot bring a budget along, and starts with the whole one.
+    assert_eq!(publish("e3", None).await, "succeeded [a:succeeded b:succeeded]");
+    assert_eq!(budget("task.requested", "a")[1], json!(4997));
+}
+
+#[tokio::test]
 async fn a_hundred_and_fifty_dispatchers_of_one_type_all_run() {
     let world = World::new().await;
     for _ in 0..150 {

@@ -10,11 +10,11 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List};
-use shared::rql::Rql;
+use shared::rql::{self, Rql};
 
 use crate::function_body::FunctionBody;
 use crate::services::Services;
-use crate::store::function::Function;
+use crate::store::function::{Function, LIST_LIMIT};
 
 /// A function as a list shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -26,6 +26,7 @@ pub(crate) struct FunctionSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     update_timestamp: Timestamp,
 }
 
@@ -56,17 +57,17 @@ pub(crate) async fn list(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<Value>>, Refusal> {
-    let mut rql = Rql::parse::<FunctionSummary>(query.as_deref())?;
+    let mut parsed = Rql::parse::<FunctionSummary>(query.as_deref())?;
     if query.is_none_or(|query| query.is_empty()) {
-        rql = rql.unlimited();
+        parsed = parsed.unlimited();
     }
-    let functions = services.functions.all(caller.tenant_id()).await?;
+    let functions = rql::within(services.functions.all(caller.tenant_id()).await?, LIST_LIMIT)?;
     let summary = |function: Function| {
         let Function { name, description, update_timestamp, .. } = function;
         FunctionSummary { name, description, update_timestamp }
     };
     let data: Vec<FunctionSummary> = functions.into_iter().map(summary).collect();
-    rql.apply(&data).map(Json)
+    parsed.apply(&data).map(Json)
 }
 
 /// Shows a function.

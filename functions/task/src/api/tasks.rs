@@ -9,12 +9,12 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List, Page};
-use shared::rql::Rql;
+use shared::rql::{self, Rql};
 
 use crate::new_task::{NewTask, check_data};
 use crate::sandbox::LogLine;
 use crate::services::Services;
-use crate::store::task::{Status, Task, TaskView, Tasks};
+use crate::store::task::{CONTENT_LIMIT, LIST_LIMIT, Status, Task, TaskView, Tasks};
 use crate::{answer, on_task_due};
 
 /// How many lines a response has at most.
@@ -53,7 +53,10 @@ pub(crate) async fn create(
     Ok(Json(TaskView::from(&task)))
 }
 
-/// Lists the most recent tasks, newest first.
+/// Lists the tasks, newest first.
+///
+/// A query that would have to read more than 100,000 tasks, or more than 5,000 to look at their `data` or `error`, is
+/// refused as a long query.
 #[utoipa::path(
     get, path = "/tasks/v1", tag = "tasks",
     responses((status = 200, description = "One page of tasks; the query string is RQL.", body = List<TaskView>))
@@ -65,12 +68,23 @@ pub(crate) async fn list(
 ) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<TaskView>(query.as_deref())?;
     let (store, tenant) = (services.tasks.store(), caller.tenant_id());
-    let found = match query.eq("id") {
-        Some(id) => store.get(tenant, id).await?.into_iter().collect(),
-        None => store.newest(tenant).await?,
+    let read = async |ids| {
+        let tasks = store.read(rql::within(ids, CONTENT_LIMIT)?).await?;
+        Ok::<Vec<TaskView>, Refusal>(tasks.iter().map(TaskView::from).collect())
     };
-    let views: Vec<TaskView> = found.iter().map(TaskView::from).collect();
-    query.apply(&views).map(Json)
+    if let Some(id) = query.eq("id") {
+        let found = store.get(tenant, id).await?;
+        return query.apply(&found.iter().map(TaskView::from).collect::<Vec<_>>()).map(Json);
+    }
+    let entries = rql::within(store.entries(tenant).await?, LIST_LIMIT)?;
+    let views: Vec<TaskView> = entries.into_iter().map(TaskView::from).collect();
+    let ids = |views: &[&TaskView]| views.iter().map(|view| view.id().to_owned()).collect::<Vec<_>>();
+    if TaskView::CONTENT.iter().any(|field| query.decides_by(field)) {
+        return query.apply(&read(ids(&views.iter().collect::<Vec<_>>())).await?).map(Json);
+    }
+    let List { page, data } = query.page(&views)?;
+    let data = read(ids(&data)).await?.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
+    Ok(Json(List { page, data }))
 }
 
 /// Shows a task.

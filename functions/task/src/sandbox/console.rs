@@ -19,6 +19,7 @@ pub struct LogLine {
     /// What was printed, which may contain line breaks.
     pub message: String,
     /// When it was printed.
+    #[serde(with = "shared::clock::iso")]
     pub timestamp: Timestamp,
 }
 

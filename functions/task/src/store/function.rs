@@ -19,7 +19,8 @@ pub(crate) const NAME_LIMIT_CHARACTERS: usize = 128;
 /// How long another process may still run the previous version of a function.
 const CACHED: Duration = Duration::from_secs(5);
 const CACHED_FUNCTIONS: u64 = 1_000;
-const LIST_LIMIT: usize = 1_000;
+/// Of how many functions a list can be made; each is read with its code.
+pub(crate) const LIST_LIMIT: usize = 1_000;
 
 /// A function: a script and how it runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -54,8 +55,10 @@ pub(crate) struct Function {
     /// Whether tasks may run it.
     pub(crate) enabled: bool,
     /// When it was created.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) creation_timestamp: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     pub(crate) update_timestamp: Timestamp,
 }
 
@@ -157,10 +160,10 @@ impl Functions {
         if is_name(name) { self.table.get(&function_key(tenant, name)).await } else { Ok(None) }
     }
 
-    /// Reads all functions of a tenant by name.
+    /// Reads all functions of a tenant by name, and one more than [`LIST_LIMIT`] at most.
     pub(crate) async fn all(&self, tenant: &TenantId) -> Result<Vec<Function>, Error> {
         let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
-        self.table.query(Query::new(of_tenant).limit(LIST_LIMIT)).await
+        self.table.query(Query::new(of_tenant).limit(LIST_LIMIT + 1)).await
     }
 
     /// Creates a function; false if its name is taken.

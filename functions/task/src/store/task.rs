@@ -1,5 +1,6 @@
 //! Tasks, in `TASKS_TABLE`: `taskId` is drawn, or the record id of a step's attempt.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,8 +20,12 @@ const SEALED: SealedAttributes = SealedAttributes {
     key: &[Task::KEY],
     paths: &[&["data"], &["tags"], &["functionName"], &["logs"], &["claim", "answer"]],
 };
-/// How many of the newest tasks a list covers.
-const LIST_LIMIT: usize = 1_000;
+/// Of how many tasks a list can be made.
+pub(crate) const LIST_LIMIT: usize = 100_000;
+/// How many tasks a list reads as a whole, because its query asks for what no index knows.
+pub(crate) const CONTENT_LIMIT: usize = 5_000;
+/// How many tasks a list reads at once.
+const CONCURRENT_READS: usize = 16;
 /// What other systems call a task that was interrupted after it had begun to act.
 const INTERRUPTED: &str = "zombieTaskCleaned";
 
@@ -59,15 +64,17 @@ impl Status {
 pub(crate) struct Task {
     pub(crate) task_id: String,
     pub(crate) tenant_id: TenantId,
-    #[serde(with = "fixed_width")]
+    #[serde(with = "shared::clock::iso")]
     pub(crate) creation_timestamp: Timestamp,
+    #[serde(with = "shared::clock::iso")]
     pub(crate) update_timestamp: Timestamp,
     pub(crate) status: Status,
+    #[serde(with = "shared::clock::iso")]
     pub(crate) status_changed_timestamp: Timestamp,
     pub(crate) function_name: String,
     /// The input, a JSON object as text, as the table's size limit counts it.
     pub(crate) data: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) start_timestamp: Option<Timestamp>,
     #[serde(default)]
     pub(crate) tags: Vec<String>,
@@ -144,29 +151,88 @@ pub(crate) struct TaskView {
     /// The state.
     status: Status,
     /// When the state last changed.
+    #[serde(with = "shared::clock::iso")]
     status_changed_timestamp: Timestamp,
     /// The function that runs.
     function_name: String,
     /// The input; `event` is the event that a dispatcher acted on.
     #[schema(value_type = Object)]
     data: Value,
-    /// When it starts, if not at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start_timestamp: Option<Timestamp>,
+    /// When it starts; when it was created, if at once.
+    #[serde(with = "shared::clock::iso")]
+    start_timestamp: Timestamp,
     /// Tags to find it by.
     tags: Vec<String>,
     /// The priority.
     priority: i64,
     /// When it was created.
+    #[serde(with = "shared::clock::iso")]
     creation_timestamp: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     update_timestamp: Timestamp,
     /// The client that created it, unless a dispatcher did.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_application_id: Option<String>,
+    /// The same client, which is a user as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_by_user_id: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<StepError>,
+}
+
+/// A task as the index by time knows it: enough to find its place in a list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskEntry {
+    task_id: String,
+    #[serde(with = "shared::clock::iso")]
+    creation_timestamp: Timestamp,
+    #[serde(with = "shared::clock::iso")]
+    update_timestamp: Timestamp,
+    status: Status,
+    #[serde(with = "shared::clock::iso")]
+    status_changed_timestamp: Timestamp,
+    function_name: String,
+    #[serde(default, with = "shared::clock::iso::optional")]
+    start_timestamp: Option<Timestamp>,
+    #[serde(default)]
+    tags: Vec<String>,
+    priority: i64,
+    #[serde(default)]
+    created_by_application_id: Option<String>,
+}
+
+impl TaskView {
+    /// The fields of which only the whole record of a task knows.
+    pub(crate) const CONTENT: [&str; 2] = ["data", "error"];
+
+    /// Returns the id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl From<TaskEntry> for TaskView {
+    /// Shows all but the content.
+    fn from(entry: TaskEntry) -> Self {
+        Self {
+            id: entry.task_id,
+            status: entry.status,
+            status_changed_timestamp: entry.status_changed_timestamp,
+            function_name: entry.function_name,
+            data: Value::Null,
+            start_timestamp: entry.start_timestamp.unwrap_or(entry.creation_timestamp),
+            tags: entry.tags,
+            priority: entry.priority,
+            creation_timestamp: entry.creation_timestamp,
+            update_timestamp: entry.update_timestamp,
+            created_by_user_id: entry.created_by_application_id.clone(),
+            created_by_application_id: entry.created_by_application_id,
+            error: None,
+        }
+    }
 }
 
 impl From<&Task> for TaskView {
@@ -177,12 +243,13 @@ impl From<&Task> for TaskView {
             status_changed_timestamp: task.status_changed_timestamp,
             function_name: task.function_name.clone(),
             data: serde_json::from_str(&task.data).unwrap_or_default(),
-            start_timestamp: task.start_timestamp,
+            start_timestamp: task.start_timestamp.unwrap_or(task.creation_timestamp),
             tags: task.tags.clone(),
             priority: task.priority,
             creation_timestamp: task.creation_timestamp,
             update_timestamp: task.update_timestamp,
             created_by_application_id: task.created_by_application_id.clone(),
+            created_by_user_id: task.created_by_application_id.clone(),
             error: task.error(),
         }
     }
@@ -224,10 +291,17 @@ impl TaskStore {
         Ok(task.filter(|task| task.tenant_id == *tenant))
     }
 
-    /// Reads the most recent tasks of a tenant, newest first.
-    pub(crate) async fn newest(&self, tenant: &TenantId) -> Result<Vec<Task>, Error> {
+    /// Reads the tasks of a tenant without their inputs and ends, newest first, and one more than [`LIST_LIMIT`] at most.
+    pub(crate) async fn entries(&self, tenant: &TenantId) -> Result<Vec<TaskEntry>, Error> {
         let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
-        self.table.query(Query::new(of_tenant).index("byTime").descending().limit(LIST_LIMIT)).await
+        self.table.query(Query::new(of_tenant).index("byTime").descending().limit(LIST_LIMIT + 1)).await
+    }
+
+    /// Reads tasks as a whole, in their order, without those that cannot be read.
+    pub(crate) async fn read(&self, ids: Vec<String>) -> Result<Vec<Task>, Error> {
+        let reads = ids.into_iter().map(|id| async move { self.table.get_readable(&key(Task::KEY, id)).await });
+        let found: Vec<Option<Task>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Creates a task that waits; false if one with its id exists.
@@ -253,18 +327,4 @@ pub(crate) fn status_change(status: Status, now: Timestamp) -> Expression {
 /// The condition that a task has not started.
 pub(crate) fn is_waiting() -> Expression {
     Expression::new("#status = :status").name("#status", "status").value(":status", Status::New)
-}
-
-/// Writes times so that their texts sort as the times do.
-mod fixed_width {
-    use jiff::Timestamp;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(deserializer)
-    }
 }

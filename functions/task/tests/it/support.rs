@@ -84,9 +84,11 @@ pub(crate) fn task_id(step: &str) -> String {
     StepId { event_id, dispatcher_id, step: step.to_owned(), attempt: 1 }.record_id()
 }
 
-/// The event that the steps belong to.
+/// The event that the steps belong to, as their scripts see it.
 pub(crate) fn event() -> Value {
-    command("s", json!({})).detail["content"]["event"].take()
+    let mut event = command("s", json!({})).detail["content"]["event"].take();
+    event["creation_timestamp"] = 1_767_323_045_678_i64.into();
+    event
 }
 
 /// The command for a step.

@@ -97,6 +97,35 @@ async fn tasks_are_listed_from_the_newest_and_filtered_by_rql() {
     let id = ids[1].as_str().unwrap();
     assert_eq!(listed(&format!("?eq(id,{id})")).await, (page(1, 20), vec![ids[1].clone()]));
     assert_eq!(world.get("/tasks/v1/?eq(status").await.body["code"], 19);
+    assert_eq!(listed("?eq(error.name,Error)").await, (page(1, 20), vec![ids[1].clone()]));
+    assert_eq!(listed("?sort(creationTimestamp)&limit(1)").await, (page(3, 1), vec![ids[0].clone()]));
+    let second = world.get(&format!("/tasks/v1/{id}")).await.body;
+    assert_eq!(second["creationTimestamp"], "2026-01-02T03:04:06.000Z");
+    assert_eq!(
+        (&second["startTimestamp"], &second["createdByUserId"]),
+        (&second["creationTimestamp"], &json!("client"))
+    );
+    let milliseconds = 1_767_323_046_000_i64;
+    assert_eq!(listed(&format!("?gt(creationTimestamp,{milliseconds})")).await, (page(1, 20), vec![ids[2].clone()]));
+    assert_eq!(listed(&format!("?le(creationTimestamp,{milliseconds})")).await.0, page(2, 20));
+    let unknown = world.get("/tasks/v1/?eq(error.nam,Error)").await.body;
+    assert!(unknown["message"].as_str().unwrap().contains("did you mean `error.name`?"), "{unknown}");
+}
+
+#[tokio::test]
+async fn lists_of_tasks_see_all_of_them_with_true_totals() {
+    let world = World::new().await;
+    world.script("f", "exports.main = () => 1").await;
+    let later = json!({"functionName": "f", "startTimestamp": "2026-02-02T03:05:00Z", "data": {"n": 5}});
+    let first = world.post("/tasks/v1/", later.clone()).await.body;
+    world.clock.advance(jiff::SignedDuration::from_millis(1));
+    for _ in 0..1_004 {
+        world.post("/tasks/v1/", later.clone()).await;
+    }
+    let last = world.get("/tasks/v1/?limit(50,1004)").await.body;
+    assert_eq!((&last["page"]["total"], &last["data"]), (&json!(1_005), &json!([first])));
+    assert_eq!(world.get("/tasks/v1/?eq(data.n,5)&limit(1)").await.body["page"]["total"], 1_005);
+    assert_eq!(world.get("/tasks/v1/?eq(status,new)&sort(creationTimestamp)").await.body["data"][0], first);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use shared::clock;
 use shared::event::fact::{CHANNEL_REGISTERED, CHANNEL_UNREGISTERED, ChannelChanged, WEBHOOK_SOURCE};
 use shared::event::{ChannelId, Envelope, EventId, EventType};
 use shared::http::{Affected, JsonBody, List};
-use shared::rql::Rql;
+use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 use shared::{Error, Refusal};
 
@@ -21,7 +21,7 @@ use crate::api::ChannelPath;
 use crate::channel::{Channel, ChannelChange, ChannelSettings, NewChannel};
 use crate::open_channel::{OpenChannels, unknown};
 use crate::services::Services;
-use crate::store::channel::{ChannelRecord, PreviousCredentials};
+use crate::store::channel::{ChannelRecord, LIST_LIMIT, PreviousCredentials};
 
 /// How often a change is attempted while others come first.
 const ATTEMPTS: u32 = 5;
@@ -83,11 +83,11 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Result<Json<List<Value>>, Refusal> {
     let base_url = services.base_url.of(&headers)?;
-    let rql = Rql::parse::<Channel>(query.as_deref())?;
+    let query = Rql::parse::<Channel>(query.as_deref())?;
     let now = services.clock.now();
-    let records = services.channels.list(caller.tenant_id()).await?;
+    let records = rql::within(services.channels.list(caller.tenant_id()).await?, LIST_LIMIT)?;
     let channels: Vec<Channel> = records.into_iter().map(|record| record.shown(&base_url, now)).collect();
-    rql.apply(&channels).map(Json)
+    query.apply(&channels).map(Json)
 }
 
 /// Shows a channel.

@@ -12,7 +12,7 @@ use crate::channel::{Channel, ChannelSettings};
 
 const KEY: &str = "channelId";
 /// The most channels that one list is computed from.
-const LIST_LIMIT: usize = 10_000;
+pub(crate) const LIST_LIMIT: usize = 10_000;
 
 /// What is sealed in a record, each for the record's own id.
 const SEALED: [SealedAttribute; 2] = [
@@ -41,8 +41,10 @@ pub(crate) struct ChannelRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_version: Option<String>,
     /// When the channel was created.
+    #[serde(with = "shared::clock::iso")]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[serde(with = "shared::clock::iso")]
     pub updated_at: Timestamp,
     /// Counts the changes.
     pub version: u64,
@@ -55,6 +57,7 @@ pub(crate) struct PreviousCredentials {
     /// The credentials.
     pub credentials: Sealed,
     /// Until when they are valid.
+    #[serde(with = "shared::clock::iso")]
     pub valid_until: Timestamp,
 }
 
@@ -106,10 +109,10 @@ impl ChannelStore {
         self.table.get(&table::key(KEY, id.as_str())).await
     }
 
-    /// Returns all channels of a tenant, the oldest first.
+    /// Returns all channels of a tenant, the oldest first, and one more than [`LIST_LIMIT`] at most.
     pub(crate) async fn list(&self, tenant: &TenantId) -> Result<Vec<ChannelRecord>, Error> {
         let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
-        let mut records: Vec<ChannelRecord> = self.table.scan(Some(of_tenant), LIST_LIMIT).await?;
+        let mut records: Vec<ChannelRecord> = self.table.scan(Some(of_tenant), LIST_LIMIT + 1).await?;
         records.sort_by(|a, b| (a.created_at, &a.channel_id).cmp(&(b.created_at, &b.channel_id)));
         Ok(records)
     }

@@ -83,3 +83,33 @@ async fn what_is_wrong_with_a_webhook_is_its_status() {
     let unsigned = hookyard.client.post(&url).header("content-type", "application/json");
     check(unsigned.body("{}"), 401).await;
 }
+
+/// Four dispatchers answer every failed task with a step that fails, so that each event causes four.
+#[tokio::test]
+async fn a_storm_of_events_ends_with_the_budget_of_its_first() {
+    const BUDGET: u64 = 400;
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start_with(data.path(), &["--event-budget", &BUDGET.to_string()]).await;
+    hookyard.function("boom", "export function main() { throw new Error('again') }").await;
+    let action = json!({"type": "task", "name": "boom", "functionName": "boom"});
+    for _ in 0..4 {
+        hookyard.post("/dispatchers/v1/", &json!({"eventType": "task_failed", "actions": [action]})).await;
+    }
+    hookyard.post("/tasks/v1/", &json!({"functionName": "boom"})).await;
+    // The levels have 400, 98, 22 and 3 left: 1, 4 and 16 events that start four steps each, and 64 that start none.
+    hookyard.wait_for("/events/v1/?eq(type,task_failed)", |list| list["page"]["total"] == 85).await;
+    hookyard.wait_for("/tasks/v1/?eq(status,failed)", |list| list["page"]["total"] == 85).await;
+    let mut outcomes = std::collections::BTreeMap::<String, u64>::new();
+    for offset in [0, 50] {
+        let page = hookyard.get(&format!("/events/v1/?eq(type,task_failed)&limit(50,{offset})")).await;
+        for event in page["data"].as_array().unwrap() {
+            let path = format!("/runs/{}", event["id"].as_str().unwrap());
+            let run = hookyard.wait_for(&path, |run| run["outcome"] != "running").await;
+            *outcomes.entry(run["outcome"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    assert_eq!(outcomes, [("budget_exhausted".to_owned(), 64), ("failed".to_owned(), 21)].into());
+    let (events, steps) = (85, 84);
+    assert!(events + steps <= BUDGET);
+    assert_eq!(hookyard.get("/events/v1/?limit(1)").await["page"]["total"], 85);
+}

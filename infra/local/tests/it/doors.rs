@@ -14,6 +14,8 @@ async fn with_bodies() -> (Value, Vec<Route>) {
         data: std::env::temp_dir(),
         base_url: None,
         allow_cidr: Vec::new(),
+        cors_origins: Vec::new(),
+        event_budget: None,
         dynamodb_port: None,
         durability: emulator::Durability::Process,
     };

@@ -47,7 +47,7 @@ async fn the_data_of_an_older_version_is_refused_with_what_to_do_and_stays_as_it
     let output = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();
-    let expected = "was written by an older version of Hookyard (format 1, this version reads format 2): \
+    let expected = "was written by an older version of Hookyard (format 1, this version reads format 3): \
                     start with an empty directory by --data, or keep using the version that wrote it\n";
     assert!(message.ends_with(expected), "{message}");
     let files: Vec<_> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -103,4 +103,48 @@ async fn the_local_pages_say_what_a_webhook_costs_and_what_the_routes_are() {
     let calls = hookyard.get("/_local/aws-calls").await;
     assert_eq!(calls["eventbridge.PutEvents"].as_u64().map(|calls| calls >= 1), Some(true), "{calls}");
     assert_eq!(hookyard.get("/_local/dead-letters").await, json!([]));
+}
+
+#[tokio::test]
+async fn pages_of_the_origins_that_are_named_may_call_and_read_errors_too() {
+    let data = tempdir().unwrap();
+    let origins = ["--cors-origin", "https://app.example.com", "--cors-origin", "http://localhost:3000"];
+    let open = Hookyard::start_with(data.path(), &origins).await;
+    let ask = async |hookyard: &Hookyard, method: &str, path: &str, origin: &str, body: usize| {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = hookyard.client.request(method, format!("{}{path}", hookyard.url)).header("origin", origin);
+        let request = request.header("access-control-request-method", "PUT");
+        let request = request.header("access-control-request-headers", "authorization,content-type,x-user-agent");
+        let request = request.header("content-type", "application/json").body("x".repeat(body));
+        let response = request.send().await.unwrap();
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let allowed = header("access-control-allow-headers").unwrap_or_default();
+        (response.status().as_u16(), header("access-control-allow-origin"), allowed)
+    };
+    let app = "https://app.example.com";
+    let (status, origin, headers) = ask(&open, "OPTIONS", "/dispatchers/v1/", app, 0).await;
+    assert_eq!((status, origin.as_deref()), (200, Some(app)));
+    for header in ["authorization", "content-type", "x-user-agent", "idempotency-key", "x-tenant-id"] {
+        assert!(headers.contains(header), "{headers}");
+    }
+    for (path, method, body, expected) in [
+        ("/dispatchers/v1/", "GET", 0, 401),
+        ("/nothing", "GET", 0, 404),
+        ("/auth/v2/oauth2/tokens", "POST", 2 * 1024 * 1024, 413),
+        ("/openapi.json", "GET", 0, 200),
+    ] {
+        let (status, origin, _) = ask(&open, method, path, "http://localhost:3000", body).await;
+        assert_eq!((status, origin.as_deref()), (expected, Some("http://localhost:3000")), "{path}");
+        assert_eq!(ask(&open, method, path, "https://evil.example.com", body).await.1, None, "{path}");
+    }
+    assert_eq!(ask(&open, "OPTIONS", "/dispatchers/v1/", "https://app.example.com.evil.test", 0).await.1, None);
+    open.terminate().await;
+
+    let closed = Hookyard::start(&data).await;
+    for method in ["OPTIONS", "GET"] {
+        assert_eq!(ask(&closed, method, "/dispatchers/v1/", app, 0).await.1, None);
+    }
+    let refused = hookyard().args(["--cors-origin", "https://app.example.com/path"]).output().await.unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("an origin is a scheme, a host"));
 }
