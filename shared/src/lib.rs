@@ -17,6 +17,7 @@ pub mod http;
 pub mod json;
 pub mod lambda;
 pub mod log;
+pub mod media;
 pub mod nearest;
 pub mod outbound;
 pub mod rql;
