@@ -1,5 +1,9 @@
 //! What a `content-type` says about a body.
 
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8};
+
 /// The syntax of a body, as far as anybody here writes or escapes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
@@ -31,6 +35,18 @@ impl Media {
     }
 }
 
+/// Decodes a text by its byte order mark, by the `charset` of its `content-type`, or else as UTF-8.
+///
+/// What cannot be decoded becomes the replacement character.
+#[must_use]
+pub fn text<'b>(content_type: &str, body: &'b [u8]) -> Cow<'b, str> {
+    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    let label = charset.map(|(_, label)| label.trim().trim_matches(['"', '\'']));
+    let encoding = label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8);
+    encoding.decode(body).0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +67,22 @@ mod tests {
         check("text/plain; x=application/json", Media::Other);
         check("json", Media::Other);
         check("", Media::Other);
+    }
+
+    #[test]
+    fn a_text_is_decoded_by_its_mark_its_charset_or_as_utf_8() {
+        let check = |content_type: &str, body: &[u8], expected: &str| {
+            assert_eq!(text(content_type, body), expected, "{content_type} {body:x?}");
+        };
+        check("text/plain", "é".as_bytes(), "é");
+        check("text/plain; charset=windows-1252", b"\x80 \xe9", "€ é");
+        check("text/plain;CHARSET=\"ISO-8859-1\"", b"\xe9", "é");
+        check("text/plain; format=flowed; charset=shift_jis", b"\x83\x65", "テ");
+        check("application/json", b"\xef\xbb\xbf{}", "{}");
+        check("application/json; charset=windows-1252", b"\xef\xbb\xbf\xc3\xa9", "é");
+        check("application/json; charset=utf-16le", b"{\0}\0", "{}");
+        check("", b"\xff\xfe{\0}\0", "{}");
+        check("text/plain; charset=nothing", "é".as_bytes(), "é");
+        check("text/plain; charset", b"\xe9", "\u{fffd}");
     }
 }
