@@ -30,7 +30,7 @@ pub struct Outbound {
 /// One request, with the limits of its whole exchange.
 #[derive(Clone)]
 pub struct Request {
-    /// The method of the first hop.
+    /// The method of the first hop, none of `CONNECT`, `TRACE` and `TRACK`.
     pub method: Method,
     /// An absolute `http` or `https` URL without credentials.
     pub url: String,
@@ -40,7 +40,7 @@ pub struct Request {
     pub body: Bytes,
     /// The time for everything: resolving, connecting, all redirects and the last byte of the answer.
     pub timeout: Duration,
-    /// The longest answer body that is read.
+    /// The longest answer body that is read, as it comes and decoded.
     pub max_response_bytes: usize,
     /// How many redirects are followed; with 0 a redirect is returned as the answer it is.
     pub max_redirects: u8,
@@ -53,7 +53,7 @@ pub struct Response {
     pub status: u16,
     /// The answer's headers.
     pub headers: HeaderMap,
-    /// The whole body.
+    /// The whole body, decoded where it came in a `content-encoding` that is understood.
     pub body: Bytes,
     /// The URL that answered, after redirects.
     pub url: String,
@@ -70,6 +70,12 @@ pub enum OutboundError {
     InvalidUrl {
         /// What is wrong with it.
         reason: String,
+    },
+    /// The method is about the connection and not about what is requested.
+    #[error("the method {method} cannot be used")]
+    InvalidMethod {
+        /// The method.
+        method: String,
     },
     /// A redirect led to a URL that cannot be requested.
     #[error("the redirect cannot be followed: {reason}")]
@@ -191,7 +197,7 @@ impl OutboundError {
     #[must_use]
     pub fn may_have_arrived(&self) -> bool {
         match self {
-            Self::InvalidUrl { .. } => false,
+            Self::InvalidUrl { .. } | Self::InvalidMethod { .. } => false,
             Self::Refused { sent, .. } | Self::Connect { sent, .. } | Self::Timeout { sent } => *sent,
             Self::InvalidRedirect { .. }
             | Self::TooLarge { .. }

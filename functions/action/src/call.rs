@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::clock::derived_hex24;
+use shared::event::command::HTTP_METHODS;
 use shared::event::{Answer, STEP_OUTPUT_LIMIT_BYTES, StepError, StepId};
 use shared::json::{DEPTH_LIMIT, WholeNumber, depth, from_value};
+use shared::media::{self, Media};
+use shared::nearest;
 use shared::outbound::{Outbound, OutboundError, Request, Response};
+
+use crate::form;
 
 /// The header by which a server can tell a repeated call; the same for every attempt at one step.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -44,30 +49,11 @@ fn post() -> String {
 impl Call {
     /// Reads the call of a step from its action; what is wrong with it can only be mended by its author.
     pub(crate) fn parse(action: Value, step: &StepId) -> Result<Self, StepError> {
-        let invalid = |message: String| StepError::bad_request(message);
-        let fields: Fields = from_value(action).map_err(|problem| invalid(problem.to_string()))?;
-        let method = Method::from_bytes(fields.method.to_ascii_uppercase().as_bytes());
-        let method = method.map_err(|_| invalid(format!("`method` {:?} is not an HTTP method", fields.method)))?;
-        let mut request = Request::new(method, fields.url);
-        for (name, value) in &fields.headers {
-            let value = match value {
-                Value::String(text) => text.clone(),
-                Value::Number(_) | Value::Bool(_) => value.to_string(),
-                _ => return Err(invalid(format!("`headers.{name}` must be a string"))),
-            };
-            let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(&value).ok());
-            let (name, value) = parsed.ok_or_else(|| invalid(format!("`headers.{name}` cannot be sent")))?;
-            request.headers.append(name, value);
-        }
+        let fields: Fields = from_value(action).map_err(|problem| StepError::bad_request(problem.to_string()))?;
+        let mut request = Request::new(method(&fields.method)?, fields.url);
+        request.headers = headers(&fields.headers)?;
         request.headers.entry(IDEMPOTENCY_KEY).or_insert_with(|| idempotency_key(step));
-        request.body = match fields.body {
-            Value::Null => Bytes::new(),
-            Value::String(text) => text.into(),
-            json => {
-                request.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-                json.to_string().into()
-            }
-        };
+        request.body = body(fields.body, &mut request.headers)?;
         let timeout = fields.timeout_seconds.map(|seconds| Duration::from_secs(seconds.get().unsigned_abs()));
         request.timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
         request.max_response_bytes = BODY_LIMIT_BYTES;
@@ -89,6 +75,49 @@ impl Call {
         match outbound.send(self.0).await {
             Ok(response) => answer(&response),
             Err(error) => Answer::failed(failure(&error, is_idempotent)),
+        }
+    }
+}
+
+fn method(name: &str) -> Result<Method, StepError> {
+    let known = HTTP_METHODS.iter().find(|known| known.eq_ignore_ascii_case(name));
+    known.and_then(|known| known.parse().ok()).ok_or_else(|| {
+        StepError::bad_request(format!("`method` has the {}", nearest::unknown("value", name, HTTP_METHODS)))
+    })
+}
+
+fn headers(fields: &BTreeMap<String, Value>) -> Result<HeaderMap, StepError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let broken = |rule: &str| StepError::bad_request(format!("`headers.{name}` {rule}"));
+        let value = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            _ => return Err(broken("must be a string")),
+        };
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| broken("is not the name of a header"))?;
+        let value = HeaderValue::from_str(&value)
+            .map_err(|_| broken("has a line break or another control character, which no header can have"))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// Writes a body in the type that the headers give it; a text is that already.
+fn body(body: Value, headers: &mut HeaderMap) -> Result<Bytes, StepError> {
+    let body = match body {
+        Value::Null => return Ok(Bytes::new()),
+        Value::String(text) => return Ok(text.into()),
+        json => json,
+    };
+    let content_type = headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    let content_type = String::from_utf8_lossy(content_type.as_bytes());
+    match Media::of(&content_type) {
+        Media::Form => form::encoded(&body).map(Into::into).map_err(StepError::bad_request),
+        Media::Json | Media::Other => Ok(body.to_string().into()),
+        Media::Multipart | Media::Markup => {
+            let rule = "must be a text: only JSON and application/x-www-form-urlencoded are made of values";
+            Err(StepError::bad_request(format!("`body` of the type {content_type} {rule}")))
         }
     }
 }
@@ -116,22 +145,42 @@ fn output(response: &Response) -> Value {
         .iter()
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
         .collect();
-    let json = serde_json::from_slice(&response.body).ok().filter(|json| depth(json) <= DEPTH_LIMIT);
-    let body = json.unwrap_or_else(|| match response.body.is_empty() {
-        true => Value::Null,
-        false => String::from_utf8_lossy(&response.body).into(),
-    });
+    let content_type = response.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let text = media::text(&String::from_utf8_lossy(content_type), &response.body);
+    let json = serde_json::from_str(&text).ok().filter(|json| depth(json) <= DEPTH_LIMIT);
+    let body = json.unwrap_or_else(|| if text.is_empty() { Value::Null } else { text.into() });
     json!({"status": response.status, "headers": headers, "body": body})
 }
 
 fn failure(error: &OutboundError, is_idempotent: bool) -> StepError {
     let name = match error {
         OutboundError::Refused { .. } => "AddressRefused",
-        OutboundError::InvalidUrl { .. } => StepError::BAD_REQUEST,
+        OutboundError::InvalidUrl { .. } | OutboundError::InvalidMethod { .. } => StepError::BAD_REQUEST,
         OutboundError::TooLarge { .. } => StepError::OUTPUT_TOO_LARGE,
         _ if error.may_have_arrived() && is_idempotent => "NoAnswer",
         _ if error.may_have_arrived() => StepError::OUTCOME_UNKNOWN,
         _ => "ConnectionFailed",
     };
     StepError::invocation(name, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_read_in_the_charset_of_its_type_and_without_its_mark() {
+        let check = |content_type: &'static str, body: &'static [u8], expected: Value| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            let response = Response { status: 200, headers, body: body.into(), url: String::new() };
+            assert_eq!(output(&response)["body"], expected, "{content_type} {body:x?}");
+        };
+        check("application/json", b"\xef\xbb\xbf{\"a\": 1}", json!({"a": 1}));
+        check("text/plain; charset=windows-1252", b"\x80 caf\xe9", json!("€ café"));
+        check("application/json; charset=iso-8859-1", b"{\"a\": \"\xe9\"}", json!({"a": "é"}));
+        check("application/json; charset=utf-16", b"\xff\xfe[\x001\x00]\x00", json!([1]));
+        check("text/plain", "é".as_bytes(), json!("é"));
+        check("text/plain", b"", Value::Null);
+        check("text/plain", b"\xef\xbb\xbf", Value::Null);
+    }
 }

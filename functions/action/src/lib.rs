@@ -7,6 +7,7 @@
 //! does no harm.
 
 mod call;
+mod form;
 mod on_http_requested;
 mod store;
 

@@ -86,6 +86,62 @@ async fn what_cannot_be_called_fails_the_step_and_reaches_nobody() {
 }
 
 #[tokio::test]
+async fn what_can_only_be_mended_by_its_author_is_named() {
+    let setup = Setup::new().await;
+    let mut steps = 0..;
+    let mut check = async |more: Value, part: &str| {
+        let mut action = json!({"url": setup.url});
+        action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        // Each command is a step of its own to the records, as its record is kept.
+        setup.deliver(&Event::command("http", &format!("s{}", steps.next().unwrap()), action)).await.unwrap();
+        let answer = setup.world.answers().pop().unwrap();
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!((&answer["error"]["name"], message.contains(part)), (&json!("BadRequest"), true), "{answer}");
+    };
+    for method in ["CONNECT", "TRACE", "trace", "TRACK", "PROPFIND", "no method", "{{name}}"] {
+        check(json!({"method": method}), &format!("`method` has the unknown value `{method}`")).await;
+    }
+    for value in ["a\r\nx-evil: 1", "a\nb", "a\rb", "a\0b", "a\n"] {
+        check(json!({"headers": {"x-a": value}}), "`headers.x-a` has a line break or another control character").await;
+    }
+    check(json!({"headers": {"x-a\r\nb": "c"}}), "is not the name of a header").await;
+    check(json!({"headers": {"x-a": {"b": 1}}}), "`headers.x-a` must be a string").await;
+    let form = json!({"content-type": "application/x-www-form-urlencoded"});
+    check(json!({"headers": form, "body": [1]}), "must be an object or a text").await;
+    check(json!({"headers": {"content-type": "multipart/form-data"}, "body": {"a": 1}}), "must be a text").await;
+    check(json!({"headers": {"content-type": "text/xml"}, "body": {"a": 1}}), "must be a text").await;
+    for url in
+        ["ftp://a.test/", "file:///etc/passwd", "http://u:p@127.0.0.1/", "https://evil.test%2F.a.test/", "/x", ""]
+    {
+        check(json!({"url": url}), "URL").await;
+    }
+    assert_eq!(setup.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_body_is_written_in_the_type_that_the_headers_give_it() {
+    let setup = Setup::new().await;
+    let mut steps = 0..;
+    let mut check = async |content_type: Option<&str>, body: Value, sent: &str, sent_type: &str| {
+        let headers = content_type.map_or(json!({}), |content_type| json!({"Content-Type": content_type}));
+        let action = json!({"url": setup.url, "method": "post", "headers": headers, "body": body});
+        setup.deliver(&Event::command("http", &format!("s{}", steps.next().unwrap()), action)).await.unwrap();
+        let seen = setup.server.requests().pop().unwrap();
+        assert_eq!((seen.text.as_str(), seen.header("content-type")), (sent, sent_type), "{body}");
+    };
+    let form = "application/x-www-form-urlencoded";
+    check(Some(form), json!({"Body": "a b&c"}), "Body=a+b%26c", form).await;
+    check(Some(form), json!({"a": {"b": "c"}, "d": [1]}), "a%5Bb%5D=c&d%5B0%5D=1", form).await;
+    let with_charset = "Application/X-WWW-Form-Urlencoded; charset=UTF-8";
+    check(Some(with_charset), json!({"Body": "é"}), "Body=%C3%A9", with_charset).await;
+    check(Some(form), json!("Body=a+b"), "Body=a+b", form).await;
+    check(None, json!({"a": "b&c"}), r#"{"a":"b&c"}"#, "application/json").await;
+    check(Some("application/problem+json"), json!([1]), "[1]", "application/problem+json").await;
+    check(Some("text/plain"), json!({"a": 1}), r#"{"a":1}"#, "text/plain").await;
+    check(None, json!("a&b"), "a&b", "").await;
+}
+
+#[tokio::test]
 async fn an_answer_that_is_too_large_is_a_failure_with_a_name() {
     let setup = Setup::new().await;
     let answer = setup.run(json!({"url": format!("{}/large", setup.url)})).await;

@@ -1,19 +1,31 @@
 //! Template values: `{{ … }}` in an action's fields, filled in from the event and from earlier steps.
 //!
 //! A placeholder is a path with filters and no code: `{{ event.content.email | default("nobody") }}`. A string that is
-//! exactly one placeholder keeps the value's type. What is filled in is data and is never read as a template again.
-//! `\{{` is two literal braces.
+//! exactly one placeholder keeps the value's type. What is filled in is data and is never read as a template again; within
+//! a text it is escaped for the [`Place`] of the text.
+//!
+//! Braces that do not open a path to `event` or to a step are text, and so is a placeholder after a backslash.
 
+mod budget;
 mod filter;
 mod parse;
+mod place;
+#[cfg(test)]
+mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Value, json};
 use shared::event::StepError;
 use shared::json::size_bytes;
 
-use filter::Filter;
+pub(crate) use self::budget::Budget;
+pub(crate) use self::place::Place;
+
+use self::budget::Allowance;
+use self::filter::Filter;
+use self::place::Writer;
 
 /// What placeholders see.
 #[derive(Debug, Clone)]
@@ -105,23 +117,42 @@ impl Template {
         })
     }
 
-    /// Fills in the values; `budget_bytes` shrinks by the size of the result.
-    fn fill(&self, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
+    /// Whether a text has something to fill in, or tries to.
+    pub(crate) fn is_in(text: &str) -> bool {
+        text.contains("{{")
+            && Self::parse(text)
+                .map_or(true, |parsed| parsed.parts.iter().any(|part| matches!(part, Part::Placeholder(_))))
+    }
+
+    /// Fills in the values, at the expense of the budget.
+    fn fill(&self, scope: &Scope<'_>, place: Place, budget: &mut Budget) -> Result<Value, Failure> {
         if let [Part::Placeholder(placeholder)] = self.parts.as_slice() {
-            let value = placeholder.value(scope)?;
-            spend(budget_bytes, size_bytes(&value))?;
-            return Ok(value);
+            let value = placeholder.value(scope, &mut budget.placeholder())?;
+            budget.output(size_bytes(&value))?;
+            return Ok(value.into_owned());
         }
-        let mut text = String::new();
-        for part in &self.parts {
-            let piece = match part {
-                Part::Text(piece) => piece.clone(),
-                Part::Placeholder(placeholder) => text_of(placeholder.value(scope)?),
-            };
-            spend(budget_bytes, piece.len())?;
-            text.push_str(&piece);
+        let mut writer = Writer::new(self, place, budget);
+        for (at, part) in self.parts.iter().enumerate() {
+            match part {
+                Part::Text(text) => writer.text(text)?,
+                Part::Placeholder(placeholder) => {
+                    let value = placeholder.value(scope, &mut writer.allowance())?;
+                    let next = self.parts.get(at + 1).map_or("", Part::text);
+                    writer.value(placeholder, &value, next)?;
+                }
+            }
         }
-        Ok(Value::String(text))
+        writer.finish().map(Value::String)
+    }
+}
+
+impl Part {
+    /// Returns the text of a part, and for a placeholder how it begins.
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Placeholder(_) => "{{",
+        }
     }
 }
 
@@ -140,19 +171,21 @@ impl TemplateValue {
         Ok(parsed)
     }
 
-    /// Fills in the values; `budget_bytes` shrinks by the size of the result.
-    pub(crate) fn fill(&self, scope: &Scope<'_>, budget_bytes: &mut usize) -> Result<Value, Failure> {
+    /// Fills in the values, at the expense of the budget; `place` is where a text as a whole ends up.
+    pub(crate) fn fill(&self, scope: &Scope<'_>, place: Place, budget: &mut Budget) -> Result<Value, Failure> {
         match self {
-            Self::Text(template) => template.fill(scope, budget_bytes),
+            Self::Text(template) => template.fill(scope, place, budget),
             Self::List(items) => {
-                items.iter().map(|item| item.fill(scope, budget_bytes)).collect::<Result<_, _>>().map(Value::Array)
+                let filled = items.iter().map(|item| item.fill(scope, Place::Plain, budget));
+                filled.collect::<Result<_, _>>().map(Value::Array)
             }
             Self::Object(members) => {
-                let filled = members.iter().map(|(name, member)| Ok((name.clone(), member.fill(scope, budget_bytes)?)));
+                let filled =
+                    members.iter().map(|(name, member)| Ok((name.clone(), member.fill(scope, Place::Plain, budget)?)));
                 filled.collect::<Result<Map<_, _>, _>>().map(Value::Object)
             }
             Self::Plain(value) => {
-                spend(budget_bytes, size_bytes(value))?;
+                budget.output(size_bytes(value))?;
                 Ok(value.clone())
             }
         }
@@ -160,45 +193,64 @@ impl TemplateValue {
 }
 
 impl Placeholder {
-    fn value(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+    fn value<'s>(&'s self, scope: &'s Scope<'_>, allowance: &mut Allowance<'_>) -> Result<Cow<'s, Value>, Failure> {
         let missing = || Failure::Template(format!("`{}` does not exist", self.path));
-        let mut value = self.path.find(scope);
+        let wrong = |why| Failure::Template(format!("`{}`: {why}", self.path));
+        let mut value = self.path.find(scope, allowance).map_err(wrong)?;
         for filter in &self.filters {
             value = match (filter, value) {
-                (Filter::Default(fallback), None | Some(Value::Null)) => Some(fallback.clone()),
+                (Filter::Default(fallback), None) => Some(Cow::Borrowed(fallback)),
+                (Filter::Default(fallback), Some(value)) if value.is_null() => Some(Cow::Borrowed(fallback)),
                 (_, None) => return Err(missing()),
-                (filter, Some(value)) => {
-                    let wrong = |why| Failure::Template(format!("`{}`: {why}", self.path));
-                    Some(filter.apply(value).map_err(wrong)?)
-                }
+                (filter, Some(value)) => Some(filter.apply(value, allowance).map_err(wrong)?),
             };
         }
         value.ok_or_else(missing)
     }
+
+    /// Whether the author vouches for the value.
+    fn is_raw(&self) -> bool {
+        self.filters.last() == Some(&Filter::Raw)
+    }
+
+    /// Whether the value is a JSON text already.
+    fn writes_json(&self) -> bool {
+        matches!(self.filters.last(), Some(Filter::Json | Filter::Raw))
+    }
 }
 
 impl Path {
-    fn find(&self, scope: &Scope<'_>) -> Option<Value> {
-        match &self.root {
-            Root::Event => walk(scope.event, &self.segments).cloned(),
-            Root::Step(name) => {
-                let step = scope.steps.iter().find(|step| step.name == name)?;
-                match self.segments.split_first() {
-                    Some((field, rest)) if field == "output" => walk(step.output?, rest).cloned(),
-                    _ => walk(&step.to_value(), &self.segments).cloned(),
-                }
-            }
+    fn find<'s>(&self, scope: &'s Scope<'_>, allowance: &mut Allowance<'_>) -> Result<Option<Cow<'s, Value>>, String> {
+        let name = match &self.root {
+            Root::Event => return Ok(walk(scope.event, &self.segments).map(Cow::Borrowed)),
+            Root::Step(name) => name,
+        };
+        let Some(step) = scope.steps.iter().find(|step| step.name == name) else { return Ok(None) };
+        if let Some((field, rest)) = self.segments.split_first()
+            && field == "output"
+        {
+            return Ok(step.output.and_then(|output| walk(output, rest)).map(Cow::Borrowed));
         }
+        if let (Some(output), []) = (step.output, self.segments.as_slice()) {
+            allowance.json(output)?;
+        }
+        let result = if self.segments.is_empty() { step.to_value() } else { step.without_output() };
+        Ok(walk(&result, &self.segments).cloned().map(Cow::Owned))
     }
 }
 
 impl StepResult<'_> {
     /// Returns the result as templates and conditions see it.
     pub(crate) fn to_value(&self) -> Value {
-        let mut value = json!({"status": self.status});
+        let mut value = self.without_output();
         if let Some(output) = self.output {
             value["output"] = output.clone();
         }
+        value
+    }
+
+    fn without_output(&self) -> Value {
+        let mut value = json!({"status": self.status});
         if let Some(error) = self.error {
             value["error"] = json!(error);
         }
@@ -225,160 +277,9 @@ fn walk<'v>(value: &'v Value, segments: &[String]) -> Option<&'v Value> {
 }
 
 /// Renders a value inside text: strings as they are, everything else as JSON.
-fn text_of(value: Value) -> String {
+fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
-}
-
-fn spend(budget_bytes: &mut usize, size_bytes: usize) -> Result<(), Failure> {
-    *budget_bytes = budget_bytes.checked_sub(size_bytes).ok_or(Failure::TooLarge)?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn fill_in(value: &Value, event: &Value, output: &Value) -> Result<Value, Failure> {
-        let error = StepError::invocation("Broken", "it broke");
-        let good = StepResult { name: "create-cb", status: "succeeded", output: Some(output), error: None };
-        let bad = StepResult { name: "my bad.step", status: "failed", output: None, error: Some(&error) };
-        let also = StepResult { name: "createCb", ..good.clone() };
-        let scope = Scope { event, steps: vec![good, bad, also] };
-        TemplateValue::parse(value.clone()).map_err(Failure::Template)?.fill(&scope, &mut 10_000)
-    }
-
-    fn example(template: &str) -> Result<Value, Failure> {
-        let event = json!({
-            "type": "user_created",
-            "content": {"email": "Ada@Example.org", "n": 3, "ok": true, "nothing": null, "tags": ["a", "b"], "a-b": {"c": 1}},
-        });
-        let output = json!({"url": "https://example.org/cb", "id": "42", "list": [{"x": 1}, {"x": 2}]});
-        fill_in(&json!(template), &event, &output)
-    }
-
-    #[test]
-    fn placeholders_are_filled_in() {
-        let check = |template: &str, expected: Value| assert_eq!(example(template), Ok(expected), "{template}");
-        check("plain", json!("plain"));
-        check("{{ event.content.email }}", json!("Ada@Example.org"));
-        check("{{event.content.n}}", json!(3));
-        check("{{ event.content.tags }}", json!(["a", "b"]));
-        check("{{ event.content.nothing }}", json!(null));
-        check("n = {{ event.content.n }}, {{ event.content.ok }}", json!("n = 3, true"));
-        check("tags: {{ event.content.tags }}", json!(r#"tags: ["a","b"]"#));
-        check("{{ event.content.a-b.c }}", json!(1));
-        check("{{ event.content.tags.1 }}", json!("b"));
-        check("{{ event.content.tags[0] }}", json!("a"));
-        check(r#"{{ event["content"]['email'] }}"#, json!("Ada@Example.org"));
-        check("{{ steps.create-cb.output.url }}", json!("https://example.org/cb"));
-        check("{{ steps.create-cb.output.list[1].x }}", json!(2));
-        check("{{ steps.create-cb.status }}", json!("succeeded"));
-        check(r#"{{ steps["my bad.step"].error.name }}"#, json!("Broken"));
-        check("{{field `step` `create-cb` `output` `id`}}", json!("42"));
-        check(r#"{{ field "step" "create-cb" "output" "id" }}"#, json!("42"));
-        check("{{.step.createCb.output.id}}", json!("42"));
-        check("{{ event.content.email | lower }}", json!("ada@example.org"));
-        check(r#"{{ event.content.gone | default("x") }}"#, json!("x"));
-        check("{{ event.content.nothing | default(7) }}", json!(7));
-        check("{{ steps.create-cb.output.gone.deeper | default(null) }}", json!(null));
-        check("{{ event.content.tags | join('+') | upper }}", json!("A+B"));
-        check("{{ event.content.tags | length }}", json!(2));
-        check("{{ event.content.tags | last }}", json!("b"));
-        check("{{ event.content.tags | json }}", json!(r#"["a","b"]"#));
-        check(r"\{{ event.content.n }}", json!("{{ event.content.n }}"));
-        check("}} {", json!("}} {"));
-        check("$Input{name}", json!("$Input{name}"));
-        check(r#"{{ event.content.gone | default("}}") }}"#, json!("}}"));
-    }
-
-    #[test]
-    fn what_cannot_be_filled_in_is_named() {
-        let check = |template: &str, part: &str| match example(template) {
-            Err(Failure::Template(message)) => assert!(message.contains(part), "{template}: {message}"),
-            other => panic!("{template}: {other:?}"),
-        };
-        check("{{ event.content.gone }}", "`event.content.gone` does not exist");
-        check("{{ steps.create-cb.error.name }}", "`steps.create-cb.error.name` does not exist");
-        check("{{ event.content.tags[2] }}", "`event.content.tags.2`");
-        check("{{ event.content.n | upper }}", "`event.content.n`: upper");
-        check("{{ event.content.gone | upper | default('x') }}", "does not exist");
-        check("{{ event.content.email", "not closed");
-        check("{{ }}", "empty");
-        check("{{ env.HOME }}", "`env`");
-        check("{{ steps }}", "step");
-        check("{{ steps.create-cb.secret }}", "`secret`");
-        check("{{ event.content.n | shout }}", "`shout`");
-        check("{{ event.content.n | default }}", "default");
-        check("{{ event..n }}", "name");
-        check("{{ event.n + 1 }}", "event.n + 1");
-        check("{{ 1 }}", "`1`");
-        check("{{ event.content.n event.content.n }}", "event.content.n");
-        check("{{field `step`}}", "step");
-    }
-
-    #[test]
-    fn the_result_has_a_limit() {
-        let event = json!({"big": "x".repeat(600)});
-        let many = json!(vec!["{{ event.big }}"; 20]);
-        assert_eq!(fill_in(&many, &event, &json!({})), Err(Failure::TooLarge));
-        let long = json!("{{ event.big }} ".repeat(20));
-        assert_eq!(fill_in(&long, &event, &json!({})), Err(Failure::TooLarge));
-    }
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            ".{0,12}".prop_map(Value::from),
-            Just(json!("{{ event.secret }}")),
-        ];
-        leaf.prop_recursive(3, 16, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::btree_map("[a-z]{0,4}", inner, 0..4)
-                    .prop_map(|members| Value::Object(members.into_iter().collect())),
-            ]
-        })
-    }
-
-    fn escaped(text: &str) -> String {
-        text.replace("{{", r"\{{")
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_the_parser_panic(text in ".{0,40}", inner in ".{0,40}") {
-            let _ = Template::parse(&text);
-            let _ = Template::parse(&format!("{{{{{inner}}}}}"));
-            let _ = Template::parse(&format!("{{{{ event.a{inner} }}}}"));
-        }
-
-        #[test]
-        fn escaped_text_is_itself(text in r"[a{}\\ ]{0,16}") {
-            prop_assert_eq!(fill_in(&json!(escaped(&text)), &json!({}), &json!({})), Ok(json!(text)));
-        }
-
-        #[test]
-        fn one_placeholder_keeps_type_and_content(key in ".{0,8}", value in any_json()) {
-            let quoted = serde_json::to_string(&key).unwrap();
-            let event = json!({ key.clone(): value });
-            let template = json!(format!("{{{{ event[{quoted}] }}}}"));
-            prop_assert_eq!(fill_in(&template, &event, &json!({})), Ok(value.clone()));
-            let output = json!({ key: value });
-            let template = json!(format!("{{{{ field \"step\" \"create-cb\" \"output\" {quoted} }}}}"));
-            prop_assert_eq!(fill_in(&template, &json!({}), &output), Ok(value));
-        }
-
-        #[test]
-        fn what_is_filled_in_is_never_a_template(value in "[a-z{} .]{0,20}") {
-            let event = json!({"v": value, "secret": "s"});
-            let expected = format!("<{value}>");
-            prop_assert_eq!(fill_in(&json!("<{{ event.v }}>"), &event, &json!({})), Ok(json!(expected)));
-        }
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
     }
 }

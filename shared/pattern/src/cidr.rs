@@ -26,6 +26,11 @@ impl Cidr {
         Ok(Self { base, free_bits: width - bits })
     }
 
+    /// Whether a text is what a block can be asked about.
+    pub(crate) fn is_address(text: &str) -> bool {
+        text.parse::<IpAddr>().is_ok()
+    }
+
     pub(crate) fn contains(&self, text: &str) -> bool {
         let Ok(address) = text.parse::<IpAddr>() else {
             return false;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::rule::Clause;
+use crate::rule::{Clause, Rule};
 use crate::walk::{ClauseResult, any_leaf};
 
 /// How many of a field's values are kept.
@@ -21,6 +21,8 @@ pub struct Mismatch {
     path: String,
     rule: Value,
     found: Vec<Value>,
+    /// The only values that the rules can be asked about; empty where there is one for every value.
+    domain: String,
     reason: Reason,
 }
 
@@ -31,6 +33,8 @@ pub enum Reason {
     Absent,
     /// No value at this path satisfies the rule.
     Rejected,
+    /// No value at this path is of a type that the rule can be asked about, as a number is for `numeric`.
+    NotComparable,
     /// A value satisfies the rule, but in another array element than the clauses before it.
     OtherElement,
     /// The event is not a JSON object.
@@ -38,11 +42,12 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// A stable name for programs: `absent`, `rejected`, `other_element` or `not_an_object`.
+    /// A stable name for programs: `absent`, `rejected`, `not_comparable`, `other_element` or `not_an_object`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Absent => "absent",
             Self::Rejected => "rejected",
+            Self::NotComparable => "not_comparable",
             Self::OtherElement => "other_element",
             Self::NotAnObject => "not_an_object",
         }
@@ -63,10 +68,14 @@ impl Mismatch {
         let reason = match result {
             _ if !event.is_object() => Reason::NotAnObject,
             ClauseResult::Fails if found.is_empty() => Reason::Absent,
+            ClauseResult::Fails if !found.iter().any(|leaf| clause.can_judge(leaf)) => Reason::NotComparable,
             ClauseResult::Fails | ClauseResult::MayBeAbsentInArray => Reason::Rejected,
             _ => Reason::OtherElement,
         };
-        Self { path: clause.path.to_string(), rule: clause.source.clone(), found, reason }
+        let mut domains: Vec<_> = clause.rules.iter().filter_map(Rule::domain).collect();
+        domains.dedup();
+        let domain = domains.join(" or ");
+        Self { path: clause.path.to_string(), rule: clause.source.clone(), found, domain, reason }
     }
 
     /// The dotted path of the field.
@@ -97,12 +106,15 @@ impl Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, rule, .. } = self;
+        let Self { path, rule, domain, .. } = self;
         let rule = shown(rule);
         let found = self.found.iter().map(shown).collect::<Vec<_>>().join(", ");
         match self.reason {
             Reason::Absent => write!(f, "\"{path}\" is absent, but must match {rule}"),
             Reason::Rejected => write!(f, "\"{path}\" is {found}, but must match {rule}"),
+            Reason::NotComparable => {
+                write!(f, "\"{path}\" is {found}, which cannot be compared: {rule} takes only {domain}")
+            }
             Reason::OtherElement => {
                 write!(f, "\"{path}\" matches {rule}, but not in the same array element as the fields before it")
             }

@@ -26,7 +26,7 @@
 //! an array of objects must match in the same object.
 //!
 //! The meaning is that of AWS's own matcher, in what is not documented too: dotted names equal nesting, `exists`
-//! looks at values and not at objects, numbers compare by value to six decimals.
+//! looks at values and not at objects, numbers compare by value as doubles.
 //!
 //! [`Index`] does the same for many patterns at once.
 //!

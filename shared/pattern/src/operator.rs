@@ -1,9 +1,9 @@
 //! From the JSON of a rule to the [`Rule`].
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::cidr::Cidr;
-use crate::number::{Bound, Millionths, Range};
+use crate::number::{Bound, Double, Range};
 use crate::rule::Rule;
 use crate::wildcard::Wildcard;
 
@@ -49,17 +49,17 @@ pub(crate) fn rule(value: &Value) -> Result<Rule, Refused> {
             let (name, operand) = only_entry(operator)?;
             apply(name, operand)
         }
-        literal => Ok(equal_to(literal)),
+        literal => equal_to(literal),
     }
 }
 
-fn equal_to(literal: &Value) -> Rule {
-    match literal {
+fn equal_to(literal: &Value) -> Result<Rule, Refused> {
+    Ok(match literal {
         Value::Bool(bool) => Rule::Bool(*bool),
         Value::String(text) => Rule::String(text.as_str().into()),
-        Value::Number(number) => Millionths::of(number).map_or_else(|| Rule::OtherNumber(number.clone()), Rule::Number),
+        Value::Number(number) => Rule::Number(double(number)?),
         _ => Rule::Null,
-    }
+    })
 }
 
 fn only_entry(operator: &Map<String, Value>) -> Result<(&str, &Value), Refused> {
@@ -132,11 +132,7 @@ fn anything_but_literals(values: &[Value]) -> Result<Vec<Rule>, Refused> {
     if values.is_empty() || !(values.iter().all(Value::is_string) || values.iter().all(Value::is_number)) {
         return Err("anything-but must hold a string, a number, or a list of only strings or only numbers".into());
     }
-    let exact = |value: &Value| match equal_to(value) {
-        Rule::OtherNumber(number) => Err(out_of_range(&number)),
-        rule => Ok(rule),
-    };
-    values.iter().map(exact).collect()
+    values.iter().map(equal_to).collect()
 }
 
 /// The values of a list, or a single value as a list of one.
@@ -145,8 +141,8 @@ fn listed(operand: &Value) -> &[Value] {
 }
 
 fn numeric(terms: &[Value]) -> Result<Range, Refused> {
-    let lowest = Bound { at: Millionths::MIN, open: false };
-    let highest = Bound { at: Millionths::MAX, open: false };
+    let lowest = Bound { at: Double::NEGATIVE_INFINITY, open: false };
+    let highest = Bound { at: Double::INFINITY, open: false };
     let (lower, upper) = match terms {
         [operator, value] => match comparison(operator)? {
             "=" => return Ok(Range::exactly(operand("=", value)?)),
@@ -177,15 +173,15 @@ fn bound(comparison: &str, value: &Value, open: bool) -> Result<Bound, Refused> 
     Ok(Bound { at: operand(comparison, value)?, open })
 }
 
-fn operand(comparison: &str, value: &Value) -> Result<Millionths, Refused> {
+fn operand(comparison: &str, value: &Value) -> Result<Double, Refused> {
     let Value::Number(number) = value else {
         return Err(format!("the value of {comparison} must be a number"));
     };
-    Millionths::of(number).ok_or_else(|| out_of_range(number))
+    double(number)
 }
 
-fn out_of_range(number: &serde_json::Number) -> Refused {
-    format!("{number} must be between -5e9 and 5e9, with at most six decimals")
+fn double(number: &Number) -> Result<Double, Refused> {
+    Double::of(number).ok_or_else(|| format!("{number} is too large to be compared"))
 }
 
 /// Bounds what an error repeats of its input.

@@ -2,10 +2,10 @@
 
 use std::hash::{Hash, Hasher};
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use crate::cidr::Cidr;
-use crate::number::{Millionths, Range};
+use crate::number::{Double, Range};
 use crate::text;
 use crate::wildcard::Wildcard;
 
@@ -14,9 +14,7 @@ use crate::wildcard::Wildcard;
 pub(crate) enum Rule {
     Null,
     Bool(bool),
-    Number(Millionths),
-    /// A literal that is out of range for comparing by value: equal only to itself.
-    OtherNumber(Number),
+    Number(Double),
     String(Box<str>),
     Prefix(Box<str>),
     Suffix(Box<str>),
@@ -40,11 +38,35 @@ impl Rule {
             (Self::Present, _) | (Self::Null, Value::Null) => true,
             (Self::AnythingBut(rules), _) => !rules.iter().any(|rule| rule.accepts(leaf)),
             (Self::Bool(expected), Value::Bool(bool)) => expected == bool,
-            (Self::OtherNumber(expected), Value::Number(number)) => expected == number,
-            (Self::Number(expected), Value::Number(number)) => Millionths::of(number) == Some(*expected),
-            (Self::Numeric(range), Value::Number(number)) => Millionths::of(number).is_some_and(|n| range.contains(n)),
+            (Self::Number(expected), Value::Number(number)) => Double::of(number) == Some(*expected),
+            (Self::Numeric(range), Value::Number(number)) => Double::of(number).is_some_and(|n| range.contains(n)),
             (_, Value::String(text)) => self.accepts_text(text),
             _ => false,
+        }
+    }
+
+    /// The only values that the rule can be asked about, in words; `None` where it can be asked about every value.
+    pub(crate) fn domain(&self) -> Option<&'static str> {
+        match self {
+            Self::Numeric(_) => Some("numbers"),
+            Self::Cidr(_) => Some("IP addresses"),
+            Self::Prefix(_)
+            | Self::Suffix(_)
+            | Self::EqualsIgnoreCase(_)
+            | Self::PrefixIgnoreCase(_)
+            | Self::SuffixIgnoreCase(_)
+            | Self::Wildcard(_) => Some("strings"),
+            _ => None,
+        }
+    }
+
+    /// Whether the rule can be asked about a value.
+    fn can_judge(&self, leaf: &Value) -> bool {
+        match (self, leaf) {
+            (Self::Numeric(_), Value::Number(number)) => Double::of(number).is_some(),
+            (Self::Numeric(_), _) => false,
+            (Self::Cidr(_), leaf) => leaf.as_str().is_some_and(Cidr::is_address),
+            (rule, leaf) => rule.domain().is_none() || leaf.is_string(),
         }
     }
 
@@ -77,6 +99,11 @@ impl Clause {
     /// Whether one of the rules accepts this value.
     pub(crate) fn accepts(&self, leaf: &Value) -> bool {
         self.rules.iter().any(|rule| rule.accepts(leaf))
+    }
+
+    /// Whether one of the rules can be asked about this value.
+    pub(crate) fn can_judge(&self, leaf: &Value) -> bool {
+        self.rules.iter().any(|rule| rule.can_judge(leaf))
     }
 
     /// Whether the clause also holds when the field is absent.

@@ -50,6 +50,17 @@ pub enum Named {
     Function,
 }
 
+/// Where the text of a field ends up, which decides how the values of a template are written into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In JSON, or where nothing but the whole text means something.
+    Plain,
+    /// In a URL.
+    Url,
+    /// In the body of a request, whose `content-type` is among the action's `headers`.
+    Body,
+}
+
 /// A field of an action.
 #[derive(Debug)]
 struct Field {
@@ -65,6 +76,8 @@ enum Rule {
     Text,
     /// The beginning of a URL, which may go on with a template.
     Url,
+    /// The body of a request.
+    Body,
     /// One of these words, in whatever case.
     Word(&'static [&'static str]),
     /// A whole number in this range, perhaps written as a text.
@@ -83,15 +96,18 @@ const fn optional(name: &'static str, rule: Rule) -> Field {
     Field { name, is_required: false, rule }
 }
 
+/// The methods of HTTP calls; `CONNECT` and `TRACE` are about the connection and not about what is called.
+pub const HTTP_METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
 /// The type of action that makes one HTTP call.
 pub const HTTP: ActionType = ActionType {
     name: "http",
     command: "http.requested",
     fields: &[
         required("url", Rule::Url),
-        optional("method", Rule::Word(&["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])),
+        optional("method", Rule::Word(&HTTP_METHODS)),
         optional("headers", Rule::TextMap),
-        optional("body", Rule::Anything),
+        optional("body", Rule::Body),
         optional("timeoutSeconds", Rule::Number(1, 60)),
     ],
     required_with: None,
@@ -158,16 +174,32 @@ impl ActionType {
         EventType::known(self.command)
     }
 
+    /// Returns where the text of a field ends up.
+    pub fn place(&self, field: &str) -> Place {
+        match self.fields.iter().find(|known| known.name == field).map(|known| &known.rule) {
+            Some(Rule::Url) => Place::Url,
+            Some(Rule::Body) => Place::Body,
+            _ => Place::Plain,
+        }
+    }
+
     /// Checks an action's own fields as far as that is possible before its templates are filled in.
     ///
-    /// `common` names the fields that every action has, one of which an unknown field may be meant to be.
-    pub fn check(&self, fields: &Map<String, Value>, common: &[&str]) -> Result<(), Problem> {
+    /// `common` names the fields that every action has, one of which an unknown field may be meant to be; `is_template`
+    /// tells whether a text has a template in it.
+    pub fn check(
+        &self,
+        fields: &Map<String, Value>,
+        common: &[&str],
+        is_template: impl Fn(&str) -> bool,
+    ) -> Result<(), Problem> {
         for (name, value) in fields {
             let field = self.fields.iter().find(|field| field.name == name);
             let others = common.iter().copied().filter(|common| common != name);
             let names = self.fields.iter().map(|field| field.name).chain(others);
             let field = field.ok_or_else(|| Problem::unknown(name, names))?;
-            if let Some(rule) = field.rule.broken_by(value) {
+            let is_open = value.is_null() || value.as_str().is_some_and(&is_template);
+            if let Some(rule) = field.rule.broken_by(value).filter(|_| !is_open) {
                 return Err(Problem::field(name, rule));
             }
         }
@@ -186,11 +218,9 @@ impl ActionType {
 impl Rule {
     /// Says which rule a value breaks.
     fn broken_by(&self, value: &Value) -> Option<String> {
-        let is_open = value.is_null() || value.as_str().is_some_and(|text| text.contains("{{"));
         let is_text = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
         let (holds, rule) = match self {
-            _ if is_open => return None,
-            Self::Anything => return None,
+            Self::Anything | Self::Body => return None,
             Self::Text => (value.is_string(), "must be a string".to_owned()),
             Self::Url => {
                 let is_url = |text: &str| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
@@ -232,7 +262,8 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
     fn check(kind: &str, fields: Value, expected: Result<(), &str>) {
         let map = fields.as_object().unwrap();
-        let result = ActionType::find(kind).and_then(|kind| kind.check(map, &["dependencies"]));
+        let result =
+            ActionType::find(kind).and_then(|kind| kind.check(map, &["dependencies"], |text| text.contains("{{")));
         let result = result.map_err(|problem| problem.to_string());
         assert_eq!(result.as_ref().map_err(String::as_str).copied(), expected, "{kind} {fields}");
     }
@@ -274,6 +305,12 @@ mod tests {
         check("http", json!({"url": "{{ event.content.url }}"}), Ok(()));
         let typo = "`method` has the unknown value `PSOT`: did you mean `POST`?";
         check("http", json!({"url": "https://a.test", "method": "PSOT"}), Err(typo));
+        for method in ["CONNECT", "TRACE", "trace", "TRACK"] {
+            let methods = "must be one of `GET`, `POST`, `PUT`, `PATCH`, `DELETE`, `HEAD`, `OPTIONS`";
+            let rule = format!("`method` has the unknown value `{method}`: {methods}");
+            check("http", json!({"url": "https://a.test", "method": method}), Err(&rule));
+        }
+        check("http", json!({"url": "https://a.test", "method": "patch"}), Ok(()));
         check("http", json!({"url": "https://a.test", "headers": {"a": "b"}, "body": [1]}), Ok(()));
         check(
             "http",

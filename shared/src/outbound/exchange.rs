@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, StatusCode};
 use ipnet::IpNet;
@@ -12,8 +13,12 @@ use reqwest::Url;
 
 use super::connect::{PROGRESS, Progress, Refusal, causes, innermost};
 use super::{OutboundError, Request, Response, redirect, refusal};
+use crate::encoding::{self, Undecodable};
 
 const MAX_URL_BYTES: usize = 16 * 1024;
+
+/// Methods that are about the connection or show its headers, which `fetch` forbids as well.
+const REFUSED_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 /// Headers of the connection or of the framing, which are the client's own affair.
 const NOT_PASSED_ON: [HeaderName; 9] =
@@ -33,6 +38,9 @@ pub(super) async fn run(
     allowed: &[IpNet],
     request: Request,
 ) -> Result<Response, OutboundError> {
+    if REFUSED_METHODS.contains(&request.method.as_str()) {
+        return Err(OutboundError::InvalidMethod { method: request.method.to_string() });
+    }
     let url = parse(&request.url).map_err(|reason| OutboundError::InvalidUrl { reason })?;
     let progress = Progress::default();
     let timeout = request.timeout;
@@ -137,12 +145,34 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<Response,
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Response {
-        status: response.status().as_u16(),
-        headers: std::mem::take(response.headers_mut()),
-        body: body.freeze(),
-        url: url.into(),
-    })
+    let status = response.status().as_u16();
+    let mut headers = std::mem::take(response.headers_mut());
+    let body = decoded(&mut headers, body.freeze(), host, limit).await?;
+    Ok(Response { status, headers, body, url: url.into() })
+}
+
+/// Decodes a body, asked for or not, and removes the headers that were about what came over the connection.
+///
+/// An encoding that nobody knows is left to the caller, with its header, as browsers do.
+async fn decoded(headers: &mut HeaderMap, body: Bytes, host: &str, limit: usize) -> Result<Bytes, OutboundError> {
+    let declared = encoding::declared(headers);
+    if declared.is_empty() || body.is_empty() {
+        return Ok(body);
+    }
+    let encoded = body.clone();
+    // Decoding computes, for as long as the limit allows.
+    let decoded = tokio::task::spawn_blocking(move || encoding::decoded(&declared, &encoded, limit)).await;
+    let failed = |reason: String| OutboundError::Failed { host: host.to_owned(), reason };
+    match decoded.map_err(|_| failed("its body cannot be decoded".to_owned()))? {
+        Ok(decoded) => {
+            headers.remove(CONTENT_ENCODING);
+            headers.remove(CONTENT_LENGTH);
+            Ok(decoded)
+        }
+        Err(Undecodable::Unknown(_)) => Ok(body),
+        Err(Undecodable::TooLarge { .. }) => Err(OutboundError::TooLarge { limit }),
+        Err(undecodable) => Err(failed(undecodable.to_string())),
+    }
 }
 
 fn broken(host: &str, error: &reqwest::Error) -> OutboundError {

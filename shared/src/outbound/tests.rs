@@ -316,3 +316,111 @@ fn what_is_printed_of_a_request_and_its_answer_holds_no_secret() {
     let printed = format!("{request:?} {response:?}");
     assert!(printed.contains("POST") && printed.contains("200") && !printed.contains("hush"), "{printed}");
 }
+
+#[tokio::test]
+async fn methods_about_the_connection_are_refused() {
+    let server = Server::start(|_| answer("200 OK", "", "")).await;
+    for method in ["CONNECT", "TRACE", "TRACK"] {
+        let mut request = get(server.url("/"));
+        request.method = method.parse().unwrap();
+        let error = loopback().send(request).await.unwrap_err();
+        assert_eq!(error, OutboundError::InvalidMethod { method: method.to_owned() });
+        assert!(!error.may_have_arrived());
+    }
+    assert!(server.seen().is_empty());
+}
+
+/// `hello` compressed by Node's `brotliCompressSync`.
+const BROTLI: &[u8] = b"\x0b\x02\x80hello\x03";
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(body: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(body, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+async fn encoded_answer(encoding: &'static str, body: Vec<u8>, limit: usize) -> Result<Response, OutboundError> {
+    let server = Server::start(move |_| {
+        let head = format!("connection: close\r\ncontent-length: {}\r\ncontent-encoding: {encoding}", body.len());
+        [format!("HTTP/1.1 200 OK\r\n{head}\r\nx-kept: 1\r\n\r\n").as_bytes(), &body].concat()
+    });
+    let mut request = get(server.await.url("/"));
+    request.max_response_bytes = limit;
+    loopback().send(request).await
+}
+
+#[tokio::test]
+async fn encoded_answers_are_decoded_although_nobody_asked_for_the_encoding() {
+    let check = async |encoding: &'static str, body: Vec<u8>| {
+        let response = encoded_answer(encoding, body, 1_000).await.unwrap();
+        assert_eq!(response.body, "hello", "{encoding}");
+        assert!(!response.headers.contains_key("content-encoding") && !response.headers.contains_key("content-length"));
+        assert_eq!(response.headers["x-kept"], "1");
+    };
+    check("gzip", gzip(b"hello")).await;
+    check("X-GZIP", gzip(b"hello")).await;
+    check("deflate", zlib(b"hello")).await;
+    check("br", BROTLI.to_vec()).await;
+    check("zstd", zstd(b"hello")).await;
+    check("gzip, br", brotli_of_gzip()).await;
+    check("deflate, gzip", gzip(&zlib(b"hello"))).await;
+    check("gzip\r\ncontent-encoding: zstd", zstd(&gzip(b"hello"))).await;
+}
+
+/// Brotli that holds the bytes of a gzip body as they are.
+fn brotli_of_gzip() -> Vec<u8> {
+    let body = gzip(b"hello");
+    // A window of 16 bits, one stored block with its length less one, then the empty last block.
+    let length = u32::try_from(body.len() - 1).unwrap();
+    let header = (length << 4) | (1 << 20);
+    [header.to_le_bytes()[..3].to_vec(), body, vec![3]].concat()
+}
+
+#[tokio::test]
+async fn a_decoded_answer_keeps_to_the_limit_and_is_what_it_says() {
+    let bomb = gzip(&vec![0; 10_000_000]);
+    assert!(bomb.len() < 20_000);
+    assert_eq!(encoded_answer("gzip", bomb, 20_000).await.unwrap_err(), OutboundError::TooLarge { limit: 20_000 });
+    let twice = gzip(&gzip(&vec![0; 10_000_000]));
+    assert_eq!(
+        encoded_answer("gzip, gzip", twice, 20_000).await.unwrap_err(),
+        OutboundError::TooLarge { limit: 20_000 }
+    );
+    for (encoding, body) in
+        [("gzip", b"hello".to_vec()), ("br", gzip(b"hello")), ("gzip", gzip(b"hello")[..12].to_vec())]
+    {
+        let error = encoded_answer(encoding, body, 1_000).await.unwrap_err();
+        assert!(matches!(&error, OutboundError::Failed { reason, .. } if reason.contains(encoding)), "{error:?}");
+        assert!(error.may_have_arrived());
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_decoded_keeps_its_headers() {
+    let unknown = encoded_answer("rot13", b"uryyb".to_vec(), 1_000).await.unwrap();
+    assert_eq!(
+        (&unknown.body[..], &unknown.headers["content-encoding"]),
+        (&b"uryyb"[..], &HeaderValue::from_static("rot13"))
+    );
+    let server = Server::start(|_| {
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\ncontent-length: 5000000\r\n\r\n".to_vec()
+    });
+    let mut head = get(server.await.url("/"));
+    head.method = Method::HEAD;
+    let response = loopback().send(head).await.unwrap();
+    assert!(response.body.is_empty());
+    assert_eq!(
+        (&response.headers["content-encoding"], &response.headers["content-length"]),
+        (&"gzip".parse().unwrap(), &"5000000".parse().unwrap())
+    );
+}

@@ -24,6 +24,8 @@ use crate::store::{Dispatchers, WriteOutcome};
 const WRITE_ATTEMPTS: u32 = 10;
 /// How many names of an action are looked up at once.
 const CONCURRENT_LOOKUPS: usize = 8;
+/// How many texts that look like placeholders are named.
+const MAX_LOOK_ALIKES: usize = 20;
 /// The fields that a client may send back with a dispatcher that it has read, and that only the server sets.
 const SERVER_FIELDS: [&str; 4] = ["id", "creationTimestamp", "updateTimestamp", "version"];
 
@@ -214,7 +216,7 @@ async fn change(
     Err(Refusal::unavailable())
 }
 
-/// Says what the actions of a dispatcher, or only the one of an id, name although it does not exist.
+/// Says what of the actions of a dispatcher, or only of the one of an id, is perhaps not what was meant.
 async fn warnings(
     directory: &Directory,
     tenant: &TenantId,
@@ -223,9 +225,12 @@ async fn warnings(
 ) -> Vec<String> {
     let actions = dispatcher.body.actions.iter().enumerate();
     let actions = actions.filter(|(_, action)| only.is_none_or(|id| action.id == id));
-    let lookups: Vec<_> = actions.map(|(index, action)| warning(directory, tenant, index, action)).collect();
-    let warnings: Vec<_> = stream::iter(lookups).buffered(CONCURRENT_LOOKUPS).collect().await;
-    warnings.into_iter().flatten().collect()
+    let lookups: Vec<_> = actions.clone().map(|(index, action)| warning(directory, tenant, index, action)).collect();
+    let missing: Vec<_> = stream::iter(lookups).buffered(CONCURRENT_LOOKUPS).collect().await;
+    let look_alikes = actions.flat_map(|(index, action)| {
+        action.look_alikes(MAX_LOOK_ALIKES).into_iter().map(move |text| format!("`actions[{index}].{text}"))
+    });
+    missing.into_iter().flatten().chain(look_alikes.take(MAX_LOOK_ALIKES)).collect()
 }
 
 async fn warning(directory: &Directory, tenant: &TenantId, index: usize, action: &Action) -> Option<String> {

@@ -106,29 +106,55 @@ fn own_rules(action: &Action) -> Result<(), Problem> {
     {
         return Err(Problem::field(name, "stands in `configuration` as well"));
     }
-    kind.check(&action.command_fields(), &COMMON_FIELDS)
+    kind.check(&action.command_fields(), &COMMON_FIELDS, Template::is_in)
 }
 
 fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), String>) -> Result<(), Problem> {
-    match value {
-        Value::String(text) if text.contains("{{") => {
-            let template = Template::parse(text)
-                .map_err(|why| Problem::field(field, format!("is not a valid template: {why}")))?;
-            if let Some(name) = template.event_fields().find(|name| !ENVELOPE_FIELDS.contains(name)) {
-                return Err(Problem::unknown(name, ENVELOPE_FIELDS).within(field));
-            }
-            for step in template.steps() {
-                used(step).map_err(|why| Problem::field(field, format!("uses a step that it cannot see: {why}")))?;
-            }
-            Ok(())
+    each_text(field, value, &mut |field, text| {
+        if !text.contains("{{") {
+            return Ok(());
         }
+        let template =
+            Template::parse(text).map_err(|why| Problem::field(field, format!("is not a valid template: {why}")))?;
+        if let Some(name) = template.event_fields().find(|name| !ENVELOPE_FIELDS.contains(name)) {
+            return Err(Problem::unknown(name, ENVELOPE_FIELDS).within(field));
+        }
+        for step in template.steps() {
+            used(step).map_err(|why| Problem::field(field, format!("uses a step that it cannot see: {why}")))?;
+        }
+        Ok(())
+    })
+}
+
+/// Visits every text within a value, with the path to it, until one is refused.
+fn each_text<E>(field: &str, value: &Value, visit: &mut impl FnMut(&str, &str) -> Result<(), E>) -> Result<(), E> {
+    match value {
+        Value::String(text) => visit(field, text),
         Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(index, item)| templates(&format!("{field}[{index}]"), item, used))
+            items.iter().enumerate().try_for_each(|(index, item)| each_text(&format!("{field}[{index}]"), item, visit))
         }
         Value::Object(members) => {
-            members.iter().try_for_each(|(name, member)| templates(&format!("{field}.{name}"), member, used))
+            members.iter().try_for_each(|(name, member)| each_text(&format!("{field}.{name}"), member, visit))
         }
         _ => Ok(()),
+    }
+}
+
+impl Action {
+    /// Describes texts that stay as they are although they were perhaps meant to be placeholders, each with its field.
+    pub(crate) fn look_alikes(&self, most: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, value) in &self.fields {
+            let full = each_text(name, value, &mut |field, text| {
+                let left = most - found.len();
+                found.extend(Template::look_alikes(text).take(left).map(|text| format!("{field}`: {text}")));
+                if found.len() == most { Err(()) } else { Ok(()) }
+            });
+            if full.is_err() {
+                break;
+            }
+        }
+        found
     }
 }
 

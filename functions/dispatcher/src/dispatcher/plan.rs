@@ -6,10 +6,12 @@ use pattern::{Pattern, PatternError};
 use serde_json::{Map, Value};
 use shared::bus::ENTRY_LIMIT_BYTES;
 use shared::event::StepError;
+use shared::event::command::{self, ActionType};
 use shared::json::{self, Problem};
+use shared::media::Media;
 
 use super::Action;
-use crate::template::{Failure, Scope, TemplateValue};
+use crate::template::{Budget, Failure, Place, Scope, TemplateValue};
 
 /// How deep a command's action may nest; its receivers parse 128 levels, and the event and its envelopes add theirs.
 const COMMAND_DEPTH_LIMIT: usize = 96;
@@ -35,18 +37,30 @@ pub(crate) struct Graph {
 #[derive(Debug)]
 struct CompiledAction {
     condition: Option<Result<Pattern, PatternError>>,
-    fields: Vec<(String, Result<TemplateValue, String>)>,
+    /// The bodies of requests come last, as how they are written depends on the headers.
+    fields: Vec<CompiledField>,
+}
+
+#[derive(Debug)]
+struct CompiledField {
+    name: String,
+    place: command::Place,
+    value: Result<TemplateValue, String>,
 }
 
 impl Plan {
     /// Compiles actions.
     pub(crate) fn new<'a>(actions: impl Iterator<Item = &'a Action> + Clone) -> Self {
         let compiled = actions.clone().map(|action| {
-            let fields = action.command_fields().into_iter();
-            CompiledAction {
-                condition: action.condition.as_ref().map(Pattern::compile),
-                fields: fields.map(|(name, value)| (name, TemplateValue::parse(value))).collect(),
-            }
+            let kind = ActionType::find(&action.kind).ok();
+            let fields = action.command_fields().into_iter().map(|(name, value)| CompiledField {
+                place: kind.map_or(command::Place::Plain, |kind| kind.place(&name)),
+                value: TemplateValue::parse(value),
+                name,
+            });
+            let mut fields: Vec<_> = fields.collect();
+            fields.sort_by_key(|field| field.place == command::Place::Body);
+            CompiledAction { condition: action.condition.as_ref().map(Pattern::compile), fields }
         });
         Self { actions: compiled.collect(), graph: Graph::new(actions).unwrap_or_default() }
     }
@@ -64,13 +78,19 @@ impl Plan {
 
     /// Returns the fields of an action's command, with their templates filled in.
     pub(crate) fn command_fields(&self, action: usize, scope: &Scope<'_>) -> Result<Value, StepError> {
-        let mut budget_bytes = ENTRY_LIMIT_BYTES;
-        let fields = self.actions[action].fields.iter().map(|(name, value)| {
+        let mut budget = Budget::new(ENTRY_LIMIT_BYTES);
+        let mut fields = Map::new();
+        for CompiledField { name, place, value } in &self.actions[action].fields {
+            let place = match place {
+                command::Place::Plain => Place::Plain,
+                command::Place::Url => Place::Url,
+                command::Place::Body => place_in_body(&fields),
+            };
             let value = value.as_ref().map_err(|why| Failure::Template(why.clone()));
-            let filled = value.and_then(|value| value.fill(scope, &mut budget_bytes));
-            filled.map(|value| (name.clone(), value)).map_err(|failure| template_error(name, &failure))
-        });
-        let fields = Value::Object(fields.collect::<Result<_, _>>()?);
+            let filled = value.and_then(|value| value.fill(scope, place, &mut budget));
+            fields.insert(name.clone(), filled.map_err(|failure| template_error(name, &failure))?);
+        }
+        let fields = Value::Object(fields);
         match json::depth(&fields) {
             0..=COMMAND_DEPTH_LIMIT => Ok(fields),
             depth => {
@@ -104,6 +124,19 @@ impl Graph {
     /// Whether `ancestor` must be over before `action` starts.
     pub(crate) fn depends(&self, action: usize, ancestor: usize) -> bool {
         self.ancestors.get(action).is_some_and(|above| above.contains(&ancestor))
+    }
+}
+
+/// How values are written into a text that is sent as a body, by the type that the headers give it.
+fn place_in_body(fields: &Map<String, Value>) -> Place {
+    let mut headers = fields.get("headers").and_then(Value::as_object).into_iter().flatten();
+    let content_type = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    match content_type.and_then(|(_, value)| value.as_str()).map(Media::of) {
+        Some(Media::Form) => Place::Form,
+        Some(Media::Json) => Place::Json,
+        Some(Media::Markup) => Place::Markup,
+        Some(Media::Multipart | Media::Other) => Place::Plain,
+        None => Place::Unknown,
     }
 }
 

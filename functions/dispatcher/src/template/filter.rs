@@ -1,8 +1,11 @@
 //! The filters of placeholders: each turns one value into another.
 
+use std::borrow::Cow;
+
 use serde_json::{Number, Value};
 use shared::nearest::unknown;
 
+use super::budget::Allowance;
 use super::text_of;
 
 /// What happens to a value on its way into a field.
@@ -25,10 +28,12 @@ pub(super) enum Filter {
     Text,
     /// Parses a number.
     Number,
+    /// Leaves the value as it is, and lets the text around it be written without escaping it.
+    Raw,
 }
 
 /// The filters without an argument.
-const PLAIN: [(&str, Filter); 9] = [
+const PLAIN: [(&str, Filter); 10] = [
     ("upper", Filter::Upper),
     ("lower", Filter::Lower),
     ("trim", Filter::Trim),
@@ -38,6 +43,7 @@ const PLAIN: [(&str, Filter); 9] = [
     ("length", Filter::Length),
     ("string", Filter::Text),
     ("number", Filter::Number),
+    ("raw", Filter::Raw),
 ];
 
 impl Filter {
@@ -57,28 +63,69 @@ impl Filter {
         }
     }
 
-    /// Applies the filter, or says which type it does not accept.
-    pub(super) fn apply(&self, value: Value) -> Result<Value, String> {
-        let value = match (self, value) {
-            (Self::Default(_), value) => value,
-            (Self::Upper, Value::String(text)) => text.to_uppercase().into(),
-            (Self::Lower, Value::String(text)) => text.to_lowercase().into(),
-            (Self::Trim, Value::String(text)) => text.trim().into(),
-            (Self::Json, value) => value.to_string().into(),
-            (Self::Join(between), Value::Array(items)) => {
-                items.into_iter().map(text_of).collect::<Vec<_>>().join(between).into()
+    /// Applies the filter, or says which type it does not accept or what it may not cost.
+    pub(super) fn apply<'v>(
+        &self,
+        value: Cow<'v, Value>,
+        allowance: &mut Allowance<'_>,
+    ) -> Result<Cow<'v, Value>, String> {
+        let value = match (self, &*value) {
+            (Self::Default(_) | Self::Raw, _) | (Self::Text, Value::String(_)) | (Self::Number, Value::Number(_)) => {
+                return Ok(value);
             }
-            (Self::First, Value::Array(items)) => items.into_iter().next().unwrap_or_default(),
-            (Self::Last, Value::Array(items)) => items.into_iter().next_back().unwrap_or_default(),
-            (Self::Length, Value::String(text)) => text.chars().count().into(),
+            (Self::First | Self::Last, Value::Array(_)) => return Ok(self.one_item(value)),
+            (Self::Upper | Self::Lower | Self::Trim, Value::String(text)) => self.changed(text, allowance)?.into(),
+            (Self::Json | Self::Text, value) => {
+                allowance.json(value)?;
+                value.to_string().into()
+            }
+            (Self::Join(between), Value::Array(items)) => joined(items, between, allowance)?.into(),
+            (Self::Length, Value::String(text)) => {
+                allowance.work(text.len())?;
+                text.chars().count().into()
+            }
             (Self::Length, Value::Array(items)) => items.len().into(),
             (Self::Length, Value::Object(members)) => members.len().into(),
-            (Self::Text, value) => text_of(value).into(),
-            (Self::Number, Value::Number(number)) => number.into(),
-            (Self::Number, Value::String(text)) => number(&text)?,
-            (filter, value) => return Err(format!("{} does not accept {}", filter.name(), kind(&value))),
+            (Self::Number, Value::String(text)) => {
+                allowance.work(text.len())?;
+                number(text)?
+            }
+            (filter, value) => return Err(format!("{} does not accept {}", filter.name(), kind(value))),
         };
-        Ok(value)
+        Ok(Cow::Owned(value))
+    }
+
+    fn one_item<'v>(&self, list: Cow<'v, Value>) -> Cow<'v, Value> {
+        let is_first = *self == Self::First;
+        let item = match list {
+            Cow::Borrowed(list) => {
+                let items = list.as_array().and_then(|items| if is_first { items.first() } else { items.last() });
+                items.map(Cow::Borrowed)
+            }
+            Cow::Owned(Value::Array(mut items)) => match is_first {
+                true => items.into_iter().next(),
+                false => items.pop(),
+            }
+            .map(Cow::Owned),
+            Cow::Owned(_) => None,
+        };
+        item.unwrap_or_default()
+    }
+
+    /// Returns a text in another case, or without the space around it.
+    fn changed(&self, text: &str, allowance: &mut Allowance<'_>) -> Result<String, String> {
+        allowance.work(text.len())?;
+        let bytes = |chars: &mut dyn Iterator<Item = char>| chars.map(char::len_utf8).sum();
+        allowance.output(match self {
+            Self::Upper => bytes(&mut text.chars().flat_map(char::to_uppercase)),
+            Self::Lower => bytes(&mut text.chars().flat_map(char::to_lowercase)),
+            _ => text.trim().len(),
+        })?;
+        Ok(match self {
+            Self::Upper => text.to_uppercase(),
+            Self::Lower => text.to_lowercase(),
+            _ => text.trim().to_owned(),
+        })
     }
 
     fn name(&self) -> &'static str {
@@ -88,6 +135,19 @@ impl Filter {
             plain => PLAIN.iter().find(|(_, filter)| filter == plain).map_or("filter", |(name, _)| name),
         }
     }
+}
+
+fn joined(items: &[Value], between: &str, allowance: &mut Allowance<'_>) -> Result<String, String> {
+    let mut size_bytes = between.len().saturating_mul(items.len().saturating_sub(1));
+    for item in items {
+        size_bytes = size_bytes.saturating_add(match item {
+            Value::String(text) => text.len(),
+            other => allowance.json(other)?,
+        });
+    }
+    allowance.output(size_bytes)?;
+    let texts: Vec<_> = items.iter().map(text_of).collect();
+    Ok(texts.join(between))
 }
 
 fn number(text: &str) -> Result<Value, String> {
@@ -110,13 +170,17 @@ fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::{Budget, PLACEHOLDER_OUTPUT_BYTES};
     use super::*;
     use serde_json::json;
 
     #[test]
     fn each_filter_accepts_some_types_and_refuses_the_rest() {
         let check = |name: &str, argument: Option<Value>, value: Value, expected: Option<Value>| {
-            let got = Filter::named(name, argument).unwrap().apply(value.clone()).ok();
+            let filter = Filter::named(name, argument).unwrap();
+            let got = filter.apply(Cow::Borrowed(&value), &mut Budget::new(0).placeholder()).ok().map(Cow::into_owned);
+            let owned = filter.apply(Cow::Owned(value.clone()), &mut Budget::new(0).placeholder());
+            assert_eq!(owned.ok().map(Cow::into_owned), got, "{value} | {name}");
             assert_eq!(got, expected, "{value} | {name}");
         };
         check("upper", None, json!("aß"), Some(json!("ASS")));
@@ -139,5 +203,28 @@ mod tests {
         check("number", None, json!("NaN"), None);
         check("number", None, json!([]), None);
         check("default", Some(json!(1)), json!(2), Some(json!(2)));
+        check("raw", None, json!([1]), Some(json!([1])));
+    }
+
+    #[test]
+    fn no_filter_makes_more_than_a_placeholder_may_have() {
+        let check = |name: &str, argument: Option<Value>, value: Value| {
+            let filter = Filter::named(name, argument).unwrap();
+            let mut budget = Budget::new(0);
+            let refused = filter.apply(Cow::Borrowed(&value), &mut budget.placeholder()).unwrap_err();
+            assert!(refused.contains("1000000 bytes") || refused.contains("too much to do"), "{name}: {refused}");
+        };
+        let half = "x".repeat(PLACEHOLDER_OUTPUT_BYTES / 2);
+        check("join", Some(json!(half)), json!([1, 2, 3, 4]));
+        check("join", Some(json!("")), json!([half, half, half]));
+        check("join", Some(json!(",")), json!([[half, half], {"a": half}]));
+        check("json", None, json!("\u{1}".repeat(PLACEHOLDER_OUTPUT_BYTES / 5)));
+        check("json", None, json!([half, half, half]));
+        check("string", None, json!([half, half, half]));
+        check("upper", None, json!("\u{390}".repeat(PLACEHOLDER_OUTPUT_BYTES / 5)));
+        check("lower", None, json!("\u{130}".repeat(PLACEHOLDER_OUTPUT_BYTES / 2)));
+        check("trim", None, json!(half.repeat(3)));
+        check("length", None, json!(half.repeat(7)));
+        check("number", None, json!("1".repeat(PLACEHOLDER_OUTPUT_BYTES * 4)));
     }
 }

@@ -1,10 +1,17 @@
 //! Parses templates: text, placeholders, paths in their three notations, filters.
 
 use serde_json::Value;
+use shared::nearest::nearest;
 
 use super::filter::Filter;
 use super::{Part, Path, Placeholder, Root, Template};
 
+/// What a path starts with.
+const ROOTS: [&str; 3] = ["event", "steps", "step"];
+/// What a name is quoted with.
+const QUOTES: [char; 3] = ['`', '"', '\''];
+/// The most filters of a placeholder.
+const MAX_FILTERS: usize = 16;
 /// The fields of a step.
 const STEP_FIELDS: [&str; 3] = ["output", "error", "status"];
 /// How much of an invalid placeholder an error repeats.
@@ -17,20 +24,27 @@ impl Template {
         let mut literal = String::new();
         let mut rest = text;
         while let Some(at) = rest.find("{{") {
-            let (before, braces) = rest.split_at(at);
-            let inner = &braces[2..];
-            if let Some(before) = before.strip_suffix('\\') {
-                literal.push_str(before);
+            let (before, inner) = (&rest[..at], &rest[at + 2..]);
+            if !is_placeholder(inner) {
+                // The second brace may be the first of a placeholder.
+                literal.push_str(&rest[..=at]);
+                rest = &rest[at + 1..];
+                continue;
+            }
+            let unescaped = before.trim_end_matches('\\');
+            let backslashes = before.len() - unescaped.len();
+            literal.push_str(&before[..before.len() - backslashes.div_ceil(2)]);
+            if backslashes % 2 == 1 {
                 literal.push_str("{{");
                 rest = inner;
                 continue;
             }
-            literal.push_str(before);
             if !literal.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut literal)));
             }
             let mut reader = Reader { text: inner, rest: inner };
-            parts.push(Part::Placeholder(reader.placeholder()?));
+            let hint = |why| format!("{why} (`\\{{{{` begins a text)");
+            parts.push(Part::Placeholder(reader.placeholder().map_err(hint)?));
             rest = reader.rest;
         }
         literal.push_str(rest);
@@ -39,6 +53,47 @@ impl Template {
         }
         Ok(Self { parts })
     }
+
+    /// Describes what stays as text although it was perhaps meant to be a placeholder.
+    pub(crate) fn look_alikes(text: &str) -> impl Iterator<Item = String> {
+        text.match_indices("{{").filter_map(|(at, _)| {
+            let inner = &text[at + 2..];
+            if is_placeholder(inner) {
+                return None;
+            }
+            let start = inner.trim_start().trim_start_matches('.');
+            let (root, after) = start.split_at(start.find(|char| !is_name_part(char)).unwrap_or(start.len()));
+            let meant = if root == "field" { Some("step") } else { nearest(root, ROOTS) };
+            let is_path =
+                after.starts_with(['.', '[', '`']) || after.trim_start().starts_with('`') || ROOTS.contains(&root);
+            let shown = shown(inner);
+            let shown = shown.split("}}").next().unwrap_or_default().trim();
+            meant.filter(|_| is_path).map(|meant| format!("`{{{{ {shown} }}}}` stays as text: did you mean `{meant}`?"))
+        })
+    }
+}
+
+/// Whether double braces before this text open a placeholder; anything else in braces belongs to some other language.
+fn is_placeholder(inner: &str) -> bool {
+    let inner = inner.trim_start();
+    if let Some(names) = inner.strip_prefix("field").map(str::trim_start)
+        && let Some(quote) = names.chars().next().filter(|char| QUOTES.contains(char))
+    {
+        let name = &names[1..];
+        return ROOTS.iter().any(|root| name.strip_prefix(root).is_some_and(|after| after.starts_with(quote)));
+    }
+    let path = inner.strip_prefix('.').unwrap_or(inner);
+    let (root, after) = path.split_at(path.find(|char| !is_name_part(char)).unwrap_or(path.len()));
+    let after = after.trim_start();
+    match root {
+        "event" => after.starts_with(['.', '[', '|']) || after.starts_with("}}"),
+        "steps" | "step" => after.starts_with(['.', '[']),
+        _ => false,
+    }
+}
+
+fn is_name_part(char: char) -> bool {
+    char.is_alphanumeric() || matches!(char, '_' | '-' | '$' | '@')
 }
 
 /// Reads one placeholder after its opening braces.
@@ -50,9 +105,6 @@ struct Reader<'t> {
 impl Reader<'_> {
     fn placeholder(&mut self) -> Result<Placeholder, String> {
         self.skip_space();
-        if self.rest.starts_with("}}") {
-            return Err("a placeholder is empty".to_owned());
-        }
         let names = if self.takes_field() { self.field_form()? } else { self.dotted_form()? };
         let path = path(names)?;
         let mut filters = Vec::new();
@@ -64,6 +116,9 @@ impl Reader<'_> {
             if !self.take("|") {
                 return Err(self.unexpected());
             }
+            if filters.len() == MAX_FILTERS {
+                return Err(format!("`{path}` has more than {MAX_FILTERS} filters"));
+            }
             filters.push(self.filter()?);
         }
     }
@@ -71,7 +126,7 @@ impl Reader<'_> {
     /// Whether the placeholder is of the form ``field `step` `name` …``.
     fn takes_field(&mut self) -> bool {
         let Some(rest) = self.rest.strip_prefix("field") else { return false };
-        let is_field = rest.trim_start().starts_with(['`', '"', '\'']);
+        let is_field = rest.trim_start().starts_with(QUOTES);
         if is_field {
             self.rest = rest;
         }
@@ -83,7 +138,7 @@ impl Reader<'_> {
         loop {
             self.skip_space();
             match self.rest.chars().next() {
-                Some('`' | '"' | '\'') => names.push(self.quoted()?),
+                Some(char) if QUOTES.contains(&char) => names.push(self.quoted()?),
                 _ => return Ok(names),
             }
         }
@@ -106,7 +161,7 @@ impl Reader<'_> {
     fn bracketed(&mut self) -> Result<String, String> {
         self.skip_space();
         let name = match self.rest.chars().next() {
-            Some('"' | '\'' | '`') => self.quoted()?,
+            Some(char) if QUOTES.contains(&char) => self.quoted()?,
             _ => self.name()?,
         };
         self.skip_space();
@@ -114,8 +169,7 @@ impl Reader<'_> {
     }
 
     fn name(&mut self) -> Result<String, String> {
-        let is_part = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '$' | '@');
-        let end = self.rest.find(|char| !is_part(char)).unwrap_or(self.rest.len());
+        let end = self.rest.find(|char| !is_name_part(char)).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         if name.is_empty() {
             return Err(format!("a name is missing: {}", self.unexpected()));
@@ -140,7 +194,7 @@ impl Reader<'_> {
     }
 
     fn literal(&mut self) -> Result<Value, String> {
-        if self.rest.starts_with(['"', '\'', '`']) {
+        if self.rest.starts_with(QUOTES) {
             return self.quoted().map(Value::String);
         }
         let end = self.rest.find([')', '}', ' ']).unwrap_or(self.rest.len());

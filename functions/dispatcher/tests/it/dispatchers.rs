@@ -151,6 +151,11 @@ async fn an_event_that_does_not_match_is_explained() {
     let small = explain(json!({"type": "paid", "content": {"total": 12}})).await;
     assert_eq!((&small["matches"], &small["mismatch"]["path"]), (&json!(false), &json!("content.total")));
     assert!(small["message"].as_str().unwrap().contains("12"), "{small}");
+    assert_eq!(explain(json!({"type": "paid", "content": {"total": 1_767_323_045_678_i64}})).await["matches"], true);
+    assert_eq!(explain(json!({"type": "paid", "content": {"total": 100.000_000_1}})).await["matches"], true);
+    let text = explain(json!({"type": "paid", "content": {"total": "120"}})).await;
+    assert_eq!(text["mismatch"]["reason"], "not_comparable", "{text}");
+    assert!(text["message"].as_str().unwrap().contains("\"120\", which cannot be compared"), "{text}");
     let other = explain(json!({"type": "lost"})).await;
     assert!(other["message"].as_str().unwrap().contains("`paid`"), "{other}");
 }
@@ -291,4 +296,34 @@ async fn the_description_names_every_parameter_and_field() {
     assert!(schemas["DispatcherChange"]["required"].is_null());
     assert!(schemas["Dispatcher"].to_string().contains("DispatcherBody"), "{}", schemas["Dispatcher"]);
     assert_eq!(schemas["Attempt"]["properties"]["requestedAt"]["format"], "date-time");
+}
+
+#[tokio::test]
+async fn text_in_braces_is_kept_and_what_looks_like_a_placeholder_is_a_warning() {
+    let world = World::new().await;
+    let data = json!({"a": "{{name}} {{#if x}}", "b": [r"^\{{2}x$"], "c": "{{ evnet.content.x }}", "d": "{{ event.content.x }}"});
+    let action = json!({"type": "task", "functionName": "{{name}}", "data": data});
+    let created = world.post("/dispatchers/v1", json!({"eventType": "e", "actions": [action]})).await.body;
+    let expected = json!(["`actions[0].data.c`: `{{ evnet.content.x }}` stays as text: did you mean `event`?"]);
+    assert_eq!(created["warnings"], expected, "{created}");
+    assert_eq!(created["actions"][0]["data"], data);
+    let many = json!({"type": "task", "functionName": "{{f}}", "data": {"a": "{{ evnet.a }}".repeat(500)}});
+    let created = world.post("/dispatchers/v1", json!({"eventType": "e", "actions": [many]})).await.body;
+    assert_eq!(created["warnings"].as_array().unwrap().len(), 20, "{created}");
+    let check = async |action: Value, part: &str| {
+        let answer = world.post("/dispatchers/v1", json!({"eventType": "e", "actions": [action]})).await;
+        let message = answer.body["message"].as_str().unwrap_or_default();
+        assert_eq!((answer.status, message.contains(part)), (400, true), "{part}: {}", answer.body);
+    };
+    let http = |field: &str, value: &str| {
+        let mut action = json!({"type": "http", "url": "https://a.test"});
+        action[field] = json!(value);
+        action
+    };
+    check(http("url", "{{name}}"), "`actions[0].url` must be a URL of http or https").await;
+    check(http("method", "{{name}}"), "`actions[0].method` has the unknown value `{{name}}`").await;
+    check(http("method", "TRACE"), "`actions[0].method` has the unknown value `TRACE`").await;
+    check(http("method", "connect"), "`actions[0].method` has the unknown value `connect`").await;
+    check(http("body", &format!("{{{{ event.content.x {}}}}}", "| json ".repeat(28))), "more than 16 filters").await;
+    check(http("body", "{{ event.content.x | shuot }}"), r"(`\{{` begins a text)").await;
 }

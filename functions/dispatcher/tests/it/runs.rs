@@ -226,3 +226,43 @@ async fn an_event_as_deep_as_any_can_be_is_handed_on_and_a_deeper_command_fails_
     assert!(error["message"].as_str().unwrap().contains("107 levels"), "{error}");
     assert_eq!(world.post("/events/v1", json!({"type": "deep", "content": [content]})).await.body["code"], 22);
 }
+
+#[tokio::test]
+async fn values_are_written_for_the_place_that_the_action_gives_them() {
+    let world = World::new().await;
+    let http = |name: &str, more: Value| {
+        let mut action = json!({"type": "http", "name": name, "url": "https://a.test/{{ event.content.id }}?q={{ event.content.q }}"});
+        action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        action
+    };
+    let of_type = |content_type: &str| json!({"Content-Type": content_type});
+    let form = "{{ event.content.form }}";
+    world
+        .dispatcher(json!({"eventType": "e", "actions": [
+            http("form", json!({"headers": of_type("application/x-www-form-urlencoded"), "body": "Body={{ event.content.q }}"})),
+            http("object", json!({"headers": of_type(form), "body": {"Body": "{{ event.content.q }}"}})),
+            http("late", json!({"headers": of_type(form), "body": "Body={{ event.content.q }}&a=b"})),
+            http("json", json!({"headers": of_type("application/json"), "body": r#"{"a": "{{ event.content.text }}"}"#})),
+            http("looks", json!({"body": r#"{"a": {{ event.content.text }}}"#})),
+            http("plain", json!({"headers": of_type("text/plain"), "body": r#"{"a": "{{ event.content.text }}"}"#})),
+            http("xml", json!({"headers": of_type("text/xml"), "body": "<a>{{ event.content.q }}</a>"})),
+            http("braces", json!({"headers": of_type("text/x-handlebars"), "body": "{{name}} {{ event.content.id }}"})),
+            http("up", json!({"url": "https://a.test/{{ event.content.up }}/x"})),
+        ]}))
+        .await;
+    let content = json!({"id": "../é", "q": "a&c=d#x", "text": "say \"hi\"\n", "form": "application/x-www-form-urlencoded", "up": ".."});
+    world.publish(&event("e1", "e", content)).await;
+    world.idle().await;
+    let action = |step: &str| world.command(step).unwrap().action;
+    assert_eq!(action("form")["url"], "https://a.test/..%2F%C3%A9?q=a%26c%3Dd%23x");
+    let check = |step: &str, body: Value| assert_eq!(action(step)["body"], body, "{step}");
+    check("form", json!("Body=a%26c%3Dd%23x"));
+    check("object", json!({"Body": "a&c=d#x"}));
+    check("late", json!("Body=a%26c%3Dd%23x&a=b"));
+    check("json", json!(r#"{"a": "say \"hi\"\n"}"#));
+    check("looks", json!(r#"{"a": "say \"hi\"\n"}"#));
+    check("plain", json!("{\"a\": \"say \"hi\"\n\"}"));
+    check("xml", json!("<a>a&amp;c=d#x</a>"));
+    check("braces", json!("{{name}} ../é"));
+    assert!(world.command("up").is_none(), "the path would be another one");
+}

@@ -165,7 +165,7 @@ fn explained(cause: &OutboundError) -> FetchError {
     let name = match cause {
         OutboundError::Refused { .. } => "FetchRefused",
         OutboundError::TooLarge { .. } => "FetchTooLarge",
-        OutboundError::InvalidUrl { .. } => "TypeError",
+        OutboundError::InvalidUrl { .. } | OutboundError::InvalidMethod { .. } => "TypeError",
         _ => "FetchFailed",
     };
     error(name, cause.to_string())

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::number::{Millionths, Range};
+use crate::number::{Double, Range};
 use crate::rule::{Clause, Rule};
 
 /// What is known of a value that satisfies a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Hint<'r> {
     Text(&'r str),
-    Number(Millionths),
+    Number(Double),
     Prefix(&'r str),
     Suffix(&'r str),
     Range(Range),
@@ -72,7 +72,7 @@ impl<'p> Demand<'p> {
 pub(crate) struct Watch {
     path: Box<str>,
     texts: HashMap<Box<str>, Vec<usize>>,
-    numbers: HashMap<Millionths, Vec<usize>>,
+    numbers: HashMap<Double, Vec<usize>>,
     prefixes: Affixes,
     suffixes: Affixes,
     ranges: Vec<(Range, usize)>,
@@ -112,7 +112,7 @@ impl Watch {
                 candidates.extend(self.suffixes.of(|length| text.get(text.len().checked_sub(length)?..)));
             }
             Value::Number(number) => {
-                if let Some(number) = Millionths::of(number) {
+                if let Some(number) = Double::of(number) {
                     candidates.extend(self.numbers.get(&number).into_iter().flatten());
                     let ranges = self.ranges.iter().filter(|(range, _)| range.contains(number));
                     candidates.extend(ranges.map(|(_, alternative)| alternative));

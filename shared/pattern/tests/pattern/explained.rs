@@ -26,6 +26,33 @@ fn the_first_failed_clause_is_named_with_its_rule_and_the_values_seen() {
 }
 
 #[test]
+fn a_value_that_cannot_be_compared_is_said_to_be_so() {
+    let numeric = r#"{"a": [{"numeric": [">", 0]}]}"#;
+    let only_numbers = r#"which cannot be compared: [{"numeric":[">",0]}] takes only numbers"#;
+    for value in [r#""5""#, "true", "null", r#""NaN""#] {
+        check(numeric, &format!(r#"{{"a": {value}}}"#), &format!(r#""a" is {value}, {only_numbers}"#));
+    }
+    check(numeric, r#"{"a": ["x", -1]}"#, r#""a" is "x", -1, but must match [{"numeric":[">",0]}]"#);
+    check(
+        r#"{"a": [{"prefix": "x"}, {"numeric": ["<", 1]}]}"#,
+        r#"{"a": true}"#,
+        r#""a" is true, which cannot be compared: [{"prefix":"x"},{"numeric":["<",1]}] takes only strings or numbers"#,
+    );
+    check(
+        r#"{"a": [{"cidr": "10.0.0.0/8"}]}"#,
+        r#"{"a": "example.com"}"#,
+        r#""a" is "example.com", which cannot be compared: [{"cidr":"10.0.0.0/8"}] takes only IP addresses"#,
+    );
+    check(
+        r#"{"a": ["y", {"numeric": ["<", 1]}]}"#,
+        r#"{"a": "x"}"#,
+        r#""a" is "x", but must match ["y",{"numeric":["<",1]}]"#,
+    );
+    let why = Pattern::compile(&json(numeric)).unwrap().explain(&json!({"a": "5"})).unwrap();
+    assert_eq!((why.reason(), &why.to_json()["reason"]), (Reason::NotComparable, &json!("not_comparable")));
+}
+
+#[test]
 fn of_several_alternatives_the_nearest_is_explained() {
     let pattern = r#"{"$or": [{"a": [1], "b": [1]}, {"a": [2], "c": [1]}]}"#;
     check(pattern, r#"{"a": 2, "c": 3}"#, r#""c" is 3, but must match [1]"#);

@@ -17,8 +17,26 @@ fn leaf() -> impl Strategy<Value = Value> {
         4 => "[ab]{0,3}".prop_map(Value::from),
         4 => (0..4_i64).prop_map(Value::from),
         1 => (0..8_i64).prop_map(|n| json!(n as f64 / 2.0)),
+        1 => number(),
         1 => Just(Value::Null),
         1 => any::<bool>().prop_map(Value::from),
+    ]
+}
+
+/// Numbers of every size and spelling, with neighbours among them that are easily taken for each other.
+fn number() -> impl Strategy<Value = Value> {
+    let centre =
+        prop::sample::select(vec![0.0, 0.1, 1.0, 52.52, 5e9, 1_767_323_045_678.0, 9_007_199_254_740_992.0, 1e300]);
+    let near = (centre, any::<bool>(), -1..2).prop_map(|(centre, is_negative, step): (f64, bool, i32)| {
+        let moved = if step < 0 { centre.next_down() } else { [centre, centre.next_up()][step as usize] };
+        if is_negative { -moved } else { moved }
+    });
+    prop_oneof![
+        4 => near.prop_map(|float| json!(float)),
+        2 => prop::sample::select(vec![json!(5_000_000_001_i64), json!(1_767_323_045_678_i64), json!(u64::MAX), json!(i64::MIN),
+            json!(9_007_199_254_740_992_i64), json!(9_007_199_254_740_993_i64), json!(0), json!(1)]),
+        1 => any::<f64>().prop_filter("JSON has no others", |float| float.is_finite()).prop_map(|float| json!(float)),
+        1 => any::<i64>().prop_map(Value::from),
     ]
 }
 
@@ -146,6 +164,33 @@ proptest! {
                 prop_assert_eq!(compiled.matches(event), oracle::matches(&pattern, event), "{} on {}", pattern, event);
             }
         }
+    }
+
+    #[test]
+    fn numbers_compare_as_doubles_one_by_one_and_in_an_index(
+        bounds in (number(), number()),
+        operator in "=|<|<=|>|>=",
+        value in number(),
+    ) {
+        let (low, high) = (bounds.0.as_f64().unwrap(), bounds.1.as_f64().unwrap());
+        let patterns = [
+            json!({"a": [bounds.0]}),
+            json!({"a": [{"numeric": [operator, bounds.0]}]}),
+            json!({"a": [{"numeric": [">", low, "<=", high]}]}),
+            json!({"a": [{"numeric": [">=", low, "<", high]}]}),
+            json!({"a": [{"anything-but": [bounds.0, bounds.1]}]}),
+        ];
+        let event = json!({"a": value});
+        let compiled: Vec<_> = patterns.iter().map(Pattern::compile).collect();
+        prop_assert!(compiled.iter().enumerate().all(|(at, pattern)| pattern.is_ok() || matches!(at, 2 | 3) && low >= high));
+        let compiled = compiled.into_iter().enumerate().filter_map(|(key, pattern)| Some((key, pattern.ok()?)));
+        let compiled: Vec<_> = compiled.collect();
+        for (key, pattern) in &compiled {
+            prop_assert_eq!(pattern.matches(&event), oracle::matches(&patterns[*key], &event), "{}", &patterns[*key]);
+        }
+        let expected: Vec<_> = compiled.iter().filter(|(_, p)| p.matches(&event)).map(|(key, _)| *key).collect();
+        let index: Index<usize> = compiled.into_iter().collect();
+        prop_assert_eq!(index.matching(&event).copied().collect::<Vec<_>>(), expected);
     }
 
     #[test]

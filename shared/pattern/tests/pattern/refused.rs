@@ -59,7 +59,6 @@ fn anything_but_is_not_mixed_and_not_empty() {
     rule(r#"{"anything-but": null}"#, "only strings or only numbers");
     rule(r#"{"anything-but": [true]}"#, "only strings or only numbers");
     rule(r#"{"anything-but": [["a"]]}"#, "only strings or only numbers");
-    rule(r#"{"anything-but": 5000000001}"#, "between -5e9 and 5e9");
     rule(r#"{"anything-but": {}}"#, "must not be empty");
     rule(r#"{"anything-but": {"numeric": ["=", 1]}}"#, "anything-but cannot hold \"numeric\"");
     rule(r#"{"anything-but": {"prefix": "a", "suffix": "b"}}"#, "only one operator");
@@ -85,9 +84,8 @@ fn numeric_is_one_comparison_or_a_range() {
     rule(r#"{"numeric": ["<", 5, ">", 0]}"#, "a lower bound");
     rule(r#"{"numeric": [">", 0, ">", 1]}"#, "a lower bound");
     rule(r#"{"numeric": [">", 5, "<", 5]}"#, "must be less than the upper");
-    rule(r#"{"numeric": [">", 5000000000]}"#, "must be less than the upper");
-    rule(r#"{"numeric": [">", 5000000001]}"#, "between -5e9 and 5e9");
-    rule(r#"{"numeric": ["=", 0.1234567]}"#, "at most six decimals");
+    rule(r#"{"numeric": [">", 1e12, "<", 1e12]}"#, "must be less than the upper");
+    rule(r#"{"numeric": [">=", 9007199254740992, "<", 9007199254740993]}"#, "must be less than the upper");
 }
 
 #[test]

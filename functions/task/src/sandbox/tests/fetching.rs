@@ -26,6 +26,8 @@ async fn server() -> String {
         .route("/teapot", get(|| async { (http::StatusCode::IM_A_TEAPOT, [("x-kind", "tea")], "short") }))
         .route("/redirect", get(|| async { Redirect::temporary("/echo") }))
         .route("/metadata", get(|| async { Redirect::temporary("http://169.254.169.254/latest/meta-data/") }))
+        .route("/brotli", get(|| async { ([("content-encoding", "br")], &b"\x0b\x02\x80[1,2]\x03"[..]) }))
+        .route("/marked", get(|| async { "\u{feff}[1,2]" }))
         .route("/bytes", get(|| async { vec![0_u8, 255, 1] }))
         .route("/large", get(|| async { vec![b'x'; 5 * 1024 * 1024] }))
         .route("/never", get(std::future::pending::<()>));
@@ -178,4 +180,12 @@ async fn no_request_is_sent_when_the_effect_cannot_be_marked() {
     let script = script("module.exports = () => fetch('http://127.0.0.1:1/').catch(() => 1)");
     let error = sandbox().run(script, refuse).await.unwrap_err();
     assert_eq!(error.chain(), "cannot mark the task: the lease is lost");
+}
+
+#[tokio::test]
+async fn an_encoded_answer_is_decoded_and_says_so() {
+    let body = "const answer = await fetch(BASE + '/brotli'); const headers = answer.headers;
+        return [await answer.json(), headers.get('content-encoding'), headers.get('content-length')];";
+    assert_eq!(fetched(body).await, json!([[1, 2], null, null]));
+    assert_eq!(fetched("return (await fetch(BASE + '/marked')).json()").await, json!([1, 2]));
 }

@@ -1,0 +1,102 @@
+//! Values as `application/x-www-form-urlencoded`.
+//!
+//! Members of objects and items of arrays are named as PHP, Rails and Stripe read them and as their clients write them:
+//! `a[b]=c` and `a[0]=c`. `null` is an empty field, and what is empty has none.
+
+use form_urlencoded::byte_serialize;
+use serde_json::Value;
+
+/// The longest form. A name is repeated with everything that is in its value, so that a form can be far longer than the
+/// values that it is made of.
+const LIMIT_BYTES: usize = 1024 * 1024;
+
+/// Writes an object as a form, or says what is wrong with it.
+pub(crate) fn encoded(body: &Value) -> Result<String, String> {
+    let Value::Object(fields) = body else {
+        return Err("`body` must be an object or a text to be sent as a form".to_owned());
+    };
+    let mut form = Form { text: String::new(), name: String::new() };
+    fields.iter().try_for_each(|(name, value)| form.nested(name, value))?;
+    Ok(form.text)
+}
+
+struct Form {
+    text: String,
+    /// The name of the current field.
+    name: String,
+}
+
+impl Form {
+    /// Writes a value whose name goes on with `part`.
+    fn nested(&mut self, part: &str, value: &Value) -> Result<(), String> {
+        let outer_bytes = self.name.len();
+        self.name.push_str(part);
+        self.value(value)?;
+        self.name.truncate(outer_bytes);
+        Ok(())
+    }
+
+    fn value(&mut self, value: &Value) -> Result<(), String> {
+        match value {
+            Value::Object(members) => {
+                members.iter().try_for_each(|(name, member)| self.nested(&format!("[{name}]"), member))
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().try_for_each(|(index, item)| self.nested(&format!("[{index}]"), item))
+            }
+            Value::String(text) => self.field(text),
+            Value::Null => self.field(""),
+            other => self.field(&other.to_string()),
+        }
+    }
+
+    fn field(&mut self, value: &str) -> Result<(), String> {
+        if !self.text.is_empty() {
+            self.text.push('&');
+        }
+        self.text.extend(byte_serialize(self.name.as_bytes()));
+        self.text.push('=');
+        self.text.extend(byte_serialize(value.as_bytes()));
+        if self.text.len() > LIMIT_BYTES {
+            return Err(format!("`body` is longer than {LIMIT_BYTES} bytes as a form"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
+    fn check(body: Value, expected: &str) {
+        assert_eq!(encoded(&body).as_deref(), Ok(expected), "{body}");
+    }
+
+    #[test]
+    fn a_form_has_a_field_for_every_value() {
+        check(json!({"Body": "a b&c"}), "Body=a+b%26c");
+        check(json!({"a": 1, "b": true, "c": 1.5, "d": null, "e": "é=\n"}), "a=1&b=true&c=1.5&d=&e=%C3%A9%3D%0A");
+        check(json!({"a": {"b": "c", "d": {"e": "f"}}}), "a%5Bb%5D=c&a%5Bd%5D%5Be%5D=f");
+        check(
+            json!({"items": [{"price": "p", "quantity": 2}, "x"]}),
+            "items%5B0%5D%5Bprice%5D=p&items%5B0%5D%5Bquantity%5D=2&items%5B1%5D=x",
+        );
+        check(json!({"a[b]": 1}), "a%5Bb%5D=1");
+        check(json!({"a": [], "b": {}, "c": ""}), "c=");
+        check(json!({}), "");
+    }
+
+    #[test]
+    fn what_is_no_form_is_refused() {
+        for body in [json!([1]), json!(1), json!(true)] {
+            assert!(encoded(&body).unwrap_err().contains("must be an object"), "{body}");
+        }
+        let mut body = json!(vec![1; 10_000]);
+        for _ in 0..50 {
+            body = json!({"n".repeat(1_000): body});
+        }
+        assert!(encoded(&body).unwrap_err().contains("1048576 bytes"));
+    }
+}

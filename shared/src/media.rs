@@ -1,0 +1,88 @@
+//! What a `content-type` says about a body.
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8};
+
+/// The syntax of a body, as far as anybody here writes or escapes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// JSON, and the types that are made of it, such as `application/problem+json` or `application/x-ndjson`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `multipart/form-data` and its like.
+    Multipart,
+    /// XML and HTML, and the types that are made of them, such as `application/soap+xml`.
+    Markup,
+    /// Anything else.
+    Other,
+}
+
+impl Media {
+    /// Returns the syntax that a `content-type` names, whatever its parameters.
+    #[must_use]
+    pub fn of(content_type: &str) -> Self {
+        let name = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match name.split_once('/') {
+            Some(("application", "x-www-form-urlencoded")) => Self::Form,
+            Some(("multipart", _)) => Self::Multipart,
+            Some((_, subtype)) if subtype.contains("json") => Self::Json,
+            Some((_, "html")) => Self::Markup,
+            Some((_, subtype)) if subtype == "xml" || subtype.ends_with("+xml") => Self::Markup,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Decodes a text by its byte order mark, by the `charset` of its `content-type`, or else as UTF-8.
+///
+/// What cannot be decoded becomes the replacement character.
+#[must_use]
+pub fn text<'b>(content_type: &str, body: &'b [u8]) -> Cow<'b, str> {
+    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    let label = charset.map(|(_, label)| label.trim().trim_matches(['"', '\'']));
+    let encoding = label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8);
+    encoding.decode(body).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_syntax_is_in_the_name_and_not_in_the_parameters() {
+        let check = |content_type: &str, expected| assert_eq!(Media::of(content_type), expected, "{content_type}");
+        check("application/json", Media::Json);
+        check(" Application/JSON ; charset=utf-8", Media::Json);
+        check("application/vnd.api+json", Media::Json);
+        check("application/x-ndjson", Media::Json);
+        check("application/x-www-form-urlencoded;charset=UTF-8", Media::Form);
+        check("multipart/form-data; boundary=json", Media::Multipart);
+        check("text/xml", Media::Markup);
+        check("application/soap+xml", Media::Markup);
+        check("text/html", Media::Markup);
+        check("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", Media::Other);
+        check("text/plain; x=application/json", Media::Other);
+        check("json", Media::Other);
+        check("", Media::Other);
+    }
+
+    #[test]
+    fn a_text_is_decoded_by_its_mark_its_charset_or_as_utf_8() {
+        let check = |content_type: &str, body: &[u8], expected: &str| {
+            assert_eq!(text(content_type, body), expected, "{content_type} {body:x?}");
+        };
+        check("text/plain", "é".as_bytes(), "é");
+        check("text/plain; charset=windows-1252", b"\x80 \xe9", "€ é");
+        check("text/plain;CHARSET=\"ISO-8859-1\"", b"\xe9", "é");
+        check("text/plain; format=flowed; charset=shift_jis", b"\x83\x65", "テ");
+        check("application/json", b"\xef\xbb\xbf{}", "{}");
+        check("application/json; charset=windows-1252", b"\xef\xbb\xbf\xc3\xa9", "é");
+        check("application/json; charset=utf-16le", b"{\0}\0", "{}");
+        check("", b"\xff\xfe{\0}\0", "{}");
+        check("text/plain; charset=nothing", "é".as_bytes(), "é");
+        check("text/plain; charset", b"\xe9", "\u{fffd}");
+    }
+}
