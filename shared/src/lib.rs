@@ -11,6 +11,7 @@ pub mod bus;
 pub mod clock;
 pub mod config;
 pub mod directory;
+pub mod encoding;
 pub mod error;
 pub mod event;
 pub mod http;
