@@ -53,6 +53,9 @@ impl From<Error> for lambda_runtime::Diagnostic {
     }
 }
 
+/// The challenge of a route that takes an access token.
+pub const BEARER: &str = r#"Bearer realm="hookyard""#;
+
 /// Something that the caller asked for and that can never work as asked.
 ///
 /// The one shape of every error answer: `{"code", "name", "message"}` with an HTTP status. `code` is what client
@@ -71,12 +74,25 @@ pub struct Refusal {
     pub extra: Map<String, Value>,
     /// Seconds after which a retry helps, sent as `Retry-After`.
     pub retry_after_s: Option<u32>,
+    /// How to prove oneself after a 401, sent as `WWW-Authenticate`; with an access token unless it says otherwise.
+    pub challenge: &'static str,
 }
 
 impl Refusal {
     /// Builds a refusal from its parts.
     pub fn new(status: StatusCode, code: u32, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, name, message: message.into(), extra: Map::new(), retry_after_s: None }
+        let challenge = match code {
+            10 => r#"Bearer realm="hookyard", error="insufficient_scope""#,
+            117 | 118 => r#"Bearer realm="hookyard", error="invalid_token""#,
+            _ => BEARER,
+        };
+        Self { status, code, name, message: message.into(), extra: Map::new(), retry_after_s: None, challenge }
+    }
+
+    /// Says in another way how to prove oneself.
+    #[must_use]
+    pub fn challenging(self, challenge: &'static str) -> Self {
+        Self { challenge, ..self }
     }
 
     /// Adds a member to the answer's body.

@@ -1,5 +1,6 @@
 //! HTTP: routes that fail closed, bodies that are checked, answers and errors in their one shape.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -8,7 +9,7 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 use serde::de::DeserializeOwned;
@@ -22,7 +23,7 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::auth::{Permission, Tokens};
-use crate::error::Refusal;
+use crate::error::{BEARER, Refusal};
 use crate::json;
 
 /// The largest body that a route takes unless it says otherwise.
@@ -38,8 +39,16 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response
+        with_challenge(response, self.challenge)
     }
+}
+
+/// Adds to a 401 what HTTP requires of it, unless it says already how to prove oneself.
+fn with_challenge(mut response: Response, challenge: &'static str) -> Response {
+    if response.status() == http::StatusCode::UNAUTHORIZED {
+        response.headers_mut().entry(WWW_AUTHENTICATE).or_insert(HeaderValue::from_static(challenge));
+    }
+    response
 }
 
 /// The answer to an update or a delete.
@@ -142,6 +151,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             .fallback(no_route)
             .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
             .layer(map_response(with_our_error_body))
+            // Bodies of their own, as that of the token endpoint, do not come through `Refusal`.
+            .layer(map_response(async |response: Response| with_challenge(response, BEARER)))
             .layer(CatchPanicLayer::custom(|_| Refusal::internal().into_response()))
             .with_state(state);
         (router, openapi)
@@ -290,6 +301,18 @@ impl BaseUrl {
         self.0.as_deref()
     }
 
+    /// Returns the URL that a sender called, for the schemes that sign it.
+    ///
+    /// A proxy may change all of a URL, so that a configured base counts more than what arrived. One that only this machine
+    /// can reach is not what somebody behind a proxy has called.
+    pub fn called(&self, headers: &HeaderMap, called: &Called) -> String {
+        match (self.configured(), base_of(headers)) {
+            (Some(base), None) => format!("{base}{}", called.below_stage()),
+            (Some(base), Some(_)) if !is_loopback(host_of(base)) => format!("{base}{}", called.below_stage()),
+            (_, arrived) => format!("{}{}", arrived.unwrap_or_default(), called.path_and_query()),
+        }
+    }
+
     /// Returns the configured URL, or else the one under which a request reached us; refuses one that names no host.
     ///
     /// Without a proxy that says otherwise, only hosts of this machine are reached without TLS.
@@ -300,20 +323,60 @@ impl BaseUrl {
     }
 }
 
+/// Reads from the request where a client reached us; what the first proxy says counts more than what the last one sent.
 fn base_of(headers: &HeaderMap) -> Option<String> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text(HOST.as_str())?;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    if host.is_empty() || !host.bytes().all(is_plain) {
-        return None;
-    }
-    let is_loopback = ["localhost", "127.", "[::1]"].iter().any(|name| host.starts_with(name));
-    let scheme = match text("x-forwarded-proto") {
-        Some("http") => "http",
-        None if is_loopback => "http",
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
+    let is_host = |host: &&str| !host.is_empty() && host.bytes().all(is_plain);
+    let host = first(headers, "x-forwarded-host").filter(is_host).or_else(|| first(headers, HOST.as_str()))?;
+    let host = Some(host).filter(is_host)?;
+    let scheme = match first(headers, "x-forwarded-proto") {
+        Some(scheme) if scheme.eq_ignore_ascii_case("http") => "http",
+        None if is_loopback(host) => "http",
         _ => "https",
     };
     Some(format!("{scheme}://{host}"))
+}
+
+/// Returns the first item of a header, to which each proxy on the way appends one.
+fn first<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let value = headers.get(name)?.to_str().ok()?;
+    value.split(',').next().map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn is_loopback(host: &str) -> bool {
+    ["localhost", "127.", "[::1]"].iter().any(|name| host.starts_with(name))
+}
+
+fn host_of(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest)
+}
+
+/// The path and the query of a request as they were sent, with what the routes do not see.
+#[derive(Debug, Clone)]
+pub struct Called {
+    uri: Uri,
+    stage: Option<String>,
+}
+
+impl Called {
+    fn path_and_query(&self) -> &str {
+        self.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
+    }
+
+    /// The same without the stage, which a configured base may have in it.
+    fn below_stage(&self) -> &str {
+        let whole = self.path_and_query();
+        self.stage.as_deref().map_or(whole, |stage| without_segment(whole, stage))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Called {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let called = parts.extensions.get::<Self>().cloned();
+        Ok(called.unwrap_or_else(|| Self { uri: parts.uri.clone(), stage: None }))
+    }
 }
 
 /// Tells whether the content type is JSON.
@@ -344,14 +407,17 @@ fn without_segment<'a>(path: &'a str, segment: &str) -> &'a str {
     }
 }
 
-/// Replaces the path of a request by the one that the routes know; keeps the query as it was sent.
+/// Replaces the path of a request by the one that the routes know; keeps the query as it was sent, and what was [`Called`].
 pub fn normalise(mut request: http::Request<Body>, stage: Option<&str>) -> http::Request<Body> {
     let uri = request.uri();
     let path = route_path(uri.path(), stage);
     if path != uri.path() {
         let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        if let Ok(uri) = format!("{path}{query}").parse() {
-            *request.uri_mut() = uri;
+        if let Ok(known) = format!("{path}{query}").parse() {
+            let called = Called { uri: std::mem::replace(request.uri_mut(), known), stage: stage.map(str::to_owned) };
+            if request.extensions().get::<Called>().is_none() {
+                request.extensions_mut().insert(called);
+            }
         }
     }
     request
@@ -387,6 +453,57 @@ mod tests {
         check(&[("host", "localhost"), ("x-forwarded-proto", "https")], Some("https://localhost"));
         check(&[("host", "a.b/evil?x")], None);
         check(&[], None);
+        // Each proxy appends what it saw itself.
+        check(&[("host", "a.test"), ("x-forwarded-proto", "https,http")], Some("https://a.test"));
+        check(&[("host", "a.test"), ("x-forwarded-proto", " HTTP , https")], Some("http://a.test"));
+        check(&[("host", "127.0.0.1"), ("x-forwarded-proto", "https, http")], Some("https://127.0.0.1"));
+        check(&[("host", "inner"), ("x-forwarded-host", "a.test, b.test")], Some("https://a.test"));
+        check(&[("host", "inner:8787"), ("x-forwarded-host", "a.test:8443")], Some("https://a.test:8443"));
+        check(&[("host", "127.0.0.1:8787"), ("x-forwarded-host", "a.test")], Some("https://a.test"));
+        check(&[("host", "inner"), ("x-forwarded-host", "a.b/evil?x")], Some("https://inner"));
+        check(&[("host", "inner"), ("x-forwarded-host", "")], Some("https://inner"));
+        check(&[("x-forwarded-host", "a.test")], Some("https://a.test"));
+    }
+
+    #[test]
+    fn a_sender_called_what_it_called() {
+        let check = |base: Option<&str>, stage: Option<&str>, path: &str, host: &str, expected: &str| {
+            let request = http::Request::builder().uri(path).body(Body::empty()).unwrap();
+            let request = normalise(normalise(request, stage), None);
+            let called = request.extensions().get::<Called>().cloned();
+            let called = called.unwrap_or_else(|| Called { uri: request.uri().clone(), stage: None });
+            let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+            assert_eq!(BaseUrl::new(base).called(&headers, &called), expected, "{base:?} {path}");
+        };
+        check(None, None, "/webhooks/1", "a.test", "https://a.test/webhooks/1");
+        check(None, None, "/webhooks/1/?a=%2f", "a.test", "https://a.test/webhooks/1/?a=%2f");
+        check(None, None, "/webhooks/%31//", "a.test", "https://a.test/webhooks/%31//");
+        check(None, Some("prod"), "/prod/webhooks/1/", "a.test", "https://a.test/prod/webhooks/1/");
+        check(None, None, "/localhost/webhooks/1?a", "a.test", "https://a.test/localhost/webhooks/1?a");
+        let base = Some("https://b.test/in/");
+        check(base, None, "/webhooks/1/?a", "a.test", "https://b.test/in/webhooks/1/?a");
+        check(base, Some("prod"), "/prod/webhooks/1/", "a.test", "https://b.test/in/webhooks/1/");
+        check(base, None, "/webhooks/1", "a b", "https://b.test/in/webhooks/1");
+        // The address that the server listens on is no address of a proxy's.
+        let local = Some("http://127.0.0.1:8787");
+        check(local, None, "/webhooks/1/", "a.test", "https://a.test/webhooks/1/");
+        check(local, None, "/webhooks/1/", "127.0.0.1:8787", "http://127.0.0.1:8787/webhooks/1/");
+    }
+
+    #[test]
+    fn each_401_says_how_to_prove_oneself_and_nothing_else_does() {
+        let challenge = |refusal: Refusal| {
+            let response = refusal.into_response();
+            response.headers().get(WWW_AUTHENTICATE).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(challenge(Refusal::unauthenticated("x")).as_deref(), Some(BEARER));
+        assert!(challenge(Refusal::no_permission("X")).unwrap().contains("insufficient_scope"));
+        let unknown = Refusal::new(http::StatusCode::UNAUTHORIZED, 117, "X_EXCEPTION", "x");
+        assert!(challenge(unknown).unwrap().contains("invalid_token"));
+        let other = Refusal::unauthenticated("x").challenging("Basic realm=\"x\"");
+        assert_eq!(challenge(other).as_deref(), Some("Basic realm=\"x\""));
+        assert_eq!(challenge(Refusal::unknown("route", "/")), None);
+        assert_eq!(challenge(Refusal::internal()), None);
     }
 
     #[tokio::test]

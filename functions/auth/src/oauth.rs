@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::RETRY_AFTER;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::{Error, Refusal, nearest};
@@ -123,6 +123,10 @@ impl IntoResponse for OAuthError {
         let Refusal { status, code, name, message, retry_after_s, .. } = refusal;
         let exh_error = ExhError { code, name, description: message.clone() };
         let retry_after = retry_after_s.map(|seconds| [(RETRY_AFTER, HeaderValue::from(seconds))]);
-        (status, retry_after, Json(OAuthErrorBody { error, description: message, exh_error })).into_response()
+        // RFC 6749, 5.2: a client that is not accepted learns which scheme it may use.
+        let challenge = (status == StatusCode::UNAUTHORIZED)
+            .then(|| [(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="hookyard""#))]);
+        let body = Json(OAuthErrorBody { error, description: message, exh_error });
+        (status, retry_after, challenge, body).into_response()
     }
 }

@@ -1,9 +1,11 @@
 //! From a webhook to events: verify, read, publish, and only then accept.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use platform::payload::Charset;
 use platform::reading::{DedupKey, Inbound, Kind, Reading, Reply, UPDATE_LIMIT, Unreadable, Update};
 use platform::signature::Delivery;
 use platform::{header, payload};
@@ -12,6 +14,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use shared::bus::{Bus, Entry, TooLarge};
 use shared::clock;
+use shared::encoding;
 use shared::event::fact::{
     MESSAGE_RECEIVED, MESSAGE_REJECTED, MESSAGE_STATUS, MessageReceived, MessageRejected, MessageStatus,
     WEBHOOK_RECEIVED, WEBHOOK_SOURCE, WebhookReceived,
@@ -20,9 +23,10 @@ use shared::event::{EventId, EventType};
 use shared::json::DEPTH_LIMIT;
 use shared::{Error, Refusal};
 
+use crate::api::webhooks::BODY_LIMIT_BYTES;
 use crate::open_channel::{OpenChannel, OpenChannels};
 use crate::rate_limit;
-use crate::refusal::refusal;
+use crate::refusal::{refusal, undecodable};
 use crate::store::counter::CounterStore;
 
 /// The longest part of a webhook that is repeated where it could not be read.
@@ -39,6 +43,8 @@ pub(crate) enum Ingested {
 }
 
 /// Verifies and reads a webhook, and publishes an event for each of its updates.
+///
+/// What is verified are the bytes as they were sent; they are decoded after that.
 pub(crate) async fn ingest(
     counters: &CounterStore,
     open_channels: &OpenChannels,
@@ -46,11 +52,17 @@ pub(crate) async fn ingest(
     channel: &OpenChannel,
     delivery: &Delivery<'_>,
 ) -> Result<Ingested, Refusal> {
+    if let Some(reply) = channel.platform.handshake(delivery) {
+        return Ok(Ingested::Handshake(reply));
+    }
     channel.verify(delivery).map_err(|unverified| refusal(unverified.into()))?;
-    let content_type = delivery.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let content_type = channel.settings.accepted(channel.platform, content_type)?;
+    let header = delivery.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let content_type = channel.settings.accepted(channel.platform, header)?;
+    let charset = Charset::declared(header.unwrap_or_default()).map_err(refusal)?;
+    let body = decoded(delivery)?;
+    let delivery = &Delivery { body: &body, ..*delivery };
     let form = |form, depth_limit| channel.platform.form_payload(form, depth_limit);
-    let payload = payload::read(&content_type, delivery.body, DEPTH_LIMIT, form).map_err(refusal)?;
+    let payload = payload::read(&content_type, charset, &body, DEPTH_LIMIT, form).map_err(refusal)?;
     let recipe = channel.settings.recipe.as_ref();
     let inbound = Inbound { headers: delivery.headers, payload: &payload, recipe, now: delivery.now };
     let (updates, reply) = match channel.platform.read(&inbound).map_err(refusal)? {
@@ -70,6 +82,16 @@ pub(crate) async fn ingest(
     bus.publish(entries).await?;
     tracing::debug!(channel_id = %channel.id, events = events.len(), failed, "webhook accepted");
     Ok(Ingested::Published { events, failed, reply })
+}
+
+/// Undoes the content encoding of a body.
+fn decoded<'a>(delivery: &Delivery<'a>) -> Result<Cow<'a, [u8]>, Refusal> {
+    let encoding = encoding::declared(delivery.headers);
+    if encoding.is_empty() {
+        return Ok(Cow::Borrowed(delivery.body));
+    }
+    let body = encoding::decoded(&encoding, delivery.body, BODY_LIMIT_BYTES);
+    body.map(|body| Cow::Owned(body.into())).map_err(|error| undecodable(&error))
 }
 
 /// Builds the events of a webhook and counts what is rejected: an update that cannot be read or is too large.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
 use platform::credentials::Credentials;
@@ -64,6 +65,12 @@ impl OpenChannel {
             Some((previous, valid_until)) if delivery.now < *valid_until => (previous.verifier)(delivery),
             _ => Err(unverified),
         })
+    }
+
+    /// Tells whether a request has the header with which the channel's webhooks prove who sent them.
+    pub(crate) fn is_signed(&self, headers: &HeaderMap) -> bool {
+        let recipe = self.settings.recipe.as_ref().map(|recipe| recipe.header.as_str());
+        self.platform.spec().proofs.iter().copied().chain(recipe).any(|name| headers.contains_key(name))
     }
 
     /// Returns the present credentials, unless the channel is unsigned.

@@ -1,7 +1,11 @@
 //! How the mistakes that the platforms find are answered.
 
 use shared::Refusal;
+use shared::encoding::Undecodable;
 use shared::json::Problem;
+
+/// How a webhook proves who sent it.
+const SIGNATURE: &str = r#"Signature realm="hookyard""#;
 
 /// Turns an error of a platform into the answer that it deserves.
 pub(crate) fn refusal(error: platform::Error) -> Refusal {
@@ -13,9 +17,25 @@ pub(crate) fn refusal(error: platform::Error) -> Refusal {
         }
         platform::Error::EmptyBody => Refusal::empty_body(),
         platform::Error::Body(message) => Refusal::body_format(message),
+        platform::Error::Charset(_) => not_understood(error.to_string()),
         platform::Error::TooLarge(message) => Refusal::too_large(message),
-        platform::Error::Unverified(unverified) => Refusal::unauthenticated(unverified.to_string()),
+        platform::Error::Unverified(unverified) => {
+            Refusal::unauthenticated(unverified.to_string()).challenging(SIGNATURE)
+        }
     }
+}
+
+/// Turns a body that cannot be decoded into the answer that it deserves.
+pub(crate) fn undecodable(error: &Undecodable) -> Refusal {
+    match error {
+        Undecodable::Unknown(_) | Undecodable::TooMany => not_understood(error.to_string()),
+        Undecodable::Invalid(_) => Refusal::body_format(error.to_string()),
+        Undecodable::TooLarge { .. } => Refusal::too_large(error.to_string()),
+    }
+}
+
+fn not_understood(message: String) -> Refusal {
+    Refusal { message, ..Refusal::unsupported_media_type("") }
 }
 
 #[cfg(test)]
@@ -36,6 +56,7 @@ mod tests {
         assert_eq!(refusal(unknown).message, "`credentials`: unknown field `tokn`: did you mean `token`?");
         check(Error::EmptyBody, 400, 13);
         check(Error::Body("the body is not valid JSON".to_owned()), 400, 22);
+        check(Error::Charset("utf-7".to_owned()), 415, 22);
         check(Error::TooLarge("the webhook is too large".to_owned()), 413, 22);
         check(Error::Unverified(Unverified::Mismatch), 401, 106);
     }

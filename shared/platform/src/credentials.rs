@@ -10,6 +10,8 @@ use crate::error::Error;
 
 const VALUE_LIMIT_BYTES: usize = 4096;
 const COUNT_LIMIT: usize = 16;
+/// What web pages put around a text and nobody sees: zero-width spaces and joiners, marks of direction and of byte order.
+const INVISIBLE: [char; 7] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{feff}'];
 
 /// Secrets by name, as the client gave them.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +28,10 @@ impl Credentials {
             return Err(Error::field("credentials", format!("must have at most {COUNT_LIMIT} fields")));
         }
         let text = |(name, value)| match value {
-            Value::String(text) if text.len() <= VALUE_LIMIT_BYTES => Ok((name, text)),
+            Value::String(text) if text.len() <= VALUE_LIMIT_BYTES => match stray(&text) {
+                Some(rule) => Err(Error::field(&format!("credentials.{name}"), rule)),
+                None => Ok((name, text)),
+            },
             _ => Err(Error::field(
                 &format!("credentials.{name}"),
                 format!("must be a string of at most {VALUE_LIMIT_BYTES} bytes"),
@@ -55,6 +60,17 @@ impl Credentials {
             None => Ok(()),
         }
     }
+}
+
+/// Tells what in a text is not part of any secret but came along when it was copied.
+///
+/// No platform issues a secret of several lines, and no request of a platform's can carry a control character.
+fn stray(text: &str) -> Option<&'static str> {
+    let is_blank = |character: char| character.is_whitespace() || INVISIBLE.contains(&character);
+    if text.starts_with(is_blank) || text.ends_with(is_blank) {
+        return Some("must not begin or end with white space");
+    }
+    text.contains(char::is_control).then_some("must not have control characters, such as line breaks")
 }
 
 /// Names only.
@@ -86,6 +102,32 @@ mod tests {
         let credentials = Credentials::parse(json!({"secret": "hush"})).unwrap();
         assert_eq!(format!("{credentials:?}"), r#"{"secret"}"#);
         assert!(credentials.only(&["token"]).unwrap_err().to_string().contains("`credentials.secret` is unknown"));
+    }
+
+    #[test]
+    fn what_came_along_when_a_secret_was_copied_is_refused_with_the_name_of_the_field() {
+        for text in [
+            "hush\n",
+            "hush\r\n",
+            "\nhush",
+            " hush",
+            "hush ",
+            "\thush",
+            "hush\u{a0}",
+            "hush\u{200b}",
+            "\u{feff}hush",
+            "hu\nsh",
+            "hu\0sh",
+            "hu\u{7f}sh",
+            "hush\u{85}",
+            "\n",
+        ] {
+            let refusal = Credentials::parse(json!({"other": "x", "appSecret": text})).unwrap_err().to_string();
+            assert!(refusal.contains("`credentials.appSecret` must not"), "{text:?}: {refusal}");
+        }
+        for text in ["a token of ours", "It's a Secret to Everybody", "d\u{e9}j\u{e0} vu", "+/=_-.:"] {
+            assert!(Credentials::parse(json!({"appSecret": text})).is_ok(), "{text:?}");
+        }
     }
 
     #[test]

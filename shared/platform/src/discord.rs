@@ -37,6 +37,7 @@ static SPEC: Spec = Spec {
         VERIFY_TOKEN,
     ],
     content_types: &["application/json"],
+    proofs: &[SIGNATURE],
 };
 
 impl Platform for Discord {

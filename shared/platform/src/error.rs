@@ -30,6 +30,9 @@ pub enum Error {
     /// The body is not what its content type or its platform says.
     #[error("{0}")]
     Body(String),
+    /// The charset that the request declares is not known.
+    #[error("the charset `{0}` is not understood")]
+    Charset(String),
     /// The body, or what is in it, is over a limit.
     #[error("{0}")]
     TooLarge(String),
@@ -44,8 +47,8 @@ pub enum Unverified {
     /// A header that the scheme needs is missing or repeated.
     #[error("the header `{0}` must occur exactly once")]
     Header(String),
-    /// The timestamp is not a number of seconds.
-    #[error("the header `{0}` must be a time in seconds since 1970")]
+    /// The timestamp is not a time in any known notation.
+    #[error("the header `{0}` must be a time: seconds or milliseconds since 1970, RFC 3339, or an HTTP date")]
     Timestamp(String),
     /// The timestamp is too far in the past or in the future.
     #[error("the timestamp is more than {tolerance_s} seconds from the current time")]

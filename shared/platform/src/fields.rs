@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::time;
+
 /// The longest reason, in characters; some reasons quote the input.
 const REASON_LIMIT: usize = 200;
 /// Ids are far shorter; they are repeated with every message.
@@ -63,12 +65,11 @@ impl<'a> Fields<'a> {
         Ok(self.text(name)?.map(|text| text.chars().take(NAME_LIMIT).collect()))
     }
 
-    /// Returns a time in seconds since 1970, written as a text or as a number, in milliseconds.
+    /// Returns a time, most often in seconds since 1970 as a text or as a number, in milliseconds.
     pub(crate) fn milliseconds(&self, name: &str) -> Result<i64, String> {
         let raw = self.raw(name).ok_or_else(|| format!("`{name}` is missing"))?;
-        let seconds = raw.get().trim_matches('"').parse::<i64>().ok().filter(|seconds| *seconds >= 0);
-        let time = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-        time.map(|time| time.as_millisecond()).ok_or_else(|| format!("`{name}` is not a time in seconds since 1970"))
+        let time = time::parse(raw.get().trim_matches('"')).map(jiff::Timestamp::as_millisecond);
+        time.filter(|ms| *ms >= 0).ok_or_else(|| format!("`{name}` is not a time since 1970"))
     }
 
     /// Returns the items of a list that may be absent.

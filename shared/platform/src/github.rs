@@ -12,6 +12,8 @@ use crate::signature::Verifier;
 use crate::signature::recipe::Recipe;
 use crate::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 
+const SIGNATURE: &str = "x-hub-signature-256";
+
 pub(crate) struct GitHub;
 
 static SPEC: Spec = Spec {
@@ -21,6 +23,7 @@ static SPEC: Spec = Spec {
     capabilities: SOURCE,
     credentials: &[Credential::always("secret", "The secret in the settings of the webhook."), VERIFY_TOKEN],
     content_types: &["application/json", "application/x-www-form-urlencoded"],
+    proofs: &[SIGNATURE, "x-hub-signature"],
 };
 
 impl Platform for GitHub {
@@ -29,7 +32,7 @@ impl Platform for GitHub {
     }
 
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Error> {
-        Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(credentials.required("secret")?.as_bytes()))
+        Ok(Recipe::new(SIGNATURE, "sha256=").scheme()?.verifier(credentials.required("secret")?.as_bytes()))
     }
 
     /// `X-GitHub-Event` names the kind, `X-GitHub-Delivery` is the same for each repetition.

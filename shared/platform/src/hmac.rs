@@ -18,6 +18,7 @@ static SPEC: Spec = Spec {
     capabilities: SOURCE,
     credentials: &[Credential::always("secret", "The secret that the sender signs with."), VERIFY_TOKEN],
     content_types: &["application/json"],
+    proofs: &[],
 };
 
 impl Platform for Hmac {

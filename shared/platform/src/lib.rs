@@ -21,6 +21,7 @@ pub mod spec;
 mod error;
 mod fields;
 mod platform;
+mod time;
 
 mod discord;
 mod github;

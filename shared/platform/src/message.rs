@@ -35,7 +35,7 @@ pub struct NormalizedMessage {
 /// A participant of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Party {
-    /// The platform's id.
+    /// The platform's id; empty where the platform names nobody.
     pub id: String,
     /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

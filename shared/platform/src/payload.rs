@@ -3,20 +3,25 @@
 //! The payload stays the text that the sender wrote. It is checked as strictly as if it were parsed into a value,
 //! because everything downstream does that: what passes here can be read there.
 
+mod charset;
 mod check;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use encoding_rs::UTF_8;
 use percent_encoding::percent_decode;
 use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
+pub use self::charset::Charset;
 use self::check::Check;
 use crate::error::Error;
 
+/// The content type of a form.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 const CONTENT_TYPE_LIMIT_BYTES: usize = 128;
 
 /// A content type that can be parsed, without its parameters and in lower case.
@@ -28,6 +33,7 @@ pub struct ContentType(String);
 enum Format {
     Json,
     Form,
+    Xml,
     Text,
 }
 
@@ -62,7 +68,8 @@ impl ContentType {
             ("application", "json") => Some(Format::Json),
             ("application", subtype) if subtype.ends_with("+json") => Some(Format::Json),
             ("application", "x-www-form-urlencoded") => Some(Format::Form),
-            ("application", subtype) if subtype == "xml" || subtype.ends_with("+xml") => Some(Format::Text),
+            ("application", subtype) if subtype == "xml" || subtype.ends_with("+xml") => Some(Format::Xml),
+            ("text", "xml") => Some(Format::Xml),
             ("text", _) => Some(Format::Text),
             _ => None,
         }
@@ -75,17 +82,31 @@ fn essence(header: &str) -> String {
 
 /// Turns the body of a verified delivery into the payload of its event, a form by `form_payload`.
 ///
-/// JSON may nest `depth_limit` levels, also inside a form.
+/// JSON may nest `depth_limit` levels, also inside a form. A byte order mark is left out.
 pub fn read<'a>(
     content_type: &ContentType,
+    charset: Charset,
     body: &'a [u8],
     depth_limit: usize,
     form_payload: impl FnOnce(Form, usize) -> Result<Value, Error>,
 ) -> Result<Cow<'a, RawValue>, Error> {
     match content_type.format() {
-        Some(Format::Form) => raw(&form_payload(Form::parse(body)?, depth_limit)?),
-        Some(Format::Text) => raw(&utf8(body)?),
-        Some(Format::Json) | None => json(body, depth_limit).map(Cow::Borrowed),
+        Some(Format::Form) => raw(&form_payload(Form::parse(body, charset)?, depth_limit)?),
+        Some(Format::Xml) => {
+            let (encoding, body) = charset.of(body, charset::of_xml(body));
+            raw(&charset::text(body, encoding)?)
+        }
+        Some(Format::Text) => {
+            let (encoding, body) = charset.of(body, None);
+            raw(&charset::text(body, encoding)?)
+        }
+        Some(Format::Json) | None => match charset.of(body, None) {
+            (encoding, body) if encoding == UTF_8 => json(body, depth_limit).map(Cow::Borrowed),
+            (encoding, body) => {
+                let text = charset::text(body, encoding)?;
+                json(text.as_bytes(), depth_limit).map(|json| Cow::Owned(json.to_owned()))
+            }
+        },
     }
 }
 
@@ -110,30 +131,40 @@ fn raw<'a>(value: &impl Serialize) -> Result<Cow<'a, RawValue>, Error> {
     serde_json::value::to_raw_value(value).map(Cow::Owned).map_err(|cause| invalid_json(&cause))
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(bytes).map_err(|_| Error::Body("the body is not valid UTF-8".to_owned()))
-}
-
 /// The fields of a form, each with its values in order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Form(BTreeMap<String, Vec<String>>);
 
 impl Form {
     /// Reads a form, each name and value decoded once.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, Error> {
+    ///
+    /// A form may declare its charset itself: browsers do in a field `_charset_`, payment services in
+    /// a field `charset`.
+    pub(crate) fn parse(body: &[u8], charset: Charset) -> Result<Self, Error> {
+        let (encoding, body) = charset.of(body, None);
+        if !encoding.is_ascii_compatible() {
+            return Self::parse(charset::text(body, encoding)?.as_bytes(), Charset::default());
+        }
+        let named = |name: &[u8]| pairs(body).find(|pair| pair.0 == name).map(|(_, value)| decoded(value));
+        let label = named(b"_charset_").or_else(|| named(b"charset"));
+        let encoding = charset.or_named(label.as_deref());
+        let text = |encoded| charset::text(&decoded(encoded), encoding).map(Cow::into_owned);
         let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
-            let equals = pair.iter().position(|byte| *byte == b'=');
-            let (name, value) = equals.map_or((pair, [].as_slice()), |at| (&pair[..at], &pair[at + 1..]));
-            fields.entry(form_text(name)?).or_default().push(form_text(value)?);
+        for (name, value) in pairs(body) {
+            fields.entry(text(name)?).or_default().push(text(value)?);
         }
         if fields.is_empty() { Err(Error::EmptyBody) } else { Ok(Self(fields)) }
     }
 
+    /// Returns the value of a field that occurs once.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let [text] = self.0.get(name)?.as_slice() else { return None };
+        Some(text)
+    }
+
     /// Reads a field that occurs once and holds JSON.
     pub(crate) fn json(&self, name: &str, depth_limit: usize) -> Option<Result<Value, Error>> {
-        let [text] = self.0.get(name)?.as_slice() else { return None };
-        let json = json(text.as_bytes(), depth_limit);
+        let json = json(self.text(name)?.as_bytes(), depth_limit);
         Some(json.and_then(|json| serde_json::from_str(json.get()).map_err(|cause| invalid_json(&cause))))
     }
 
@@ -152,10 +183,17 @@ impl Form {
     }
 }
 
-fn form_text(encoded: &[u8]) -> Result<String, Error> {
+/// Splits a form into names and values, still encoded.
+fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=');
+        equals.map_or((pair, [].as_slice()), |at| (&pair[..at], &pair[at + 1..]))
+    })
+}
+
+fn decoded(encoded: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    let decoded = percent_decode(&spaced).decode_utf8();
-    decoded.map(Cow::into_owned).map_err(|_| Error::Body("the form is not valid UTF-8".to_owned()))
+    percent_decode(&spaced).collect()
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use crate::chat::Chat;
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::payload::Form;
-use crate::reading::{DedupKey, Inbound, Reading};
-use crate::signature::Verifier;
+use crate::reading::{DedupKey, Inbound, Reading, Reply};
 use crate::signature::recipe::Recipe;
+use crate::signature::{Delivery, Verifier};
 use crate::spec::Spec;
 
 /// A platform that webhooks come from.
@@ -20,6 +20,13 @@ pub trait Platform: Send + Sync {
     ///
     /// Names that the specification does not list, and required ones that are missing, are refused before.
     fn verifier(&self, credentials: &Credentials, recipe: Option<&Recipe>) -> Result<Verifier, Error>;
+
+    /// Answers a check of the URL that the platform sends without a signature; anything else is `None`.
+    ///
+    /// Anybody can send one, so that the answer must reveal nothing, and nothing happens because of it.
+    fn handshake(&self, _delivery: &Delivery<'_>) -> Option<Reply> {
+        None
+    }
 
     /// Reads a verified webhook: what happened, and what the platform expects as the answer.
     ///

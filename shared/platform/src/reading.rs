@@ -128,7 +128,7 @@ impl<'a> DedupKey<'a> {
 
 impl Reply {
     /// 200 without a body.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         Self { status: StatusCode::OK, content_type: "", body: Bytes::new() }
     }
 

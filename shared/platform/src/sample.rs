@@ -46,6 +46,7 @@ pub(super) fn variant_of(error: &Error) -> &'static str {
         Error::UnknownCredential { .. } => "UnknownCredential",
         Error::EmptyBody => "EmptyBody",
         Error::Body(_) => "Body",
+        Error::Charset(_) => "Charset",
         Error::TooLarge(_) => "TooLarge",
         Error::Unverified(_) => "Unverified",
     }
@@ -95,8 +96,10 @@ pub(super) fn check_misses(platform: &dyn Platform, given: Value, field: &str) {
 /// What is secret in these tests has `hush` in it.
 #[track_caller]
 pub(super) fn check_refuses(platform: &dyn Platform, given: Value, field: &str) {
-    let given = Credentials::parse(given).unwrap();
-    let refusal = platform.spec().check(&given).and_then(|()| platform.verifier(&given, None).map(|_| ()));
+    let refusal = Credentials::parse(given).and_then(|given| {
+        platform.spec().check(&given)?;
+        platform.verifier(&given, None).map(|_| ())
+    });
     let message = refusal.unwrap_err().to_string();
     assert!(message.contains(field) && !message.contains("hush"), "{message}");
 }

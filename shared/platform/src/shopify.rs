@@ -1,10 +1,8 @@
 //! Shopify: HMAC-SHA-256 of the body in base64, and headers that name the topic and the delivery.
 
-use http::HeaderMap;
-
 use crate::credentials::Credentials;
 use crate::error::{Error, Unverified};
-use crate::header::{delivery_key, header_text};
+use crate::header::{delivery_key, header_text, present};
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading};
 use crate::signature::mac::Encoding;
@@ -29,6 +27,7 @@ static SPEC: Spec = Spec {
         VERIFY_TOKEN,
     ],
     content_types: &["application/json"],
+    proofs: &SIGNATURE,
 };
 
 impl Platform for Shopify {
@@ -61,11 +60,6 @@ fn verify(verifiers: &[Verifier; 2], delivery: &Delivery<'_>) -> Result<(), Unve
         true => newer(delivery),
         false => Err(unverified),
     })
-}
-
-/// Returns the spelling of a header that a webhook has, the usual one where it has neither.
-fn present(headers: &HeaderMap, spellings: [&'static str; 2]) -> &'static str {
-    spellings.into_iter().find(|name| header_text(headers, name).is_some()).unwrap_or(spellings[0])
 }
 
 #[cfg(test)]

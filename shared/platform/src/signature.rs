@@ -7,6 +7,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use crate::error::Unverified;
+use crate::time;
 
 /// The most signatures of one request that are checked; senders add a second one while they rotate a secret.
 const CANDIDATE_LIMIT: usize = 16;
@@ -43,11 +44,12 @@ impl<'a> Delivery<'a> {
         self.fresh(name, text, tolerance_s).map(|()| text)
     }
 
-    /// Checks that a time in seconds, from the header of this name, is close enough to now.
+    /// Checks that a time, from the header of this name, is close enough to now.
     pub(crate) fn fresh(&self, name: &str, text: &[u8], tolerance_s: u32) -> Result<(), Unverified> {
-        let seconds = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
-        let seconds = seconds.ok_or_else(|| Unverified::Timestamp(name.to_owned()))?;
-        match self.now.as_second().abs_diff(seconds) <= u64::from(tolerance_s) {
+        let time = std::str::from_utf8(text).ok().and_then(time::parse);
+        let time = time.ok_or_else(|| Unverified::Timestamp(name.to_owned()))?;
+        // In whole seconds, as most senders count in these.
+        match self.now.as_second().abs_diff(time.as_second()) <= u64::from(tolerance_s) {
             true => Ok(()),
             false => Err(Unverified::Stale { tolerance_s }),
         }
@@ -131,9 +133,13 @@ mod tests {
         check("1300", Ok(()));
         check("699", stale.clone());
         check("1301", stale.clone());
-        check("-9223372036854775808", stale);
-        check("9223372036854775808", wrong.clone());
-        check("1000.5", wrong.clone());
+        check("-9223372036854775808", stale.clone());
+        check("9223372036854775807", stale.clone());
+        check("1000.5", Ok(()));
+        check("1970-01-01T00:16:40Z", Ok(()));
+        check("1970-01-01T00:11:39Z", stale.clone());
+        check("Thu, 01 Jan 1970 00:16:40 GMT", Ok(()));
+        check("99999999999999999999", wrong.clone());
         check("now", wrong);
         check("", Err(Unverified::Header("t".to_owned())));
     }

@@ -8,15 +8,20 @@ use serde_json::Value;
 use crate::chat::Chat;
 use crate::credentials::Credentials;
 use crate::error::Error;
-use crate::payload::Form;
+use crate::header::is_form;
+use crate::payload::{Charset, Form};
 use crate::platform::Platform;
-use crate::reading::{Inbound, Reading};
-use crate::signature::Verifier;
+use crate::reading::{Inbound, Reading, Reply};
 use crate::signature::recipe::Recipe;
+use crate::signature::{Delivery, Verifier};
 use crate::spec::{CHAT, Credential, Spec, VERIFY_TOKEN};
 
+const SIGNATURE: &str = "x-slack-signature";
 /// The header with the time of sending.
 const TIMESTAMP: &str = "x-slack-request-timestamp";
+
+/// Such a check has two short fields.
+const SSL_CHECK_LIMIT_BYTES: usize = 4096;
 
 pub(crate) struct Slack;
 
@@ -34,6 +39,7 @@ static SPEC: Spec = Spec {
         VERIFY_TOKEN,
     ],
     content_types: &["application/json", "application/x-www-form-urlencoded"],
+    proofs: &[SIGNATURE],
 };
 
 impl Platform for Slack {
@@ -45,9 +51,18 @@ impl Platform for Slack {
         let recipe = Recipe {
             signed_string: "v0:{timestamp}:{body}".to_owned(),
             timestamp_header: Some(TIMESTAMP.to_owned()),
-            ..Recipe::new("x-slack-signature", "v0=")
+            ..Recipe::new(SIGNATURE, "v0=")
         };
         Ok(recipe.scheme()?.verifier(credentials.required("signingSecret")?.as_bytes()))
+    }
+
+    /// Slack checks the certificate of a command's URL with a form that it does not sign.
+    fn handshake(&self, delivery: &Delivery<'_>) -> Option<Reply> {
+        if delivery.body.len() > SSL_CHECK_LIMIT_BYTES || !is_form(delivery.headers) {
+            return None;
+        }
+        let form = Form::parse(delivery.body, Charset::default()).ok()?;
+        (form.text("ssl_check") == Some("1")).then(Reply::empty)
     }
 
     fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {

@@ -23,6 +23,9 @@ pub struct Spec {
     pub credentials: &'static [Credential],
     /// The content types of its webhooks unless the channel says otherwise.
     pub content_types: &'static [&'static str],
+    /// The headers, in lower case, that prove who sent a webhook; they do not travel on with its event.
+    #[serde(skip)]
+    pub proofs: &'static [&'static str],
 }
 
 /// One of the credentials of a channel.

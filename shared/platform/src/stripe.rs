@@ -24,6 +24,7 @@ static SPEC: Spec = Spec {
         VERIFY_TOKEN,
     ],
     content_types: &["application/json"],
+    proofs: &[SIGNATURE],
 };
 
 impl Platform for Stripe {

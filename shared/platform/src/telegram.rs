@@ -37,6 +37,7 @@ static SPEC: Spec = Spec {
         VERIFY_TOKEN,
     ],
     content_types: &["application/json"],
+    proofs: &[TOKEN],
 };
 
 impl Platform for Telegram {

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 
 use crate::credentials::Credentials;
 use crate::error::{Error, Unverified};
 use crate::fields::Fields;
-use crate::header::delivery_key;
-use crate::payload::{ContentType, Form};
+use crate::header::{delivery_key, is_form};
+use crate::payload::{Charset, FORM, Form};
 use crate::platform::Platform;
 use crate::reading::{Inbound, Reading, Reply};
 use crate::signature::mac::{self, Algorithm, Encoding};
@@ -20,7 +20,6 @@ use crate::signature::{Delivery, Verifier};
 use crate::spec::{Credential, SOURCE, Spec, VERIFY_TOKEN};
 
 const SIGNATURE: &str = "x-twilio-signature";
-const FORM: &str = "application/x-www-form-urlencoded";
 const BODY_HASH: &str = "bodySHA256";
 /// An answer without instructions; Twilio logs an error for a form that is not answered with TwiML.
 const EMPTY_TWIML: &[u8] = br#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#;
@@ -37,6 +36,7 @@ static SPEC: Spec = Spec {
         VERIFY_TOKEN,
     ],
     content_types: &[FORM, "application/json"],
+    proofs: &[SIGNATURE],
 };
 
 impl Platform for Twilio {
@@ -60,17 +60,30 @@ impl Platform for Twilio {
     }
 }
 
-/// Names the event by the status that it reports; Twilio has no name for it.
+/// Names the event by the status that it reports, or by what Twilio calls it.
 fn kind(fields: &Fields<'_>) -> Option<String> {
-    let sms_status = fields.any_text("SmsStatus");
-    let is_message = fields.any_text("Body").is_some() && fields.any_text("MessageSid").is_some();
     if let Some(status) = fields.any_text("MessageStatus") {
-        Some(format!("message.{status}"))
-    } else if sms_status.as_deref() == Some("received") || is_message {
-        Some("message.received".to_owned())
-    } else {
-        fields.any_text("CallStatus").map(|status| format!("call.{status}"))
+        return Some(format!("message.{status}"));
     }
+    if let Some(event) = fields.any_text("EventType") {
+        return Some(conversation_event(event, fields.any_text("Source").as_deref()));
+    }
+    match fields.any_text("SmsStatus").as_deref() {
+        Some("received") => return Some("message.received".to_owned()),
+        None if fields.any_text("Body").is_some() && fields.any_text("MessageSid").is_some() => {
+            return Some("message.received".to_owned());
+        }
+        _ => {}
+    }
+    fields.any_text("CallStatus").map(|status| format!("call.{status}"))
+}
+
+/// Names an event of a conversation; only what somebody else has written is a received message.
+///
+/// `API` is the source of what we send ourselves: if that were a message, the answer to it would be another one.
+fn conversation_event(event: String, source: Option<&str>) -> String {
+    let is_ours = source.is_some_and(|source| source.eq_ignore_ascii_case("API"));
+    if event == "onMessageAdded" && !is_ours { "message.received".to_owned() } else { event }
 }
 
 fn verify(key: &mac::Key, delivery: &Delivery<'_>) -> Result<(), Unverified> {
@@ -93,7 +106,9 @@ fn signed_fields(delivery: &Delivery<'_>) -> Result<String, Unverified> {
     if !is_form(delivery.headers) {
         return Err(Unverified::Mismatch);
     }
-    let form = Form::parse(delivery.body).map_err(|_| Unverified::Mismatch)?;
+    let content_type = delivery.headers.get(CONTENT_TYPE).map_or(b"".as_slice(), |value| value.as_bytes());
+    let form = Charset::declared(content_type).and_then(|charset| Form::parse(delivery.body, charset));
+    let form = form.map_err(|_| Unverified::Mismatch)?;
     // Each value comes after its name; values of one name are sorted and not repeated.
     let mut signed = String::new();
     for (name, values) in form.fields() {
@@ -102,11 +117,6 @@ fn signed_fields(delivery: &Delivery<'_>) -> Result<String, Unverified> {
     }
     // Otherwise the signature of a URL alone would verify a form of nothing but separators.
     if signed.is_empty() { Err(Unverified::Mismatch) } else { Ok(signed) }
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let sent = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).and_then(ContentType::from_header);
-    sent.is_some_and(|sent| sent.as_str() == FORM)
 }
 
 /// Returns the hash of the body that a URL names.

@@ -16,6 +16,7 @@ static SPEC: Spec = Spec {
     capabilities: &[Capability::ReceiveEvent],
     credentials: &[],
     content_types: &["application/json"],
+    proofs: &[],
 };
 
 impl Platform for Unsigned {

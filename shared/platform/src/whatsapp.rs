@@ -12,6 +12,8 @@ use crate::signature::Verifier;
 use crate::signature::recipe::Recipe;
 use crate::spec::{Capability, Credential, Spec, VERIFY_TOKEN};
 
+const SIGNATURE: &str = "x-hub-signature-256";
+
 pub(crate) struct WhatsApp;
 
 static SPEC: Spec = Spec {
@@ -38,6 +40,7 @@ static SPEC: Spec = Spec {
         Credential::to_send(PHONE_NUMBER_ID, "The id of the phone number (not the number) under WhatsApp, API Setup."),
     ],
     content_types: &["application/json"],
+    proofs: &[SIGNATURE, "x-hub-signature"],
 };
 
 const PHONE_NUMBER_ID: &str = "phoneNumberId";
@@ -50,7 +53,7 @@ impl Platform for WhatsApp {
     fn verifier(&self, credentials: &Credentials, _recipe: Option<&Recipe>) -> Result<Verifier, Error> {
         credentials.text(PHONE_NUMBER_ID)?.map(path_segment).transpose()?;
         let key = credentials.required("appSecret")?.as_bytes();
-        Ok(Recipe::new("x-hub-signature-256", "sha256=").scheme()?.verifier(key))
+        Ok(Recipe::new(SIGNATURE, "sha256=").scheme()?.verifier(key))
     }
 
     fn read<'a>(&self, inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {

@@ -7,14 +7,14 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use platform::reading::Reply;
 use platform::signature::Delivery;
 use platform::spec::VERIFY_TOKEN;
 use serde::{Deserialize, Serialize};
 use shared::Refusal;
 use shared::event::EventId;
-use shared::http::{ErrorBody, RawBody};
+use shared::http::{Called, ErrorBody, RawBody};
 use subtle::ConstantTimeEq as _;
 
 use crate::api::ChannelPath;
@@ -45,7 +45,8 @@ pub(crate) struct Accepted {
 /// Accepts a webhook.
 #[utoipa::path(
     post, path = "/webhooks/{channelId}", tag = "webhooks",
-    description = "Answers 200 only after every event is durable. The body is at most 3 MB and is verified byte for byte. \
+    description = "Answers 200 only after every event is durable. The body is at most 3 MB, also when it is decoded, and is \
+        verified byte for byte as it was sent, with its content encoding (`gzip`, `deflate`, `br` or `zstd`). \
         Platforms that expect another answer get that, with the ids of the events in the header `hookyard-events`.",
     params(("channelId" = String, Path, description = "The id of the channel")),
     request_body(content = Object, description = "What the platform sends", content_type = "application/json"),
@@ -55,7 +56,8 @@ pub(crate) struct Accepted {
         (status = 400, description = "The body is not what its content type or its platform says", body = ErrorBody),
         (status = 401, description = "The signature or the timestamp is missing or wrong", body = ErrorBody),
         (status = 413, description = "The body has over 3 MB or 1,000 parts, or its event over 256 KB", body = ErrorBody),
-        (status = 415, description = "The content type is not the channel's", body = ErrorBody),
+        (status = 415, description = "The content type is not the channel's, or its charset or the content encoding is not \
+            understood", body = ErrorBody),
         (status = 429, description = "The rate limit of the channel is reached, see `Retry-After`", body = ErrorBody),
         (status = 503, description = "The bus did not accept the event, try again", body = ErrorBody),
     ),
@@ -63,16 +65,13 @@ pub(crate) struct Accepted {
 pub(crate) async fn ingest(
     State(services): State<Arc<Services>>,
     ChannelPath(id): ChannelPath,
-    uri: Uri,
+    called: Called,
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
     let now = services.clock.now();
     let channel = services.open_channels.get(&id, now).await?.ok_or_else(|| unknown(&id))?;
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    // Only some platforms sign the URL, so that one without a known base is no reason to refuse the webhook.
-    let base_url = services.base_url.of(&headers).unwrap_or_default();
-    let url = format!("{base_url}{}{query}", uri.path());
+    let url = services.base_url.called(&headers, &called);
     let delivery = Delivery { headers: &headers, body: &body, url: &url, now };
     let Services { counters, open_channels, bus, .. } = &*services;
     match ingest::ingest(counters, open_channels, bus, &channel, &delivery).await {
@@ -121,37 +120,53 @@ pub(crate) struct Verification {
     #[serde(rename = "hub.verify_token", alias = "token", alias = "verify_token")]
     token: Option<String>,
     /// Is returned as it is.
-    #[serde(rename = "hub.challenge", alias = "challenge")]
+    #[serde(rename = "hub.challenge")]
+    hub_challenge: Option<String>,
+    /// The same; alone it is returned without a token.
     challenge: Option<String>,
+}
+
+/// What a GET request asks.
+enum Check {
+    /// Whether somebody is there.
+    Reachable,
+    /// To repeat a text, which proves nothing but that a program of ours is there.
+    Echo(String),
+    /// Whether we know the token.
+    Token { mode: String, token: String, challenge: String },
 }
 
 /// Answers the verification request that a platform sends before it uses a URL.
 #[utoipa::path(
     get, path = "/webhooks/{channelId}", tag = "webhooks",
-    description = "All three parameters are needed; `mode`, `token` or `verify_token`, and `challenge` are \
-        accepted too.",
+    description = "With a mode and a token, all three parameters are needed, also as `mode`, `token` or `verify_token`, and \
+        `challenge`. `challenge` alone is returned as it is. Without parameters, GET and HEAD tell that the URL exists.",
     params(("channelId" = String, Path, description = "The id of the channel"), Verification),
     responses(
-        (status = 200, description = "The challenge", body = String, content_type = "text/plain"),
-        (status = 400, description = "A parameter is missing", body = ErrorBody),
+        (status = 200, description = "The challenge, or nothing if there is none", body = String, content_type = "text/plain"),
+        (status = 400, description = "A parameter is missing or too long", body = ErrorBody),
         (status = 403, description = "The token is not the channel's", body = ErrorBody),
+        (status = 404, description = "There is no such channel", body = ErrorBody),
+        (status = 405, description = "The request is signed as a webhook, which has to be sent with POST", body = ErrorBody),
+        (status = 503, description = "A service behind this one does not answer", body = ErrorBody),
     ),
 )]
 pub(crate) async fn verify(
     State(services): State<Arc<Services>>,
     ChannelPath(id): ChannelPath,
+    headers: HeaderMap,
     verification: Result<Query<Verification>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(verification) = verification.map_err(|_| Refusal::illegal_argument("the query cannot be read"))?;
     let now = services.clock.now();
     let channel = services.open_channels.get(&id, now).await?.ok_or_else(|| unknown(&id))?;
-    let required = |value: Option<String>, name: &str| value.ok_or_else(|| Refusal::missing_field(name));
-    let mode = required(verification.mode, "hub.mode")?;
-    let token = required(verification.token, "hub.verify_token")?;
-    let challenge = required(verification.challenge, "hub.challenge")?;
-    if challenge.len() > CHALLENGE_LIMIT_BYTES {
-        return Err(Refusal::field("hub.challenge", format!("must have at most {CHALLENGE_LIMIT_BYTES} bytes")));
-    }
+    let (mode, token, challenge) = match verification.check()? {
+        // Accepted as a check, a webhook that is sent with GET would be lost.
+        Check::Reachable if channel.is_signed(&headers) => return Err(only_post()),
+        Check::Reachable => return Ok(response(Reply::empty())),
+        Check::Echo(challenge) => return Ok(response(Reply::text(challenge))),
+        Check::Token { mode, token, challenge } => (mode, token, challenge),
+    };
     let is_ours = |expected: &str| bool::from(expected.as_bytes().ct_eq(token.as_bytes()));
     let credentials = channel.valid_credentials(now);
     let mut tokens = credentials.filter_map(|credentials| credentials.text(VERIFY_TOKEN.name).ok().flatten());
@@ -162,4 +177,31 @@ pub(crate) async fn verify(
     }
     tracing::info!(channel_id = %id, "verification request answered");
     Ok(response(Reply::text(challenge)))
+}
+
+impl Verification {
+    fn check(self) -> Result<Check, Refusal> {
+        let Self { mode, token, hub_challenge, challenge } = self;
+        if hub_challenge.is_some() && challenge.is_some() {
+            return Err(Refusal::field("challenge", "must be given once"));
+        }
+        let is_long = |challenge: &String| challenge.len() > CHALLENGE_LIMIT_BYTES;
+        if hub_challenge.as_ref().or(challenge.as_ref()).is_some_and(is_long) {
+            return Err(Refusal::field("hub.challenge", format!("must have at most {CHALLENGE_LIMIT_BYTES} bytes")));
+        }
+        if mode.is_none() && token.is_none() && hub_challenge.is_none() {
+            return Ok(challenge.map_or(Check::Reachable, Check::Echo));
+        }
+        let required = |value: Option<String>, name: &str| value.ok_or_else(|| Refusal::missing_field(name));
+        Ok(Check::Token {
+            mode: required(mode, "hub.mode")?,
+            token: required(token, "hub.verify_token")?,
+            challenge: required(hub_challenge.or(challenge), "hub.challenge")?,
+        })
+    }
+}
+
+fn only_post() -> Refusal {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Refusal::new(status, 26, "METHOD_NOT_ALLOWED_EXCEPTION", "webhooks must be sent with POST")
 }

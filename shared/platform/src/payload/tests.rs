@@ -7,7 +7,8 @@ use crate::sample::variant_of;
 
 fn read_as(content_type: &str, platform: &str, body: &[u8]) -> Result<String, Error> {
     let platform = registry::find(platform).unwrap();
-    read(&ContentType::parse(content_type).unwrap(), body, DEPTH_LIMIT, |form, limit| {
+    let charset = Charset::declared(content_type.as_bytes())?;
+    read(&ContentType::parse(content_type).unwrap(), charset, body, DEPTH_LIMIT, |form, limit| {
         platform.form_payload(form, limit)
     })
     .map(|payload| payload.get().to_owned())
@@ -49,7 +50,10 @@ fn what_a_reader_could_not_build_is_refused() {
     check(br#""\ud800""#, "Body");
     check(br#"{"\ud800": 1}"#, "Body");
     check(b"NaN", "Body");
-    check("\u{feff}{}".as_bytes(), "Body");
+    check("\u{feff}".as_bytes(), "Body");
+    check("\u{feff}\u{feff}{}".as_bytes(), "Body");
+    check(b"\xff\xfe", "Body");
+    check(b"\xff\xfe{\0}", "Body");
     check(br#"{"$serde_json::private::RawValue": "[1"}"#, "Body");
     check(nested(DEPTH_LIMIT + 1).as_bytes(), "Body");
     check(nested(400_000).as_bytes(), "Body");
@@ -91,6 +95,74 @@ fn text_is_a_string() {
     assert_eq!(read_as("text/plain", "unsigned", b"\xff").map_err(|refusal| variant_of(&refusal)), Err("Body"));
 }
 
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn a_body_is_read_in_its_charset() {
+    let check = |content_type: &str, body: &[u8], expected: &str| {
+        let read = read_as(content_type, "unsigned", body);
+        assert_eq!(read.as_deref(), Ok(expected), "{content_type}: {}", String::from_utf8_lossy(body));
+    };
+    let (form, json) = ("application/x-www-form-urlencoded", "{\"a\":\"caf\u{e9}\"}");
+    check("application/json", format!("\u{feff}{json}").as_bytes(), json);
+    check("application/json", &[b"\xff\xfe".to_vec(), utf16(json)].concat(), json);
+    check("application/json; charset=utf-16le", &utf16(json), json);
+    check("application/json; charset=UTF-8", json.as_bytes(), json);
+    check("application/json; charset=iso-8859-1", b"{\"a\":\"caf\xe9\"}", json);
+    // What the body itself says counts more.
+    check("application/json; charset=latin1", format!("\u{feff}{json}").as_bytes(), json);
+    check("text/plain; charset=windows-1252", b"5 \x80", "\"5 \u{20ac}\"");
+    check("text/plain; charset=shift_jis", b"\x83n\x83C", "\"\u{30cf}\u{30a4}\"");
+    check("text/plain", "\u{feff}a".as_bytes(), "\"a\"");
+    check(
+        "application/xml",
+        b"<?xml version='1.0' encoding='latin1'?>\xe9",
+        "\"<?xml version='1.0' encoding='latin1'?>\u{e9}\"",
+    );
+    check(
+        "text/xml; charset=utf-8",
+        "<?xml version='1.0' encoding='latin1'?>\u{e9}".as_bytes(),
+        "\"<?xml version='1.0' encoding='latin1'?>\u{e9}\"",
+    );
+    check("application/atom+xml", "<a>\u{e9}</a>".as_bytes(), "\"<a>\u{e9}</a>\"");
+    // Raw bytes and escapes of a form are of the same charset.
+    check(&format!("{form}; charset=windows-1252"), b"a=caf%E9+\xe9", "{\"a\":\"caf\u{e9} \u{e9}\"}");
+    check(form, b"a=caf%E9&charset=windows-1252", "{\"a\":\"caf\u{e9}\",\"charset\":\"windows-1252\"}");
+    check(
+        form,
+        b"_charset_=iso-8859-15&a=%A4&charset=utf-8",
+        "{\"_charset_\":\"iso-8859-15\",\"a\":\"\u{20ac}\",\"charset\":\"utf-8\"}",
+    );
+    check(
+        form,
+        b"a=caf%C3%A9&charset=of+the+light+brigade",
+        "{\"a\":\"caf\u{e9}\",\"charset\":\"of the light brigade\"}",
+    );
+    check(
+        &format!("{form}; charset=utf-8"),
+        b"a=caf%C3%A9&charset=latin1",
+        "{\"a\":\"caf\u{e9}\",\"charset\":\"latin1\"}",
+    );
+    check(&format!("{form}; charset=utf-16le"), &utf16("a=caf%C3%A9"), "{\"a\":\"caf\u{e9}\"}");
+    check(form, "\u{feff}a=1".as_bytes(), r#"{"a":"1"}"#);
+}
+
+#[test]
+fn what_is_not_in_its_charset_is_refused() {
+    let check = |content_type: &str, body: &[u8], variant: &str| {
+        let refusal = read_as(content_type, "unsigned", body).unwrap_err();
+        assert_eq!(variant_of(&refusal), variant, "{content_type}: {refusal}");
+    };
+    check("application/json; charset=utf-8", b"\"\xe9\"", "Body");
+    check("application/json; charset=utf-16", b"{}", "Body");
+    check("text/plain; charset=shift_jis", b"\x83", "Body");
+    check("application/x-www-form-urlencoded", b"a=%E9&charset=utf-8", "Body");
+    check("text/plain; charset=utf-7", b"a", "Charset");
+    check("application/json; charset=nonsense", b"{}", "Charset");
+}
+
 #[test]
 fn a_content_type_is_compared_without_case_and_parameters() {
     let check = |declared: &str, sent: Option<&str>, expected| {
@@ -130,7 +202,7 @@ proptest! {
     #[test]
     fn forms_come_back_as_they_were_written(value in ".{0,20}") {
         let encoded = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
-        let form = Form::parse(format!("a={encoded}").as_bytes()).unwrap();
+        let form = Form::parse(format!("a={encoded}").as_bytes(), Charset::default()).unwrap();
         let value = [value];
         prop_assert_eq!(form.fields().next(), Some(("a", value.as_slice())));
     }

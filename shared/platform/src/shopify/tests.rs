@@ -1,3 +1,4 @@
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -31,7 +31,8 @@ pub struct Recipe {
     /// What is signed: text with `{timestamp}`, `{id}` and `{body}`, where `{body}` is the raw bytes; a brace is doubled.
     #[serde(default = "body_alone")]
     pub signed_string: String,
-    /// The header with the time of the webhook in seconds since 1970; needs `{timestamp}` in the signed string.
+    /// The header with the time of the webhook, in seconds or milliseconds since 1970, in RFC 3339 or as an HTTP date; needs
+    /// `{timestamp}` in the signed string, which stands for the text of the header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp_header: Option<String>,
     /// The header with the id of the delivery, by which repeated deliveries are recognised.

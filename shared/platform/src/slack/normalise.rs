@@ -17,7 +17,6 @@ use crate::reading::{DedupKey, Inbound, Kind, Reading, Reply, Update};
 pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
     let webhook = Webhook::parse(inbound)?;
     match webhook.kind.as_deref() {
-        None if webhook.fields.contains_key("ssl_check") => Ok(Reading::Handshake(Reply::empty())),
         None => interaction::command(&webhook).map(silent),
         Some("url_verification") => webhook.challenge(),
         Some("event_callback") => event::read(&webhook),

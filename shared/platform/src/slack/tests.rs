@@ -24,7 +24,7 @@ const BODY: &str = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain
     trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
 
 fn verify(secret: &str, now_s: i64, time: &[u8], signature: &[u8], body: &[u8]) -> Option<Result<(), Unverified>> {
-    let credentials = Credentials::parse(json!({"signingSecret": secret})).unwrap();
+    let credentials: Credentials = serde_json::from_value(json!({"signingSecret": secret})).unwrap();
     let verifier = Slack.verifier(&credentials, None).unwrap();
     let headers = sendable_headers(&[("x-slack-request-timestamp", time), ("x-slack-signature", signature)])?;
     Some(verifier(&Delivery { headers: &headers, body, url: "", now: Timestamp::from_second(now_s).unwrap() }))
@@ -156,7 +156,39 @@ fn with(value: &Value, fields: Value) -> Value {
 fn the_challenge_comes_back() {
     let question = json!({"token": "t", "challenge": "3eZbrw1aBm2rZgRNFdxV", "type": "url_verification"});
     assert_eq!(told(&question), json!({"handshake": "3eZbrw1aBm2rZgRNFdxV"}));
-    assert_eq!(told(&json!({"ssl_check": "1", "token": "t"})), json!({"handshake": ""}));
+}
+
+#[test]
+fn the_check_of_a_certificate_is_exactly_one_and_comes_unsigned() {
+    let answered = |content_type: &str, body: &str| {
+        let headers = headers(&[("content-type", content_type)]);
+        let delivery = Delivery { headers: &headers, body: body.as_bytes(), url: "", now: Timestamp::UNIX_EPOCH };
+        Slack.handshake(&delivery)
+    };
+    let form = "application/x-www-form-urlencoded";
+    for body in ["token=x&ssl_check=1", "ssl_check=1", "ssl%5Fcheck=%31&token=x"] {
+        assert_eq!(answered(form, body), Some(Reply::empty()), "{body}");
+        assert_eq!(answered("Application/X-WWW-Form-URLEncoded; charset=utf-8", body), Some(Reply::empty()), "{body}");
+        assert_eq!(answered("application/json", body), None, "{body}");
+    }
+    let long = format!("ssl_check=1&token={}", "x".repeat(5_000));
+    for body in [
+        "",
+        "token=x",
+        "ssl_check=",
+        "ssl_check=0",
+        "ssl_check=10",
+        "ssl_check=01",
+        "ssl_check=true",
+        "ssl_check=+1",
+        "ssl_check=1&ssl_check=1",
+        "ssl_check=1&ssl_check=0",
+        "SSL_CHECK=1",
+        "{\"ssl_check\": \"1\"}",
+        &long,
+    ] {
+        assert_eq!(answered(form, body), None, "{body}");
+    }
 }
 
 #[test]

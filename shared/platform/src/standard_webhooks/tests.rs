@@ -3,7 +3,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sample::{check_refuses, flips, headers};
+use crate::sample::{check_refuses, event, flips, headers};
+
+const ID: &str = "webhook-id";
+const TIMESTAMP: &str = "webhook-timestamp";
+const SIGNATURE: &str = "webhook-signature";
 
 /// A published vector; the Ed25519 one is of Svix's test suite.
 struct Vector {
@@ -104,6 +108,35 @@ fn a_signature_is_found_among_others_and_none_is_none() {
         headers.remove(SIGNATURE);
         assert_eq!(vector.verify(&headers, vector.body.as_bytes(), 0), Err(Unverified::Header(SIGNATURE.to_owned())));
     }
+}
+
+#[test]
+fn the_headers_may_have_the_name_of_svix() {
+    for vector in vectors() {
+        let timestamp = vector.timestamp_s.to_string();
+        let wrong = format!("v1,AAAA v1a,{}", "A".repeat(88));
+        let svix = [("svix-id", vector.id), ("svix-timestamp", &timestamp), ("svix-signature", vector.signature)];
+        let verify = |pairs: &[(&'static str, &str)]| vector.verify(&headers(pairs), vector.body.as_bytes(), 0);
+        assert_eq!(verify(&svix), Ok(()));
+        for missing in 0..3 {
+            let rest: Vec<_> =
+                svix.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, pair)| *pair).collect();
+            assert!(matches!(verify(&rest), Err(Unverified::Header(_) | Unverified::Mismatch)), "{rest:?}");
+        }
+        // A wrong header of one spelling does not invalidate the other, and nothing is taken from both.
+        let both = [&svix[..], &[(ID, "x"), (TIMESTAMP, &timestamp), (SIGNATURE, &wrong)]].concat();
+        assert_eq!(verify(&both), Ok(()));
+        let mixed = [(ID, vector.id), ("svix-timestamp", timestamp.as_str()), ("svix-signature", vector.signature)];
+        assert!(verify(&mixed).is_err());
+        assert!(vector.verify(&headers(&svix), b"{}", 0).is_err());
+        assert_eq!(
+            vector.verify(&headers(&svix), vector.body.as_bytes(), 301),
+            Err(Unverified::Stale { tolerance_s: 300 })
+        );
+    }
+    let named = |pairs: &[(&'static str, &str)]| event(&StandardWebhooks, pairs, &json!({"type": "user.created"}));
+    assert_eq!(named(&[("svix-id", "d1")]), (Some("user.created".to_owned()), Some("d1".to_owned())));
+    assert_eq!(named(&[("svix-id", "d1"), (ID, "d2")]).1.as_deref(), Some("d2"));
 }
 
 #[test]

@@ -56,48 +56,61 @@ impl<'a> BotUpdate<'a> {
         let Some((name, raw)) = &self.member else {
             return Ok(Kind::Event { name: None });
         };
-        let message = match name.as_str() {
+        Ok(match name.as_str() {
             "message"
             | "channel_post"
             | "business_message"
             | "edited_message"
             | "edited_channel_post"
-            | "edited_business_message" => match parse::<Message>(raw)? {
-                // If what a program wrote were a message, two programs could talk for ever.
-                message if message.is_by_bot() => return Ok(Kind::Event { name: Some("bot_message".to_owned()) }),
-                message if name.starts_with("edited_") => edited(&message),
-                message => written(&message),
-            },
-            "callback_query" => Some(pressed(parse(raw)?, now_ms)),
-            "message_reaction" => Some(reacted(parse(raw)?, self.key())),
-            _ => return Ok(Kind::Event { name: Some(name.clone()) }),
-        };
-        match message {
-            Some(message) => Ok(Kind::Message { message: Box::new(message), reply_token: None }),
-            None => Ok(Kind::Event { name: Some(event_kind(name, raw)?) }),
-        }
+            | "edited_business_message" => message_kind(name, raw)?,
+            "callback_query" => message(pressed(parse(raw)?, now_ms)),
+            "message_reaction" => message(reacted(parse(raw)?, self.key())),
+            _ => named(name.clone()),
+        })
     }
+}
+
+fn message(message: NormalizedMessage) -> Kind {
+    Kind::Message { message: Box::new(message), reply_token: None }
+}
+
+fn named(name: String) -> Kind {
+    Kind::Event { name: Some(name) }
+}
+
+/// Reads a message, or the event of one that has no content, as when somebody joins a group.
+///
+/// What has happened to a chat is no less true when a bot or an anonymous administrator did it. But if what a program
+/// wrote were a message, two programs could talk for ever.
+fn message_kind(name: &str, raw: &RawValue) -> Result<Kind, serde_json::Error> {
+    let written: Message = parse(raw)?;
+    let content = content::of(&written);
+    let special = if content.is_none() { special(raw)? } else { None };
+    let is_happening = special.as_deref().is_some_and(|special| !wire::OTHER_CONTENT.contains(&special));
+    if !is_happening && written.is_by_bot() {
+        return Ok(named("bot_message".to_owned()));
+    }
+    Ok(match (content, special) {
+        (Some(content), _) if name.starts_with("edited_") => message(normalised(&written, edited(&written, content))),
+        (Some(content), _) => message(normalised(&written, content)),
+        (None, Some(special)) => named(format!("{name}.{special}")),
+        (None, None) => named(name.to_owned()),
+    })
 }
 
 fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Error> {
     serde_json::from_str(raw.get())
 }
 
-/// Reads a message; `None` if it has no content, as when somebody joins a group.
-fn written(message: &Message) -> Option<NormalizedMessage> {
-    content::of(message).map(|content| normalised(message, content))
-}
-
-/// Reads an edited message, which is the whole message in its new form.
-fn edited(message: &Message) -> Option<NormalizedMessage> {
+/// Reads the content of an edited message, which is the whole message in its new form.
+fn edited(message: &Message, content: Content) -> Content {
     let target = Some(Reference { message_id: message.message_id.to_string() });
-    let content = content::of(message).map(|content| match content.kind {
+    let content = match content.kind {
         // An edited command must not be carried out.
         ContentKind::Command => Content { text: message.text.clone(), ..Content::default() },
         _ => content,
-    });
-    let content = content.map(|content| Content { kind: ContentKind::Edit, target, ..content });
-    content.map(|content| normalised(message, content))
+    };
+    Content { kind: ContentKind::Edit, target, ..content }
 }
 
 fn normalised(message: &Message, content: Content) -> NormalizedMessage {
@@ -184,9 +197,8 @@ fn insert(metadata: &mut Map<String, Value>, name: &str, value: Option<String>) 
     metadata.extend(value.map(|value| (name.to_owned(), Value::String(value))));
 }
 
-/// Names a message without content after its special member, such as `message.pinned_message`.
-fn event_kind(name: &str, raw: &RawValue) -> Result<String, serde_json::Error> {
+/// Returns the member that makes a message without the usual content what it is, such as `pinned_message`.
+fn special(raw: &RawValue) -> Result<Option<String>, serde_json::Error> {
     let members: BTreeMap<String, serde::de::IgnoredAny> = parse(raw)?;
-    let special = members.into_keys().find(|member| !wire::COMMON.split(' ').any(|common| common == member));
-    Ok(special.map_or_else(|| name.to_owned(), |special| format!("{name}.{special}")))
+    Ok(members.into_keys().find(|member| !wire::COMMON.split(' ').any(|common| common == member)))
 }

@@ -1,3 +1,4 @@
+use http::HeaderValue;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -49,6 +50,10 @@ const VECTORS: [Vector; 6] = [
     },
 ];
 
+fn parsed(form: &[u8]) -> Result<Form, Error> {
+    Form::parse(form, Charset::default())
+}
+
 impl Vector {
     fn verify(&self, url: &str, body: &[u8], signature: &[u8]) -> Option<Result<(), Unverified>> {
         let verifier = Twilio.verifier(&Credentials::parse(json!({"authToken": TOKEN})).unwrap(), None).unwrap();
@@ -77,7 +82,7 @@ fn the_published_vectors_verify_and_no_bit_of_them_can_change() {
         }
         for flipped in flips(body.as_bytes()) {
             // `%2b` is `%2B`.
-            let says_the_same = vector.content_type == FORM && Form::parse(&flipped) == Form::parse(body.as_bytes());
+            let says_the_same = vector.content_type == FORM && parsed(&flipped) == parsed(body.as_bytes());
             let expected = if says_the_same { Ok(()) } else { Err(Unverified::Mismatch) };
             assert_eq!(vector.verify(url, &flipped, signature.as_bytes()), Some(expected), "{body}");
         }
@@ -160,6 +165,32 @@ fn a_webhook_is_named_by_the_status_that_comes_along() {
     check(json!({"MessageStatus": ["sent", "sent"], "Body": 5, "MessageSid": "x", "CallStatus": null}), None);
     check(json!({"RecordingSid": "RE1"}), None);
     check(json!(["delivered", "received", "SM1"]), None);
+    check(json!({"MessageSid": "SM1", "SmsStatus": "sent", "Body": "hi"}), None);
+}
+
+#[test]
+fn an_event_of_a_conversation_has_the_name_that_twilio_gives_it() {
+    let check = |payload: Value, expected: &str| {
+        assert_eq!(event(&Twilio, &[], &payload).0.as_deref(), Some(expected), "{payload}");
+    };
+    let of = |kind: &str, source: &str| json!({"EventType": kind, "MessageSid": "IM1", "Body": "hi", "Source": source});
+    check(json!({"EventType": "onMessageRemoved", "MessageSid": "IM1", "Body": "hi"}), "onMessageRemoved");
+    check(of("onMessageUpdated", "SDK"), "onMessageUpdated");
+    check(of("onMessageAdd", "SMS"), "onMessageAdd");
+    check(of("onMessageAdded", "API"), "onMessageAdded");
+    check(of("onMessageAdded", "api"), "onMessageAdded");
+    check(of("onMessageAdded", "SMS"), "message.received");
+    check(of("onMessageAdded", "SDK"), "message.received");
+    check(json!({"EventType": "onMessageAdded", "MessageSid": "IM1", "Body": "hi"}), "message.received");
+    check(
+        json!({"EventType": "onMessageAdded", "MessageSid": "IM1", "Media": "[]", "Source": "WHATSAPP"}),
+        "message.received",
+    );
+    check(json!({"EventType": "onConversationStateUpdated", "StateTo": "closed"}), "onConversationStateUpdated");
+    check(json!({"EventType": "onDeliveryUpdated", "MessageSid": "IM1", "Status": "delivered"}), "onDeliveryUpdated");
+    check(json!({"EventType": "task.created", "TaskSid": "WT1"}), "task.created");
+    // A status report of WhatsApp has an event type beside its status.
+    check(json!({"EventType": "DELIVERED", "MessageSid": "SM1", "MessageStatus": "delivered"}), "message.delivered");
 }
 
 #[test]

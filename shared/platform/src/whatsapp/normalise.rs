@@ -34,6 +34,15 @@ struct Line {
     contacts: HashMap<String, Contact>,
 }
 
+/// How often each change has occurred in the webhook so far.
+type Seen = HashMap<String, usize>;
+
+/// The account that an entry is about, and the time of the entry as it was sent.
+struct Account<'a> {
+    id: String,
+    time: &'a str,
+}
+
 #[derive(Default, Clone)]
 struct Contact {
     name: Option<String>,
@@ -48,13 +57,13 @@ pub(super) fn read<'a>(inbound: &Inbound<'a>) -> Result<Reading<'a>, Error> {
     if webhook.object != "whatsapp_business_account" {
         return Err(refuse("`object` is not `whatsapp_business_account`"));
     }
-    let mut updates = Vec::new();
+    let (mut updates, mut seen) = (Vec::new(), Seen::new());
     for entry in webhook.entry {
         // Too many are refused as a whole, so that the rest need not be read.
         if updates.len() > UPDATE_LIMIT {
             break;
         }
-        collect(&mut updates, entry, |updates| read_entry(updates, entry));
+        collect(&mut updates, entry, |updates| read_entry(updates, &mut seen, entry));
     }
     Ok(Reading::Updates { updates, reply: None })
 }
@@ -70,22 +79,27 @@ fn collect<'a>(
     }
 }
 
-fn read_entry<'a>(updates: &mut Vec<Item<'a>>, entry: &'a RawValue) -> Result<(), String> {
+fn read_entry<'a>(updates: &mut Vec<Item<'a>>, seen: &mut Seen, entry: &'a RawValue) -> Result<(), String> {
     let fields = Fields::of(entry)?;
-    let account_id = fields.id("id")?;
+    let account = Account { id: fields.id("id")?, time: fields.raw("time").map_or("", RawValue::get) };
     let changes: Vec<&RawValue> = fields.required("changes")?;
     for change in changes {
-        collect(updates, change, |updates| read_change(updates, &account_id, change));
+        collect(updates, change, |updates| read_change(updates, seen, &account, change));
     }
     Ok(())
 }
 
 /// Reads a change: messages and statuses, or an event of any other name.
-fn read_change<'a>(updates: &mut Vec<Item<'a>>, account_id: &str, change: &'a RawValue) -> Result<(), String> {
+fn read_change<'a>(
+    updates: &mut Vec<Item<'a>>,
+    seen: &mut Seen,
+    account: &Account<'_>,
+    change: &'a RawValue,
+) -> Result<(), String> {
     let fields = Fields::of(change)?;
     let field = fields.id("field")?;
     if field != "messages" {
-        updates.push(Ok(event(account_id, field, change)));
+        updates.push(Ok(event(seen, account, field, change)));
         return Ok(());
     }
     let value = Fields::of(fields.required("value")?)?;
@@ -93,7 +107,7 @@ fn read_change<'a>(updates: &mut Vec<Item<'a>>, account_id: &str, change: &'a Ra
     let has_errors = !value.list("errors")?.is_empty();
     if has_errors || (messages.is_empty() && statuses.is_empty()) {
         let kind = if has_errors { "errors".to_owned() } else { field };
-        updates.push(Ok(event(account_id, kind, change)));
+        updates.push(Ok(event(seen, account, kind, change)));
     }
     let line = Line::of(&value);
     let unreadable = |part| move |reason| Unreadable { reason, payload: Cow::Borrowed(part) };
@@ -104,8 +118,16 @@ fn read_change<'a>(updates: &mut Vec<Item<'a>>, account_id: &str, change: &'a Ra
     Ok(())
 }
 
-fn event<'a>(account_id: &str, kind: String, change: &'a RawValue) -> Update<'a> {
-    let key = format!("{account_id}:{kind}:{}", hex::encode(Sha256::digest(change.get())));
+/// A change has no id. The same one at another time is another event, as when something is set, removed and set again,
+/// and so is the same one once more in the same webhook.
+fn event<'a>(seen: &mut Seen, account: &Account<'_>, kind: String, change: &'a RawValue) -> Update<'a> {
+    let digest = Sha256::new().chain_update(account.time).chain_update("\n").chain_update(change.get()).finalize();
+    let mut key = format!("{}:{kind}:{}", account.id, hex::encode(digest));
+    let count = seen.entry(key.clone()).or_default();
+    if *count > 0 {
+        key.push_str(&format!(":{count}"));
+    }
+    *count += 1;
     Update { key: DedupKey::id(key), kind: Kind::Event { name: Some(kind) }, payload: Cow::Borrowed(change) }
 }
 
@@ -140,8 +162,10 @@ fn contact_of(contact: &RawValue) -> Result<Vec<(String, Contact)>, String> {
 fn read_message<'a>(line: &Line, part: &'a RawValue) -> Result<Update<'a>, String> {
     let fields = Fields::of(part)?;
     let id = fields.id("id")?;
-    let from = fields.text("from")?.map_or_else(|| fields.id("from_user_id"), Ok)?;
-    let to = line.phone_number_id.clone().ok_or("the change has no `metadata.phone_number_id`")?;
+    // What WhatsApp itself says, as that somebody has a new number, comes from nobody.
+    let from = fields.text("from")?.map_or_else(|| fields.text("from_user_id"), |from| Ok(Some(from)))?;
+    let from = from.unwrap_or_default();
+    let to = line.phone_number_id.clone().or_else(|| line.display_phone_number.clone()).unwrap_or_default();
     let contact = line.contact(&from);
     let kind = fields.id("type")?;
     let mut metadata = metadata(line, &fields, &contact)?;

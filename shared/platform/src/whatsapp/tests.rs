@@ -14,7 +14,7 @@ const SIGNATURE: &[u8] = b"sha256=c236c758c9b2bd40b388a550eeca09eaca72384dd0aa5e
 const BODY: &[u8] = br#"{"object":"whatsapp_business_account","entry":[]}"#;
 
 fn credentials(credentials: Value) -> Credentials {
-    Credentials::parse(credentials).unwrap()
+    serde_json::from_value(credentials).unwrap()
 }
 
 fn verify(signature: &[u8], body: &[u8]) -> Option<Result<(), Unverified>> {

@@ -19,7 +19,7 @@ fn outgoing(mut message: Value) -> Outgoing {
 }
 
 fn send_request(message: &Outgoing, credentials: Value) -> Result<ApiRequest, Error> {
-    let credentials = Credentials::parse(credentials).unwrap();
+    let credentials: Credentials = serde_json::from_value(credentials).unwrap();
     Discord.send_request(&Access { api_url: "https://api.test", credentials: &credentials }, message)
 }
 

@@ -76,7 +76,7 @@ struct File {
 
 #[derive(Deserialize)]
 struct ReactionEvent {
-    user: String,
+    user: Option<String>,
     reaction: String,
     item: Item,
     event_ts: String,
@@ -118,14 +118,18 @@ impl Envelope<'_> {
         object(self.event).map_err(|cause| format!("the event cannot be read: {cause}"))
     }
 
+    /// What has happened is asked first and who did it second: a bot that joins or sets a topic writes nothing.
     fn message(&self) -> Result<Kind, String> {
         let event: MessageEvent = self.parse()?;
         let message: SlackMessage = self.parse()?;
         let parts = [Some(&message), event.message.as_ref(), event.previous_message.as_ref()];
-        if parts.into_iter().flatten().any(|part| self.is_by_bot(part)) {
-            return Ok(named("bot_message"));
-        }
+        let is_by_bot = parts.into_iter().flatten().any(|part| self.is_by_bot(part));
         let kind = match event.subtype.as_deref() {
+            None
+            | Some(
+                "file_share" | "thread_broadcast" | "me_message" | "bot_message" | "message_changed"
+                | "message_deleted",
+            ) if is_by_bot => Some(named("bot_message")),
             None | Some("file_share" | "thread_broadcast" | "me_message") => self.posted(&event, message)?,
             Some("message_changed") => self.changed(&event)?,
             Some("message_deleted") => self.deleted(&event)?,
@@ -189,8 +193,10 @@ impl Envelope<'_> {
 
     fn reaction(&self, kind: &str, removed: bool) -> Result<Kind, String> {
         let reacted: ReactionEvent = self.parse()?;
-        let (Some(channel), Some(ts)) = (reacted.item.channel, reacted.item.ts) else { return Ok(named(kind)) };
-        if reacted.item.kind != "message" || self.is_us(&reacted.user) {
+        let (Some(user), Some(channel), Some(ts)) = (reacted.user, reacted.item.channel, reacted.item.ts) else {
+            return Ok(named(kind));
+        };
+        if reacted.item.kind != "message" || self.is_us(&user) {
             return Ok(named(kind));
         }
         let content = Content {
@@ -199,7 +205,7 @@ impl Envelope<'_> {
             ..Content::of(ContentKind::Reaction)
         };
         let position = Position { channel: &channel, channel_type: None, ts: &reacted.event_ts };
-        self.normalised(&position, &reacted.user, Thread::default(), content)
+        self.normalised(&position, &user, Thread::default(), content)
     }
 
     fn normalised(

@@ -99,7 +99,7 @@ struct SlashCommand {
     channel_id: String,
     team_id: Option<String>,
     api_app_id: Option<String>,
-    trigger_id: String,
+    trigger_id: Option<String>,
 }
 
 /// Reads clicks and choices.
@@ -139,7 +139,7 @@ pub(super) fn command<'a>(webhook: &Webhook<'a>) -> Result<Reading<'a>, Error> {
         ..Content::of(ContentKind::Command)
     };
     let message = NormalizedMessage {
-        id: trigger_id.clone(),
+        id: trigger_id.clone().unwrap_or_default(),
         conversation_id: channel_id,
         thread_id: None,
         from: Party { id: user_id, name: user_name },
@@ -148,10 +148,11 @@ pub(super) fn command<'a>(webhook: &Webhook<'a>) -> Result<Reading<'a>, Error> {
         reply_to: None,
         timestamp: sent_at(webhook),
         platform: SPEC.name.to_owned(),
-        metadata: metadata([("teamId", team_id.as_deref()), ("triggerId", Some(&trigger_id))]),
+        metadata: metadata([("teamId", team_id.as_deref()), ("triggerId", trigger_id.as_deref())]),
     };
     let kind = Kind::Message { message: Box::new(message), reply_token: None };
-    Ok(Reading::one(Ok(Update { key: DedupKey::id(trigger_id), kind, payload: webhook.payload() })))
+    let key = trigger_id.map_or(DedupKey::Body, DedupKey::id);
+    Ok(Reading::one(Ok(Update { key, kind, payload: webhook.payload() })))
 }
 
 /// A command has no time of its own; the signed header has the time of sending.

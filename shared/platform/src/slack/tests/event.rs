@@ -175,6 +175,24 @@ fn messages_of_bots_are_events() {
 }
 
 #[test]
+fn what_has_happened_to_a_channel_is_told_whoever_did_it() {
+    for subtype in ["channel_topic", "channel_join", "group_archive", "pinned_item", "reminder_add"] {
+        for by in [json!({"bot_id": "B1"}), json!({"user": "U0LAN0Z89"}), json!({})] {
+            let event = with(&message(json!({"subtype": subtype})), by);
+            check_event(&event, json!({"event": format!("message.{subtype}")}));
+        }
+    }
+}
+
+#[test]
+fn what_names_nobody_is_an_event() {
+    let item = json!({"type": "message", "channel": "C061EG9SL", "ts": "1767323044.000200"});
+    let reaction = json!({"type": "reaction_added", "reaction": "eyes", "item": item, "event_ts": "1767323045.000300"});
+    check_event(&reaction, json!({"event": "reaction_added"}));
+    check_event(&message(json!({"user": null, "text": null})), json!({"event": "message"}));
+}
+
+#[test]
 fn everything_else_is_an_event_of_its_own_name() {
     check_event(&message(json!({"type": "app_mention"})), json!({"event": "app_mention"}));
     check_event(&json!({"type": "team_join", "user": {"id": "U1"}}), json!({"event": "team_join"}));

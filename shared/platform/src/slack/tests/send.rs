@@ -11,7 +11,7 @@ use crate::credentials::Credentials;
 use crate::error::Error;
 
 fn access<T>(credentials: &Value, call: impl FnOnce(&Access<'_>) -> T) -> T {
-    let credentials = Credentials::parse(credentials.clone()).unwrap();
+    let credentials: Credentials = serde_json::from_value(credentials.clone()).unwrap();
     call(&Access { api_url: "https://slack.com/api", credentials: &credentials })
 }
 

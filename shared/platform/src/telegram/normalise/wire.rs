@@ -16,6 +16,15 @@ pub(super) const COMMON: &str = "\
     paid_star_count quote reply_markup reply_to_checklist_task_id reply_to_message reply_to_story \
     sender_boost_count sender_business_bot sender_chat sender_tag show_caption_above_media via_bot";
 
+/// The members with what somebody wrote that has no counterpart on other platforms; all other members tell what has
+/// happened to the chat.
+pub(super) const OTHER_CONTENT: [&str; 9] =
+    ["checklist", "dice", "game", "giveaway", "giveaway_winners", "invoice", "paid_media", "poll", "story"];
+
+/// The names that Telegram fills in for those who do not want to be seen: an anonymous administrator of a group, and a
+/// channel that writes in one.
+const MASKS: [i64; 2] = [1_087_968_824, 136_817_688];
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Message {
     pub(super) message_id: i64,
@@ -50,7 +59,7 @@ impl Message {
     ///
     /// Those who speak for a chat, such as anonymous administrators, have the names of bots but are people.
     pub(super) fn is_by_bot(&self) -> bool {
-        let is_bot = self.from.as_ref().is_some_and(|user| user.is_bot);
+        let is_bot = self.from.as_ref().is_some_and(|user| user.is_bot && !MASKS.contains(&user.id));
         self.sender_business_bot.is_some() || (is_bot && self.sender_chat.is_none())
     }
 }
@@ -67,6 +76,7 @@ pub(super) struct User {
     id: i64,
     #[serde(default)]
     is_bot: bool,
+    #[serde(default)]
     first_name: String,
     last_name: Option<String>,
     pub(super) username: Option<String>,
@@ -151,7 +161,9 @@ pub(super) struct MessageReaction {
     pub(super) user: Option<User>,
     pub(super) actor_chat: Option<Chat>,
     pub(super) date: i64,
+    #[serde(default)]
     pub(super) old_reaction: Vec<ReactionType>,
+    #[serde(default)]
     pub(super) new_reaction: Vec<ReactionType>,
 }
 

@@ -333,3 +333,39 @@ fn what_a_program_wrote_starts_no_conversation() {
         assert_eq!(kind(&of_ours).as_deref(), Some("bot_message"), "{of_ours}");
     }
 }
+
+#[test]
+fn what_has_happened_to_a_chat_is_told_whoever_did_it() {
+    let mask = json!({"id": 1_087_968_824, "is_bot": true, "first_name": "Group", "username": "GroupAnonymousBot"});
+    let bot = json!({"id": 8, "is_bot": true, "first_name": "Echo"});
+    let channel = json!({"id": 136_817_688, "is_bot": true, "first_name": "Channel"});
+    let check = |rest: Value, expected: &str| {
+        for from in [&mask, &bot, &channel] {
+            let update = json!({"update_id": 10, "message": merged(with(&rest), &json!({"from": from}))});
+            assert_eq!(kind(&update).as_deref(), Some(expected), "{update}");
+        }
+    };
+    check(json!({"migrate_from_chat_id": -22}), "message.migrate_from_chat_id");
+    check(json!({"migrate_to_chat_id": -10_022}), "message.migrate_to_chat_id");
+    check(json!({"pinned_message": with(&json!({"text": "hi"}))}), "message.pinned_message");
+    check(json!({"new_chat_title": "Tea"}), "message.new_chat_title");
+    check(json!({"left_chat_member": bot, "left_chat_participant": bot}), "message.left_chat_member");
+    check(json!({"new_chat_members": [ada()], "new_chat_member": ada()}), "message.new_chat_members");
+    check(json!({"video_chat_started": {}}), "message.video_chat_started");
+    check(json!({"sender_business_bot": bot, "new_chat_photo": []}), "message.new_chat_photo");
+    // What a bot wrote is the message of a bot, also where other platforms have nothing like it.
+    for written in ["poll", "dice", "game", "story"] {
+        let update = json!({"update_id": 10, "message": with(&json!({"from": bot, written: {}}))});
+        assert_eq!(kind(&update).as_deref(), Some("bot_message"), "{written}");
+    }
+    let edited = with(&json!({"from": bot, "poll": {}, "edit_date": 1}));
+    assert_eq!(kind(&json!({"update_id": 10, "edited_message": edited})).as_deref(), Some("bot_message"));
+}
+
+#[test]
+fn an_anonymous_administrator_is_a_person() {
+    let mask = json!({"id": 1_087_968_824, "is_bot": true, "first_name": "Group", "username": "GroupAnonymousBot"});
+    assert_eq!(message("message", with(&json!({"from": mask, "text": "hi"})))["content"]["text"], "hi");
+    let nameless = message("message", with(&json!({"from": {"id": 9}, "text": "hi"})));
+    assert_eq!(nameless["from"], json!({"id": "9"}));
+}

@@ -9,7 +9,7 @@ use crate::message::{Choice, Content, ContentKind, Media, MediaKind, Reaction, R
 
 #[derive(Deserialize)]
 struct Text {
-    body: String,
+    body: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,10 +47,13 @@ struct Changed<'a> {
 /// Reads the content of a message; what does not fit into it goes into the metadata.
 pub(super) fn read(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
     match kind {
+        _ if fields.raw(kind).is_none() => unsupported(kind, fields, metadata),
         "edit" => {
             let changed: Changed<'_> = fields.required(kind)?;
-            let message = Fields::of(changed.message.ok_or("`edit.message` is missing")?)?;
-            let content = new(&message.id("type")?, &message, metadata)?;
+            let content = match changed.message.map(Fields::of).transpose()? {
+                Some(message) => new(&message.id("type")?, &message, metadata)?,
+                None => Content::default(),
+            };
             let target = Some(Reference { message_id: changed.original_message_id });
             Ok(Content { kind: ContentKind::Edit, target, ..content })
         }
@@ -65,8 +68,11 @@ pub(super) fn read(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, V
 
 /// Reads the content of a message that is not about another one's content.
 fn new(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
+    if fields.raw(kind).is_none() {
+        return unsupported(kind, fields, metadata);
+    }
     match kind {
-        "text" => Ok(Content::text(fields.required::<Text>(kind)?.body)),
+        "text" => Ok(Content { text: fields.required::<Text>(kind)?.body, ..Content::default() }),
         "image" => file(MediaKind::Image, fields.required(kind)?),
         "video" => file(MediaKind::Video, fields.required(kind)?),
         "audio" => file(MediaKind::Audio, fields.required(kind)?),

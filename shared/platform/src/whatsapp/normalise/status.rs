@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::Line;
 use crate::fields::Fields;
@@ -24,26 +25,49 @@ struct FaultData {
     details: Option<String>,
 }
 
-/// Reads a status.
+/// The type of a status that is about a message; without a type it is that, too.
+const MESSAGE: &str = "message";
+
+/// Reads a status: the delivery status of a message, or an event of its own, such as `payment.captured`.
 pub(super) fn read<'a>(line: &Line, part: &'a RawValue) -> Result<Update<'a>, String> {
     let fields = Fields::of(part)?;
     let id = fields.id("id")?;
     let word = fields.id("status")?;
-    let status: DeliveryStatus = fields.required("status").map_err(|_| "`status` is unknown".to_owned())?;
+    let subject = fields.text("type")?.unwrap_or_else(|| MESSAGE.to_owned());
+    match fields.required::<DeliveryStatus>("status") {
+        Ok(status) if subject == MESSAGE => delivery(line, part, &fields, id, status),
+        _ => Ok(event(part, &subject, &id, &word)),
+    }
+}
+
+/// The same status of the same thing may come again, with another time or other details.
+fn event<'a>(part: &'a RawValue, subject: &str, id: &str, word: &str) -> Update<'a> {
+    let key = format!("{subject}.{word}:{id}:{}", hex::encode(Sha256::digest(part.get())));
+    let kind = Kind::Event { name: Some(format!("{subject}.{word}")) };
+    Update { key: DedupKey::id(key), kind, payload: Cow::Borrowed(part) }
+}
+
+fn delivery<'a>(
+    line: &Line,
+    part: &'a RawValue,
+    fields: &Fields<'_>,
+    id: String,
+    status: DeliveryStatus,
+) -> Result<Update<'a>, String> {
     // In a group, each participant reads the message.
     let participant = fields.text("recipient_participant_id")?;
     let suffix = participant.as_ref().map(|id| format!(":{id}")).unwrap_or_default();
+    let key = format!("status:{id}:{}{suffix}", fields.id("status")?);
     let faults: Vec<Fault> = fields.optional("errors")?.unwrap_or_default();
     let update = StatusUpdate {
         status,
         recipient_id: fields.text("recipient_id")?.or(fields.text("recipient_user_id")?),
         timestamp: fields.milliseconds("timestamp")?,
         error: error(&faults),
-        metadata: metadata(line, &fields, participant)?,
-        message_id: id.clone(),
+        metadata: metadata(line, fields, participant)?,
+        message_id: id,
     };
-    let key = DedupKey::id(format!("status:{id}:{word}{suffix}"));
-    Ok(Update { key, kind: Kind::Status(update), payload: Cow::Borrowed(part) })
+    Ok(Update { key: DedupKey::id(key), kind: Kind::Status(update), payload: Cow::Borrowed(part) })
 }
 
 fn metadata(line: &Line, fields: &Fields<'_>, participant: Option<String>) -> Result<Map<String, Value>, String> {
