@@ -1,14 +1,15 @@
 //! The body that creates or changes a function, and the rules of its fields.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::Refusal;
-use shared::event::StepError;
+use shared::event::{StepError, TenantId};
 
-use crate::sandbox;
+use crate::sandbox::{Limits, Sandbox, Script};
 use crate::store::function::{ExecutionOptions, Function, NAME_LIMIT_CHARACTERS, RetryPolicy, Variable, is_name};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
@@ -19,6 +20,9 @@ const TIME_LIMITS_S: (u32, u32) = (3, 300);
 const DEFAULT_TIME_LIMIT_S: u32 = 30;
 const MEMORY_LIMITS_MB: (u32, u32) = (128, 10_240);
 const DEFAULT_MEMORY_LIMIT_MB: u32 = 128;
+/// What compiling a script may take.
+const COMPILATION: Limits =
+    Limits { time: Duration::from_secs(2), memory_bytes: 64 * 1024 * 1024, stack_bytes: 512 * 1024, result_bytes: 0 };
 
 /// A new function, or changes to one, where absent fields stay as they are.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -50,7 +54,7 @@ pub(crate) struct FunctionBody {
 
 impl FunctionBody {
     /// Checks the body of a new function and builds the function.
-    pub(crate) async fn create(self, now: Timestamp) -> Result<Function, Refusal> {
+    pub(crate) fn create(self, now: Timestamp) -> Result<Function, Refusal> {
         let name = self.name.clone().ok_or_else(|| Refusal::missing_field("name"))?;
         if self.code.is_none() {
             return Err(Refusal::missing_field("code"));
@@ -74,17 +78,17 @@ impl FunctionBody {
             creation_timestamp: now,
             update_timestamp: now,
         };
-        self.change(blank, now).await
+        self.change(blank, now)
     }
 
     /// Checks the body of a change and applies it to the function.
-    pub(crate) async fn change(self, former: Function, now: Timestamp) -> Result<Function, Refusal> {
+    pub(crate) fn change(self, former: Function, now: Timestamp) -> Result<Function, Refusal> {
         if self.name.as_ref().is_some_and(|name| *name != former.name) {
             return Err(Refusal::field("name", "cannot be changed"));
         }
         self.check()?;
-        if let Some(code) = &self.code {
-            check_code(code, &former.name).await?;
+        if let Some(message) = self.code.as_deref().and_then(refused_code) {
+            return Err(invalid_code(message));
         }
         Ok(Function {
             description: self.description.or(former.description),
@@ -145,11 +149,18 @@ fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Res
     }
 }
 
-async fn check_code(code: &str, name: &str) -> Result<(), Refusal> {
-    if let Some(message) = refused_code(code) {
-        return Err(invalid_code(message));
-    }
-    let compiled = sandbox::check(code, &format!("{name}.js")).await?;
+/// Refuses a function whose code cannot be compiled.
+pub(crate) async fn check_compiles(sandbox: &Sandbox, tenant: &TenantId, function: &Function) -> Result<(), Refusal> {
+    let script = Script {
+        tenant: tenant.as_str().to_owned(),
+        source: function.code.as_str().into(),
+        file_name: format!("{}.js", function.name),
+        entry_point: None,
+        input: String::new(),
+        variables: BTreeMap::new(),
+        limits: COMPILATION,
+    };
+    let compiled = sandbox.check(script).await?;
     compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be compiled: {message}")))
 }
 
@@ -181,62 +192,52 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    async fn created(body: Value) -> Result<Function, u32> {
+    fn created(body: Value) -> Result<Function, u32> {
         let body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
-        body.create(Timestamp::UNIX_EPOCH).await.map_err(|refusal| refusal.code)
+        body.create(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
     }
 
-    #[tokio::test]
-    async fn a_new_function_has_the_documented_defaults() {
-        let function = created(json!({"name": "wipe-Data-2", "code": "exports.main = () => 1"})).await.unwrap();
+    #[test]
+    fn a_new_function_has_the_documented_defaults() {
+        let function = created(json!({"name": "wipe-Data-2", "code": "exports.main = () => 1"})).unwrap();
         assert_eq!((function.time_limit, function.memory_limit, function.enabled), (30, 128, true));
     }
 
-    #[tokio::test]
-    async fn every_field_has_its_rule() {
+    #[test]
+    fn every_field_has_its_rule() {
         let code = "exports.main = () => 1";
-        let check = async |body: Value, expected: u32| {
-            assert_eq!(created(body.clone()).await, Err(expected), "{body}");
+        let check = |body: Value, expected: u32| {
+            assert_eq!(created(body.clone()), Err(expected), "{body}");
         };
-        check(json!({"code": code}), 14).await;
-        check(json!({"name": "a"}), 14).await;
-        check(json!({"name": "", "code": code}), 1407).await;
-        check(json!({"name": "a_b", "code": code}), 1407).await;
-        check(json!({"name": "a".repeat(129), "code": code}), 1407).await;
-        check(json!({"name": "a", "code": ""}), 1401).await;
-        check(json!({"name": "a", "code": "UEsDBBQAAAAI"}), 1401).await;
-        check(json!({"name": "a", "code": "a\0"}), 1401).await;
-        check(json!({"name": "a", "code": "function {"}), 1401).await;
-        check(json!({"name": "a", "code": "await 1; export default 1"}), 1401).await;
-        check(json!({"name": "a", "code": "x".repeat(256 * 1024 + 1)}), 1401).await;
-        check(json!({"name": "a", "code": code, "timeLimit": 2}), 1402).await;
-        check(json!({"name": "a", "code": code, "timeLimit": 301}), 1402).await;
-        check(json!({"name": "a", "code": code, "memoryLimit": 127}), 1402).await;
-        check(json!({"name": "a", "code": code, "description": "x".repeat(4_097)}), 15).await;
+        check(json!({"code": code}), 14);
+        check(json!({"name": "a"}), 14);
+        check(json!({"name": "", "code": code}), 1407);
+        check(json!({"name": "a_b", "code": code}), 1407);
+        check(json!({"name": "a".repeat(129), "code": code}), 1407);
+        check(json!({"name": "a", "code": ""}), 1401);
+        check(json!({"name": "a", "code": "UEsDBBQAAAAI"}), 1401);
+        check(json!({"name": "a", "code": "a\0"}), 1401);
+        check(json!({"name": "a", "code": "x".repeat(256 * 1024 + 1)}), 1401);
+        check(json!({"name": "a", "code": code, "timeLimit": 2}), 1402);
+        check(json!({"name": "a", "code": code, "timeLimit": 301}), 1402);
+        check(json!({"name": "a", "code": code, "memoryLimit": 127}), 1402);
+        check(json!({"name": "a", "code": code, "description": "x".repeat(4_097)}), 15);
         let variables = json!({"A": {"value": "x".repeat(4_096)}});
-        check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15).await;
+        check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15);
         let options = json!({"defaultPriority": i64::MIN});
-        check(json!({"name": "a", "code": code, "executionOptions": options}), 15).await;
+        check(json!({"name": "a", "code": code, "executionOptions": options}), 15);
     }
 
-    #[tokio::test]
-    async fn code_that_cannot_be_compiled_is_refused_with_its_line() {
-        let body: FunctionBody =
-            serde_json::from_value(json!({"name": "f", "code": "export default () => {\n  return 1 +;\n}"})).unwrap();
-        let refusal = body.create(Timestamp::UNIX_EPOCH).await.unwrap_err();
-        assert!(refusal.message.contains("f.js:2"), "{}", refusal.message);
-    }
-
-    #[tokio::test]
-    async fn a_change_leaves_absent_fields_as_they_are() {
-        let former = created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": 5})).await.unwrap();
+    #[test]
+    fn a_change_leaves_absent_fields_as_they_are() {
+        let former = created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": 5})).unwrap();
         let change: FunctionBody = serde_json::from_value(json!({"description": "d", "enabled": false})).unwrap();
         let now = Timestamp::from_second(1).unwrap();
-        let changed = change.change(former.clone(), now).await.unwrap();
+        let changed = change.change(former.clone(), now).unwrap();
         let expected =
             Function { description: Some("d".to_owned()), enabled: false, update_timestamp: now, ..former.clone() };
         assert_eq!(changed, expected);
         let renamed: FunctionBody = serde_json::from_value(json!({"name": "b"})).unwrap();
-        assert_eq!(renamed.change(former, now).await.unwrap_err().code, 15);
+        assert_eq!(renamed.change(former, now).unwrap_err().code, 15);
     }
 }

@@ -12,7 +12,7 @@ use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List};
 use shared::rql::Rql;
 
-use crate::function_body::FunctionBody;
+use crate::function_body::{FunctionBody, check_compiles};
 use crate::services::Services;
 use crate::store::function::Function;
 
@@ -39,7 +39,8 @@ pub(crate) async fn create(
     caller: Caller,
     JsonBody(body): JsonBody<FunctionBody>,
 ) -> Result<Json<Function>, Refusal> {
-    let function = body.create(services.clock.now()).await?;
+    let function = body.create(services.clock.now())?;
+    check_compiles(&services.sandbox, caller.tenant_id(), &function).await?;
     if !services.functions.create(caller.tenant_id(), &function).await? {
         return Err(Refusal::already_exists("function", &function.name));
     }
@@ -144,7 +145,11 @@ async fn change(
     name: &str,
     body: FunctionBody,
 ) -> Result<Json<Affected>, Refusal> {
-    let changed = body.change(known(services, caller, name).await?, services.clock.now()).await?;
+    let has_new_code = body.code.is_some();
+    let changed = body.change(known(services, caller, name).await?, services.clock.now())?;
+    if has_new_code {
+        check_compiles(&services.sandbox, caller.tenant_id(), &changed).await?;
+    }
     match services.functions.replace(caller.tenant_id(), &changed).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
         false => Err(Refusal::unknown("function", name)),
