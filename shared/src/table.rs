@@ -119,6 +119,11 @@ impl Query {
     }
 }
 
+/// The longest partition key.
+const PARTITION_KEY_LIMIT_BYTES: usize = 2_048;
+/// The longest sort key; no partition key beside one is longer.
+const SORT_KEY_LIMIT_BYTES: usize = 1_024;
+
 /// One write of a transaction.
 #[derive(Debug, Clone)]
 pub struct Write(TransactWriteItem);
@@ -134,11 +139,15 @@ impl Table {
 
     /// Reads one item, strongly consistent.
     pub async fn get<T: DeserializeOwned>(&self, key: &impl Serialize) -> Result<Option<T>, Error> {
+        let key = self.item(key)?;
+        if !can_be_key(&key) {
+            return Ok(None);
+        }
         let answer = self
             .client
             .get_item()
             .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
+            .set_key(Some(key))
             .consistent_read(true)
             .send()
             .await
@@ -182,12 +191,16 @@ impl Table {
         update: Expression,
         condition: Option<Expression>,
     ) -> Result<Option<T>, Error> {
+        let key = self.item(key)?;
+        if condition.is_some() && !can_be_key(&key) {
+            return Ok(None);
+        }
         let (update, condition, names, values) = update.join(condition);
         let sent = self
             .client
             .update_item()
             .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
+            .set_key(Some(key))
             .update_expression(update)
             .set_condition_expression(condition)
             .set_expression_attribute_names(some(names))
@@ -208,12 +221,16 @@ impl Table {
         key: &impl Serialize,
         condition: Option<Expression>,
     ) -> Result<Option<T>, Error> {
+        let key = self.item(key)?;
+        if !can_be_key(&key) {
+            return Ok(None);
+        }
         let (text, _, names, values) = condition.unwrap_or_default().join(None);
         let sent = self
             .client
             .delete_item()
             .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
+            .set_key(Some(key))
             .set_condition_expression((!text.is_empty()).then_some(text))
             .set_expression_attribute_names(some(names))
             .set_expression_attribute_values(some(values))
@@ -230,6 +247,9 @@ impl Table {
     /// Reads the items of one partition, in as many requests as it takes.
     pub async fn query<T: DeserializeOwned>(&self, query: Query) -> Result<Vec<T>, Error> {
         let (key, _, names, values) = query.key.join(None);
+        if !can_be_key(&values) {
+            return Ok(Vec::new());
+        }
         let limit = query.limit.unwrap_or(usize::MAX);
         let request = self
             .client
@@ -362,6 +382,12 @@ pub fn exists(key: &str) -> Expression {
 /// Makes the key of an item from one attribute.
 pub fn key(name: &str, value: impl Into<Value>) -> Value {
     Value::Object([(name.to_owned(), value.into())].into_iter().collect())
+}
+
+/// Tells whether there can be an item with a key of these values; a request with any other is an error.
+fn can_be_key(values: &Item) -> bool {
+    let limit = if values.len() == 1 { PARTITION_KEY_LIMIT_BYTES } else { SORT_KEY_LIMIT_BYTES };
+    values.values().all(|value| value.as_s().map_or(true, |text| (1..=limit).contains(&text.len())))
 }
 
 /// An empty map is an error in a request, an absent one is not.

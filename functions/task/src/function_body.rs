@@ -7,10 +7,11 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::Refusal;
+use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
 
 use crate::sandbox::{Limits, Sandbox, Script};
-use crate::store::function::{ExecutionOptions, Function, NAME_LIMIT_CHARACTERS, RetryPolicy, Variable, is_name};
+use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 /// `DynamoDB` limits a record to 400 KB in all.
@@ -59,7 +60,7 @@ impl FunctionBody {
         if self.code.is_none() {
             return Err(Refusal::missing_field("code"));
         }
-        if !is_name(&name) {
+        if !is_function_name(&name) {
             let message = format!("`name` must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
             return Err(bad(1407, "INVALID_FUNCTION_NAME_EXCEPTION", message));
         }
@@ -87,6 +88,7 @@ impl FunctionBody {
             return Err(Refusal::field("name", "cannot be changed"));
         }
         self.check()?;
+        let environment_variables = variables(self.environment_variables, former.environment_variables)?;
         if let Some(message) = self.code.as_deref().and_then(refused_code) {
             return Err(invalid_code(message));
         }
@@ -97,7 +99,7 @@ impl FunctionBody {
             runtime: self.runtime.or(former.runtime),
             time_limit: self.time_limit.unwrap_or(former.time_limit),
             memory_limit: self.memory_limit.unwrap_or(former.memory_limit),
-            environment_variables: self.environment_variables.unwrap_or(former.environment_variables),
+            environment_variables,
             execution_options: self.execution_options.or(former.execution_options),
             retry_policy: self.retry_policy.or(former.retry_policy),
             enabled: self.enabled.unwrap_or(former.enabled),
@@ -113,24 +115,40 @@ impl FunctionBody {
         check_length("runtime", self.runtime.as_deref(), NAME_LIMIT_CHARACTERS)?;
         check_range("timeLimit", self.time_limit, TIME_LIMITS_S)?;
         check_range("memoryLimit", self.memory_limit, MEMORY_LIMITS_MB)?;
-        let variables = self.environment_variables.iter().flatten();
-        let bytes: usize = variables.map(|(name, variable)| name.len() + variable.value.len()).sum();
-        if bytes > VARIABLES_LIMIT_BYTES {
-            return Err(Refusal::field(
-                "environmentVariables",
-                format!("must have at most {VARIABLES_LIMIT_BYTES} bytes in all"),
-            ));
-        }
         Ok(())
     }
 }
 
 /// Refuses a text that cannot be the name of a function.
 pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
-    match is_name(name) {
+    match is_function_name(name) {
         true => Ok(()),
         false => {
             Err(Refusal::field(field, format!("must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens")))
+        }
+    }
+}
+
+/// The variables after a change, in which a masked value stands for the former one.
+fn variables(
+    changed: Option<BTreeMap<String, Variable>>,
+    mut former: BTreeMap<String, Variable>,
+) -> Result<BTreeMap<String, Variable>, Refusal> {
+    let Some(mut variables) = changed else { return Ok(former) };
+    for (name, variable) in &mut variables {
+        if variable.value == MASK {
+            *variable = former.remove(name).ok_or_else(|| {
+                let field = format!("environmentVariables.{name}.value");
+                Refusal::field(&field, format!("must not be `{MASK}`, which stands for the value that a variable has"))
+            })?;
+        }
+    }
+    let bytes: usize = variables.iter().map(|(name, variable)| name.len() + variable.value.len()).sum();
+    match bytes <= VARIABLES_LIMIT_BYTES {
+        true => Ok(variables),
+        false => {
+            let rule = format!("must have at most {VARIABLES_LIMIT_BYTES} bytes in all");
+            Err(Refusal::field("environmentVariables", rule))
         }
     }
 }

@@ -103,6 +103,12 @@ impl Sandbox {
         Ok(result.map(drop))
     }
 
+    /// The process id of the worker that takes scripts; `None` if there is none, as no script has run yet.
+    #[must_use]
+    pub fn worker_id(&self) -> Option<u32> {
+        self.pool.worker_id()
+    }
+
     async fn end_of(
         &self,
         script: &Script,

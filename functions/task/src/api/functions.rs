@@ -11,8 +11,9 @@ use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List};
 use shared::rql::Rql;
+use shared::seal::Resealed;
 
-use crate::function_body::{FunctionBody, check_compiles};
+use crate::function_body::{FunctionBody, check_compiles, check_name};
 use crate::services::Services;
 use crate::store::function::Function;
 
@@ -133,10 +134,20 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
+    check_name("name", &name)?;
     match services.functions.delete(caller.tenant_id(), &name).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
         false => Err(Refusal::unknown("function", &name)),
     }
+}
+
+/// Seals the environment variables of a batch of functions with the current key; call it until there are no more.
+#[utoipa::path(
+    post, path = "/tasks/rotate", tag = "functions",
+    responses((status = 200, description = "How far the rotation has come.", body = Resealed))
+)]
+pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {
+    Ok(Json(services.functions.reseal().await?))
 }
 
 async fn change(
@@ -157,6 +168,7 @@ async fn change(
 }
 
 async fn known(services: &Services, caller: &Caller, name: &str) -> Result<Function, Refusal> {
+    check_name("name", name)?;
     let function = services.functions.get(caller.tenant_id(), name).await?;
     function.ok_or_else(|| Refusal::unknown("function", name))
 }

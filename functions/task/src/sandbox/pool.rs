@@ -42,6 +42,11 @@ impl Pool {
         Ok(process)
     }
 
+    /// The process id of the worker that takes scripts.
+    pub(super) fn worker_id(&self) -> Option<u32> {
+        self.lock().as_ref().filter(|process| process.is_open()).map(|process| process.pid())
+    }
+
     /// A worker for one script that nobody else's is in.
     pub(super) fn lone_worker(&self) -> Result<Arc<Process>, Error> {
         Process::start(&self.program)

@@ -137,6 +137,10 @@ impl Process {
         self.end.notify_one();
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Kills the worker when the returned guard is dropped.
     pub(super) fn killed_on_drop(self: &Arc<Self>) -> KilledOnDrop {
         KilledOnDrop(self.clone())

@@ -3,6 +3,7 @@
 mod fetching;
 mod limits;
 mod shapes;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
