@@ -55,6 +55,12 @@ impl FromIterator<(String, String)> for Config {
     }
 }
 
+impl Extend<(String, String)> for Config {
+    fn extend<I: IntoIterator<Item = (String, String)>>(&mut self, variables: I) {
+        self.0.extend(variables);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

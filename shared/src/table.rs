@@ -133,6 +133,11 @@ impl Query {
     }
 }
 
+/// The longest partition key.
+const PARTITION_KEY_LIMIT_BYTES: usize = 2_048;
+/// The longest sort key; no partition key beside one is longer.
+const SORT_KEY_LIMIT_BYTES: usize = 1_024;
+
 /// One write of a transaction.
 #[derive(Debug, Clone)]
 pub struct Write {
@@ -181,11 +186,15 @@ impl Table {
     }
 
     async fn get_item(&self, key: &impl Serialize) -> Result<Option<Item>, Error> {
+        let key = self.item(key)?;
+        if !can_be_key(&key) {
+            return Ok(None);
+        }
         let answer = self
             .client
             .get_item()
             .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
+            .set_key(Some(key))
             .consistent_read(true)
             .send()
             .await
@@ -229,7 +238,11 @@ impl Table {
         update: Expression,
         condition: Option<Expression>,
     ) -> Result<Option<T>, Error> {
-        match self.update_item(self.item(key)?, update, condition).await? {
+        let key = self.item(key)?;
+        if condition.is_some() && !can_be_key(&key) {
+            return Ok(None);
+        }
+        match self.update_item(key, update, condition).await? {
             Some(item) => self.read(item).await.map(Some),
             None => Ok(None),
         }
@@ -267,12 +280,16 @@ impl Table {
         key: &impl Serialize,
         condition: Option<Expression>,
     ) -> Result<Option<T>, Error> {
+        let key = self.item(key)?;
+        if !can_be_key(&key) {
+            return Ok(None);
+        }
         let (text, _, names, values) = condition.unwrap_or_default().join(None);
         let sent = self
             .client
             .delete_item()
             .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
+            .set_key(Some(key))
             .set_condition_expression((!text.is_empty()).then_some(text))
             .set_expression_attribute_names(some(names))
             .set_expression_attribute_values(some(values))
@@ -292,6 +309,9 @@ impl Table {
     /// Reads the items of one partition, in as many requests as it takes; one that cannot be read is logged and left out.
     pub async fn query<T: DeserializeOwned>(&self, query: Query) -> Result<Vec<T>, Error> {
         let (key, _, names, values) = query.key.join(None);
+        if !can_be_key(&values) {
+            return Ok(Vec::new());
+        }
         let limit = query.limit.unwrap_or(usize::MAX);
         let request = self
             .client
@@ -477,6 +497,12 @@ fn name_of(item: &Item) -> String {
         .collect();
     ids.sort_unstable();
     ids.join(" ")
+}
+
+/// Tells whether there can be an item with a key of these values; a request with any other is an error.
+fn can_be_key(values: &Item) -> bool {
+    let limit = if values.len() == 1 { PARTITION_KEY_LIMIT_BYTES } else { SORT_KEY_LIMIT_BYTES };
+    values.values().all(|value| value.as_s().map_or(true, |text| (1..=limit).contains(&text.len())))
 }
 
 /// An empty map is an error in a request, an absent one is not.

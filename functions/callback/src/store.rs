@@ -176,7 +176,7 @@ impl Store {
 
     /// Seals a batch of callbacks with the current key.
     pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
-        reseal(&self.table, &self.seal, "callbackId", &[TOKEN, SCHEMA, BODY]).await
+        reseal(&self.table, &self.seal, &["callbackId"], &[TOKEN, SCHEMA, BODY]).await
     }
 
     async fn seal(&self, id: &str, part: SealedAttribute, text: &str) -> Result<Sealed, Error> {

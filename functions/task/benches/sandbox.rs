@@ -20,6 +20,7 @@ const SCRIPTS: [(&str, &str); 5] = [
 
 fn script(source: &str) -> Script {
     Script {
+        tenant: "default".to_owned(),
         source: source.into(),
         file_name: "script.js".to_owned(),
         entry_point: None,
@@ -31,7 +32,7 @@ fn script(source: &str) -> Script {
 
 fn fresh_sandbox(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
-    let sandbox = Sandbox::new(Outbound::new(&[]), Clock::system());
+    let sandbox = Sandbox::new(Outbound::new(&[]), Clock::system(), Some(env!("CARGO_BIN_EXE_task").into()));
     let no_effect: BeforeEffect = Arc::new(|| Box::pin(async { Ok(()) }));
     let mut group = criterion.benchmark_group("fresh sandbox");
     for (name, source) in SCRIPTS {

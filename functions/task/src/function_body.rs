@@ -1,15 +1,17 @@
 //! The body that creates or changes a function, and the rules of its fields.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 use shared::Refusal;
-use shared::event::StepError;
+use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
+use shared::event::{StepError, TenantId};
 
-use crate::sandbox;
-use crate::store::function::{ExecutionOptions, Function, NAME_LIMIT_CHARACTERS, RetryPolicy, Variable, is_name};
+use crate::sandbox::{Limits, Sandbox, Script};
+use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 /// `DynamoDB` limits a record to 400 KB in all.
@@ -19,6 +21,9 @@ const TIME_LIMITS_S: (u32, u32) = (3, 300);
 const DEFAULT_TIME_LIMIT_S: u32 = 30;
 const MEMORY_LIMITS_MB: (u32, u32) = (128, 10_240);
 const DEFAULT_MEMORY_LIMIT_MB: u32 = 128;
+/// What compiling a script may take.
+const COMPILATION: Limits =
+    Limits { time: Duration::from_secs(2), memory_bytes: 64 * 1024 * 1024, stack_bytes: 512 * 1024, result_bytes: 0 };
 
 /// A new function, or changes to one, where absent fields stay as they are.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -50,12 +55,12 @@ pub(crate) struct FunctionBody {
 
 impl FunctionBody {
     /// Checks the body of a new function and builds the function.
-    pub(crate) async fn create(self, now: Timestamp) -> Result<Function, Refusal> {
+    pub(crate) fn create(self, now: Timestamp) -> Result<Function, Refusal> {
         let name = self.name.clone().ok_or_else(|| Refusal::missing_field("name"))?;
         if self.code.is_none() {
             return Err(Refusal::missing_field("code"));
         }
-        if !is_name(&name) {
+        if !is_function_name(&name) {
             let message = format!("`name` must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
             return Err(bad(1407, "INVALID_FUNCTION_NAME_EXCEPTION", message));
         }
@@ -74,17 +79,18 @@ impl FunctionBody {
             creation_timestamp: now,
             update_timestamp: now,
         };
-        self.change(blank, now).await
+        self.change(blank, now)
     }
 
     /// Checks the body of a change and applies it to the function.
-    pub(crate) async fn change(self, former: Function, now: Timestamp) -> Result<Function, Refusal> {
+    pub(crate) fn change(self, former: Function, now: Timestamp) -> Result<Function, Refusal> {
         if self.name.as_ref().is_some_and(|name| *name != former.name) {
             return Err(Refusal::field("name", "cannot be changed"));
         }
         self.check()?;
-        if let Some(code) = &self.code {
-            check_code(code, &former.name).await?;
+        let environment_variables = variables(self.environment_variables, former.environment_variables)?;
+        if let Some(message) = self.code.as_deref().and_then(refused_code) {
+            return Err(invalid_code(message));
         }
         Ok(Function {
             description: self.description.or(former.description),
@@ -93,7 +99,7 @@ impl FunctionBody {
             runtime: self.runtime.or(former.runtime),
             time_limit: self.time_limit.unwrap_or(former.time_limit),
             memory_limit: self.memory_limit.unwrap_or(former.memory_limit),
-            environment_variables: self.environment_variables.unwrap_or(former.environment_variables),
+            environment_variables,
             execution_options: self.execution_options.or(former.execution_options),
             retry_policy: self.retry_policy.or(former.retry_policy),
             enabled: self.enabled.unwrap_or(former.enabled),
@@ -109,24 +115,40 @@ impl FunctionBody {
         check_length("runtime", self.runtime.as_deref(), NAME_LIMIT_CHARACTERS)?;
         check_range("timeLimit", self.time_limit, TIME_LIMITS_S)?;
         check_range("memoryLimit", self.memory_limit, MEMORY_LIMITS_MB)?;
-        let variables = self.environment_variables.iter().flatten();
-        let bytes: usize = variables.map(|(name, variable)| name.len() + variable.value.len()).sum();
-        if bytes > VARIABLES_LIMIT_BYTES {
-            return Err(Refusal::field(
-                "environmentVariables",
-                format!("must have at most {VARIABLES_LIMIT_BYTES} bytes in all"),
-            ));
-        }
         Ok(())
     }
 }
 
 /// Refuses a text that cannot be the name of a function.
 pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
-    match is_name(name) {
+    match is_function_name(name) {
         true => Ok(()),
         false => {
             Err(Refusal::field(field, format!("must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens")))
+        }
+    }
+}
+
+/// The variables after a change, in which a masked value stands for the former one.
+fn variables(
+    changed: Option<BTreeMap<String, Variable>>,
+    mut former: BTreeMap<String, Variable>,
+) -> Result<BTreeMap<String, Variable>, Refusal> {
+    let Some(mut variables) = changed else { return Ok(former) };
+    for (name, variable) in &mut variables {
+        if variable.value == MASK {
+            *variable = former.remove(name).ok_or_else(|| {
+                let field = format!("environmentVariables.{name}.value");
+                Refusal::field(&field, format!("must not be `{MASK}`, which stands for the value that a variable has"))
+            })?;
+        }
+    }
+    let bytes: usize = variables.iter().map(|(name, variable)| name.len() + variable.value.len()).sum();
+    match bytes <= VARIABLES_LIMIT_BYTES {
+        true => Ok(variables),
+        false => {
+            let rule = format!("must have at most {VARIABLES_LIMIT_BYTES} bytes in all");
+            Err(Refusal::field("environmentVariables", rule))
         }
     }
 }
@@ -145,11 +167,18 @@ fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Res
     }
 }
 
-async fn check_code(code: &str, name: &str) -> Result<(), Refusal> {
-    if let Some(message) = refused_code(code) {
-        return Err(invalid_code(message));
-    }
-    let compiled = sandbox::check(code, &format!("{name}.js")).await?;
+/// Refuses a function whose code cannot be compiled.
+pub(crate) async fn check_compiles(sandbox: &Sandbox, tenant: &TenantId, function: &Function) -> Result<(), Refusal> {
+    let script = Script {
+        tenant: tenant.as_str().to_owned(),
+        source: function.code.as_str().into(),
+        file_name: format!("{}.js", function.name),
+        entry_point: None,
+        input: String::new(),
+        variables: BTreeMap::new(),
+        limits: COMPILATION,
+    };
+    let compiled = sandbox.check(script).await?;
     compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be compiled: {message}")))
 }
 
@@ -181,62 +210,52 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    async fn created(body: Value) -> Result<Function, u32> {
+    fn created(body: Value) -> Result<Function, u32> {
         let body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
-        body.create(Timestamp::UNIX_EPOCH).await.map_err(|refusal| refusal.code)
+        body.create(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
     }
 
-    #[tokio::test]
-    async fn a_new_function_has_the_documented_defaults() {
-        let function = created(json!({"name": "wipe-Data-2", "code": "exports.main = () => 1"})).await.unwrap();
+    #[test]
+    fn a_new_function_has_the_documented_defaults() {
+        let function = created(json!({"name": "wipe-Data-2", "code": "exports.main = () => 1"})).unwrap();
         assert_eq!((function.time_limit, function.memory_limit, function.enabled), (30, 128, true));
     }
 
-    #[tokio::test]
-    async fn every_field_has_its_rule() {
+    #[test]
+    fn every_field_has_its_rule() {
         let code = "exports.main = () => 1";
-        let check = async |body: Value, expected: u32| {
-            assert_eq!(created(body.clone()).await, Err(expected), "{body}");
+        let check = |body: Value, expected: u32| {
+            assert_eq!(created(body.clone()), Err(expected), "{body}");
         };
-        check(json!({"code": code}), 14).await;
-        check(json!({"name": "a"}), 14).await;
-        check(json!({"name": "", "code": code}), 1407).await;
-        check(json!({"name": "a_b", "code": code}), 1407).await;
-        check(json!({"name": "a".repeat(129), "code": code}), 1407).await;
-        check(json!({"name": "a", "code": ""}), 1401).await;
-        check(json!({"name": "a", "code": "UEsDBBQAAAAI"}), 1401).await;
-        check(json!({"name": "a", "code": "a\0"}), 1401).await;
-        check(json!({"name": "a", "code": "function {"}), 1401).await;
-        check(json!({"name": "a", "code": "await 1; export default 1"}), 1401).await;
-        check(json!({"name": "a", "code": "x".repeat(256 * 1024 + 1)}), 1401).await;
-        check(json!({"name": "a", "code": code, "timeLimit": 2}), 1402).await;
-        check(json!({"name": "a", "code": code, "timeLimit": 301}), 1402).await;
-        check(json!({"name": "a", "code": code, "memoryLimit": 127}), 1402).await;
-        check(json!({"name": "a", "code": code, "description": "x".repeat(4_097)}), 15).await;
+        check(json!({"code": code}), 14);
+        check(json!({"name": "a"}), 14);
+        check(json!({"name": "", "code": code}), 1407);
+        check(json!({"name": "a_b", "code": code}), 1407);
+        check(json!({"name": "a".repeat(129), "code": code}), 1407);
+        check(json!({"name": "a", "code": ""}), 1401);
+        check(json!({"name": "a", "code": "UEsDBBQAAAAI"}), 1401);
+        check(json!({"name": "a", "code": "a\0"}), 1401);
+        check(json!({"name": "a", "code": "x".repeat(256 * 1024 + 1)}), 1401);
+        check(json!({"name": "a", "code": code, "timeLimit": 2}), 1402);
+        check(json!({"name": "a", "code": code, "timeLimit": 301}), 1402);
+        check(json!({"name": "a", "code": code, "memoryLimit": 127}), 1402);
+        check(json!({"name": "a", "code": code, "description": "x".repeat(4_097)}), 15);
         let variables = json!({"A": {"value": "x".repeat(4_096)}});
-        check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15).await;
+        check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15);
         let options = json!({"defaultPriority": i64::MIN});
-        check(json!({"name": "a", "code": code, "executionOptions": options}), 15).await;
+        check(json!({"name": "a", "code": code, "executionOptions": options}), 15);
     }
 
-    #[tokio::test]
-    async fn code_that_cannot_be_compiled_is_refused_with_its_line() {
-        let body: FunctionBody =
-            serde_json::from_value(json!({"name": "f", "code": "export default () => {\n  return 1 +;\n}"})).unwrap();
-        let refusal = body.create(Timestamp::UNIX_EPOCH).await.unwrap_err();
-        assert!(refusal.message.contains("f.js:2"), "{}", refusal.message);
-    }
-
-    #[tokio::test]
-    async fn a_change_leaves_absent_fields_as_they_are() {
-        let former = created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": 5})).await.unwrap();
+    #[test]
+    fn a_change_leaves_absent_fields_as_they_are() {
+        let former = created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": 5})).unwrap();
         let change: FunctionBody = serde_json::from_value(json!({"description": "d", "enabled": false})).unwrap();
         let now = Timestamp::from_second(1).unwrap();
-        let changed = change.change(former.clone(), now).await.unwrap();
+        let changed = change.change(former.clone(), now).unwrap();
         let expected =
             Function { description: Some("d".to_owned()), enabled: false, update_timestamp: now, ..former.clone() };
         assert_eq!(changed, expected);
         let renamed: FunctionBody = serde_json::from_value(json!({"name": "b"})).unwrap();
-        assert_eq!(renamed.change(former, now).await.unwrap_err().code, 15);
+        assert_eq!(renamed.change(former, now).unwrap_err().code, 15);
     }
 }

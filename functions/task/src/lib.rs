@@ -44,6 +44,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::DeleteTaskFunction, routes!(api::functions::delete))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
+        .permission(Permission::RotateKeys, routes!(api::functions::rotate))
         .finish(services.clone());
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming)))
 }

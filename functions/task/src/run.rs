@@ -69,6 +69,7 @@ fn script(task: &Task, function: &Function) -> Script {
     };
     let variables = function.environment_variables.iter();
     Script {
+        tenant: task.tenant_id.as_str().to_owned(),
         source: function.code.as_str().into(),
         file_name: format!("{}.js", function.name),
         entry_point: function.entry_point.clone(),

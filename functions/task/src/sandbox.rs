@@ -1,8 +1,9 @@
-//! Runs one script in a fresh QuickJS runtime, within limits of time, memory, stack and output.
+//! Runs scripts, each in a fresh QuickJS runtime, within limits of time, memory, stack and output.
 //!
-//! A script has a thread to itself for as long as it runs, so that one that never yields delays no other work; the
-//! event loop of that thread drives what it waits for (timers, requests). The runtime is created for the script and freed
-//! after it.
+//! Scripts run in a worker: a process of the same binary that has nothing of this one and can be killed. This process
+//! keeps what a script must not have, sends its requests and keeps its log ([`supervise`]); it decides whose script
+//! may be present ([`presence`]) and in which worker it runs ([`pool`]). In the worker a script has a thread, takes
+//! turns at computing with the others ([`turns`]), and the event loop of its thread drives what it waits for.
 
 mod bytecode;
 mod console;
@@ -11,19 +12,28 @@ mod entry;
 mod event_loop;
 mod exchange;
 mod failure;
+mod fair;
 mod fetch;
 mod globals;
 mod host;
+mod message;
 mod modules;
+mod pool;
+mod presence;
+mod process;
+mod requests;
+mod resident;
 mod script;
 mod shape;
 mod stop;
+mod supervise;
+mod threads;
 mod timers;
-mod worker;
+mod turns;
+pub mod worker;
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use shared::Error;
 use shared::clock::Clock;
@@ -32,30 +42,40 @@ use shared::outbound::Outbound;
 use tokio::sync::Semaphore;
 
 pub use self::console::LogLine;
-use self::fetch::Fetches;
+use self::message::Work;
+use self::pool::Pool;
+use self::presence::Presence;
+use self::requests::Requests;
 pub use self::script::{BeforeEffect, Limits, Report, Script};
-use self::stop::{Reason, Stop};
-use self::worker::Workers;
+use self::supervise::{Ended, supervise};
 
-/// How many scripts run at once in this process; each occupies a thread.
-const CONCURRENT_SCRIPTS: usize = 64;
-/// How long after its time limit a script may take to stop before its thread is abandoned.
-const GRACE: Duration = Duration::from_secs(2);
+/// How many scripts compute or wait at once; each has a thread of the worker.
+const PLACES: usize = 256;
+/// How many threads of a worker may be lost to scripts that do not stop.
+const SPARE_THREADS: usize = PLACES / 10;
+/// How many scripts whose worker ended run again at once, each in a worker of its own.
+const LONE_SCRIPTS: usize = 8;
 
-/// Runs scripts. Cheap to clone; all clones share one limit of concurrent scripts.
+/// Runs scripts. Cheap to clone; all clones share the places and the worker.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     outbound: Outbound,
     clock: Clock,
-    places: Arc<Semaphore>,
-    workers: Workers,
+    presence: Presence,
+    pool: Arc<Pool>,
+    lone_places: Arc<Semaphore>,
 }
 
 impl Sandbox {
     /// Returns a sandbox whose scripts send their requests through this client.
+    ///
+    /// Its workers are processes of `program`, which calls [`worker::work`] when its argument is [`worker::ARGUMENT`];
+    /// by default the binary that runs. The first one starts with the first script.
     #[must_use]
-    pub fn new(outbound: Outbound, clock: Clock) -> Self {
-        Self { outbound, clock, places: Arc::new(Semaphore::new(CONCURRENT_SCRIPTS)), workers: Workers::default() }
+    pub fn new(outbound: Outbound, clock: Clock, program: Option<PathBuf>) -> Self {
+        let pool = Pool::new(program.unwrap_or_else(this_program), SPARE_THREADS);
+        let lone_places = Arc::new(Semaphore::new(LONE_SCRIPTS));
+        Self { outbound, clock, presence: Presence::new(PLACES), pool, lone_places }
     }
 
     /// Runs a script to its end; dropping the future stops it.
@@ -65,54 +85,85 @@ impl Sandbox {
     /// # Errors
     ///
     /// When `before_effect` fails, as the script was then stopped before its first request was sent, and when the system
-    /// cannot start another thread.
+    /// cannot start the worker.
     pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
-        let place = self.places.clone().acquire_owned().await.map_err(Error::cannot("wait for a place to run"))?;
-        let limits = script.limits;
-        let (stop, events) = Stop::new();
-        let _stop_when_dropped = stop.clone().on_drop();
-        let fetches = Fetches::new(self.outbound.clone(), before_effect, stop.clone());
-        let links = engine::Links { stop: stop.clone(), events, fetches, clock: self.clock.clone() };
-        let work = self.workers.run(move || {
-            let _place = place;
-            engine::execute(&script, links)
-        })?;
-        let result = match tokio::time::timeout(limits.time + GRACE, work).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => {
-                tracing::error!("a script made the sandbox panic");
-                Err(failure::broken())
-            }
-            Err(_) => {
-                tracing::error!("a script does not stop, so its thread is abandoned");
-                Err(failure::stopped(Reason::Time, &limits))
-            }
+        let (result, lines) = self.end_of(&script, Work::Run, before_effect).await?;
+        Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines })
+    }
+
+    /// Compiles a script without running any of it, or says what is wrong with it; dropping the future stops that.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot start the worker.
+    pub async fn check(&self, script: Script) -> Result<Result<(), StepError>, Error> {
+        let sends_nothing: BeforeEffect =
+            Arc::new(|| Box::pin(async { Err(Error::new("send a request", "nothing runs")) }));
+        let (result, _) = self.end_of(&script, Work::Check, sends_nothing).await?;
+        Ok(result.map(drop))
+    }
+
+    /// The process id of the worker that takes scripts; `None` if there is none, as no script has run yet.
+    #[must_use]
+    pub fn worker_id(&self) -> Option<u32> {
+        self.pool.worker_id()
+    }
+
+    async fn end_of(
+        &self,
+        script: &Script,
+        work: Work,
+        before_effect: BeforeEffect,
+    ) -> Result<(Result<String, StepError>, Vec<LogLine>), Error> {
+        let (has_acted, lines) = match self.beside_others(script, work, &before_effect).await? {
+            Ended::Reported(result, lines) => return Ok((result, lines)),
+            Ended::Lost { has_acted, lines } => (has_acted, lines),
+            Ended::Refused(_) => (false, Vec::new()),
         };
-        if let Some(error) = stop.take_effect_error() {
-            return Err(error);
+        if has_acted {
+            let message = "the process that ran the script ended after the script had begun to send requests";
+            return Ok((Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), lines));
         }
-        let (result, lines) = (result.and_then(|json| failure::parsed(&json)), stop.take_lines());
-        Ok(Report { result, lines })
+        // Who ended the worker is not known, so that each of its scripts gets one where it can harm nobody else.
+        match self.alone(script, work, before_effect).await? {
+            Ended::Reported(result, lines) => Ok((result, lines)),
+            Ended::Lost { lines, .. } => {
+                let message = "the process that ran the script ended before the script did";
+                Ok((Err(failure::runtime("WorkerLost", message)), lines))
+            }
+            Ended::Refused(_) => Err(Error::new("run a script", "its worker takes no scripts")),
+        }
+    }
+
+    /// Runs a script in the worker of all scripts.
+    async fn beside_others(&self, script: &Script, work: Work, before_effect: &BeforeEffect) -> Result<Ended, Error> {
+        let mut present = self.presence.enter(&script.tenant, &script.file_name).await?;
+        loop {
+            let process = self.pool.worker()?;
+            let requests = Requests::new(self.outbound.clone(), before_effect.clone());
+            match supervise(&process, present, script, work, &self.clock, requests).await? {
+                // Its place was taken in that moment.
+                Ended::Refused(again) => present = again,
+                ended => return Ok(ended),
+            }
+        }
+    }
+
+    /// Runs a script in a worker of its own.
+    async fn alone(&self, script: &Script, work: Work, before_effect: BeforeEffect) -> Result<Ended, Error> {
+        let present = self.presence.enter(&script.tenant, &script.file_name).await?;
+        let _place = self.lone_places.acquire().await.map_err(Error::cannot("wait for a place to run alone"))?;
+        let process = self.pool.lone_worker()?;
+        let _killed_when_dropped = process.killed_on_drop();
+        let requests = Requests::new(self.outbound.clone(), before_effect);
+        supervise(&process, present, script, work, &self.clock, requests).await
     }
 }
 
-/// Compiles a script without running any of it, or says what is wrong with it.
-///
-/// # Errors
-///
-/// When the engine fails.
-pub async fn check(source: &str, file_name: &str) -> Result<Result<(), StepError>, Error> {
-    let script = Script {
-        source: source.into(),
-        file_name: file_name.to_owned(),
-        entry_point: None,
-        input: String::new(),
-        variables: BTreeMap::new(),
-        limits: Limits::default(),
-    };
-    let work = tokio::task::spawn_blocking(move || engine::check(&script));
-    work.await.map_err(Error::cannot("compile a script"))
+/// The binary that runs, also after another one was put in its place.
+fn this_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return PathBuf::from("/proc/self/exe");
+    }
+    std::env::current_exe().unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

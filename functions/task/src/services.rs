@@ -29,7 +29,11 @@ impl Services {
             functions: Functions::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
-            sandbox: Sandbox::new(environment.outbound()?, environment.clock.clone()),
+            sandbox: Sandbox::new(
+                environment.outbound()?,
+                environment.clock.clone(),
+                environment.config.optional("SCRIPT_WORKER").map(Into::into),
+            ),
             clock: environment.clock.clone(),
             ids: environment.ids.clone(),
         })

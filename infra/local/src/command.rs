@@ -73,6 +73,9 @@ pub(crate) enum Command {
     Demo,
     /// Prints the OpenAPI 3.1 document of all routes.
     Openapi,
+    /// Runs the scripts of the process that started it.
+    #[command(name = task::sandbox::worker::ARGUMENT, hide = true)]
+    ScriptWorker,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

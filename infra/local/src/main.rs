@@ -14,6 +14,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::ScriptWorker) = arguments.command {
+        return match task::sandbox::worker::work() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     shared::log::init_text(&arguments.log);
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(arguments)),
@@ -31,7 +37,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), local::Failure> {
     let json = arguments.json;
     match arguments.command {
-        None | Some(Command::Serve) => command::serve(arguments.options(), json).await,
+        None | Some(Command::Serve | Command::ScriptWorker) => command::serve(arguments.options(), json).await,
         Some(Command::Demo) => local::demo::run(json).await,
         Some(Command::Openapi) => command::openapi(arguments.options()).await,
     }

@@ -74,6 +74,10 @@ struct Field {
 enum Rule {
     Anything,
     Text,
+    /// The id of a record, no longer than a key can be.
+    Id,
+    /// The name of a function.
+    FunctionName,
     /// The beginning of a URL, which may go on with a template.
     Url,
     /// The body of a request.
@@ -119,7 +123,7 @@ pub const MESSAGE: ActionType = ActionType {
     name: "message",
     command: "message.requested",
     fields: &[
-        required("channelId", Rule::Text),
+        required("channelId", Rule::Id),
         required("to", Rule::Anything),
         required("content", Rule::Anything),
         optional("replyTo", Rule::Object),
@@ -134,7 +138,7 @@ pub const TASK: ActionType = ActionType {
     name: "task",
     command: "task.requested",
     fields: &[
-        required("functionName", Rule::Text),
+        required("functionName", Rule::FunctionName),
         optional("data", Rule::Object),
         optional("startTimestamp", Rule::Time),
         optional("tags", Rule::Texts),
@@ -222,6 +226,14 @@ impl Rule {
         let (holds, rule) = match self {
             Self::Anything | Self::Body => return None,
             Self::Text => (value.is_string(), "must be a string".to_owned()),
+            Self::Id => {
+                let is_id = value.as_str().is_some_and(|text| (1..=ID_LIMIT_BYTES).contains(&text.len()));
+                (is_id, format!("must have 1 to {ID_LIMIT_BYTES} characters"))
+            }
+            Self::FunctionName => {
+                let rule = format!("must be 1 to {FUNCTION_NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
+                (value.as_str().is_some_and(is_function_name), rule)
+            }
             Self::Url => {
                 let is_url = |text: &str| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
                 (value.as_str().is_some_and(is_url), "must be a URL of http or https".to_owned())
@@ -250,6 +262,17 @@ impl Rule {
         (!holds).then_some(rule)
     }
 }
+
+/// Tells whether a text can be the name of a function.
+pub fn is_function_name(text: &str) -> bool {
+    (1..=FUNCTION_NAME_LIMIT_CHARACTERS).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// The longest name of a function.
+pub const FUNCTION_NAME_LIMIT_CHARACTERS: usize = 128;
+/// No id of a record is longer.
+const ID_LIMIT_BYTES: usize = 128;
 
 /// What a time must be, in bodies and in actions.
 pub const TIME_RULE: &str = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";

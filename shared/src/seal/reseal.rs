@@ -1,11 +1,11 @@
 //! Sealing what a table holds again after the key ring got a new key.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Seal, Sealed};
 use crate::error::Error;
-use crate::table::{Expression, Table, key};
+use crate::table::{Expression, Table};
 
 /// How many records one call seals again.
 const BATCH: usize = 100;
@@ -32,12 +32,12 @@ pub struct Resealed {
 
 /// Seals a batch of a table's records with the current key; call it until there are no more.
 ///
-/// Every record with sealed attributes has an attribute `keyVersion`. A record that changes meanwhile is left to the
-/// next call.
+/// Every record with sealed attributes has an attribute `keyVersion`. The id of a record is the text of its key; the
+/// parts of a key of several attributes are joined by `#`. A record that changes meanwhile is left to the next call.
 pub async fn reseal(
     table: &Table,
     seal: &Seal,
-    key_name: &str,
+    key_names: &[&str],
     attributes: &[SealedAttribute],
 ) -> Result<Resealed, Error> {
     let version = seal.current_version().await?;
@@ -46,9 +46,11 @@ pub async fn reseal(
     let records: Vec<Value> = table.scan(Some(outdated), BATCH).await?;
     let mut resealed = 0;
     for record in &records {
-        let Some(id) = record[key_name].as_str() else { continue };
-        let (change, unchanged) = changes(seal, record, id, attributes).await?;
-        let done: Option<Value> = table.update(&key(key_name, id), change, Some(unchanged)).await?;
+        let parts: Vec<&str> = key_names.iter().filter_map(|name| record[*name].as_str()).collect();
+        let key: Map<String, Value> =
+            key_names.iter().zip(&parts).map(|(name, part)| ((*name).to_owned(), Value::from(*part))).collect();
+        let (change, unchanged) = changes(seal, record, &parts.join("#"), attributes).await?;
+        let done: Option<Value> = table.update(&Value::Object(key), change, Some(unchanged)).await?;
         resealed += usize::from(done.is_some());
     }
     Ok(Resealed { resealed, more: records.len() == BATCH || resealed < records.len() })

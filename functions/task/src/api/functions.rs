@@ -11,8 +11,9 @@ use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List};
 use shared::rql::{self, Rql};
+use shared::seal::Resealed;
 
-use crate::function_body::FunctionBody;
+use crate::function_body::{FunctionBody, check_compiles, check_name};
 use crate::services::Services;
 use crate::store::function::{Function, LIST_LIMIT};
 
@@ -40,7 +41,8 @@ pub(crate) async fn create(
     caller: Caller,
     JsonBody(body): JsonBody<FunctionBody>,
 ) -> Result<Json<Function>, Refusal> {
-    let function = body.create(services.clock.now()).await?;
+    let function = body.create(services.clock.now())?;
+    check_compiles(&services.sandbox, caller.tenant_id(), &function).await?;
     if !services.functions.create(caller.tenant_id(), &function).await? {
         return Err(Refusal::already_exists("function", &function.name));
     }
@@ -133,10 +135,20 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
+    check_name("name", &name)?;
     match services.functions.delete(caller.tenant_id(), &name).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
         false => Err(Refusal::unknown("function", &name)),
     }
+}
+
+/// Seals the environment variables of a batch of functions with the current key; call it until there are no more.
+#[utoipa::path(
+    post, path = "/tasks/rotate", tag = "functions",
+    responses((status = 200, description = "How far the rotation has come.", body = Resealed))
+)]
+pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {
+    Ok(Json(services.functions.reseal().await?))
 }
 
 async fn change(
@@ -145,7 +157,11 @@ async fn change(
     name: &str,
     body: FunctionBody,
 ) -> Result<Json<Affected>, Refusal> {
-    let changed = body.change(known(services, caller, name).await?, services.clock.now()).await?;
+    let has_new_code = body.code.is_some();
+    let changed = body.change(known(services, caller, name).await?, services.clock.now())?;
+    if has_new_code {
+        check_compiles(&services.sandbox, caller.tenant_id(), &changed).await?;
+    }
     match services.functions.replace(caller.tenant_id(), &changed).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
         false => Err(Refusal::unknown("function", name)),
@@ -153,6 +169,7 @@ async fn change(
 }
 
 async fn known(services: &Services, caller: &Caller, name: &str) -> Result<Function, Refusal> {
+    check_name("name", name)?;
     let function = services.functions.get(caller.tenant_id(), name).await?;
     function.ok_or_else(|| Refusal::unknown("function", name))
 }

@@ -11,6 +11,7 @@ use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List, Page};
 use shared::rql::{self, Rql};
 
+use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
 use crate::sandbox::LogLine;
 use crate::services::Services;
@@ -33,6 +34,7 @@ pub(crate) async fn create(
     let Services { tasks, functions, bus, scheduler, clock, ids, .. } = &*services;
     let (tenant, now) = (caller.tenant_id(), clock.now());
     let name = &new.function_name;
+    check_name("functionName", name)?;
     let function = functions.recent(tenant, name).await?.ok_or_else(|| Refusal::unknown("function", name))?;
     if !function.enabled {
         return Err(Refusal::illegal_state(format!("the function `{name}` is disabled")));

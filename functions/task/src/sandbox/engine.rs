@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 
 use rquickjs::{Context, Ctx, Function, Runtime};
-use shared::clock::Clock;
 use shared::event::StepError;
 
 use super::event_loop::EventLoop;
@@ -13,22 +12,23 @@ use super::fetch::Fetches;
 use super::host::Host;
 use super::script::Script;
 use super::stop::{Stop, Wake};
+use super::turns::Turn;
 use super::{entry, globals, modules};
 
 /// How far a heap grows before the first garbage collection; a small script never gets there.
 const GC_THRESHOLD_BYTES: usize = 4 * 1024 * 1024;
 
-/// What connects a script's thread to the rest of the process.
+/// What connects a script's thread to the rest of the worker.
 pub(super) struct Links {
     pub(super) stop: Stop,
     pub(super) events: Receiver<Wake>,
     pub(super) fetches: Fetches,
-    pub(super) clock: Clock,
+    pub(super) turn: Turn,
 }
 
 /// Runs the script and returns its result as JSON.
 pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError> {
-    let host = Rc::new(Host::new(links.stop, links.clock, links.fetches, script.limits.time));
+    let host = Rc::new(Host::new(links.stop, links.turn, links.fetches, script.limits.time));
     let result = match start(script, &host) {
         Ok((_runtime, context)) => context.with(|ctx| {
             let outcome = run(&ctx, script, &host, &links.events);
@@ -99,7 +99,7 @@ fn explain(ctx: &Ctx<'_>, fault: Fault, script: &Script, host: &Host) -> StepErr
     // The getters of a thrown object are the script's own code, and may have run out of time.
     let error = host.stop.reason().map_or(error, |reason| failure::stopped(reason, &script.limits));
     if let Some(log) = log {
-        host.stop.note(host.clock.now(), log);
+        host.stop.note(log);
     }
     error
 }

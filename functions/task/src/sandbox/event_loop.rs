@@ -52,14 +52,25 @@ impl<'a, 'js> EventLoop<'a, 'js> {
             return Err(Fault::Failed(failure::runtime("PromiseNeverSettles", message)));
         }
         let until = next.map_or(self.host.deadline, |next| next.min(self.host.deadline));
-        match self.events.recv_timeout(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
-            Ok(Wake::Fetched(finished)) => self.deliver(ctx, finished),
-            _ => Ok(()),
+        match self.wait(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
+            Some(Wake::Fetched(finished)) => self.deliver(ctx, finished),
+            Some(Wake::Stopped) | None => Ok(()),
         }
     }
 
+    /// Waits for an event; others compute meanwhile.
+    fn wait(&self, time: Duration) -> Option<Wake> {
+        if let Ok(wake) = self.events.try_recv() {
+            return Some(wake);
+        }
+        self.host.turn.release();
+        let wake = self.events.recv_timeout(time).ok();
+        self.host.turn.take();
+        wake
+    }
+
     fn deliver(&self, ctx: &Ctx<'js>, finished: Finished) -> Result<(), Fault> {
-        if !self.host.fetches.borrow_mut().forget(finished.id) {
+        if !self.host.fetches.borrow_mut().finished(finished.id) {
             return Ok(());
         }
         let (response, error): (Option<Object<'js>>, Option<Object<'js>>) = match finished.result {

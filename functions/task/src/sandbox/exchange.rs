@@ -1,16 +1,26 @@
-//! The requests of a script and their responses, as the script's thread and the HTTP client exchange them.
+//! The requests of a script and their responses, as the script and the HTTP client exchange them.
 
-use tokio::sync::OwnedSemaphorePermit;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// A request that a script wants to send.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FetchRequest {
     pub(super) method: String,
     pub(super) url: String,
     pub(super) headers: Vec<[String; 2]>,
     /// `follow`, `manual` or `error`.
     pub(super) redirect: String,
+    #[serde(with = "at_once")]
     pub(super) body: Vec<u8>,
+}
+
+impl FetchRequest {
+    /// The size of everything but its body.
+    pub(super) fn head_bytes(&self) -> usize {
+        let headers = self.headers.iter().flatten().map(String::len);
+        self.method.len() + self.url.len() + self.redirect.len() + headers.sum::<usize>()
+    }
 }
 
 /// A request that has ended.
@@ -18,23 +28,41 @@ pub(super) struct FetchRequest {
 pub(super) struct Finished {
     pub(super) id: u32,
     pub(super) result: Result<FetchResponse, FetchError>,
-    /// Held until the script has taken the response, so that responses do not pile up.
-    pub(super) _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The response of a server.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FetchResponse {
     pub(super) status: u16,
-    pub(super) status_text: &'static str,
+    pub(super) status_text: String,
     pub(super) url: String,
     pub(super) headers: Vec<(String, String)>,
-    pub(super) body: bytes::Bytes,
+    pub(super) body: Bytes,
 }
 
 /// Why there is no response, as the script sees it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FetchError {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) message: String,
+}
+
+impl FetchError {
+    pub(super) fn new(name: &str, message: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), message: message.into() }
+    }
+}
+
+/// Copies bytes as a whole, not one by one.
+mod at_once {
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        Bytes::deserialize(deserializer).map(Vec::from)
+    }
 }

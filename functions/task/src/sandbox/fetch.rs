@@ -1,69 +1,43 @@
-//! The requests of one script: started from its thread, sent by the guarded client, delivered to its event loop.
+//! The requests of one script, on the script's side: counted, and handed to the process that sends them.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
-use shared::outbound::{Outbound, OutboundError, Request};
-use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::task::{AbortHandle, JoinSet};
-
-use super::exchange::{FetchError, FetchRequest, FetchResponse, Finished};
-use super::script::BeforeEffect;
+use super::exchange::{FetchError, FetchRequest, Finished};
+use super::message::{Output, Said};
 use super::stop::Stop;
 
 /// How many requests of one script are in flight at once; the others wait.
-const CONCURRENT: usize = 16;
+pub(super) const CONCURRENT: usize = 16;
 /// How many requests of one script may be in flight or waiting.
 const MAX_PENDING: usize = 1_000;
-/// The longest body of a response.
-const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// The longest body of a request.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// The total length of the bodies of all pending requests.
-const MAX_PENDING_BYTES: usize = 32 * 1024 * 1024;
-/// How many redirects are followed, as browsers do.
-const MAX_REDIRECTS: u8 = 20;
-/// Longer than any script runs: the script's own time limit ends a request.
-const TIMEOUT: Duration = Duration::from_secs(900);
+/// The longest method, URL and headers of a request in all.
+const MAX_HEAD_BYTES: usize = 256 * 1024;
+/// The total length of all pending requests.
+const MAX_PENDING_BYTES: usize = 16 * 1024 * 1024;
 
 /// The requests of one script.
 pub(super) struct Fetches {
-    client: Arc<Client>,
-    runtime: Handle,
-    tasks: JoinSet<()>,
+    id: u64,
+    output: Output,
+    stop: Stop,
     pending: HashMap<u32, Pending>,
     pending_bytes: usize,
+    waiting: VecDeque<(u32, FetchRequest)>,
+    in_flight: usize,
 }
 
+#[derive(Clone, Copy)]
 struct Pending {
-    task: AbortHandle,
-    body_bytes: usize,
-}
-
-struct Client {
-    outbound: Outbound,
-    before_effect: BeforeEffect,
-    marked: OnceCell<()>,
-    places: Arc<Semaphore>,
-    stop: Stop,
+    bytes: usize,
+    in_flight: bool,
 }
 
 impl Fetches {
-    /// Starts without requests, and belongs to the Tokio runtime in which it is created.
-    pub(super) fn new(outbound: Outbound, before_effect: BeforeEffect, stop: Stop) -> Self {
-        let places = Arc::new(Semaphore::new(CONCURRENT));
-        let client = Client { outbound, before_effect, marked: OnceCell::new(), places, stop };
-        Self {
-            client: Arc::new(client),
-            runtime: Handle::current(),
-            tasks: JoinSet::new(),
-            pending: HashMap::new(),
-            pending_bytes: 0,
-        }
+    /// Starts without requests, for the script with this id.
+    pub(super) fn new(id: u64, output: Output, stop: Stop) -> Self {
+        Self { id, output, stop, pending: HashMap::new(), pending_bytes: 0, waiting: VecDeque::new(), in_flight: 0 }
     }
 
     /// Whether no request is pending.
@@ -73,108 +47,72 @@ impl Fetches {
 
     /// Starts a request, whose end is delivered to the script's event loop.
     pub(super) fn start(&mut self, id: u32, request: FetchRequest) {
-        // Drops those that have finished.
-        while self.tasks.try_join_next().is_some() {}
-        let client = self.client.clone();
-        let body_bytes = request.body.len();
-        let crowded = self.pending.len() >= MAX_PENDING || self.pending_bytes + body_bytes > MAX_PENDING_BYTES;
-        let task = async move {
-            let finished = match crowded {
-                true => Finished { id, result: Err(too_many()), _place: None },
-                false => client.perform(id, request).await,
-            };
-            client.stop.fetched(finished);
-        };
-        let task = self.tasks.spawn_on(task, &self.runtime);
-        self.pending_bytes += body_bytes;
-        self.pending.insert(id, Pending { task, body_bytes });
+        let (head_bytes, body_bytes) = (request.head_bytes(), request.body.len());
+        let refused = self.refused(head_bytes, body_bytes);
+        let bytes = if refused.is_some() { 0 } else { head_bytes + body_bytes };
+        self.pending.insert(id, Pending { bytes, in_flight: false });
+        self.pending_bytes += bytes;
+        match refused {
+            Some(error) => self.stop.fetched(Finished { id, result: Err(error) }),
+            None => {
+                self.waiting.push_back((id, request));
+                self.send();
+            }
+        }
+    }
+
+    /// Removes a request that has ended. Returns whether it was known.
+    pub(super) fn finished(&mut self, id: u32) -> bool {
+        self.remove(id).is_some()
     }
 
     /// Removes a request, and stops it if it is still in flight. Returns whether it was known.
     pub(super) fn forget(&mut self, id: u32) -> bool {
-        let Some(pending) = self.pending.remove(&id) else {
-            return false;
-        };
-        pending.task.abort();
-        self.pending_bytes -= pending.body_bytes;
+        let Some(pending) = self.remove(id) else { return false };
+        if pending.in_flight {
+            self.output.say(self.id, Said::AbortFetch { fetch: id });
+        }
         true
     }
 
-    /// Stops all requests.
+    /// Forgets all requests; those in flight end with the script.
     pub(super) fn abort_all(&mut self) {
         self.pending.clear();
-        self.tasks.abort_all();
-    }
-}
-
-impl Client {
-    async fn perform(&self, id: u32, request: FetchRequest) -> Finished {
-        let place = self.places.clone().acquire_owned().await.ok();
-        Finished { id, result: self.exchange(request).await, _place: place }
+        self.waiting.clear();
     }
 
-    async fn exchange(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
-        let refuses_redirects = request.redirect == "error";
-        let request = checked(request)?;
-        if let Err(cause) = self.marked.get_or_try_init(|| (self.before_effect)()).await {
-            self.stop.effect_failed(cause);
-            return Err(error("FetchFailed", "the script was stopped"));
+    fn refused(&self, head_bytes: usize, body_bytes: usize) -> Option<FetchError> {
+        if body_bytes > MAX_BODY_BYTES {
+            return Some(FetchError::new("FetchTooLarge", format!("the body is longer than {MAX_BODY_BYTES} bytes")));
         }
-        let response = self.outbound.send(request).await.map_err(|cause| explained(&cause))?;
-        if refuses_redirects && matches!(response.status, 301 | 302 | 303 | 307 | 308) {
-            return Err(error("FetchFailed", "the server answered with a redirect"));
+        if head_bytes > MAX_HEAD_BYTES {
+            let message = format!("the URL and the headers are longer than {MAX_HEAD_BYTES} bytes");
+            return Some(FetchError::new("FetchTooLarge", message));
         }
-        let status = StatusCode::from_u16(response.status).ok();
-        Ok(FetchResponse {
-            status: response.status,
-            status_text: status.and_then(|status| status.canonical_reason()).unwrap_or_default(),
-            url: response.url,
-            headers: texts(&response.headers),
-            body: response.body,
-        })
+        let crowded = self.pending.len() >= MAX_PENDING || self.pending_bytes + body_bytes > MAX_PENDING_BYTES;
+        let message = "too many requests are pending, or their bodies are too long";
+        crowded.then(|| FetchError::new("FetchLimitExceeded", message))
     }
-}
 
-fn checked(request: FetchRequest) -> Result<Request, FetchError> {
-    let invalid = |what: &str| error("TypeError", format!("the {what} of the request is invalid"));
-    if request.body.len() > MAX_BODY_BYTES {
-        return Err(error("FetchTooLarge", format!("the body is longer than {MAX_BODY_BYTES} bytes")));
+    fn remove(&mut self, id: u32) -> Option<Pending> {
+        let pending = self.pending.remove(&id)?;
+        self.pending_bytes -= pending.bytes;
+        if pending.in_flight {
+            self.in_flight -= 1;
+            self.send();
+        }
+        Some(pending)
     }
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| invalid("method"))?;
-    let mut headers = HeaderMap::new();
-    for [name, value] in &request.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("header name"))?;
-        headers.append(name, HeaderValue::from_str(value).map_err(|_| invalid("header value"))?);
+
+    /// Sends what waits, as far as there is room.
+    fn send(&mut self) {
+        while self.in_flight < CONCURRENT
+            && let Some((id, request)) = self.waiting.pop_front()
+        {
+            let Some(pending) = self.pending.get_mut(&id) else { continue };
+            pending.in_flight = true;
+            self.in_flight += 1;
+            self.output.say(self.id, Said::Fetch { fetch: id, request });
+        }
     }
-    Ok(Request {
-        headers,
-        body: request.body.into(),
-        timeout: TIMEOUT,
-        max_response_bytes: MAX_RESPONSE_BYTES,
-        max_redirects: if request.redirect == "follow" { MAX_REDIRECTS } else { 0 },
-        ..Request::new(method, request.url)
-    })
-}
-
-fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
-}
-
-fn explained(cause: &OutboundError) -> FetchError {
-    let name = match cause {
-        OutboundError::Refused { .. } => "FetchRefused",
-        OutboundError::TooLarge { .. } => "FetchTooLarge",
-        OutboundError::InvalidUrl { .. } | OutboundError::InvalidMethod { .. } => "TypeError",
-        _ => "FetchFailed",
-    };
-    error(name, cause.to_string())
-}
-
-fn too_many() -> FetchError {
-    error("FetchLimitExceeded", "too many requests are pending, or their bodies are too long")
-}
-
-fn error(name: &'static str, message: impl Into<String>) -> FetchError {
-    FetchError { name, message: message.into() }
 }

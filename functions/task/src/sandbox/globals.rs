@@ -54,7 +54,7 @@ pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<O
 /// The object from which `fetch` builds its error.
 pub(super) fn error<'js>(ctx: &Ctx<'js>, error: &FetchError) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
-    object.set("name", error.name)?;
+    object.set("name", error.name.as_str())?;
     object.set("message", error.message.as_str())?;
     Ok(object)
 }
@@ -73,7 +73,7 @@ fn print<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
                 llrt_logging::format_values(&ctx, values, false, true)?
             }
         };
-        host.stop.print(host.clock.now(), text);
+        host.stop.print(text);
         Ok(())
     })
 }

@@ -3,17 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use shared::clock::Clock;
-
 use super::failure::Fault;
 use super::fetch::Fetches;
 use super::stop::{Reason, Stop};
 use super::timers::Timers;
+use super::turns::Turn;
 
 /// The host's side of one script.
 pub(super) struct Host {
     pub(super) stop: Stop,
-    pub(super) clock: Clock,
+    pub(super) turn: Turn,
     pub(super) timers: RefCell<Timers>,
     pub(super) fetches: RefCell<Fetches>,
     /// How much the script has allocated outside its heap.
@@ -22,10 +21,10 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(stop: Stop, clock: Clock, fetches: Fetches, time: Duration) -> Self {
+    pub(super) fn new(stop: Stop, turn: Turn, fetches: Fetches, time: Duration) -> Self {
         Self {
             stop,
-            clock,
+            turn,
             timers: RefCell::default(),
             fetches: RefCell::new(fetches),
             charged: Cell::new(0.0),
@@ -33,8 +32,9 @@ impl Host {
         }
     }
 
-    /// Whether the script must stop; notices when its time is up.
+    /// Whether the script must stop; notices when its time is up, and lets other scripts go first now and then.
     pub(super) fn is_stopped(&self) -> bool {
+        self.turn.share();
         if self.stop.reason().is_none() && Instant::now() >= self.deadline {
             self.stop.stop(Reason::Time);
         }

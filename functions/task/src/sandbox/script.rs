@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::Error;
 use shared::event::StepError;
@@ -15,8 +16,10 @@ use super::console::LogLine;
 pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Script {
+    /// Whose it is: tenants take turns, and none of them has all places.
+    pub tenant: String,
     /// The text: an ES module, `CommonJS`, or a plain script with a function of a known name.
     pub source: Arc<str>,
     /// The name that stack traces show.
@@ -32,7 +35,7 @@ pub struct Script {
 }
 
 /// The limits of a script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// From its start to its result, including the time it waits.
     pub time: Duration,

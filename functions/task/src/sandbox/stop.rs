@@ -1,17 +1,17 @@
-//! What a running script shares with the task that waits for it: whether to stop, and what it printed.
+//! What a running script shares with the rest of the worker: whether to stop, and the way of what it prints.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use shared::Error;
+use serde::{Deserialize, Serialize};
 
-use super::console::{Console, LogLine};
+use super::console::PRINTED_BYTES;
 use super::exchange::Finished;
+use super::message::{Output, Said};
 
 /// Why a script is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Reason {
     /// Its time is up.
     Time = 1,
@@ -37,18 +37,20 @@ pub(super) struct Stop {
     wake: Sender<Wake>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    id: u64,
+    output: Output,
     reason: AtomicU8,
-    console: Mutex<Console>,
-    effect_error: Mutex<Option<Error>>,
+    printed_bytes: AtomicUsize,
 }
 
 impl Stop {
     /// The state of a new script, and the receiver of the events that wake it up.
-    pub(super) fn new() -> (Self, Receiver<Wake>) {
+    pub(super) fn new(id: u64, output: Output) -> (Self, Receiver<Wake>) {
         let (wake, events) = channel();
-        (Self { shared: Arc::default(), wake }, events)
+        let shared = Shared { id, output, reason: AtomicU8::new(0), printed_bytes: AtomicUsize::new(0) };
+        (Self { shared: Arc::new(shared), wake }, events)
     }
 
     /// Why the script was stopped, if it was.
@@ -73,48 +75,21 @@ impl Stop {
         let _ = self.wake.send(Wake::Fetched(finished));
     }
 
-    /// Stops the script because its first request must not be sent.
-    pub(super) fn effect_failed(&self, error: Error) {
-        *lock(&self.shared.effect_error) = Some(error);
-        self.stop(Reason::Abandoned);
-    }
-
-    pub(super) fn take_effect_error(&self) -> Option<Error> {
-        lock(&self.shared.effect_error).take()
-    }
-
-    /// Adds what the script printed; stops the script when it has printed too much.
-    pub(super) fn print(&self, time: Timestamp, message: String) {
-        if !lock(&self.shared.console).print(time, message) {
+    /// Passes on what the script printed; stops the script when it has printed too much.
+    pub(super) fn print(&self, mut text: String) {
+        if self.reason().is_some() {
+            return;
+        }
+        let length = text.len() + 1;
+        text.truncate(text.floor_char_boundary(PRINTED_BYTES));
+        self.shared.output.say(self.shared.id, Said::Print { text });
+        if self.shared.printed_bytes.fetch_add(length, Ordering::Relaxed) + length > PRINTED_BYTES {
             self.stop(Reason::Output);
         }
     }
 
-    /// Adds a line of our own to the console output.
-    pub(super) fn note(&self, time: Timestamp, message: String) {
-        lock(&self.shared.console).keep(time, message);
+    /// Passes on a line of our own for the script's log.
+    pub(super) fn note(&self, text: String) {
+        self.shared.output.say(self.shared.id, Said::Note { text });
     }
-
-    pub(super) fn take_lines(&self) -> Vec<LogLine> {
-        lock(&self.shared.console).take()
-    }
-
-    /// Stops the script when the returned guard is dropped.
-    pub(super) fn on_drop(self) -> StopOnDrop {
-        StopOnDrop(self)
-    }
-}
-
-/// Stops a script that nobody is waiting for any more.
-#[derive(Debug)]
-pub(super) struct StopOnDrop(Stop);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.stop(Reason::Abandoned);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

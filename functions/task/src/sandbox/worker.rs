@@ -1,109 +1,120 @@
-//! The threads that scripts run on.
+//! The worker process: runs scripts for the process that started it, and ends with it.
 //!
-//! They are not Tokio's, as a script may occupy one for ever: it cannot be stopped inside a call of the engine. Such a
-//! thread is abandoned, and delays neither other work nor the end of the process.
+//! It has no environment, no credentials and no client: all that it is given and all that it says goes through standard
+//! input and output.
 
+use std::collections::HashMap;
+use std::io::{self, BufReader};
+use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use shared::Error;
-use tokio::sync::oneshot;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
 
-/// The stack of a thread: the script's own, and what the engine needs around it.
-const STACK_BYTES: usize = 4 * 1024 * 1024;
+use super::engine::{self, Links};
+use super::exchange::Finished;
+use super::failure;
+use super::fetch::Fetches;
+use super::message::{self, FromWorker, Output, Said, ToWorker, Work};
+use super::script::Script;
+use super::stop::Stop;
+use super::threads::Threads;
+use super::turns::Turns;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// The argument with which a binary starts as a worker.
+pub const ARGUMENT: &str = "script-worker";
 
-/// Threads that are kept for the next job. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Workers {
-    idle: Arc<Mutex<Vec<Sender<Job>>>>,
+/// How many scripts compute at once for each processor, as a script may have to wait for the system too.
+const TURNS_PER_PROCESSOR: usize = 2;
+/// The most memory of all scripts together: eight of the largest. What asks for more gets none.
+const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Runs scripts until standard input ends.
+///
+/// # Errors
+///
+/// When what it reads makes no sense, or the system cannot start another thread.
+pub fn work() -> io::Result<()> {
+    outlive_signals()?;
+    limit_memory();
+    let output = Output::new(io::stdout().as_fd().try_clone_to_owned()?.into());
+    output.send(&FromWorker::Ready);
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let turns = Turns::new(processors * TURNS_PER_PROCESSOR);
+    let worker = Worker { output, turns, threads: Threads::default(), scripts: Arc::default() };
+    let mut input = BufReader::new(io::stdin().lock());
+    while let Some(message) = message::read(&mut input)? {
+        worker.take(message)?;
+    }
+    Ok(())
 }
 
-impl Workers {
-    /// Runs a job on a thread of its own. The receiver fails if the job panics.
-    ///
-    /// # Errors
-    ///
-    /// When the system cannot start another thread.
-    pub(super) fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<oneshot::Receiver<T>, Error> {
-        let (done, result) = oneshot::channel();
-        let job: Job = Box::new(move || {
-            // Whatever state a panic leaves behind belongs to the job alone.
-            if let Ok(value) = catch_unwind(AssertUnwindSafe(job)) {
-                let _ = done.send(value);
-            }
-        });
-        let idle = self.idle().pop();
-        let unsent = match idle {
-            Some(worker) => worker.send(job).err().map(|unsent| unsent.0),
-            None => Some(job),
-        };
-        if let Some(job) = unsent {
-            self.start(job)?;
-        }
-        Ok(result)
+/// Leaves it to the process that started this one when it ends, whoever sends signals to both.
+fn outlive_signals() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _context = runtime.enter();
+    // What handles a signal stays when these are dropped, and does nothing then.
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        drop(signal(kind)?);
     }
+    Ok(())
+}
 
-    fn start(&self, first: Job) -> Result<(), Error> {
-        let workers = Arc::downgrade(&self.idle);
-        let work = move || {
-            let mut job = Some(first);
-            while let Some(next) = job.take() {
-                next();
-                let Some(idle) = workers.upgrade() else { return };
-                let (jobs, inbox) = channel();
-                idle.lock().unwrap_or_else(PoisonError::into_inner).push(jobs);
-                drop(idle);
-                // Fails when the last handle is dropped, and the senders with it.
-                job = inbox.recv().ok();
-            }
-        };
-        let thread = thread::Builder::new().name("script".to_owned()).stack_size(STACK_BYTES);
-        thread.spawn(work).map(|_| ()).map_err(Error::cannot("start a thread for a script"))
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Sender<Job>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+fn limit_memory() {
+    let limit = Rlimit { current: Some(MEMORY_BYTES), maximum: Some(MEMORY_BYTES) };
+    if let Err(error) = setrlimit(Resource::Data, limit) {
+        tracing::warn!(%error, "the memory of all scripts together is not limited");
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+struct Worker {
+    output: Output,
+    turns: Turns,
+    threads: Threads,
+    scripts: Arc<Mutex<HashMap<u64, Stop>>>,
+}
 
-    #[tokio::test]
-    async fn a_thread_is_used_again_after_a_panic_too() {
-        let workers = Workers::default();
-        let first = workers.run(|| thread::current().id()).unwrap().await.unwrap();
-        while workers.idle().is_empty() {
-            thread::yield_now();
+impl Worker {
+    fn take(&self, message: ToWorker) -> io::Result<()> {
+        match message {
+            ToWorker::Start { id, script, work } => self.start(id, script, work)?,
+            ToWorker::Fetched { id, fetch, result } => {
+                if let Some(stop) = lock(&self.scripts).get(&id) {
+                    stop.fetched(Finished { id: fetch, result });
+                }
+            }
+            ToWorker::Stop { id, reason } => {
+                if let Some(stop) = lock(&self.scripts).get(&id) {
+                    stop.stop(reason);
+                }
+            }
         }
-        workers.run(|| panic!("on purpose")).unwrap().await.unwrap_err();
-        while workers.idle().is_empty() {
-            thread::yield_now();
-        }
-        assert_eq!(workers.run(|| thread::current().id()).unwrap().await.unwrap(), first);
+        Ok(())
     }
 
-    #[tokio::test]
-    async fn jobs_run_side_by_side() {
-        let workers = Workers::default();
-        let barrier = Arc::new(std::sync::Barrier::new(8));
-        let waiting = (0..8).map(|_| {
-            let barrier = barrier.clone();
-            workers.run(move || barrier.wait().is_leader()).unwrap()
-        });
-        let waiting: Vec<_> = waiting.collect();
-        let mut leaders = 0;
-        for result in waiting {
-            leaders += usize::from(result.await.unwrap());
-        }
-        assert_eq!(leaders, 1);
+    fn start(&self, id: u64, script: Script, work: Work) -> io::Result<()> {
+        let (output, scripts) = (self.output.clone(), self.scripts.clone());
+        let (stop, events) = Stop::new(id, output.clone());
+        lock(&scripts).insert(id, stop.clone());
+        let fetches = Fetches::new(id, output.clone(), stop.clone());
+        let turn = self.turns.of(&script.tenant);
+        self.threads.run(Box::new(move || {
+            turn.take();
+            let links = Links { stop, events, fetches, turn };
+            let job = || match work {
+                Work::Run => engine::execute(&script, links),
+                Work::Check => engine::check(&script).map(|()| String::new()),
+            };
+            // Whatever state a panic leaves behind belongs to the script alone.
+            let result = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(failure::broken()));
+            lock(&scripts).remove(&id);
+            output.say(id, Said::Done { result: result.map_err(Into::into) });
+        }))
     }
+}
+
+fn lock(scripts: &Mutex<HashMap<u64, Stop>>) -> MutexGuard<'_, HashMap<u64, Stop>> {
+    scripts.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,21 +1,28 @@
 //! Functions, a script each with its settings, in `FUNCTIONS_TABLE`: their names are unique within a tenant.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::future::Cache;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 use shared::directory::function_key;
 use shared::event::TenantId;
+use shared::event::command::is_function_name;
+use shared::seal::{Resealed, Seal, Sealed, SealedAttribute, reseal};
 use shared::table::{Expression, Query, Table, exists, is_new};
 use shared::{Environment, Error};
 
 use crate::store::task::Priority;
 
-/// The longest name of a function.
-pub(crate) const NAME_LIMIT_CHARACTERS: usize = 128;
+/// What stands for the value of an environment variable wherever it is shown.
+pub(crate) const MASK: &str = "*****";
+/// The values of the environment variables, as JSON.
+const VALUES: SealedAttribute =
+    SealedAttribute { path: &["sealedVariables"], sealed_for: |id| format!("function/{id}/variables") };
 /// How long another process may still run the previous version of a function.
 const CACHED: Duration = Duration::from_secs(5);
 const CACHED_FUNCTIONS: u64 = 1_000;
@@ -43,7 +50,7 @@ pub(crate) struct Function {
     pub(crate) time_limit: u32,
     /// Megabytes that a run may use, 128 to 10240, of which a script gets at most 256.
     pub(crate) memory_limit: u32,
-    /// The content of `process.env`.
+    /// The content of `process.env`, with [`MASK`] in place of every value.
     #[serde(default)]
     pub(crate) environment_variables: BTreeMap<String, Variable>,
     /// Who may execute it directly, and the default priority of its tasks.
@@ -62,11 +69,25 @@ pub(crate) struct Function {
     pub(crate) update_timestamp: Timestamp,
 }
 
-/// The value of an environment variable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+/// The value of an environment variable, which is written masked wherever it goes: only [`Functions`] seals the text.
+#[derive(Clone, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 pub(crate) struct Variable {
-    /// The text.
+    /// The text; `*****` in answers, and in a change to keep the former text.
     pub(crate) value: String,
+}
+
+impl Serialize for Variable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut masked = serializer.serialize_struct("Variable", 1)?;
+        masked.serialize_field("value", MASK)?;
+        masked.end()
+    }
+}
+
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
 }
 
 /// Who may execute a function directly, and the default priority of its tasks.
@@ -113,25 +134,33 @@ impl Function {
     }
 }
 
-/// Tells whether a text can be the name of a function.
-pub(crate) fn is_name(text: &str) -> bool {
-    (1..=NAME_LIMIT_CHARACTERS).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// A function as it is written to its table.
+/// A function as it is written to its table: the values of its variables are apart from it, and sealed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Record<'a> {
     tenant_id: &'a TenantId,
     #[serde(flatten)]
     function: &'a Function,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed_variables: Option<&'a Sealed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_version: Option<&'a str>,
+}
+
+/// A function as it is read from its table.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    #[serde(flatten)]
+    function: Function,
+    sealed_variables: Option<Sealed>,
 }
 
 /// The table of functions. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Functions {
     table: Table,
+    seal: Seal,
     /// By tenant and name.
     cache: Cache<String, Arc<Function>>,
 }
@@ -139,7 +168,7 @@ pub(crate) struct Functions {
 impl Functions {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let cache = Cache::builder().max_capacity(CACHED_FUNCTIONS).time_to_live(CACHED).build();
-        Ok(Self { table: environment.table("FUNCTIONS_TABLE")?, cache })
+        Ok(Self { table: environment.table("FUNCTIONS_TABLE")?, seal: environment.seal()?, cache })
     }
 
     /// Reads a function from the cache or the table; a change by another process shows after a moment.
@@ -157,10 +186,19 @@ impl Functions {
 
     /// Reads a function.
     pub(crate) async fn get(&self, tenant: &TenantId, name: &str) -> Result<Option<Function>, Error> {
-        if is_name(name) { self.table.get(&function_key(tenant, name)).await } else { Ok(None) }
+        if !is_function_name(name) {
+            return Ok(None);
+        }
+        let Some(stored) = self.table.get::<Stored>(&function_key(tenant, name)).await? else { return Ok(None) };
+        let Stored { mut function, sealed_variables } = stored;
+        if let Some(sealed) = sealed_variables {
+            function.environment_variables = self.open(tenant, name, &sealed).await?;
+        }
+        Ok(Some(function))
     }
 
-    /// Reads all functions of a tenant by name, and one more than [`LIST_LIMIT`] at most.
+    /// Reads all functions of a tenant by name, and one more than [`LIST_LIMIT`] at most; the values of their variables are
+    /// masked.
     pub(crate) async fn all(&self, tenant: &TenantId) -> Result<Vec<Function>, Error> {
         let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
         self.table.query(Query::new(of_tenant).limit(LIST_LIMIT + 1)).await
@@ -177,14 +215,40 @@ impl Functions {
     }
 
     async fn put(&self, tenant_id: &TenantId, function: &Function, condition: Expression) -> Result<bool, Error> {
-        let written = self.table.put_if(&Record { tenant_id, function }, condition).await;
+        let sealed = self.sealed(tenant_id, function).await?;
+        let (sealed_variables, key_version) = (sealed.as_ref(), sealed.as_ref().map(Sealed::key_version));
+        let record = Record { tenant_id, function, sealed_variables, key_version };
+        let written = self.table.put_if(&record, condition).await;
         self.cache.invalidate(&tenant_id.key(&function.name)).await;
         written
     }
 
+    async fn sealed(&self, tenant: &TenantId, function: &Function) -> Result<Option<Sealed>, Error> {
+        let variables = &function.environment_variables;
+        if variables.is_empty() {
+            return Ok(None);
+        }
+        let values: BTreeMap<&str, &str> =
+            variables.iter().map(|(name, variable)| (name.as_str(), variable.value.as_str())).collect();
+        let values = serde_json::to_vec(&values).map_err(Error::cannot("write environment variables"))?;
+        self.seal.seal(&(VALUES.sealed_for)(&tenant.key(&function.name)), &values).await.map(Some)
+    }
+
+    async fn open(&self, tenant: &TenantId, name: &str, sealed: &Sealed) -> Result<BTreeMap<String, Variable>, Error> {
+        let values = self.seal.open(&(VALUES.sealed_for)(&tenant.key(name)), sealed).await?;
+        let values: BTreeMap<String, String> = serde_json::from_slice(&values)
+            .map_err(|_| Error::new("read environment variables", "they are not JSON"))?;
+        Ok(values.into_iter().map(|(name, value)| (name, Variable { value })).collect())
+    }
+
+    /// Seals the variables of a batch of functions with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        reseal(&self.table, &self.seal, &["tenantId", "name"], &[VALUES]).await
+    }
+
     /// Deletes a function; false if there was none.
     pub(crate) async fn delete(&self, tenant: &TenantId, name: &str) -> Result<bool, Error> {
-        if !is_name(name) {
+        if !is_function_name(name) {
             return Ok(false);
         }
         let deleted = self.table.delete::<Function>(&function_key(tenant, name), None).await;

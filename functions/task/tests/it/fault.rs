@@ -4,7 +4,7 @@ use futures::FutureExt as _;
 use harness::steps::Owner;
 use serde_json::{Value, json};
 
-use crate::support::{TASK, World, delivery, task_id};
+use crate::support::{self, TASK, World, delivery, task_id};
 
 /// More than the SDK tries by itself.
 const TOO_OFTEN: u32 = 3;
@@ -90,7 +90,7 @@ harness::step_faults! {
 fn fetching() -> Owner {
     Owner {
         function: TASK,
-        constructor: task::function,
+        constructor: support::function,
         action_type: "task",
         action: |world, server| {
             async move {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::World;
+use crate::support::{TASK, World};
 
 #[tokio::test]
 async fn a_function_is_created_shown_changed_and_deleted() {
@@ -18,7 +18,7 @@ async fn a_function_is_created_shown_changed_and_deleted() {
         .await;
     let expected = json!({
         "name": "wipe", "code": "exports.main = () => process.env.KEY", "description": "d", "timeLimit": 10,
-        "memoryLimit": 128, "environmentVariables": {"KEY": {"value": "v"}},
+        "memoryLimit": 128, "environmentVariables": {"KEY": {"value": "*****"}},
         "executionOptions": {"defaultPriority": 3}, "enabled": true,
         "creationTimestamp": "2026-01-02T03:04:05.678Z", "updateTimestamp": "2026-01-02T03:04:05.678Z",
     });
@@ -68,10 +68,105 @@ async fn wrong_functions_are_refused_with_their_codes() {
     check(json!({"name": "f", "code": "exports.main = () => 1"}), 17).await;
     check(json!({"name": "a b", "code": "exports.main = () => 1"}), 1407).await;
     check(json!({"name": "g", "code": "exports.main = ("}), 1401).await;
+    check(json!({"name": "g", "code": "await 1; export default 1"}), 1401).await;
+    check(json!({"name": "g", "code": "}); for(;;){} ; (function(){"}), 1401).await;
     check(json!({"name": "g", "code": "exports.main = () => 1", "timeLimit": 301}), 1402).await;
     check(json!({"name": "g"}), 14).await;
     check(json!({"name": "g", "code": 5}), 15).await;
     assert_eq!(world.put("/tasks/v1/functions/nowhere", json!({})).await.status, 404);
     assert_eq!(world.put("/tasks/v1/functions/f", json!({"code": ""})).await.body["code"], 1401);
     assert_eq!(world.post("/tasks/v1/functions/nowhere/enable", json!({})).await.status, 404);
+}
+
+#[tokio::test]
+async fn code_that_cannot_be_compiled_is_refused_with_its_line() {
+    let world = World::new().await;
+    let code = "export default () => {\n  return 1 +;\n}";
+    let answer = world.post("/tasks/v1/functions/", json!({"name": "f", "code": code})).await;
+    assert_eq!((answer.status, &answer.body["code"]), (400, &json!(1401)));
+    assert!(answer.body["message"].as_str().unwrap().contains("f.js:2"), "{}", answer.body);
+}
+
+/// A function `f` that returns its environment, with two variables.
+async fn with_variables(world: &World) {
+    let variables = json!({"KEY": {"value": "planted-one"}, "OTHER": {"value": "planted-two"}});
+    let body = json!({"name": "f", "code": "exports.main = () => process.env", "environmentVariables": variables});
+    let created = world.post("/tasks/v1/functions/", body).await;
+    assert_eq!(created.status, 200, "{}", created.body);
+    assert!(!created.body.to_string().contains("planted"), "{}", created.body);
+}
+
+/// Changes the key ring, as an operator does, and starts every process again.
+async fn change_ring(world: &World, ring: &Value) {
+    let client = aws_sdk_secretsmanager::Client::new(&world.emulator.sdk_config());
+    let secret = world.environment(TASK).config.required("KEY_RING_SECRET").unwrap();
+    client.put_secret_value().secret_id(secret).secret_string(ring.to_string()).send().await.unwrap();
+    world.restart();
+}
+
+async fn environment(world: &World, step: &str) -> Value {
+    world.request(step, json!({"functionName": "f"})).await;
+    world.answer(step).await["output"].clone()
+}
+
+#[tokio::test]
+async fn environment_variables_are_sealed_at_rest_and_masked_in_answers() {
+    let world = World::new().await;
+    with_variables(&world).await;
+    assert_eq!(environment(&world, "a").await, json!({"KEY": "planted-one", "OTHER": "planted-two"}));
+    let masked = json!({"KEY": {"value": "*****"}, "OTHER": {"value": "*****"}});
+    assert_eq!(world.get("/tasks/v1/functions/f").await.body["environmentVariables"], masked);
+    assert!(!world.get("/tasks/v1/functions/").await.body.to_string().contains("planted"));
+    let records = world.items("FUNCTIONS_TABLE").await;
+    assert!(!json!(records).to_string().contains("planted"), "{records:?}");
+    world.restart();
+    assert_eq!(environment(&world, "b").await, json!({"KEY": "planted-one", "OTHER": "planted-two"}));
+}
+
+#[tokio::test]
+async fn a_masked_value_in_a_change_keeps_the_one_that_is_there() {
+    let world = World::new().await;
+    with_variables(&world).await;
+    let path = "/tasks/v1/functions/f";
+    // As a client does that changes what it was shown.
+    let mut shown = world.get(path).await.body;
+    for read_only in ["creationTimestamp", "updateTimestamp"] {
+        shown.as_object_mut().unwrap().remove(read_only);
+    }
+    shown["environmentVariables"]["NEW"] = json!({"value": "three"});
+    assert_eq!(world.put(path, shown).await.status, 200);
+    let expected = json!({"KEY": "planted-one", "NEW": "three", "OTHER": "planted-two"});
+    assert_eq!(environment(&world, "a").await, expected);
+    world.put(path, json!({"description": "d"})).await;
+    assert_eq!(environment(&world, "b").await, expected);
+    world.put(path, json!({"environmentVariables": {"KEY": {"value": "*****"}, "NEW": {"value": "3"}}})).await;
+    assert_eq!(environment(&world, "c").await, json!({"KEY": "planted-one", "NEW": "3"}));
+    world.put(path, json!({"environmentVariables": {}})).await;
+    assert_eq!(environment(&world, "d").await, json!({}));
+    let unknown = world.put(path, json!({"environmentVariables": {"KEY": {"value": "*****"}}})).await;
+    assert_eq!((unknown.status, &unknown.body["code"]), (400, &json!(15)), "{}", unknown.body);
+}
+
+#[tokio::test]
+async fn environment_variables_are_sealed_again_after_the_rotation_of_keys() {
+    let world = World::new().await;
+    with_variables(&world).await;
+    world.script("without", "exports.main = () => 1").await;
+    let before = world.items("FUNCTIONS_TABLE").await;
+    let rotated = world.post("/tasks/rotate", json!({})).await;
+    assert_eq!((rotated.status, rotated.body), (200, json!({"resealed": 0, "more": false})));
+    assert_eq!(world.items("FUNCTIONS_TABLE").await, before);
+    let mut ring: Value = serde_json::from_str(&world.emulator.secret("KeyRing").unwrap()).unwrap();
+    let old = ring["current"].as_str().unwrap().to_owned();
+    ring["new"] = "another key material of sufficient length, 0123456789".into();
+    ring["current"] = "new".into();
+    change_ring(&world, &ring).await;
+    let rotated = world.post("/tasks/rotate", json!({})).await;
+    assert_eq!(rotated.body, json!({"resealed": 1, "more": false}));
+    let after = world.items("FUNCTIONS_TABLE").await;
+    let sealed = after.iter().find(|function| function["name"] == "f").unwrap();
+    assert_eq!(sealed["keyVersion"], "new");
+    ring.as_object_mut().unwrap().remove(&old);
+    change_ring(&world, &ring).await;
+    assert_eq!(environment(&world, "a").await, json!({"KEY": "planted-one", "OTHER": "planted-two"}));
 }

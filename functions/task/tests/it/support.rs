@@ -2,8 +2,8 @@
 
 use harness::{Answer, Event, Request};
 use serde_json::{Value, json};
-use shared::Function;
 use shared::event::{DispatcherId, EventId, StepId};
+use shared::{Environment, Error, Function};
 
 /// The name of the function in the template.
 pub(crate) const TASK: &str = "TaskFunction";
@@ -21,12 +21,12 @@ impl std::ops::Deref for World {
 impl World {
     /// Everything at a fixed time; commands and schedules reach the function.
     pub(crate) async fn new() -> Self {
-        Self(harness::World::builder().function(TASK, task::function).open().await)
+        Self(builder().open().await)
     }
 
     /// Everything at a fixed time; what is for the function stays away from it, and is delivered by the test.
     pub(crate) async fn by_hand() -> Self {
-        Self(harness::World::builder().function(TASK, task::function).by_hand().open().await)
+        Self(builder().by_hand().open().await)
     }
 
     /// The function as it runs.
@@ -76,6 +76,17 @@ impl World {
     pub(crate) async fn record(&self, id: &str) -> Value {
         self.table("TASKS_TABLE").get(&json!({"taskId": id})).await.unwrap().unwrap_or_default()
     }
+}
+
+fn builder() -> harness::Builder {
+    harness::World::builder().function(TASK, function)
+}
+
+/// The function, whose scripts run in workers of its own binary.
+pub(crate) fn function(environment: &Environment) -> Result<Function, Error> {
+    let mut environment = environment.clone();
+    environment.config.extend([("SCRIPT_WORKER".to_owned(), env!("CARGO_BIN_EXE_task").to_owned())]);
+    task::function(&environment)
 }
 
 /// The id of the task of a step.

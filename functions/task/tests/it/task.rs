@@ -243,12 +243,49 @@ async fn a_result_that_does_not_fit_into_the_record_fails_the_task() {
 }
 
 #[tokio::test]
-async fn a_name_that_no_function_can_have_is_unknown() {
+async fn a_name_that_no_function_can_have_is_refused_wherever_it_stands() {
     let world = World::new().await;
-    let long = "f".repeat(3_000);
-    assert_eq!(world.get(&format!("/tasks/v1/functions/{long}")).await.status, 404);
-    assert_eq!(world.delete(&format!("/tasks/v1/functions/{long}")).await.status, 404);
-    assert_eq!(world.post("/tasks/v1/", json!({"functionName": ""})).await.status, 404);
+    for name in ["f".repeat(3_000), "f".repeat(129), "a%20b".to_owned(), "%C3%A9".to_owned(), "a%00".to_owned()] {
+        let path = format!("/tasks/v1/functions/{name}");
+        let answers = [
+            world.get(&path).await,
+            world.delete(&path).await,
+            world.put(&path, json!({"description": "d"})).await,
+            world.post(&format!("{path}/enable"), json!({})).await,
+            world.post(&format!("{path}/disable"), json!({})).await,
+        ];
+        for answer in answers {
+            assert_eq!((answer.status, &answer.body["code"]), (400, &json!(15)), "{name}: {}", answer.body);
+        }
+    }
+    for name in ["".to_owned(), "f".repeat(129), "f".repeat(3_000), "a b".to_owned(), "é".to_owned(), "a\0".to_owned()]
+    {
+        let answer = world.post("/tasks/v1/", json!({"functionName": name})).await;
+        assert_eq!((answer.status, &answer.body["code"]), (400, &json!(15)), "{name}: {}", answer.body);
+        world.request("s", json!({"functionName": name})).await;
+        assert_eq!(world.answer("s").await["error"]["name"], "BadRequest", "{name}");
+    }
+    assert_eq!(world.get(&format!("/tasks/v1/{}", "a".repeat(3_000))).await.status, 400);
+    let list = world.get(&format!("/tasks/v1/?eq(id,{})", "a".repeat(3_000))).await;
+    assert_eq!((list.status, &list.body["data"]), (200, &json!([])), "{}", list.body);
+    let list = world.get("/tasks/v1/?eq(id,)").await;
+    assert!(list.status < 500, "{}", list.body);
+}
+
+#[tokio::test]
+async fn fields_that_nest_deep_are_refused() {
+    let world = World::new().await;
+    let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    for (levels, code) in [(50, 15), (70, 22)] {
+        for field in ["retryPolicy", "executionOptions", "environmentVariables"] {
+            let body = json!({"name": "f", "code": "exports.main = () => 1", field: deep(levels)});
+            let answer = world.post("/tasks/v1/functions/", body).await;
+            assert_eq!((answer.status, &answer.body["code"]), (400, &json!(code)), "{field}: {}", answer.body);
+        }
+        let body =
+            json!({"name": "f", "code": "exports.main = () => 1", "retryPolicy": {"errorsToRetry": deep(levels)}});
+        assert_eq!(world.post("/tasks/v1/functions/", body).await.status, 400);
+    }
 }
 
 #[tokio::test]
@@ -277,6 +314,7 @@ async fn every_route_requires_its_permission() {
         ("DELETE", "/tasks/v1/functions/f".to_owned(), "DELETE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/f/enable".to_owned(), "UPDATE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/f/disable".to_owned(), "UPDATE_TASK_FUNCTION"),
+        ("POST", "/tasks/rotate".to_owned(), "ROTATE_KEYS"),
     ];
     let (without, mut described) = (world.token("default", &["OTHER"]).await, 0);
     for (method, path, permission) in routes {

@@ -131,6 +131,6 @@ impl ChannelStore {
 
     /// Seals a batch of channels with the current key.
     pub(crate) async fn reseal(&self, seal: &Seal) -> Result<Resealed, Error> {
-        reseal(&self.table, seal, KEY, &SEALED).await
+        reseal(&self.table, seal, &[KEY], &SEALED).await
     }
 }

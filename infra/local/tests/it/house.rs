@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 /// Opens a world in which every function runs.
 pub(crate) async fn open() -> World {
     let world = local::FUNCTIONS.into_iter().fold(World::builder(), |world, (id, build)| world.function(id, build));
+    let world = world.variable("SCRIPT_WORKER", env!("CARGO_BIN_EXE_hookyard"));
     world.parameter("BaseUrl", "https://hooks.example.com").open().await
 }
 

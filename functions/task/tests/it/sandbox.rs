@@ -3,17 +3,24 @@
 mod fetching;
 mod limits;
 mod shapes;
+mod workers;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-
-use super::*;
+use shared::Error;
+use shared::clock::Clock;
+use shared::outbound::Outbound;
+use task::sandbox::{BeforeEffect, Limits, Report, Sandbox, Script};
 
 /// A script with little time and memory.
 fn script(source: &str) -> Script {
     let limits = Limits { time: Duration::from_secs(5), memory_bytes: 32 * 1024 * 1024, ..Limits::default() };
     Script {
+        tenant: "default".to_owned(),
         source: source.into(),
         file_name: "script.js".to_owned(),
         entry_point: None,
@@ -24,7 +31,11 @@ fn script(source: &str) -> Script {
 }
 
 fn sandbox() -> Sandbox {
-    Sandbox::new(Outbound::new(&["127.0.0.0/8".parse().unwrap()]), Clock::system())
+    with_outbound(Outbound::new(&["127.0.0.0/8".parse().unwrap()]))
+}
+
+fn with_outbound(outbound: Outbound) -> Sandbox {
+    Sandbox::new(outbound, Clock::system(), Some(env!("CARGO_BIN_EXE_task").into()))
 }
 
 fn no_effect() -> BeforeEffect {

@@ -107,7 +107,7 @@ async fn special_addresses_are_refused_however_they_are_reached() {
             )
         );
     }
-    let closed = Sandbox::new(Outbound::new(&[]), Clock::system());
+    let closed = with_outbound(Outbound::new(&[]));
     let report = closed.run(script("module.exports = () => fetch('http://localhost:9/')"), no_effect()).await.unwrap();
     assert_eq!(report.result.unwrap_err().name, "FetchRefused");
 }

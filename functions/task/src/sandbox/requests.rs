@@ -1,0 +1,146 @@
+//! The requests of one script, on this process's side: sent by the guarded client, which the worker does not have.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use shared::Error;
+use shared::outbound::{Outbound, OutboundError, Request};
+use tokio::sync::OnceCell;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::exchange::{FetchError, FetchRequest, FetchResponse};
+use super::fetch::CONCURRENT;
+use super::script::BeforeEffect;
+
+/// The longest body of a response.
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+/// How many redirects are followed, as browsers do.
+const MAX_REDIRECTS: u8 = 20;
+/// Longer than any script runs: the script's own time limit ends a request.
+const TIMEOUT: Duration = Duration::from_secs(900);
+
+/// What came of a request, unless its effect could not be marked.
+type Outcome = Result<Result<FetchResponse, FetchError>, Error>;
+
+/// The requests of one script; dropping them stops them.
+pub(super) struct Requests {
+    client: Arc<Client>,
+    tasks: JoinSet<(u32, Outcome)>,
+    by_id: HashMap<u32, AbortHandle>,
+}
+
+struct Client {
+    outbound: Outbound,
+    before_effect: BeforeEffect,
+    marked: OnceCell<()>,
+}
+
+impl Requests {
+    /// Starts without requests.
+    pub(super) fn new(outbound: Outbound, before_effect: BeforeEffect) -> Self {
+        let client = Arc::new(Client { outbound, before_effect, marked: OnceCell::new() });
+        Self { client, tasks: JoinSet::new(), by_id: HashMap::new() }
+    }
+
+    /// Whether a request may have been sent.
+    pub(super) fn have_begun(&self) -> bool {
+        self.client.marked.initialized()
+    }
+
+    /// Starts a request.
+    pub(super) fn start(&mut self, id: u32, request: FetchRequest) {
+        let client = self.client.clone();
+        let crowded = self.by_id.len() >= CONCURRENT;
+        let task = async move {
+            let outcome = match crowded {
+                true => Ok(Err(FetchError::new("FetchLimitExceeded", "too many requests are in flight"))),
+                false => client.exchange(request).await,
+            };
+            (id, outcome)
+        };
+        let task = self.tasks.spawn(task);
+        self.by_id.insert(id, task);
+    }
+
+    /// Stops a request.
+    pub(super) fn abort(&mut self, id: u32) {
+        if let Some(task) = self.by_id.remove(&id) {
+            task.abort();
+        }
+    }
+
+    /// Waits for the end of a request; `None` if there is none.
+    pub(super) async fn next(&mut self) -> Option<(u32, Outcome)> {
+        loop {
+            // Those that were stopped have no outcome.
+            if let Ok((id, outcome)) = self.tasks.join_next().await? {
+                self.by_id.remove(&id);
+                return Some((id, outcome));
+            }
+        }
+    }
+}
+
+impl Client {
+    async fn exchange(&self, request: FetchRequest) -> Outcome {
+        let refuses_redirects = request.redirect == "error";
+        let request = match checked(request) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.marked.get_or_try_init(|| (self.before_effect)()).await?;
+        Ok(self.send(request, refuses_redirects).await)
+    }
+
+    async fn send(&self, request: Request, refuses_redirects: bool) -> Result<FetchResponse, FetchError> {
+        let response = self.outbound.send(request).await.map_err(|cause| explained(&cause))?;
+        if refuses_redirects && matches!(response.status, 301 | 302 | 303 | 307 | 308) {
+            return Err(FetchError::new("FetchFailed", "the server answered with a redirect"));
+        }
+        let status = StatusCode::from_u16(response.status).ok();
+        Ok(FetchResponse {
+            status: response.status,
+            status_text: status.and_then(|status| status.canonical_reason()).unwrap_or_default().to_owned(),
+            url: response.url,
+            headers: texts(&response.headers),
+            body: response.body,
+        })
+    }
+}
+
+fn checked(request: FetchRequest) -> Result<Request, FetchError> {
+    let invalid = |what: &str| FetchError::new("TypeError", format!("the {what} of the request is invalid"));
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| invalid("method"))?;
+    let mut headers = HeaderMap::new();
+    for [name, value] in &request.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("header name"))?;
+        let value = HeaderValue::from_str(value).map_err(|_| invalid("header value"))?;
+        headers.try_append(name, value).map_err(|_| invalid("number of headers"))?;
+    }
+    Ok(Request {
+        headers,
+        body: request.body.into(),
+        timeout: TIMEOUT,
+        max_response_bytes: MAX_RESPONSE_BYTES,
+        max_redirects: if request.redirect == "follow" { MAX_REDIRECTS } else { 0 },
+        ..Request::new(method, request.url)
+    })
+}
+
+fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+fn explained(cause: &OutboundError) -> FetchError {
+    let name = match cause {
+        OutboundError::Refused { .. } => "FetchRefused",
+        OutboundError::TooLarge { .. } => "FetchTooLarge",
+        OutboundError::InvalidUrl { .. } | OutboundError::InvalidMethod { .. } => "TypeError",
+        _ => "FetchFailed",
+    };
+    FetchError::new(name, cause.to_string())
+}
