@@ -55,6 +55,7 @@ pub(crate) struct Accepted {
         (status = 204, description = "The same, for platforms that expect an empty answer"),
         (status = 400, description = "The body is not what its content type or its platform says", body = ErrorBody),
         (status = 401, description = "The signature or the timestamp is missing or wrong", body = ErrorBody),
+        (status = 404, description = "There is no such channel", body = ErrorBody),
         (status = 413, description = "The body has over 3 MB or 1,000 parts, or its event over 256 KB", body = ErrorBody),
         (status = 415, description = "The content type is not the channel's, or its charset or the content encoding is not \
             understood", body = ErrorBody),
