@@ -10,6 +10,8 @@ use http::header::CONTENT_ENCODING;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
+use crate::error::Refusal;
+
 /// The encodings that are understood, as `Accept-Encoding` names them.
 pub const UNDERSTOOD: &str = "gzip, deflate, br, zstd";
 /// The most encodings on top of each other; honest senders use one.
@@ -39,6 +41,17 @@ pub enum Undecodable {
         /// The limit.
         limit_bytes: usize,
     },
+}
+
+impl From<Undecodable> for Refusal {
+    fn from(error: Undecodable) -> Self {
+        let message = error.to_string();
+        match error {
+            Undecodable::Unknown(_) | Undecodable::TooMany => Self::not_understood(message),
+            Undecodable::Invalid(_) => Self::body_format(message),
+            Undecodable::TooLarge { .. } => Self::too_large(message),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -187,7 +187,11 @@ impl Refusal {
 
     /// The body's content type is not the one that the route takes: 415.
     pub fn unsupported_media_type(expected: &str) -> Self {
-        let message = format!("the content type must be {expected}");
+        Self::not_understood(format!("the content type must be {expected}"))
+    }
+
+    /// The body comes in a way that is not understood, such as an unknown encoding: 415.
+    pub fn not_understood(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, 22, "UNSUPPORTED_MEDIA_TYPE_EXCEPTION", message)
     }
 

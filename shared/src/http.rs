@@ -23,6 +23,7 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::auth::{Permission, Tokens};
+use crate::encoding;
 use crate::error::{BEARER, Refusal};
 use crate::json;
 
@@ -232,8 +233,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         if !is_json(request.headers()) {
             return Err(Refusal::unsupported_media_type("application/json"));
         }
+        let encoding = encoding::declared(request.headers());
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
-        json::read(&bytes).map(Self)
+        if encoding.is_empty() {
+            return json::read(&bytes).map(Self);
+        }
+        json::read(&encoding::decoded(&encoding, &bytes, BODY_LIMIT_BYTES)?).map(Self)
     }
 }
 
@@ -517,6 +522,30 @@ mod tests {
         check(&"k".repeat(255), true).await;
         check(&"k".repeat(256), false).await;
         check("", false).await;
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_compressed() {
+        use std::io::Write as _;
+
+        let gzip = |bytes: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let check = async |encoding: &str, bytes: Vec<u8>, expected: Result<Value, u16>| {
+            let request = Request::builder().header(CONTENT_TYPE, "application/json");
+            let request = request.header("content-encoding", encoding).body(Body::from(bytes)).unwrap();
+            let read = JsonBody::<Value>::from_request(request, &()).await;
+            assert_eq!(read.map(|body| body.0).map_err(|refusal| refusal.status.as_u16()), expected, "{encoding}");
+        };
+        let body = b"{\"a\": 1}".as_slice();
+        let read = serde_json::json!({"a": 1});
+        check("", body.to_vec(), Ok(read.clone())).await;
+        check("gzip", gzip(body), Ok(read)).await;
+        check("gzip", body.to_vec(), Err(400)).await;
+        check("compress", body.to_vec(), Err(415)).await;
+        check("gzip", gzip(&vec![b' '; BODY_LIMIT_BYTES + 1]), Err(413)).await;
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What two or more functions need, and nothing else; it knows no function.
 //!
 //! [`event`] is the vocabulary of the bus, [`bus`], [`table`] and [`scheduler`] are the AWS services in our terms,
-//! [`lambda`] turns an invocation into a request or an event, [`http`], [`json`] and [`auth`] guard the routes, [`step`]
-//! is the one way to do a step, [`seal`] keeps secrets, [`outbound`] calls the outside world, [`clock`] is the seam for
-//! time and ids.
+//! [`lambda`] turns an invocation into a request or an event, [`http`], [`json`] and [`auth`] guard the routes,
+//! [`encoding`] undoes the compression of bodies, [`step`] is the one way to do a step, [`seal`] keeps secrets,
+//! [`outbound`] calls the outside world, [`clock`] is the seam for time and ids.
 
 pub mod auth;
 pub mod aws;

@@ -26,7 +26,7 @@ use shared::{Error, Refusal};
 use crate::api::webhooks::BODY_LIMIT_BYTES;
 use crate::open_channel::{OpenChannel, OpenChannels};
 use crate::rate_limit;
-use crate::refusal::{refusal, undecodable};
+use crate::refusal::refusal;
 use crate::store::counter::CounterStore;
 
 /// The longest part of a webhook that is repeated where it could not be read.
@@ -90,8 +90,8 @@ fn decoded<'a>(delivery: &Delivery<'a>) -> Result<Cow<'a, [u8]>, Refusal> {
     if encoding.is_empty() {
         return Ok(Cow::Borrowed(delivery.body));
     }
-    let body = encoding::decoded(&encoding, delivery.body, BODY_LIMIT_BYTES);
-    body.map(|body| Cow::Owned(body.into())).map_err(|error| undecodable(&error))
+    let body = encoding::decoded(&encoding, delivery.body, BODY_LIMIT_BYTES)?;
+    Ok(Cow::Owned(body.into()))
 }
 
 /// Builds the events of a webhook and counts what is rejected: an update that cannot be read or is too large.

@@ -1,7 +1,6 @@
 //! How the mistakes that the platforms find are answered.
 
 use shared::Refusal;
-use shared::encoding::Undecodable;
 use shared::json::Problem;
 
 /// How a webhook proves who sent it.
@@ -17,25 +16,12 @@ pub(crate) fn refusal(error: platform::Error) -> Refusal {
         }
         platform::Error::EmptyBody => Refusal::empty_body(),
         platform::Error::Body(message) => Refusal::body_format(message),
-        platform::Error::Charset(_) => not_understood(error.to_string()),
+        platform::Error::Charset(_) => Refusal::not_understood(error.to_string()),
         platform::Error::TooLarge(message) => Refusal::too_large(message),
         platform::Error::Unverified(unverified) => {
             Refusal::unauthenticated(unverified.to_string()).challenging(SIGNATURE)
         }
     }
-}
-
-/// Turns a body that cannot be decoded into the answer that it deserves.
-pub(crate) fn undecodable(error: &Undecodable) -> Refusal {
-    match error {
-        Undecodable::Unknown(_) | Undecodable::TooMany => not_understood(error.to_string()),
-        Undecodable::Invalid(_) => Refusal::body_format(error.to_string()),
-        Undecodable::TooLarge { .. } => Refusal::too_large(error.to_string()),
-    }
-}
-
-fn not_understood(message: String) -> Refusal {
-    Refusal { message, ..Refusal::unsupported_media_type("") }
 }
 
 #[cfg(test)]

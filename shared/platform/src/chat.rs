@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::credentials::Credentials;
 use crate::error::Error;
 use crate::message::{Content, Media, Party, Reaction, Reference};
+use crate::time;
 
 /// The longest description of a problem that is passed on, in characters.
 const PROBLEM_LIMIT: usize = 1_000;
@@ -254,10 +255,17 @@ pub(crate) fn failed_half_way(answer: &Answer) -> bool {
     matches!(answer.status, 500 | 502 | 504)
 }
 
-/// Reads `Retry-After`, of which only the form in seconds is used by these platforms.
+/// Reads `Retry-After`: seconds, or a date, which counts from the `Date` of the answer.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<f64>().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let retry_after = text(RETRY_AFTER)?;
+    match retry_after.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => {
+            let wait = time::parse(retry_after)?.duration_since(time::parse(text(DATE)?)?);
+            Duration::try_from(wait).ok()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -276,6 +284,23 @@ mod tests {
         let shown = format!("{call:?} {call:#?}");
         assert!(["POST", "authorization", "x-key"].iter().all(|part| shown.contains(part)), "{shown}");
         assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_until_a_date() {
+        let check = |value: &str, expected: Option<u64>| {
+            let headers = HeaderMap::from_iter([
+                (RETRY_AFTER, value.parse().unwrap()),
+                (DATE, "Fri, 02 Jan 2026 03:04:05 GMT".parse().unwrap()),
+            ]);
+            assert_eq!(retry_after(&headers).map(|wait| wait.as_millis()), expected.map(u128::from), "{value}");
+        };
+        check("5", Some(5_000));
+        check(" 0.5 ", Some(500));
+        check("Fri, 02 Jan 2026 03:05:05 GMT", Some(60_000));
+        check("Fri, 02 Jan 2026 03:04:00 GMT", None);
+        check("-1", None);
+        check("soon", None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ const SECOND_NS: i128 = 1_000_000_000;
 /// The size of a count tells its unit: seconds have up to 11 digits until the year 5138, milliseconds have 12 to 14 since
 /// 1973, microseconds 15 to 17, nanoseconds 18 or 19.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
-    count(text).or_else(|| text.parse().ok()).or_else(|| http_date(text))
+    count(text).or_else(|| rfc3339(text)).or_else(|| http_date(text))
 }
 
 fn count(text: &str) -> Option<Timestamp> {
@@ -33,6 +33,11 @@ fn count(text: &str) -> Option<Timestamp> {
     let whole_ns = digits.parse::<i128>().ok()?.checked_mul(unit_ns)?;
     let ns = whole_ns.checked_add(part_ns)?;
     Timestamp::from_nanosecond(if whole.starts_with('-') { -ns } else { ns }).ok()
+}
+
+/// Reads `2026-01-02T03:04:05Z`, but none of the annotations that later standards allow behind it.
+fn rfc3339(text: &str) -> Option<Timestamp> {
+    if text.contains('[') { None } else { text.parse().ok() }
 }
 
 /// Reads `Fri, 02 Jan 2026 03:04:05 GMT`.
@@ -82,6 +87,7 @@ mod tests {
             "2026-01-02",
             "2026-01-02T03:04:05",
             "2026-13-02T03:04:05Z",
+            "2026-01-02T03:04:05Z[UTC]",
             "\u{0661}",
         ] {
             check(text, None);

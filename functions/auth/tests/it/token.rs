@@ -53,6 +53,28 @@ async fn an_access_token_ends_after_five_minutes_with_the_code_that_makes_client
 }
 
 #[tokio::test]
+async fn each_401_says_how_to_prove_oneself() {
+    let world = World::new().await;
+    let (id, _) = world.administrator();
+    for refused in
+        [world.token(client_credentials(&id, "wrong")).await, world.token(client_credentials("nobody", "wrong")).await]
+    {
+        assert_eq!((refused.status, &refused.headers["www-authenticate"]), (401, &json!("Basic realm=\"hookyard\"")));
+    }
+    let bearer = world.log_in_as_administrator().await;
+    world.advance(300).await;
+    for (bearer, error) in
+        [("", None), (bearer.as_str(), Some("invalid_token")), ("Bearer x.y.z", Some("invalid_token"))]
+    {
+        let refused = world.send("GET", "/users/v1/me", bearer, Value::Null).await;
+        let challenge = refused.headers["www-authenticate"].as_str().unwrap();
+        assert_eq!(refused.status, 401);
+        assert!(challenge.starts_with("Bearer realm="), "{challenge}");
+        assert!(error.is_none_or(|error| challenge.contains(error)), "{challenge}");
+    }
+}
+
+#[tokio::test]
 async fn credentials_are_taken_from_json_a_form_and_the_header() {
     let world = World::new().await;
     let (id, secret) = world.client(&["VIEW_TASKS"]).await;

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
-use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use platform::reading::Reply;
 use platform::signature::Delivery;
@@ -55,6 +55,7 @@ pub(crate) struct Accepted {
         (status = 204, description = "The same, for platforms that expect an empty answer"),
         (status = 400, description = "The body is not what its content type or its platform says", body = ErrorBody),
         (status = 401, description = "The signature or the timestamp is missing or wrong", body = ErrorBody),
+        (status = 404, description = "There is no such channel", body = ErrorBody),
         (status = 413, description = "The body has over 3 MB or 1,000 parts, or its event over 256 KB", body = ErrorBody),
         (status = 415, description = "The content type is not the channel's, or its charset or the content encoding is not \
             understood", body = ErrorBody),
@@ -162,7 +163,7 @@ pub(crate) async fn verify(
     let channel = services.open_channels.get(&id, now).await?.ok_or_else(|| unknown(&id))?;
     let (mode, token, challenge) = match verification.check()? {
         // Accepted as a check, a webhook that is sent with GET would be lost.
-        Check::Reachable if channel.is_signed(&headers) => return Err(only_post()),
+        Check::Reachable if channel.is_signed(&headers) => return Ok(only_post()),
         Check::Reachable => return Ok(response(Reply::empty())),
         Check::Echo(challenge) => return Ok(response(Reply::text(challenge))),
         Check::Token { mode, token, challenge } => (mode, token, challenge),
@@ -201,7 +202,8 @@ impl Verification {
     }
 }
 
-fn only_post() -> Refusal {
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    Refusal::new(status, 26, "METHOD_NOT_ALLOWED_EXCEPTION", "webhooks must be sent with POST")
+fn only_post() -> Response {
+    let (status, message) = (StatusCode::METHOD_NOT_ALLOWED, "webhooks must be sent with POST");
+    let refusal = Refusal::new(status, 26, "METHOD_NOT_ALLOWED_EXCEPTION", message);
+    ([(ALLOW, "POST")], refusal).into_response()
 }

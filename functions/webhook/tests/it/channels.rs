@@ -265,3 +265,30 @@ async fn of_changes_at_once_none_undoes_another() {
         assert_eq!(shown[name], *value, "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_was_copied_with_a_line_break_is_refused_when_it_is_saved() {
+    let setup = Setup::new().await;
+    let platforms = setup.api("GET", "/platforms", Value::Null).await.body;
+    let platforms = platforms["data"].as_array().unwrap_or_else(|| platforms.as_array().unwrap()).clone();
+    let check = async |method: &str, path: &str, body: Value, name: &str| {
+        let answer = setup.api(method, path, body).await;
+        let message = answer.body["message"].as_str().unwrap_or_default();
+        let field = format!("`credentials.{name}`");
+        assert!(answer.status == 400 && message.contains(&field), "{path} {name}: {}", answer.body);
+    };
+    for platform in platforms {
+        for credential in platform["credentials"].as_array().unwrap() {
+            let name = credential["name"].as_str().unwrap();
+            for secret in ["hush\n", "hush\r\n", " hush", "hush\t", "hu\nsh", "hush\u{a0}"] {
+                let new = json!({"platform": platform["platform"], "credentials": {name: secret}});
+                check("POST", "/channels", new, name).await;
+            }
+        }
+    }
+    let id = setup.github_channel().await;
+    check("PUT", &format!("/channels/{id}"), json!({"credentials": {"secret": "hush\n"}}), "secret").await;
+    let telegram = setup.channel(json!({"platform": "telegram", "credentials": {"secretToken": "hush"}})).await;
+    let candidate = json!({"credentials": {"secretToken": "hush", "botToken": "1:hush\n"}});
+    check("POST", &format!("/channels/{telegram}/validate"), candidate, "botToken").await;
+}

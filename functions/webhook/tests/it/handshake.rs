@@ -135,7 +135,7 @@ async fn a_webhook_that_is_sent_with_get_is_not_taken_for_a_check() {
     for (id, header) in [(&ids[4], "x-twilio-signature"), (&ids[5], "x-proof")] {
         let path = format!("/webhooks/{id}?MessageSid=SM1&Body=hi");
         let answer = setup.send(Request::new("GET", &path).header(header, "abc")).await;
-        assert_eq!(answer.status, 405, "{}", answer.body);
+        assert_eq!((answer.status, &answer.headers["allow"]), (405, &json!("POST")), "{}", answer.body);
     }
 }
 

@@ -4,6 +4,7 @@
 mod channels;
 mod chat;
 mod discord;
+mod encodings;
 mod faults;
 mod handshake;
 mod health;

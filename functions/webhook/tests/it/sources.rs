@@ -377,3 +377,162 @@ async fn a_strange_host_matters_only_where_the_url_is_signed_or_shown() {
     let shown = strange(Request::new("GET", &format!("/channels/{id}")).bearer(&token));
     assert_eq!(setup.send(shown).await.status, 400);
 }
+
+#[tokio::test]
+async fn the_headers_of_svix_are_those_of_standard_webhooks() {
+    let setup = Setup::new().await;
+    let id = Source::StandardWebhooks.channel(&setup).await;
+    let body = br#"{"type": "user.created"}"#;
+    let usual = Source::StandardWebhooks.webhook(&id, body, NOW_S);
+    let mut svix = usual.clone();
+    let headers = svix.payload["headers"].as_object_mut().unwrap();
+    for name in ["id", "timestamp", "signature"] {
+        let value = headers.remove(&format!("webhook-{name}")).unwrap();
+        headers.insert(format!("svix-{name}"), value);
+    }
+    let answer = setup.send(svix.clone()).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let facts = setup.facts("standard-webhooks.user.created").await;
+    assert_eq!(facts[0]["content"]["headers"]["svix-id"], "d1");
+    assert_eq!(facts[0]["content"]["headers"].get("svix-signature"), None);
+    assert_eq!(setup.send(usual).await.body["events"], answer.body["events"], "the id tells the event");
+    assert_eq!(setup.send(svix.bytes(b"{}")).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_header_travels_on_unless_it_is_a_credential_or_a_signature() {
+    let setup = Setup::new().await;
+    let id = Source::Hmac.channel(&setup).await;
+    let kept = [("x-event-key", "repo:push"), ("x-idempotency-key", "k1"), ("x-signature-version", "1")];
+    let dropped = ["authorization", "cookie", "x-api-key", "x-hub-signature", "x-gitlab-token"];
+    let request = Source::Hmac.webhook(&id, b"{}", NOW_S);
+    let request = kept.iter().fold(request, |request, (name, value)| request.header(name, value));
+    let request = dropped.iter().fold(request, |request, name| request.header(name, "hush"));
+    assert_eq!(setup.send(request).await.status, 200);
+    let headers = &setup.facts("webhook.received").await[0]["content"]["headers"];
+    for (name, value) in kept {
+        assert_eq!(headers[name], value);
+    }
+    for name in dropped.into_iter().chain(["x-proof"]) {
+        assert_eq!(headers.get(name), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_recipe_takes_a_time_in_each_notation_and_its_text_is_what_is_signed() {
+    let setup = Setup::new().await;
+    let recipe = json!({
+        "header": "x-proof", "encoding": "base64", "signedString": "{timestamp}{body}", "timestampHeader": "x-time",
+    });
+    let id = setup.channel(json!({"platform": "hmac", "credentials": {"secret": SECRET}, "recipe": recipe})).await;
+    let body = br#"{"a": 1}"#;
+    let status = async |signed: &str, sent: &str| {
+        let proof = STANDARD.encode(hmac(SECRET.as_bytes(), &[signed.as_bytes(), body]));
+        setup.send(webhook(&id, "").bytes(body).header("x-proof", &proof).header("x-time", sent)).await.status
+    };
+    for time in [
+        "2026-01-02T03:04:05Z",
+        "2026-01-02T03:04:05.123456Z",
+        "2026-01-02T04:04:05+01:00",
+        "Fri, 02 Jan 2026 03:04:05 GMT",
+        "1767323045",
+        "1767323045.678",
+        "1767323045678",
+        "1767323045678901",
+    ] {
+        assert_eq!(status(time, time).await, 200, "{time}");
+    }
+    for time in ["2026-01-02T02:04:05Z", "2026-01-02T04:04:05Z", "Fri, 02 Jan 2026 02:04:05 GMT", "1767319445678"] {
+        assert_eq!(status(time, time).await, 401, "{time} is too far away");
+    }
+    for time in ["soon", "2026-01-02", "2026-01-02T03:04:05", ""] {
+        assert_eq!(status(time, time).await, 401, "{time} is not a time");
+    }
+    assert_eq!(status("2026-01-02T03:04:05Z", "1767323045").await, 401, "the same time in other words");
+}
+
+#[tokio::test]
+async fn an_event_of_a_conversation_of_twilio_is_not_a_received_message() {
+    let setup = Setup::new().await;
+    let id = Source::Twilio.channel(&setup).await;
+    let post = async |kind: &str, source: &str| {
+        let body = format!("EventType={kind}&MessageSid=IM1&Body=hi&Source={source}");
+        let signed = format!("BodyhiEventType{kind}MessageSidIM1Source{source}");
+        assert_eq!(setup.send(form(&id, "", &body, &signed)).await.status, 200, "{kind} {source}");
+    };
+    post("onMessageRemoved", "SDK").await;
+    post("onMessageAdded", "API").await;
+    assert!(setup.facts("twilio.message.received").await.is_empty());
+    assert_eq!(setup.facts("twilio.onMessageRemoved").await.len(), 1);
+    assert_eq!(setup.facts("twilio.onMessageAdded").await.len(), 1);
+    post("onMessageAdded", "SMS").await;
+    assert_eq!(setup.facts("twilio.message.received").await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_url_that_twilio_called_is_what_is_signed() {
+    let check = async |base: &str, request: &dyn Fn(&str) -> (Request, String), expected: u16| {
+        let setup = Setup::with_base(base).await;
+        let id = Source::Twilio.channel(&setup).await;
+        let (request, url) = request(&id);
+        let request = request.header("content-type", FORM).header("x-twilio-signature", &twilio(&url, "Bodyhello"));
+        assert_eq!(setup.send(request).await.status, expected, "{base} {url}");
+    };
+    let post = |path: String| Request::new("POST", &path).body("Body=hello");
+    let proxied = |proto: &'static str, scheme: &'static str| {
+        move |id: &str| {
+            let url = format!("{scheme}://{}/webhooks/{id}", HOST.trim_start_matches("https://"));
+            (post(format!("/webhooks/{id}")).header("x-forwarded-proto", proto), url)
+        }
+    };
+    check("", &proxied("https,http", "https"), 200).await;
+    check("", &proxied("https, http", "https"), 200).await;
+    check("", &proxied("http,https", "http"), 200).await;
+    check("", &proxied("https,http", "http"), 401).await;
+    let slash = |id: &str| (post(format!("/webhooks/{id}/")), format!("{HOST}/webhooks/{id}/"));
+    let slash_and_query =
+        |id: &str| (post(format!("/webhooks/{id}/?a=b%2Fc")), format!("{HOST}/webhooks/{id}/?a=b%2Fc"));
+    let without_its_slash = |id: &str| (post(format!("/webhooks/{id}/")), format!("{HOST}/webhooks/{id}"));
+    check("", &slash, 200).await;
+    check("", &slash_and_query, 200).await;
+    check("", &without_its_slash, 401).await;
+    let forwarded = |id: &str| {
+        let request = post(format!("/webhooks/{id}/")).header("host", "127.0.0.1:8787");
+        let request = request.header("x-forwarded-host", "hooks.example.com, inner");
+        (request.header("x-forwarded-proto", "https,http"), format!("https://hooks.example.com/webhooks/{id}/"))
+    };
+    check("", &forwarded, 200).await;
+    check("http://127.0.0.1:8787", &forwarded, 200).await;
+    let staged = |url: &'static str| {
+        move |id: &str| {
+            let mut request = post(format!("/prod/webhooks/{id}/"));
+            request.payload["requestContext"]["stage"] = "prod".into();
+            (request, format!("{url}/webhooks/{id}/"))
+        }
+    };
+    check("", &staged("https://abc123.execute-api.eu-central-1.amazonaws.com/prod"), 200).await;
+    check("https://hooks.example.com", &staged("https://hooks.example.com"), 200).await;
+    check("https://hooks.example.com/in/", &staged("https://hooks.example.com/in"), 200).await;
+}
+
+#[tokio::test]
+async fn each_401_says_how_to_prove_oneself() {
+    let setup = Setup::new().await;
+    for source in SOURCES {
+        let Some(proof) = source.proof() else { continue };
+        let id = source.channel(&setup).await;
+        let answer = setup.send(source.webhook(&id, b"{}", NOW_S).header(proof, "wrong")).await;
+        assert_eq!((answer.status, &answer.headers["www-authenticate"]), (401, &json!("Signature realm=\"hookyard\"")));
+    }
+    let challenge = async |request: Request| {
+        let answer = setup.send(request).await;
+        assert_eq!(answer.status, 401, "{}", answer.body);
+        answer.headers["www-authenticate"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(challenge(Request::new("GET", "/channels")).await, "Bearer realm=\"hookyard\"");
+    let unknown = challenge(Request::new("GET", "/channels").bearer("x.y.z")).await;
+    assert!(unknown.contains("error=\"invalid_token\""), "{unknown}");
+    let token = setup.token(&["VIEW_MESSAGES"]).await;
+    let without = challenge(Request::new("GET", "/channels").bearer(&token)).await;
+    assert!(without.contains("error=\"insufficient_scope\""), "{without}");
+}

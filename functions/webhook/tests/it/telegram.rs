@@ -277,3 +277,24 @@ async fn the_bot_is_asked_for_its_health_and_its_token_stays_hidden() {
     let said = format!("{healthy}{invalid}{lost}{dead}{}{:?}", log(), setup.events().await);
     assert!(!said.contains(telegram::TOKEN) && !said.contains(wrong), "{said}");
 }
+
+#[tokio::test]
+async fn what_has_happened_to_a_group_is_told_whoever_did_it() {
+    let setup = Setup::new().await;
+    let id = channel(&setup).await;
+    let mask = json!({"id": 1_087_968_824, "is_bot": true, "first_name": "Group"});
+    let changes = [
+        ("migrate_from_chat_id", json!(-22)),
+        ("new_chat_title", json!("Tea")),
+        ("pinned_message", json!({"message_id": 1, "date": 1, "chat": {"id": -1}})),
+        ("left_chat_member", json!({"id": 8, "is_bot": true, "first_name": "Echo"})),
+    ];
+    for (number, (member, value)) in (900..).zip(changes) {
+        let mut message = telegram::message(365, &json!({member: value}));
+        message["from"] = mask.clone();
+        let answer = setup.send(update(&id, &telegram::update(number, "message", &message).to_string())).await;
+        assert_eq!((answer.status, &answer.body["failed"]), (200, &json!(0)));
+        assert_eq!(setup.facts(&format!("telegram.message.{member}")).await.len(), 1, "{member}");
+    }
+    assert!(setup.facts("telegram.bot_message").await.is_empty());
+}

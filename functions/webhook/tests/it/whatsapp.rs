@@ -53,7 +53,7 @@ async fn meta_verifies_the_url_with_the_token_and_with_no_other() {
     assert_eq!((answer.status, &answer.body), (200, &json!(1_158_201_444)));
     assert_eq!(ask("subscribe", "another").await.status, 403);
     assert_eq!(ask("unsubscribe", VERIFY_TOKEN).await.status, 403);
-    assert_eq!(setup.send(Request::new("GET", &format!("/webhooks/{id}"))).await.status, 400);
+    assert_eq!(setup.send(Request::new("GET", &format!("/webhooks/{id}?hub.mode=subscribe"))).await.status, 400);
     assert!(setup.events().await.is_empty());
 }
 
@@ -396,4 +396,65 @@ async fn a_channel_that_only_listens_cannot_send() {
     let answer = setup.api("POST", &format!("/channels/{id}/send"), json!({"to": USER, "content": "hello"})).await;
     assert_eq!(answer.status, 400);
     assert!(answer.body["message"].as_str().unwrap().contains("`credentials."), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_status_of_a_payment_is_not_that_of_a_message() {
+    let setup = Setup::new().await;
+    let id = channel(&setup).await;
+    let status = |members: Value| {
+        let mut status = json!({"id": "wamid.P", "timestamp": "1767323044", "recipient_id": USER});
+        status.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        status
+    };
+    let payment = |word: &str| status(json!({"type": "payment", "status": word, "payment": {"reference_id": "r"}}));
+    let mut events = Vec::new();
+    for part in [payment("captured"), payment("failed"), status(json!({"status": "failed"}))] {
+        let answer = deliver(&setup, &id, &[whatsapp::statuses(&[part])]).await;
+        let expected = (200, &json!(1), &json!(0));
+        assert_eq!((answer.status, &answer.body["messages"], &answer.body["failed"]), expected, "{}", answer.body);
+        events.push(answer.body["events"][0].to_string());
+    }
+    events.sort();
+    events.dedup();
+    assert_eq!(events.len(), 3);
+    assert_eq!(setup.facts("message.status").await.len(), 1);
+    let captured = setup.facts("whatsapp.payment.captured").await;
+    assert_eq!(captured[0]["content"]["payload"]["payment"]["reference_id"], "r");
+    assert_eq!(setup.facts("whatsapp.payment.failed").await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_set_removed_and_set_again_is_three_events() {
+    let setup = Setup::new().await;
+    let id = channel(&setup).await;
+    let label = |action: &str| json!({"field": "labels", "value": {"action": action, "label": {"id": "7"}}});
+    let send = async |time: i64, changes: Value| {
+        let entry = json!({"id": "1", "time": time, "changes": changes});
+        let body = json!({"object": "whatsapp_business_account", "entry": [entry]});
+        setup.send(signed(&id, body.to_string().as_bytes())).await.body["events"].as_array().unwrap().clone()
+    };
+    let mut events = Vec::new();
+    for (time, action) in [(1, "add"), (2, "remove"), (3, "add"), (3, "add")] {
+        events.extend(send(time, json!([label(action)])).await);
+    }
+    assert_eq!(events[2], events[3], "what is sent again is the same event");
+    events.extend(send(4, json!([label("add"), label("remove"), label("add")])).await);
+    let distinct: std::collections::BTreeSet<String> = events.iter().map(Value::to_string).collect();
+    assert_eq!(distinct.len(), 6);
+}
+
+#[tokio::test]
+async fn a_message_from_nobody_is_received_and_logged() {
+    let setup = Setup::new().await;
+    let id = channel(&setup).await;
+    let mut system = whatsapp::message("wamid.N", "system", &json!({"body": "Sheena has a new number", "wa_id": "1"}));
+    system.as_object_mut().unwrap().remove("from");
+    let answer = deliver(&setup, &id, &[whatsapp::messages(&[system])]).await;
+    assert_eq!((answer.status, &answer.body["failed"]), (200, &json!(0)), "{}", answer.body);
+    let message = &setup.facts("message.received").await[0]["content"]["message"];
+    assert_eq!((&message["content"]["type"], &message["from"]["id"]), (&json!("UNSUPPORTED"), &json!("")));
+    assert_eq!(message["metadata"]["details"]["wa_id"], "1");
+    let log = setup.api("GET", &format!("/messages?channelId={id}"), Value::Null).await;
+    assert_eq!(log.body["data"][0]["messageId"], "wamid.N", "{}", log.body);
 }

@@ -117,7 +117,7 @@ fn normalised(id: &str, interaction: &Interaction<'_>, said: Said) -> Result<Nor
     let timestamp = created_ms(id).ok_or_else(|| serde_json::Error::custom("`id` is not a snowflake"))?;
     let user = interaction.member.as_ref().map(|member| &member.user).or(interaction.user.as_ref());
     let user = user.ok_or_else(|| serde_json::Error::custom("it has neither `member` nor `user`"))?;
-    let from = Party { id: user.id.clone(), name: Some(user.global_name.as_ref().unwrap_or(&user.username).clone()) };
+    let from = Party { id: user.id.clone(), name: user.global_name.as_ref().or(user.username.as_ref()).cloned() };
     let guild_id = interaction.guild_id.as_ref().map(|id| ("guildId", id.clone()));
     let locale = interaction.locale.as_ref().map(|locale| ("locale", locale.clone()));
     let metadata = [("interactionId", id.to_owned())].into_iter().chain(guild_id).chain(locale).chain(said.metadata);

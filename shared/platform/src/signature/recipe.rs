@@ -12,6 +12,8 @@ use super::{Delivery, Verifier};
 pub(crate) const DEFAULT_TOLERANCE_S: u32 = 300;
 const TOLERANCE_LIMIT_S: u32 = 86_400;
 const TEXT_LIMIT_BYTES: usize = 256;
+/// No time is longer in any notation.
+const TIME_LIMIT_BYTES: usize = 40;
 
 /// How a sender signs its webhooks with a shared secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -188,13 +190,43 @@ impl Scheme {
         if candidates.peek().is_none() {
             return Err(Unverified::Mismatch);
         }
-        let signature = key.sign(self.signed.iter().map(|piece| match piece {
+        let parts = self.signed.iter().map(|piece| match piece {
             Piece::Text(text) => text.as_bytes(),
             Piece::Timestamp => timestamp,
             Piece::Id => id,
             Piece::Body => delivery.body,
-        }));
+        });
+        let parts: Vec<&[u8]> = parts.collect();
+        if self.has_longer_timestamp(delivery, &parts) {
+            return Err(Unverified::Mismatch);
+        }
+        let signature = key.sign(parts.into_iter());
         Unverified::unless(candidates.fold(false, |found, candidate| found | encoding.is(&signature, candidate)))
+    }
+}
+
+impl Scheme {
+    /// Tells whether the timestamp may have been cut off: what follows it in the signed string continues it.
+    ///
+    /// A signature does not say where the timestamp ends. Where two ends are possible, somebody who has seen a delivery could
+    /// move the beginning of the body, or of the id, into the timestamp or out of it.
+    fn has_longer_timestamp(&self, delivery: &Delivery<'_>, parts: &[&[u8]]) -> bool {
+        let Some(at) = self.signed.iter().position(|piece| *piece == Piece::Timestamp) else {
+            return false;
+        };
+        let (timestamp, after) = (parts[at], &parts[at + 1..]);
+        let separator = match self.signed.get(at + 1) {
+            Some(Piece::Text(text)) => text.as_bytes(),
+            _ => &[],
+        };
+        let limit = TIME_LIMIT_BYTES + separator.len();
+        let after: Vec<u8> = after.iter().copied().flatten().copied().take(limit).collect();
+        let is_of_time = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+-.,: ".contains(byte);
+        let longest = after.iter().take_while(is_of_time).count().min(TIME_LIMIT_BYTES);
+        (1..=longest).any(|end| {
+            let longer = [timestamp, &after[..end]].concat();
+            after[end..].starts_with(separator) && delivery.fresh("", &longer, self.tolerance_s).is_ok()
+        })
     }
 }
 

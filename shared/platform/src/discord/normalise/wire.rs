@@ -35,7 +35,7 @@ pub(super) struct Member {
 #[derive(Debug, Deserialize)]
 pub(super) struct User {
     pub(super) id: String,
-    pub(super) username: String,
+    pub(super) username: Option<String>,
     pub(super) global_name: Option<String>,
 }
 

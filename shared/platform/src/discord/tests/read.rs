@@ -133,6 +133,8 @@ fn in_a_direct_message_the_user_stands_alone() {
     let read = message(&direct, 5);
     assert_eq!(read["from"], json!({"id": "7", "name": "ada"}));
     assert_eq!((&read["conversationId"], &read["metadata"]), (&json!("7"), &json!({"interactionId": read["id"]})));
+    direct["user"] = json!({"id": "7"});
+    assert_eq!(message(&direct, 5)["from"], json!({"id": "7"}), "somebody without a name");
 }
 
 #[test]

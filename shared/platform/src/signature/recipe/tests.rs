@@ -161,7 +161,8 @@ impl Sender {
 
 fn sender() -> impl Strategy<Value = Sender> {
     let pieces = prop::sample::subsequence(vec!["{timestamp}", "{id}", "{body}"], 1..=3).prop_shuffle();
-    let text = "[a-z.:|]{1,4}";
+    // A single dot is also what a fraction of a second begins with.
+    let text = "[a-z.:|]{2,4}";
     let recipe = (
         pieces,
         text,
@@ -256,6 +257,46 @@ fn a_stale_timestamp_is_refused_even_with_the_right_signature() {
     check(300, Ok(()));
     check(-301, Err(Unverified::Stale { tolerance_s: 300 }));
     check(301, Err(Unverified::Stale { tolerance_s: 300 }));
+}
+
+#[test]
+fn nothing_moves_between_a_timestamp_and_what_follows_it() {
+    let secret = b"hush";
+    let verify = |signed_string: &str, whole: &str, (timestamp, id, body): (&str, &str, &str)| {
+        let recipe = Recipe {
+            signed_string: signed_string.to_owned(),
+            timestamp_header: Some("x-time".to_owned()),
+            id_header: Some("x-id".to_owned()),
+            ..Recipe::new("x-signature", "")
+        };
+        let signature = Hmac::<Sha256>::new_from_slice(secret).unwrap().chain_update(whole).finalize().into_bytes();
+        let signature = hex::encode(signature);
+        let headers = crate::sample::headers(&[("x-signature", &signature), ("x-time", timestamp), ("x-id", id)]);
+        let now = Timestamp::from_second(NOW_S).unwrap();
+        recipe.scheme().unwrap().verifier(secret)(&Delivery { headers: &headers, body: body.as_bytes(), url: "", now })
+    };
+    let check = |signed_string: &str, whole: &str, right: (&str, &str, &str), moved: (&str, &str, &str)| {
+        assert_eq!(verify(signed_string, whole, right), Ok(()), "{signed_string} {right:?}");
+        assert_eq!(verify(signed_string, whole, moved), Err(Unverified::Mismatch), "{signed_string} {moved:?}");
+    };
+    let (adjacent, dotted) = ("{timestamp}{body}", "{timestamp}.{body}");
+    check(adjacent, "1700000000.678hi", ("1700000000.678", "1", "hi"), ("1700000000.67", "1", "8hi"));
+    check(adjacent, "1700000000.678{}", ("1700000000.678", "1", "{}"), ("1700000000", "1", ".678{}"));
+    check(dotted, "1700000000.5.hi", ("1700000000.5", "1", "hi"), ("1700000000", "1", "5.hi"));
+    check(
+        "{timestamp}{id}{body}",
+        "1700000000.678abc{}",
+        ("1700000000.678", "abc", "{}"),
+        ("1700000000.67", "8abc", "{}"),
+    );
+    for body in ["{}", "5 apples", "5", ".", "hi", "[true]", "-1", ""] {
+        for (signed_string, separator) in [(adjacent, ""), (dotted, "."), ("{timestamp}:{body}", ":")] {
+            for timestamp in ["1700000000", "1700000000123", "2023-11-14T22:13:20Z", "2023-11-14T23:13:20+01:00"] {
+                let whole = format!("{timestamp}{separator}{body}");
+                assert_eq!(verify(signed_string, &whole, (timestamp, "1", body)), Ok(()), "{whole}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -31,18 +31,17 @@ const MESSAGE: &str = "message";
 /// Reads a status: the delivery status of a message, or an event of its own, such as `payment.captured`.
 pub(super) fn read<'a>(line: &Line, part: &'a RawValue) -> Result<Update<'a>, String> {
     let fields = Fields::of(part)?;
-    let id = fields.id("id")?;
     let word = fields.id("status")?;
     let subject = fields.text("type")?.unwrap_or_else(|| MESSAGE.to_owned());
     match fields.required::<DeliveryStatus>("status") {
-        Ok(status) if subject == MESSAGE => delivery(line, part, &fields, id, status),
-        _ => Ok(event(part, &subject, &id, &word)),
+        Ok(status) if subject == MESSAGE => delivery(line, part, &fields, status),
+        _ => Ok(event(part, &subject, &word)),
     }
 }
 
 /// The same status of the same thing may come again, with another time or other details.
-fn event<'a>(part: &'a RawValue, subject: &str, id: &str, word: &str) -> Update<'a> {
-    let key = format!("{subject}.{word}:{id}:{}", hex::encode(Sha256::digest(part.get())));
+fn event<'a>(part: &'a RawValue, subject: &str, word: &str) -> Update<'a> {
+    let key = format!("{subject}.{word}:{}", hex::encode(Sha256::digest(part.get())));
     let kind = Kind::Event { name: Some(format!("{subject}.{word}")) };
     Update { key: DedupKey::id(key), kind, payload: Cow::Borrowed(part) }
 }
@@ -51,9 +50,9 @@ fn delivery<'a>(
     line: &Line,
     part: &'a RawValue,
     fields: &Fields<'_>,
-    id: String,
     status: DeliveryStatus,
 ) -> Result<Update<'a>, String> {
+    let id = fields.id("id")?;
     // In a group, each participant reads the message.
     let participant = fields.text("recipient_participant_id")?;
     let suffix = participant.as_ref().map(|id| format!(":{id}")).unwrap_or_default();

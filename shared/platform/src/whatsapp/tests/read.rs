@@ -359,6 +359,8 @@ fn a_status_of_anything_else_is_an_event_of_its_own() {
     assert!(matches!(status(json!({"type": "message", "status": "read"})).1, Told::Status(_)));
     assert_eq!(status(json!({"status": "warning"})).1, Told::Event("message.warning".to_owned()));
     assert_eq!(status(json!({"type": "call", "status": "RINGING"})).1, Told::Event("call.RINGING".to_owned()));
+    let nameless = json!({"type": "call", "status": "x", "id": null});
+    assert_eq!(status(nameless).1, Told::Event("call.x".to_owned()));
     // It needs no time, and none that can be read.
     assert_eq!(status(json!({"type": "call", "status": "x", "timestamp": null})).1, Told::Event("call.x".to_owned()));
 }
