@@ -321,7 +321,7 @@ fn what_is_printed_of_a_request_and_its_answer_holds_no_secret() {
 #[tokio::test]
 async fn methods_about_the_connection_are_refused() {
     let server = Server::start(|_| answer("200 OK", "", "")).await;
-    for method in ["CONNECT", "TRACE", "TRACK"] {
+    for method in ["CONNECT", "TRACE", "TRACK", "trace"] {
         let mut request = get(server.url("/"));
         request.method = method.parse().unwrap();
         let error = loopback().send(request).await.unwrap_err();
