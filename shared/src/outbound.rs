@@ -7,6 +7,7 @@
 mod address;
 mod connect;
 mod exchange;
+mod names;
 mod redirect;
 
 use std::fmt;
@@ -155,7 +156,7 @@ impl Outbound {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let built = connect::client(self.allowed.clone())?;
+        let built = connect::client(self.allowed.clone(), names::Names::of_system())?;
         Ok(self.client.get_or_init(|| built))
     }
 }

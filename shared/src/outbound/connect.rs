@@ -14,6 +14,7 @@ use reqwest::redirect::Policy;
 use thiserror::Error;
 use tower::{Layer, Service};
 
+use super::names::Names;
 use super::{OutboundError, refusal};
 
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
@@ -68,12 +69,12 @@ pub(super) struct Refusal {
 }
 
 /// Builds the client below the guard: no redirects, no proxy, no cookies.
-pub(super) fn client(allowed: Arc<[IpNet]>) -> Result<reqwest::Client, OutboundError> {
+pub(super) fn client(allowed: Arc<[IpNet]>, names: Names) -> Result<reqwest::Client, OutboundError> {
     reqwest::Client::builder()
         .redirect(Policy::none())
         .referer(false)
         .no_proxy()
-        .dns_resolver(GuardedResolver { allowed })
+        .dns_resolver(GuardedResolver { allowed, names: Arc::new(names) })
         .connector_layer(WatchLayer)
         .pool_idle_timeout(IDLE_CONNECTION)
         .build()
@@ -84,22 +85,20 @@ pub(super) fn client(allowed: Arc<[IpNet]>) -> Result<reqwest::Client, OutboundE
 #[derive(Debug)]
 struct GuardedResolver {
     allowed: Arc<[IpNet]>,
+    names: Arc<Names>,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allowed = self.allowed.clone();
+        let (allowed, names) = (self.allowed.clone(), self.names.clone());
         Box::pin(async move {
-            // Port 0 is replaced by that of the URL.
-            let found: Vec<IpAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.map(|address| address.ip()).collect();
-            let addresses = keep_allowed(&found, &allowed)?;
+            let addresses = keep_allowed(&names.addresses(name.as_str()).await?, &allowed)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }
 
-/// The allowed among the addresses of a name; the first refusal when none is.
+/// The allowed among the addresses of a name; the first refusal when none is. Port 0 is replaced by that of the URL.
 fn keep_allowed(found: &[IpAddr], allowed: &[IpNet]) -> Result<Vec<SocketAddr>, Refusal> {
     let kept: Vec<SocketAddr> =
         found.iter().filter(|ip| refusal(**ip, allowed).is_none()).map(|ip| SocketAddr::new(*ip, 0)).collect();

@@ -38,7 +38,7 @@ pub(super) async fn run(
     allowed: &[IpNet],
     request: Request,
 ) -> Result<Response, OutboundError> {
-    if REFUSED_METHODS.contains(&request.method.as_str()) {
+    if REFUSED_METHODS.iter().any(|refused| refused.eq_ignore_ascii_case(request.method.as_str())) {
         return Err(OutboundError::InvalidMethod { method: request.method.to_string() });
     }
     let url = parse(&request.url).map_err(|reason| OutboundError::InvalidUrl { reason })?;

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use http::HeaderValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use super::*;
 
@@ -320,7 +321,7 @@ fn what_is_printed_of_a_request_and_its_answer_holds_no_secret() {
 #[tokio::test]
 async fn methods_about_the_connection_are_refused() {
     let server = Server::start(|_| answer("200 OK", "", "")).await;
-    for method in ["CONNECT", "TRACE", "TRACK"] {
+    for method in ["CONNECT", "TRACE", "TRACK", "trace"] {
         let mut request = get(server.url("/"));
         request.method = method.parse().unwrap();
         let error = loopback().send(request).await.unwrap_err();
@@ -423,4 +424,90 @@ async fn what_is_not_decoded_keeps_its_headers() {
         (&response.headers["content-encoding"], &response.headers["content-length"]),
         (&"gzip".parse().unwrap(), &"5000000".parse().unwrap())
     );
+}
+
+/// A name server that knows `alive.test`, says that there is no `unknown.test`, and answers nothing else.
+async fn name_server() -> ResolverConfig {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut question = [0; 512];
+        loop {
+            let (length, from) = socket.recv_from(&mut question).await.unwrap();
+            if let Some(answer) = name_answer(&question[..length]) {
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        }
+    });
+    let mut connection = ConnectionConfig::udp();
+    connection.port = address.port();
+    ResolverConfig::from_name_servers(vec![NameServerConfig::new(address.ip(), true, vec![connection])])
+}
+
+/// Answers a question in the form of RFC 1035.
+fn name_answer(question: &[u8]) -> Option<Vec<u8>> {
+    let name_end = 12 + question[12..].iter().position(|byte| *byte == 0)? + 1;
+    let name = question[12..name_end].to_ascii_lowercase();
+    let (asked, is_ipv4) = (&question[12..name_end + 4], question[name_end..name_end + 2] == [0, 1]);
+    let (status, answers) = match () {
+        () if name == b"\x05alive\x04test\0" => (0, u8::from(is_ipv4)),
+        () if name == b"\x07unknown\x04test\0" => (3, 0),
+        () => return None,
+    };
+    let head = [&question[..2], &[0x81, 0x80 | status, 0, 1, 0, answers, 0, 0, 0, 0], asked].concat();
+    let record = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x7f\0\0\x01";
+    Some(if answers == 0 { head } else { [head, record.to_vec()].concat() })
+}
+
+async fn with_name_server(allowed: &str) -> Outbound {
+    let outbound = Outbound::new(&[allowed.parse().unwrap()]);
+    let client = connect::client(outbound.allowed.clone(), names::Names::at(name_server().await)).unwrap();
+    outbound.client.set(client).unwrap();
+    outbound
+}
+
+#[tokio::test]
+async fn names_that_never_answer_hold_up_neither_other_names_nor_threads() {
+    let outbound = with_name_server("127.0.0.0/8").await;
+    let server = Server::start(|_| answer("200 OK", "", "hello")).await;
+    let mut hanging = tokio::task::JoinSet::new();
+    for number in 0..63 * 16 {
+        let mut request = get(format!("http://n{number}.dead.test/"));
+        request.timeout = Duration::from_secs(2);
+        let outbound = outbound.clone();
+        hanging.spawn(async move { outbound.send(request).await });
+    }
+    // All of them ask before anything else happens.
+    tokio::task::yield_now().await;
+    let url = format!("http://alive.test:{}/", server.address.port());
+    let response = outbound.send(get(&url)).await.unwrap();
+    assert_eq!((&response.body[..], response.url), (&b"hello"[..], url));
+    let threads: Vec<_> = (0..64).map(|_| tokio::task::spawn_blocking(|| ())).collect();
+    futures::future::join_all(threads).await;
+    while let Some(outcome) = hanging.join_next().await {
+        let error = outcome.unwrap().unwrap_err();
+        assert_eq!(error, OutboundError::Timeout { sent: false });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_without_addresses_says_why() {
+    let outbound = with_name_server("127.0.0.0/8").await;
+    let check = async |host: &str, expected: &str| {
+        let error = outbound.send(get(format!("http://{host}/"))).await.unwrap_err();
+        let reason = expected.to_owned();
+        assert_eq!(error, OutboundError::Connect { host: host.to_owned(), reason, sent: false });
+    };
+    check("unknown.test", "the name is not known").await;
+    check("dead.test", "no name server has answered in time").await;
+}
+
+#[tokio::test]
+async fn the_addresses_of_a_name_are_guarded() {
+    let outbound = with_name_server("10.0.0.0/8").await;
+    let reason = "it resolves to a loopback address";
+    let error = outbound.send(get("http://alive.test/")).await.unwrap_err();
+    assert_eq!(error, refused("alive.test", reason, false));
+    let error = outbound.send(get("http://localhost/")).await.unwrap_err();
+    assert_eq!(error, refused("localhost", reason, false));
 }
