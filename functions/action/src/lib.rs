@@ -17,14 +17,15 @@ use shared::http::Api;
 use shared::step::Claims;
 use shared::{Environment, Error, Function, Incoming};
 
-use crate::store::Calls;
+use crate::store::{CallRecord, Calls};
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let calls = Arc::new(Claims::new(environment, Calls::new(environment)?));
     let (bus, outbound, clock) = (environment.bus()?, environment.outbound()?, environment.clock.clone());
     let no_routes = Api::new(environment.tokens()?).finish(());
-    Ok(Function::new(no_routes, move |incoming| {
+    let check = environment.table("ACTION_RUNS_TABLE")?.check(|_: CallRecord| Ok(()));
+    let function = Function::new(no_routes, move |incoming| {
         let (calls, bus, outbound, clock) = (calls.clone(), bus.clone(), outbound.clone(), clock.clone());
         async move {
             match incoming {
@@ -34,5 +35,6 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
                 other => Err(other.unexpected()),
             }
         }
-    }))
+    });
+    Ok(function.with_checks([check]))
 }

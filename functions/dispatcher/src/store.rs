@@ -10,6 +10,7 @@ mod dispatcher;
 mod event;
 mod run;
 
+use shared::table::Check;
 use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
@@ -37,5 +38,10 @@ impl Store {
             events: Events::new(runs.clone(), retention),
             runs: Runs::new(runs),
         })
+    }
+
+    /// Returns how the tables are checked.
+    pub(crate) fn checks(&self) -> [Check; 2] {
+        [self.dispatchers.check(), self.events.check()]
     }
 }

@@ -12,6 +12,7 @@ mod function_body;
 mod new_task;
 mod on_task_due;
 mod on_task_requested;
+mod retry;
 mod run;
 pub mod sandbox;
 mod services;
@@ -45,7 +46,11 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .finish(services.clone());
-    Ok(Function::new(router, move |incoming| on_event(services.clone(), incoming)))
+    let checks = [
+        environment.table("TASKS_TABLE")?.check(|_: store::task::Task| Ok(())),
+        environment.table("FUNCTIONS_TABLE")?.check(|_: store::function::Function| Ok(())),
+    ];
+    Ok(Function::new(router, move |incoming| on_event(services.clone(), incoming)).with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
@@ -62,5 +67,5 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
         }
         Incoming::Event { .. } => return Err(incoming.unexpected()),
     };
-    on_task_due::handle(tasks, functions, bus, sandbox, clock, &due).await
+    on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, &due).await
 }

@@ -33,6 +33,7 @@ async fn run(arguments: Arguments) -> Result<(), local::Failure> {
     match arguments.command {
         None | Some(Command::Serve) => command::serve(arguments.options(), json).await,
         Some(Command::Demo) => local::demo::run(json).await,
+        Some(Command::Doctor) => command::doctor(arguments.options(), json).await,
         Some(Command::Openapi) => command::openapi(arguments.options()).await,
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Function {
     /// Who may execute it directly, and the default priority of its tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) execution_options: Option<ExecutionOptions>,
-    /// Stored for retries.
+    /// Which of its failed tasks are tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether tasks may run it.
@@ -82,7 +82,7 @@ pub(crate) struct ExecutionOptions {
     pub(crate) default_priority: Option<Priority>,
 }
 
-/// Which failures of a function are retried.
+/// Which failures of a function are retried: up to three times, after 2, 5 and 10 seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RetryPolicy {

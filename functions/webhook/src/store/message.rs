@@ -161,7 +161,7 @@ pub(crate) struct MessageStore {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Receipt {
+pub(crate) struct Receipt {
     id: String,
     /// The record of the message, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -170,6 +170,16 @@ struct Receipt {
     history: Vec<StatusChange>,
     expires_at: i64,
     version: u64,
+}
+
+/// Any row of the table, which has the counters of the rate limits as well.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "a row that can be read is right")]
+pub(crate) enum LogRow {
+    Message(Box<MessageRecord>),
+    Receipt(Receipt),
+    Counter { taken: u64 },
 }
 
 impl MessageStore {

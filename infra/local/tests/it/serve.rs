@@ -85,7 +85,7 @@ async fn requests_without_a_token_are_refused_with_a_code() {
     for path in ["/channels", "/dispatchers/v1/", "/tasks/v1/", "/runs/x", "/callbacks/x", "/clients"] {
         let response = hookyard.client.get(format!("{}{path}", hookyard.url)).send().await.unwrap();
         assert_eq!(response.status(), 401, "{path}");
-        assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], 106, "{path}");
+        assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], 104, "{path}");
     }
 }
 
