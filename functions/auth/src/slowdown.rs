@@ -47,10 +47,8 @@ impl Slowdown {
         let of_client = of_client.and_upsert_with(|until| count(until.map(|until| until.into_value()), OF_CLIENT));
         let of_source = self.sources.entry(source);
         let of_source = of_source.and_upsert_with(|until| count(until.map(|until| until.into_value()), OF_SOURCE));
-        let waits = [
-            OF_CLIENT.wait_ms(of_client.into_value(), now_ms),
-            OF_SOURCE.wait_ms(of_source.into_value(), now_ms),
-        ];
+        let waits =
+            [OF_CLIENT.wait_ms(of_client.into_value(), now_ms), OF_SOURCE.wait_ms(of_source.into_value(), now_ms)];
         let wait_ms = waits.into_iter().max().filter(|wait_ms| *wait_ms > 0)?;
         u32::try_from((wait_ms + 999) / 1000).ok()
     }

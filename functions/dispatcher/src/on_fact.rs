@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::{Error, json};
 use shared::event::{Envelope, EventId, Trace};
+use shared::{Error, json};
 
 use crate::budget;
 use crate::dispatcher::CompiledDispatcher;

@@ -10,8 +10,8 @@ use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, interval_at};
 
-use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
 use crate::retry;
+use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
 use crate::store::function::{Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
 

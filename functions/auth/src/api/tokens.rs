@@ -14,9 +14,9 @@ use crate::account::Accounts;
 use crate::grant::{Grant, GrantRequest};
 use crate::login::{self, Login};
 use crate::oauth::{OAuthError, OAuthErrorBody, TokenAnswer};
-use crate::store::token_family::TokenFamilies;
 use crate::refresh;
 use crate::slowdown::Slowdown;
+use crate::store::token_family::TokenFamilies;
 
 /// How long an access token is valid, in seconds.
 const ACCESS_LIFETIME_S: i64 = 300;

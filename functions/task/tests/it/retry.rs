@@ -8,6 +8,8 @@ use crate::support::{World, task_id};
 const FAILING: &str = "exports.main = () => { throw new TypeError('no') }";
 
 async fn function(world: &World, policy: Value) {
+    // Schedules fire on full seconds.
+    world.clock.set("2026-01-02T03:05:00Z".parse().unwrap());
     let body = json!({"name": "f", "code": FAILING, "retryPolicy": policy});
     assert_eq!(world.post("/tasks/v1/functions/", body).await.status, 200);
 }
