@@ -1,6 +1,7 @@
 //! HTTP: routes that fail closed, bodies that are checked, answers and errors in their one shape.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -258,6 +259,31 @@ impl<S: Send + Sync> FromRequest<S> for RawBody {
             }
         })?;
         Ok(Self(bytes))
+    }
+}
+
+/// The address that a request came from, as far as it is known: that of the last machine in front of us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SourceAddress(Option<IpAddr>);
+
+impl SourceAddress {
+    /// Takes an address; of IPv6 the network, of whose addresses its owner has any number.
+    pub fn new(address: IpAddr) -> Self {
+        Self(Some(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+            address => address,
+        }))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for SourceAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(None)))
     }
 }
 
@@ -546,6 +572,16 @@ mod tests {
         check("gzip", body.to_vec(), Err(400)).await;
         check("compress", body.to_vec(), Err(415)).await;
         check("gzip", gzip(&vec![b' '; BODY_LIMIT_BYTES + 1]), Err(413)).await;
+    }
+
+    #[test]
+    fn the_addresses_of_a_network_are_one_source() {
+        let same = |one: &str, other: &str| {
+            SourceAddress::new(one.parse().unwrap()) == SourceAddress::new(other.parse().unwrap())
+        };
+        assert!(same("192.0.2.1", "192.0.2.1") && !same("192.0.2.1", "192.0.2.2"));
+        assert!(same("::ffff:192.0.2.1", "192.0.2.1"));
+        assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff::9") && !same("2001:db8:1:2::1", "2001:db8:1:3::1"));
     }
 
     #[test]

@@ -19,8 +19,9 @@ use crate::Environment;
 use crate::bus;
 use crate::error::{Error, Refusal};
 use crate::event::Envelope;
-use crate::http::normalise;
+use crate::http::{SourceAddress, normalise};
 use crate::seal::Seal;
+use crate::table::{Check, Unreadable};
 
 /// The largest answer that Lambda passes on.
 const ANSWER_LIMIT_BYTES: usize = 6 * 1024 * 1024;
@@ -60,6 +61,7 @@ pub struct Function {
     // Shared, as a function is cloned for each event that it takes.
     openapi: Arc<utoipa::openapi::OpenApi>,
     on_event: Arc<OnEvent>,
+    checks: Arc<[Check]>,
 }
 
 impl Function {
@@ -70,7 +72,22 @@ impl Function {
         R: Future<Output = Result<(), Error>> + Send + 'static,
     {
         let on_event = Arc::new(move |incoming| -> BoxFuture<'static, _> { Box::pin(on_event(incoming)) });
-        Self { seal, router, openapi: Arc::new(openapi), on_event }
+        Self { seal, router, openapi: Arc::new(openapi), on_event, checks: Arc::new([]) }
+    }
+
+    /// Says how the tables of the function are checked.
+    #[must_use]
+    pub fn with_checks(self, checks: impl IntoIterator<Item = Check>) -> Self {
+        Self { checks: checks.into_iter().collect(), ..self }
+    }
+
+    /// Reads every item of the function's tables, and returns those that cannot be read.
+    pub async fn unreadable(&self) -> Result<Vec<Unreadable>, Error> {
+        let mut found = Vec::new();
+        for check in &*self.checks {
+            found.extend(check().await?);
+        }
+        Ok(found)
     }
 
     /// Describes the routes.
@@ -170,8 +187,11 @@ struct RequestContext {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct HttpContext {
     method: String,
+    #[serde(default)]
+    source_ip: Option<String>,
 }
 
 impl HttpRequest {
@@ -190,6 +210,9 @@ impl HttpRequest {
         *request.method_mut() = method.map_err(|_| unreadable("method"))?;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers(&self.headers, &self.cookies);
+        if let Some(address) = self.request_context.http.source_ip.and_then(|address| address.parse().ok()) {
+            request.extensions_mut().insert(SourceAddress::new(address));
+        }
         let stage = self.request_context.stage.filter(|stage| stage != "$default");
         Ok(normalise(request, stage.as_deref()))
     }

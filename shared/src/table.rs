@@ -11,6 +11,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
+use futures::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value, to_item};
@@ -137,6 +138,20 @@ impl Query {
 const PARTITION_KEY_LIMIT_BYTES: usize = 2_048;
 /// The longest sort key; no partition key beside one is longer.
 const SORT_KEY_LIMIT_BYTES: usize = 1_024;
+
+/// An item that cannot be read: somebody has to repair or delete it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unreadable {
+    /// The table.
+    pub table: String,
+    /// The ids in the item.
+    pub item: String,
+    /// Why it cannot be read.
+    pub error: String,
+}
+
+/// Reads every item of a table, and returns those that cannot be read.
+pub type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Unreadable>, Error>> + Send + Sync>;
 
 /// One write of a transaction.
 #[derive(Debug, Clone)]
@@ -366,6 +381,37 @@ impl Table {
             if start.is_none() || items.len() >= limit {
                 items.truncate(limit);
                 return Ok(items);
+            }
+        }
+    }
+
+    /// Returns the check that every item of the table is a `T` in which `read` finds nothing wrong.
+    pub fn check<T: DeserializeOwned + 'static>(&self, read: fn(T) -> Result<(), Error>) -> Check {
+        let table = self.clone();
+        Arc::new(move || {
+            let table = table.clone();
+            Box::pin(async move { table.unreadable(read).await })
+        })
+    }
+
+    async fn unreadable<T: DeserializeOwned>(
+        &self,
+        read: fn(T) -> Result<(), Error>,
+    ) -> Result<Vec<Unreadable>, Error> {
+        let request = self.client.scan().table_name(&self.name).consistent_read(true);
+        let (mut found, mut start) = (Vec::new(), None);
+        loop {
+            let page = request.clone().set_exclusive_start_key(start).send().await;
+            let page = page.map_err(|cause| self.failed("scan", cause))?;
+            for item in page.items.unwrap_or_default() {
+                let name = name_of(&item);
+                if let Err(error) = self.read(item).await.and_then(read) {
+                    found.push(Unreadable { table: self.name.clone(), item: name, error: error.chain() });
+                }
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(found);
             }
         }
     }

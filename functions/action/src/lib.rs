@@ -25,7 +25,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     let calls = Arc::new(Claims::new(environment, Calls::new(environment)?));
     let (bus, outbound, clock) = (environment.bus()?, environment.outbound()?, environment.clock.clone());
     let no_routes = Api::new(environment.tokens()?).finish(());
-    Ok(Function::new(environment.seal()?, no_routes, move |incoming| {
+    let check = store::check(environment)?;
+    let function = Function::new(environment.seal()?, no_routes, move |incoming| {
         let (calls, bus, outbound, clock) = (calls.clone(), bus.clone(), outbound.clone(), clock.clone());
         async move {
             match incoming {
@@ -35,5 +36,6 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
                 other => Err(other.unexpected()),
             }
         }
-    }))
+    });
+    Ok(function.with_checks([check]))
 }

@@ -26,7 +26,7 @@ pub(crate) struct NewClient {
 pub(crate) struct ClientChange {
     /// A name for people.
     pub(crate) name: Option<String>,
-    /// What the client may do; the caller must hold every added permission itself.
+    /// What the client may do; the caller must hold all of this, and all that the client could do before, itself.
     pub(crate) permissions: Option<Vec<String>>,
 }
 

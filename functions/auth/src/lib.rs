@@ -17,6 +17,7 @@ mod oauth;
 mod permission;
 mod refresh;
 mod refresh_token;
+mod slowdown;
 mod store;
 
 use axum::extract::FromRef;
@@ -28,8 +29,9 @@ use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
 use crate::account::Accounts;
-use crate::store::client::Clients;
-use crate::store::token_family::TokenFamilies;
+use crate::slowdown::Slowdown;
+use crate::store::client::{ClientRecord, Clients};
+use crate::store::token_family::{TokenFamilies, TokenFamily};
 
 /// The services of this function; each handler gets those that it touches.
 #[derive(Clone, FromRef)]
@@ -37,6 +39,7 @@ struct Services {
     clients: Clients,
     accounts: Accounts,
     families: TokenFamilies,
+    slowdown: Slowdown,
     ring: KeyRing,
     tokens: Tokens,
     clock: Clock,
@@ -50,6 +53,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         accounts: Accounts::new(environment, clients.clone())?,
         clients,
         families: TokenFamilies::new(environment)?,
+        slowdown: Slowdown::new(),
         tokens: Tokens::new(ring.clone(), environment.clock.clone()),
         ring,
         clock: environment.clock.clone(),
@@ -65,5 +69,10 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateClients, routes!(api::clients::rotate))
         .permission(Permission::DeleteClients, routes!(api::clients::delete))
         .finish(services);
-    Ok(Function::new(environment.seal()?, router, |incoming: Incoming| async move { Err(incoming.unexpected()) }))
+    let checks = [
+        environment.table("CLIENTS_TABLE")?.check(|_: ClientRecord| Ok(())),
+        environment.table("REFRESH_TOKENS_TABLE")?.check(|_: TokenFamily| Ok(())),
+    ];
+    let function = Function::new(environment.seal()?, router, |incoming: Incoming| async move { Err(incoming.unexpected()) });
+    Ok(function.with_checks(checks))
 }

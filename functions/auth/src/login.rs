@@ -1,66 +1,59 @@
-//! Logins: an id and a secret are checked, and too many failures freeze the client for a while.
+//! Logins: an id and a secret are checked, and a source that fails too often is told to wait.
 
 use jiff::Timestamp;
+use shared::http::SourceAddress;
 
 use crate::account::{Account, Accounts};
 use crate::credential::matches;
 use crate::grant::{Application, Credentials};
 use crate::oauth::OAuthError;
+use crate::slowdown::Slowdown;
 
-/// How long a client is frozen after too many failed logins, in milliseconds.
-const FREEZE_MS: i64 = 60_000;
+/// What a login is checked with, and where it comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Login<'a> {
+    pub(crate) accounts: &'a Accounts,
+    pub(crate) slowdown: &'a Slowdown,
+    pub(crate) source: SourceAddress,
+    pub(crate) now: Timestamp,
+}
 
 /// Logs a user in through an application; every client is a user as well, with its id as the name.
 pub(crate) async fn as_user(
-    accounts: &Accounts,
-    now: Timestamp,
+    login: Login<'_>,
     application: &Application,
     user: &Credentials,
 ) -> Result<Account, OAuthError> {
-    check_application(accounts, now, application).await?;
+    check_application(login, application).await?;
     let is_known = application.secret.is_some() || application.id == user.id;
-    if !is_known && accounts.find(&application.id).await?.is_none() {
+    if !is_known && login.accounts.find(&application.id).await?.is_none() {
         return Err(OAuthError::unknown_client());
     }
-    as_client(accounts, now, &user.id, &user.secret).await.map_err(OAuthError::of_user)
+    as_client(login, &user.id, &user.secret).await.map_err(OAuthError::of_user)
 }
 
 /// Checks the secret of an application that has sent one.
-pub(crate) async fn check_application(
-    accounts: &Accounts,
-    now: Timestamp,
-    application: &Application,
-) -> Result<(), OAuthError> {
+pub(crate) async fn check_application(login: Login<'_>, application: &Application) -> Result<(), OAuthError> {
     let Some(secret) = &application.secret else { return Ok(()) };
-    as_client(accounts, now, &application.id, secret).await.map(drop)
+    as_client(login, &application.id, secret).await.map(drop)
 }
 
-/// Logs a client in; writes only when that fails, or succeeds after it failed.
-pub(crate) async fn as_client(
-    accounts: &Accounts,
-    now: Timestamp,
-    id: &str,
-    secret: &str,
-) -> Result<Account, OAuthError> {
+/// Logs a client in; the right secret is accepted whatever has failed before.
+pub(crate) async fn as_client(login: Login<'_>, id: &str, secret: &str) -> Result<Account, OAuthError> {
+    let Login { accounts, slowdown, source, now } = login;
     let is_current = |account: &Account| account.client.id != id || matches(secret, &account.secret_hash);
     let administrator = accounts.administrator.get_if(is_current).await?;
-    if administrator.client.id == id {
-        // The administrator is never frozen: nobody may lock out the one who could help.
-        let is_secret = matches(secret, &administrator.secret_hash);
-        return if is_secret { Ok(Account::clone(&administrator)) } else { Err(OAuthError::wrong_secret()) };
-    }
-    let record = accounts.clients.get(id).await?.ok_or_else(OAuthError::unknown_client)?;
-    let now_ms = now.as_millisecond();
-    if now_ms < record.frozen_until_ms {
-        let seconds = (record.frozen_until_ms - now_ms + 999) / 1000;
-        return Err(OAuthError::frozen(u32::try_from(seconds).unwrap_or(u32::MAX)));
-    }
-    if !matches(secret, &record.secret_hash) {
-        accounts.clients.count_failure(id, now_ms + FREEZE_MS).await?;
-        return Err(OAuthError::wrong_secret());
-    }
-    if record.failed_attempts > 0 {
-        accounts.clients.forget_failures(id).await?;
-    }
-    Ok(record.into())
+    let account = match administrator.client.id == id {
+        true => Some(Account::clone(&administrator)),
+        false => accounts.clients.get(id).await?.map(Account::from),
+    };
+    let error = match account {
+        Some(account) if matches(secret, &account.secret_hash) => {
+            slowdown.succeeded(source, id);
+            return Ok(account);
+        }
+        Some(_) => OAuthError::wrong_secret(),
+        None => OAuthError::unknown_client(),
+    };
+    Err(slowdown.failed(source, id, now).map_or(error, OAuthError::slow_down))
 }

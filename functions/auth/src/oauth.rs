@@ -63,7 +63,7 @@ impl OAuthError {
     }
 
     pub(crate) fn invalid_request(refusal: Refusal) -> Self {
-        Self::new("invalid_request", refusal.code, refusal.name, refusal.message)
+        Self { error: Some("invalid_request"), refusal }
     }
 
     pub(crate) fn missing_credentials(field: &str) -> Self {
@@ -94,9 +94,9 @@ impl OAuthError {
         }
     }
 
-    pub(crate) fn frozen(seconds: u32) -> Self {
-        let description = format!("too many logins have failed, try again in {seconds} seconds");
-        let mut error = Self::new("invalid_grant", 212, "LOGIN_FREEZE_EXCEPTION", description);
+    pub(crate) fn slow_down(seconds: u32) -> Self {
+        let description = format!("too many logins from this address have failed, try again in {seconds} seconds");
+        let mut error = Self::new("invalid_grant", 211, "LOGIN_TIMEOUT_EXCEPTION", description);
         error.refusal.retry_after_s = Some(seconds);
         error
     }

@@ -21,7 +21,7 @@ pub(crate) fn checked(mut permissions: Vec<String>) -> Result<Vec<String>, Refus
     Ok(permissions)
 }
 
-/// Refuses a caller that would grant what it does not hold itself.
+/// Refuses a caller that would grant, take away or take over what it does not hold itself.
 pub(crate) fn require_all<'a>(caller: &Caller, granted: impl IntoIterator<Item = &'a String>) -> Result<(), Refusal> {
     match granted.into_iter().find(|permission| !covers(caller.permissions(), permission)) {
         Some(permission) => Err(Refusal::no_permission(permission)),

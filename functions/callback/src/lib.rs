@@ -29,7 +29,7 @@ use shared::scheduler::Scheduler;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
-use crate::store::Store;
+use crate::store::{Callback, Store};
 use crate::url::Urls;
 
 /// The services of this function; each handler gets those that it touches.
@@ -58,7 +58,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewCallbacks, routes!(api::callbacks::wait))
         .permission(Permission::RotateKeys, routes!(api::keys::rotate))
         .finish(services.clone());
-    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming)))
+    let check = environment.table("CALLBACKS_TABLE")?.check(|_: Callback| Ok(()));
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming)).with_checks([check]))
 }
 
 async fn on_event(services: Services, incoming: Incoming) -> Result<(), Error> {

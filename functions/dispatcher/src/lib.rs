@@ -59,7 +59,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         ids: environment.ids.clone(),
     });
     let routes = api::routes(app.clone(), environment.tokens()?);
-    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(app.clone(), incoming)))
+    let checks = app.store.checks();
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(app.clone(), incoming)).with_checks(checks))
 }
 
 async fn on_event(app: Arc<App>, incoming: Incoming) -> Result<(), Error> {

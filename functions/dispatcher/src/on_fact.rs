@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::Error;
 use shared::event::{Envelope, EventId, Trace};
+use shared::{Error, json};
 
 use crate::budget;
 use crate::dispatcher::CompiledDispatcher;
@@ -15,6 +15,9 @@ use crate::store::{EventRecord, MatchOutcome, Store};
 
 /// How often recording an occurrence is tried when another one came first.
 const ATTEMPTS: u32 = 5;
+
+/// How deep the content of a fact can nest: a body that came in, and what a fact says around it.
+const CONTENT_DEPTH_LIMIT: usize = json::DEPTH_LIMIT + 4;
 
 /// A run that starts, with its first commands.
 type StartedRun = (RecentRun, Vec<Command>);
@@ -28,6 +31,12 @@ pub(crate) async fn handle(
     source: &str,
     envelope: Envelope,
 ) -> Result<(), Error> {
+    let depth = json::depth(&envelope.content);
+    if depth > CONTENT_DEPTH_LIMIT {
+        // The bus takes events from others, too; this one ends as a dead letter, and nothing of it is kept.
+        let cause = format!("it nests {depth} levels deep, and can nest {CONTENT_DEPTH_LIMIT}");
+        return Err(Error::new(format!("take the content of event {}", envelope.id), cause));
+    }
     let event = Arc::new(Event::new(envelope));
     if start(store, outbox, event_budget, now, source, &event).await? {
         return Ok(());

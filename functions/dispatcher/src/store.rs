@@ -10,7 +10,7 @@ mod dispatcher;
 mod event;
 mod run;
 
-use shared::table::SealedAttributes;
+use shared::table::{Check, SealedAttributes};
 use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
@@ -41,5 +41,10 @@ impl Store {
             events: Events::new(runs.clone(), retention),
             runs: Runs::new(runs),
         })
+    }
+
+    /// Returns how the tables are checked.
+    pub(crate) fn checks(&self) -> [Check; 2] {
+        [self.dispatchers.check(), self.events.check()]
     }
 }

@@ -12,6 +12,9 @@ use crate::store::task::{Status, Task};
 
 /// What there is to say about a task in its current state.
 pub(crate) fn outcome(task: &Task, now: Timestamp) -> Outcome {
+    if task.status == Status::Retried {
+        return Answer::waiting().into();
+    }
     let answer = match (task.answer(), task.status) {
         (Some(answer), _) => answer.clone(),
         (None, Status::Canceled) => {

@@ -17,6 +17,7 @@ const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 /// `DynamoDB` limits a record to 400 KB in all.
 const CODE_LIMIT_BYTES: usize = 256 * 1024;
 const VARIABLES_LIMIT_BYTES: usize = 4_096;
+const ERRORS_LIMIT: usize = 50;
 const TIME_LIMITS_S: (u32, u32) = (3, 300);
 const DEFAULT_TIME_LIMIT_S: u32 = 30;
 const MEMORY_LIMITS_MB: (u32, u32) = (128, 10_240);
@@ -47,7 +48,7 @@ pub(crate) struct FunctionBody {
     pub(crate) environment_variables: Option<BTreeMap<String, Variable>>,
     /// Who may execute it directly, and the default priority of its tasks.
     pub(crate) execution_options: Option<ExecutionOptions>,
-    /// Stored for retries.
+    /// Which of its failed tasks are tried again.
     pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether tasks may run it; `true` unless given.
     pub(crate) enabled: Option<bool>,
@@ -115,6 +116,12 @@ impl FunctionBody {
         check_length("runtime", self.runtime.as_deref(), NAME_LIMIT_CHARACTERS)?;
         check_range("timeLimit", self.time_limit, TIME_LIMITS_S)?;
         check_range("memoryLimit", self.memory_limit, MEMORY_LIMITS_MB)?;
+        let errors = self.retry_policy.iter().flat_map(|policy| &policy.errors_to_retry);
+        let is_name = |name: &String| (1..=NAME_LIMIT_CHARACTERS).contains(&name.chars().count());
+        if errors.clone().count() > ERRORS_LIMIT || !errors.clone().all(is_name) {
+            let rule = format!("must have at most {ERRORS_LIMIT} names of 1 to {NAME_LIMIT_CHARACTERS} characters");
+            return Err(Refusal::field("retryPolicy.errorsToRetry", rule));
+        }
         Ok(())
     }
 }
@@ -242,6 +249,18 @@ mod tests {
         check(json!({"name": "a", "code": code, "description": "x".repeat(4_097)}), 15);
         let variables = json!({"A": {"value": "x".repeat(4_096)}});
         check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15);
+        let deep = (0..50).fold(json!([]), |inner, _| json!([inner]));
+        for policy in [
+            json!({"errorsToRetry": deep.clone()}),
+            json!({"errorsToRetry": [""]}),
+            json!({"errorsToRetry": ["x".repeat(129)]}),
+            json!({"errorsToRetry": vec!["x"; 51]}),
+            json!({"enable": true}),
+            json!([true]),
+            deep,
+        ] {
+            check(json!({"name": "a", "code": code, "retryPolicy": policy}), 15);
+        }
         let options = json!({"defaultPriority": i64::MIN});
         check(json!({"name": "a", "code": code, "executionOptions": options}), 15);
     }

@@ -12,6 +12,7 @@ mod function_body;
 mod new_task;
 mod on_task_due;
 mod on_task_requested;
+mod retry;
 mod run;
 pub mod sandbox;
 mod services;
@@ -46,7 +47,11 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
         .finish(services.clone());
-    Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming)))
+    let checks = [
+        store::task::check(environment)?,
+        store::function::check(environment)?,
+    ];
+    Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming)).with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
@@ -63,5 +68,5 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
         }
         Incoming::Event { .. } => return Err(incoming.unexpected()),
     };
-    on_task_due::handle(tasks, functions, bus, sandbox, clock, &due).await
+    on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, &due).await
 }

@@ -66,6 +66,8 @@ impl NewTask {
             origin: None,
             claim: None,
             logs: Vec::new(),
+            retried_by_task_id: None,
+            retry_for_task_ids: Vec::new(),
             expires_at,
         })
     }

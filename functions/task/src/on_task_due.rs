@@ -13,7 +13,7 @@ use shared::step::Once;
 use crate::sandbox::Sandbox;
 use crate::store::function::Functions;
 use crate::store::task::{Status, Task, Tasks, is_waiting, status_change};
-use crate::{answer, run};
+use crate::{answer, retry, run};
 
 /// How long after its schedule the record of a task may appear.
 const RECORD_DELAY_S: i64 = 60;
@@ -23,6 +23,7 @@ pub(crate) async fn handle(
     tasks: &Arc<Tasks>,
     functions: &Functions,
     bus: &Bus,
+    scheduler: &Scheduler,
     sandbox: &Sandbox,
     clock: &Clock,
     due: &TaskDue,
@@ -39,7 +40,10 @@ pub(crate) async fn handle(
             Ok(())
         }
         once => match once.done()? {
-            Some(task) => answer::publish(bus, &task, clock.now()).await,
+            Some(task) => {
+                retry::follow(tasks, scheduler, &task).await?;
+                answer::publish(bus, &task, clock.now()).await
+            }
             None => Ok(()),
         },
     }

@@ -17,7 +17,7 @@ use crate::on_task_due::schedule;
 use crate::sandbox::Sandbox;
 use crate::store::function::Functions;
 use crate::store::task::{Status, Task, Tasks};
-use crate::{answer, run};
+use crate::{answer, retry, run};
 
 /// The field of `data.event` with the time of the event in milliseconds since 1970, as lists of events have it.
 const CREATION_TIMESTAMP: &str = "creation_timestamp";
@@ -53,7 +53,9 @@ pub(crate) async fn handle(
         {
             schedule(scheduler, task).await?;
         }
-        Ok(once.done()?.map(|task| answer::outcome(&task, clock.now())))
+        let Some(task) = once.done()? else { return Ok(None) };
+        retry::follow(tasks, scheduler, &task).await?;
+        Ok(Some(answer::outcome(&task, clock.now())))
     })
     .await
 }

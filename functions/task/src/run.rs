@@ -10,6 +10,7 @@ use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, interval_at};
 
+use crate::retry;
 use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
 use crate::store::function::{Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
@@ -42,11 +43,14 @@ pub(crate) async fn run(
     task: Task,
 ) -> Result<Task, Error> {
     let task = Arc::new(task);
-    let report = match runnable(functions, &task).await? {
-        Ok(function) => keep(tasks, &task, sandbox.run(script(&task, &function), marks_effect(tasks, &task))).await?,
-        Err(error) => Report { result: Err(error), lines: Vec::new() },
+    let function = runnable(functions, &task).await?;
+    let report = match &function {
+        Ok(function) => keep(tasks, &task, sandbox.run(script(&task, function), marks_effect(tasks, &task))).await?,
+        Err(error) => Report { result: Err(error.clone()), lines: Vec::new() },
     };
-    Ok(ended(Arc::unwrap_or_clone(task), report, clock.now()))
+    let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
+    retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
+    Ok(ended)
 }
 
 /// The function of a task, or why it cannot run.

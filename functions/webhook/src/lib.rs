@@ -36,6 +36,7 @@ use utoipa_axum::routes;
 
 use crate::api::{channel_health, channels, messages, platforms, webhooks};
 use crate::services::Services;
+use crate::store::channel::ChannelRecord;
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
@@ -53,9 +54,12 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::SendMessages, routes!(messages::send))
         .permission(Permission::ViewMessages, routes!(messages::list))
         .signed_in(routes!(platforms::list));
-    Ok(Function::new(environment.seal()?, api.finish(services.clone()), move |incoming| {
-        on_event(services.clone(), incoming)
-    }))
+    let checks = [
+        environment.table("CHANNELS_TABLE")?.check(|_: ChannelRecord| Ok(())),
+        store::message::check(environment)?,
+    ];
+    let routes = api.finish(services.clone());
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming)).with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {

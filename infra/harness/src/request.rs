@@ -76,6 +76,13 @@ impl Request {
         headers.into_iter().fold(self, |request, (name, value)| request.header(name, value))
     }
 
+    /// Comes from this address.
+    #[must_use]
+    pub fn from_address(mut self, address: &str) -> Self {
+        self.payload["requestContext"]["http"]["sourceIp"] = address.into();
+        self
+    }
+
     /// Sends an access token.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {

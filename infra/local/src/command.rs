@@ -63,6 +63,7 @@ Examples:
   hookyard demo                        the whole path once, explained step by step
   hookyard                             serve on 127.0.0.1:8787, data in ./.hookyard
   hookyard --listen 127.0.0.1:0 --data /tmp/try --allow-cidr 127.0.0.0/8
+  hookyard doctor                      names the rows that cannot be read, of a stopped server
   hookyard openapi > openapi.json      the description of every route";
 
 #[derive(Subcommand)]
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     Serve,
     /// Runs the whole path once on temporary data and explains every step.
     Demo,
+    /// Reads every row in the data directory of a stopped server and names those that cannot be read.
+    Doctor,
     /// Prints the OpenAPI 3.1 document of all routes.
     Openapi,
     /// Runs the scripts of the process that started it.
@@ -137,6 +140,24 @@ fn announce(running: &Running, json: bool) -> std::io::Result<()> {
     eprintln!("  curl -s {url}/auth/v2/oauth2/tokens -H 'content-type: application/json' \\");
     eprintln!("    -d \"$(sed 's/^{{/{{\"grant_type\":\"client_credentials\",/' {admin})\"");
     Ok(())
+}
+
+/// Names the rows that cannot be read; it is a failure if there are any.
+pub(crate) async fn doctor(options: Options, json: bool) -> Result<(), Failure> {
+    let found = local::unreadable(options).await?;
+    let mut out = std::io::stdout().lock();
+    for row in &found {
+        let written = match json {
+            true => writeln!(out, "{}", json!(row)),
+            false => writeln!(out, "{}: {} cannot be read: {}", row.table, row.item, row.error),
+        };
+        written.map_err(Failure::output)?;
+    }
+    match found.len() {
+        0 if json => Ok(()),
+        0 => writeln!(out, "Every row can be read").map_err(Failure::output),
+        rows => Err(Failure::Unreadable { rows }),
+    }
 }
 
 /// Prints the OpenAPI document.

@@ -22,6 +22,12 @@ pub enum Failure {
         /// What was wrong with the answer.
         problem: String,
     },
+    /// The data directory has rows that cannot be read.
+    #[error("{rows} rows cannot be read; they are left out of every list until they are repaired or deleted")]
+    Unreadable {
+        /// How many.
+        rows: usize,
+    },
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
 use emulator::{Emulator, Template};
 use serde_json::{Value, json};
-use shared::http::route_path;
+use shared::http::{SourceAddress, route_path};
 use shared::{Function, Refusal};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -39,7 +40,10 @@ impl Gateway {
     }
 
     /// Hands a request to its function; the answer to an unknown route looks like every other error.
-    async fn route(&self, request: Request<Body>) -> Response {
+    async fn route(&self, mut request: Request<Body>) -> Response {
+        if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
+            request.extensions_mut().insert(SourceAddress::new(peer.ip()));
+        }
         let path = route_path(request.uri().path(), None);
         let function = self.template.route(request.method().as_str(), path).and_then(|id| self.functions.get(id));
         match function {
@@ -59,6 +63,7 @@ pub(crate) async fn serve(
     let router = Router::new()
         .route("/_local/aws-calls", get(aws_calls).delete(reset_aws_calls))
         .route("/_local/dead-letters", get(dead_letters))
+        .route("/_local/unreadable", get(unreadable))
         .route("/openapi.json", get(openapi))
         .fallback(async |State(gateway): State<Arc<Gateway>>, request: Request| gateway.route(request).await)
         .with_state(Arc::new(gateway));
@@ -69,7 +74,7 @@ pub(crate) async fn serve(
     let stop = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(stop).await
 }
 
 /// How many requests were made to each AWS operation since the start or the last reset.
@@ -89,6 +94,15 @@ async fn dead_letters(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
         .map(|letter| json!({"target": letter.target, "error": letter.error, "attempts": letter.attempts}))
         .collect();
     Json(letters.into())
+}
+
+/// The rows that cannot be read, of the tables of all functions.
+async fn unreadable(State(gateway): State<Arc<Gateway>>) -> Result<Json<Value>, Refusal> {
+    let mut rows = Vec::new();
+    for function in gateway.functions.values() {
+        rows.extend(function.unreadable().await?);
+    }
+    Ok(Json(json!(rows)))
 }
 
 async fn openapi(State(gateway): State<Arc<Gateway>>) -> Json<utoipa::openapi::OpenApi> {

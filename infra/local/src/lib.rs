@@ -13,4 +13,4 @@ mod runtime;
 pub use cors::Origin;
 pub use failure::Failure;
 pub use functions::{Constructor, FUNCTIONS};
-pub use runtime::{Options, Running, TEMPLATE, openapi};
+pub use runtime::{Options, Running, TEMPLATE, openapi, unreadable};

@@ -39,6 +39,7 @@ async fn run(arguments: Arguments) -> Result<(), local::Failure> {
     match arguments.command {
         None | Some(Command::Serve | Command::ScriptWorker) => command::serve(arguments.options(), json).await,
         Some(Command::Demo) => local::demo::run(json).await,
+        Some(Command::Doctor) => command::doctor(arguments.options(), json).await,
         Some(Command::Openapi) => command::openapi(arguments.options()).await,
     }
 }

@@ -10,6 +10,7 @@ use std::{fs, io};
 
 use emulator::{Emulator, Template};
 use ipnet::IpNet;
+use shared::table::Unreadable;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -117,6 +118,23 @@ pub async fn openapi(options: Options) -> Result<String, Failure> {
     let functions = build(&emulator)?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
+}
+
+/// Reads every row of the tables in the data directory of a server that is stopped, and returns those that cannot be read.
+pub async fn unreadable(options: Options) -> Result<Vec<Unreadable>, Failure> {
+    let data = options.data.canonicalize().map_err(|cause| Failure::Start {
+        doing: "find the data directory",
+        hint: Some(format!("name the directory by --data, instead of {}", options.data.display())),
+        cause: cause.into(),
+    })?;
+    let emulator = open(parse_template()?, &options, Some(data), options.listen).await?;
+    let functions = build(&emulator)?;
+    let mut found = Vec::new();
+    for function in functions.values() {
+        found.extend(function.unreadable().await.map_err(|cause| Failure::start("read the tables", cause))?);
+    }
+    emulator.stop().await;
+    Ok(found)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

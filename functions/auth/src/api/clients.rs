@@ -77,7 +77,7 @@ pub(crate) async fn get(
     known(&clients, &caller, &id).await.map(|record| Json(record.client))
 }
 
-/// Changes a client's name and permissions.
+/// Changes a client's name, and its permissions if the caller holds those that it has and those that it gets.
 #[utoipa::path(
     put, path = "/clients/{id}", tag = "clients", request_body = ClientChange,
     responses((status = 200, description = "How many clients were changed.", body = Affected))
@@ -96,11 +96,10 @@ pub(crate) async fn update(
     }
     if let Some(permissions) = change.permissions {
         let permissions = permission::checked(permissions)?;
-        // Taking away is as much as granting: a client that was made weak could be taken over and made strong again.
-        let before = &record.client.permissions;
-        let added = permissions.iter().filter(|permission| !permission::covers(before, permission));
-        let removed = before.iter().filter(|permission| !permission::covers(&permissions, permission));
-        permission::require_all(&caller, added.chain(removed))?;
+        if permissions != record.client.permissions {
+            // Taking away is as much as granting: a client that was made weak could be taken over and made strong again.
+            permission::require_all(&caller, record.client.permissions.iter().chain(&permissions))?;
+        }
         record.client.permissions = permissions;
     }
     save(&clients, &clock, &mut record).await?;
@@ -128,7 +127,7 @@ pub(crate) async fn rotate(
     Ok(Json(ClientWithSecret { client: record.client, client_secret }))
 }
 
-/// Deletes a client; its access tokens end within five minutes.
+/// Deletes a client that may do nothing which the caller may not; its access tokens end within five minutes.
 #[utoipa::path(
     delete, path = "/clients/{id}", tag = "clients",
     responses((status = 200, description = "How many clients were deleted.", body = Affected))
@@ -138,9 +137,12 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    known(&clients, &caller, &id).await?;
-    let deleted = clients.delete(&id).await?;
-    Ok(Json(Affected { affected_records: u64::from(deleted) }))
+    let record = known(&clients, &caller, &id).await?;
+    permission::require_all(&caller, &record.client.permissions)?;
+    match clients.delete(&record).await? {
+        true => Ok(Json(Affected { affected_records: 1 })),
+        false => Err(changed_meanwhile()),
+    }
 }
 
 /// Returns a client of the caller's tenant; any other is unknown.
@@ -157,6 +159,10 @@ async fn save(clients: &Clients, clock: &Clock, record: &mut ClientRecord) -> Re
     record.client.update_timestamp = clock.now();
     match clients.change(record).await? {
         true => Ok(()),
-        false => Err(Refusal::illegal_state("the client was changed at the same time, read it and try again")),
+        false => Err(changed_meanwhile()),
     }
+}
+
+fn changed_meanwhile() -> Refusal {
+    Refusal::illegal_state("the client was changed at the same time, read it and try again")
 }

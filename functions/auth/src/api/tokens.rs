@@ -7,13 +7,16 @@ use http::header::{CACHE_CONTROL, HeaderName};
 use shared::Error;
 use shared::auth::Tokens;
 use shared::clock::{Clock, Ids};
+use shared::http::SourceAddress;
 use shared::seal::KeyRing;
 
 use crate::account::Accounts;
 use crate::grant::{Grant, GrantRequest};
+use crate::login::{self, Login};
 use crate::oauth::{OAuthError, OAuthErrorBody, TokenAnswer};
+use crate::refresh;
+use crate::slowdown::Slowdown;
 use crate::store::token_family::TokenFamilies;
-use crate::{login, refresh};
 
 /// How long an access token is valid, in seconds.
 const ACCESS_LIFETIME_S: i64 = 300;
@@ -28,32 +31,36 @@ const ACCESS_LIFETIME_S: i64 = 300;
     responses(
         (status = 200, description = "The token.", body = TokenAnswer),
         (status = 400, description = "The grant is not valid.", body = OAuthErrorBody),
+        (status = 413, description = "The body is larger than the route takes.", body = OAuthErrorBody),
         (status = 401, description = "The client is unknown or its secret is wrong.", body = OAuthErrorBody),
     )
 )]
 pub(crate) async fn issue(
     State(accounts): State<Accounts>,
     State(families): State<TokenFamilies>,
+    State(slowdown): State<Slowdown>,
     State(tokens): State<Tokens>,
     State(ring): State<KeyRing>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
+    source: SourceAddress,
     grant: Grant,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<TokenAnswer>), OAuthError> {
     let now = clock.now();
+    let login = Login { accounts: &accounts, slowdown: &slowdown, source, now };
     let (account, application_id, token) = match grant {
         Grant::ClientCredentials(client) => {
-            let account = login::as_client(&accounts, now, &client.id, &client.secret).await?;
+            let account = login::as_client(login, &client.id, &client.secret).await?;
             let token = refresh::start(&families, &ids, now, &account, &client.id).await?;
             (account, client.id, token)
         }
         Grant::Password(application, user) => {
-            let account = login::as_user(&accounts, now, &application, &user).await?;
+            let account = login::as_user(login, &application, &user).await?;
             let token = refresh::start(&families, &ids, now, &account, &application.id).await?;
             (account, application.id, token)
         }
         Grant::RefreshToken(application, text) => {
-            login::check_application(&accounts, now, &application).await?;
+            login::check_application(login, &application).await?;
             let (account, token) = refresh::renew(&accounts, &families, &ring, now, &application.id, &text).await?;
             (account, application.id, token)
         }

@@ -3,15 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::TenantId;
-use shared::table::{Expression, Table, exists, is_new, key};
+use shared::table::{Expression, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::client::Client;
 
 /// The most clients that a list returns.
 pub(crate) const LIST_LIMIT: usize = 10_000;
-/// Every so many consecutive failures freeze the client.
-const FAILURES_TO_FREEZE: u32 = 10;
 
 /// A client as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,20 +18,14 @@ pub(crate) struct ClientRecord {
     #[serde(flatten)]
     pub(crate) client: Client,
     pub(crate) secret_hash: String,
-    /// Counts the changes by people; failed logins do not count.
+    /// Counts the changes.
     pub(crate) version: u64,
-    /// How many logins have failed since the last that did not.
-    #[serde(default)]
-    pub(crate) failed_attempts: u32,
-    /// Until when every login is refused, in milliseconds since 1970.
-    #[serde(default)]
-    pub(crate) frozen_until_ms: i64,
 }
 
 impl ClientRecord {
     /// Returns the record of a new client.
     pub(crate) fn new(client: Client, secret_hash: String) -> Self {
-        Self { client, secret_hash, version: 0, failed_attempts: 0, frozen_until_ms: 0 }
+        Self { client, secret_hash, version: 0 }
     }
 }
 
@@ -74,34 +66,22 @@ impl Clients {
         .value(":secret", &record.secret_hash)
         .value(":now", record.client.update_timestamp)
         .value(":next", record.version + 1);
-        let unchanged = Expression::new("version = :version").value(":version", record.version);
         let changed: Option<ClientRecord> =
-            self.0.update(&client_key(&record.client.client_id), change, Some(unchanged)).await?;
+            self.0.update(&client_key(&record.client.client_id), change, Some(unchanged(record))).await?;
         Ok(changed.is_some())
     }
 
-    /// Deletes a client; false if there was none.
-    pub(crate) async fn delete(&self, id: &str) -> Result<bool, Error> {
-        Ok(self.0.delete::<ClientRecord>(&client_key(id), None).await?.is_some())
+    /// Deletes a client as it was read; false if it has been changed since.
+    pub(crate) async fn delete(&self, record: &ClientRecord) -> Result<bool, Error> {
+        let deleted: Option<ClientRecord> =
+            self.0.delete(&client_key(&record.client.client_id), Some(unchanged(record))).await?;
+        Ok(deleted.is_some())
     }
+}
 
-    /// Counts a failed login; every tenth in a row freezes the client until then.
-    pub(crate) async fn count_failure(&self, id: &str, freeze_until_ms: i64) -> Result<(), Error> {
-        let count = Expression::new("SET failedAttempts = if_not_exists(failedAttempts, :zero) + :one")
-            .value(":zero", 0)
-            .value(":one", 1);
-        let counted: Option<ClientRecord> = self.0.update(&client_key(id), count, Some(exists("clientId"))).await?;
-        if counted.is_some_and(|record| record.failed_attempts % FAILURES_TO_FREEZE == 0) {
-            let freeze = Expression::new("SET frozenUntilMs = :until").value(":until", freeze_until_ms);
-            self.0.update::<ClientRecord>(&client_key(id), freeze, Some(exists("clientId"))).await?;
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn forget_failures(&self, id: &str) -> Result<(), Error> {
-        let forget = Expression::new("SET failedAttempts = :zero").value(":zero", 0);
-        self.0.update::<ClientRecord>(&client_key(id), forget, Some(exists("clientId"))).await.map(|_| ())
-    }
+/// The condition that a client is as it was read.
+fn unchanged(record: &ClientRecord) -> Expression {
+    Expression::new("version = :version").value(":version", record.version)
 }
 
 fn client_key(id: &str) -> Value {

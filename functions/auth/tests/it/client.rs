@@ -95,6 +95,42 @@ async fn nobody_grants_or_obtains_a_permission_that_they_do_not_hold() {
 }
 
 #[tokio::test]
+async fn nobody_weakens_deletes_or_takes_over_a_client_that_may_do_more() {
+    let world = World::new().await;
+    let held = ["CREATE_CLIENTS", "UPDATE_CLIENTS", "DELETE_CLIENTS", "VIEW_CLIENTS", "VIEW_TASKS"];
+    let (id, secret) = world.client(&held).await;
+    let bearer = world.log_in(&id, &secret).await;
+    for more in [&["*"][..], &["VIEW_TASKS", "CREATE_TASKS"], &["CANCEL_TASKS:one"]] {
+        let (strong, strong_secret) = world.client(more).await;
+        let path = format!("/clients/{strong}");
+        for (method, path, body) in [
+            ("DELETE", path.clone(), Value::Null),
+            ("POST", format!("{path}/secret"), Value::Null),
+            ("PUT", path.clone(), json!({"permissions": []})),
+            ("PUT", path.clone(), json!({"permissions": ["VIEW_TASKS"]})),
+            ("PUT", path.clone(), json!({"name": "taken", "permissions": ["CREATE_TASKS"]})),
+            ("PUT", path.clone(), json!({"permissions": ["*", "VIEW_TASKS"]})),
+        ] {
+            let refused = world.send(method, &path, &bearer, body.clone()).await;
+            assert_eq!((refused.status, &refused.body["code"]), (401, &json!(10)), "{more:?} {method} {path} {body}");
+        }
+        let kept = world.send("GET", &path, &bearer, Value::Null).await.body;
+        let permissions: Vec<&str> =
+            kept["permissions"].as_array().unwrap().iter().map(|held| held.as_str().unwrap()).collect();
+        let mut expected = more.to_vec();
+        expected.sort_unstable();
+        assert_eq!((permissions, kept["name"].as_str()), (expected, Some("a client")));
+        assert_eq!(world.token(client_credentials(&strong, &strong_secret)).await.status, 200);
+    }
+    let (weak, _) = world.client(&["VIEW_TASKS:one"]).await;
+    let weak = format!("/clients/{weak}");
+    let raised = json!({"permissions": ["VIEW_TASKS", "VIEW_CLIENTS"]});
+    assert_eq!(world.send("PUT", &weak, &bearer, raised).await.status, 200);
+    assert_eq!(world.send("DELETE", &weak, &bearer, Value::Null).await.status, 200);
+    assert_eq!(world.send("DELETE", &format!("/clients/{id}"), &bearer, Value::Null).await.status, 200, "itself");
+}
+
+#[tokio::test]
 async fn a_new_secret_ends_the_old_one_and_its_refresh_tokens() {
     let world = World::new().await;
     let (id, secret) = world.client(&[]).await;

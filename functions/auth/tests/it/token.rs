@@ -1,4 +1,4 @@
-use harness::Answer;
+use harness::{Answer, Request};
 use serde_json::{Value, json};
 
 use crate::support::{World, basic, client_credentials};
@@ -195,21 +195,49 @@ async fn a_refresh_carries_the_permissions_that_the_client_has_now() {
 }
 
 #[tokio::test]
-async fn ten_failed_logins_in_a_row_freeze_a_client_for_a_minute() {
+async fn failed_logins_slow_their_source_down_and_lock_nobody_out() {
     let world = World::new().await;
     let (id, secret) = world.client(&[]).await;
-    for _ in 0..9 {
-        check(&world.token(client_credentials(&id, "wrong")).await, 401, "invalid_client", 124);
+    let (administrator, administrator_secret) = world.administrator();
+    let log_in = async |address: &str, id: &str, secret: &str| {
+        let request = Request::new("POST", "/auth/v2/oauth2/tokens").from_address(address);
+        harness::World::send(&world, request.json(client_credentials(id, secret))).await
+    };
+    let (attacker, other) = ("203.0.113.7", "198.51.100.4");
+    for (id, secret) in [(&id, &secret), (&administrator, &administrator_secret)] {
+        for _ in 0..10 {
+            check(&log_in(attacker, id, "wrong").await, 401, "invalid_client", 124);
+        }
+        for wait in 1..40 {
+            let slowed = log_in(attacker, id, "wrong").await;
+            check(&slowed, 400, "invalid_grant", 211);
+            assert_eq!(slowed.headers["retry-after"], (wait * 6).min(60).to_string());
+        }
+        assert_eq!(log_in(other, id, secret).await.status, 200);
+        assert_eq!(log_in(attacker, id, secret).await.status, 200, "a right secret is never refused");
+        check(&log_in(other, id, "wrong").await, 401, "invalid_client", 124);
     }
-    assert_eq!(world.token(client_credentials(&id, &secret)).await.status, 200, "nine are no ten");
-    for _ in 0..10 {
-        check(&world.token(client_credentials(&id, "wrong")).await, 401, "invalid_client", 124);
+    // Whoever tries one client after the other is slowed down as well.
+    for n in 0..110 {
+        log_in(attacker, &format!("client {n}"), "wrong").await;
     }
-    let frozen = world.token(client_credentials(&id, &secret)).await;
-    check(&frozen, 400, "invalid_grant", 212);
-    assert_eq!(frozen.headers["retry-after"], "60");
-    world.advance(60).await;
-    assert_eq!(world.token(client_credentials(&id, &secret)).await.status, 200);
+    check(&log_in(attacker, "another", "wrong").await, 400, "invalid_grant", 211);
+    check(&log_in(other, "another", "wrong").await, 401, "invalid_client", 123);
+    assert_eq!(log_in(attacker, &id, &secret).await.status, 200);
+    world.advance(600).await;
+    check(&log_in(attacker, &id, "wrong").await, 401, "invalid_client", 124);
+}
+
+#[tokio::test]
+async fn a_failed_login_writes_nothing() {
+    let world = World::new().await;
+    let (id, _) = world.client(&[]).await;
+    world.emulator.reset_aws_calls();
+    for _ in 0..20 {
+        world.token(client_credentials(&id, "wrong")).await;
+    }
+    let calls = world.emulator.aws_calls();
+    assert!(calls.keys().all(|call| call == "dynamodb.GetItem" || call.starts_with("secretsmanager.")), "{calls:?}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::Error;
 use shared::event::{DispatcherId, EventType, TenantId};
-use shared::table::{Expression, Query, Table, is_new};
+use shared::table::{Check, Expression, Query, Table, is_new};
 
 use super::run::{from_text, to_text};
 use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
@@ -56,6 +56,15 @@ struct Item {
     definition: String,
 }
 
+/// Any row.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Row {
+    Dispatcher(Item),
+    #[expect(dead_code, reason = "a pointer that can be read is right")]
+    Pointer(Pointer),
+}
+
 /// Says where the dispatcher of an id, or what the id of a name is.
 #[derive(Debug, Deserialize)]
 struct Pointer {
@@ -70,6 +79,14 @@ impl Dispatchers {
         };
         let compiled = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
         Self { table, compiled }
+    }
+
+    /// Returns how the table is checked.
+    pub(super) fn check(&self) -> Check {
+        self.table.check(|row| match row {
+            Row::Dispatcher(item) => compile(&item).map(drop),
+            Row::Pointer(_) => Ok(()),
+        })
     }
 
     /// Returns a tenant's dispatchers of an event type, including every one that was written before.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::Error;
 use shared::event::{Envelope, EventId, EventType, TenantId};
-use shared::table::{Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
+use shared::table::{Check, Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
 
 use super::run::{Key, Open, RunItem};
 use crate::event::{Event, Occurrence};
@@ -124,6 +124,14 @@ impl Events {
     /// Keeps the events in a table for `retention_s` seconds.
     pub(super) fn new(table: Table, retention_s: i64) -> Self {
         Self { table, retention: SignedDuration::from_secs(retention_s) }
+    }
+
+    /// Returns how the table is checked.
+    pub(super) fn check(&self) -> Check {
+        self.table.check(|row| match row {
+            Row::Run(item) => item.run().map(drop),
+            Row::Event(_) | Row::Occurrences(_) => Ok(()),
+        })
     }
 
     /// Returns when an event may be deleted, in seconds since 1970: not before its deduplication window is over.

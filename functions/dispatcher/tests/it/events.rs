@@ -1,6 +1,6 @@
-use futures::StreamExt as _;
 use harness::{Request, TENANT};
 use serde_json::json;
+use shared::table::TRANSACTION_LIMIT;
 
 use crate::world::{FUNCTION, World, event};
 
@@ -56,21 +56,39 @@ async fn an_event_that_cannot_be_is_refused() {
     check(json!({"type": "paid"}), 503, 4).await;
 }
 
-/// Publishes events of two types, one in ten of the rarer one, and returns how many there are.
-async fn publish_many(world: &World, count: usize) {
-    for n in 0..count {
-        let kind = if n % 10 == 0 { "rare" } else { "frequent" };
-        let mut event = event(&format!("e{n:05}"), kind, json!({"n": n}));
-        event.time = world.clock.now() - jiff::SignedDuration::from_secs(5);
-        world.deliver(&event).await.unwrap();
-        world.advance(1).await;
+/// Writes the records of events as the function does, the first received at 1,000 and each next one a second later.
+async fn record(world: &World, count: i64, kind: impl Fn(i64) -> &'static str) {
+    let table = world.environment(FUNCTION).table("RUNS_TABLE").unwrap();
+    let row = |n: i64| {
+        let (received_at, created_at) = (1_000_000 + n * 1_000, 995_000 + n * 1_000);
+        let mut envelope = event(&format!("e{n:05}"), kind(n), json!({"n": n}));
+        envelope.time = jiff::Timestamp::from_millisecond(created_at).unwrap();
+        let row = json!({
+            "eventId": envelope.id, "item": "event", "tenantId": TENANT, "tenantType": format!("{TENANT}#{}", kind(n)),
+            "kind": kind(n), "createdAt": created_at, "receivedAt": received_at, "envelope": json!(envelope).to_string(),
+            "source": "hookyard.custom", "received": "unmatched", "planned": true, "duplicates": 0,
+            "expiresAt": 9_000_000_000_i64,
+        });
+        table.writing(&row, None).unwrap()
+    };
+    for first in (0..count).step_by(TRANSACTION_LIMIT) {
+        let rows = (first..count.min(first + 100)).map(row).collect();
+        assert!(table.transact(rows).await.unwrap().is_empty());
     }
 }
 
 #[tokio::test]
 async fn lists_of_events_see_all_of_them_with_true_totals() {
     let world = World::new().await;
-    publish_many(&world, 1_215).await;
+    record(&world, 1_215, |n| if n % 10 == 0 { "rare" } else { "frequent" }).await;
+    // The function writes the same rows.
+    world.publish(&event("own", "rare", json!({"n": "own"}))).await;
+    let table = world.environment(FUNCTION).table("RUNS_TABLE").unwrap();
+    let own: serde_json::Value = table.get(&json!({"eventId": "own", "item": "event"})).await.unwrap().unwrap();
+    let like: serde_json::Value = table.get(&json!({"eventId": "e00000", "item": "event"})).await.unwrap().unwrap();
+    let names = |row: &serde_json::Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&own), names(&like));
+    table.delete::<serde_json::Value>(&json!({"eventId": "own", "item": "event"}), None).await.unwrap();
     let list = async |query: &str| {
         let answer = world.get(&format!("/events/v1/?{query}")).await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.body);
@@ -131,16 +149,7 @@ async fn lists_of_events_know_the_fields_of_an_event() {
 #[tokio::test]
 async fn a_list_that_would_read_too_much_is_refused_rather_than_wrong() {
     let world = World::new().await;
-    let table = world.environment(FUNCTION).table("RUNS_TABLE").unwrap();
-    let put = |n: i64| {
-        let row = json!({
-            "eventId": format!("e{n:05}"), "item": "event", "tenantId": TENANT, "tenantType": format!("{TENANT}#many"),
-            "kind": "many", "createdAt": n, "receivedAt": n,
-        });
-        let table = &table;
-        async move { table.put(&row).await.unwrap() }
-    };
-    futures::stream::iter((0..10_001).map(put)).buffer_unordered(16).collect::<Vec<()>>().await;
+    record(&world, 10_001, |_| "many").await;
     let total = world.get("/events/v1/?eq(type,many)&limit(1)").await;
     assert_eq!(total.body["page"]["total"], 10_001, "{}", total.body);
     for query in ["eq(content.n,1)", "sort(content.n)", "or(eq(type,many),like(content.text,a))"] {
@@ -148,6 +157,62 @@ async fn a_list_that_would_read_too_much_is_refused_rather_than_wrong() {
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!(21)), "{query}: {}", answer.body);
         assert_eq!(answer.body["name"], "LONG_QUERY_EXCEPTION");
     }
-    let narrowed = world.get("/events/v1/?eq(content.n,1)&lt(update_timestamp,5000)").await;
-    assert_eq!((narrowed.status, &narrowed.body["page"]["total"]), (200, &json!(0)));
+    let narrowed = world.get("/events/v1/?eq(content.n,1)&lt(update_timestamp,1005000)").await;
+    assert_eq!((narrowed.status, &narrowed.body["page"]["total"]), (200, &json!(1)));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_takes_nothing_else_with_it() {
+    let world = World::new().await;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let action = json!({"type": "task", "name": "a", "functionName": "a"});
+    let good = world.dispatcher(json!({"eventType": "paid", "actions": [action]})).await;
+    let bad = world.dispatcher(json!({"eventType": "paid", "actions": [action]})).await;
+    let dispatchers = world.environment(FUNCTION).table("DISPATCHERS_TABLE").unwrap();
+    let row = json!({
+        "pk": format!("{TENANT}#paid"), "dispatcherId": bad, "version": 2, "definition": format!("{{\"filter\":{deep}}}"),
+    });
+    dispatchers.put(&row).await.unwrap();
+    world.publish(&event("e1", "paid", json!({}))).await;
+    world.publish(&event("e2", "paid", json!({}))).await;
+    assert_eq!(world.states("e2").await, "succeeded [a:succeeded]");
+    let listed = world.get("/dispatchers/v1/").await;
+    assert_eq!((listed.status, &listed.body["page"]["total"]), (200, &json!(1)), "{}", listed.body);
+    assert_eq!(listed.body["data"][0]["id"], good);
+
+    let runs = world.environment(FUNCTION).table("RUNS_TABLE").unwrap();
+    let mut event_row: serde_json::Value = runs.get(&json!({"eventId": "e1", "item": "event"})).await.unwrap().unwrap();
+    event_row["envelope"] = deep.clone().into();
+    runs.put(&event_row).await.unwrap();
+    let broken_run = json!({"eventId": "e2", "item": "run#broken", "version": 1, "expiresAt": 1, "run": deep});
+    runs.put(&broken_run).await.unwrap();
+    for query in ["", "?eq(type,paid)", "?sort(content.n)"] {
+        let events = world.get(&format!("/events/v1/{query}")).await;
+        assert_eq!(events.status, 200, "{query}: {}", events.body);
+        let ids: Vec<_> = events.body["data"].as_array().unwrap().iter().map(|event| event["id"].clone()).collect();
+        assert_eq!(ids, ["e2"], "{query}");
+    }
+    assert_eq!(world.states("e2").await, "succeeded [a:succeeded]");
+    let mut unreadable = world.function(FUNCTION).unreadable().await.unwrap();
+    unreadable.sort_by(|one, other| one.item.cmp(&other.item));
+    let items: Vec<&str> = unreadable.iter().map(|row| row.item.as_str()).collect();
+    let expected = format!("dispatcherId={bad} pk={TENANT}#paid");
+    assert_eq!(items, [expected.as_str(), "eventId=e1 item=event tenantId=default", "eventId=e2 item=run#broken"]);
+}
+
+#[tokio::test]
+async fn an_event_from_elsewhere_that_nests_too_deep_is_refused_and_leaves_nothing() {
+    let world = World::new().await;
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let action = json!({"type": "task", "name": "a", "functionName": "a", "data": {"copy": "{{ event }}"}});
+    world.dispatcher(json!({"eventType": "deep", "actions": [action]})).await;
+    world.deliver(&event("e1", "deep", nested(68))).await.unwrap();
+    world.idle().await;
+    assert_eq!(world.states("e1").await, "succeeded [a:succeeded]");
+    for levels in [69, 90, 100] {
+        let error = world.deliver(&event("e2", "deep", nested(levels))).await.unwrap_err();
+        assert!(error.contains("levels deep"), "{error}");
+    }
+    assert_eq!(world.get("/runs/e2").await.status, 404);
+    assert_eq!(world.get("/events/v1/?eq(type,deep)").await.body["page"]["total"], 1);
 }

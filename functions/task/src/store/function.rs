@@ -13,7 +13,7 @@ use shared::directory::function_key;
 use shared::event::TenantId;
 use shared::event::command::is_function_name;
 use shared::seal::{Resealed, Seal, Sealed, SealedAttribute, reseal};
-use shared::table::{Expression, Query, Table, exists, is_new};
+use shared::table::{Check, Expression, Query, Table, exists, is_new};
 use shared::{Environment, Error};
 
 use crate::store::task::Priority;
@@ -56,7 +56,7 @@ pub(crate) struct Function {
     /// Who may execute it directly, and the default priority of its tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) execution_options: Option<ExecutionOptions>,
-    /// Stored for retries.
+    /// Which of its failed tasks are tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether tasks may run it.
@@ -103,7 +103,7 @@ pub(crate) struct ExecutionOptions {
     pub(crate) default_priority: Option<Priority>,
 }
 
-/// Which failures of a function are retried.
+/// Which failures of a function are retried: up to three times, after 2, 5 and 10 seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RetryPolicy {
@@ -163,6 +163,11 @@ pub(crate) struct Functions {
     seal: Seal,
     /// By tenant and name.
     cache: Cache<String, Arc<Function>>,
+}
+
+/// Returns how the table is checked.
+pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
+    Ok(environment.table("FUNCTIONS_TABLE")?.check(|_: Stored| Ok(())))
 }
 
 impl Functions {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::event::{Answer, StepError, StepStatus, TenantId};
 use shared::json::WholeNumber;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
-use shared::table::{Expression, Query, SealedAttributes, Table, is_new, key};
+use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
@@ -29,7 +29,7 @@ const CONCURRENT_READS: usize = 16;
 /// What other systems call a task that was interrupted after it had begun to act.
 const INTERRUPTED: &str = "zombieTaskCleaned";
 
-/// The state of a task. The last three are final.
+/// The state of a task. The last four are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Status {
@@ -41,6 +41,8 @@ pub(crate) enum Status {
     Complete,
     /// Its script has failed, or could not run.
     Failed,
+    /// Its script has failed, and another task tries again.
+    Retried,
     /// It was canceled before its time.
     Canceled,
 }
@@ -53,6 +55,7 @@ impl Status {
             Self::InProgress => "inProgress",
             Self::Complete => "complete",
             Self::Failed => "failed",
+            Self::Retried => "retried",
             Self::Canceled => "canceled",
         }
     }
@@ -89,6 +92,12 @@ pub(crate) struct Task {
     pub(crate) claim: Option<Claim>,
     #[serde(default)]
     pub(crate) logs: Vec<LogLine>,
+    /// The task that takes the place of this one, which has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retried_by_task_id: Option<String>,
+    /// The failed tasks whose place this one takes, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) retry_for_task_ids: Vec<String>,
     /// When the record is removed, in seconds since 1970.
     pub(crate) expires_at: i64,
 }
@@ -177,6 +186,12 @@ pub(crate) struct TaskView {
     /// The same client, which is a user as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_user_id: Option<String>,
+    /// The task that takes its place, as it has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retried_by_task_id: Option<String>,
+    /// The failed tasks whose place it takes, the first one first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retry_for_task_ids: Vec<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<StepError>,
@@ -202,6 +217,10 @@ pub(crate) struct TaskEntry {
     priority: i64,
     #[serde(default)]
     created_by_application_id: Option<String>,
+    #[serde(default)]
+    retried_by_task_id: Option<String>,
+    #[serde(default)]
+    retry_for_task_ids: Vec<String>,
 }
 
 impl TaskView {
@@ -230,6 +249,8 @@ impl From<TaskEntry> for TaskView {
             update_timestamp: entry.update_timestamp,
             created_by_user_id: entry.created_by_application_id.clone(),
             created_by_application_id: entry.created_by_application_id,
+            retried_by_task_id: entry.retried_by_task_id,
+            retry_for_task_ids: entry.retry_for_task_ids,
             error: None,
         }
     }
@@ -250,6 +271,8 @@ impl From<&Task> for TaskView {
             update_timestamp: task.update_timestamp,
             created_by_application_id: task.created_by_application_id.clone(),
             created_by_user_id: task.created_by_application_id.clone(),
+            retried_by_task_id: task.retried_by_task_id.clone(),
+            retry_for_task_ids: task.retry_for_task_ids.clone(),
             error: task.error(),
         }
     }
@@ -270,6 +293,11 @@ impl ClaimStore for TaskStore {
     fn table(&self) -> &Table {
         &self.table
     }
+}
+
+/// Returns how the table is checked.
+pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
+    Ok(environment.sealed_table("TASKS_TABLE", &SEALED)?.check(|_: Task| Ok(())))
 }
 
 impl TaskStore {

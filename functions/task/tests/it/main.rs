@@ -5,6 +5,7 @@ mod crash;
 mod fault;
 mod function;
 mod invocation;
+mod retry;
 mod sandbox;
 mod step;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use shared::event::fact::{ChannelOrigin, MessageReceived};
 use shared::event::{ChannelId, EventId};
 use shared::step::{Claim, ClaimStore, Claimable};
-use shared::table::{Expression, Query, SealedAttributes, Table, is_new, key};
+use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::message::{Direction, LogEntry, LoggedMessage, MessageStatus, SendResult, StatusChange};
@@ -164,7 +164,7 @@ pub(crate) struct MessageStore {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Receipt {
+pub(crate) struct Receipt {
     id: String,
     /// The record of the message, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,6 +173,21 @@ struct Receipt {
     history: Vec<StatusChange>,
     expires_at: i64,
     version: u64,
+}
+
+/// Any row of the table, which has the counters of the rate limits as well.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "a row that can be read is right")]
+pub(crate) enum LogRow {
+    Message(Box<MessageRecord>),
+    Receipt(Receipt),
+    Counter { taken: u64 },
+}
+
+/// Returns how the table is checked.
+pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
+    Ok(environment.sealed_table("MESSAGES_TABLE", &SEALED)?.check(|_: LogRow| Ok(())))
 }
 
 impl MessageStore {

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use harness::World;
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -85,7 +86,7 @@ async fn requests_without_a_token_are_refused_with_a_code() {
     for path in ["/channels", "/dispatchers/v1/", "/tasks/v1/", "/runs/x", "/callbacks/x", "/clients"] {
         let response = hookyard.client.get(format!("{}{path}", hookyard.url)).send().await.unwrap();
         assert_eq!(response.status(), 401, "{path}");
-        assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], 106, "{path}");
+        assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], 104, "{path}");
     }
 }
 
@@ -147,4 +148,42 @@ async fn pages_of_the_origins_that_are_named_may_call_and_read_errors_too() {
     let refused = hookyard().args(["--cors-origin", "https://app.example.com/path"]).output().await.unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8(refused.stderr).unwrap().contains("an origin is a scheme, a host"));
+}
+
+#[tokio::test]
+async fn the_doctor_names_the_rows_that_cannot_be_read() {
+    let data = tempdir().unwrap();
+    let server = Hookyard::start(&data).await;
+    server.function("f", "export function main() {}").await;
+    server.channel().await;
+    server.post("/tasks/v1/", &json!({"functionName": "f"})).await;
+    let created = server.dispatcher("f", json!([{"type": "task", "name": "f", "functionName": "f"}])).await;
+    let tasks = |list: &serde_json::Value| list["data"][0]["status"] == "complete";
+    server.wait_for("/tasks/v1/", tasks).await;
+    server.terminate().await;
+    let doctor = async |arguments: &[&str]| {
+        let output = hookyard().args(["--data"]).arg(data.path()).args(arguments).output().await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let healthy = doctor(&["doctor"]).await;
+    assert_eq!((healthy.0, healthy.1.as_str()), (true, "Every row can be read\n"), "{}", healthy.2);
+    assert_eq!(doctor(&["doctor", "--json"]).await.1, "");
+
+    {
+        let world = World::builder().function("DispatcherFunction", dispatcher::function).directory(data.path());
+        let world = world.open().await;
+        let mut row =
+            world.items("DISPATCHERS_TABLE").await.into_iter().find(|row| row.get("definition").is_some()).unwrap();
+        row["definition"] = "{".into();
+        world.table("DISPATCHERS_TABLE").put(&row).await.unwrap();
+        world.emulator.stop().await;
+    }
+    let (is_success, named, message) = doctor(&["doctor"]).await;
+    assert!(!is_success && named.contains("dispatcherId=") && named.contains("cannot be read"), "{named}");
+    assert!(message.contains("1 rows cannot be read"), "{message}");
+    let row: serde_json::Value = serde_json::from_str(&doctor(&["doctor", "--json"]).await.1).unwrap();
+    assert!(row["item"].as_str().unwrap().contains(created["id"].as_str().unwrap()), "{row}");
+    let output = hookyard().args(["doctor", "--data", "/nowhere/at/all"]).output().await.unwrap();
+    assert!(!output.status.success() && String::from_utf8(output.stderr).unwrap().contains("--data"));
 }
