@@ -1,5 +1,6 @@
 //! DynamoDB: the embedded engine behind the JSON that the SDK speaks.
 
+pub(crate) mod port;
 mod request;
 mod schema;
 
@@ -59,11 +60,6 @@ impl Tables {
         Ok(Self { database, turns: Arc::new(Semaphore::new(TURNS)) })
     }
 
-    /// A handle for the engine's own HTTP server.
-    pub(crate) fn database(&self) -> Database {
-        self.database.clone()
-    }
-
     /// Answers a request.
     pub(crate) async fn answer(&self, operation: &str, body: &[u8]) -> Reply {
         if body.len() > MAX_BODY_BYTES {
@@ -115,6 +111,7 @@ impl EngineClock for Ticking {
 
 fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Reply {
     match operation {
+        "BatchExecuteStatement" => run(body, |request| database.batch_execute_statement(request)),
         "BatchGetItem" => run(body, |request| database.batch_get_item(request)),
         "BatchWriteItem" => run(body, |request| database.batch_write_item(request)),
         "CreateTable" => run(body, |request| database.create_table(request)),
@@ -122,13 +119,18 @@ fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Reply {
         "DeleteTable" => run(body, |request| database.delete_table(request)),
         "DescribeTable" => run(body, |request| database.describe_table(request)),
         "DescribeTimeToLive" => run(body, |request| database.describe_time_to_live(request)),
+        "ExecuteStatement" => run(body, |request| database.execute_statement(request)),
+        "ExecuteTransaction" => run(body, |request| database.execute_transaction(request)),
         "GetItem" => run(body, |request| database.get_item(request)),
         "ListTables" => run(body, |request| database.list_tables(request)),
+        "ListTagsOfResource" => run(body, |request| database.list_tags_of_resource(request)),
         "PutItem" => run(body, |request| database.put_item(request)),
         "Query" => run(body, |request| database.query(request)),
         "Scan" => run(body, |request| database.scan(request)),
+        "TagResource" => run(body, |request| database.tag_resource(request)),
         "TransactGetItems" => run(body, |request| database.transact_get_items(request)),
         "TransactWriteItems" => run(body, |request| database.transact_write_items(request)),
+        "UntagResource" => run(body, |request| database.untag_resource(request)),
         "UpdateItem" => run(body, |request| database.update_item(request)),
         "UpdateTable" => run(body, |request| database.update_table(request)),
         "UpdateTimeToLive" => run(body, |request| database.update_time_to_live(request)),

@@ -31,6 +31,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         allow_cidr: Vec::new(),
         dynamodb_port: None,
         durability: emulator::Durability::Process,
+        max_connections: None,
     });
     let running = running.await?;
     let outcome = walk(&running, json).await;

@@ -1,20 +1,20 @@
 //! The HTTP port: sends each request to the function whose route the template names.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use emulator::{Emulator, Template};
+use http::Uri;
 use serde_json::{Value, json};
+use shared::auth::Tokens;
 use shared::http::route_path;
 use shared::{Function, Refusal};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::functions::describe;
 
@@ -23,11 +23,17 @@ pub(crate) struct Gateway {
     template: Template,
     functions: Arc<BTreeMap<String, Function>>,
     emulator: Emulator,
+    tokens: Tokens,
 }
 
 impl Gateway {
-    pub(crate) fn new(template: Template, functions: Arc<BTreeMap<String, Function>>, emulator: Emulator) -> Self {
-        Self { template, functions, emulator }
+    pub(crate) fn new(
+        template: Template,
+        functions: Arc<BTreeMap<String, Function>>,
+        emulator: Emulator,
+        tokens: Tokens,
+    ) -> Self {
+        Self { template, functions, emulator, tokens }
     }
 
     /// Hands a request to its function; the answer to an unknown route looks like every other error.
@@ -41,22 +47,33 @@ impl Gateway {
     }
 }
 
-/// Serves until `stopped` is true, then lets open requests finish.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    gateway: Gateway,
-    mut stopped: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let router = Router::new()
+/// Builds the routes: those of the functions, and those of this process.
+pub(crate) fn router(gateway: Gateway) -> Router {
+    let gateway = Arc::new(gateway);
+    // What shows the process shows something of every tenant.
+    let local = Router::new()
         .route("/_local/aws-calls", get(aws_calls).delete(reset_aws_calls))
         .route("/_local/dead-letters", get(dead_letters))
+        .route("/_local/{*path}", any(unknown))
+        .layer(from_fn_with_state(gateway.clone(), check_operator));
+    Router::new()
+        .merge(local)
         .route("/openapi.json", get(openapi))
         .fallback(async |State(gateway): State<Arc<Gateway>>, request: Request| gateway.route(request).await)
-        .with_state(Arc::new(gateway));
-    let stop = async move {
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+        .with_state(gateway)
+}
+
+async fn check_operator(
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    gateway.tokens.check(request.headers()).await?.require_operator()?;
+    Ok(next.run(request).await)
+}
+
+async fn unknown(uri: Uri) -> Refusal {
+    Refusal::unknown("route", uri.path())
 }
 
 /// How many requests were made to each AWS operation since the start or the last reset.

@@ -10,13 +10,14 @@ use std::{fs, io};
 
 use emulator::{Emulator, Template};
 use ipnet::IpNet;
+use server::{Connections, Limits};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::failure::Failure;
-use crate::functions::{build, describe, invoker};
+use crate::functions::{build, describe, invoker, tokens};
 use crate::gateway::{self, Gateway};
 
 /// How long a stop waits for requests and for deliveries; what is not finished by then is done after the next start.
@@ -40,6 +41,8 @@ pub struct Options {
     pub dynamodb_port: Option<u16>,
     /// What an acknowledged write survives.
     pub durability: emulator::Durability,
+    /// How many connections there may be at once; half of the process's file descriptors if it does not say so.
+    pub max_connections: Option<usize>,
 }
 
 /// The running runtime.
@@ -49,7 +52,7 @@ pub struct Running {
     dynamodb: Option<SocketAddr>,
     admin_file: PathBuf,
     stop: watch::Sender<bool>,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl Running {
@@ -61,21 +64,23 @@ impl Running {
         let data = prepare_data(&options.data)?;
         let template = parse_template()?;
         let emulator = open(template.clone(), &options, Some(data.clone()), address).await?;
-        let functions = Arc::new(build(&emulator)?);
-        let admin_file = write_admin_file(&emulator, &data)?;
+        let connections = connections(options.max_connections);
         let dynamodb = match options.dynamodb_port {
             Some(port) => Some(
                 emulator
-                    .serve_dynamodb(port)
+                    .serve_dynamodb(port, connections.clone())
                     .await
                     .map_err(|cause| Failure::start("serve the embedded DynamoDB", cause))?,
             ),
             None => None,
         };
+        let own_ports: Vec<u16> = [address].into_iter().chain(dynamodb).map(|address| address.port()).collect();
+        let functions = Arc::new(build(&emulator, &own_ports)?);
+        let admin_file = write_admin_file(&emulator, &data)?;
         emulator.start(invoker(functions.clone()));
         let (stop, stopped) = watch::channel(false);
-        let gateway = Gateway::new(template, functions, emulator.clone());
-        let server = tokio::spawn(gateway::serve(listener, gateway, stopped));
+        let router = gateway::router(Gateway::new(template, functions, emulator.clone(), tokens(&emulator)?));
+        let server = tokio::spawn(server::serve(listener, router, connections, stopped));
         Ok(Self { emulator, address, dynamodb, admin_file, stop, server })
     }
 
@@ -109,9 +114,14 @@ impl Running {
 /// Describes the routes of all functions in one OpenAPI 3.1 document.
 pub async fn openapi(options: Options) -> Result<String, Failure> {
     let emulator = open(parse_template()?, &options, None, options.listen).await?;
-    let functions = build(&emulator)?;
+    let functions = build(&emulator, &[])?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
+}
+
+fn connections(most: Option<usize>) -> Connections {
+    let limits = Limits::default();
+    Connections::new(Limits { connections: most.unwrap_or(limits.connections), ..limits })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -14,6 +14,7 @@ use reqwest::redirect::Policy;
 use thiserror::Error;
 use tower::{Layer, Service};
 
+use super::address::{OWN_ADDRESS, is_of_this_machine};
 use super::{OutboundError, refusal};
 
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
@@ -67,13 +68,13 @@ pub(super) struct Refusal {
     pub(super) reason: &'static str,
 }
 
-/// Builds the client below the guard: no redirects, no proxy, no cookies.
-pub(super) fn client(allowed: Arc<[IpNet]>) -> Result<reqwest::Client, OutboundError> {
+/// Builds the client below the guard: no redirects, no proxy, no cookies, and perhaps nothing on this machine.
+pub(super) fn client(allowed: Arc<[IpNet]>, is_beyond: bool) -> Result<reqwest::Client, OutboundError> {
     reqwest::Client::builder()
         .redirect(Policy::none())
         .referer(false)
         .no_proxy()
-        .dns_resolver(GuardedResolver { allowed })
+        .dns_resolver(GuardedResolver { allowed, is_beyond })
         .connector_layer(WatchLayer)
         .pool_idle_timeout(IDLE_CONNECTION)
         .build()
@@ -84,26 +85,30 @@ pub(super) fn client(allowed: Arc<[IpNet]>) -> Result<reqwest::Client, OutboundE
 #[derive(Debug)]
 struct GuardedResolver {
     allowed: Arc<[IpNet]>,
+    /// Whether the addresses of this machine are refused.
+    is_beyond: bool,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let allowed = self.allowed.clone();
+        let (allowed, is_beyond) = (self.allowed.clone(), self.is_beyond);
         Box::pin(async move {
             // Port 0 is replaced by that of the URL.
             let found: Vec<IpAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.map(|address| address.ip()).collect();
-            let addresses = keep_allowed(&found, &allowed)?;
+            let addresses = keep_allowed(&found, &allowed, is_beyond)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }
 
 /// The allowed among the addresses of a name; the first refusal when none is.
-fn keep_allowed(found: &[IpAddr], allowed: &[IpNet]) -> Result<Vec<SocketAddr>, Refusal> {
+fn keep_allowed(found: &[IpAddr], allowed: &[IpNet], is_beyond: bool) -> Result<Vec<SocketAddr>, Refusal> {
+    let own = |ip: IpAddr| (is_beyond && is_of_this_machine(ip)).then_some(OWN_ADDRESS);
+    let against = |ip: IpAddr| refusal(ip, allowed).or_else(|| own(ip));
     let kept: Vec<SocketAddr> =
-        found.iter().filter(|ip| refusal(**ip, allowed).is_none()).map(|ip| SocketAddr::new(*ip, 0)).collect();
-    match found.iter().find_map(|ip| refusal(*ip, allowed)) {
+        found.iter().filter(|ip| against(**ip).is_none()).map(|ip| SocketAddr::new(*ip, 0)).collect();
+    match found.iter().find_map(|ip| against(*ip)) {
         Some(reason) if kept.is_empty() => Err(Refusal { reason }),
         _ => Ok(kept),
     }
@@ -192,7 +197,7 @@ mod tests {
     fn a_name_keeps_its_allowed_addresses_only() {
         let check = |found: &[&str]| {
             let found: Vec<IpAddr> = found.iter().map(|ip| ip.parse().unwrap()).collect();
-            keep_allowed(&found, &[])
+            keep_allowed(&found, &[], false)
                 .map(|kept| kept.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>())
                 .map_err(|refusal| refusal.reason)
         };

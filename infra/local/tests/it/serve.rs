@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use client::{Client, Credentials, Request};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -60,7 +61,9 @@ async fn help_names_every_option_with_its_variable() {
     let output = hookyard().arg("--help").output().await.unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for option in ["LISTEN", "DATA", "BASE_URL", "ALLOW_CIDR", "DYNAMODB_PORT", "DURABILITY", "LOG", "JSON"] {
+    for option in
+        ["LISTEN", "DATA", "BASE_URL", "ALLOW_CIDR", "DYNAMODB_PORT", "DURABILITY", "LOG", "JSON", "MAX_CONNECTIONS"]
+    {
         let flag = format!("--{}", option.to_lowercase().replace('_', "-"));
         assert!(help.contains(&flag) && help.contains(&format!("HOOKYARD_{option}")), "{option}: {help}");
     }
@@ -103,4 +106,35 @@ async fn the_local_pages_say_what_a_webhook_costs_and_what_the_routes_are() {
     let calls = hookyard.get("/_local/aws-calls").await;
     assert_eq!(calls["eventbridge.PutEvents"].as_u64().map(|calls| calls >= 1), Some(true), "{calls}");
     assert_eq!(hookyard.get("/_local/dead-letters").await, json!([]));
+}
+
+#[tokio::test]
+async fn the_local_pages_are_for_those_who_may_do_everything() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    for (tenant, permissions, expected) in [
+        ("default", json!(["*"]), 200),
+        ("default", json!(["VIEW_RUNS", "VIEW_EVENTS"]), 401),
+        ("acme", json!(["*"]), 401),
+    ] {
+        let body = json!({"name": "c", "permissions": permissions, "tenantId": tenant});
+        let created = hookyard.post("/clients", &body).await;
+        let text = |name: &str| created[name].as_str().expect("a client has credentials").to_owned();
+        let credentials = Credentials { client_id: text("clientId"), client_secret: text("clientSecret") };
+        let mut client = Client::new(&hookyard.url).unwrap();
+        client.sign_in(&credentials).await.unwrap();
+        for path in ["/_local/aws-calls", "/_local/dead-letters"] {
+            let status = client.exchange(&Request::get(path)).await.unwrap().status;
+            assert_eq!(status, expected, "{tenant} {permissions} {path}");
+        }
+    }
+    let unknown = ["/_local/unheard-of", "/_local/aws-calls/more"];
+    for path in ["/_local/aws-calls", "/_local/dead-letters"].into_iter().chain(unknown) {
+        for method in [reqwest::Method::GET, reqwest::Method::DELETE, reqwest::Method::POST] {
+            let request = hookyard.client.request(method.clone(), format!("{}{path}", hookyard.url));
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 401, "{method} {path}");
+            assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], 106, "{method} {path}");
+        }
+    }
 }
