@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
+use crate::database;
 use crate::error::EmulatorError;
 use crate::options::Durability;
 use crate::template::Table;
@@ -43,7 +44,10 @@ impl Tables {
         clock: &Clock,
         tables: &[Table],
     ) -> Result<Self, EmulatorError> {
-        let fail = |cause: DynoxideError| EmulatorError::engine("open the tables", cause);
+        let fail = |cause: DynoxideError| match &cause {
+            DynoxideError::SqliteError(cause) => database::failed(path.unwrap_or(Path::new("the tables")), cause),
+            _ => EmulatorError::engine("open the tables", cause),
+        };
         let database = match path {
             Some(path) => Database::new(&path.to_string_lossy()),
             None => Database::memory_with_clock(Arc::new(Ticking(clock.clone()))),

@@ -10,6 +10,7 @@ mod arn;
 mod bus;
 mod clock;
 mod connector;
+mod database;
 mod delivery;
 mod dynamodb;
 mod engines;

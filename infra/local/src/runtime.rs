@@ -66,12 +66,13 @@ impl Running {
         let emulator = open(template.clone(), &options, Some(data.clone()), address).await?;
         let connections = connections(options.max_connections);
         let dynamodb = match options.dynamodb_port {
-            Some(port) => Some(
-                emulator
-                    .serve_dynamodb(port, connections.clone())
-                    .await
-                    .map_err(|cause| Failure::start("serve the embedded DynamoDB", cause))?,
-            ),
+            Some(port) => {
+                Some(emulator.serve_dynamodb(port, connections.clone()).await.map_err(|cause| Failure::Start {
+                    doing: "serve the embedded DynamoDB",
+                    hint: Some("choose a free port with --dynamodb-port 0".to_owned()),
+                    cause: cause.into(),
+                })?)
+            }
             None => None,
         };
         let own_ports: Vec<u16> = [address].into_iter().chain(dynamodb).map(|address| address.port()).collect();
@@ -127,9 +128,17 @@ fn connections(most: Option<usize>) -> Connections {
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|cause| Failure::Start {
         doing: "listen on the address",
-        hint: Some(format!(
-            "{address} may be in use by another program: stop it, or choose a free port with --listen 127.0.0.1:0"
-        )),
+        hint: Some(match cause.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("this user may not listen on port {}: choose one above 1023 with --listen", address.port())
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                format!("{} is no address of this machine: choose one that is with --listen", address.ip())
+            }
+            _ => format!(
+                "{address} may be in use by another program: stop it, or choose a free port with --listen 127.0.0.1:0"
+            ),
+        }),
         cause: cause.into(),
     })
 }

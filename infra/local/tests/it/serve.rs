@@ -1,12 +1,15 @@
 //! The command line: starting, stopping, continuing, refusing.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use client::{Client, Credentials, Request};
 use serde_json::json;
 use tempfile::tempdir;
+use tokio::time::timeout;
 
-use crate::process::{Hookyard, hookyard};
+use crate::process::{Hookyard, PATIENCE, hookyard};
 
 #[tokio::test]
 async fn a_second_start_continues_where_the_first_stopped() {
@@ -39,6 +42,64 @@ async fn a_second_process_on_the_same_data_is_told_what_to_do() {
     assert!(!second.status.success());
     let message = String::from_utf8(second.stderr).unwrap();
     assert!(message.contains("--data"), "{message}");
+}
+
+#[tokio::test]
+async fn deleting_the_lock_lets_no_second_process_in() {
+    let data = tempdir().unwrap();
+    let _first = Hookyard::start(&data).await;
+    std::fs::remove_file(data.path().join("lock")).unwrap();
+    let second = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
+    let message = String::from_utf8(second.stderr).unwrap();
+    assert!(!second.status.success() && message.contains("in use by another process"), "{message}");
+}
+
+#[tokio::test]
+async fn a_directory_that_has_lost_a_file_does_not_start_and_says_what_to_restore() {
+    for lost in ["secrets.json", "bus.db", "dynamodb.db"] {
+        for damage in ["gone", "empty", "cut off"] {
+            let data = tempdir().unwrap();
+            // What is cut off can be found again beside the file, as long as it was not stopped.
+            match damage {
+                "cut off" => Hookyard::start(&data).await.terminate().await,
+                _ => Hookyard::start(&data).await.kill().await,
+            }
+            let path = data.path().join(lost);
+            match damage {
+                "gone" => std::fs::remove_file(&path).unwrap(),
+                "empty" => std::fs::write(&path, "").unwrap(),
+                _ => {
+                    let bytes = std::fs::read(&path).unwrap();
+                    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+                }
+            }
+            let output =
+                hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success(), "{lost} {damage}");
+            assert!(message.contains(&format!("restore `{lost}`")), "{lost} {damage}: {message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_files_of_an_existing_directory_become_their_owners_only() {
+    let data = tempdir().unwrap();
+    Hookyard::start(&data).await.terminate().await;
+    for entry in std::fs::read_dir(data.path()).unwrap() {
+        std::fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(0o666)).unwrap();
+    }
+    std::fs::set_permissions(data.path(), Permissions::from_mode(0o777)).unwrap();
+    let _hookyard = Hookyard::start(&data).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut files = 0;
+    for entry in std::fs::read_dir(data.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        files += 1;
+    }
+    assert!(files > 6, "{files}");
+    assert_eq!(mode(data.path()), 0o700);
 }
 
 #[tokio::test]
