@@ -88,7 +88,7 @@ impl Tables {
         let database = self.database.clone();
         let task = tokio::spawn(async move {
             loop {
-                clock.wait_until(clock.now() + SWEEP).await;
+                clock.wait_until_steady(Some(clock.steady() + SWEEP)).await;
                 let database = database.clone();
                 let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
                 if let Ok(Err(error)) = swept {
