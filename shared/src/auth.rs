@@ -232,6 +232,15 @@ impl Caller {
         if self.holds(permission) { Ok(()) } else { Err(Refusal::no_permission(permission)) }
     }
 
+    /// Refuses a client that may not do everything in the administrator's own tenant: the process serves all tenants.
+    pub fn require_operator(&self) -> Result<(), Refusal> {
+        if self.claims.administrator {
+            return Ok(());
+        }
+        self.require(ALL_PERMISSIONS)?;
+        if self.tenant_id().as_str() == TenantId::DEFAULT { Ok(()) } else { Err(not_administrator()) }
+    }
+
     fn holds(&self, permission: &str) -> bool {
         self.claims.permissions.iter().any(|held| held == permission || held == ALL_PERMISSIONS)
     }
@@ -282,6 +291,18 @@ mod tests {
         assert_eq!(named(&caller(&["*"]), "t").as_deref(), Ok("t"));
         assert_eq!(named(&caller(&["*"]), "other"), Err(not_administrator()));
         assert_eq!(caller(&[]).tenant_named(None), Ok(TenantId::new("t")));
+    }
+
+    #[test]
+    fn the_process_is_shown_to_those_who_may_do_everything_in_the_administrators_tenant() {
+        let check = |permissions: &[&str], tenant: &str, is_administrator: bool| {
+            let claims = caller(permissions).claims;
+            let caller =
+                Caller { claims: Claims { tenant: TenantId::new(tenant), administrator: is_administrator, ..claims } };
+            caller.require_operator().is_ok()
+        };
+        assert!(check(&["*"], "default", false) && check(&["*"], "other", true));
+        assert!(!check(&["*"], "other", false) && !check(&["VIEW_RUNS"], "default", false));
     }
 
     #[test]

@@ -47,6 +47,15 @@ impl Config {
         };
         list.split(',').map(str::trim).filter(|cidr| !cidr.is_empty()).map(parse).collect()
     }
+
+    /// Returns the ports of `OWN_PORTS`, separated by commas: those that the process itself listens on.
+    pub fn own_ports(&self) -> Result<Vec<u16>, Error> {
+        let list = self.optional("OWN_PORTS").unwrap_or_default();
+        let parse = |port: &str| {
+            port.parse().map_err(|cause| Error::new(format!("read OWN_PORTS, `{port}` is not a port"), cause))
+        };
+        list.split(',').map(str::trim).filter(|port| !port.is_empty()).map(parse).collect()
+    }
 }
 
 impl FromIterator<(String, String)> for Config {
@@ -89,5 +98,12 @@ mod tests {
         assert_eq!(blocks.len(), 2);
         assert!(config("ALLOWED_CIDRS", "everything").allowed_cidrs().unwrap_err().chain().contains("everything"));
         assert!(config("ALLOWED_CIDRS", "").allowed_cidrs().unwrap().is_empty());
+    }
+
+    #[test]
+    fn own_ports_are_a_list_of_numbers() {
+        assert_eq!(config("OWN_PORTS", "8787, 8000").own_ports().unwrap(), [8787, 8000]);
+        assert!(config("OWN_PORTS", "70000").own_ports().unwrap_err().chain().contains("70000"));
+        assert!(config("OWN_PORTS", "").own_ports().unwrap().is_empty());
     }
 }

@@ -103,8 +103,8 @@ impl Environment {
         Ok(Seal::new(self.key_ring()?, self.ids.clone()))
     }
 
-    /// Returns the guarded HTTP client with the exceptions of `ALLOWED_CIDRS`.
+    /// Returns the guarded HTTP client with the exceptions of `ALLOWED_CIDRS`, and without `OWN_PORTS`.
     pub fn outbound(&self) -> Result<outbound::Outbound, Error> {
-        Ok(outbound::Outbound::new(&self.config.allowed_cidrs()?))
+        Ok(outbound::Outbound::new(&self.config.allowed_cidrs()?).without_own_ports(&self.config.own_ports()?))
     }
 }

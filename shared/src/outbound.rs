@@ -11,6 +11,7 @@ mod names;
 mod redirect;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -19,13 +20,17 @@ use http::{HeaderMap, Method};
 use ipnet::IpNet;
 use thiserror::Error;
 
+use self::address::{OWN_ADDRESS, is_of_this_machine};
 pub use self::address::{is_allowed, refusal};
 
 /// The client. Cheap to clone; all clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Outbound {
     allowed: Arc<[IpNet]>,
+    own_ports: Arc<[u16]>,
     client: Arc<OnceLock<reqwest::Client>>,
+    /// For our own ports: its resolver passes on no address of this machine.
+    client_beyond: Arc<OnceLock<reqwest::Client>>,
 }
 
 /// One request, with the limits of its whole exchange.
@@ -138,7 +143,18 @@ impl Outbound {
     /// Nothing is opened or loaded before the first request.
     #[must_use]
     pub fn new(allowed: &[IpNet]) -> Self {
-        Self { allowed: allowed.into(), client: Arc::default() }
+        Self {
+            allowed: allowed.into(),
+            own_ports: Arc::default(),
+            client: Arc::default(),
+            client_beyond: Arc::default(),
+        }
+    }
+
+    /// Refuses these ports on every address of this machine, whatever is allowed: we listen there ourselves.
+    #[must_use]
+    pub fn without_own_ports(self, ports: &[u16]) -> Self {
+        Self { own_ports: ports.into(), ..self }
     }
 
     /// Sends a request, follows its redirects and reads the whole answer.
@@ -149,15 +165,27 @@ impl Outbound {
     ///
     /// When there is no complete answer within the request's limits; see [`OutboundError::may_have_arrived`].
     pub async fn send(&self, request: Request) -> Result<Response, OutboundError> {
-        exchange::run(self.client()?, &self.allowed, request).await
+        exchange::run(self, request).await
     }
 
-    fn client(&self) -> Result<&reqwest::Client, OutboundError> {
-        if let Some(client) = self.client.get() {
+    fn client(&self, port: Option<u16>) -> Result<&reqwest::Client, OutboundError> {
+        let is_own = self.is_own(port);
+        let client = if is_own { &self.client_beyond } else { &self.client };
+        if let Some(client) = client.get() {
             return Ok(client);
         }
-        let built = connect::client(self.allowed.clone(), names::Names::of_system())?;
-        Ok(self.client.get_or_init(|| built))
+        let built = connect::client(self.allowed.clone(), is_own, names::Names::of_system())?;
+        Ok(client.get_or_init(|| built))
+    }
+
+    /// Tells whether we listen on this port ourselves.
+    fn is_own(&self, port: Option<u16>) -> bool {
+        port.is_some_and(|port| self.own_ports.contains(&port))
+    }
+
+    /// What speaks against an address, as a noun phrase.
+    fn refusal(&self, ip: IpAddr, port: Option<u16>) -> Option<&'static str> {
+        refusal(ip, &self.allowed).or_else(|| (self.is_own(port) && is_of_this_machine(ip)).then_some(OWN_ADDRESS))
     }
 }
 

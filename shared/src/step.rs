@@ -342,7 +342,10 @@ impl<S: ClaimStore> Claims<S> {
         }
         // Nothing of this process works on the record, or we would not be here.
         let is_of_this_process = former.owner.split('.').next() == Some(self.process.as_str());
-        if !is_of_this_process && self.clock.now().as_millisecond() < former.lease_until_ms {
+        let now_ms = self.clock.now().as_millisecond();
+        // No lease is this long: the clock was set back after it was given.
+        let is_impossible = former.lease_until_ms > claim.lease_until_ms.saturating_mul(2).saturating_sub(now_ms);
+        if !is_of_this_process && now_ms < former.lease_until_ms && !is_impossible {
             return Ok(Begun::Busy);
         }
         let claim = Claim { effect: claim.effect || former.effect, ..claim };

@@ -117,7 +117,7 @@ impl Bus {
 
     /// Adds a delivery for every target of every rule that matches.
     fn accept(&self, mut event: Event<'_>, accepted: &mut Accepted) -> Answer {
-        let now = self.clock.now();
+        let steady = self.clock.steady();
         let seen = event.take_value();
         let text: Arc<str> = event.text().into();
         let before = accepted.deliveries.len();
@@ -125,7 +125,7 @@ impl Bus {
         for rule in rules.filter(|rule| rule.bus == event.bus && rule.pattern.matches(&seen)) {
             accepted.deliveries.extend(rule.targets.iter().map(|target| {
                 let input = target.input.as_ref().unwrap_or(&text);
-                Delivery::new(target.function.clone(), input.clone(), target.retry, now)
+                Delivery::new(target.function.clone(), input.clone(), target.retry, steady)
             }));
         }
         if accepted.deliveries.len() == before {

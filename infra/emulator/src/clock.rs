@@ -1,25 +1,35 @@
 //! The clock for schedules, retries and expiry.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, TimestampArithmetic};
+use jiff::{SignedDuration, Timestamp, TimestampArithmetic};
 use tokio::sync::watch;
 
-/// The longest sleep on the system clock, so that a changed clock is noticed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// The longest sleep, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// When the process read the system's clock for the first time.
+static START: OnceLock<(Timestamp, Instant)> = OnceLock::new();
 
 /// A clock: the system's, or one that a test sets.
 ///
-/// Clones share the same time.
+/// It shows two times. The wall time is what the system says, and may be set forward or back at any moment. The steady
+/// time only passes: waits and ages are counted in it. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    Fixed(Arc<watch::Sender<Timestamp>>),
+    Fixed(Arc<watch::Sender<Times>>),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    wall: Timestamp,
+    steady: Timestamp,
 }
 
 impl Default for Clock {
@@ -36,7 +46,7 @@ impl Clock {
 
     /// A clock that stands still at `now` until it is set or advanced.
     pub fn fixed(now: Timestamp) -> Self {
-        Self(Source::Fixed(Arc::new(watch::Sender::new(now))))
+        Self(Source::Fixed(Arc::new(watch::Sender::new(Times { wall: now, steady: now }))))
     }
 
     /// The current time.
@@ -44,14 +54,39 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::now(),
-            Source::Fixed(time) => *time.borrow(),
+            Source::Fixed(times) => times.borrow().wall,
+        }
+    }
+
+    /// A time that only passes, whatever the wall time is set to; it began as the wall time.
+    pub(crate) fn steady(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => {
+                let (began, since) = START.get_or_init(|| (self.now(), Instant::now()));
+                began.checked_add(since.elapsed()).unwrap_or(Timestamp::MAX)
+            }
+            Source::Fixed(times) => times.borrow().steady,
         }
     }
 
     /// Sets a fixed clock and wakes everything that waits on it; the system's clock stays as it is.
+    ///
+    /// Forward, as much time passes; no time passes backward.
     pub fn set(&self, now: Timestamp) {
-        if let Source::Fixed(time) = &self.0 {
-            time.send_replace(now);
+        self.change(|times| {
+            let passed = now.duration_since(times.wall).max(SignedDuration::ZERO);
+            Times { wall: now, steady: times.steady.checked_add(passed).unwrap_or(Timestamp::MAX) }
+        });
+    }
+
+    /// Sets the wall time of a fixed clock forward or back without any time passing.
+    pub fn step(&self, by: SignedDuration) {
+        self.change(|times| Times { wall: times.wall.checked_add(by).unwrap_or(times.wall), ..times });
+    }
+
+    fn change(&self, change: impl FnOnce(Times) -> Times) {
+        if let Source::Fixed(times) = &self.0 {
+            times.send_modify(|times| *times = change(*times));
         }
     }
 
@@ -69,34 +104,36 @@ impl Clock {
         matches!(self.0, Source::System)
     }
 
-    /// Waits until the clock shows `at` or later.
-    pub(crate) async fn wait_until(&self, at: Timestamp) {
-        match &self.0 {
-            Source::System => loop {
-                let left = at.duration_since(self.now());
-                let Ok(left) = Duration::try_from(left) else {
-                    return;
-                };
-                if left.is_zero() {
-                    return;
-                }
-                tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
-            },
-            Source::Fixed(time) => {
-                let mut time = time.subscribe();
+    /// Waits until a condition holds that only the passing of time, or a clock that was set, can bring about.
+    ///
+    /// `left` says how much of the time is left at most, and nothing once the condition holds.
+    pub(crate) async fn wait_while(&self, left: impl Fn() -> Option<Duration>) {
+        let mut changes = match &self.0 {
+            Source::System => None,
+            Source::Fixed(times) => Some(times.subscribe()),
+        };
+        while let Some(left) = left() {
+            match &mut changes {
+                // The wall time is read again soon, as nobody tells when it was set.
+                None => tokio::time::sleep(left.min(LONGEST_SLEEP)).await,
                 // The sender lives as long as this borrow of the clock.
-                let _ = time.wait_for(|now| *now >= at).await;
+                Some(changes) => drop(changes.changed().await),
             }
         }
     }
 
-    /// Waits until `at`, or forever without one.
-    pub(crate) async fn wait_until_some(&self, at: Option<Timestamp>) {
+    /// Waits until the steady time is `at` or later, or forever without one.
+    pub(crate) async fn wait_until_steady(&self, at: Option<Timestamp>) {
         match at {
-            Some(at) => self.wait_until(at).await,
+            Some(at) => self.wait_while(|| left(at, self.steady())).await,
             None => std::future::pending().await,
         }
     }
+}
+
+/// How long it is from `now` until `at`; nothing once `at` has come.
+pub(crate) fn left(at: Timestamp, now: Timestamp) -> Option<Duration> {
+    Duration::try_from(at.duration_since(now)).ok().filter(|left| !left.is_zero())
 }
 
 /// Writes a time as events do, in whole seconds.
@@ -114,7 +151,7 @@ mod tests {
         let at = "2030-01-01T00:00:10Z".parse().unwrap();
         let waiting = tokio::spawn({
             let clock = clock.clone();
-            async move { clock.wait_until(at).await }
+            async move { clock.wait_until_steady(Some(at)).await }
         });
         clock.advance(Duration::from_secs(10));
         waiting.await.unwrap();
@@ -123,6 +160,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_time_in_the_past_is_not_waited_for() {
-        Clock::system().wait_until("2001-01-01T00:00:00Z".parse().unwrap()).await;
+        Clock::system().wait_until_steady(Some("2001-01-01T00:00:00Z".parse().unwrap())).await;
+    }
+
+    #[test]
+    fn the_steady_time_passes_and_is_never_set() {
+        let clock = Clock::fixed("2030-01-01T00:00:00Z".parse().unwrap());
+        let steady = || clock.steady().to_string();
+        clock.step(SignedDuration::from_hours(72));
+        clock.step(SignedDuration::from_hours(-144));
+        assert_eq!(
+            (clock.now().to_string().as_str(), steady().as_str()),
+            ("2029-12-29T00:00:00Z", "2030-01-01T00:00:00Z")
+        );
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(steady(), "2030-01-01T00:00:01Z");
+        clock.set("2029-01-01T00:00:00Z".parse().unwrap());
+        assert_eq!(steady(), "2030-01-01T00:00:01Z");
+        let system = Clock::system();
+        let before = system.steady();
+        assert!(system.steady() >= before);
     }
 }

@@ -1,5 +1,6 @@
 //! DynamoDB: the embedded engine behind the JSON that the SDK speaks.
 
+pub(crate) mod port;
 mod request;
 mod schema;
 
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
+use crate::database;
 use crate::error::EmulatorError;
 use crate::options::Durability;
 use crate::template::Table;
@@ -42,7 +44,10 @@ impl Tables {
         clock: &Clock,
         tables: &[Table],
     ) -> Result<Self, EmulatorError> {
-        let fail = |cause: DynoxideError| EmulatorError::engine("open the tables", cause);
+        let fail = |cause: DynoxideError| match &cause {
+            DynoxideError::SqliteError(cause) => database::failed(path.unwrap_or(Path::new("the tables")), cause),
+            _ => EmulatorError::engine("open the tables", cause),
+        };
         let database = match path {
             Some(path) => Database::new(&path.to_string_lossy()),
             None => Database::memory_with_clock(Arc::new(Ticking(clock.clone()))),
@@ -57,11 +62,6 @@ impl Tables {
             schema::ensure(&database, table)?;
         }
         Ok(Self { database, turns: Arc::new(Semaphore::new(TURNS)) })
-    }
-
-    /// A handle for the engine's own HTTP server.
-    pub(crate) fn database(&self) -> Database {
-        self.database.clone()
     }
 
     /// Answers a request.
@@ -88,7 +88,7 @@ impl Tables {
         let database = self.database.clone();
         let task = tokio::spawn(async move {
             loop {
-                clock.wait_until(clock.now() + SWEEP).await;
+                clock.wait_until_steady(Some(clock.steady() + SWEEP)).await;
                 let database = database.clone();
                 let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
                 if let Ok(Err(error)) = swept {
@@ -115,6 +115,7 @@ impl EngineClock for Ticking {
 
 fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Reply {
     match operation {
+        "BatchExecuteStatement" => run(body, |request| database.batch_execute_statement(request)),
         "BatchGetItem" => run(body, |request| database.batch_get_item(request)),
         "BatchWriteItem" => run(body, |request| database.batch_write_item(request)),
         "CreateTable" => run(body, |request| database.create_table(request)),
@@ -122,13 +123,18 @@ fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Reply {
         "DeleteTable" => run(body, |request| database.delete_table(request)),
         "DescribeTable" => run(body, |request| database.describe_table(request)),
         "DescribeTimeToLive" => run(body, |request| database.describe_time_to_live(request)),
+        "ExecuteStatement" => run(body, |request| database.execute_statement(request)),
+        "ExecuteTransaction" => run(body, |request| database.execute_transaction(request)),
         "GetItem" => run(body, |request| database.get_item(request)),
         "ListTables" => run(body, |request| database.list_tables(request)),
+        "ListTagsOfResource" => run(body, |request| database.list_tags_of_resource(request)),
         "PutItem" => run(body, |request| database.put_item(request)),
         "Query" => run(body, |request| database.query(request)),
         "Scan" => run(body, |request| database.scan(request)),
+        "TagResource" => run(body, |request| database.tag_resource(request)),
         "TransactGetItems" => run(body, |request| database.transact_get_items(request)),
         "TransactWriteItems" => run(body, |request| database.transact_write_items(request)),
+        "UntagResource" => run(body, |request| database.untag_resource(request)),
         "UpdateItem" => run(body, |request| database.update_item(request)),
         "UpdateTable" => run(body, |request| database.update_table(request)),
         "UpdateTimeToLive" => run(body, |request| database.update_time_to_live(request)),

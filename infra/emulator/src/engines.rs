@@ -103,11 +103,17 @@ impl Opened {
         let folder = options.data.as_deref().map(Folder::open).transpose()?;
         let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
         let (clock, durability) = (&options.clock, options.durability);
-        let secrets = Secrets::open(file("secrets.json"), &stack.secrets, clock.clone())?;
+        let secrets = match &folder {
+            Some(folder) => Secrets::open(folder, &stack.secrets, clock.clone())?,
+            None => Secrets::in_memory(&stack.secrets, clock.clone())?,
+        };
         let journal = Journal::open(file("bus.db").as_deref(), durability)?;
         warn_of_orphans(&journal, &stack);
         let path = file("dynamodb.db");
         let tables = Tables::open(path.as_deref(), durability, clock, &stack.tables)?;
+        if let Some(folder) = &folder {
+            folder.complete(secrets.ids())?;
+        }
         Ok(Self { stack: Arc::new(stack), journal: Arc::new(journal), tables, secrets: Arc::new(secrets), folder })
     }
 }

@@ -1,5 +1,5 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -39,10 +39,17 @@ pub enum EmulatorError {
     },
     /// A file of the data directory is missing or is not what Hookyard wrote.
     #[error(
-        "the data directory {} is damaged (its file `{}` is missing or unreadable): restore it from a backup, or start \
-         with an empty directory by --data", .0.display(), .1
+        "the data directory {} is damaged (its file `{file}` {problem}): restore `{file}` from a backup, together with \
+         the other files of the same time, or start with an empty directory by --data", .path.display()
     )]
-    Damaged(PathBuf, &'static str),
+    Damaged {
+        /// The directory, which was left as it is.
+        path: PathBuf,
+        /// The file.
+        file: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A file or socket could not be used.
     #[error("cannot {doing}: {cause}")]
     Io {
@@ -71,6 +78,10 @@ impl EmulatorError {
     #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
     pub(crate) fn engine(doing: impl Into<String>, cause: impl ToString) -> Self {
         Self::Engine { doing: doing.into(), cause: cause.to_string() }
+    }
+
+    pub(crate) fn damaged(path: &Path, file: &'static str, problem: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), file, problem: problem.into() }
     }
 
     /// Adapts an I/O error; for `map_err`.

@@ -10,6 +10,7 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use crate::database;
 use crate::error::EmulatorError;
 use crate::options::Durability;
 
@@ -72,7 +73,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens the file, or an empty journal in memory.
     pub(crate) fn open(path: Option<&Path>, durability: Durability) -> Result<Self, EmulatorError> {
-        let fail = |cause: rusqlite::Error| EmulatorError::engine("open the journal", cause);
+        let fail = |cause: rusqlite::Error| database::failed(path.unwrap_or(Path::new("the journal")), &cause);
         let connection = match path {
             Some(path) => Connection::open(path),
             None => Connection::open_in_memory(),

@@ -10,6 +10,7 @@ mod arn;
 mod bus;
 mod clock;
 mod connector;
+mod database;
 mod delivery;
 mod dynamodb;
 mod engines;
@@ -37,6 +38,7 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use server::Connections;
 use tokio::sync::watch;
 
 pub use clock::Clock;
@@ -167,17 +169,14 @@ impl Emulator {
     ///
     /// # Errors
     /// When it cannot listen on the port.
-    pub async fn serve_dynamodb(&self, port: u16) -> Result<SocketAddr, EmulatorError> {
+    pub async fn serve_dynamodb(&self, port: u16, connections: Connections) -> Result<SocketAddr, EmulatorError> {
         let doing = format!("serve DynamoDB on port {port}");
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.map_err(EmulatorError::io(&doing))?;
         let address = listener.local_addr().map_err(EmulatorError::io(&doing))?;
-        let database = self.engines.tables.database();
-        let mut closed = self.engines.closed.subscribe();
-        tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async move {
-            // The engines' end is the end as well.
-            let _ = closed.wait_for(|closed| *closed).await;
-        }));
+        let router = dynamodb::port::router(self.engines.tables.clone());
+        // The engines' end is the end as well.
+        tokio::spawn(server::serve(listener, router, connections, self.engines.closed.subscribe()));
         Ok(address)
     }
 

@@ -3,9 +3,8 @@
 mod generate;
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use crate::arn::random_id;
 use crate::clock::Clock;
 use crate::error::EmulatorError;
-use crate::folder::replace;
+use crate::folder::{Folder, SECRETS_FILE, replace};
 use crate::template::SecretSeed;
 use crate::wire::{Reply, read_json};
 
@@ -60,12 +59,28 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secrets {
-    /// Reads the file and generates the secrets of the template that it does not have yet.
-    pub(crate) fn open(path: Option<PathBuf>, seeds: &[SecretSeed], clock: Clock) -> Result<Self, EmulatorError> {
-        let mut kept = match &path {
-            Some(path) => read(path)?,
-            None => BTreeMap::new(),
-        };
+    /// Reads the file and generates the secrets of the template that the directory has never had.
+    pub(crate) fn open(folder: &Folder, seeds: &[SecretSeed], clock: Clock) -> Result<Self, EmulatorError> {
+        let path = folder.file(SECRETS_FILE);
+        let kept = read(&path, folder.is_complete())?;
+        let is_whole = |id: &String| kept.get(id).and_then(|secret| secret.version_at(CURRENT)).is_some_and(has_value);
+        if let Some(lost) = folder.known_secrets().iter().find(|id| !is_whole(id)) {
+            return Err(damaged(&path, format!("has lost the secret {lost}")));
+        }
+        Self::with(kept, Some(path), seeds, clock)
+    }
+
+    /// Generates the secrets of the template, and keeps them nowhere.
+    pub(crate) fn in_memory(seeds: &[SecretSeed], clock: Clock) -> Result<Self, EmulatorError> {
+        Self::with(BTreeMap::new(), None, seeds, clock)
+    }
+
+    fn with(
+        mut kept: BTreeMap<String, Secret>,
+        path: Option<PathBuf>,
+        seeds: &[SecretSeed],
+        clock: Clock,
+    ) -> Result<Self, EmulatorError> {
         let before = kept.len();
         for seed in seeds {
             if !kept.contains_key(&seed.id) {
@@ -77,6 +92,13 @@ impl Secrets {
             secrets.save(&secrets.kept())?;
         }
         Ok(secrets)
+    }
+
+    /// The logical ids of the secrets that have a value.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let kept = self.kept();
+        let valued = kept.iter().filter(|(_, secret)| secret.version_at(CURRENT).is_some_and(has_value));
+        valued.map(|(id, _)| id.clone()).collect()
     }
 
     /// The current value of a secret, by logical id.
@@ -270,14 +292,25 @@ fn generate(seed: &SecretSeed, clock: &Clock) -> Result<Secret, EmulatorError> {
     })
 }
 
-fn read(path: &Path) -> Result<BTreeMap<String, Secret>, EmulatorError> {
-    let doing = || format!("read {}", path.display());
+fn has_value((_, version): (&String, &Version)) -> bool {
+    version.text.as_ref().or(version.binary.as_ref()).is_some_and(|value| !value.trim().is_empty())
+}
+
+fn damaged(path: &Path, problem: impl Into<String>) -> EmulatorError {
+    EmulatorError::damaged(path.parent().unwrap_or(path), SECRETS_FILE, problem)
+}
+
+/// Reads the file, which must be there and hold something in a directory that is complete.
+fn read(path: &Path, is_complete: bool) -> Result<BTreeMap<String, Secret>, EmulatorError> {
     let text = match fs::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(EmulatorError::io(doing())(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_complete => return Ok(BTreeMap::new()),
+        Err(error) => return Err(EmulatorError::io(format!("read {}", path.display()))(error)),
     };
-    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(EmulatorError::io(doing()))?;
-    // The parser's message shows a position and no value.
-    serde_json::from_slice(&text).map_err(|cause| EmulatorError::engine(doing(), cause))
+    let kept: BTreeMap<String, Secret> =
+        serde_json::from_slice(&text).map_err(|_| damaged(path, "is not what was written"))?;
+    if is_complete && kept.is_empty() {
+        return Err(damaged(path, "is empty"));
+    }
+    Ok(kept)
 }

@@ -182,7 +182,7 @@ impl Server {
     }
 
     async fn reset_calls(&self) {
-        let request = self.client.delete(format!("{}/_local/aws-calls", self.url));
+        let request = self.client.delete(format!("{}/_local/aws-calls", self.url)).bearer_auth(&self.token);
         request.send().await.expect("an answer");
     }
 

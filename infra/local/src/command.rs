@@ -49,6 +49,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "HOOKYARD_DURABILITY", value_enum, default_value = "process")]
     durability: Durability,
 
+    /// How many connections are open at once, at least 1; half of the process's file descriptors by default.
+    #[arg(long, global = true, env = "HOOKYARD_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+
     /// What is logged to standard error: a level, or `target=level` pairs separated by commas.
     #[arg(long, global = true, env = "HOOKYARD_LOG", default_value = "warn")]
     pub(crate) log: String,
@@ -103,6 +107,7 @@ impl Arguments {
                 Durability::Process => emulator::Durability::Process,
                 Durability::Power => emulator::Durability::Power,
             },
+            max_connections: self.max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
         }
     }
 }

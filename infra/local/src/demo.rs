@@ -33,6 +33,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         event_budget: None,
         dynamodb_port: None,
         durability: emulator::Durability::Process,
+        max_connections: None,
     });
     let running = running.await?;
     let outcome = walk(&running, json).await;

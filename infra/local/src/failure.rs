@@ -46,15 +46,60 @@ impl Failure {
     /// Returns one text with every cause and what to do next.
     pub fn explain(&self) -> String {
         let Self::Start { hint, cause, .. } = self else { return self.to_string() };
-        let mut text = format!("{self}: {cause}");
-        let mut source = cause.source();
-        while let Some(error) = source {
-            text.push_str(&format!(": {error}"));
-            source = error.source();
+        let mut text = self.to_string();
+        let mut system = None;
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(cause.as_ref());
+        while let Some(error) = next {
+            let said = error.to_string();
+            // Some errors say what caused them themselves.
+            if !text.ends_with(&said) {
+                text.push_str(&format!(": {said}"));
+            }
+            system = system.or_else(|| error.downcast_ref::<io::Error>().and_then(advice));
+            next = error.source();
         }
-        if let Some(hint) = hint {
+        if let Some(hint) = hint.as_deref().or(system) {
             text.push_str(&format!("\n{hint}"));
         }
         text
+    }
+}
+
+/// What to do about an error of the system.
+fn advice(error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, ResourceBusy, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            Some("the disk is full: free some space, or choose a directory on another disk with --data")
+        }
+        PermissionDenied => Some(
+            "this user may not use the file: give it the directory with all files in it, or choose another directory \
+             with --data",
+        ),
+        ReadOnlyFilesystem => Some("the disk cannot be written: choose a directory on another one with --data"),
+        ResourceBusy => Some("another program uses the file: stop it, or choose another directory with --data"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_comes_with_advice_and_is_said_once() {
+        let check = |kind: io::ErrorKind, expected: &str| {
+            let cause = emulator::EmulatorError::Io { doing: "read the file".to_owned(), cause: kind.into() };
+            let text = Failure::start("open the data directory", cause).explain();
+            assert!(text.starts_with("cannot open the data directory: cannot read the file: "), "{text}");
+            assert!(text.contains(expected), "{text}");
+            assert_eq!(text.matches(&io::Error::from(kind).to_string()).count(), 1, "{text}");
+        };
+        check(io::ErrorKind::StorageFull, "free some space");
+        check(io::ErrorKind::QuotaExceeded, "free some space");
+        check(io::ErrorKind::PermissionDenied, "may not use the file");
+        check(io::ErrorKind::ReadOnlyFilesystem, "cannot be written");
+        check(io::ErrorKind::ResourceBusy, "another program");
+        check(io::ErrorKind::TimedOut, "");
     }
 }

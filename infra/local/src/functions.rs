@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use emulator::Emulator;
 use futures::FutureExt as _;
+use shared::auth::Tokens;
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
 use shared::{Environment, Error, Function, SharedKeyRing};
@@ -26,17 +27,28 @@ pub const FUNCTIONS: [(&str, Constructor); 6] = [
     ("AuthFunction", auth::function),
 ];
 
-/// Builds every function from the variables that the template gives it.
-pub(crate) fn build(emulator: &Emulator) -> Result<BTreeMap<String, Function>, Failure> {
-    let aws = Aws::new(&emulator.sdk_config());
+/// Builds every function from the variables that the template gives it; none calls the ports of this process.
+pub(crate) fn build(emulator: &Emulator, own_ports: &[u16]) -> Result<BTreeMap<String, Function>, Failure> {
     let one = |(id, constructor): (&str, Constructor)| {
-        let config = emulator.environment(id).into_iter().collect();
-        let (clock, ids, key_ring) = (Clock::system(), Ids::random(), SharedKeyRing::default());
-        let environment = Environment { aws: aws.clone(), config, clock, ids, key_ring };
-        let function = constructor(&environment).map_err(|cause| Failure::start("start the functions", cause))?;
+        let function = constructor(&environment(emulator, id, own_ports))
+            .map_err(|cause| Failure::start("start the functions", cause))?;
         Ok((id.to_owned(), function))
     };
     FUNCTIONS.into_iter().map(one).collect()
+}
+
+/// Builds the check of the access tokens that the functions issue.
+pub(crate) fn tokens(emulator: &Emulator) -> Result<Tokens, Failure> {
+    let environment = environment(emulator, "AuthFunction", &[]);
+    environment.tokens().map_err(|cause| Failure::start("start the check of access tokens", cause))
+}
+
+fn environment(emulator: &Emulator, id: &str, own_ports: &[u16]) -> Environment {
+    let own_ports: Vec<String> = own_ports.iter().map(ToString::to_string).collect();
+    let variables = emulator.environment(id).into_iter().chain([("OWN_PORTS".to_owned(), own_ports.join(","))]);
+    let (aws, config) = (Aws::new(&emulator.sdk_config()), variables.collect());
+    let (clock, ids, key_ring) = (Clock::system(), Ids::random(), SharedKeyRing::default());
+    Environment { aws, config, clock, ids, key_ring }
 }
 
 /// Hands the emulator's deliveries to the functions, as Lambda does.

@@ -1,21 +1,21 @@
 //! The HTTP port: sends each request to the function whose route the template names.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use emulator::{Emulator, Template};
+use http::Uri;
 use serde_json::{Value, json};
+use shared::auth::Tokens;
 use shared::http::{SourceAddress, route_path};
 use shared::{Function, Refusal};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
 
 use crate::functions::describe;
@@ -25,6 +25,7 @@ pub(crate) struct Gateway {
     template: Template,
     functions: Arc<BTreeMap<String, Function>>,
     emulator: Emulator,
+    tokens: Tokens,
     /// What answers browsers, unless no page may call.
     cors: Option<CorsLayer>,
 }
@@ -34,9 +35,10 @@ impl Gateway {
         template: Template,
         functions: Arc<BTreeMap<String, Function>>,
         emulator: Emulator,
+        tokens: Tokens,
         cors: Option<CorsLayer>,
     ) -> Self {
-        Self { template, functions, emulator, cors }
+        Self { template, functions, emulator, tokens, cors }
     }
 
     /// Hands a request to its function; the answer to an unknown route looks like every other error.
@@ -53,28 +55,38 @@ impl Gateway {
     }
 }
 
-/// Serves until `stopped` is true, then lets open requests finish.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    gateway: Gateway,
-    mut stopped: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let cors = gateway.cors.clone();
-    let router = Router::new()
+/// Builds the routes: those of the functions, and those of this process.
+pub(crate) fn router(gateway: Gateway) -> Router {
+    let (cors, gateway) = (gateway.cors.clone(), Arc::new(gateway));
+    // What shows the process shows something of every tenant.
+    let local = Router::new()
         .route("/_local/aws-calls", get(aws_calls).delete(reset_aws_calls))
         .route("/_local/dead-letters", get(dead_letters))
         .route("/_local/unreadable", get(unreadable))
+        .route("/_local/{*path}", any(unknown))
+        .layer(from_fn_with_state(gateway.clone(), check_operator));
+    let router = Router::new()
+        .merge(local)
         .route("/openapi.json", get(openapi))
         .fallback(async |State(gateway): State<Arc<Gateway>>, request: Request| gateway.route(request).await)
-        .with_state(Arc::new(gateway));
-    let router = match cors {
+        .with_state(gateway);
+    match cors {
         Some(cors) => router.layer(cors),
         None => router,
-    };
-    let stop = async move {
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    };
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(stop).await
+    }
+}
+
+async fn check_operator(
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    gateway.tokens.check(request.headers()).await?.require_operator()?;
+    Ok(next.run(request).await)
+}
+
+async fn unknown(uri: Uri) -> Refusal {
+    Refusal::unknown("route", uri.path())
 }
 
 /// How many requests were made to each AWS operation since the start or the last reset.

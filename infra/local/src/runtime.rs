@@ -10,6 +10,7 @@ use std::{fs, io};
 
 use emulator::{Emulator, Template};
 use ipnet::IpNet;
+use server::{Connections, Limits};
 use shared::table::Unreadable;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::cors::{self, Origin};
 use crate::failure::Failure;
-use crate::functions::{build, describe, invoker};
+use crate::functions::{build, describe, invoker, tokens};
 use crate::gateway::{self, Gateway};
 
 /// How long a stop waits for requests and for deliveries; what is not finished by then is done after the next start.
@@ -46,6 +47,8 @@ pub struct Options {
     pub dynamodb_port: Option<u16>,
     /// What an acknowledged write survives.
     pub durability: emulator::Durability,
+    /// How many connections there may be at once; half of the process's file descriptors if it does not say so.
+    pub max_connections: Option<usize>,
 }
 
 /// The running runtime.
@@ -55,7 +58,7 @@ pub struct Running {
     dynamodb: Option<SocketAddr>,
     admin_file: PathBuf,
     stop: watch::Sender<bool>,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl Running {
@@ -67,21 +70,25 @@ impl Running {
         let data = prepare_data(&options.data)?;
         let template = parse_template()?;
         let emulator = open(template.clone(), &options, Some(data.clone()), address).await?;
-        let functions = Arc::new(build(&emulator)?);
-        let admin_file = write_admin_file(&emulator, &data)?;
+        let connections = connections(options.max_connections);
         let dynamodb = match options.dynamodb_port {
-            Some(port) => Some(
-                emulator
-                    .serve_dynamodb(port)
-                    .await
-                    .map_err(|cause| Failure::start("serve the embedded DynamoDB", cause))?,
-            ),
+            Some(port) => {
+                Some(emulator.serve_dynamodb(port, connections.clone()).await.map_err(|cause| Failure::Start {
+                    doing: "serve the embedded DynamoDB",
+                    hint: Some("choose a free port with --dynamodb-port 0".to_owned()),
+                    cause: cause.into(),
+                })?)
+            }
             None => None,
         };
+        let own_ports: Vec<u16> = [address].into_iter().chain(dynamodb).map(|address| address.port()).collect();
+        let functions = Arc::new(build(&emulator, &own_ports)?);
+        let admin_file = write_admin_file(&emulator, &data)?;
         emulator.start(invoker(functions.clone()));
         let (stop, stopped) = watch::channel(false);
-        let gateway = Gateway::new(template, functions, emulator.clone(), cors::layer(&options.cors_origins));
-        let server = tokio::spawn(gateway::serve(listener, gateway, stopped));
+        let cors = cors::layer(&options.cors_origins);
+        let gateway = Gateway::new(template, functions, emulator.clone(), tokens(&emulator)?, cors);
+        let server = tokio::spawn(server::serve(listener, gateway::router(gateway), connections, stopped));
         Ok(Self { emulator, address, dynamodb, admin_file, stop, server })
     }
 
@@ -115,7 +122,7 @@ impl Running {
 /// Describes the routes of all functions in one OpenAPI 3.1 document.
 pub async fn openapi(options: Options) -> Result<String, Failure> {
     let emulator = open(parse_template()?, &options, None, options.listen).await?;
-    let functions = build(&emulator)?;
+    let functions = build(&emulator, &[])?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
 }
@@ -128,7 +135,7 @@ pub async fn unreadable(options: Options) -> Result<Vec<Unreadable>, Failure> {
         cause: cause.into(),
     })?;
     let emulator = open(parse_template()?, &options, Some(data), options.listen).await?;
-    let functions = build(&emulator)?;
+    let functions = build(&emulator, &[])?;
     let mut found = Vec::new();
     for function in functions.values() {
         found.extend(function.unreadable().await.map_err(|cause| Failure::start("read the tables", cause))?);
@@ -137,12 +144,25 @@ pub async fn unreadable(options: Options) -> Result<Vec<Unreadable>, Failure> {
     Ok(found)
 }
 
+fn connections(most: Option<usize>) -> Connections {
+    let limits = Limits::default();
+    Connections::new(Limits { connections: most.unwrap_or(limits.connections), ..limits })
+}
+
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|cause| Failure::Start {
         doing: "listen on the address",
-        hint: Some(format!(
-            "{address} may be in use by another program: stop it, or choose a free port with --listen 127.0.0.1:0"
-        )),
+        hint: Some(match cause.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("this user may not listen on port {}: choose one above 1023 with --listen", address.port())
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                format!("{} is no address of this machine: choose one that is with --listen", address.ip())
+            }
+            _ => format!(
+                "{address} may be in use by another program: stop it, or choose a free port with --listen 127.0.0.1:0"
+            ),
+        }),
         cause: cause.into(),
     })
 }

@@ -54,12 +54,7 @@ struct Progress {
 }
 
 impl Place {
-    pub(crate) fn new(
-        limits: Limits,
-        idle: Arc<Notify>,
-        registered: Registered,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(crate) fn new(limits: Limits, idle: Arc<Notify>, registered: Registered, permit: OwnedSemaphorePermit) -> Self {
         let state = State {
             phase: Phase::New,
             since: Instant::now(),

@@ -75,7 +75,8 @@ impl Client {
     async fn answer(&mut self) -> String {
         let mut answer = Vec::new();
         let mut buffer = [0; 4096];
-        let is_whole = |answer: &[u8]| [&b"\r\n\r\nhere"[..], b"waited", b"\r\n\r\n5"].iter().any(|end| answer.ends_with(end));
+        let is_whole =
+            |answer: &[u8]| [&b"\r\n\r\nhere"[..], b"waited", b"\r\n\r\n5"].iter().any(|end| answer.ends_with(end));
         while !is_whole(&answer) {
             let read = timeout(PATIENCE, self.0.read(&mut buffer)).await.expect("there is an answer").unwrap();
             assert!(read > 0, "the connection was closed after {:?}", String::from_utf8_lossy(&answer));

@@ -1,6 +1,6 @@
 //! Which addresses a user's request may reach.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -48,6 +48,17 @@ const REFUSED_V6: [(Ipv6Net, &str); 17] = [
 ];
 
 const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
+
+/// What speaks against a port of ours.
+pub(super) const OWN_ADDRESS: &str = "an address of this server, which listens on that port itself";
+
+/// Whether a connection to this address ends on this machine.
+///
+/// Only the system knows its addresses, and they change: it lets a socket have one of them, and no other.
+pub(super) fn is_of_this_machine(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()
+}
 
 /// Whether a request may go to this address.
 #[must_use]

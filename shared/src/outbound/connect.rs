@@ -14,6 +14,7 @@ use reqwest::redirect::Policy;
 use thiserror::Error;
 use tower::{Layer, Service};
 
+use super::address::{OWN_ADDRESS, is_of_this_machine};
 use super::names::Names;
 use super::{OutboundError, refusal};
 
@@ -68,13 +69,13 @@ pub(super) struct Refusal {
     pub(super) reason: &'static str,
 }
 
-/// Builds the client below the guard: no redirects, no proxy, no cookies.
-pub(super) fn client(allowed: Arc<[IpNet]>, names: Names) -> Result<reqwest::Client, OutboundError> {
+/// Builds the client below the guard: no redirects, no proxy, no cookies, and perhaps nothing on this machine.
+pub(super) fn client(allowed: Arc<[IpNet]>, is_beyond: bool, names: Names) -> Result<reqwest::Client, OutboundError> {
     reqwest::Client::builder()
         .redirect(Policy::none())
         .referer(false)
         .no_proxy()
-        .dns_resolver(GuardedResolver { allowed, names: Arc::new(names) })
+        .dns_resolver(GuardedResolver { allowed, is_beyond, names: Arc::new(names) })
         .connector_layer(WatchLayer)
         .pool_idle_timeout(IDLE_CONNECTION)
         .build()
@@ -85,24 +86,28 @@ pub(super) fn client(allowed: Arc<[IpNet]>, names: Names) -> Result<reqwest::Cli
 #[derive(Debug)]
 struct GuardedResolver {
     allowed: Arc<[IpNet]>,
+    /// Whether the addresses of this machine are refused.
+    is_beyond: bool,
     names: Arc<Names>,
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (allowed, names) = (self.allowed.clone(), self.names.clone());
+        let (allowed, is_beyond, names) = (self.allowed.clone(), self.is_beyond, self.names.clone());
         Box::pin(async move {
-            let addresses = keep_allowed(&names.addresses(name.as_str()).await?, &allowed)?;
+            let addresses = keep_allowed(&names.addresses(name.as_str()).await?, &allowed, is_beyond)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }
 
 /// The allowed among the addresses of a name; the first refusal when none is. Port 0 is replaced by that of the URL.
-fn keep_allowed(found: &[IpAddr], allowed: &[IpNet]) -> Result<Vec<SocketAddr>, Refusal> {
+fn keep_allowed(found: &[IpAddr], allowed: &[IpNet], is_beyond: bool) -> Result<Vec<SocketAddr>, Refusal> {
+    let own = |ip: IpAddr| (is_beyond && is_of_this_machine(ip)).then_some(OWN_ADDRESS);
+    let against = |ip: IpAddr| refusal(ip, allowed).or_else(|| own(ip));
     let kept: Vec<SocketAddr> =
-        found.iter().filter(|ip| refusal(**ip, allowed).is_none()).map(|ip| SocketAddr::new(*ip, 0)).collect();
-    match found.iter().find_map(|ip| refusal(*ip, allowed)) {
+        found.iter().filter(|ip| against(**ip).is_none()).map(|ip| SocketAddr::new(*ip, 0)).collect();
+    match found.iter().find_map(|ip| against(*ip)) {
         Some(reason) if kept.is_empty() => Err(Refusal { reason }),
         _ => Ok(kept),
     }
@@ -191,7 +196,7 @@ mod tests {
     fn a_name_keeps_its_allowed_addresses_only() {
         let check = |found: &[&str]| {
             let found: Vec<IpAddr> = found.iter().map(|ip| ip.parse().unwrap()).collect();
-            keep_allowed(&found, &[])
+            keep_allowed(&found, &[], false)
                 .map(|kept| kept.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>())
                 .map_err(|refusal| refusal.reason)
         };

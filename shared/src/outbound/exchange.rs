@@ -8,11 +8,10 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, StatusCode};
-use ipnet::IpNet;
 use reqwest::Url;
 
 use super::connect::{PROGRESS, Progress, Refusal, causes, innermost};
-use super::{OutboundError, Request, Response, redirect, refusal};
+use super::{Outbound, OutboundError, Request, Response, redirect};
 use crate::encoding::{self, Undecodable};
 
 const MAX_URL_BYTES: usize = 16 * 1024;
@@ -33,34 +32,25 @@ struct Hop {
 }
 
 /// Performs the exchange within its time.
-pub(super) async fn run(
-    client: &reqwest::Client,
-    allowed: &[IpNet],
-    request: Request,
-) -> Result<Response, OutboundError> {
+pub(super) async fn run(outbound: &Outbound, request: Request) -> Result<Response, OutboundError> {
     if REFUSED_METHODS.iter().any(|refused| refused.eq_ignore_ascii_case(request.method.as_str())) {
         return Err(OutboundError::InvalidMethod { method: request.method.to_string() });
     }
     let url = parse(&request.url).map_err(|reason| OutboundError::InvalidUrl { reason })?;
     let progress = Progress::default();
     let timeout = request.timeout;
-    let chain = PROGRESS.scope(progress.clone(), chain(client, allowed, request, url));
+    let chain = PROGRESS.scope(progress.clone(), chain(outbound, request, url));
     match tokio::time::timeout(timeout, chain).await {
         Ok(outcome) => outcome,
         Err(_) => Err(OutboundError::Timeout { sent: progress.may_be_sent() }),
     }
 }
 
-async fn chain(
-    client: &reqwest::Client,
-    allowed: &[IpNet],
-    request: Request,
-    url: Url,
-) -> Result<Response, OutboundError> {
+async fn chain(outbound: &Outbound, request: Request, url: Url) -> Result<Response, OutboundError> {
     let mut hop = Hop::first(request.method, url, request.headers, request.body);
     let mut followed = 0;
     loop {
-        let response = attempt(client, allowed, &hop).await?;
+        let response = attempt(outbound, &hop).await?;
         let target = match redirect::location(response.status(), response.headers()) {
             Some(target) if request.max_redirects > 0 => target,
             _ => return read(response, request.max_response_bytes).await,
@@ -98,12 +88,13 @@ impl Hop {
 }
 
 /// Sends one hop; the answer's body is still to be read.
-async fn attempt(client: &reqwest::Client, allowed: &[IpNet], hop: &Hop) -> Result<reqwest::Response, OutboundError> {
+async fn attempt(outbound: &Outbound, hop: &Hop) -> Result<reqwest::Response, OutboundError> {
     let host = hop.url.host_str().unwrap_or_default();
-    if let Some(reason) = literal(host).and_then(|ip| refusal(ip, allowed)) {
+    let port = hop.url.port_or_known_default();
+    if let Some(reason) = literal(host).and_then(|ip| outbound.refusal(ip, port)) {
         return Err(refused(host, format!("it is {reason}")));
     }
-    let mut request = client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
+    let mut request = outbound.client(port)?.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
     if !hop.body.is_empty() {
         request = request.body(hop.body.clone());
     }

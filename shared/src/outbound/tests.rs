@@ -165,6 +165,46 @@ async fn a_redirect_to_a_refused_address_is_refused() {
 }
 
 #[tokio::test]
+async fn a_port_of_our_own_is_refused_on_every_address_of_this_machine_whatever_is_allowed() {
+    let own = Server::start(|_| answer("200 OK", "", "")).await;
+    let port = own.address.port();
+    let everything = ["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    let client = Outbound::new(&everything).without_own_ports(&[1, port]);
+    let spellings = [
+        "127.0.0.1",
+        "127.8.7.6",
+        "0",
+        "2130706433",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:0:0]",
+        "localhost",
+    ];
+    let mut hosts: Vec<String> = spellings.map(str::to_owned).into();
+    // The address by which the machine leaves its network, if it has one.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    if socket.connect("192.0.2.1:9").is_ok() {
+        hosts.push(socket.local_addr().unwrap().ip().to_string());
+    }
+    for host in hosts {
+        let error = client.send(get(format!("http://{host}:{port}/"))).await.unwrap_err();
+        let is_refused = |reason: &str| reason.contains("listens on that port itself");
+        assert!(matches!(&error, OutboundError::Refused { reason, .. } if is_refused(reason)), "{host}: {error:?}");
+    }
+    let target = own.url("/");
+    let other = Server::start(move |path| match path {
+        "/redirect" => redirect_to("307 Temporary Redirect", &target),
+        _ => answer("200 OK", "", ""),
+    })
+    .await;
+    let redirected = client.send(get(other.url("/redirect"))).await.unwrap_err();
+    assert!(matches!(redirected, OutboundError::Refused { sent: true, .. }), "{redirected:?}");
+    assert_eq!(client.send(get(other.url("/"))).await.unwrap().status, 200, "other ports of this machine are reached");
+    assert_eq!(own.seen(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_redirect_is_followed_with_the_method_and_body_that_fetch_keeps() {
     let server = Server::start(|path| match path {
         "/see-other" => redirect_to("303 See Other", "/end"),

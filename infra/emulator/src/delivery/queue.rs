@@ -33,7 +33,7 @@ pub(super) struct Queue {
     faults: Arc<Faults>,
     own: Deliveries,
     lanes: HashMap<Arc<str>, Lane>,
-    /// Failed deliveries by the time of their next attempt (ms) and row id.
+    /// Failed deliveries by the steady time of their next attempt (ms) and row id.
     retries: BinaryHeap<Reverse<(i64, i64)>>,
     /// Due retries that are being read back.
     fetching: usize,
@@ -77,7 +77,7 @@ impl Queue {
                     None => return,
                 },
                 Some(_) = self.running.join_next() => {}
-                () = self.clock.wait_until_some(due) => {}
+                () = self.clock.wait_until_steady(due) => {}
             }
             self.fetch_due();
             self.settle();
@@ -91,7 +91,7 @@ impl Queue {
 
     fn due_ms(&self, wait: Duration) -> i64 {
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        self.clock.now().as_millisecond().saturating_add(wait_ms)
+        self.clock.steady().as_millisecond().saturating_add(wait_ms)
     }
 
     fn is_delivering(&self) -> bool {
@@ -145,7 +145,9 @@ impl Queue {
     }
 
     fn loaded(&mut self, function: &Arc<str>, rows: Vec<Delivery>, all: bool) {
-        let now_ms = self.clock.now().as_millisecond();
+        let now_ms = self.clock.steady().as_millisecond();
+        // Whatever an earlier process took for the time, none of its waits was longer.
+        let latest_ms = self.due_ms(LONGEST_RETRY);
         let Some(lane) = self.lanes.get_mut(function) else {
             return;
         };
@@ -154,7 +156,7 @@ impl Queue {
         for row in rows {
             lane.last_id = row.id;
             if row.due_at_ms > now_ms {
-                self.retries.push(Reverse((row.due_at_ms, row.id)));
+                self.retries.push(Reverse((row.due_at_ms.min(latest_ms), row.id)));
             } else {
                 lane.push(row);
             }
@@ -207,7 +209,8 @@ impl Queue {
         let now = self.clock.now();
         let (id, attempts) = (delivery.id, delivery.attempts);
         let function = delivery.function.as_ref();
-        if attempts > delivery.retries || now.as_millisecond() >= delivery.expires_at_ms {
+        let is_old = self.clock.steady().as_millisecond() >= delivery.expires_at_ms;
+        if attempts > delivery.retries || is_old {
             tracing::error!(function, attempts, error, "a delivery has failed for good and is now a dead letter");
             self.journal.post_lazy(move |connection| delivery.bury(&error, now, connection));
             return;
@@ -224,7 +227,7 @@ impl Queue {
         if !self.is_delivering() {
             return;
         }
-        let now_ms = self.clock.now().as_millisecond();
+        let now_ms = self.clock.steady().as_millisecond();
         while let Some(Reverse((due_ms, id))) = self.retries.peek().copied()
             && due_ms <= now_ms
         {

@@ -41,14 +41,14 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// A delivery that has no row yet.
-    pub(crate) fn new(function: Arc<str>, event: Arc<str>, retry: RetryPolicy, now: Timestamp) -> Self {
+    /// A delivery that has no row yet; `steady` is the time in which its age is counted.
+    pub(crate) fn new(function: Arc<str>, event: Arc<str>, retry: RetryPolicy, steady: Timestamp) -> Self {
         Self {
             id: 0,
             function,
             event,
             retries: retry.retries,
-            expires_at_ms: now.as_millisecond() + i64::from(retry.max_age_s) * 1000,
+            expires_at_ms: steady.as_millisecond() + i64::from(retry.max_age_s) * 1000,
             attempts: 0,
             due_at_ms: 0,
         }

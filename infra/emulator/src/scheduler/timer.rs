@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::definition::{AfterCompletion, State};
 use super::store::{self, Key};
-use crate::clock::Clock;
+use crate::clock::{Clock, left};
 use crate::delivery::row::Delivery;
 use crate::delivery::{Deliveries, notify};
 use crate::journal::{Journal, Refused};
@@ -18,14 +18,16 @@ use crate::template::Stack;
 
 /// The most schedules fired in one transaction.
 const BATCH: usize = 256;
+/// How far the clock may be set back without a schedule noticing.
+const CORRECTION: SignedDuration = SignedDuration::from_secs(30);
 /// The wait after the journal failed.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) enum Message {
     /// A schedule is due at another time, or never.
     Changed(Key, Option<Timestamp>),
-    /// As `Changed`, because it fired.
-    Fired(Key, Option<Timestamp>),
+    /// It fired at the first time, and is due again at the second.
+    Fired(Key, Timestamp, Option<Timestamp>),
     Settle(oneshot::Sender<()>),
 }
 
@@ -35,8 +37,11 @@ pub(super) struct Timer {
     pub(super) stack: Arc<Stack>,
     pub(super) deliveries: Deliveries,
     pub(super) own: mpsc::UnboundedSender<Message>,
+    /// By wall time.
     due: BTreeSet<(Timestamp, Key)>,
-    times: HashMap<Key, Timestamp>,
+    /// By the steady time at which they would be due if the wall time were never set.
+    steadily_due: BTreeSet<(Timestamp, Key)>,
+    times: HashMap<Key, (Timestamp, Timestamp)>,
     /// Fired schedules whose next time is not known yet.
     firing: usize,
     settling: Vec<oneshot::Sender<()>>,
@@ -57,6 +62,7 @@ impl Timer {
             deliveries,
             own,
             due: BTreeSet::new(),
+            steadily_due: BTreeSet::new(),
             times: HashMap::new(),
             firing: 0,
             settling: Vec::new(),
@@ -66,7 +72,7 @@ impl Timer {
     pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
         loop {
             self.fire_due().await;
-            if self.firing == 0 && self.next().is_none_or(|next| next > self.clock.now()) {
+            if self.firing == 0 && self.next_due().is_none() {
                 notify(&mut self.settling);
             }
             tokio::select! {
@@ -74,48 +80,90 @@ impl Timer {
                     Some(message) => self.take(message),
                     None => return,
                 },
-                () = self.clock.wait_until_some(self.next()) => {}
+                () = self.clock.wait_while(|| self.left()), if !self.due.is_empty() => {}
             }
         }
     }
 
-    fn next(&self) -> Option<Timestamp> {
-        self.due.first().map(|(due, _)| *due)
+    /// The next schedule that is due: by the wall time, or because its time has passed although the clock was set back.
+    fn next_due(&self) -> Option<Key> {
+        let (wall, steady) = (self.clock.now(), self.clock.steady());
+        let by_wall = self.due.first().filter(|(due, _)| *due <= wall);
+        let by_steady = || self.steadily_due.first().filter(|(due, key)| *due <= steady && self.is_set_back(key));
+        by_wall.or_else(by_steady).map(|(_, key)| key.clone())
+    }
+
+    /// Tells whether the wall time was set back so far that a schedule would be late; less is a correction to follow.
+    fn is_set_back(&self, key: &Key) -> bool {
+        let (wall, steady) = (self.clock.now(), self.clock.steady());
+        self.times
+            .get(key)
+            .is_some_and(|(due, steadily)| due.duration_since(wall) > steadily.duration_since(steady) + CORRECTION)
+    }
+
+    fn left(&self) -> Option<Duration> {
+        if self.next_due().is_some() {
+            return None;
+        }
+        // A schedule may be due by the steady time for longer, unless the clock is set back only now.
+        let by_wall = self.due.first().and_then(|(due, _)| left(*due, self.clock.now()));
+        let by_steady = self.steadily_due.first().and_then(|(due, _)| left(*due, self.clock.steady()));
+        by_wall.into_iter().chain(by_steady).min().or(Some(RETRY))
     }
 
     fn take(&mut self, message: Message) {
         match message {
             Message::Changed(key, due) => self.set(key, due),
-            Message::Fired(key, due) => {
+            Message::Fired(key, fired, due) => {
                 self.firing -= 1;
-                self.set(key, due);
+                self.set_from(key, due, fired, self.clock.steady());
             }
             Message::Settle(done) => self.settling.push(done),
         }
     }
 
     fn set(&mut self, key: Key, due: Option<Timestamp>) {
-        if let Some(old) = self.times.remove(&key) {
+        let (wall, steady) = (self.clock.now(), self.clock.steady());
+        self.set_from(key, due, wall, steady);
+    }
+
+    /// Sets when a schedule is due, seen from a moment in wall time and in steady time.
+    fn set_from(&mut self, key: Key, due: Option<Timestamp>, wall: Timestamp, steady: Timestamp) {
+        if let Some((old, steadily)) = self.times.remove(&key) {
             self.due.remove(&(old, key.clone()));
+            self.steadily_due.remove(&(steadily, key.clone()));
         }
         if let Some(due) = due {
-            self.times.insert(key.clone(), due);
-            self.due.insert((due, key));
+            let steadily = steady.checked_add(due.duration_since(wall)).unwrap_or(Timestamp::MAX);
+            self.times.insert(key.clone(), (due, steadily));
+            self.due.insert((due, key.clone()));
+            self.steadily_due.insert((steadily, key));
         }
     }
 
+    /// Takes what is due, at most a batch, with the wall times for which it is due.
+    fn take_due(&mut self) -> Vec<(Key, Timestamp)> {
+        let mut taken = Vec::new();
+        while taken.len() < BATCH
+            && let Some(key) = self.next_due()
+            && let Some((due, _)) = self.times.get(&key).copied()
+        {
+            self.set(key.clone(), None);
+            taken.push((key, due));
+        }
+        taken
+    }
+
     async fn fire_due(&mut self) {
-        let now = self.clock.now();
-        let due = self.due.iter().take_while(|(due, _)| *due <= now);
-        let keys: Vec<Key> = due.take(BATCH).map(|(_, key)| key.clone()).collect();
+        let (now, steady) = (self.clock.now(), self.clock.steady());
+        let keys = self.take_due();
         if keys.is_empty() {
             return;
         }
-        keys.iter().for_each(|key| self.set(key.clone(), None));
         self.firing += keys.len();
         let (stack, fired) = (self.stack.clone(), keys.clone());
         let work = move |connection: &Connection| {
-            let fire = |key| fire(key, now, &stack, connection);
+            let fire = |(key, due)| fire(key, due, (now, steady), &stack, connection);
             fired.into_iter().map(fire).collect::<rusqlite::Result<Vec<_>>>()
         };
         let (deliveries, own) = (self.deliveries.clone(), self.own.clone());
@@ -123,48 +171,58 @@ impl Timer {
             deliveries.committed(fired.iter().filter_map(|fired| fired.delivery.clone()).collect());
             for fired in fired {
                 // The timer ends with the emulator.
-                let _ = own.send(Message::Fired(fired.key, fired.next));
+                let _ = own.send(Message::Fired(fired.key, fired.at, fired.next));
             }
         };
         if let Err(Refused) = self.journal.write_then(work, after).await {
             tokio::time::sleep(RETRY).await;
             self.firing -= keys.len();
-            keys.into_iter().for_each(|key| self.set(key, Some(now)));
+            keys.into_iter().for_each(|(key, due)| self.set(key, Some(due.min(now))));
         }
     }
 }
 
 struct Fired {
     key: Key,
+    /// The wall time, or the due time if the clock was set back before it.
+    at: Timestamp,
     delivery: Option<Delivery>,
     next: Option<Timestamp>,
 }
 
 /// Inserts the delivery of a due schedule and moves the schedule on, in one transaction.
-fn fire(key: Key, now: Timestamp, stack: &Stack, connection: &Connection) -> rusqlite::Result<Fired> {
+fn fire(
+    key: Key,
+    expected: Timestamp,
+    (now, steady): (Timestamp, Timestamp),
+    stack: &Stack,
+    connection: &Connection,
+) -> rusqlite::Result<Fired> {
     let found = store::get(&key, connection)?;
     let due = found.and_then(|(definition, due)| Some((definition, due?)));
     // It may have been changed or deleted since it became due.
     let due = due.filter(|(definition, _)| definition.state == State::Enabled);
     let Some((definition, instant)) = due else {
-        return Ok(Fired { key, delivery: None, next: None });
+        return Ok(Fired { key, at: now, delivery: None, next: None });
     };
-    if instant > now {
-        return Ok(Fired { key, delivery: None, next: Some(instant) });
+    if instant != expected {
+        return Ok(Fired { key, at: now, delivery: None, next: Some(instant) });
     }
+    // What it was due for does not come again.
+    let at = now.max(instant);
     let Ok(plan) = definition.plan(stack) else {
         tracing::error!(schedule = key.1, "a schedule's function is gone from the template");
         store::set_due(&key, None, connection)?;
-        return Ok(Fired { key, delivery: None, next: None });
+        return Ok(Fired { key, at, delivery: None, next: None });
     };
     let event = definition.event(instant);
-    let mut delivery = Delivery::new(plan.function.as_str().into(), event.into(), plan.retry, now);
+    let mut delivery = Delivery::new(plan.function.as_str().into(), event.into(), plan.retry, steady);
     delivery.insert(connection)?;
-    let next = plan.next(now);
+    let next = plan.next(at);
     if next.is_none() && definition.action_after_completion == AfterCompletion::Delete {
         store::delete(&key, connection)?;
     } else {
         store::set_due(&key, next, connection)?;
     }
-    Ok(Fired { key, delivery: Some(delivery), next })
+    Ok(Fired { key, at, delivery: Some(delivery), next })
 }

@@ -1,13 +1,14 @@
 //! What `PutEvents` promises, and how deliveries are retried.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use emulator::Emulator;
 use futures::FutureExt;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::{Calls, entry, in_memory, numbers, publish};
@@ -266,5 +267,32 @@ async fn a_caller_that_crashes_has_done_its_call_or_not() {
         }
         emulator.idle().await;
         assert_eq!(numbers(&calls.of("TaskFunction")), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_forward_or_back_delays_no_retry_and_gives_up_none() {
+    for step in [SignedDuration::from_hours(-72), SignedDuration::from_hours(72)] {
+        let (emulator, clock) = in_memory().await;
+        let calls = Calls::default();
+        let failures = Arc::new(AtomicUsize::new(2));
+        emulator.start(calls.answering(move |event| {
+            let is_failing = event["detail"]["number"] == 1
+                && failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            if is_failing { Err("not yet".to_owned()) } else { Ok(Value::Null) }
+        }));
+        let attempts = || numbers(&calls.of("TaskFunction")).len();
+        publish(&emulator, 1).await;
+        emulator.idle().await;
+        assert_eq!(attempts(), 1);
+        clock.step(step);
+        for expected in 2..=3 {
+            clock.advance(SignedDuration::from_secs(60));
+            emulator.idle().await;
+            assert_eq!(attempts(), expected, "{step}");
+        }
+        clock.advance(SignedDuration::from_secs(3600));
+        emulator.idle().await;
+        assert_eq!((attempts(), emulator.dead_letters()), (3, Vec::new()), "{step}");
     }
 }

@@ -11,6 +11,8 @@ use aws_sdk_scheduler::types::{
 };
 use serde_json::{Value, json};
 
+use jiff::SignedDuration;
+
 use crate::support::{Calls, in_memory};
 
 const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:hookyard-ActionFunction";
@@ -195,4 +197,51 @@ async fn a_schedule_of_the_template_fires_with_its_input() {
     clock.advance(Duration::from_secs(1));
     emulator.idle().await;
     assert_eq!(calls.of("TaskFunction").len(), 2);
+}
+
+/// Three days, and the moment before: more than any wait of a delivery or of the schedules below.
+const STEP: SignedDuration = SignedDuration::from_hours(72);
+
+fn fired(calls: &Calls) -> usize {
+    names(&calls.of("ActionFunction")).len()
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_delays_and_repeats_no_schedule() {
+    let (emulator, clock) = in_memory().await;
+    let calls = Calls::default();
+    emulator.start(calls.accepting());
+    let client = Client::new(&emulator.sdk_config());
+    create(&client, "once", "at(2030-01-01T00:10:00)").send().await.unwrap();
+    create(&client, "often", "rate(10 minutes)").send().await.unwrap();
+    let runs = async |minutes: i64| {
+        clock.advance(SignedDuration::from_mins(minutes));
+        emulator.idle().await;
+        fired(&calls)
+    };
+    emulator.idle().await;
+    let before = fired(&calls);
+    clock.step(-STEP);
+    assert_eq!(runs(9).await, before, "nothing is early");
+    assert_eq!(runs(1).await, before + 2, "both come when their time has passed");
+    assert_eq!(runs(9).await, before + 2, "and neither comes again");
+    assert_eq!(runs(1).await, before + 3);
+    clock.step(STEP);
+    emulator.idle().await;
+    assert_eq!(runs(1).await, before + 3, "an instant that has been is not repeated");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_forward_fires_what_is_due_once() {
+    let (emulator, clock) = in_memory().await;
+    let calls = Calls::default();
+    emulator.start(calls.accepting());
+    let client = Client::new(&emulator.sdk_config());
+    create(&client, "once", "at(2030-01-02T00:00:00)").send().await.unwrap();
+    create(&client, "often", "rate(10 minutes)").send().await.unwrap();
+    emulator.idle().await;
+    let before = fired(&calls);
+    clock.step(STEP);
+    emulator.idle().await;
+    assert_eq!(fired(&calls), before + 2);
 }

@@ -4,9 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use emulator::{Emulator, Options};
 use serde_json::Value;
 
-use crate::support::{fixed, in_memory, on_disk};
+use crate::support::{fixed, in_memory, on_disk, template};
 
 #[tokio::test]
 async fn the_templates_secrets_are_generated_once_and_kept_in_a_file_of_the_owner_only() {
@@ -62,4 +63,31 @@ async fn an_unknown_secret_is_not_found_and_an_empty_value_refused() {
     named().client_request_token(token).secret_string("a").send().await.unwrap();
     let other = named().client_request_token(token).secret_string("b").send().await.unwrap_err();
     assert_eq!(other.into_service_error().code(), Some("ResourceExistsException"));
+}
+
+#[tokio::test]
+async fn a_file_that_has_lost_a_secret_is_refused_and_never_filled_with_new_ones() {
+    for damage in ["", "{}", "null", "[1", "without the key ring", "with an empty key ring"] {
+        let folder = tempfile::tempdir().unwrap();
+        on_disk(folder.path(), &fixed()).await.stop().await;
+        let path = folder.path().join("secrets.json");
+        let mut value: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let text = match damage {
+            "without the key ring" => {
+                value.as_object_mut().unwrap().remove("KeyRing");
+                value.to_string()
+            }
+            "with an empty key ring" => {
+                let versions = value["KeyRing"]["versions"].as_object_mut().unwrap();
+                versions.values_mut().for_each(|version| version["text"] = " ".into());
+                value.to_string()
+            }
+            text => text.to_owned(),
+        };
+        std::fs::write(&path, &text).unwrap();
+        let options = Options { data: Some(folder.path().to_owned()), ..Options::default() };
+        let error = Emulator::open(template(), options).await.err().expect(damage).to_string();
+        assert!(error.contains("`secrets.json`") && error.contains("restore"), "{damage}: {error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{damage}");
+    }
 }

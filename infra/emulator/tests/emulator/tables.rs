@@ -1,12 +1,16 @@
 //! DynamoDB as the SDK sees it, and tables that follow the template.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_types::SdkConfig;
 use emulator::{Emulator, Options, Template};
+use server::{Connections, Limits};
 
 use crate::support::{TEMPLATE, fixed, in_memory, on_disk};
 
@@ -146,21 +150,27 @@ async fn a_newer_template_adds_a_table_and_an_index_and_keeps_the_items() {
 }
 
 #[tokio::test]
-async fn the_engines_own_http_api_can_be_served() {
+async fn the_tables_are_served_over_http_as_well() {
     let (emulator, _) = in_memory().await;
-    let address = emulator.serve_dynamodb(0).await.unwrap();
+    let connections = Connections::new(Limits { connections: 2, ..Limits::default() });
+    let address = emulator.serve_dynamodb(0, connections.clone()).await.unwrap();
     assert!(address.ip().is_loopback());
-    assert!(emulator.serve_dynamodb(address.port()).await.is_err());
-    let config = emulator.sdk_config();
-    put(&Client::new(&config), "a", "x").await.unwrap();
-    let health = std::thread::spawn(move || {
-        use std::io::{Read, Write};
-        let mut stream = std::net::TcpStream::connect(address).unwrap();
-        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    let health = tokio::task::spawn_blocking(move || health.join().unwrap()).await.unwrap();
-    assert!(health.contains("healthy: dynamodb"), "{health}");
+    assert!(emulator.serve_dynamodb(address.port(), connections).await.is_err());
+    put(&Client::new(&emulator.sdk_config()), "a", "x").await.unwrap();
+    let inside = emulator.sdk_config();
+    let outside = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(inside.region().cloned())
+        .credentials_provider(inside.credentials_provider().unwrap())
+        .endpoint_url(format!("http://{address}"))
+        .build();
+    let client = Client::new(&outside);
+    // More connections than there may be, and none of them says anything.
+    let _silent = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
+    let read = client.get_item().table_name(TABLE).key("pk", text("a")).send().await.unwrap();
+    assert!(read.item.is_some());
+    let refused = client.execute_statement().statement("no statement").send().await.unwrap_err().into_service_error();
+    assert_eq!(refused.meta().code(), Some("ValidationException"));
+    let unknown = client.list_backups().send().await.unwrap_err().into_service_error();
+    assert_eq!(unknown.meta().code(), Some("UnknownOperationException"));
 }

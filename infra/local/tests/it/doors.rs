@@ -18,6 +18,7 @@ async fn with_bodies() -> (Value, Vec<Route>) {
         event_budget: None,
         dynamodb_port: None,
         durability: emulator::Durability::Process,
+        max_connections: None,
     };
     let document: Value = serde_json::from_str(&local::openapi(options).await.unwrap()).unwrap();
     let routes = routes(&document).into_iter().filter(|route| route.body.is_some() && !route.is_public).collect();

@@ -23,8 +23,10 @@ pub(crate) const SECRET: &str = "a secret of the tests";
 pub(crate) struct Hookyard {
     child: Child,
     pub(crate) url: String,
+    /// Where the tables are served, if they are.
+    pub(crate) dynamodb: Option<String>,
     pub(crate) client: reqwest::Client,
-    api: Client,
+    pub(crate) api: Client,
 }
 
 /// Returns the command without arguments.
@@ -34,10 +36,23 @@ pub(crate) fn hookyard() -> Command {
     command
 }
 
+/// Returns the command for a process with so many file descriptors.
+pub(crate) fn hookyard_with_descriptors(descriptors: u32) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_hookyard")]).kill_on_drop(true).env_clear();
+    command
+}
+
 impl Hookyard {
     /// Starts on this data directory, on a free port, with further arguments, and signs in as the administrator.
     pub(crate) async fn start_with(data: &Path, arguments: &[&str]) -> Self {
-        let mut child = hookyard()
+        Self::start_by(hookyard(), data, arguments).await
+    }
+
+    /// Starts as a command says.
+    pub(crate) async fn start_by(mut command: Command, data: &Path, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["--listen", "127.0.0.1:0", "--json", "--data"])
             .arg(data)
             .args(arguments)
@@ -54,7 +69,8 @@ impl Hookyard {
         let administrator = std::fs::read_to_string(announced["admin"].as_str().unwrap()).unwrap();
         let administrator: Credentials = serde_json::from_str(&administrator).unwrap();
         api.sign_in(&administrator).await.unwrap();
-        Self { child, url, client, api }
+        let dynamodb = announced["dynamodb"].as_str().map(str::to_owned);
+        Self { child, url, dynamodb, client, api }
     }
 
     /// Starts on this data directory.

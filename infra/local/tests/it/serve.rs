@@ -1,12 +1,16 @@
 //! The command line: starting, stopping, continuing, refusing.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
+use client::{Client, Credentials, Request};
 use harness::World;
 use serde_json::json;
 use tempfile::tempdir;
+use tokio::time::timeout;
 
-use crate::process::{Hookyard, hookyard};
+use crate::process::{Hookyard, PATIENCE, hookyard};
 
 #[tokio::test]
 async fn a_second_start_continues_where_the_first_stopped() {
@@ -42,6 +46,64 @@ async fn a_second_process_on_the_same_data_is_told_what_to_do() {
 }
 
 #[tokio::test]
+async fn deleting_the_lock_lets_no_second_process_in() {
+    let data = tempdir().unwrap();
+    let _first = Hookyard::start(&data).await;
+    std::fs::remove_file(data.path().join("lock")).unwrap();
+    let second = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
+    let message = String::from_utf8(second.stderr).unwrap();
+    assert!(!second.status.success() && message.contains("in use by another process"), "{message}");
+}
+
+#[tokio::test]
+async fn a_directory_that_has_lost_a_file_does_not_start_and_says_what_to_restore() {
+    for lost in ["secrets.json", "bus.db", "dynamodb.db"] {
+        for damage in ["gone", "empty", "cut off"] {
+            let data = tempdir().unwrap();
+            // What is cut off can be found again beside the file, as long as it was not stopped.
+            match damage {
+                "cut off" => Hookyard::start(&data).await.terminate().await,
+                _ => Hookyard::start(&data).await.kill().await,
+            }
+            let path = data.path().join(lost);
+            match damage {
+                "gone" => std::fs::remove_file(&path).unwrap(),
+                "empty" => std::fs::write(&path, "").unwrap(),
+                _ => {
+                    let bytes = std::fs::read(&path).unwrap();
+                    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+                }
+            }
+            let output =
+                hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success(), "{lost} {damage}");
+            assert!(message.contains(&format!("restore `{lost}`")), "{lost} {damage}: {message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_files_of_an_existing_directory_become_their_owners_only() {
+    let data = tempdir().unwrap();
+    Hookyard::start(&data).await.terminate().await;
+    for entry in std::fs::read_dir(data.path()).unwrap() {
+        std::fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(0o666)).unwrap();
+    }
+    std::fs::set_permissions(data.path(), Permissions::from_mode(0o777)).unwrap();
+    let _hookyard = Hookyard::start(&data).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut files = 0;
+    for entry in std::fs::read_dir(data.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        files += 1;
+    }
+    assert!(files > 6, "{files}");
+    assert_eq!(mode(data.path()), 0o700);
+}
+
+#[tokio::test]
 async fn the_data_of_an_older_version_is_refused_with_what_to_do_and_stays_as_it_is() {
     let data = tempdir().unwrap();
     std::fs::write(data.path().join("bus.db"), "kept").unwrap();
@@ -61,7 +123,9 @@ async fn help_names_every_option_with_its_variable() {
     let output = hookyard().arg("--help").output().await.unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for option in ["LISTEN", "DATA", "BASE_URL", "ALLOW_CIDR", "DYNAMODB_PORT", "DURABILITY", "LOG", "JSON"] {
+    for option in
+        ["LISTEN", "DATA", "BASE_URL", "ALLOW_CIDR", "DYNAMODB_PORT", "DURABILITY", "LOG", "JSON", "MAX_CONNECTIONS"]
+    {
         let flag = format!("--{}", option.to_lowercase().replace('_', "-"));
         assert!(help.contains(&flag) && help.contains(&format!("HOOKYARD_{option}")), "{option}: {help}");
     }
@@ -186,4 +250,35 @@ async fn the_doctor_names_the_rows_that_cannot_be_read() {
     assert!(row["item"].as_str().unwrap().contains(created["id"].as_str().unwrap()), "{row}");
     let output = hookyard().args(["doctor", "--data", "/nowhere/at/all"]).output().await.unwrap();
     assert!(!output.status.success() && String::from_utf8(output.stderr).unwrap().contains("--data"));
+}
+
+#[tokio::test]
+async fn the_local_pages_are_for_those_who_may_do_everything() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    for (tenant, permissions, expected) in [
+        ("default", json!(["*"]), 200),
+        ("default", json!(["VIEW_RUNS", "VIEW_EVENTS"]), 401),
+        ("acme", json!(["*"]), 401),
+    ] {
+        let body = json!({"name": "c", "permissions": permissions, "tenantId": tenant});
+        let created = hookyard.post("/clients", &body).await;
+        let text = |name: &str| created[name].as_str().expect("a client has credentials").to_owned();
+        let credentials = Credentials { client_id: text("clientId"), client_secret: text("clientSecret") };
+        let mut client = Client::new(&hookyard.url).unwrap();
+        client.sign_in(&credentials).await.unwrap();
+        for path in ["/_local/aws-calls", "/_local/dead-letters"] {
+            let status = client.exchange(&Request::get(path)).await.unwrap().status;
+            assert_eq!(status, expected, "{tenant} {permissions} {path}");
+        }
+    }
+    let unknown = ["/_local/unheard-of", "/_local/aws-calls/more"];
+    for path in ["/_local/aws-calls", "/_local/dead-letters"].into_iter().chain(unknown) {
+        for method in [reqwest::Method::GET, reqwest::Method::DELETE, reqwest::Method::POST] {
+            let request = hookyard.client.request(method.clone(), format!("{}{path}", hookyard.url));
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 401, "{method} {path}");
+            assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], 106, "{method} {path}");
+        }
+    }
 }
