@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 use crate::creation::{self, Created};
 use crate::ending;
 use crate::expiry::{self, Lifetime};
-use crate::schema;
+use crate::schema::{self, Checks};
 use crate::store::{Callback, CallbackSpec, CallbackState, Store};
 use crate::url::Urls;
 
@@ -87,13 +87,17 @@ pub(crate) async fn create(
     State(store): State<Store>,
     State(scheduler): State<Scheduler>,
     State(urls): State<Urls>,
+    State(checks): State<Checks>,
     State(clock): State<Clock>,
     caller: Caller,
     headers: HeaderMap,
     JsonBody(new): JsonBody<NewCallback>,
 ) -> Result<Json<Created>, Refusal> {
-    let schema =
-        schema::normalised(&new.schema).map_err(|rule| Refusal::field("schema", format!("is invalid: {rule}")))?;
+    let invalid = |rule: String| Refusal::field("schema", format!("is invalid: {rule}"));
+    let schema = schema::normalised(&new.schema).map_err(invalid)?;
+    if let Some(schema) = &schema {
+        checks.check_schema(schema).await?.map_err(invalid)?;
+    }
     let now = clock.now();
     let spec = CallbackSpec {
         id: store.draw_id(),
