@@ -102,7 +102,7 @@ impl Run {
         };
         let command = command.map_err(failed).ok()?;
         self.attempt(index, attempt, now);
-        Some(command)
+        Some(Command { times_out_at: self.steps[index].times_out_at(), ..command })
     }
 
     /// Records that an attempt is requested.
@@ -131,7 +131,7 @@ impl Run {
         let request = StepRequested { id, action, event: context.event.envelope.clone() };
         let entry = Entry::command(kind, &request);
         let entry = entry.map_err(|too_large| StepError::invocation(COMMAND_TOO_LARGE, too_large.to_string()))?;
-        Ok(Command { id: request.id, when: When::Now(entry) })
+        Ok(Command { id: request.id, when: When::Now(entry), times_out_at: step.times_out_at() })
     }
 
     /// Says which dependency blocks a step.
@@ -240,7 +240,8 @@ impl Run {
         let commands = chosen.filter_map(|(index, step)| {
             let due = step.requested_at().unwrap_or(now);
             if due > now {
-                return Some(Command { id: self.step_id(index, step.attempt()), when: When::At(due) });
+                let id = self.step_id(index, step.attempt());
+                return Some(Command { id, when: When::At(due), times_out_at: step.times_out_at() });
             }
             self.command(index, step.attempt(), context).ok()
         });
