@@ -52,6 +52,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateChannels, routes!(channel_health::validate))
         .permission(Permission::SendMessages, routes!(messages::send))
         .permission(Permission::ViewMessages, routes!(messages::list))
+        .permission(Permission::RotateKeys, routes!(messages::rotate))
         .signed_in(routes!(platforms::list));
     Ok(Function::new(environment.seal()?, api.finish(services.clone()), move |incoming| {
         on_event(services.clone(), incoming)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::error::EmulatorError;
 
 /// The format of the data, one higher after each change that an older version would misread.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The format of a directory with data and without the file.
 const UNMARKED_FORMAT: u32 = 1;
 /// The file that holds the number of the format.

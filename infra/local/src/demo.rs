@@ -28,6 +28,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         data: directory.path().join("data"),
         base_url: None,
+        callback_path_prefix: None,
         allow_cidr: Vec::new(),
         dynamodb_port: None,
         durability: emulator::Durability::Process,

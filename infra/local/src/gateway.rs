@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::get;
 use emulator::{Emulator, Template};
 use serde_json::{Value, json};
-use shared::http::route_path;
+use shared::http::{method_not_allowed, route_path};
 use shared::{Function, Refusal};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -51,6 +51,7 @@ pub(crate) async fn serve(
         .route("/_local/aws-calls", get(aws_calls).delete(reset_aws_calls))
         .route("/_local/dead-letters", get(dead_letters))
         .route("/openapi.json", get(openapi))
+        .method_not_allowed_fallback(method_not_allowed)
         .fallback(async |State(gateway): State<Arc<Gateway>>, request: Request| gateway.route(request).await)
         .with_state(Arc::new(gateway));
     let stop = async move {

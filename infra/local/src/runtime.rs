@@ -34,6 +34,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The public address that URLs start with; the listening address if there is none.
     pub base_url: Option<String>,
+    /// The path in printed callback URLs, where a proxy in front changes it; that of the route if there is none.
+    pub callback_path_prefix: Option<String>,
     /// Address blocks that outbound requests may reach although they are private.
     pub allow_cidr: Vec<IpNet>,
     /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
@@ -146,10 +148,13 @@ async fn open(
 ) -> Result<Emulator, Failure> {
     let base_url = options.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let allowed: Vec<String> = options.allow_cidr.iter().map(ToString::to_string).collect();
-    let parameters = BTreeMap::from([
+    let mut parameters = BTreeMap::from([
         ("BaseUrl".to_owned(), base_url.trim_end_matches('/').to_owned()),
         ("AllowedCidrs".to_owned(), allowed.join(",")),
     ]);
+    if let Some(prefix) = &options.callback_path_prefix {
+        parameters.insert("CallbackPathPrefix".to_owned(), prefix.clone());
+    }
     let clock = emulator::Clock::system();
     let opened =
         Emulator::open(template, emulator::Options { data, durability: options.durability, clock, parameters });

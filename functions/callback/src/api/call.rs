@@ -1,6 +1,7 @@
 //! The call of a callback's URL by the outside world, which knows nothing but the URL.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
@@ -58,7 +59,7 @@ pub(crate) async fn call(
     State(bus): State<Bus>,
     State(checks): State<Checks>,
     State(clock): State<Clock>,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     body: Result<RawBody, Refusal>,
 ) -> Result<Json<Resolved>, CallError> {
@@ -66,6 +67,8 @@ pub(crate) async fn call(
     let token = token(query.as_deref()).map_err(|rule| {
         CallError::bad(format!("binding error on field 'CallbackSecret' of type 'handleCallbackIn': {rule}"))
     })?;
+    // An id that cannot be read is no callback's.
+    let id = path.map(|Path(id)| id).unwrap_or_default();
     let callback = find_open(&store, &bus, clock.now(), &id, &token).await?;
     if let Some(schema) = store.schema(&callback).await? {
         // Nothing at all counts as an object without members.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::{Answer, StepError, StepStatus, TenantId};
 use shared::json::WholeNumber;
+use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Expression, Query, SealedAttributes, Table, is_new, key};
 use shared::{Environment, Error};
@@ -228,6 +229,11 @@ impl TaskStore {
     pub(crate) async fn newest(&self, tenant: &TenantId) -> Result<Vec<Task>, Error> {
         let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
         self.table.query(Query::new(of_tenant).index("byTime").descending().limit(LIST_LIMIT)).await
+    }
+
+    /// Seals a batch of tasks with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.table.reseal().await
     }
 
     /// Creates a task that waits; false if one with its id exists.

@@ -11,6 +11,8 @@ mod house;
 mod process;
 mod readme;
 mod script;
+mod sealed;
 mod serve;
 mod tenants;
+mod unreadable;
 mod wiring;

@@ -25,6 +25,7 @@ pub(crate) struct Hookyard {
     pub(crate) url: String,
     pub(crate) client: reqwest::Client,
     api: Client,
+    token: String,
 }
 
 /// Returns the command without arguments.
@@ -37,11 +38,17 @@ pub(crate) fn hookyard() -> Command {
 impl Hookyard {
     /// Starts on this data directory, on a free port, with further arguments, and signs in as the administrator.
     pub(crate) async fn start_with(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_logging_to(Stdio::inherit(), data, arguments).await
+    }
+
+    /// Starts as `start_with` does, with another standard error.
+    pub(crate) async fn start_logging_to(log: Stdio, data: &Path, arguments: &[&str]) -> Self {
         let mut child = hookyard()
             .args(["--listen", "127.0.0.1:0", "--json", "--data"])
             .arg(data)
             .args(arguments)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -53,13 +60,19 @@ impl Hookyard {
         let mut api = Client::new(&url).unwrap();
         let administrator = std::fs::read_to_string(announced["admin"].as_str().unwrap()).unwrap();
         let administrator: Credentials = serde_json::from_str(&administrator).unwrap();
-        api.sign_in(&administrator).await.unwrap();
-        Self { child, url, client, api }
+        let signed_in = api.sign_in(&administrator).await.unwrap();
+        let token = signed_in["access_token"].as_str().expect("a token").to_owned();
+        Self { child, url, client, api, token }
     }
 
     /// Starts on this data directory.
     pub(crate) async fn start(data: &TempDir) -> Self {
         Self::start_with(data.path(), &[]).await
+    }
+
+    /// Returns the administrator's access token, for requests that no client would send.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// Posts JSON and expects success.

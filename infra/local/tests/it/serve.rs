@@ -47,7 +47,7 @@ async fn the_data_of_an_older_version_is_refused_with_what_to_do_and_stays_as_it
     let output = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();
-    let expected = "was written by an older version of Hookyard (format 1, this version reads format 2): \
+    let expected = "was written by an older version of Hookyard (format 1, this version reads format 3): \
                     start with an empty directory by --data, or keep using the version that wrote it\n";
     assert!(message.ends_with(expected), "{message}");
     let files: Vec<_> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -60,7 +60,17 @@ async fn help_names_every_option_with_its_variable() {
     let output = hookyard().arg("--help").output().await.unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for option in ["LISTEN", "DATA", "BASE_URL", "ALLOW_CIDR", "DYNAMODB_PORT", "DURABILITY", "LOG", "JSON"] {
+    for option in [
+        "LISTEN",
+        "DATA",
+        "BASE_URL",
+        "CALLBACK_PATH_PREFIX",
+        "ALLOW_CIDR",
+        "DYNAMODB_PORT",
+        "DURABILITY",
+        "LOG",
+        "JSON",
+    ] {
         let flag = format!("--{}", option.to_lowercase().replace('_', "-"));
         assert!(help.contains(&flag) && help.contains(&format!("HOOKYARD_{option}")), "{option}: {help}");
     }
