@@ -82,8 +82,11 @@ pub struct TooLarge {
 }
 
 impl Entry {
-    /// Builds the entry of a fact.
+    /// Builds the entry of an event, whose content can be read on the bus unless it is a command or an answer to one.
     pub fn fact<C: Serialize>(source: &str, envelope: &Envelope<C>) -> Result<Self, TooLarge> {
+        if is_always_sealed(source) {
+            return Self::sealed(source, envelope);
+        }
         // Every type that goes into an envelope has string keys and plain numbers, so that this cannot fail.
         let detail = serde_json::to_string(envelope).unwrap_or_default();
         let detail = Detail::Clear(detail.into());
@@ -212,10 +215,15 @@ fn sealed_content(source: &str, detail: &Value) -> Result<Option<Sealed>, Error>
     if detail["sealed"] == true {
         return Ok(Some(Sealed::from_text(detail["content"].as_str().unwrap_or_default())));
     }
-    match source {
-        COMMAND_SOURCE | STEP_SOURCE => Err(Error::new("open the content of an event", "it is not sealed")),
-        _ => Ok(None),
+    match is_always_sealed(source) {
+        true => Err(Error::new("open the content of an event", "it is not sealed")),
+        false => Ok(None),
     }
+}
+
+/// Whether the events of a source are sealed whatever they are about: commands, and answers to them.
+fn is_always_sealed(source: &str) -> bool {
+    [COMMAND_SOURCE, STEP_SOURCE].contains(&source)
 }
 
 /// The event bus.

@@ -218,7 +218,8 @@ async fn no_route(uri: Uri) -> Refusal {
     Refusal::no_route(uri.path())
 }
 
-async fn method_not_allowed() -> Refusal {
+/// Refuses a method that a route does not take; axum adds the ones that it takes.
+pub async fn method_not_allowed() -> Refusal {
     let status = http::StatusCode::METHOD_NOT_ALLOWED;
     Refusal::new(status, 26, "METHOD_NOT_ALLOWED_EXCEPTION", "this route does not take that method")
 }

@@ -6,6 +6,7 @@
 //! published again, and a call whose outcome was lost is `OutcomeUnknown`, unless its method promises that a second call
 //! does no harm.
 
+mod api;
 mod call;
 mod form;
 mod on_http_requested;
@@ -13,10 +14,12 @@ mod store;
 
 use std::sync::Arc;
 
+use shared::auth::Permission;
 use shared::event::command::HTTP;
 use shared::http::Api;
 use shared::step::Claims;
 use shared::{Environment, Error, Function, Incoming};
+use utoipa_axum::routes;
 
 use crate::store::Calls;
 
@@ -24,9 +27,10 @@ use crate::store::Calls;
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let calls = Arc::new(Claims::new(environment, Calls::new(environment)?));
     let (bus, outbound, clock) = (environment.bus()?, environment.outbound()?, environment.clock.clone());
-    let no_routes = Api::new(environment.tokens()?).finish(());
+    let routes =
+        Api::new(environment.tokens()?).permission(Permission::RotateKeys, routes!(api::rotate)).finish(calls.clone());
     let check = store::check(environment)?;
-    let function = Function::new(environment.seal()?, no_routes, move |incoming| {
+    let function = Function::new(environment.seal()?, routes, move |incoming| {
         let (calls, bus, outbound, clock) = (calls.clone(), bus.clone(), outbound.clone(), clock.clone());
         async move {
             match incoming {

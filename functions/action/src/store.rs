@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::event::{Answer, StepError, StepId};
+use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable};
 use shared::table::{Check, SealedAttributes, Table};
 use shared::{Environment, Error};
@@ -63,6 +64,11 @@ impl Calls {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let table = environment.sealed_table("ACTION_RUNS_TABLE", &SEALED)?;
         Ok(Self { table, retention_s: environment.config.retention_s()? })
+    }
+
+    /// Seals a batch of records with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.table.reseal().await
     }
 
     /// When the record of a call that is made now is removed, in seconds since 1970.

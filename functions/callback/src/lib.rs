@@ -29,6 +29,7 @@ use shared::scheduler::Scheduler;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
+use crate::schema::Checks;
 use crate::store::{Callback, Store};
 use crate::url::Urls;
 
@@ -39,6 +40,7 @@ struct Services {
     bus: Bus,
     scheduler: Scheduler,
     urls: Urls,
+    checks: Checks,
     clock: Clock,
 }
 
@@ -49,6 +51,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         bus: environment.bus()?,
         scheduler: Scheduler::new(&environment.aws, &environment.config, "CALLBACK_FUNCTION_ARN")?,
         urls: Urls::new(environment),
+        checks: Checks::new(),
         clock: environment.clock.clone(),
     };
     let routes = Api::new(environment.tokens()?)
@@ -63,10 +66,10 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
 }
 
 async fn on_event(services: Services, incoming: Incoming) -> Result<(), Error> {
-    let Services { store, bus, scheduler, urls, clock } = &services;
+    let Services { store, bus, scheduler, urls, checks, clock } = &services;
     match incoming {
         Incoming::Event { envelope, .. } if envelope.kind.as_str() == CALLBACK.command => {
-            on_callback_requested::handle(store, bus, scheduler, urls, clock, &envelope).await
+            on_callback_requested::handle(store, bus, scheduler, urls, checks, clock, &envelope).await
         }
         Incoming::Event { source, envelope } => {
             let message = format!("this function does not handle {} of {source}", envelope.kind);

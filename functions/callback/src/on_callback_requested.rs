@@ -15,6 +15,7 @@ use crate::action::Action;
 use crate::creation;
 use crate::ending::{self, NOT_FOUND};
 use crate::expiry;
+use crate::schema::Checks;
 use crate::store::{CallbackSpec, CallbackState, Store};
 use crate::url::Urls;
 
@@ -27,12 +28,19 @@ pub(crate) async fn handle(
     bus: &Bus,
     scheduler: &Scheduler,
     urls: &Urls,
+    checks: &Checks,
     clock: &Clock,
     command: &Envelope,
 ) -> Result<(), Error> {
     let now = clock.now();
     perform(bus, clock, command, async |origin, request| {
-        let answer = match Action::read(request.action) {
+        let action = match Action::read(request.action) {
+            Ok(Action::Create { schema: Some(schema), lifetime }) => {
+                checks.check_schema(&schema).await?.map(|()| Action::Create { schema: Some(schema), lifetime })
+            }
+            read => read,
+        };
+        let answer = match action {
             Ok(Action::Create { schema, lifetime }) => {
                 let spec = CallbackSpec {
                     id: clock::derived_uuid(&[b"callback", origin.step.record_id().as_bytes()]).to_string(),

@@ -34,5 +34,6 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::CreateEvents, routes!(events::create))
         .permission(Permission::ViewEvents, routes!(events::list))
         .permission(Permission::ViewRuns, routes!(events::run))
+        .permission(Permission::RotateKeys, routes!(events::rotate))
         .finish(app)
 }

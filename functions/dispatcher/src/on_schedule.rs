@@ -9,7 +9,7 @@ use shared::event::StepId;
 
 use crate::on_fact;
 use crate::outbox::{Outbox, RecentRun};
-use crate::run::Step;
+use crate::run::{Run, Step};
 use crate::store::{OPEN_PARTITIONS, OpenRow, Store};
 
 /// How long a row must be untouched.
@@ -27,6 +27,8 @@ enum Input {
     Sweep(Swept),
     /// From the schedule of another attempt at a step.
     Retry(StepId),
+    /// From the schedule of the timeout of an attempt at a step.
+    Timeout(StepId),
 }
 
 /// What is swept.
@@ -48,6 +50,7 @@ pub(crate) async fn handle(
     match Input::deserialize(input).map_err(Error::cannot("read the input of a schedule"))? {
         Input::Sweep(Swept::Runs) => sweep(store, outbox, event_budget, now).await,
         Input::Retry(id) => retry(store, outbox, now, &id).await,
+        Input::Timeout(id) => time_out(store, outbox, now, &id).await,
     }
 }
 
@@ -85,17 +88,36 @@ async fn sweep_row(
             };
         }
     };
-    let Some(mut run) = store.runs.get(&event_id, &dispatcher_id).await? else { return Ok(()) };
-    let Some(event) = store.events.event(&event_id).await? else { return Ok(()) };
+    let Some(run) = store.runs.get(&event_id, &dispatcher_id).await? else { return Ok(()) };
+    // If it made progress just now, there is nothing to do.
+    sweep_run(store, outbox, now, run).await.map(drop)
+}
+
+/// Does what is due in a run; returns `false` if somebody else changed it meanwhile.
+async fn sweep_run(store: &Store, outbox: &Outbox, now: Timestamp, mut run: Run) -> Result<bool, Error> {
+    let (event_id, dispatcher_id) = (run.event_id.clone(), run.dispatcher_id.clone());
+    let Some(event) = store.events.event(&event_id).await? else { return Ok(true) };
     let context = run.context(event);
-    let Some(commands) = run.sweep(&context, now) else { return Ok(()) };
+    let Some(commands) = run.sweep(&context, now) else { return Ok(true) };
     run.version += 1;
     if !store.runs.save(&run).await? {
-        // It made progress just now.
-        return Ok(());
+        return Ok(false);
     }
     tracing::warn!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "run made no progress");
-    outbox.send(vec![(RecentRun::new(run, Some(context)), commands)]).await
+    outbox.send(vec![(RecentRun::new(run, Some(context)), commands)]).await?;
+    Ok(true)
+}
+
+/// Fails an attempt that has no outcome in time, if it is still the current one.
+async fn time_out(store: &Store, outbox: &Outbox, now: Timestamp, id: &StepId) -> Result<(), Error> {
+    loop {
+        let Some(run) = store.runs.get(&id.event_id, &id.dispatcher_id).await? else { return Ok(()) };
+        let Some(due) = run.times_out_at(id) else { return Ok(()) };
+        // Scheduler fires on the full second, which is before the deadline only where the clocks differ.
+        if sweep_run(store, outbox, now.max(due), run).await? {
+            return Ok(());
+        }
+    }
 }
 
 /// Sends the command of an attempt whose time has come, if it is still the current one.

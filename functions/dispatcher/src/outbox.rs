@@ -95,10 +95,14 @@ impl Outbox {
         self.send(vec![(RecentRun { run, context: Some(context), sent }, commands)]).await
     }
 
-    /// Publishes commands, and schedules those that are due later.
+    /// Publishes commands, and schedules those that are due later and the ends of those that have a timeout.
     pub(crate) async fn publish(&self, commands: Vec<Command>) -> Result<(), Error> {
         let mut entries = Vec::with_capacity(commands.len());
-        for Command { id, when } in commands {
+        for Command { id, when, times_out_at } in commands {
+            if let Some(time) = times_out_at {
+                let name = format!("{}-timeout", id.record_id());
+                self.scheduler.run_at(&name, time, &json!({ "timeout": id })).await?;
+            }
             match when {
                 When::Now(entry) => entries.push(entry),
                 When::At(time) => self.scheduler.run_at(&id.record_id(), time, &json!({ "retry": id })).await?,

@@ -146,6 +146,8 @@ pub(crate) struct RunContext {
 pub(crate) struct Command {
     pub(crate) id: StepId,
     pub(crate) when: When,
+    /// When the attempt fails if it has no outcome by then, where its action says so.
+    pub(crate) times_out_at: Option<Timestamp>,
 }
 
 /// When a command is sent.
@@ -192,6 +194,11 @@ impl Step {
         self.attempts.iter().any(|attempt| attempt.waiting_at.is_some() || attempt.finished_at.is_some())
     }
 
+    /// Returns when the current attempt fails because its action has a timeout.
+    pub(crate) fn times_out_at(&self) -> Option<Timestamp> {
+        self.action.timeout_seconds.and_then(|_| self.deadline())
+    }
+
     fn requested_at(&self) -> Option<Timestamp> {
         self.attempts.last().map(|attempt| attempt.requested_at)
     }
@@ -217,6 +224,12 @@ impl Run {
     pub(crate) fn due_at(&self, id: &StepId) -> Option<Timestamp> {
         let step = self.steps.iter().find(|step| step.name() == id.step && step.attempt() == id.attempt)?;
         step.requested_at()
+    }
+
+    /// Returns when an attempt times out, if it is the current one.
+    pub(crate) fn times_out_at(&self, id: &StepId) -> Option<Timestamp> {
+        let step = self.steps.iter().find(|step| step.name() == id.step && step.attempt() == id.attempt)?;
+        step.times_out_at()
     }
 
     /// Returns the id of an attempt at a step.

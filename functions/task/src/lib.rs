@@ -38,6 +38,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
         .permission(Permission::CancelTasks, routes!(api::tasks::cancel))
         .permission(Permission::ViewTaskLogs, routes!(api::tasks::logs))
+        .permission(Permission::RotateKeys, routes!(api::tasks::rotate))
         .permission(Permission::ViewTaskFunctions, routes!(api::functions::list))
         .permission(Permission::CreateTaskFunction, routes!(api::functions::create))
         .permission(Permission::ViewTaskFunctionDetails, routes!(api::functions::get))

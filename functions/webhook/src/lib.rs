@@ -53,6 +53,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateChannels, routes!(channel_health::validate))
         .permission(Permission::SendMessages, routes!(messages::send))
         .permission(Permission::ViewMessages, routes!(messages::list))
+        .permission(Permission::RotateKeys, routes!(messages::rotate))
         .signed_in(routes!(platforms::list));
     let checks = [
         environment.table("CHANNELS_TABLE")?.check(|_: ChannelRecord| Ok(())),

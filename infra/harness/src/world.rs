@@ -15,7 +15,7 @@ use shared::event::step::STEP_SOURCE;
 use shared::event::{Envelope, TenantId};
 use shared::seal::Keys;
 use shared::table::{SealedAttributes, Table};
-use shared::{Environment, Function};
+use shared::{Environment, Function, SharedKeyRing};
 
 use crate::event::{Event, NOW, TENANT};
 use crate::process::{Constructor, Process, invoke};
@@ -175,12 +175,17 @@ impl World {
 
     /// Issues an access token of a client of this tenant with these permissions.
     pub async fn token(&self, tenant: &str, permissions: &[&str]) -> String {
-        let environment = self.process.environments.values().next().expect("at least one function runs");
-        let tokens = environment.tokens().expect("every function has the key ring");
+        let tokens = self.outsider().tokens().expect("every function has the key ring");
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
         let tenant_id = TenantId::new(tenant);
         let client = Client { id: "client".to_owned(), tenant_id, permissions, is_administrator: false };
         tokens.issue(client, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
+    }
+
+    /// Returns the environment of a function as another process has it, which reads the key ring itself.
+    fn outsider(&self) -> Environment {
+        let environment = self.process.environments.values().next().expect("at least one function runs");
+        Environment { key_ring: SharedKeyRing::default(), ..environment.clone() }
     }
 
     /// Sends a request to the function of its route; one without a route goes to the only function, if there is one.
@@ -236,8 +241,7 @@ impl World {
             return payload;
         };
         let entry = Entry::sealed(&source, &envelope).expect("the event fits on the bus");
-        let environment = self.process.environments.values().next().expect("at least one function runs");
-        let seal = environment.seal().expect("every function has the key ring");
+        let seal = self.outsider().seal().expect("every function has the key ring");
         let detail = entry.on_bus(&seal).await.expect("the key ring can be read");
         payload["detail"] = serde_json::from_str(&detail).expect("events are JSON");
         payload

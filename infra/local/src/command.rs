@@ -29,6 +29,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "HOOKYARD_BASE_URL")]
     base_url: Option<String>,
 
+    /// The path in printed callback URLs, where a proxy in front changes it; `/` for none.
+    #[arg(long, global = true, env = "HOOKYARD_CALLBACK_PATH_PREFIX")]
+    callback_path_prefix: Option<String>,
+
     /// A private address block that outbound requests may reach; may be repeated.
     #[arg(long, global = true, env = "HOOKYARD_ALLOW_CIDR", value_delimiter = ',')]
     allow_cidr: Vec<IpNet>,
@@ -99,6 +103,7 @@ impl Arguments {
             listen: self.listen,
             data: self.data,
             base_url: self.base_url,
+            callback_path_prefix: self.callback_path_prefix,
             allow_cidr: self.allow_cidr,
             cors_origins: self.cors_origin,
             event_budget: self.event_budget,

@@ -28,6 +28,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         data: directory.path().join("data"),
         base_url: None,
+        callback_path_prefix: None,
         allow_cidr: Vec::new(),
         cors_origins: Vec::new(),
         event_budget: None,

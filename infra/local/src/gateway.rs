@@ -14,7 +14,7 @@ use emulator::{Emulator, Template};
 use http::Uri;
 use serde_json::{Value, json};
 use shared::auth::Tokens;
-use shared::http::{SourceAddress, route_path};
+use shared::http::{SourceAddress, method_not_allowed, route_path};
 use shared::{Function, Refusal};
 use tower_http::cors::CorsLayer;
 
@@ -68,6 +68,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
     let router = Router::new()
         .merge(local)
         .route("/openapi.json", get(openapi))
+        .method_not_allowed_fallback(method_not_allowed)
         .fallback(async |State(gateway): State<Arc<Gateway>>, request: Request| gateway.route(request).await)
         .with_state(gateway);
     match cors {

@@ -37,6 +37,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The public address that URLs start with; the listening address if there is none.
     pub base_url: Option<String>,
+    /// The path in printed callback URLs, where a proxy in front changes it; that of the route if there is none.
+    pub callback_path_prefix: Option<String>,
     /// Address blocks that outbound requests may reach although they are private.
     pub allow_cidr: Vec<IpNet>,
     /// The origins whose pages may call the API from a browser.
@@ -194,6 +196,9 @@ async fn open(
         ("AllowedCidrs".to_owned(), allowed.join(",")),
     ]);
     parameters.extend(options.event_budget.map(|budget| ("EventBudget".to_owned(), budget.to_string())));
+    if let Some(prefix) = &options.callback_path_prefix {
+        parameters.insert("CallbackPathPrefix".to_owned(), prefix.clone());
+    }
     let clock = emulator::Clock::system();
     let opened =
         Emulator::open(template, emulator::Options { data, durability: options.durability, clock, parameters });

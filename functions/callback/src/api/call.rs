@@ -1,21 +1,23 @@
 //! The call of a callback's URL by the outside world, which knows nothing but the URL.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::http::RawBody;
 use shared::{Error, Refusal, json};
 use subtle::ConstantTimeEq as _;
 
+use crate::ending;
+use crate::schema::{ALLOWANCE_PERIOD, Checks, Unfit};
 use crate::store::{Callback, CallbackState, Store};
-use crate::{ending, schema};
 
 /// The largest body of a call.
 const BODY_LIMIT_BYTES: usize = 256 * 1024;
@@ -49,24 +51,29 @@ pub(crate) struct CallError {
         (status = 400, description = "The body is not what the callback takes, or it was called already.", body = CallError),
         (status = 404, description = "No callback with this id and token.", body = CallError),
         (status = 413, description = "The body is too large.", body = CallError),
+        (status = 429, description = "Checking bodies of this callback took too much work lately.", body = CallError),
     )
 )]
 pub(crate) async fn call(
     State(store): State<Store>,
     State(bus): State<Bus>,
+    State(checks): State<Checks>,
     State(clock): State<Clock>,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     body: Result<RawBody, Refusal>,
 ) -> Result<Json<Resolved>, CallError> {
     let body = read(body)?;
-    let token = token(query.as_deref()).ok_or_else(|| {
-        let error = "binding error on field 'CallbackSecret' of type 'handleCallbackIn': missing query parameter: t";
-        CallError::bad(error)
+    let token = token(query.as_deref()).map_err(|rule| {
+        CallError::bad(format!("binding error on field 'CallbackSecret' of type 'handleCallbackIn': {rule}"))
     })?;
+    // An id that cannot be read is no callback's.
+    let id = path.map(|Path(id)| id).unwrap_or_default();
     let callback = find_open(&store, &bus, clock.now(), &id, &token).await?;
     if let Some(schema) = store.schema(&callback).await? {
-        schema::check(schema, body.clone()).await?.map_err(CallError::bad)?;
+        // Nothing at all counts as an object without members.
+        let checked = if body.is_null() { Value::Object(Map::new()) } else { body.clone() };
+        checks.check(&callback.callback_id, schema, checked).await?.map_err(CallError::unfit)?;
     }
     let now = clock.now();
     let Some(resolved) = store.resolve(&callback, &body, now).await? else {
@@ -94,7 +101,7 @@ async fn find_open(store: &Store, bus: &Bus, now: Timestamp, id: &str, token: &s
     }
 }
 
-/// Reads the body, a JSON object or nothing at all, which counts as null.
+/// Reads the body: a JSON object, or nothing at all, which is as good as null.
 fn read(body: Result<RawBody, Refusal>) -> Result<Value, CallError> {
     let RawBody(body) = body?;
     if body.len() > BODY_LIMIT_BYTES {
@@ -106,20 +113,36 @@ fn read(body: Result<RawBody, Refusal>) -> Result<Value, CallError> {
     }
     json::check_depth(&body).map_err(|too_deep| CallError::bad(format!("binding error: {too_deep}")))?;
     match serde_json::from_slice(&body) {
-        Ok(Value::Object(members)) => Ok(Value::Object(members)),
+        Ok(body @ (Value::Object(_) | Value::Null)) => Ok(body),
         Ok(_) => Err(CallError::bad("binding error: the body has to be a JSON object")),
         Err(error) => Err(CallError::bad(format!("binding error: error parsing request body: {error}"))),
     }
 }
 
-fn token(query: Option<&str>) -> Option<String> {
-    let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    parameters.find(|(name, _)| name == "t").map(|(_, value)| value.into_owned()).filter(|token| !token.is_empty())
+/// Finds the token in a query, or says what is wrong with it.
+fn token(query: Option<&str>) -> Result<String, &'static str> {
+    let parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let mut tokens = parameters.filter(|(name, _)| name == "t").map(|(_, value)| value.into_owned());
+    match (tokens.next().filter(|token| !token.is_empty()), tokens.next()) {
+        (_, Some(_)) => Err("multiple values not supported"),
+        (None, None) => Err("missing query parameter: t"),
+        (Some(token), None) => Ok(token),
+    }
 }
 
 impl CallError {
     fn bad(error: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error: error.into() }
+    }
+
+    fn unfit(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Wrong(error) => Self::bad(error),
+            Unfit::Exhausted => {
+                let error = "checking bodies of this callback took too much work: try again later".to_owned();
+                Self { status: StatusCode::TOO_MANY_REQUESTS, error }
+            }
+        }
     }
 }
 
@@ -138,8 +161,13 @@ impl From<Error> for CallError {
 impl IntoResponse for CallError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(&self)).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(1));
+        let retry_after_s = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            StatusCode::TOO_MANY_REQUESTS => Some(ALLOWANCE_PERIOD.as_secs()),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -152,12 +180,19 @@ mod tests {
 
     #[test]
     fn the_token_is_a_query_parameter() {
-        let check = |query, expected: Option<&str>| assert_eq!(token(query).as_deref(), expected);
-        check(Some("t=abc"), Some("abc"));
-        check(Some("x=1&t=a%2Db&t=c"), Some("a-b"));
-        check(Some("t="), None);
-        check(Some("T=abc"), None);
-        check(None, None);
+        let check = |query, expected: Result<&str, &str>| {
+            assert_eq!(token(query).as_deref().map_err(|rule| *rule), expected, "{query:?}");
+        };
+        check(Some("t=abc"), Ok("abc"));
+        check(Some("x=1&t=a%2Db&y=c"), Ok("a-b"));
+        let missing = "missing query parameter: t";
+        check(Some("t="), Err(missing));
+        check(Some("T=abc"), Err(missing));
+        check(None, Err(missing));
+        let several = "multiple values not supported";
+        check(Some("t=x&t=y"), Err(several));
+        check(Some("t=x&t=x"), Err(several));
+        check(Some("t=&t=x"), Err(several));
     }
 
     #[test]
@@ -170,7 +205,9 @@ mod tests {
         check(r#"{"a": 1}"#, Ok(json!({"a": 1})));
         check(" ", Err(400));
         check("[1]", Err(400));
-        check("null", Err(400));
+        check("null", Ok(Value::Null));
+        check("5", Err(400));
+        check("\"text\"", Err(400));
         check("{", Err(400));
         check(&"[".repeat(10_000), Err(400));
         let nested = |levels: usize| format!(r#"{{"a": {}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));

@@ -14,15 +14,14 @@ use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::event::TenantId;
 use shared::http::JsonBody;
-use shared::scheduler::Scheduler;
 use tokio::time::{Instant, sleep};
 
+use crate::Services;
 use crate::creation::{self, Created};
 use crate::ending;
 use crate::expiry::{self, Lifetime};
 use crate::schema;
 use crate::store::{Callback, CallbackSpec, CallbackState, Store};
-use crate::url::Urls;
 
 /// The longest wait; an HTTP API gives up after 30 seconds.
 const WAIT_LIMIT_S: u64 = 25;
@@ -85,16 +84,17 @@ pub(crate) struct WaitResult {
     responses((status = 200, description = "The callback.", body = Created))
 )]
 pub(crate) async fn create(
-    State(store): State<Store>,
-    State(scheduler): State<Scheduler>,
-    State(urls): State<Urls>,
-    State(clock): State<Clock>,
+    State(services): State<Services>,
     caller: Caller,
     headers: HeaderMap,
     JsonBody(new): JsonBody<NewCallback>,
 ) -> Result<Json<Created>, Refusal> {
-    let schema =
-        schema::normalised(&new.schema).map_err(|rule| Refusal::field("schema", format!("is invalid: {rule}")))?;
+    let Services { store, scheduler, urls, checks, clock, .. } = &services;
+    let invalid = |rule: String| Refusal::field("schema", format!("is invalid: {rule}"));
+    let schema = schema::normalised(&new.schema).map_err(invalid)?;
+    if let Some(schema) = &schema {
+        checks.check_schema(schema).await?.map_err(invalid)?;
+    }
     let now = clock.now();
     let spec = CallbackSpec {
         id: store.draw_id(),
@@ -103,7 +103,7 @@ pub(crate) async fn create(
         deadline: new.expires_in_seconds.map(|lifetime| expiry::deadline(lifetime, now)),
         created_by: None,
     };
-    Ok(Json(creation::create(&store, &scheduler, &urls.of(&headers)?, now, spec).await?))
+    Ok(Json(creation::create(store, scheduler, &urls.of(&headers)?, now, spec).await?))
 }
 
 /// Shows a callback, without its token, schema and body.

@@ -1,12 +1,31 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::pattern::tests::noise;
 use super::*;
 
 const DRAFT_7: &str = "http://json-schema.org/draft-07/schema#";
 
 fn schema(given: &Value) -> Value {
     normalised(given).unwrap().unwrap()
+}
+
+/// Normalises and compiles a schema on a thread with room for it.
+fn compiled(given: &Value) -> Result<Compiled, String> {
+    let schema = normalised(given)?.unwrap();
+    let thread = thread::Builder::new().stack_size(STACK_BYTES);
+    thread.spawn(move || compile(&schema)).unwrap().join().unwrap()
+}
+
+/// Checks a body on a thread with room for it; returns what it cost, too.
+fn measured(given: &Value, body: &Value) -> (Result<(), String>, u64) {
+    let (compiled, body) = (compiled(given).unwrap(), body.clone());
+    let thread = thread::Builder::new().stack_size(STACK_BYTES);
+    thread.spawn(move || compiled.check(&body)).unwrap().join().unwrap()
+}
+
+fn check_here(given: &Value, body: &Value) -> Result<(), String> {
+    measured(given, body).0
 }
 
 #[test]
@@ -31,7 +50,7 @@ fn a_schema_is_given_its_draft() {
 #[test]
 fn what_is_not_a_schema_is_refused() {
     let check = |given: Value, part: &str| {
-        let error = normalised(&given).unwrap_err();
+        let error = compiled(&given).map(drop).unwrap_err();
         assert!(error.starts_with("unable to parse provided schema: "), "{error}");
         assert!(error.contains(part), "{given}: {error}");
     };
@@ -40,7 +59,9 @@ fn what_is_not_a_schema_is_refused() {
     check(json!(5), "JSON object");
     check(json!({"type": "nonsense"}), "nonsense");
     check(json!({"$schema": "http://example.com/x"}), "drafts");
-    check(json!({"pattern": "(?=a)b"}), "regex");
+    check(json!({"pattern": "(?=a)b"}), "(?=a)b");
+    check(json!({"patternProperties": {"(a)\\1": true}}), r"(a)\\1");
+    check(json!({"properties": {"a": {"pattern": r"(\p{L}{1,1000}){9}"}}}), "too much memory");
     check(json!(format!(r#"{{"const": {}{}}}"#, "[".repeat(64), "]".repeat(64))), "64 levels");
     check(json!({"const": (0..64).fold(json!(1), |inner, _| json!([inner]))}), "64 levels");
     check(json!({"description": "x".repeat(SCHEMA_LIMIT_BYTES)}), "larger");
@@ -49,18 +70,81 @@ fn what_is_not_a_schema_is_refused() {
 
 #[test]
 fn a_schema_never_reaches_out_of_itself() {
-    let check = |reference: &str| {
-        let error = normalised(&json!({"properties": {"a": {"$ref": reference}}})).unwrap_err();
-        assert!(error.contains("not a reference to a place within it"), "{error}");
+    for reference in [
+        "http://169.254.169.254/latest/meta-data",
+        "file:///etc/passwd",
+        "other.json",
+        "#name",
+        "#/definitions/missing",
+    ] {
+        let error = compiled(&json!({"properties": {"a": {"$ref": reference}}})).map(drop).unwrap_err();
+        assert!(error.starts_with("unable to parse provided schema: "), "{error}");
+    }
+}
+
+#[test]
+fn references_are_resolved_within_the_document() {
+    let newest = "https://json-schema.org/draft/2020-12/schema";
+    let middle = "https://json-schema.org/draft/2019-09/schema";
+    let check = |schema: Value| {
+        assert_eq!(check_here(&schema, &json!({"a": 1})), Ok(()), "{schema}");
+        assert!(check_here(&schema, &json!({"a": "x"})).is_err(), "{schema}");
     };
-    check("http://169.254.169.254/latest/meta-data");
-    check("file:///etc/passwd");
-    check("other.json");
-    check("#name");
-    check("#/definitions/missing");
-    let nested = json!({"properties": {"a": {"$id": "http://example.com/", "type": "object"}}});
-    assert!(normalised(&nested).unwrap_err().contains("`$id`"));
-    assert!(normalised(&json!({"$id": "http://example.com/", "properties": {"id": {"type": "string"}}})).is_ok());
+    let number = json!({"type": "integer"});
+    check(json!({"properties": {"a": {"$ref": "#a"}}, "definitions": {"n": {"$id": "#a", "type": "integer"}}}));
+    check(json!({
+        "version": 4, "properties": {"a": {"$ref": "#a"}}, "definitions": {"n": {"id": "#a", "type": "integer"}},
+    }));
+    check(json!({
+        "$id": "http://example.com/root.json", "properties": {"a": {"$ref": "http://example.com/root.json#/definitions/n"}},
+        "definitions": {"n": number},
+    }));
+    check(json!({
+        "$id": "http://example.com/root.json", "properties": {"a": {"$ref": "item.json"}},
+        "definitions": {"n": {"$id": "item.json", "type": "integer"}},
+    }));
+    check(json!({"properties": {"a": {"$id": "http://example.com/", "type": "integer"}}}));
+    check(
+        json!({"$schema": newest, "properties": {"a": {"$ref": "#a"}}, "$defs": {"n": {"$anchor": "a", "type": "integer"}}}),
+    );
+    check(json!({
+        "$schema": newest, "properties": {"a": {"$dynamicRef": "#n"}},
+        "$defs": {"n": {"$dynamicAnchor": "n", "type": "integer"}},
+    }));
+    check(json!({
+        "$schema": middle, "$recursiveAnchor": true, "anyOf": [{"type": "integer"}, {"type": "object"}],
+        "additionalProperties": {"$recursiveRef": "#"},
+    }));
+}
+
+#[test]
+fn a_schema_may_be_a_boolean() {
+    for (given, expected) in
+        [(json!(true), true), (json!("true"), true), (json!(false), false), (json!("false"), false)]
+    {
+        assert_eq!(check_here(&given, &json!({})).is_ok(), expected, "{given}");
+    }
+}
+
+#[test]
+fn the_drafts_before_2019_assert_formats() {
+    let check = |draft: &str, format: &str, text: &str, expected: bool| {
+        let schema = json!({"$schema": draft, "properties": {"a": {"format": format}}});
+        assert_eq!(check_here(&schema, &json!({"a": text})).is_ok(), expected, "{draft} {format} {text}");
+    };
+    for draft in ["http://json-schema.org/draft-04/schema#", "http://json-schema.org/draft-06/schema#", DRAFT_7] {
+        check(draft, "email", "a@example.com", true);
+        check(draft, "email", "no address", false);
+        check(draft, "date-time", "2026-01-02T03:04:05Z", true);
+        check(draft, "date-time", "yesterday", false);
+        check(draft, "ipv4", "127.0.0.256", false);
+    }
+    check(DRAFT_7, "idn-email", "ä@bücher.example", true);
+    check(DRAFT_7, "idn-email", "2962", false);
+    check(DRAFT_7, "idn-hostname", "bücher.example", true);
+    check(DRAFT_7, "idn-hostname", "〮한국.example", false);
+    check("https://json-schema.org/draft/2020-12/schema", "email", "no address", true);
+    check("https://json-schema.org/draft/2019-09/schema", "email", "no address", true);
 }
 
 #[test]
@@ -104,42 +188,115 @@ fn chain(length: usize, times: usize) -> Value {
 }
 
 #[test]
-fn schemas_whose_work_explodes_are_refused() {
-    assert!(normalised(&chain(8, 2)).is_ok());
-    assert!(normalised(&chain(9, 8)).unwrap_err().contains("multiply"));
-    assert!(normalised(&chain(40, 1)).unwrap_err().contains("follow one another"));
+fn honest_schemas_and_bodies_are_far_below_the_budget() {
+    let check = |schema: Value, body: Value| {
+        let (result, cost) = measured(&schema, &body);
+        assert!(result.is_ok() && cost < BUDGET / 4, "{result:?} for {cost} of {BUDGET}: {:.200}", schema.to_string());
+    };
+    let tree = json!({
+        "definitions": {"node": {
+            "type": "object", "additionalProperties": false, "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "pattern": "^[a-z0-9]{1,20}$"},
+                "children": {"type": "array", "items": {"$ref": "#/definitions/node"}},
+            },
+        }},
+        "$ref": "#/definitions/node",
+    });
+    for levels in [30, 31] {
+        let leaves: Vec<_> = (0..5_000).map(|n| json!({"name": format!("leaf{n}")})).collect();
+        let wide = json!({"name": "wide", "children": leaves});
+        check(tree.clone(), (0..levels - 1).fold(wide, |node, _| json!({"name": "n", "children": [node]})));
+    }
+    let list = json!({"properties": {"x": {"$ref": "#"}, "y": {"type": "integer"}}, "additionalProperties": false});
+    check(list, (0..63).fold(json!({"y": 1}), |body, _| json!({"x": body, "y": 1})));
+    for pattern in ["^.{0,255}$", "^.{0,1000}$", r"\p{L}{1,100}", r"\p{L}{1,1000}", r"^[\p{L}\p{N} ]{0,255}$"] {
+        check(json!({"properties": {"a": {"pattern": pattern}}}), json!({"a": "ä".repeat(250)}));
+        check(json!({"patternProperties": {pattern: {"type": "integer"}}}), json!({"eins": 1, "zwei": 2}));
+    }
+    let both = json!({
+        "properties": {"rows": {"items": {"type": "object", "additionalProperties": {"items": {"type": "number"}}}}},
+        "additionalProperties": {"additionalProperties": {"items": {"type": "string"}}},
+    });
+    let row = |n: usize| json!({format!("column{}", n % 7): [n, n + 1]});
+    check(both, json!({"rows": (0..3_000).map(row).collect::<Vec<_>>(), "more": {"texts": ["a", "b"]}}));
+    let unique = json!({"properties": {"ids": {"uniqueItems": true, "items": {"enum": (0..400).collect::<Vec<_>>()}}}});
+    check(unique, json!({"ids": (0..400).collect::<Vec<_>>()}));
+}
+
+#[test]
+fn a_check_over_its_budget_ends() {
+    let check = |schema: Value, body: Value| {
+        let (result, cost) = measured(&schema, &body);
+        let error = result.unwrap_err();
+        assert!(error.contains("more work than a callback allows"), "{error}");
+        assert!(cost <= BUDGET);
+    };
+    let noise = noise(240_000);
+    let patterns: Vec<_> = (0..800).map(|n| json!({"pattern": format!("[ab]*b[ab]{{12}}{}x", n % 7)})).collect();
+    check(json!({"properties": {"a": {"not": {"anyOf": patterns}}}}), json!({ "a": noise }));
+    let names: Map<String, Value> =
+        (0..300).map(|n| (format!("[ab]*b[ab]{{14}}{n}x"), json!({"type": "object"}))).collect();
+    check(json!({"patternProperties": names, "additionalProperties": {"type": "integer"}}), json!({ noise: 1 }));
+    let contains: Vec<_> = (0..600).map(|n| json!({"contains": {"required": [n.to_string()]}})).collect();
+    let objects: Vec<_> = (0..30_000).map(|_| json!({"x": {}})).collect();
+    check(json!({"properties": {"a": {"not": {"anyOf": contains}}}}), json!({ "a": objects }));
+}
+
+#[test]
+fn references_that_multiply_or_loop_end() {
+    for schema in [chain(8, 2), chain(9, 8), chain(300, 2), chain(400, 1)] {
+        let (result, _) = measured(&schema, &json!({"a": 1}));
+        assert!(result.is_ok() || result.unwrap_err().contains("more work"), "{:.100}", schema.to_string());
+    }
     for looping in [
         json!({"$ref": "#"}),
         json!({"anyOf": [{"not": {"$ref": "#"}}]}),
         json!({"properties": {"a": {"$ref": "#/properties/a"}}}),
     ] {
-        assert!(normalised(&looping).unwrap_err().contains("refers to itself"), "{looping}");
+        if let Ok(compiled) = compiled(&looping) {
+            let _ = compiled.check(&json!({"a": {"a": 1}}));
+        }
     }
+    let nested = |depth: usize| (0..depth).fold(json!({}), |body, _| json!({ "x": body }));
+    let triple = json!({"properties": {"x": {"allOf": [{"$ref": "#"}, {"$ref": "#"}, {"$ref": "#"}]}}});
+    assert_eq!(check_here(&triple, &nested(5)), Ok(()));
+    let (result, cost) = measured(&triple, &nested(63));
+    assert!(result.is_ok() || cost > BUDGET / 2, "{result:?} {cost}");
 }
 
 #[test]
-fn a_recursive_schema_takes_bodies_as_deep_as_its_work_allows() {
-    let nested = |depth: usize| (0..depth).fold(json!({}), |body, _| json!({ "x": body }));
-    let list = schema(&json!({"properties": {"x": {"$ref": "#"}}}));
-    assert_eq!(check_here(&list, &nested(60)), Ok(()));
-    let triple = schema(&json!({"properties": {"x": {"allOf": [{"$ref": "#"}, {"$ref": "#"}, {"$ref": "#"}]}}}));
-    assert_eq!(check_here(&triple, &nested(5)), Ok(()));
-    assert!(check_here(&triple, &nested(30)).unwrap_err().contains("too deeply nested"));
+fn the_longest_chain_and_the_deepest_body_do_not_overflow_the_stack() {
+    let mut chain = chain(500, 1);
+    chain["definitions"]["a500"] = json!({"properties": {"x": {"$ref": "#"}}});
+    let body = (0..63).fold(json!({}), |body, _| json!({ "x": body }));
+    let (result, _) = measured(&chain, &body);
+    assert!(result.is_ok() || result.unwrap_err().contains("more work"));
 }
 
 #[tokio::test]
-async fn the_longest_chain_and_the_deepest_body_fit_the_stack() {
-    let mut chain = chain(10, 1);
-    chain["definitions"]["a10"] = json!({"properties": {"x": {"$ref": "#"}}});
-    let body = (0..63).fold(json!({}), |body, _| json!({ "x": body }));
-    assert_eq!(check(schema(&chain), body).await.unwrap(), Ok(()));
+async fn checks_that_cost_much_are_taken_a_few_times_only() {
+    let checks = Checks::new();
+    let schema = schema(&json!({"properties": {"a": {"pattern": "[ab]*b[ab]{300}x"}}}));
+    let noise = noise(240_000);
+    let mut attempts = 0;
+    loop {
+        match checks.check("costly", schema.clone(), json!({ "a": noise })).await.unwrap() {
+            Err(Unfit::Exhausted) => break,
+            Err(Unfit::Wrong(_)) => attempts += 1,
+            Ok(()) => panic!("it does not match"),
+        }
+        assert!(attempts <= ALLOWANCE / COST_OF_ATTEMPT);
+    }
+    assert!(attempts >= 10, "{attempts}");
+    assert_eq!(checks.check("another", schema, json!({})).await.unwrap(), Ok(()));
 }
 
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC{0,60}|\\{\"[a-z$]{0,6}\": ?[0-9a-z\"\\[\\]{}]{0,12}\\}") {
         if let Ok(Some(schema)) = normalised(&json!(text)) {
-            let _ = check_here(&schema, &json!({"a": [1]}));
+            let _ = compile(&schema).map(|compiled| compiled.check(&json!({"a": [1]})));
         }
     }
 }

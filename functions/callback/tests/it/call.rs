@@ -47,7 +47,11 @@ async fn what_is_wrong_with_a_call_is_said_in_one_order() {
     assert_eq!(broken, error(400, "binding error: the body has to be a JSON object"), "the body before the token");
     assert_eq!(world.call(&with(other, ""), "{}").await, error(400, NO_TOKEN));
     assert_eq!(world.call(&with(other, &callback.token), "{}").await, error(404, NOT_FOUND));
-    assert_eq!(world.call(&with("no-uuid", &callback.token), "{}").await, error(404, NOT_FOUND));
+    for unreadable in ["no-uuid", "%ff", "%00", "a%2Fb", "%", "%C3%28"] {
+        assert_eq!(world.call(&with(unreadable, &callback.token), "{}").await, error(404, NOT_FOUND), "{unreadable}");
+    }
+    let several = NO_TOKEN.replace("missing query parameter: t", "multiple values not supported");
+    assert_eq!(world.call(&format!("{}&t=y", callback.path()), r#"{"a": 1}"#).await, error(400, &several));
     assert_eq!(world.call(&with(&callback.id, other), "{}").await, error(404, NOT_FOUND), "as if it did not exist");
     assert_eq!(world.call(&callback.path(), "{}").await.0, 400);
     assert_eq!(world.call(&callback.path(), r#"{"a": 1}"#).await, resolved());

@@ -14,6 +14,7 @@ use shared::event::fact::CUSTOM_SOURCE;
 use shared::event::{Envelope, EventId, EventType};
 use shared::http::{IdempotencyKey, JsonBody, List};
 use shared::rql::{self, Rql};
+use shared::seal::Resealed;
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
@@ -111,6 +112,15 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
     let views = read(data.into_iter().map(|view| view.id.clone()).collect()).await?;
     let data = views.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
     Ok(Json(List { page, data }))
+}
+
+/// Seals a batch of events and runs with the current key; call it until there are no more.
+#[utoipa::path(
+    post, path = "/runs/rotate", tag = "runs",
+    responses((status = 200, description = "How far the rotation has come.", body = Resealed)),
+)]
+pub(crate) async fn rotate(State(app): Services) -> Answer<Resealed> {
+    Ok(Json(app.store.runs.reseal().await?))
 }
 
 /// Returns an event with its runs, steps and attempts, and everything that happened, in order.

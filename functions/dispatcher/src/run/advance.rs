@@ -105,7 +105,7 @@ impl Run {
         };
         let command = command.map_err(failed).ok()?;
         self.attempt(index, attempt, now);
-        Some(command)
+        Some(Command { times_out_at: self.steps[index].times_out_at(), ..command })
     }
 
     /// Records that an attempt is requested.
@@ -135,7 +135,7 @@ impl Run {
         let budget = budget::of_attempt(self.step_budget, attempt, step.action.retry.attempts);
         let entry = Entry::command(kind, &request, budget);
         let entry = entry.map_err(|too_large| StepError::invocation(COMMAND_TOO_LARGE, too_large.to_string()))?;
-        Ok(Command { id: request.id, when: When::Now(entry) })
+        Ok(Command { id: request.id, when: When::Now(entry), times_out_at: step.times_out_at() })
     }
 
     /// Says which dependency blocks a step.
@@ -244,7 +244,8 @@ impl Run {
         let commands = chosen.filter_map(|(index, step)| {
             let due = step.requested_at().unwrap_or(now);
             if due > now {
-                return Some(Command { id: self.step_id(index, step.attempt()), when: When::At(due) });
+                let id = self.step_id(index, step.attempt());
+                return Some(Command { id, when: When::At(due), times_out_at: step.times_out_at() });
             }
             self.command(index, step.attempt(), context).ok()
         });

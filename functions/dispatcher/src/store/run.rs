@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::Error;
 use shared::event::{DispatcherId, EventId};
+use shared::seal::Resealed;
 use shared::table::{Expression, Query, Table};
 
 use crate::run::Run;
@@ -77,6 +78,11 @@ impl Runs {
     pub(crate) async fn save(&self, run: &Run) -> Result<bool, Error> {
         let is_previous = Expression::new("version = :previous").value(":previous", run.version.saturating_sub(1));
         self.table.put_if(&RunItem::new(run)?, is_previous).await
+    }
+
+    /// Seals a batch of rows, those of events too, with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.table.reseal().await
     }
 
     /// Returns the open rows of a partition that were touched last before a time, oldest first.

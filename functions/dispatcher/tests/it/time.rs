@@ -74,6 +74,39 @@ async fn the_sweeper_fails_steps_past_their_deadline_but_leaves_others_waiting()
 }
 
 #[tokio::test]
+async fn a_step_times_out_at_its_time_without_the_sweeper() {
+    let world = World::new().await;
+    world.reply("a", Reply::Wait);
+    let mut action = task("a", &[]);
+    action["timeoutSeconds"] = json!(7);
+    action["onFailure"] = json!("continue");
+    world.dispatcher(json!({"eventType": "e", "actions": [action, task("next", &["a"])]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    world.advance(6).await;
+    assert_eq!(world.states("e1").await, "waiting [a:waiting next:pending]");
+    world.advance(2).await;
+    assert_eq!(world.states("e1").await, "succeeded [a:failed next:succeeded]");
+    assert_eq!(world.timeline("e1").await["runs"][0]["steps"][0]["error"]["name"], "TimedOut");
+}
+
+#[tokio::test]
+async fn each_attempt_has_a_timeout_of_its_own() {
+    let world = World::new().await;
+    world.reply("a", Reply::Silence);
+    let mut action = task("a", &[]);
+    action["timeoutSeconds"] = json!(5);
+    action["retry"] = json!({"attempts": 2, "delaySeconds": 10});
+    world.dispatcher(json!({"eventType": "e", "actions": [action]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    world.advance(6).await;
+    assert_eq!((world.states("e1").await.as_str(), world.commands()["a#1"]), ("running [a:requested]", 1));
+    world.advance(11).await;
+    assert_eq!((world.states("e1").await.as_str(), world.commands()["a#2"]), ("running [a:requested]", 1));
+    world.advance(6).await;
+    assert_eq!(world.states("e1").await, "failed [a:failed]");
+}
+
+#[tokio::test]
 async fn runs_that_a_crash_kept_from_being_written_are_written_by_the_sweeper() {
     let world = World::new().await;
     for _ in 0..150 {

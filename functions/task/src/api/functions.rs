@@ -144,7 +144,7 @@ pub(crate) async fn delete(
 
 /// Seals the environment variables of a batch of functions with the current key; call it until there are no more.
 #[utoipa::path(
-    post, path = "/tasks/rotate", tag = "functions",
+    post, path = "/tasks/v1/functions/rotate", tag = "functions",
     responses((status = 200, description = "How far the rotation has come.", body = Resealed))
 )]
 pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {

@@ -10,6 +10,7 @@ use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List, Page};
 use shared::rql::{self, Rql};
+use shared::seal::Resealed;
 
 use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
@@ -122,6 +123,15 @@ pub(crate) async fn cancel(
     answer::publish(bus, &task, now).await?;
     scheduler.cancel(&id).await?;
     Ok(Json(Affected { affected_records: 1 }))
+}
+
+/// Seals a batch of tasks with the current key; call it until there are no more.
+#[utoipa::path(
+    post, path = "/tasks/v1/rotate", tag = "tasks",
+    responses((status = 200, description = "How far the rotation has come.", body = Resealed)),
+)]
+pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {
+    Ok(Json(services.tasks.store().reseal().await?))
 }
 
 /// Lists the lines that the script of a task printed.

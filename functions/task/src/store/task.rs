@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::{Answer, StepError, StepStatus, TenantId};
 use shared::json::WholeNumber;
+use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, key};
 use shared::{Environment, Error};
@@ -330,6 +331,11 @@ impl TaskStore {
         let reads = ids.into_iter().map(|id| async move { self.table.get_readable(&key(Task::KEY, id)).await });
         let found: Vec<Option<Task>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Seals a batch of tasks with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.table.reseal().await
     }
 
     /// Creates a task that waits; false if one with its id exists.

@@ -153,7 +153,7 @@ async fn environment_variables_are_sealed_again_after_the_rotation_of_keys() {
     with_variables(&world).await;
     world.script("without", "exports.main = () => 1").await;
     let before = world.items("FUNCTIONS_TABLE").await;
-    let rotated = world.post("/tasks/rotate", json!({})).await;
+    let rotated = world.post("/tasks/v1/functions/rotate", json!({})).await;
     assert_eq!((rotated.status, rotated.body), (200, json!({"resealed": 0, "more": false})));
     assert_eq!(world.items("FUNCTIONS_TABLE").await, before);
     let mut ring: Value = serde_json::from_str(&world.emulator.secret("KeyRing").unwrap()).unwrap();
@@ -161,7 +161,7 @@ async fn environment_variables_are_sealed_again_after_the_rotation_of_keys() {
     ring["new"] = "another key material of sufficient length, 0123456789".into();
     ring["current"] = "new".into();
     change_ring(&world, &ring).await;
-    let rotated = world.post("/tasks/rotate", json!({})).await;
+    let rotated = world.post("/tasks/v1/functions/rotate", json!({})).await;
     assert_eq!(rotated.body, json!({"resealed": 1, "more": false}));
     let after = world.items("FUNCTIONS_TABLE").await;
     let sealed = after.iter().find(|function| function["name"] == "f").unwrap();

@@ -314,7 +314,7 @@ async fn every_route_requires_its_permission() {
         ("DELETE", "/tasks/v1/functions/f".to_owned(), "DELETE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/f/enable".to_owned(), "UPDATE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/f/disable".to_owned(), "UPDATE_TASK_FUNCTION"),
-        ("POST", "/tasks/rotate".to_owned(), "ROTATE_KEYS"),
+        ("POST", "/tasks/v1/functions/rotate".to_owned(), "ROTATE_KEYS"),
     ];
     let (without, mut described) = (world.token("default", &["OTHER"]).await, 0);
     for (method, path, permission) in routes {

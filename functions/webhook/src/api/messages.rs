@@ -14,6 +14,7 @@ use shared::clock;
 use shared::event::ChannelId;
 use shared::http::{ErrorBody, IdempotencyKey, JsonBody};
 use shared::json::from_value;
+use shared::seal::Resealed;
 use shared::step::Once;
 use shared::{Error, Refusal};
 use uuid::Uuid;
@@ -52,6 +53,15 @@ pub(crate) struct MessagePage {
     /// What to give as `before` to get the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+}
+
+/// Seals a batch of messages with the current key; call it until there are no more.
+#[utoipa::path(
+    post, path = "/messages/rotate", tag = "messages",
+    responses((status = 200, description = "How far the rotation has come", body = Resealed)),
+)]
+pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {
+    Ok(Json(services.messages.store().reseal().await?))
 }
 
 /// Lists the messages of a channel.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use shared::event::fact::{ChannelOrigin, MessageReceived};
 use shared::event::{ChannelId, EventId};
+use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable};
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, key};
 use shared::{Environment, Error};
@@ -195,6 +196,11 @@ impl MessageStore {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let retention_s = environment.config.retention_s()?;
         Ok(Self { table: environment.sealed_table("MESSAGES_TABLE", &SEALED)?, retention_s })
+    }
+
+    /// Seals a batch of messages with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.table.reseal().await
     }
 
     /// Stores a new message; returns `false` if it exists already.

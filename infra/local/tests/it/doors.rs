@@ -13,6 +13,7 @@ async fn with_bodies() -> (Value, Vec<Route>) {
         listen: ([127, 0, 0, 1], 0).into(),
         data: std::env::temp_dir(),
         base_url: None,
+        callback_path_prefix: None,
         allow_cidr: Vec::new(),
         cors_origins: Vec::new(),
         event_budget: None,

@@ -13,6 +13,8 @@ mod log;
 mod process;
 mod readme;
 mod script;
+mod sealed;
 mod serve;
 mod tenants;
+mod unreadable;
 mod wiring;

@@ -27,6 +27,7 @@ pub(crate) struct Hookyard {
     pub(crate) dynamodb: Option<String>,
     pub(crate) client: reqwest::Client,
     pub(crate) api: Client,
+    token: String,
 }
 
 /// Returns the command without arguments.
@@ -68,14 +69,20 @@ impl Hookyard {
         let mut api = Client::new(&url).unwrap();
         let administrator = std::fs::read_to_string(announced["admin"].as_str().unwrap()).unwrap();
         let administrator: Credentials = serde_json::from_str(&administrator).unwrap();
-        api.sign_in(&administrator).await.unwrap();
+        let signed_in = api.sign_in(&administrator).await.unwrap();
+        let token = signed_in["access_token"].as_str().expect("a token").to_owned();
         let dynamodb = announced["dynamodb"].as_str().map(str::to_owned);
-        Self { child, url, dynamodb, client, api }
+        Self { child, url, dynamodb, client, api, token }
     }
 
     /// Starts on this data directory.
     pub(crate) async fn start(data: &TempDir) -> Self {
         Self::start_with(data.path(), &[]).await
+    }
+
+    /// Returns the administrator's access token, for requests that no client would send.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// Posts JSON and expects success.

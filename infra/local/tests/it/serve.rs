@@ -123,9 +123,18 @@ async fn help_names_every_option_with_its_variable() {
     let output = hookyard().arg("--help").output().await.unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for option in
-        ["LISTEN", "DATA", "BASE_URL", "ALLOW_CIDR", "DYNAMODB_PORT", "DURABILITY", "LOG", "JSON", "MAX_CONNECTIONS"]
-    {
+    for option in [
+        "LISTEN",
+        "DATA",
+        "BASE_URL",
+        "CALLBACK_PATH_PREFIX",
+        "ALLOW_CIDR",
+        "DYNAMODB_PORT",
+        "DURABILITY",
+        "LOG",
+        "JSON",
+        "MAX_CONNECTIONS",
+    ] {
         let flag = format!("--{}", option.to_lowercase().replace('_', "-"));
         assert!(help.contains(&flag) && help.contains(&format!("HOOKYARD_{option}")), "{option}: {help}");
     }
