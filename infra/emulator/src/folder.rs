@@ -136,7 +136,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         for path in [parent.path(), &parent.path().join("not/there/yet")] {
             drop(Folder::open(path).unwrap());
-            assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "2\n");
+            assert_eq!(fs::read_to_string(path.join("format")).unwrap(), format!("{FORMAT}\n"));
             fs::write(path.join("secrets.json"), "data").unwrap();
             Folder::open(path).unwrap();
         }
@@ -165,7 +165,7 @@ mod tests {
         fs::write(folder.path().join("lock"), "").unwrap();
         fs::write(folder.path().join("format.new"), "").unwrap();
         Folder::open(folder.path()).unwrap();
-        assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), "2\n");
+        assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), format!("{FORMAT}\n"));
     }
 
     #[test]
@@ -183,12 +183,17 @@ mod tests {
         for data in DATA_FILES {
             check(
                 &[(data, "x")],
-                "was written by an older version of Hookyard (format 1, this version reads format 2)",
+                &format!("was written by an older version of Hookyard (format 1, this version reads format {FORMAT})"),
             );
         }
         check(&[("format", "1")], "by an older version of Hookyard (format 1");
-        check(&[("format", "3\n"), ("bus.db", "x")], "by a newer version of Hookyard (format 3");
-        check(&[("format", "3")], "start with an empty directory by --data, or keep using the version that wrote it");
+        let newer = (FORMAT + 1).to_string();
+        let expected = format!("by a newer version of Hookyard (format {newer}");
+        check(&[("format", &format!("{newer}\n")), ("bus.db", "x")], &expected);
+        check(
+            &[("format", &newer)],
+            "start with an empty directory by --data, or keep using the version that wrote it",
+        );
         check(&[("format", "two")], "is damaged");
     }
 }
