@@ -7,6 +7,7 @@ use shared::secret::Secret;
 use shared::{Environment, Error};
 
 use crate::credential::hash;
+use crate::slowdown::Slowdown;
 use crate::store::client::{ClientRecord, Clients};
 
 /// Somebody to whom tokens are issued, and the hash of the secret that proves who it is.
@@ -16,19 +17,21 @@ pub(crate) struct Account {
     pub(crate) secret_hash: String,
 }
 
-/// All accounts. Cheap to clone.
+/// All accounts, and whose logins fail. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Accounts {
     pub(crate) clients: Clients,
     /// The first client, which may do everything for every tenant.
     pub(crate) administrator: Secret<Account>,
+    pub(crate) slowdown: Slowdown,
 }
 
 impl Accounts {
     /// Reads the name of the administrator's secret from `ADMINISTRATOR_SECRET`.
     pub(crate) fn new(environment: &Environment, clients: Clients) -> Result<Self, Error> {
         let secret_id = environment.config.required("ADMINISTRATOR_SECRET")?;
-        Ok(Self { clients, administrator: Secret::new(&environment.aws, secret_id, administrator) })
+        let administrator = Secret::new(&environment.aws, secret_id, administrator);
+        Ok(Self { clients, administrator, slowdown: Slowdown::new() })
     }
 
     /// Returns the account with this id.

@@ -1,6 +1,6 @@
 //! What a client requests of the token endpoint, read from JSON or a form and from `Authorization: Basic`.
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
@@ -8,7 +8,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::Refusal;
-use shared::http::RawBody;
+use shared::http::{RawBody, SourceAddress};
 use shared::json;
 
 use crate::oauth::OAuthError;
@@ -83,13 +83,22 @@ impl Grant {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Grant {
+/// A request with the address that it came from.
+pub(crate) struct Attempt {
+    pub(crate) source: SourceAddress,
+    pub(crate) grant: Grant,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Attempt {
     type Rejection = OAuthError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, OAuthError> {
-        let headers = request.headers().clone();
-        let RawBody(body) = RawBody::from_request(request, state).await.map_err(OAuthError::invalid_request)?;
-        Self::read(&headers, &body)
+        let (mut parts, body) = request.into_parts();
+        let Ok(source) = SourceAddress::from_request_parts(&mut parts, state).await;
+        let headers = parts.headers.clone();
+        let body = RawBody::from_request(Request::from_parts(parts, body), state).await;
+        let RawBody(body) = body.map_err(OAuthError::invalid_request)?;
+        Ok(Self { source, grant: Grant::read(&headers, &body)? })
     }
 }
 

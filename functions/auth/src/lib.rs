@@ -29,7 +29,6 @@ use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
 use crate::account::Accounts;
-use crate::slowdown::Slowdown;
 use crate::store::client::{ClientRecord, Clients};
 use crate::store::token_family::{TokenFamilies, TokenFamily};
 
@@ -39,7 +38,6 @@ struct Services {
     clients: Clients,
     accounts: Accounts,
     families: TokenFamilies,
-    slowdown: Slowdown,
     ring: KeyRing,
     tokens: Tokens,
     clock: Clock,
@@ -53,7 +51,6 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         accounts: Accounts::new(environment, clients.clone())?,
         clients,
         families: TokenFamilies::new(environment)?,
-        slowdown: Slowdown::new(),
         tokens: Tokens::new(ring.clone(), environment.clock.clone()),
         ring,
         clock: environment.clock.clone(),

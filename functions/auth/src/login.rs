@@ -7,13 +7,11 @@ use crate::account::{Account, Accounts};
 use crate::credential::matches;
 use crate::grant::{Application, Credentials};
 use crate::oauth::OAuthError;
-use crate::slowdown::Slowdown;
 
 /// What a login is checked with, and where it comes from.
 #[derive(Clone, Copy)]
 pub(crate) struct Login<'a> {
     pub(crate) accounts: &'a Accounts,
-    pub(crate) slowdown: &'a Slowdown,
     pub(crate) source: SourceAddress,
     pub(crate) now: Timestamp,
 }
@@ -40,7 +38,8 @@ pub(crate) async fn check_application(login: Login<'_>, application: &Applicatio
 
 /// Logs a client in; the right secret is accepted whatever has failed before.
 pub(crate) async fn as_client(login: Login<'_>, id: &str, secret: &str) -> Result<Account, OAuthError> {
-    let Login { accounts, slowdown, source, now } = login;
+    let Login { accounts, source, now } = login;
+    let slowdown = &accounts.slowdown;
     let is_current = |account: &Account| account.client.id != id || matches(secret, &account.secret_hash);
     let administrator = accounts.administrator.get_if(is_current).await?;
     let account = match administrator.client.id == id {

@@ -31,7 +31,7 @@ pub(crate) async fn handle(
     let (id, now) = (&due.task_id, clock.now());
     let start = status_change(Status::InProgress, now);
     let work = |task| Box::pin(run::run(tasks, functions, sandbox, clock, task));
-    match tasks.once_begun(id, start, is_waiting(), run::POLICY, work).await? {
+    match Box::pin(tasks.once_begun(id, start, is_waiting(), run::POLICY, work)).await? {
         Once::Missing if now.as_second() - due.requested_at.as_second() < RECORD_DELAY_S => {
             Err(Error::new("start a task", format!("task {id} is not there yet")))
         }

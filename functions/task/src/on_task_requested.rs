@@ -47,7 +47,8 @@ pub(crate) async fn handle(
         }
         task.set_status(Status::InProgress, now);
         let once =
-            tasks.once(task, run::POLICY, |task| Box::pin(run::run(tasks, functions, sandbox, clock, task))).await?;
+            Box::pin(tasks.once(task, run::POLICY, |task| Box::pin(run::run(tasks, functions, sandbox, clock, task))))
+                .await?;
         if let Once::NotDue(task) = &once
             && task.status == Status::New
         {

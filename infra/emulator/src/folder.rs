@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_new_directory_gets_the_format_and_opens_again() {
         let folder = complete();
-        assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), "2\n");
+        assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), format!("{FORMAT}\n"));
         assert!(!folder.path().join(UNFINISHED_FILE).exists());
         let opened = Folder::open(folder.path()).unwrap();
         assert_eq!(opened.known_secrets(), ["KeyRing"]);
@@ -366,12 +366,17 @@ mod tests {
         for data in [SECRETS_FILE, DATABASES[0], DATABASES[1]] {
             check(
                 &[(data, "x")],
-                "was written by an older version of Hookyard (format 1, this version reads format 2)",
+                &format!("was written by an older version of Hookyard (format 1, this version reads format {FORMAT})"),
             );
         }
         check(&[("format", "1")], "by an older version of Hookyard (format 1");
-        check(&[("format", "3\n"), ("bus.db", "x")], "by a newer version of Hookyard (format 3");
-        check(&[("format", "3")], "start with an empty directory by --data, or keep using the version that wrote it");
+        let newer = (FORMAT + 1).to_string();
+        let expected = format!("by a newer version of Hookyard (format {newer}");
+        check(&[("format", &format!("{newer}\n")), ("bus.db", "x")], &expected);
+        check(
+            &[("format", &newer)],
+            "start with an empty directory by --data, or keep using the version that wrote it",
+        );
         check(&[("format", "two")], "is damaged");
     }
 }

@@ -7,15 +7,13 @@ use http::header::{CACHE_CONTROL, HeaderName};
 use shared::Error;
 use shared::auth::Tokens;
 use shared::clock::{Clock, Ids};
-use shared::http::SourceAddress;
 use shared::seal::KeyRing;
 
 use crate::account::Accounts;
-use crate::grant::{Grant, GrantRequest};
+use crate::grant::{Attempt, Grant, GrantRequest};
 use crate::login::{self, Login};
 use crate::oauth::{OAuthError, OAuthErrorBody, TokenAnswer};
 use crate::refresh;
-use crate::slowdown::Slowdown;
 use crate::store::token_family::TokenFamilies;
 
 /// How long an access token is valid, in seconds.
@@ -38,16 +36,14 @@ const ACCESS_LIFETIME_S: i64 = 300;
 pub(crate) async fn issue(
     State(accounts): State<Accounts>,
     State(families): State<TokenFamilies>,
-    State(slowdown): State<Slowdown>,
     State(tokens): State<Tokens>,
     State(ring): State<KeyRing>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
-    source: SourceAddress,
-    grant: Grant,
+    Attempt { source, grant }: Attempt,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<TokenAnswer>), OAuthError> {
     let now = clock.now();
-    let login = Login { accounts: &accounts, slowdown: &slowdown, source, now };
+    let login = Login { accounts: &accounts, source, now };
     let (account, application_id, token) = match grant {
         Grant::ClientCredentials(client) => {
             let account = login::as_client(login, &client.id, &client.secret).await?;

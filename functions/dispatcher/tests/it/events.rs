@@ -58,22 +58,22 @@ async fn an_event_that_cannot_be_is_refused() {
 
 /// Writes the records of events as the function does, the first received at 1,000 and each next one a second later.
 async fn record(world: &World, count: i64, kind: impl Fn(i64) -> &'static str) {
-    let table = world.environment(FUNCTION).table("RUNS_TABLE").unwrap();
+    let table = world.environment(FUNCTION).table("RUNS_TABLE").expect("the template names it");
     let row = |n: i64| {
         let (received_at, created_at) = (1_000_000 + n * 1_000, 995_000 + n * 1_000);
         let mut envelope = event(&format!("e{n:05}"), kind(n), json!({"n": n}));
-        envelope.time = jiff::Timestamp::from_millisecond(created_at).unwrap();
+        envelope.time = jiff::Timestamp::from_millisecond(created_at).expect("a time of our century");
         let row = json!({
             "eventId": envelope.id, "item": "event", "tenantId": TENANT, "tenantType": format!("{TENANT}#{}", kind(n)),
             "kind": kind(n), "createdAt": created_at, "receivedAt": received_at, "envelope": json!(envelope).to_string(),
             "source": "hookyard.custom", "received": "unmatched", "planned": true, "duplicates": 0,
             "expiresAt": 9_000_000_000_i64,
         });
-        table.writing(&row, None).unwrap()
+        table.writing(&row, None).expect("a row can be written")
     };
     for first in (0..count).step_by(TRANSACTION_LIMIT) {
         let rows = (first..count.min(first + 100)).map(row).collect();
-        assert!(table.transact(rows).await.unwrap().is_empty());
+        assert!(table.transact(rows).await.expect("the table takes rows").is_empty());
     }
 }
 

@@ -9,13 +9,13 @@ const FAILING: &str = "exports.main = () => { throw new TypeError('no') }";
 
 async fn function(world: &World, policy: Value) {
     // Schedules fire on full seconds.
-    world.clock.set("2026-01-02T03:05:00Z".parse().unwrap());
+    world.clock.set("2026-01-02T03:05:00Z".parse().expect("a constant time"));
     let body = json!({"name": "f", "code": FAILING, "retryPolicy": policy});
     assert_eq!(world.post("/tasks/v1/functions/", body).await.status, 200);
 }
 
 async fn task(world: &World, id: &Value) -> Value {
-    world.get(&format!("/tasks/v1/{}", id.as_str().unwrap())).await.body
+    world.get(&format!("/tasks/v1/{}", id.as_str().expect("the id of a task"))).await.body
 }
 
 async fn advance(world: &World, seconds: i64) {
@@ -89,6 +89,6 @@ async fn a_step_waits_for_the_task_that_is_tried_again() {
 /// The command of the step, as it comes again.
 fn redelivered(world: &World) -> shared::Incoming {
     let command = world.published("task.requested").remove(0);
-    let envelope = serde_json::from_value(command).unwrap();
+    let envelope = serde_json::from_value(command).expect("a command is an envelope");
     shared::Incoming::Event { source: "hookyard.command".to_owned(), envelope: Box::new(envelope) }
 }

@@ -28,7 +28,7 @@ async fn a_message_is_sent_told_and_logged() {
     let expected = json!({
         "id": id, "channelId": chat.id, "tenantId": "mine", "platform": "whatsapp", "direction": "outbound",
         "status": "sent", "messageId": whatsapp::wamid(0), "result": result, "loggedAt": NOW,
-        "expiresAt": "2026-02-01T03:04:05Z",
+        "expiresAt": "2026-02-01T03:04:05.000Z",
         "history": [
             {"status": "sending", "timestamp": 1_767_323_045_678_i64},
             {"status": "sent", "timestamp": 1_767_323_045_678_i64},
