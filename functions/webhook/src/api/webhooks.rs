@@ -48,7 +48,7 @@ pub(crate) struct Accepted {
     description = "Answers 200 only after every event is durable. The body is at most 3 MB and is verified byte for byte. \
         Platforms that expect another answer get that, with the ids of the events in the header `hookyard-events`.",
     params(("channelId" = String, Path, description = "The id of the channel")),
-    request_body(content = Object, description = "What the platform sends", content_type = "application/json"),
+    request_body(content = Value, description = "What the platform sends", content_type = "application/json"),
     responses(
         (status = 200, description = "The webhook became one event or several", body = Accepted),
         (status = 204, description = "The same, for platforms that expect an empty answer"),
