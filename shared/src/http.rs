@@ -107,8 +107,9 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
 
     /// Adds routes that anybody may call.
     #[must_use]
-    pub fn public(mut self, routes: UtoipaMethodRouter<S>) -> Self {
-        self.router = self.router.routes(routes);
+    pub fn public(mut self, (schemas, mut paths, routes): UtoipaMethodRouter<S>) -> Self {
+        describe_refusals(&mut paths, &Access::Public);
+        self.router = self.router.routes((schemas, paths, routes));
         self
     }
 
@@ -138,7 +139,7 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         schemas.push((ErrorBody::name().into_owned(), ErrorBody::schema()));
         // What is any JSON is described by this name.
         schemas.push(("Value".to_owned(), Value::schema()));
-        describe_refusals(&mut paths, permission);
+        describe_refusals(&mut paths, &Access::Token(permission));
         let gate = Arc::new(Gate { tokens: self.tokens.clone(), permission });
         let routes = routes.layer(from_fn_with_state(gate, check));
         self.router = self.router.routes((schemas, paths, routes));
@@ -161,32 +162,50 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     }
 }
 
-/// Adds the refusals that every route has which takes a token, unless a route describes its own.
-fn describe_refusals(paths: &mut Paths, permission: Option<Permission>) {
-    let token = permission.map_or_else(
-        || "No valid access token".to_owned(),
-        |permission| format!("No valid access token, or no permission `{}`", permission.name()),
-    );
+/// Who may call a route.
+enum Access {
+    /// Anybody; the route's errors may have a shape of their own.
+    Public,
+    /// Clients with a token, and perhaps with a permission.
+    Token(Option<Permission>),
+}
+
+/// Adds the refusals that every route has, unless a route describes its own.
+fn describe_refusals(paths: &mut Paths, access: &Access) {
     for (path, item) in &mut paths.paths {
         for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
-            operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
             let mut refused = |status: &str, description: &str| {
-                let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorBody::name()))).build();
-                let response = ResponseBuilder::new().description(description).content("application/json", content);
+                let mut response = ResponseBuilder::new().description(description);
+                if matches!(access, Access::Token(_)) {
+                    let schema = Ref::from_schema_name(ErrorBody::name());
+                    response = response.content("application/json", ContentBuilder::new().schema(Some(schema)).build());
+                }
                 operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.build().into());
             };
-            refused("400", "A field, a parameter or the query breaks a rule, which `message` names");
-            refused("401", &token);
+            refused("400", "A field, a parameter or the query breaks a rule, which the answer names");
             refused("503", "A service behind this one does not answer; try again after `Retry-After`");
+            if let Access::Token(permission) = access {
+                refused("401", &token_rule(*permission));
+            }
             if path.contains('{') {
-                refused("404", "No such resource exists in the client's tenant");
+                refused("404", "No such resource exists for the one who asks");
             }
             if operation.request_body.is_some() {
                 refused("413", "The body is larger than the route takes");
-                refused("415", "The content type is not `application/json`");
+                refused("415", "The content type is not one that the route takes");
+            }
+            if let Access::Token(_) = access {
+                operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
             }
         }
     }
+}
+
+fn token_rule(permission: Option<Permission>) -> String {
+    permission.map_or_else(
+        || "No valid access token".to_owned(),
+        |permission| format!("No valid access token, or no permission `{}`", permission.name()),
+    )
 }
 
 struct Gate {

@@ -21,13 +21,16 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use limits::Limits;
 pub use pool::Connections;
 
 /// How long the listener rests after the system had no descriptor or no memory for a connection.
-const EXHAUSTED: Duration = Duration::from_millis(100);
+const EXHAUSTED: Duration = Duration::from_millis(10);
+/// How often that is said at most.
+const WARNING: Duration = Duration::from_secs(60);
 
 /// Serves until `stopped` is true, then lets open requests finish.
 pub async fn serve(
@@ -37,7 +40,8 @@ pub async fn serve(
     mut stopped: watch::Receiver<bool>,
 ) {
     let open = TaskTracker::new();
-    while let Some((stream, peer)) = unless(&mut stopped, accept(&listener, &connections)).await {
+    let mut warned = None;
+    while let Some((stream, peer)) = unless(&mut stopped, accept(&listener, &connections, &mut warned)).await {
         // Until there is a place, further connections wait in the system's queue.
         let Some(place) = unless(&mut stopped, connections.place()).await else { break };
         open.spawn(connection::serve(stream, peer, router.clone(), place, stopped.clone()));
@@ -48,17 +52,20 @@ pub async fn serve(
 }
 
 /// Waits for the next connection, whatever is wrong with those before it.
-async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
-    let mut is_exhausted = false;
+async fn accept(
+    listener: &TcpListener,
+    connections: &Connections,
+    warned: &mut Option<Instant>,
+) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
-                if !is_exhausted {
+                if warned.is_none_or(|warned| warned.elapsed() >= WARNING) {
                     tracing::warn!(%error, "no connection can be accepted now; idle ones are closed to make room");
+                    *warned = Some(Instant::now());
                 }
-                is_exhausted = true;
                 connections.make_room();
                 tokio::time::sleep(EXHAUSTED).await;
             }

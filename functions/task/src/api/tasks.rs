@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{Affected, JsonBody, List, Page};
+use shared::http::{Affected, ErrorBody, JsonBody, List, Page};
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 
@@ -25,7 +25,10 @@ const PAGE_LINES: usize = 100;
 /// Creates a task, which starts at once or at its time.
 #[utoipa::path(
     post, path = "/tasks/v1", tag = "tasks", request_body = NewTask,
-    responses((status = 200, description = "The task.", body = TaskView))
+    responses(
+        (status = 200, description = "The task.", body = TaskView),
+        (status = 404, description = "No such function exists in the client's tenant.", body = ErrorBody),
+    )
 )]
 pub(crate) async fn create(
     State(services): State<Arc<Services>>,

@@ -49,7 +49,7 @@ pub(crate) struct Accepted {
         verified byte for byte as it was sent, with its content encoding (`gzip`, `deflate`, `br` or `zstd`). \
         Platforms that expect another answer get that, with the ids of the events in the header `hookyard-events`.",
     params(("channelId" = String, Path, description = "The id of the channel")),
-    request_body(content = Object, description = "What the platform sends", content_type = "application/json"),
+    request_body(content = Value, description = "What the platform sends", content_type = "application/json"),
     responses(
         (status = 200, description = "The webhook became one event or several", body = Accepted),
         (status = 204, description = "The same, for platforms that expect an empty answer"),

@@ -74,8 +74,8 @@ async fn a_directory_that_has_lost_a_file_does_not_start_and_says_what_to_restor
                     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
                 }
             }
-            let output =
-                hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
+            let output = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output();
+            let output = timeout(PATIENCE, output).await.expect("it does not start").unwrap();
             let message = String::from_utf8(output.stderr).unwrap();
             assert!(!output.status.success(), "{lost} {damage}");
             assert!(message.contains(&format!("restore `{lost}`")), "{lost} {damage}: {message}");
