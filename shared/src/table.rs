@@ -160,6 +160,19 @@ pub struct Write {
     sealing: Option<Arc<Sealing>>,
 }
 
+/// An item whose sealed attributes are still sealed.
+#[derive(Debug, Clone)]
+pub struct Row(Item);
+
+impl Row {
+    /// Reads what is not sealed.
+    pub fn read_unsealed<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let unsealed = self.0.iter().filter(|(_, value)| !value.is_b());
+        let unsealed: Item = unsealed.map(|(name, value)| (name.clone(), value.clone())).collect();
+        from_item(unsealed).map_err(Error::cannot("understand an item"))
+    }
+}
+
 /// Which writes of a transaction did not meet their condition; empty if it was done.
 pub type Unmet = Vec<usize>;
 
@@ -323,6 +336,17 @@ impl Table {
 
     /// Reads the items of one partition, in as many requests as it takes; one that cannot be read is logged and left out.
     pub async fn query<T: DeserializeOwned>(&self, query: Query) -> Result<Vec<T>, Error> {
+        let rows = self.query_rows(query).await?;
+        self.open_rows(rows).await
+    }
+
+    /// Opens the sealed attributes of rows, and reads them.
+    pub async fn open_rows<T: DeserializeOwned>(&self, rows: Vec<Row>) -> Result<Vec<T>, Error> {
+        self.readable(rows.into_iter().map(|row| row.0).collect()).await
+    }
+
+    /// Reads the items of one partition and leaves their sealed attributes sealed.
+    pub async fn query_rows(&self, query: Query) -> Result<Vec<Row>, Error> {
         let (key, _, names, values) = query.key.join(None);
         if !can_be_key(&values) {
             return Ok(Vec::new());
@@ -344,11 +368,11 @@ impl Table {
         loop {
             let page = request.clone().set_exclusive_start_key(start).send().await;
             let page = page.map_err(|cause| self.failed("query", cause))?;
-            items.extend(self.readable(page.items.unwrap_or_default()).await?);
+            items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() || items.len() >= limit {
                 items.truncate(limit);
-                return Ok(items);
+                return Ok(items.into_iter().map(Row).collect());
             }
         }
     }

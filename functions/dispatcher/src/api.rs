@@ -31,6 +31,7 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::add_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::update_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::remove_action))
+        .permission(Permission::RotateKeys, routes!(dispatchers::rotate))
         .permission(Permission::CreateEvents, routes!(events::create))
         .permission(Permission::ViewEvents, routes!(events::list))
         .permission(Permission::ViewRuns, routes!(events::run))

@@ -23,6 +23,10 @@ use run::Runs;
 /// A run holds what its steps hand on, and an event may be about that.
 const SEALED: SealedAttributes = SealedAttributes { key: &["eventId", "item"], paths: &[&["run"], &["envelope"]] };
 
+/// A dispatcher may name what nobody else should know: the schema of a callback, the header of a call.
+const SEALED_DISPATCHERS: SealedAttributes =
+    SealedAttributes { key: &["pk", "dispatcherId"], paths: &[&["definition"]] };
+
 /// The tables.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -37,7 +41,7 @@ impl Store {
         let retention = environment.config.retention_s()?;
         let runs = environment.sealed_table("RUNS_TABLE", &SEALED)?;
         Ok(Self {
-            dispatchers: Dispatchers::new(environment.table("DISPATCHERS_TABLE")?),
+            dispatchers: Dispatchers::new(environment.sealed_table("DISPATCHERS_TABLE", &SEALED_DISPATCHERS)?),
             events: Events::new(runs.clone(), retention),
             runs: Runs::new(runs),
         })

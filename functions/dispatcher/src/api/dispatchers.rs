@@ -12,6 +12,7 @@ use shared::event::TenantId;
 use shared::event::command::ActionType;
 use shared::http::{Affected, JsonBody, List};
 use shared::rql::Rql;
+use shared::seal::Resealed;
 use shared::{Refusal, json};
 use utoipa::ToSchema;
 
@@ -113,6 +114,15 @@ pub(crate) async fn delete(State(app): Services, caller: Caller, Path(id): Path<
         }
     }
     Err(Refusal::unavailable())
+}
+
+/// Seals a batch of dispatchers with the current key; call it until there are no more.
+#[utoipa::path(
+    post, path = "/dispatchers/v1/rotate", tag = "dispatchers",
+    responses((status = 200, description = "How far the rotation has come.", body = Resealed)),
+)]
+pub(crate) async fn rotate(State(app): Services) -> Answer<Resealed> {
+    Ok(Json(app.store.dispatchers.reseal().await?))
 }
 
 /// Explains whether an event would start a run of a dispatcher.

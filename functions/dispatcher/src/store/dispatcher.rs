@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::Error;
 use shared::event::{DispatcherId, EventType, TenantId};
-use shared::table::{Check, Expression, Query, Table, is_new};
+use shared::seal::Resealed;
+use shared::table::{Check, Expression, Query, Row, Table, is_new};
 
 use super::run::{from_text, to_text};
 use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
@@ -56,10 +57,18 @@ struct Item {
     definition: String,
 }
 
-/// Any row.
+/// What is known of a dispatcher before its definition is opened.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    dispatcher_id: DispatcherId,
+    version: u64,
+}
+
+/// Any row that is understood.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Row {
+enum Known {
     Dispatcher(Item),
     #[expect(dead_code, reason = "a pointer that can be read is right")]
     Pointer(Pointer),
@@ -84,21 +93,24 @@ impl Dispatchers {
     /// Returns how the table is checked.
     pub(super) fn check(&self) -> Check {
         self.table.check(|row| match row {
-            Row::Dispatcher(item) => compile(&item).map(drop),
-            Row::Pointer(_) => Ok(()),
+            Known::Dispatcher(item) => compile(&item).map(drop),
+            Known::Pointer(_) => Ok(()),
         })
     }
 
     /// Returns a tenant's dispatchers of an event type, including every one that was written before.
     pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &EventType) -> Result<Arc<DispatcherSet>, Error> {
         let pk = tenant.key(kind.as_str());
-        let items: Vec<Item> = self.partition(&pk).await?;
+        let rows = self.table.query_rows(all_in(&pk)).await?;
         let known = self.compiled.get(&pk).await;
+        let head = |row: &Row| row.read_unsealed().ok();
+        let heads: Vec<Head> = rows.iter().filter_map(head).collect();
         if let Some(known) = &known
-            && known.consists_of(items.iter().map(|item| (&item.dispatcher_id, item.version)))
+            && known.consists_of(heads.iter().map(|head| (&head.dispatcher_id, head.version)))
         {
             return Ok(known.clone());
         }
+        let items: Vec<Item> = self.table.open_rows(rows).await?;
         let compiled = items.iter().map(|item| {
             let known = known.as_ref().and_then(|known| known.get(&item.dispatcher_id, item.version));
             let compiled = known.cloned().or_else(|| self.readable(item, compile(item)));
@@ -195,9 +207,18 @@ impl Dispatchers {
         read.inspect_err(|error| self.table.log_unreadable(&name(), error)).ok()
     }
 
-    async fn partition<T: DeserializeOwned>(&self, pk: &str) -> Result<Vec<T>, Error> {
-        self.table.query(Query::new(Expression::new("pk = :pk").value(":pk", pk))).await
+    /// Seals a batch of dispatchers with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.table.reseal().await
     }
+
+    async fn partition<T: DeserializeOwned>(&self, pk: &str) -> Result<Vec<T>, Error> {
+        self.table.query(all_in(pk)).await
+    }
+}
+
+fn all_in(pk: &str) -> Query {
+    Query::new(Expression::new("pk = :pk").value(":pk", pk))
 }
 
 fn key(pk: &str, dispatcher_id: &str) -> Value {

@@ -3,6 +3,7 @@
 mod dispatchers;
 mod events;
 mod faults;
+mod rotation;
 mod runs;
 #[cfg(test)]
 mod tenants;
