@@ -3,8 +3,10 @@
 #[cfg(test)]
 mod crash;
 mod fault;
+#[cfg(test)]
 mod function;
 mod invocation;
+#[cfg(test)]
 mod sandbox;
 mod step;
 #[cfg(test)]
