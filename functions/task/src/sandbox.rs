@@ -20,6 +20,7 @@ mod message;
 mod modules;
 mod pool;
 mod presence;
+mod priority;
 mod process;
 mod requests;
 mod resident;

@@ -36,6 +36,12 @@ impl<T> Fair<T> {
         Some((owner, item))
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.queues.iter().map(|(_, queue)| queue.len()).sum()
+    }
+
     /// Takes the next.
     pub(super) fn next(&mut self) -> Option<T> {
         self.next_where(|_, _| true).map(|(_, item)| item)

@@ -5,6 +5,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use super::priority;
+
 /// The stack of a thread: the script's own, and what the engine needs around it.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
 
@@ -37,6 +39,9 @@ impl Threads {
             let mut job = Some(first);
             while let Some(next) = job.take() {
                 next();
+                if priority::is_lowest() {
+                    return;
+                }
                 let Some(idle) = threads.upgrade() else { return };
                 let (jobs, inbox) = channel();
                 lock(&idle).push(jobs);

@@ -2,48 +2,56 @@
 //!
 //! A script gives its turn back while it waits, and lets others go first when it has computed for a while. The turn of
 //! one that does not come back, as it is inside a call of the engine, is given to the next: the system then divides the
-//! processors among their threads.
+//! processors among their threads, of which one that stays away gets what the others leave.
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::fair::Fair;
+use super::priority::{self, ThreadId};
 
 /// How long a script computes before it lets another one go first.
 const SLICE: Duration = Duration::from_millis(10);
 /// How long a turn lasts if its script does not come back.
 const OVERDUE: Duration = Duration::from_millis(50);
+/// How long a script may stay inside a call of the engine before its thread gets only what others leave.
+const AWAY: Duration = Duration::from_secs(1);
+/// How often turns are looked at, whether somebody waits or not.
+const WATCH: Duration = Duration::from_millis(500);
 
 /// The turns of all scripts. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Turns {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    /// How many wait, to be read without the lock.
-    waiting: AtomicUsize,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
 struct State {
     free: usize,
     waiting: Fair<Arc<Ticket>>,
-    /// Since when each turn lasts.
-    turns: HashMap<u64, Instant>,
+    turns: HashMap<u64, Taken>,
+    /// Those whose turns were given away.
+    away: HashMap<u64, Taken>,
     last_turn: u64,
 }
 
+/// Since when a thread has a turn.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    since: Instant,
+    thread: ThreadId,
+}
+
 /// One that waits for its turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ticket {
     called: Condvar,
     turn: Mutex<Option<u64>>,
+    thread: ThreadId,
 }
 
 /// The turn of one script, which is taken and given back many times.
@@ -58,8 +66,9 @@ pub(super) struct Turn {
 impl Turns {
     /// Lets so many scripts compute at once.
     pub(super) fn new(count: usize) -> Self {
-        let state = State { free: count, waiting: Fair::default(), turns: HashMap::new(), last_turn: 0 };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), waiting: AtomicUsize::new(0) }) }
+        let state =
+            State { free: count, waiting: Fair::default(), turns: HashMap::new(), away: HashMap::new(), last_turn: 0 };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// The turn of a script of this tenant, which it has not taken yet.
@@ -68,8 +77,20 @@ impl Turns {
         Turn { turns: self.clone(), tenant: tenant.to_owned(), current, since }
     }
 
+    /// Looks after the turns for as long as the process lives.
+    pub(super) fn watch(&self) -> io::Result<()> {
+        let turns = self.clone();
+        let watch = move || {
+            loop {
+                thread::sleep(WATCH);
+                turns.lock().call_overdue();
+            }
+        };
+        thread::Builder::new().name("turns".to_owned()).spawn(watch).map(|_| ())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.shared.state)
+        lock(&self.state)
     }
 
     fn take(&self, tenant: &str) -> u64 {
@@ -77,14 +98,12 @@ impl Turns {
         state.call_overdue();
         if state.free > 0 {
             state.free -= 1;
-            return state.begin();
+            return state.begin(priority::thread_id());
         }
-        let ticket = Arc::new(Ticket::default());
+        let ticket = Arc::new(Ticket { called: Condvar::new(), turn: Mutex::default(), thread: priority::thread_id() });
         state.waiting.push(tenant, ticket.clone());
-        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         loop {
             if let Some(turn) = *lock(&ticket.turn) {
-                self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
                 return turn;
             }
             let waited = ticket.called.wait_timeout(state, OVERDUE);
@@ -95,9 +114,9 @@ impl Turns {
 }
 
 impl State {
-    fn begin(&mut self) -> u64 {
+    fn begin(&mut self, thread: ThreadId) -> u64 {
         self.last_turn += 1;
-        self.turns.insert(self.last_turn, Instant::now());
+        self.turns.insert(self.last_turn, Taken { since: Instant::now(), thread });
         self.last_turn
     }
 
@@ -106,6 +125,8 @@ impl State {
         if self.turns.remove(&turn).is_some() {
             self.free += 1;
             self.call();
+        } else {
+            self.away.remove(&turn);
         }
     }
 
@@ -115,16 +136,19 @@ impl State {
             && let Some(ticket) = self.waiting.next()
         {
             self.free -= 1;
-            *lock(&ticket.turn) = Some(self.begin());
+            *lock(&ticket.turn) = Some(self.begin(ticket.thread));
             ticket.called.notify_one();
         }
     }
 
     /// Takes the turns away from those who have not come back.
     fn call_overdue(&mut self) {
-        let before = self.turns.len();
-        self.turns.retain(|_, since| since.elapsed() < OVERDUE);
-        self.free += before - self.turns.len();
+        let overdue: Vec<_> = self.turns.extract_if(|_, taken| taken.since.elapsed() >= OVERDUE).collect();
+        self.free += overdue.len();
+        self.away.extend(overdue);
+        for (_, taken) in self.away.extract_if(|_, taken| taken.since.elapsed() >= AWAY) {
+            priority::lower_thread(taken.thread);
+        }
         self.call();
     }
 }
@@ -143,10 +167,9 @@ impl Turn {
         }
     }
 
-    /// Lets others go first if the turn has lasted a while and somebody waits.
+    /// Lets others go first if the turn has lasted a while.
     pub(super) fn share(&self) {
-        let is_wanted = self.turns.shared.waiting.load(Ordering::Relaxed) > 0;
-        if is_wanted && self.current.get().is_some() && self.since.get().elapsed() >= SLICE {
+        if self.current.get().is_some() && self.since.get().elapsed() >= SLICE {
             self.release();
             self.take();
         }
@@ -166,21 +189,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
-    use std::thread;
 
     use super::*;
 
-    /// Waits in another thread for a turn and then says its name.
+    /// Waits in another thread for a turn and then says its name; no turn is overdue meanwhile.
     fn waits(turns: &Turns, tenant: &'static str, said: &std::sync::mpsc::Sender<&'static str>) {
-        let before = turns.shared.waiting.load(Ordering::Relaxed);
+        let before = turns.lock().waiting.len();
+        age(turns, Instant::now() + Duration::from_secs(600));
         let (turn, said) = (turns.of(tenant), said.clone());
         thread::spawn(move || {
             turn.take();
             said.send(tenant).unwrap();
         });
-        while turns.shared.waiting.load(Ordering::Relaxed) == before {
+        while turns.lock().waiting.len() == before {
             thread::yield_now();
         }
+    }
+
+    /// How many turns are free, taken, and given away.
+    fn held(turns: &Turns) -> (usize, usize, usize) {
+        let state = turns.lock();
+        (state.free, state.turns.len(), state.away.len())
+    }
+
+    fn age(turns: &Turns, since: Instant) {
+        turns.lock().turns.values_mut().for_each(|taken| taken.since = since);
     }
 
     #[test]
@@ -189,8 +222,6 @@ mod tests {
         let turn = turns.of("x");
         turn.take();
         for tenant in ["a", "a", "a", "b"] {
-            // A turn of the test that became overdue would let those go who are to wait.
-            turns.lock().turns.values_mut().for_each(|since| *since = Instant::now() + Duration::from_secs(60));
             waits(&turns, tenant, &said);
         }
         turn.release();
@@ -204,13 +235,30 @@ mod tests {
         let stuck = turns.of("x");
         stuck.take();
         waits(&turns, "a", &said);
+        age(&turns, Instant::now() - OVERDUE);
         assert_eq!(heard.recv(), Ok("a"));
         let next = turns.of("b");
         next.take();
+        assert!(turns.lock().away.len() <= 1);
         stuck.release();
-        assert_eq!(turns.lock().free, 0, "what was given away is not given back again");
+        assert_eq!(held(&turns), (0, 1, 0), "what was given away does not come back");
         next.release();
         assert_eq!(turns.lock().free, 1);
+    }
+
+    #[test]
+    fn a_script_that_comes_back_keeps_its_turn_while_nobody_waits() {
+        let turns = Turns::new(1);
+        let long = turns.of("x");
+        long.take();
+        for _ in 0..3 {
+            long.since.set(Instant::now() - SLICE);
+            age(&turns, Instant::now() - OVERDUE);
+            long.share();
+            let before = long.current.get();
+            long.share();
+            assert_eq!((held(&turns), long.current.get()), ((0, 1, 0), before));
+        }
     }
 
     #[test]
@@ -219,9 +267,9 @@ mod tests {
         let long = turns.of("x");
         long.take();
         waits(&turns, "a", &said);
-        while heard.try_recv().is_err() {
-            long.share();
-        }
+        long.since.set(Instant::now() - SLICE);
+        long.share();
+        assert_eq!(heard.recv(), Ok("a"));
         assert!(long.current.get().is_some());
     }
 }

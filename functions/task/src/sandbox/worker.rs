@@ -18,6 +18,7 @@ use super::exchange::Finished;
 use super::failure;
 use super::fetch::Fetches;
 use super::message::{self, FromWorker, Output, Said, ToWorker, Work};
+use super::priority;
 use super::script::Script;
 use super::stop::Stop;
 use super::threads::Threads;
@@ -39,10 +40,12 @@ const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 pub fn work() -> io::Result<()> {
     outlive_signals()?;
     limit_memory();
+    priority::lower_process();
     let output = Output::new(io::stdout().as_fd().try_clone_to_owned()?.into());
     output.send(&FromWorker::Ready);
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let turns = Turns::new(processors * TURNS_PER_PROCESSOR);
+    turns.watch()?;
     let worker = Worker { output, turns, threads: Threads::default(), scripts: Arc::default() };
     let mut input = BufReader::new(io::stdin().lock());
     while let Some(message) = message::read(&mut input)? {

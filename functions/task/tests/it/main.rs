@@ -3,9 +3,11 @@
 #[cfg(test)]
 mod crash;
 mod fault;
+#[cfg(test)]
 mod function;
 mod invocation;
 mod retry;
+#[cfg(test)]
 mod sandbox;
 mod step;
 #[cfg(test)]

@@ -26,8 +26,11 @@ pub(crate) struct Hookyard {
     /// Where the tables are served, if they are.
     pub(crate) dynamodb: Option<String>,
     pub(crate) client: reqwest::Client,
+    /// The tenant of what is sent from now on.
+    pub(crate) tenant: &'static str,
+    pub(crate) token: String,
+    administrator: Credentials,
     pub(crate) api: Client,
-    token: String,
 }
 
 /// Returns the command without arguments.
@@ -66,13 +69,14 @@ impl Hookyard {
         let announced: Value = serde_json::from_str(&line).expect("the address is said as JSON");
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = announced["url"].as_str().unwrap().to_owned();
-        let mut api = Client::new(&url).unwrap();
+        let api = Client::new(&url).unwrap();
         let administrator = std::fs::read_to_string(announced["admin"].as_str().unwrap()).unwrap();
-        let administrator: Credentials = serde_json::from_str(&administrator).unwrap();
-        let signed_in = api.sign_in(&administrator).await.unwrap();
-        let token = signed_in["access_token"].as_str().expect("a token").to_owned();
         let dynamodb = announced["dynamodb"].as_str().map(str::to_owned);
-        Self { child, url, dynamodb, client, api, token }
+        let administrator = serde_json::from_str(&administrator).unwrap();
+        let (tenant, token) = ("default", String::new());
+        let mut hookyard = Self { child, url, dynamodb, client, tenant, token, administrator, api };
+        hookyard.sign_in().await;
+        hookyard
     }
 
     /// Starts on this data directory.
@@ -80,19 +84,22 @@ impl Hookyard {
         Self::start_with(data.path(), &[]).await
     }
 
-    /// Returns the administrator's access token, for requests that no client would send.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+    /// Signs in as the administrator, again in a test that lasts longer than a token.
+    pub(crate) async fn sign_in(&mut self) {
+        let signed_in = self.api.sign_in(&self.administrator).await.unwrap();
+        signed_in["access_token"].as_str().unwrap().clone_into(&mut self.token);
     }
 
     /// Posts JSON and expects success.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
-        self.api.send(&Request::post(path, body)).await.unwrap_or_else(|error| panic!("POST {path}: {error}"))
+        let request = Request::post(path, body).header("x-tenant-id", self.tenant);
+        self.api.send(&request).await.unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
     /// Gets a path and expects success.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        self.api.send(&Request::get(path)).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
+        let request = Request::get(path).header("x-tenant-id", self.tenant);
+        self.api.send(&request).await.unwrap_or_else(|error| panic!("GET {path}: {error}"))
     }
 
     /// Creates a GitHub channel and returns its id.
@@ -140,7 +147,8 @@ impl Hookyard {
     /// Asks a path until its answer is what is expected, and returns it.
     pub(crate) async fn wait_for(&self, path: &str, is_there: impl Fn(&Value) -> bool) -> Value {
         let look = async || {
-            let answer = self.api.exchange(&Request::get(path)).await.unwrap().body;
+            let request = Request::get(path).header("x-tenant-id", self.tenant);
+            let answer = self.api.exchange(&request).await.unwrap().body;
             if is_there(&answer) { Ok(answer) } else { Err(answer) }
         };
         until(path, look).await
@@ -158,6 +166,37 @@ impl Hookyard {
         assert!(sent.success());
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it stops").unwrap();
         assert!(status.success(), "{status}");
+    }
+
+    /// The process and the workers of its scripts.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let pid = self.child.id().expect("it runs");
+        // A child belongs to the thread that started it.
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let of_threads =
+            threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default());
+        let children: Vec<String> = of_threads.collect();
+        let mut pids: Vec<u32> = children.join(" ").split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+        pids.push(pid);
+        pids
+    }
+
+    /// The memory that the process and its workers hold.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let of = |pid: &u32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+            line.split_whitespace().nth(1).map_or(0, |kilobytes| kilobytes.parse::<u64>().unwrap()) * 1024
+        };
+        self.processes().iter().map(of).sum()
+    }
+
+    /// Runs a function once and returns its task when that has ended.
+    pub(crate) async fn run(&self, function: &str) -> Value {
+        let task = self.post("/tasks/v1/", &json!({"functionName": function})).await;
+        let path = format!("/tasks/v1/{}", task["id"].as_str().unwrap());
+        let has_ended = |task: &Value| ["complete", "failed"].iter().any(|status| task["status"] == *status);
+        self.wait_for(&path, has_ended).await
     }
 
     /// Tells whether the process still runs.

@@ -9,7 +9,7 @@ use crate::process::Hookyard;
 /// Sends a request as the administrator, and returns the status, the header `Allow` and the body, which must be JSON.
 async fn ask(hookyard: &Hookyard, method: Method, path: &str) -> (u16, Option<String>, Value) {
     let request = hookyard.client.request(method.clone(), format!("{}{path}", hookyard.url));
-    let request = request.bearer_auth(hookyard.token()).header("content-type", "application/json");
+    let request = request.bearer_auth(&hookyard.token).header("content-type", "application/json");
     let response = request.body("{}").send().await.unwrap();
     let allow = response.headers().get("allow").map(|allow| allow.to_str().unwrap().to_owned());
     let (status, text) = (response.status().as_u16(), response.text().await.unwrap());

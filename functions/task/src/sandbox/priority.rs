@@ -1,0 +1,64 @@
+//! How much of the processors a worker and its threads get while others want them.
+
+#[cfg(target_os = "linux")]
+pub(super) use of_linux::{ThreadId, is_lowest, lower_process, lower_thread, thread_id};
+
+/// The niceness of a worker: the process that started it and answers requests comes first.
+#[cfg(target_os = "linux")]
+const WORKER: i32 = 5;
+/// The niceness of a thread that does not come back from a call of the engine.
+#[cfg(target_os = "linux")]
+const LOWEST: i32 = 19;
+
+#[cfg(target_os = "linux")]
+mod of_linux {
+    use rustix::process::{Pid, getpriority_process, setpriority_process};
+    use rustix::thread::gettid;
+
+    /// Names a thread to the system.
+    pub(in super::super) type ThreadId = Pid;
+
+    pub(in super::super) fn thread_id() -> ThreadId {
+        gettid()
+    }
+
+    /// Lowers the priority of this process.
+    pub(in super::super) fn lower_process() {
+        set(None, super::WORKER);
+    }
+
+    /// Lowers the priority of a thread for good, as only the privileged may raise it again.
+    pub(in super::super) fn lower_thread(thread: ThreadId) {
+        set(Some(thread), super::LOWEST);
+    }
+
+    /// Whether the priority of this thread was lowered.
+    pub(in super::super) fn is_lowest() -> bool {
+        getpriority_process(Some(gettid())).is_ok_and(|niceness| niceness >= super::LOWEST)
+    }
+
+    fn set(thread: Option<Pid>, niceness: i32) {
+        if let Err(error) = setpriority_process(thread, niceness) {
+            tracing::debug!(%error, niceness, "the priority stays as it is");
+        }
+    }
+}
+
+/// Elsewhere a priority is not that of a thread.
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    pub(in super::super) type ThreadId = ();
+
+    pub(in super::super) fn thread_id() -> ThreadId {}
+
+    pub(in super::super) fn lower_process() {}
+
+    pub(in super::super) fn lower_thread(_thread: ThreadId) {}
+
+    pub(in super::super) fn is_lowest() -> bool {
+        false
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use elsewhere::{ThreadId, is_lowest, lower_process, lower_thread, thread_id};
