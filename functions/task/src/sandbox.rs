@@ -5,6 +5,7 @@
 //! after it.
 
 mod bytecode;
+mod compile;
 mod console;
 mod engine;
 mod entry;
@@ -16,7 +17,6 @@ mod globals;
 mod host;
 mod modules;
 mod script;
-mod shape;
 mod stop;
 mod timers;
 mod worker;

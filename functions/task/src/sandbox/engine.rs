@@ -7,6 +7,7 @@ use rquickjs::{Context, Ctx, Function, Runtime};
 use shared::clock::Clock;
 use shared::event::StepError;
 
+use super::compile::{self, Kind, Rejected};
 use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
 use super::fetch::Fetches;
@@ -29,9 +30,13 @@ pub(super) struct Links {
 /// Runs the script and returns its result as JSON.
 pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError> {
     let host = Rc::new(Host::new(links.stop, links.clock, links.fetches, script.limits.time));
+    let kind = compile::kind(script).map_err(|rejected| {
+        rejected.log.into_iter().for_each(|log| host.stop.note(host.clock.now(), log));
+        rejected.error
+    })?;
     let result = match start(script, &host) {
         Ok((_runtime, context)) => context.with(|ctx| {
-            let outcome = run(&ctx, script, &host, &links.events);
+            let outcome = run(&ctx, script, kind, &host, &links.events);
             outcome.map_err(|fault| explain(&ctx, fault, script, &host))
         }),
         Err(_) => Err(failure::broken()),
@@ -42,22 +47,14 @@ pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError
 
 /// Compiles the script without running it.
 pub(super) fn check(script: &Script) -> Result<(), StepError> {
-    let compiled = limited(script).and_then(|runtime| Ok((Context::full(&runtime)?, runtime)));
-    let Ok((context, _runtime)) = compiled else {
-        return Err(failure::broken());
-    };
-    context.with(|ctx| match entry::compile(&ctx, script) {
-        Ok(()) => Ok(()),
-        Err(Fault::Failed(error)) => Err(error),
-        Err(Fault::Stopped(reason)) => Err(failure::stopped(reason, &script.limits)),
-        Err(Fault::Thrown(error)) => {
-            let (error, log) = failure::thrown(&ctx, &error, &script.limits);
-            Err(StepError { message: log.unwrap_or(error.message), ..error })
-        }
-    })
+    let checked = compile::kind(script);
+    checked
+        .map(|_| ())
+        .map_err(|Rejected { error, log, .. }| StepError { message: log.unwrap_or(error.message), ..error })
 }
 
-fn limited(script: &Script) -> rquickjs::Result<Runtime> {
+/// An engine within the limits of the script.
+pub(super) fn limited(script: &Script) -> rquickjs::Result<Runtime> {
     let runtime = Runtime::new()?;
     runtime.set_memory_limit(script.limits.memory_bytes);
     runtime.set_max_stack_size(script.limits.stack_bytes);
@@ -74,10 +71,10 @@ fn start(script: &Script, host: &Rc<Host>) -> rquickjs::Result<(Runtime, Context
     Ok((runtime, context))
 }
 
-fn run(ctx: &Ctx<'_>, script: &Script, host: &Rc<Host>, events: &Receiver<Wake>) -> Result<String, Fault> {
+fn run(ctx: &Ctx<'_>, script: &Script, kind: Kind, host: &Rc<Host>, events: &Receiver<Wake>) -> Result<String, Fault> {
     let script_side = globals::install(ctx, host, &script.variables)?;
     let event_loop = EventLoop::new(host, events, &script_side)?;
-    let main = entry::find(ctx, script, &event_loop)?;
+    let main = entry::find(ctx, script, kind, &event_loop)?;
     let task = ctx.json_parse(script.input.as_str())?;
     let promise = script_side.get::<_, Function<'_>>("call")?.call((main, task))?;
     let result = event_loop.run_until(ctx, &promise)?;

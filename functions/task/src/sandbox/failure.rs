@@ -85,7 +85,8 @@ pub(super) fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, limits: &Limits) ->
     }
     let name = name.unwrap_or_else(|| "Error".to_owned());
     let message = message.unwrap_or_default();
-    if name == "InternalError" && message == "out of memory" {
+    // The compiler of regular expressions makes a SyntaxError of it.
+    if ["InternalError", "SyntaxError"].contains(&name.as_str()) && message == "out of memory" {
         return (out_of_memory(limits), None);
     }
     let stack = text(ctx, object, "stack").unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Scripts as users write them, run for real.
 
+mod compiling;
 mod fetching;
 mod limits;
 mod shapes;
