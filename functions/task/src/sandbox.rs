@@ -5,6 +5,7 @@
 //! after it.
 
 mod bytecode;
+mod bytes;
 mod compile;
 mod console;
 mod engine;
@@ -16,10 +17,13 @@ mod fetch;
 mod globals;
 mod host;
 mod modules;
+mod reflection;
 mod script;
 mod stop;
 mod timers;
+mod urls;
 mod worker;
+mod zone;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

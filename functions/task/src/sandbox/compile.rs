@@ -123,7 +123,10 @@ pub(super) fn sloppy(script: &Script) -> EvalOptions {
 
 /// The pending exception of a compilation whose source began in this column of its first line.
 fn rejected(ctx: &Ctx<'_>, script: &Script, start: usize) -> Rejected {
-    let (error, log) = failure::thrown(ctx, &rquickjs::Error::Exception, &script.limits);
+    let (error, log) = failure::thrown(ctx, &rquickjs::Error::Exception);
+    if error.message.starts_with("out of memory") || error.message == "null" {
+        return Rejected { error: failure::out_of_memory(&script.limits), log: None, reached: (0, 0) };
+    }
     let reached = log.as_deref().and_then(|log| position(log, &script.file_name));
     let reached = reached.map_or((0, 0), |(line, column)| match line {
         1 => (line, column.saturating_sub(start)),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 
-use rquickjs::{Context, Ctx, Function, Runtime};
+use rquickjs::{Context, Ctx, Function, Object, Runtime};
 use shared::clock::Clock;
 use shared::event::StepError;
 
@@ -16,8 +16,8 @@ use super::script::Script;
 use super::stop::{Stop, Wake};
 use super::{entry, globals, modules};
 
-/// How far a heap grows before the first garbage collection; a small script never gets there.
-const GC_THRESHOLD_BYTES: usize = 4 * 1024 * 1024;
+/// The part of its memory that a script uses before the first garbage collection; a small one never gets there.
+const GC_THRESHOLD: usize = 2;
 
 /// What connects a script's thread to the rest of the process.
 pub(super) struct Links {
@@ -37,7 +37,9 @@ pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError
     let result = match start(script, &host) {
         Ok((_runtime, context)) => context.with(|ctx| {
             let outcome = run(&ctx, script, kind, &host, &links.events);
-            outcome.map_err(|fault| explain(&ctx, fault, script, &host))
+            let outcome = outcome.map_err(|fault| explain(&ctx, fault, script, &host));
+            host.release();
+            outcome
         }),
         Err(_) => Err(failure::broken()),
     };
@@ -58,21 +60,27 @@ pub(super) fn limited(script: &Script) -> rquickjs::Result<Runtime> {
     let runtime = Runtime::new()?;
     runtime.set_memory_limit(script.limits.memory_bytes);
     runtime.set_max_stack_size(script.limits.stack_bytes);
-    runtime.set_gc_threshold(GC_THRESHOLD_BYTES);
+    runtime.set_gc_threshold(script.limits.memory_bytes / GC_THRESHOLD);
     runtime.set_loader(modules::BuiltIn, modules::BuiltIn);
     Ok(runtime)
 }
 
 fn start(script: &Script, host: &Rc<Host>) -> rquickjs::Result<(Runtime, Context)> {
     let runtime = limited(script)?;
-    let host = host.clone();
-    runtime.set_interrupt_handler(Some(Box::new(move || host.is_stopped())));
+    let interrupted = host.clone();
+    runtime.set_interrupt_handler(Some(Box::new(move || interrupted.interrupts())));
     let context = Context::full(&runtime)?;
+    let host = host.clone();
+    runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, handled| {
+        host.note_rejection(&ctx, promise, reason, handled);
+    })));
     Ok((runtime, context))
 }
 
 fn run(ctx: &Ctx<'_>, script: &Script, kind: Kind, host: &Rc<Host>, events: &Receiver<Wake>) -> Result<String, Fault> {
+    watch_growth(ctx, host)?;
     let script_side = globals::install(ctx, host, &script.variables)?;
+    host.track_rejections(ctx, script_side.get("reject")?, script_side.get("handle")?);
     let event_loop = EventLoop::new(host, events, &script_side)?;
     let main = entry::find(ctx, script, kind, &event_loop)?;
     let task = ctx.json_parse(script.input.as_str())?;
@@ -86,12 +94,42 @@ fn run(ctx: &Ctx<'_>, script: &Script, kind: Kind, host: &Rc<Host>, events: &Rec
     Ok(json)
 }
 
+/// Notes when the engine collects garbage, which it does once the heap has grown: a cycle holds what is dropped then.
+fn watch_growth(ctx: &Ctx<'_>, host: &Rc<Host>) -> rquickjs::Result<()> {
+    let growth = Growth(host.clone());
+    let cycle = Function::new(ctx.clone(), move || growth.0.grown.get())?;
+    cycle.set("itself", cycle.clone())
+}
+
+struct Growth(Rc<Host>);
+
+impl Drop for Growth {
+    fn drop(&mut self) {
+        self.0.grown.set(true);
+    }
+}
+
+/// The failure of a script that threw. The engine throws `null` when no memory is left for an error.
+fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, script: &Script, host: &Host) -> (StepError, Option<String>) {
+    let thrown = ctx.catch();
+    let nothing_left = host.grown.get() && thrown.is_null();
+    let engines = thrown.as_object().and_then(Object::get_prototype) == globals::internal_error(ctx);
+    let _ = if error.is_exception() { ctx.throw(thrown) } else { rquickjs::Error::Unknown };
+    let (failure, log) = failure::thrown(ctx, error);
+    let nothing_left = nothing_left || engines && failure.message.starts_with("out of memory");
+    match host.exhausted.get() || nothing_left {
+        true => (failure::out_of_memory(&script.limits), None),
+        false => (failure, log),
+    }
+}
+
 /// Turns a fault into the task's error, and notes in the log where the script threw.
 fn explain(ctx: &Ctx<'_>, fault: Fault, script: &Script, host: &Host) -> StepError {
     let (error, log) = match (host.stop.reason(), fault) {
         (Some(reason), _) | (None, Fault::Stopped(reason)) => (failure::stopped(reason, &script.limits), None),
+        (None, Fault::Exhausted) => (failure::out_of_memory(&script.limits), None),
         (None, Fault::Failed(error)) => (error, None),
-        (None, Fault::Thrown(error)) => failure::thrown(ctx, &error, &script.limits),
+        (None, Fault::Thrown(error)) => thrown(ctx, &error, script, host),
     };
     // The getters of a thrown object are the script's own code, and may have run out of time.
     let error = host.stop.reason().map_or(error, |reason| failure::stopped(reason, &script.limits));

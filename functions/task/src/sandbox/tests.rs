@@ -3,6 +3,8 @@
 mod compiling;
 mod fetching;
 mod limits;
+mod node;
+mod rejections;
 mod shapes;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -123,10 +123,20 @@ async fn what_was_printed_before_the_time_limit_is_kept() {
 }
 
 #[tokio::test]
-async fn the_engines_own_panics_are_a_failure_of_the_script() {
-    let (_, name, _) = failure("module.exports = () => new EventTarget().dispatchEvent({})").await;
-    assert_eq!(name, "SandboxError");
-    assert_eq!(value("module.exports = () => 1").await, json!(1));
+async fn what_a_script_replaces_makes_nothing_panic() {
+    let sources = [
+        "module.exports = async () => { Math.max = () => NaN; await new Promise((resolve) => setTimeout(resolve, 1)); return 1 }",
+        "module.exports = () => { try { new EventTarget().dispatchEvent({}) } catch { return 1 } }",
+        "Array.prototype.map = () => { throw 1 }; module.exports = () => Buffer.from([1, 2]).length - 1",
+        "Map.prototype.get = Map.prototype.set = null; module.exports = () => new Promise((r) => setTimeout(r, 1, 1))",
+        "Promise.prototype.then = () => { throw 1 }; module.exports = () => new Promise((r) => queueMicrotask(() => r(1)))",
+        "const m = new Map([[1, 2]]); Array.prototype[Symbol.iterator] = null; module.exports = () => { console.log(m, { a: [1] }, '%s', 1); return 1 }",
+        "Object.defineProperty(Object.prototype, 'get', { get() { throw 1 } }); module.exports = () => Number(new URL('a:1').pathname)",
+        "Object.getPrototypeOf = Object.defineProperty = Reflect.apply = null; module.exports = () => new URL('a:1').href.length - 2",
+    ];
+    for source in sources {
+        assert_eq!(value(source).await, json!(1), "{source}");
+    }
 }
 
 #[tokio::test]
