@@ -151,6 +151,7 @@ pub(super) fn internal<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
 }
 
 /// The `require` of `CommonJS` scripts.
+#[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
 pub(super) fn require<'js>(ctx: Ctx<'js>, name: String) -> Result<Value<'js>> {
     let plain = name.strip_prefix("node:").unwrap_or(&name);
     if !NAMES.contains(&plain) {

@@ -544,6 +544,85 @@ require("util").inspect("a'b")
 require("util").inspect({a: "multi\nline\nstring that is rather long and goes on for more than the width of a line"})
 require("util").inspect(Object.assign(() => {}, {a: {b: {}}}))
 require("util").inspect({[Symbol("a")]: {[Symbol("b")]: 1}})
+(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })()
+(() => { const { proxy, revoke } = Proxy.revocable([], {}); revoke(); return [proxy] })()
+new Proxy(new Map([[1, 2]]), {})
+new Proxy(new Proxy({a: 1}, {}), {})
+Array.from({length: 40}, (_, i) => (i % 3 ? "s" + i : i * 1.5))
+Array.from({length: 12}, (_, i) => [i, [i]])
+Array.from({length: 9}, (_, i) => ({id: i, name: "name " + i}))
+Array.from({length: 20}, (_, i) => -i * 7.25)
+Array.from({length: 20}, (_, i) => BigInt(i) ** 9n)
+Array.from({length: 20}, (_, i) => "日本語".slice(0, i % 4))
+Array.from({length: 20}, (_, i) => (i % 2 ? undefined : null))
+Array.from({length: 120}, (_, i) => [i])
+{event: {type: "message.received", content: {from: "+46700000000", text: "hello", ids: [1, 2, 3], nested: {deep: {deeper: 1}}}, time: "2026-01-02T03:04:05Z"}}
+new Map([["a", {b: new Map([["c", {d: 1}]])}], ["x".repeat(80), 1]])
+new Set([new Set([new Set([new Set([1])])])])
+new Map(Array.from({length: 110}, (_, i) => [i, i]))
+new Set(Array.from({length: 110}, (_, i) => i))
+Object.fromEntries(Array.from({length: 30}, (_, i) => ["key" + i, i]))
+{a: [], b: {}, c: "", d: [[]], e: [{}], f: new Map(), g: new Set(), h: () => {}}
+[[], {}, [[]], [{}]]
+{f() {}, async g() {}, *h() {}, get i() { return 1 }, j: class {}, k: class K extends Array {}}
+Object.assign(Object.create({inherited: 1}), {own: 2})
+new (class A { static x = 1; y = 2; z() {} })
+(() => { class A {} A.prototype.x = 1; return new A() })()
+(() => { function F() { this.a = 1 } return new F() })()
+(() => { function F() {} F.prototype = Object.create(Array.prototype); return new F() })()
+new (class extends Array {})(1, 2, 3)
+new (class Foo extends Promise {})(() => {})
+new (class Foo extends Uint8Array {})(3)
+new (class Foo extends Date {})(0)
+new (class Foo extends RegExp {})("x", "g")
+Object.create(Error.prototype)
+Object.create(Date.prototype)
+Object.create(Map.prototype)
+Object.create(Array.prototype)
+[new Error("x")].map((e) => Object.assign(e, {stack: "Error: x\n    at a (b.js:1:2)"}))
+{e: Object.assign(new Error("x"), {stack: "Error: x\n    at a (b.js:1:2)", code: "E"})}
+Object.assign(new Error("x"), {stack: "no error at all"})
+Object.assign(new RangeError("x"), {stack: "RangeError: x\n    at f (b.js:1:2)", name: "Foo"})
+Object.assign(new Error("multi\nline"), {stack: "Error: multi\nline\n    at f (b.js:1:2)"})
+Object.assign(new AggregateError([1, new Set([2])], "m"), {stack: "AggregateError: m\n    at f (b.js:1:2)"})
+Object.assign(new Error("x"), {stack: {not: "a string"}})
+Object.setPrototypeOf(Object.assign(new Error("x"), {stack: "Error: x\n    at f (b.js:1:2)"}), null)
+(() => { const e = Object.assign(new Error("x"), {stack: "Error: x\n    at f (b.js:1:2)"}); e.self = e; return e })()
+(() => { const e = Object.assign(new Error("x"), {stack: "Error: x\n    at f (b.js:1:2)"}); delete e.message; return e })()
+Object.freeze({a: 1})
+new Number(5) + new String("x")
+[1.0, 1.10, 100, 1e100, -1e-100, 0xff, 0b11]
+["a\\b", "a/b", "\u2028", "\u00a0", "\ufeff", "\x7f", "\x80", "tab\there"]
+{"\n": 1, "a.b": 2, "$a": 3, "é": 4, "_": 5, "constructor": 6, "__proto__x": 7}
+{undefined: undefined, null: null, true: true}
+Object.getOwnPropertyDescriptors({get a() { return 1 }, b: 2})
+Object.getOwnPropertyDescriptor(class { static get x() { return 1 } }, "x")
+[Symbol.for("x"), Symbol("y"), Symbol.asyncIterator, Object(Symbol("z"))]
+[new Date(8.64e15), new Date(-1), new Date(8.64e15 + 1)]
+[/[/]\//, new RegExp("/"), new RegExp(""), /(?<a>b)/dgimsuy]
+/x/[Symbol.split]
+new URLSearchParams("a=1&b=2")
+{u: new URL("https://h/"), p: new URLSearchParams("a=1")}
+[new TextEncoder(), new TextDecoder()]
+new Headers({a: "b"})
+{h: new Headers({"X-A": "1", "x-a": "2"})}
+new AbortController().signal
+AbortSignal.abort("x")
+new Event("x").constructor.name
+new EventTarget()
+Object.keys(new Event("x"))
+new (require("events"))()._events
+require("util").inspect("x".repeat(100), {maxStringLength: 10})
+require("util").inspect([["a", "b"], ["c", ["d", ["e", ["f"]]]]], {depth: 1, breakLength: 20})
+require("util").inspect({a: {b: {c: {}}}}, {depth: 1, compact: 1})
+require("util").inspect({a: 1, b: {c: 2}}, {breakLength: Infinity, compact: false})
+require("util").inspect(new Map([[{a: 1}, "b"]]), {showHidden: true})
+require("util").inspect({a: [1, 2, [3]]}, {colors: true, depth: 0})
+require("util").inspect(new (class A {})(), {colors: true})
+require("util").inspect(Object.assign([1, 2], {k: "v"}), {compact: 0})
+require("util").inspect.defaultOptions
+require("util").inspect({toJSON() { return 1 }})
+require("util").inspect(5, {numericSeparator: true}) + require("util").inspect(-1234567.1234567, {numericSeparator: true})
 require("util").inspect({"a b": 1, "c'd": 2, 'e"f': 3, "1a": 4, a1: 5, 12: 6})
 `,
   format: String.raw`

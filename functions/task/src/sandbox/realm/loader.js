@@ -28,6 +28,50 @@ const SOURCES = {
   "util": "util",
 };
 
+// The methods that the safe classes have of their own: `name, method`.
+const SAFE = {
+  __proto__: null,
+  Map: [
+    "get", "MapPrototypeGet",
+    "set", "MapPrototypeSet",
+    "has", "MapPrototypeHas",
+    "delete", "MapPrototypeDelete",
+    "clear", "MapPrototypeClear",
+    "forEach", "MapPrototypeForEach",
+    "entries", "MapPrototypeEntries",
+    "keys", "MapPrototypeKeys",
+    "values", "MapPrototypeValues",
+  ],
+  Set: [
+    "add", "SetPrototypeAdd",
+    "has", "SetPrototypeHas",
+    "delete", "SetPrototypeDelete",
+    "clear", "SetPrototypeClear",
+    "forEach", "SetPrototypeForEach",
+    "entries", "SetPrototypeEntries",
+    "keys", "SetPrototypeKeys",
+    "values", "SetPrototypeValues",
+  ],
+  WeakMap: [
+    "get", "WeakMapPrototypeGet",
+    "set", "WeakMapPrototypeSet",
+    "has", "WeakMapPrototypeHas",
+    "delete", "WeakMapPrototypeDelete",
+  ],
+  WeakSet: [
+    "add", "WeakSetPrototypeAdd",
+    "has", "WeakSetPrototypeHas",
+    "delete", "WeakSetPrototypeDelete",
+  ],
+  WeakRef: [
+    "deref", "WeakRefPrototypeDeref",
+  ],
+  FinalizationRegistry: [
+    "register", "FinalizationRegistryPrototypeRegister",
+    "unregister", "FinalizationRegistryPrototypeUnregister",
+  ],
+};
+
 export function makeLoader(host, intrinsics, timers) {
   const primordials = makePrimordials(intrinsics);
   const { Symbol } = primordials;
@@ -118,9 +162,7 @@ function makePrimordials({ methods, uncurryThis, values }) {
   primordials.SafeArrayIterator = safeIterator(values, ArrayPrototypeSymbolIterator, ArrayIteratorPrototypeNext);
   const { StringPrototypeSymbolIterator, StringIteratorPrototypeNext } = primordials;
   primordials.SafeStringIterator = safeIterator(values, StringPrototypeSymbolIterator, StringIteratorPrototypeNext);
-  const classes = ["Map", "Set", "WeakMap", "WeakSet", "WeakRef", "FinalizationRegistry"];
-  for (let at = 0; at < classes.length; at++) {
-    const name = classes[at];
+  for (const name in SAFE) {
     primordials[`Safe${name}`] = safeClass(name, methods, primordials);
   }
   return primordials;
@@ -146,7 +188,7 @@ function safeIterator(values, iterate, next) {
 
 // A class whose methods are its own, so that a script cannot replace them.
 function safeClass(name, methods, primordials) {
-  const { ObjectDefineProperty, StringPrototypeSlice, StringPrototypeStartsWith, StringPrototypeToLowerCase } = primordials;
+  const { ObjectDefineProperty } = primordials;
   const Unsafe = primordials[name];
   // A list is taken over without its iterator, which a script may have replaced.
   const iterable = name === "Map" || name === "Set";
@@ -163,20 +205,14 @@ function safeClass(name, methods, primordials) {
       }
     }
   }
-  const prefix = `${name}Prototype`;
-  for (const method in methods) {
-    if (!StringPrototypeStartsWith(method, prefix)) {
-      continue;
-    }
-    const rest = StringPrototypeSlice(method, prefix.length);
-    if (rest === "GetSize") {
-      ObjectDefineProperty(Safe.prototype, "size", { __proto__: null, get: methods[method], configurable: true });
-    } else {
-      const key = StringPrototypeToLowerCase(rest[0]) + StringPrototypeSlice(rest, 1);
-      ObjectDefineProperty(Safe.prototype, key, { __proto__: null, value: methods[method], configurable: true });
-    }
+  const own = SAFE[name];
+  for (let at = 0; at < own.length; at += 2) {
+    const value = methods[own[at + 1]];
+    ObjectDefineProperty(Safe.prototype, own[at], { __proto__: null, value, configurable: true });
   }
   if (iterable) {
+    const get = methods[`${name}PrototypeGetSize`];
+    ObjectDefineProperty(Safe.prototype, "size", { __proto__: null, get, configurable: true });
     const iterate = methods[name === "Map" ? "MapPrototypeEntries" : "SetPrototypeValues"];
     ObjectDefineProperty(Safe.prototype, primordials.SymbolIterator, { __proto__: null, value: iterate });
   }

@@ -13,14 +13,17 @@ const GENERATOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node/generat
 /// How many expressions one script evaluates.
 const BATCH: usize = 25;
 
-/// The version of Node.js and the common source, then the expressions as `(group, expression, value in Node.js)`.
-fn expected() -> ((String, String), Vec<(String, String, String)>) {
+/// A group, an expression and its value in Node.js.
+type Expectation = (String, String, String);
+
+/// The version of Node.js and the common source, then the expressions.
+fn expected() -> ((String, String), Vec<Expectation>) {
     let mut lines = EXPECTED.lines();
     let head = serde_json::from_str(lines.next().unwrap()).unwrap();
     (head, lines.map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-async fn evaluated(common: &str, batch: &[(String, String, String)]) -> Vec<String> {
+async fn evaluated(common: &str, batch: &[Expectation]) -> Vec<String> {
     let expressions = json!(batch.iter().map(|(group, expression, _)| (group, expression)).collect::<Vec<_>>());
     let source = format!(
         "globalThis.require = require; {common} module.exports = async () => {{
@@ -67,12 +70,4 @@ fn the_expected_values_are_those_of_node() {
         assert_eq!(line, expected);
     }
     assert_eq!(generated.lines().count(), EXPECTED.lines().count());
-}
-
-#[tokio::test]
-async fn probe() {
-    for source in std::env::var("PROBE").unwrap_or_default().split("|||") {
-        let report = report(script(source)).await;
-        println!("{source}\n   => {:?}\n   {:?}", report.result, messages(&report));
-    }
 }
