@@ -523,7 +523,8 @@ impl Table {
                 Some(sealing) => Box::pin(sealing.open(&mut item)).await?,
                 None => Ok(()),
             };
-            let value = opened.and_then(|()| from_item(item).map_err(|cause| self.failed("understand an item of", cause)));
+            let value =
+                opened.and_then(|()| from_item(item).map_err(|cause| self.failed("understand an item of", cause)));
             match value {
                 Ok(value) => read.push(value),
                 Err(error) => self.log_unreadable(&name, &error),

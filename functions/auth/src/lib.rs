@@ -70,6 +70,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         environment.table("CLIENTS_TABLE")?.check(|_: ClientRecord| Ok(())),
         environment.table("REFRESH_TOKENS_TABLE")?.check(|_: TokenFamily| Ok(())),
     ];
-    let function = Function::new(environment.seal()?, router, |incoming: Incoming| async move { Err(incoming.unexpected()) });
+    let function =
+        Function::new(environment.seal()?, router, |incoming: Incoming| async move { Err(incoming.unexpected()) });
     Ok(function.with_checks(checks))
 }

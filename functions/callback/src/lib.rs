@@ -62,7 +62,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::RotateKeys, routes!(api::keys::rotate))
         .finish(services.clone());
     let check = environment.table("CALLBACKS_TABLE")?.check(|_: Callback| Ok(()));
-    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming)).with_checks([check]))
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
+        .with_checks([check]))
 }
 
 async fn on_event(services: Services, incoming: Incoming) -> Result<(), Error> {

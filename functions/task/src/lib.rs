@@ -48,11 +48,9 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
         .finish(services.clone());
-    let checks = [
-        store::task::check(environment)?,
-        store::function::check(environment)?,
-    ];
-    Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming)).with_checks(checks))
+    let checks = [store::task::check(environment)?, store::function::check(environment)?];
+    Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
+        .with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {

@@ -6,6 +6,8 @@
 //! turns at computing with the others ([`turns`]), and the event loop of its thread drives what it waits for.
 
 mod bytecode;
+mod bytes;
+mod compile;
 mod console;
 mod engine;
 mod entry;
@@ -22,16 +24,18 @@ mod pool;
 mod presence;
 mod priority;
 mod process;
+mod reflection;
 mod requests;
 mod resident;
 mod script;
-mod shape;
 mod stop;
 mod supervise;
 mod threads;
 mod timers;
 mod turns;
+mod urls;
 pub mod worker;
+mod zone;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -55,12 +55,11 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewMessages, routes!(messages::list))
         .permission(Permission::RotateKeys, routes!(messages::rotate))
         .signed_in(routes!(platforms::list));
-    let checks = [
-        environment.table("CHANNELS_TABLE")?.check(|_: ChannelRecord| Ok(())),
-        store::message::check(environment)?,
-    ];
+    let checks =
+        [environment.table("CHANNELS_TABLE")?.check(|_: ChannelRecord| Ok(())), store::message::check(environment)?];
     let routes = api.finish(services.clone());
-    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming)).with_checks(checks))
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
+        .with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Finds out from a compiled module whether it awaits outside all functions.
+//! Finds out from a compiled module whether it imports or exports, and whether it awaits outside all functions.
 //!
 //! The engine cannot free a runtime safely while a module is waiting, so such modules must not start. Only the header
 //! of the bytecode that the engine writes says which modules may wait.
@@ -9,8 +9,17 @@ const EXPORT_LOCAL: u8 = 0;
 /// An atom that every runtime knows, written as its number.
 const ATOM_CONSTANT: u8 = 0;
 
-/// Whether the module awaits at its top level; `None` if the bytes are not what the engine writes.
-pub(super) fn awaits_at_top_level(bytes: &[u8]) -> Option<bool> {
+/// What the engine says about a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Whether it imports or exports anything.
+    pub(super) links: bool,
+    /// Whether it awaits at its top level.
+    pub(super) awaits: bool,
+}
+
+/// Reads the header of a compiled module; `None` if the bytes are not what the engine writes.
+pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     let mut reader = Reader(bytes);
     reader.byte()?;
     for _ in 0..reader.number()? {
@@ -23,10 +32,10 @@ pub(super) fn awaits_at_top_level(bytes: &[u8]) -> Option<bool> {
         return None;
     }
     reader.number()?;
-    for _ in 0..reader.number()? {
-        reader.number()?;
-    }
-    for _ in 0..reader.number()? {
+    let requests = reader.number()?;
+    reader.numbers(requests)?;
+    let exports = reader.number()?;
+    for _ in 0..exports {
         let numbers = if reader.byte()? == EXPORT_LOCAL { 2 } else { 3 };
         reader.numbers(numbers)?;
     }
@@ -35,11 +44,12 @@ pub(super) fn awaits_at_top_level(bytes: &[u8]) -> Option<bool> {
     for _ in 0..reader.number()? {
         reader.numbers(3)?;
     }
-    match reader.byte()? {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    }
+    let awaits = match reader.byte()? {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
+    Some(Header { links: requests > 0 || exports > 0 || stars > 0, awaits })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -100,7 +110,7 @@ mod tests {
     #[test]
     fn modules_that_await_outside_functions_are_recognised() {
         let check = |source: &str, expected: bool| {
-            assert_eq!(awaits_at_top_level(&compiled(source)), Some(expected), "{source}");
+            assert_eq!(header(&compiled(source)).map(|header| header.awaits), Some(expected), "{source}");
         };
         check("", false);
         check("export default async () => await 1", false);
@@ -116,10 +126,24 @@ mod tests {
         check("if (true) { const f = async () => await 1; (await f()) }", true);
     }
 
+    #[test]
+    fn modules_that_import_or_export_are_recognised() {
+        let check = |source: &str, expected: bool| {
+            assert_eq!(header(&compiled(source)).map(|header| header.links), Some(expected), "{source}");
+        };
+        check("", false);
+        check("const s = 'export default 1'; import('url')", false);
+        check("import 'url'", true);
+        check("import u from 'url'", true);
+        check("export default 1", true);
+        check("const a = 1; export { a as b }", true);
+        check("export * from 'url'", true);
+    }
+
     proptest! {
         #[test]
         fn anything_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-            let _ = awaits_at_top_level(&bytes);
+            let _ = header(&bytes);
         }
     }
 }

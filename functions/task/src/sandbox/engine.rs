@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 
-use rquickjs::{Context, Ctx, Function, Runtime};
+use rquickjs::{Context, Ctx, Function, Object, Runtime};
 use shared::event::StepError;
 
+use super::compile::{self, Kind, Rejected};
 use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
 use super::fetch::Fetches;
@@ -15,8 +16,8 @@ use super::stop::{Stop, Wake};
 use super::turns::Turn;
 use super::{entry, globals, modules};
 
-/// How far a heap grows before the first garbage collection; a small script never gets there.
-const GC_THRESHOLD_BYTES: usize = 4 * 1024 * 1024;
+/// The part of its memory that a script uses before the first garbage collection; a small one never gets there.
+const GC_THRESHOLD: usize = 2;
 
 /// What connects a script's thread to the rest of the worker.
 pub(super) struct Links {
@@ -29,10 +30,16 @@ pub(super) struct Links {
 /// Runs the script and returns its result as JSON.
 pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError> {
     let host = Rc::new(Host::new(links.stop, links.turn, links.fetches, script.limits.time));
+    let kind = compile::kind(script).map_err(|rejected| {
+        rejected.log.into_iter().for_each(|log| host.stop.note(log));
+        rejected.error
+    })?;
     let result = match start(script, &host) {
         Ok((_runtime, context)) => context.with(|ctx| {
-            let outcome = run(&ctx, script, &host, &links.events);
-            outcome.map_err(|fault| explain(&ctx, fault, script, &host))
+            let outcome = run(&ctx, script, kind, &host, &links.events);
+            let outcome = outcome.map_err(|fault| explain(&ctx, fault, script, &host));
+            host.release();
+            outcome
         }),
         Err(_) => Err(failure::broken()),
     };
@@ -42,42 +49,40 @@ pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError
 
 /// Compiles the script without running it.
 pub(super) fn check(script: &Script) -> Result<(), StepError> {
-    let compiled = limited(script).and_then(|runtime| Ok((Context::full(&runtime)?, runtime)));
-    let Ok((context, _runtime)) = compiled else {
-        return Err(failure::broken());
-    };
-    context.with(|ctx| match entry::compile(&ctx, script) {
-        Ok(()) => Ok(()),
-        Err(Fault::Failed(error)) => Err(error),
-        Err(Fault::Stopped(reason)) => Err(failure::stopped(reason, &script.limits)),
-        Err(Fault::Thrown(error)) => {
-            let (error, log) = failure::thrown(&ctx, &error, &script.limits);
-            Err(StepError { message: log.unwrap_or(error.message), ..error })
-        }
-    })
+    let checked = compile::kind(script);
+    checked
+        .map(|_| ())
+        .map_err(|Rejected { error, log, .. }| StepError { message: log.unwrap_or(error.message), ..error })
 }
 
-fn limited(script: &Script) -> rquickjs::Result<Runtime> {
+/// An engine within the limits of the script.
+pub(super) fn limited(script: &Script) -> rquickjs::Result<Runtime> {
     let runtime = Runtime::new()?;
     runtime.set_memory_limit(script.limits.memory_bytes);
     runtime.set_max_stack_size(script.limits.stack_bytes);
-    runtime.set_gc_threshold(GC_THRESHOLD_BYTES);
+    runtime.set_gc_threshold(script.limits.memory_bytes / GC_THRESHOLD);
     runtime.set_loader(modules::BuiltIn, modules::BuiltIn);
     Ok(runtime)
 }
 
 fn start(script: &Script, host: &Rc<Host>) -> rquickjs::Result<(Runtime, Context)> {
     let runtime = limited(script)?;
-    let host = host.clone();
-    runtime.set_interrupt_handler(Some(Box::new(move || host.is_stopped())));
+    let interrupted = host.clone();
+    runtime.set_interrupt_handler(Some(Box::new(move || interrupted.interrupts())));
     let context = Context::full(&runtime)?;
+    let host = host.clone();
+    runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, handled| {
+        host.note_rejection(&ctx, promise, reason, handled);
+    })));
     Ok((runtime, context))
 }
 
-fn run(ctx: &Ctx<'_>, script: &Script, host: &Rc<Host>, events: &Receiver<Wake>) -> Result<String, Fault> {
+fn run(ctx: &Ctx<'_>, script: &Script, kind: Kind, host: &Rc<Host>, events: &Receiver<Wake>) -> Result<String, Fault> {
+    watch_growth(ctx, host)?;
     let script_side = globals::install(ctx, host, &script.variables)?;
+    host.track_rejections(ctx, script_side.get("reject")?, script_side.get("handle")?);
     let event_loop = EventLoop::new(host, events, &script_side)?;
-    let main = entry::find(ctx, script, &event_loop)?;
+    let main = entry::find(ctx, script, kind, &event_loop)?;
     let task = ctx.json_parse(script.input.as_str())?;
     let promise = script_side.get::<_, Function<'_>>("call")?.call((main, task))?;
     let result = event_loop.run_until(ctx, &promise)?;
@@ -89,12 +94,42 @@ fn run(ctx: &Ctx<'_>, script: &Script, host: &Rc<Host>, events: &Receiver<Wake>)
     Ok(json)
 }
 
+/// Notes when the engine collects garbage, which it does once the heap has grown: a cycle holds what is dropped then.
+fn watch_growth(ctx: &Ctx<'_>, host: &Rc<Host>) -> rquickjs::Result<()> {
+    let growth = Growth(host.clone());
+    let cycle = Function::new(ctx.clone(), move || growth.0.grown.get())?;
+    cycle.set("itself", cycle.clone())
+}
+
+struct Growth(Rc<Host>);
+
+impl Drop for Growth {
+    fn drop(&mut self) {
+        self.0.grown.set(true);
+    }
+}
+
+/// The failure of a script that threw. The engine throws `null` when no memory is left for an error.
+fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, script: &Script, host: &Host) -> (StepError, Option<String>) {
+    let thrown = ctx.catch();
+    let nothing_left = host.grown.get() && thrown.is_null();
+    let engines = thrown.as_object().and_then(Object::get_prototype) == globals::internal_error(ctx);
+    let _ = if error.is_exception() { ctx.throw(thrown) } else { rquickjs::Error::Unknown };
+    let (failure, log) = failure::thrown(ctx, error);
+    let nothing_left = nothing_left || engines && failure.message.starts_with("out of memory");
+    match host.exhausted.get() || nothing_left {
+        true => (failure::out_of_memory(&script.limits), None),
+        false => (failure, log),
+    }
+}
+
 /// Turns a fault into the task's error, and notes in the log where the script threw.
 fn explain(ctx: &Ctx<'_>, fault: Fault, script: &Script, host: &Host) -> StepError {
     let (error, log) = match (host.stop.reason(), fault) {
         (Some(reason), _) | (None, Fault::Stopped(reason)) => (failure::stopped(reason, &script.limits), None),
+        (None, Fault::Exhausted) => (failure::out_of_memory(&script.limits), None),
         (None, Fault::Failed(error)) => (error, None),
-        (None, Fault::Thrown(error)) => failure::thrown(ctx, &error, &script.limits),
+        (None, Fault::Thrown(error)) => thrown(ctx, &error, script, host),
     };
     // The getters of a thrown object are the script's own code, and may have run out of time.
     let error = host.stop.reason().map_or(error, |reason| failure::stopped(reason, &script.limits));

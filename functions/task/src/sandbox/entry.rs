@@ -1,14 +1,13 @@
 //! Finds the function to call in what a script exports or declares.
 
-use rquickjs::context::EvalOptions;
-use rquickjs::module::Declared;
-use rquickjs::{Ctx, Function, Module, Object, Value, WriteOptions};
+use rquickjs::{Ctx, Function, Module, Object, Value};
 use shared::event::StepError;
 
+use super::compile::{self, Kind, PARAMETERS};
 use super::event_loop::EventLoop;
-use super::failure::{self, Fault};
+use super::failure::Fault;
+use super::modules;
 use super::script::Script;
-use super::{bytecode, modules, shape};
 
 /// The names under which a script may export its function, in order of preference.
 const KNOWN_NAMES: [&str; 3] = ["main", "handler", "doTask"];
@@ -17,13 +16,14 @@ const KNOWN_NAMES: [&str; 3] = ["main", "handler", "doTask"];
 pub(super) fn find<'js>(
     ctx: &Ctx<'js>,
     script: &Script,
+    kind: Kind,
     event_loop: &EventLoop<'_, 'js>,
 ) -> Result<Function<'js>, Fault> {
     // Other systems expect `file.function`; here there is only one file.
     let entry_point = script.entry_point.as_deref().map(|name| name.rsplit('.').next().unwrap_or(name));
-    let candidates = match shape::is_module(&script.source) {
-        true => of_module(ctx, script, event_loop)?,
-        false => of_script(ctx, script, entry_point)?,
+    let candidates = match kind {
+        Kind::Module => of_module(ctx, script, event_loop)?,
+        Kind::Body => of_body(ctx, script, entry_point)?,
     };
     let names: Vec<&str> = entry_point.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
     for candidate in &candidates {
@@ -38,39 +38,20 @@ pub(super) fn find<'js>(
     Err(Fault::Failed(StepError::invocation("EntryPointNotFound", message)))
 }
 
-/// Compiles the script without running it.
-pub(super) fn compile(ctx: &Ctx<'_>, script: &Script) -> Result<(), Fault> {
-    match shape::is_module(&script.source) {
-        true => module(ctx, script).map(|_| ()),
-        false => Ok(wrapper(ctx, script, None).map(|_| ())?),
-    }
-}
-
 /// The exports of an ES module, once it is evaluated.
 fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, event_loop: &EventLoop<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
-    let (module, evaluated) = module(ctx, script)?.eval()?;
+    let module = Module::declare(ctx.clone(), script.file_name.as_str(), &*script.source)?;
+    let (module, evaluated) = module.eval()?;
     event_loop.run_until(ctx, &evaluated)?;
     let exports = module.namespace()?;
     let default: Value<'js> = exports.get("default")?;
     Ok(vec![default, exports.into_value()])
 }
 
-/// Compiles an ES module; one that the engine could not free while it waits is refused.
-fn module<'js>(ctx: &Ctx<'js>, script: &Script) -> Result<Module<'js, Declared>, Fault> {
-    let module = Module::declare(ctx.clone(), script.file_name.as_str(), &*script.source)?;
-    if script.source.contains("await") {
-        let bytes = module.write(WriteOptions::default())?;
-        if bytecode::awaits_at_top_level(&bytes) != Some(false) {
-            let message = "a script cannot await outside of its functions";
-            return Err(Fault::Failed(failure::runtime("SyntaxError", message)));
-        }
-    }
-    Ok(module)
-}
-
 /// What a `CommonJS` script exports, then what a plain script declares.
-fn of_script<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) -> Result<Vec<Value<'js>>, Fault> {
-    let wrapper = wrapper(ctx, script, entry_point)?;
+fn of_body<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) -> Result<Vec<Value<'js>>, Fault> {
+    let wrapper: Function<'js> =
+        ctx.eval_with_options(wrapped(&script.source, entry_point), compile::sloppy(script))?;
     let module = Object::new(ctx.clone())?;
     let exports = Object::new(ctx.clone())?;
     module.set("exports", exports.clone())?;
@@ -81,23 +62,14 @@ fn of_script<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) ->
     Ok([Some(exported), default, Some(declared)].into_iter().flatten().collect())
 }
 
-/// Compiles a `CommonJS` or plain script to a function.
-fn wrapper<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) -> rquickjs::Result<Function<'js>> {
-    let mut options = EvalOptions::default();
-    options.strict = false;
-    options.filename = Some(script.file_name.clone());
-    ctx.eval_with_options(wrapped(&script.source, entry_point), options)
-}
-
 /// The script as the body of a function, on the lines where it stood, that returns the functions of known names.
 fn wrapped(source: &str, entry_point: Option<&str>) -> String {
     let names =
         KNOWN_NAMES.into_iter().chain(entry_point.filter(|name| is_identifier(name) && !KNOWN_NAMES.contains(name)));
     let functions: Vec<String> =
         names.map(|name| format!("{name}: typeof {name} === 'function' ? {name} : undefined")).collect();
-    let comment = if source.starts_with("#!") { "//" } else { "" };
-    let functions = functions.join(", ");
-    format!("(function (exports, require, module) {{{comment}{source}\n;return {{{functions}}};\n}})")
+    let (body, functions) = (compile::body(source), functions.join(", "));
+    format!("(function ({PARAMETERS}) {{{body}\n;return {{{functions}}};\n}})")
 }
 
 fn is_identifier(name: &str) -> bool {

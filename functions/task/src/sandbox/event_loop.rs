@@ -3,7 +3,8 @@
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use rquickjs::{Ctx, Function, Object, Promise, Result as JsResult, Value};
+use rquickjs::promise::PromiseState;
+use rquickjs::{Coerced, Ctx, Function, Object, Promise, Result as JsResult, Value};
 
 use super::exchange::Finished;
 use super::failure::{self, Fault};
@@ -17,26 +18,55 @@ pub(super) struct EventLoop<'a, 'js> {
     events: &'a Receiver<Wake>,
     fire: Function<'js>,
     settle: Function<'js>,
+    unhandled: Function<'js>,
+    watch: Function<'js>,
 }
 
 impl<'a, 'js> EventLoop<'a, 'js> {
     /// Builds a loop that calls `fire` and `settle` of the globals.
     pub(super) fn new(host: &'a Host, events: &'a Receiver<Wake>, script_side: &Object<'js>) -> JsResult<Self> {
-        Ok(Self { host, events, fire: script_side.get("fire")?, settle: script_side.get("settle")? })
+        Ok(Self {
+            host,
+            events,
+            fire: script_side.get("fire")?,
+            settle: script_side.get("settle")?,
+            unhandled: script_side.get("unhandled")?,
+            watch: script_side.get("watch")?,
+        })
     }
 
     /// Drives the script until the promise is settled.
     pub(super) fn run_until(&self, ctx: &Ctx<'js>, promise: &Promise<'js>) -> Result<Value<'js>, Fault> {
+        self.watch.call::<_, ()>((promise.clone(),))?;
         loop {
             self.host.check()?;
             while ctx.execute_pending_job() {
                 self.host.check()?;
             }
+            self.host.check_uncaught(ctx)?;
+            self.check_rejections(promise)?;
             if let Some(result) = promise.result() {
                 return Ok(result?);
             }
             self.advance(ctx)?;
         }
+    }
+
+    /// Fails when a rejection is still not handled after all jobs, unless the script has failed anyway.
+    fn check_rejections(&self, promise: &Promise<'js>) -> Result<(), Fault> {
+        if !self.host.rejected.take() || promise.state() == PromiseState::Rejected {
+            return Ok(());
+        }
+        let Some(rejection) = self.unhandled.call::<_, Option<Object<'js>>>(())? else {
+            return Ok(());
+        };
+        let reason: Coerced<String> = rejection.get("text")?;
+        if let Some(stack) = rejection.get::<_, Option<Coerced<String>>>("stack")? {
+            self.host.stop.note(failure::clipped_message(&stack.0));
+        }
+        self.host.check()?;
+        let message = format!("a promise was rejected and nothing handles it: {}", reason.0);
+        Err(Fault::Failed(failure::runtime("UnhandledRejection", failure::clipped_message(&message))))
     }
 
     /// Handles the next event that is due, or waits for one.

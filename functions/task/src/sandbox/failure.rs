@@ -19,6 +19,8 @@ pub(super) enum Fault {
     Thrown(rquickjs::Error),
     /// It was stopped.
     Stopped(Reason),
+    /// It needed more memory than it may have.
+    Exhausted,
     /// It broke a rule.
     Failed(StepError),
 }
@@ -70,13 +72,13 @@ pub(super) fn parsed(json: &str) -> Result<Json, StepError> {
 }
 
 /// What the script threw, as a failure and as the text for its log.
-pub(super) fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, limits: &Limits) -> (StepError, Option<String>) {
+pub(super) fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error) -> (StepError, Option<String>) {
     if !error.is_exception() {
         return (runtime("Error", clipped(&error.to_string(), MAX_MESSAGE_BYTES)), None);
     }
     let value = ctx.catch();
     let Some(object) = value.as_object() else {
-        return (of_plain_value(ctx, &value, limits), None);
+        return (runtime("Error", json_or_text(ctx, &value)), None);
     };
     let name = text(ctx, object, "name").filter(|name| !name.is_empty());
     let message = text(ctx, object, "message");
@@ -85,25 +87,17 @@ pub(super) fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, limits: &Limits) ->
     }
     let name = name.unwrap_or_else(|| "Error".to_owned());
     let message = message.unwrap_or_default();
-    if name == "InternalError" && message == "out of memory" {
-        return (out_of_memory(limits), None);
-    }
     let stack = text(ctx, object, "stack").unwrap_or_default();
-    let log = clipped(format!("{name}: {message}\n{stack}").trim_end(), MAX_MESSAGE_BYTES);
+    let log = match stack.starts_with(&name) {
+        true => stack,
+        false => format!("{name}: {message}\n{stack}"),
+    };
+    let log = clipped(log.trim_end(), MAX_MESSAGE_BYTES);
     (runtime(&clipped(&name, MAX_NAME_BYTES), clipped(&message, MAX_MESSAGE_BYTES)), Some(log))
 }
 
-/// The failure of a script that threw something other than an object.
-///
-/// The engine throws `null` when no memory is left for an error.
-fn of_plain_value<'js>(ctx: &Ctx<'js>, value: &Value<'js>, limits: &Limits) -> StepError {
-    if value.is_null() {
-        return out_of_memory(limits);
-    }
-    runtime("Error", json_or_text(ctx, value))
-}
-
-fn out_of_memory(limits: &Limits) -> StepError {
+/// The failure of a script that needed more memory than it may have.
+pub(super) fn out_of_memory(limits: &Limits) -> StepError {
     let megabytes = limits.memory_bytes / (1024 * 1024);
     runtime("MemoryLimitExceeded", format!("the script needed more than {megabytes} MB of memory"))
 }
@@ -128,6 +122,11 @@ fn json_or_text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> String {
     let text = plain.or_else(json).or_else(coerced);
     ctx.catch();
     clipped(&text.unwrap_or_else(|| "something without a text was thrown".to_owned()), MAX_MESSAGE_BYTES)
+}
+
+/// A message of at most the length that is kept.
+pub(super) fn clipped_message(message: &str) -> String {
+    clipped(message, MAX_MESSAGE_BYTES)
 }
 
 fn clipped(text: &str, bytes: usize) -> String {

@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use llrt_utils::primordials::{BasePrimordials, Primordial as _};
-use rquickjs::prelude::Rest;
-use rquickjs::{ArrayBuffer, Ctx, Exception, Function, Object, Result, Value};
+use rquickjs::{ArrayBuffer, Ctx, Exception, Function, Object, Result, String as JsString, Value};
 
+use super::bytes::{self, cstring};
+use super::console::PRINTED_BYTES;
 use super::exchange::{FetchError, FetchRequest, FetchResponse};
 use super::host::Host;
-use super::modules;
-
-/// How many characters of URLs a script may create in all.
-const MAX_CHARGE: f64 = 16.0 * 1024.0 * 1024.0;
+use super::stop::Reason;
+use super::{modules, reflection, urls, zone};
 
 /// Installs the globals and returns what wakes the script up: `fire`, `settle` and `call`.
 pub(super) fn install<'js>(
@@ -31,10 +29,16 @@ pub(super) fn install<'js>(
     functions.set("unschedule", unschedule(ctx, host.clone())?)?;
     functions.set("fetch", fetch(ctx, host.clone())?)?;
     functions.set("abortFetch", abort_fetch(ctx, host.clone())?)?;
-    functions.set("charge", charge(ctx, host.clone())?)?;
-    functions.set("load", Function::new(ctx.clone(), load)?)?;
-    functions.set("encode", Function::new(ctx.clone(), encode)?)?;
-    functions.set("decode", Function::new(ctx.clone(), decode)?)?;
+    functions.set("now", now(ctx, host.clone())?)?;
+    functions.set("exhausted", exhausted(ctx, host.clone())?)?;
+    functions.set("uncaught", uncaught(ctx, host.clone())?)?;
+    functions.set("load", Function::new(ctx.clone(), modules::load)?)?;
+    functions.set("printLimit", PRINTED_BYTES)?;
+    functions.set("internalError", internal_error(ctx))?;
+    bytes::install(ctx, &functions)?;
+    reflection::install(ctx, &functions)?;
+    urls::install(ctx, &functions)?;
+    zone::install(ctx, &functions)?;
     let prelude = modules::internal(ctx, "hookyard:prelude")?;
     prelude.get::<_, Function<'js>>("install")?.call((functions, environment))
 }
@@ -64,26 +68,34 @@ fn pairs<'js>(ctx: &Ctx<'js>, pairs: Vec<(String, String)>) -> Result<Vec<Vec<rq
     pairs.into_iter().map(|(name, value)| Ok(vec![string(name)?, string(value)?])).collect()
 }
 
+/// The prototype of the engine's own errors, whose class no script can reach.
+pub(super) fn internal_error<'js>(ctx: &Ctx<'js>) -> Option<Object<'js>> {
+    Exception::throw_internal(ctx, "");
+    ctx.catch().as_object()?.get_prototype()
+}
+
+/// Prints a text, which is cut off if there was more of it than a script may print.
 fn print<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move |ctx: Ctx<'js>, values: Rest<Value<'js>>| -> Result<()> {
-        let text = match plain(&values) {
-            Some(text) => text,
-            None => {
-                BasePrimordials::init(&ctx)?;
-                llrt_logging::format_values(&ctx, values, false, true)?
-            }
-        };
-        host.stop.print(text);
+    Function::new(ctx.clone(), move |text: JsString<'js>, cut_off: bool| -> Result<()> {
+        host.stop.print(cstring(text)?.as_str().to_owned());
+        if cut_off {
+            host.stop.stop(Reason::Output);
+        }
         Ok(())
     })
 }
 
-/// A single string, which needs no formatting.
-fn plain(values: &[Value<'_>]) -> Option<String> {
-    match values {
-        [value] => value.as_string()?.to_string().ok(),
-        _ => None,
-    }
+/// The milliseconds since the script was started.
+fn now<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move || host.started.elapsed().as_secs_f64() * 1000.0)
+}
+
+fn exhausted<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move || host.exhausted.set(true))
+}
+
+fn uncaught<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, error: Value<'js>| host.throw_later(&ctx, error))
 }
 
 fn schedule<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
@@ -119,18 +131,6 @@ fn abort_fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     })
 }
 
-/// Counts what the script allocates where its memory limit does not see it.
-fn charge<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move |ctx: Ctx<'js>, length: f64| -> Result<()> {
-        let charged = host.charged.get() + length;
-        if charged > MAX_CHARGE {
-            return Err(Exception::throw_internal(&ctx, "out of memory"));
-        }
-        host.charged.set(charged);
-        Ok(())
-    })
-}
-
 /// The bytes of a body, which is text, an `ArrayBuffer` or nothing.
 fn bytes(value: &Value<'_>) -> Result<Vec<u8>> {
     if let Some(text) = value.as_string() {
@@ -138,34 +138,4 @@ fn bytes(value: &Value<'_>) -> Result<Vec<u8>> {
     }
     let buffer = value.as_object().and_then(|object| object.as_array_buffer());
     Ok(buffer.and_then(|buffer| buffer.as_bytes()).unwrap_or_default().to_vec())
-}
-
-/// Loads one group of globals, or one of our own modules.
-#[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
-fn load<'js>(ctx: Ctx<'js>, group: String) -> Result<Option<Object<'js>>> {
-    match group.as_str() {
-        "exceptions" => llrt_modules::exceptions::init(&ctx)?,
-        "events" => llrt_modules::events::init(&ctx)?,
-        "abort" => llrt_modules::abort::init(&ctx)?,
-        "url" => llrt_modules::url::init(&ctx)?,
-        "util" => llrt_modules::util::init(&ctx)?,
-        "buffer" => {
-            llrt_modules::buffer::init(&ctx)?;
-            // Their methods need a scheduler that this runtime does not have.
-            ctx.globals().remove("Blob")?;
-            ctx.globals().remove("File")?;
-        }
-        _ => return modules::internal(&ctx, &format!("hookyard:{group}")).map(Some),
-    }
-    Ok(None)
-}
-
-fn encode<'js>(ctx: Ctx<'js>, text: String) -> Result<ArrayBuffer<'js>> {
-    ArrayBuffer::new_copy(ctx, text)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
-fn decode(buffer: ArrayBuffer<'_>) -> String {
-    let bytes = buffer.as_bytes().unwrap_or_default();
-    String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned()
 }

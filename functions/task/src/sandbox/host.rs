@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use rquickjs::{Ctx, Function, Persistent, Value};
+
 use super::failure::Fault;
 use super::fetch::Fetches;
 use super::stop::{Reason, Stop};
@@ -15,9 +17,24 @@ pub(super) struct Host {
     pub(super) turn: Turn,
     pub(super) timers: RefCell<Timers>,
     pub(super) fetches: RefCell<Fetches>,
-    /// How much the script has allocated outside its heap.
-    pub(super) charged: Cell<f64>,
+    /// Whether the engine had no memory left, even if the script went on.
+    pub(super) exhausted: Cell<bool>,
+    /// Whether the heap ever grew so far that the engine collected its garbage.
+    pub(super) grown: Cell<bool>,
+    /// Whether a promise was rejected that nothing handled at that time.
+    pub(super) rejected: Cell<bool>,
+    /// What a callback threw that only the host had called.
+    uncaught: RefCell<Option<Persistent<Value<'static>>>>,
+    /// The functions of the prelude that note rejections.
+    rejections: RefCell<Option<Rejections>>,
+    pub(super) started: Instant,
     pub(super) deadline: Instant,
+}
+
+#[derive(Clone)]
+struct Rejections {
+    reject: Persistent<Function<'static>>,
+    handle: Persistent<Function<'static>>,
 }
 
 impl Host {
@@ -27,7 +44,12 @@ impl Host {
             turn,
             timers: RefCell::default(),
             fetches: RefCell::new(fetches),
-            charged: Cell::new(0.0),
+            exhausted: Cell::new(false),
+            grown: Cell::new(false),
+            rejected: Cell::new(false),
+            uncaught: RefCell::default(),
+            rejections: RefCell::default(),
+            started: Instant::now(),
             deadline: Instant::now() + time,
         }
     }
@@ -41,8 +63,58 @@ impl Host {
         self.stop.reason().is_some()
     }
 
+    /// Whether the engine should interrupt the script.
+    pub(super) fn interrupts(&self) -> bool {
+        self.exhausted.get() || self.is_stopped()
+    }
+
+    /// Keeps what a callback has thrown; the first one counts.
+    pub(super) fn throw_later<'js>(&self, ctx: &Ctx<'js>, error: Value<'js>) {
+        self.uncaught.borrow_mut().get_or_insert_with(|| Persistent::save(ctx, error));
+    }
+
+    /// Fails with what a callback has thrown.
+    pub(super) fn check_uncaught(&self, ctx: &Ctx<'_>) -> Result<(), Fault> {
+        match self.uncaught.borrow_mut().take() {
+            None => Ok(()),
+            Some(error) => Err(ctx.throw(error.restore(ctx)?).into()),
+        }
+    }
+
+    /// Notes rejections with functions of the script's side.
+    pub(super) fn track_rejections<'js>(&self, ctx: &Ctx<'js>, reject: Function<'js>, handle: Function<'js>) {
+        let rejections = Rejections { reject: Persistent::save(ctx, reject), handle: Persistent::save(ctx, handle) };
+        *self.rejections.borrow_mut() = Some(rejections);
+    }
+
+    /// Notes that a promise was rejected, or that a rejection is handled after all.
+    pub(super) fn note_rejection<'js>(&self, ctx: &Ctx<'js>, promise: Value<'js>, reason: Value<'js>, handled: bool) {
+        let Some(Rejections { reject, handle }) = self.rejections.borrow().clone() else {
+            return;
+        };
+        let noted = match handled {
+            true => handle.restore(ctx).and_then(|handle| handle.call::<_, ()>((promise,))),
+            false => {
+                self.rejected.set(true);
+                reject.restore(ctx).and_then(|reject| reject.call::<_, ()>((promise, reason)))
+            }
+        };
+        if noted.is_err() {
+            ctx.catch();
+        }
+    }
+
+    /// Gives back what belongs to the engine, which must happen before it is freed.
+    pub(super) fn release(&self) {
+        self.uncaught.take();
+        self.rejections.take();
+    }
+
     /// Fails when the script must stop.
     pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.exhausted.get() {
+            return Err(Fault::Exhausted);
+        }
         if self.is_stopped() {
             return Err(Fault::Stopped(self.stop.reason().unwrap_or(Reason::Time)));
         }

@@ -1,7 +1,10 @@
 //! Scripts as users write them, run for real.
 
+mod compiling;
 mod fetching;
 mod limits;
+mod node;
+mod rejections;
 mod shapes;
 mod workers;
 

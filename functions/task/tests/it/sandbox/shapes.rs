@@ -143,7 +143,7 @@ async fn what_is_printed_becomes_lines() {
         "module.exports = () => { console.log('a', 1, {b: [2]}); console.error('%s is %d', 'x', 5); console.assert(false, 'no'); }",
     ))
     .await;
-    assert_eq!(messages(&report), ["a 1 {\n  b: [ 2 ]\n}", "x is 5", "Assertion failed: no"]);
+    assert_eq!(messages(&report), ["a 1 { b: [ 2 ] }", "x is 5", "Assertion failed: no"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,20 @@
+// The module "buffer".
+
+import { registry } from "hookyard:registry";
+
+const exports = registry.require("buffer");
+
+export const {
+  atob,
+  btoa,
+  Buffer,
+  constants,
+  INSPECT_MAX_BYTES,
+  isAscii,
+  isUtf8,
+  kMaxLength,
+  kStringMaxLength,
+  SlowBuffer,
+  transcode,
+} = exports;
+export default exports;

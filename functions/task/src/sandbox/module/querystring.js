@@ -1,0 +1,16 @@
+// The module "querystring".
+
+import { registry } from "hookyard:registry";
+
+const exports = registry.require("querystring");
+
+export const {
+  decode,
+  encode,
+  escape,
+  parse,
+  stringify,
+  unescape,
+  unescapeBuffer,
+} = exports;
+export default exports;

@@ -1,0 +1,21 @@
+// The module "url".
+
+import { registry } from "hookyard:registry";
+
+const exports = registry.require("url");
+
+export const {
+  domainToASCII,
+  domainToUnicode,
+  fileURLToPath,
+  format,
+  parse,
+  pathToFileURL,
+  resolve,
+  resolveObject,
+  Url,
+  URL,
+  URLSearchParams,
+  urlToHttpOptions,
+} = exports;
+export default exports;

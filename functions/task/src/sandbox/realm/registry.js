@@ -1,0 +1,3 @@
+// Where the modules that scripts import find what the prelude has made.
+
+export const registry = { __proto__: null };

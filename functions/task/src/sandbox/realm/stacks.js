@@ -1,0 +1,131 @@
+// The stacks of errors, as V8 and Node.js write them: the text is made when it is first read.
+
+const OWN_FILES = "hookyard:";
+const OUT_OF_MEMORY = "out of memory";
+
+export function makeStacks(host, { uncurryThis, values, methods }) {
+  const { Error, ErrorIsError, ObjectDefineProperty, ObjectGetPrototypeOf, ReflectApply, Symbol, WeakMap } = values;
+  const get = uncurryThis(methods.WeakMapPrototypeGet);
+  const set = uncurryThis(methods.WeakMapPrototypeSet);
+  const startsWith = uncurryThis(methods.StringPrototypeStartsWith);
+  const describe = uncurryThis(methods.ErrorPrototypeToString);
+  const internalError = host.internalError;
+  const syntaxError = values.SyntaxError.prototype;
+  const capture = Error.captureStackTrace;
+  const frames = new WeakMap();
+  let prepare;
+  let capturing = false;
+  let captured;
+
+  host.isNodeError = Symbol("isNodeError");
+  // Node.js has no such class.
+  delete globalThis.InternalError;
+
+  function header(error) {
+    try {
+      return error[host.isNodeError] === true ? `${error.name} [${error.code}]: ${error.message}` : describe(error);
+    } catch {
+      return "Error";
+    }
+  }
+
+  function format(error, sites) {
+    if (typeof prepare === "function") {
+      return prepare(error, sites);
+    }
+    let text = header(error);
+    for (let at = 0; at < sites.length && at < 10; at++) {
+      const site = sites[at];
+      const file = site.getFileName();
+      if (typeof file === "string" && startsWith(file, OWN_FILES)) {
+        continue;
+      }
+      const place = file === null ? "<anonymous>" : `${file}:${site.getLineNumber()}:${site.getColumnNumber()}`;
+      const name = site.getFunctionName();
+      text += name ? `\n    at ${name} (${place})` : `\n    at ${place}`;
+    }
+    return text;
+  }
+
+  function keep(error, stack) {
+    ObjectDefineProperty(error, "stack", { __proto__: null, value: stack, writable: true, configurable: true });
+  }
+
+  const lazily = {
+    __proto__: null,
+    configurable: true,
+    enumerable: false,
+    get() {
+      for (let object = this; object !== null; object = ObjectGetPrototypeOf(object)) {
+        const sites = get(frames, object);
+        if (sites !== undefined) {
+          const stack = format(object, sites);
+          keep(object, stack);
+          return stack;
+        }
+      }
+      return undefined;
+    },
+    set(stack) {
+      keep(this, stack);
+    },
+  };
+
+  function attach(object, sites) {
+    set(frames, object, sites ?? []);
+    ObjectDefineProperty(object, "stack", lazily);
+  }
+
+  // The engine calls this for every error that it makes, and again where it is thrown as long as it gets nothing.
+  Error.prepareStackTrace = (error, sites) => {
+    if (isExhaustion(error, sites)) {
+      host.exhausted();
+    }
+    if (capturing) {
+      captured = sites;
+    } else if (ErrorIsError(error) && get(frames, error) === undefined) {
+      attach(error, sites);
+    }
+    return null;
+  };
+
+  // No script can construct the engine's own class; expressions that are too large are errors of their syntax.
+  function isExhaustion(error, sites) {
+    if (ObjectGetPrototypeOf(error) === internalError) {
+      // Where no memory is left for it, the message is missing.
+      return error.message === undefined || startsWith(error.message, OUT_OF_MEMORY);
+    }
+    if (ObjectGetPrototypeOf(error) !== syntaxError || error.message !== OUT_OF_MEMORY) {
+      return false;
+    }
+    return sites?.[0]?.getFileName() === null && sites[0].getFunctionName() === "RegExp";
+  }
+
+  function captureStackTrace(object, until) {
+    capturing = true;
+    try {
+      ReflectApply(capture, Error, [object, until ?? captureStackTrace]);
+    } finally {
+      capturing = false;
+    }
+    attach(object, captured);
+    captured = undefined;
+  }
+
+  values.ErrorCaptureStackTrace = captureStackTrace;
+  ObjectDefineProperty(Error, "captureStackTrace", { __proto__: null, value: captureStackTrace, writable: true, configurable: true });
+  ObjectDefineProperty(Error, "prepareStackTrace", {
+    __proto__: null,
+    configurable: false,
+    enumerable: true,
+    get: () => prepare,
+    set: (value) => void (prepare = value),
+  });
+
+  return {
+    named: (error, name) => {
+      ObjectDefineProperty(error, "name", { __proto__: null, value: name, writable: true, configurable: true });
+      return error;
+    },
+  };
+}

@@ -1,0 +1,143 @@
+//! What the compiler makes of a source, before any of it runs.
+
+use super::*;
+
+async fn checked(source: &str) -> Result<(), (String, String)> {
+    sandbox().check(script(source)).await.unwrap().map_err(|error| (error.name, error.message))
+}
+
+#[tokio::test]
+async fn a_source_closes_nothing_that_is_around_it() {
+    let escapes = [
+        "}); for(;;){} ; (function(){",
+        "}); throw new Error(6*7); (function(){",
+        "}; for(;;){}; function f(){",
+        "} for(;;){} {",
+        "}, other() {",
+        "} }); for(;;){} ({ m() {",
+        "}\nfor(;;){}\nfunction g(){",
+        "}}}) // ",
+        "} /*",
+        "}` ${",
+        "*/ } for (;;) {} {",
+        "return 1 } { for(;;){}",
+        "})(), (() => { for(;;){} })(), (function () {",
+        "});\n//# sourceMappingURL=x\nfor(;;){};(function(){",
+        "#!/x\n}); for(;;){} ; (function(){",
+        "\u{2028}}); for(;;){} ; (function(){",
+        "<!-- }\n}); for(;;){} ; (function(){",
+        "}); for(;;){} ; (function(){ export default 1",
+        "super.x; function main() {}",
+    ];
+    for source in escapes {
+        let (name, message) = checked(source).await.unwrap_err();
+        assert_eq!(name, "SyntaxError", "{source}: {message}");
+        assert!(!message.contains("42"), "{message}");
+        assert_eq!(failure(source).await.1, "SyntaxError", "{source}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_return_and_use_what_modules_forbid() {
+    let bodies = [
+        "return void (module.exports = () => 42)",
+        "with ({ n: 42 }) { module.exports = () => n }",
+        "exports.main = () => 042 + 8; var await = 1, yield = 2",
+        "function main() { return 42 } // }",
+        "function main() { return 42 } /* } */",
+        "function main() { return `}`.length + 41 }",
+        "function main() { return /}/.source.length + 41 } <!-- as pages once did",
+        "const s = 'export default 1'; module.exports = () => 42",
+        "// export default 1\nmodule.exports = () => 42",
+        "const o = { export: 1, import: 2 }; o.export = 42; module.exports = () => o.export",
+        "const r = /export default/; module.exports = () => 42",
+        "module.exports = async () => { await import('url'); return 42 }",
+        "var module; module.exports = () => 42",
+    ];
+    for source in bodies {
+        assert_eq!(checked(source).await, Ok(()), "{source}");
+        assert_eq!(value(source).await, json!(42), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn a_module_is_told_by_what_it_imports_and_exports() {
+    let modules = [
+        "const r = /[/'\"]/; export { f as main }; function f() { return 42 }",
+        "const t = `a${`b${1}`}c`; export default () => 42",
+        "if (true) { }\nexport default () => 42",
+        "a: b\n/c/g; var b, c, g; export default () => 42",
+        "import 'url'; globalThis.main = 1; export default () => 42",
+        "export default () => this === undefined ? 42 : 0",
+    ];
+    for source in modules {
+        assert_eq!(value(source).await, json!(42), "{source}");
+    }
+    assert_eq!(value("globalThis.meta = import.meta; export const main = () => typeof meta").await, json!("object"));
+}
+
+#[tokio::test]
+async fn the_error_is_that_of_the_kind_which_the_source_nearly_is() {
+    let check = async |source: &str, expected: &str| {
+        let (_, message) = checked(source).await.unwrap_err();
+        assert!(message.contains(expected), "{source}: {message}");
+    };
+    check("import u from 'url'\nexport default () => {\n  return 1 +;\n}", "script.js:3").await;
+    check("with ({}) {}\nmodule.exports = () => {\n  return 1 +;\n}", "script.js:3").await;
+    check("const x = await 1; module.exports = () => x", "cannot await outside of its functions").await;
+    check("import x from 'fs'", "a script can import buffer, events").await;
+    check("export default () => missing.export = 1; }", "script.js:1").await;
+}
+
+#[tokio::test]
+async fn what_nests_without_end_is_refused() {
+    let pieces = [
+        "x=[",
+        "/[,",
+        "[",
+        "(",
+        "{",
+        "`${",
+        "a=>",
+        "({a:",
+        "((a,",
+        "async(",
+        "x?",
+        "!",
+        "-",
+        "new ",
+        "if(1)",
+        "/(",
+        "/*",
+        "'",
+        "function f(){",
+        "class A{[",
+        "a?.[",
+        "a**",
+        "a??",
+        "for(",
+        "async a=>",
+        "[...",
+        "({...",
+        "export ",
+        "a.b?.",
+    ];
+    for piece in pieces {
+        let Err((name, message)) = checked(&piece.repeat(32_000)).await else { panic!("{piece} can be compiled") };
+        assert!(
+            ["SyntaxError", "RangeError", "MemoryLimitExceeded"].contains(&name.as_str()),
+            "{piece}: {name} {message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn compiling_takes_no_more_memory_than_its_limit() {
+    let greedy =
+        [format!("/{}/iu", "\\p{L}".repeat(50_000)), format!("x = [{}]", "[1,2,3,4,5,6,7,8,9],".repeat(100_000))];
+    for source in greedy {
+        let limits = Limits { memory_bytes: 2 * 1024 * 1024, ..Limits::default() };
+        let error = sandbox().check(Script { limits, ..script(&source) }).await.unwrap().unwrap_err();
+        assert_eq!(error.name, "MemoryLimitExceeded", "{}: {}", &source[..20], error.message);
+    }
+}
