@@ -2,6 +2,7 @@
 //!
 //! A new type of action is an entry of [`ACTION_TYPES`], a rule in the template and the function behind it.
 
+use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -88,7 +89,7 @@ enum Rule {
     Number(i64, i64),
     Object,
     Texts,
-    TextMap,
+    Headers,
     Time,
 }
 
@@ -110,7 +111,7 @@ pub const HTTP: ActionType = ActionType {
     fields: &[
         required("url", Rule::Url),
         optional("method", Rule::Word(&HTTP_METHODS)),
-        optional("headers", Rule::TextMap),
+        optional("headers", Rule::Headers),
         optional("body", Rule::Body),
         optional("timeoutSeconds", Rule::Number(1, 60)),
     ],
@@ -222,7 +223,6 @@ impl ActionType {
 impl Rule {
     /// Says which rule a value breaks.
     fn broken_by(&self, value: &Value) -> Option<String> {
-        let is_text = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
         let (holds, rule) = match self {
             Self::Anything | Self::Body => return None,
             Self::Text => (value.is_string(), "must be a string".to_owned()),
@@ -243,10 +243,7 @@ impl Rule {
                 value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
                 "must be an array of strings".to_owned(),
             ),
-            Self::TextMap => (
-                value.as_object().is_some_and(|map| map.values().all(is_text)),
-                "must be an object whose values are strings".to_owned(),
-            ),
+            Self::Headers => return headers_broken_by(value),
             Self::Word(words) => match value.as_str() {
                 Some(word) if words.iter().any(|known| known.eq_ignore_ascii_case(word)) => return None,
                 Some(word) => (false, format!("has the {}", nearest::unknown("value", word, words.iter().copied()))),
@@ -274,6 +271,18 @@ pub const FUNCTION_NAME_LIMIT_CHARACTERS: usize = 128;
 /// No id of a record is longer.
 const ID_LIMIT_BYTES: usize = 128;
 
+fn headers_broken_by(headers: &Value) -> Option<String> {
+    let is_text = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+    let Some(headers) = headers.as_object().filter(|headers| headers.values().all(is_text)) else {
+        return Some("must be an object whose values are strings".to_owned());
+    };
+    if let Some(name) = headers.keys().find(|name| HeaderName::from_bytes(name.as_bytes()).is_err()) {
+        return Some(format!("has the name {name:?}, which no header can have"));
+    }
+    // What a template will add is checked when it is there.
+    let is_broken = |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_err());
+    let (name, _) = headers.iter().find(|(_, value)| is_broken(value))?;
+    Some(format!("has a line break or another control character in `{name}`"))
 /// What a time must be, in bodies and in actions.
 pub const TIME_RULE: &str = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
 
@@ -340,6 +349,14 @@ mod tests {
             json!({"url": "https://a.test", "headers": {"a": {}}}),
             Err("`headers` must be an object whose values are strings"),
         );
+        for (headers, rule) in [
+            (json!({"a": "b\r\nc: d"}), "`headers` has a line break or another control character in `a`"),
+            (json!({"a": "{{ event.x }}\n"}), "`headers` has a line break or another control character in `a`"),
+            (json!({"a b": "c"}), "`headers` has the name \"a b\", which no header can have"),
+        ] {
+            check("http", json!({"url": "https://a.test", "headers": headers}), Err(rule));
+        }
+        check("http", json!({"url": "https://a.test", "headers": {"a": "\té", "b": 1, "c": "{{ event.x }}"}}), Ok(()));
         check(
             "callback",
             json!({"action": "poke"}),
