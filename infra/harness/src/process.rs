@@ -70,11 +70,7 @@ impl Process {
     /// Returns an event as the functions read it, with its content opened.
     async fn opened(&self, mut event: Value) -> Value {
         let source = event["source"].as_str().unwrap_or_default().to_owned();
-        // Another process has read the key ring when it pleased.
-        let outsider = |environment: &Environment| {
-            Environment { key_ring: SharedKeyRing::default(), ..environment.clone() }.seal().ok()
-        };
-        let seal = self.environments.values().next().and_then(outsider);
+        let seal = self.environments.values().next().and_then(|environment| environment.seal().ok());
         if let (Some(detail), Some(seal)) = (event.get_mut("detail"), seal) {
             shared::bus::open(&seal, &source, detail).await.unwrap_or_else(|error| panic!("{}", error.chain()));
         }

@@ -283,6 +283,8 @@ fn headers_broken_by(headers: &Value) -> Option<String> {
     let is_broken = |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_err());
     let (name, _) = headers.iter().find(|(_, value)| is_broken(value))?;
     Some(format!("has a line break or another control character in `{name}`"))
+}
+
 /// What a time must be, in bodies and in actions.
 pub const TIME_RULE: &str = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
 

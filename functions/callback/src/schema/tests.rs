@@ -292,6 +292,55 @@ async fn checks_that_cost_much_are_taken_a_few_times_only() {
     assert_eq!(checks.check("another", schema, json!({})).await.unwrap(), Ok(()));
 }
 
+/// Walks the official suite; `cargo test -p callback -- --ignored` with the folder of its tests in `JSON_SCHEMA_SUITE`.
+#[test]
+#[ignore = "needs the official test suite, see CONTRIBUTING.md"]
+#[expect(clippy::disallowed_methods, reason = "a test that somebody starts by hand")]
+fn the_official_suite_passes() {
+    let suite = std::path::PathBuf::from(std::env::var("JSON_SCHEMA_SUITE").unwrap());
+    let drafts = [
+        ("draft4", "http://json-schema.org/draft-04/schema#"),
+        ("draft6", "http://json-schema.org/draft-06/schema#"),
+        ("draft7", DRAFT_7),
+        ("draft2019-09", "https://json-schema.org/draft/2019-09/schema"),
+        ("draft2020-12", "https://json-schema.org/draft/2020-12/schema"),
+    ];
+    let (mut passed, mut refused, mut failed) = (0, Vec::new(), Vec::new());
+    for (draft, uri) in drafts {
+        for file in std::fs::read_dir(suite.join(draft)).unwrap().map(|file| file.unwrap().path()) {
+            if file.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let groups: Vec<Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+            for group in groups {
+                let mut schema = group["schema"].clone();
+                if let Some(schema) = schema.as_object_mut() {
+                    schema.entry("$schema").or_insert_with(|| uri.into());
+                }
+                let place = format!("{draft}/{}: {}", file.file_stem().unwrap().display(), group["description"]);
+                let Ok(compiled) = compiled(&schema) else {
+                    refused.push(place);
+                    continue;
+                };
+                for case in group["tests"].as_array().unwrap() {
+                    let (result, _) = compiled.check(&case["data"]);
+                    match result.is_ok() == (case["valid"] == true) {
+                        true => passed += 1,
+                        false => failed.push(format!("{place}: {}: {result:?}", case["description"])),
+                    }
+                }
+            }
+        }
+    }
+    // References to other documents, and vocabularies of others, are refused by design.
+    let is_remote =
+        |place: &String| ["/refRemote:", "/vocabulary:", "/dynamicRef:"].iter().any(|file| place.contains(file));
+    refused.retain(|place| !is_remote(place));
+    assert!(refused.is_empty(), "refused:\n{}", refused.join("\n"));
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), passed + failed.len(), failed.join("\n"));
+    assert!(passed > 4_000, "{passed}");
+}
+
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC{0,60}|\\{\"[a-z$]{0,6}\": ?[0-9a-z\"\\[\\]{}]{0,12}\\}") {
