@@ -1,11 +1,8 @@
-//! How much of the processors a worker and its threads get while others want them.
+//! How much of the processors the threads of a worker get while others want them.
 
 #[cfg(target_os = "linux")]
-pub(super) use of_linux::{ThreadId, is_lowest, lower_process, lower_thread, thread_id};
+pub(super) use of_linux::{ThreadId, is_lowest, lower_thread, thread_id};
 
-/// The niceness of a worker: the process that started it and answers requests comes first.
-#[cfg(target_os = "linux")]
-const WORKER: i32 = 5;
 /// The niceness of a thread that does not come back from a call of the engine.
 #[cfg(target_os = "linux")]
 const LOWEST: i32 = 19;
@@ -22,25 +19,16 @@ mod of_linux {
         gettid()
     }
 
-    /// Lowers the priority of this process.
-    pub(in super::super) fn lower_process() {
-        set(None, super::WORKER);
-    }
-
     /// Lowers the priority of a thread for good, as only the privileged may raise it again.
     pub(in super::super) fn lower_thread(thread: ThreadId) {
-        set(Some(thread), super::LOWEST);
+        if let Err(error) = setpriority_process(Some(thread), super::LOWEST) {
+            tracing::debug!(%error, "the priority of a thread stays as it is");
+        }
     }
 
     /// Whether the priority of this thread was lowered.
     pub(in super::super) fn is_lowest() -> bool {
         getpriority_process(Some(gettid())).is_ok_and(|niceness| niceness >= super::LOWEST)
-    }
-
-    fn set(thread: Option<Pid>, niceness: i32) {
-        if let Err(error) = setpriority_process(thread, niceness) {
-            tracing::debug!(%error, niceness, "the priority stays as it is");
-        }
     }
 }
 
@@ -51,8 +39,6 @@ mod elsewhere {
 
     pub(in super::super) fn thread_id() -> ThreadId {}
 
-    pub(in super::super) fn lower_process() {}
-
     pub(in super::super) fn lower_thread(_thread: ThreadId) {}
 
     pub(in super::super) fn is_lowest() -> bool {
@@ -61,4 +47,4 @@ mod elsewhere {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::{ThreadId, is_lowest, lower_process, lower_thread, thread_id};
+pub(super) use elsewhere::{ThreadId, is_lowest, lower_thread, thread_id};

@@ -2,7 +2,7 @@
 //!
 //! A script gives its turn back while it waits, and lets others go first when it has computed for a while. The turn of
 //! one that does not come back, as it is inside a call of the engine, is given to the next: the system then divides the
-//! processors among their threads, of which one that stays away gets what the others leave.
+//! processors among their threads, and many that stay away get only what the others leave.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use super::priority::{self, ThreadId};
 const SLICE: Duration = Duration::from_millis(10);
 /// How long a turn lasts if its script does not come back.
 const OVERDUE: Duration = Duration::from_millis(50);
-/// How long a script may stay inside a call of the engine before its thread gets only what others leave.
+/// How long a script may stay inside a call of the engine before its thread may get only what others leave.
 const AWAY: Duration = Duration::from_secs(1);
 /// How often turns are looked at, whether somebody waits or not.
 const WATCH: Duration = Duration::from_millis(500);
@@ -31,6 +31,7 @@ pub(super) struct Turns {
 
 #[derive(Debug)]
 struct State {
+    count: usize,
     free: usize,
     waiting: Fair<Arc<Ticket>>,
     turns: HashMap<u64, Taken>,
@@ -66,8 +67,14 @@ pub(super) struct Turn {
 impl Turns {
     /// Lets so many scripts compute at once.
     pub(super) fn new(count: usize) -> Self {
-        let state =
-            State { free: count, waiting: Fair::default(), turns: HashMap::new(), away: HashMap::new(), last_turn: 0 };
+        let state = State {
+            count,
+            free: count,
+            waiting: Fair::default(),
+            turns: HashMap::new(),
+            away: HashMap::new(),
+            last_turn: 0,
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -146,10 +153,20 @@ impl State {
         let overdue: Vec<_> = self.turns.extract_if(|_, taken| taken.since.elapsed() >= OVERDUE).collect();
         self.free += overdue.len();
         self.away.extend(overdue);
-        for (_, taken) in self.away.extract_if(|_, taken| taken.since.elapsed() >= AWAY) {
+        self.lower_oldest();
+        self.call();
+    }
+
+    /// Lowers the priority of those who have been away for longest, so that no more than there are turns keep theirs.
+    fn lower_oldest(&mut self) {
+        let mut oldest: Vec<(u64, Taken)> = self.away.iter().map(|(turn, taken)| (*turn, *taken)).collect();
+        oldest.retain(|(_, taken)| taken.since.elapsed() >= AWAY);
+        oldest.sort_unstable_by_key(|(_, taken)| taken.since);
+        oldest.truncate(oldest.len().saturating_sub(self.count));
+        for (turn, taken) in oldest {
+            self.away.remove(&turn);
             priority::lower_thread(taken.thread);
         }
-        self.call();
     }
 }
 
@@ -244,6 +261,30 @@ mod tests {
         assert_eq!(held(&turns), (0, 1, 0), "what was given away does not come back");
         next.release();
         assert_eq!(turns.lock().free, 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn of_many_that_stay_away_the_oldest_get_what_the_others_leave() {
+        let (turns, (said, heard)) = (Turns::new(1), channel());
+        let mut ends = Vec::new();
+        for _ in 0..3 {
+            let (turn, said, (end, ended)) = (turns.of("x"), said.clone(), channel::<()>());
+            thread::spawn(move || {
+                turn.take();
+                said.send(priority::is_lowest()).unwrap();
+                ended.recv().unwrap();
+                said.send(priority::is_lowest()).unwrap();
+            });
+            assert_eq!(heard.recv(), Ok(false));
+            let mut state = turns.lock();
+            state.turns.values_mut().for_each(|taken| taken.since = Instant::now() - 2 * AWAY);
+            state.call_overdue();
+            drop(state);
+            ends.push(end);
+        }
+        let lowered: Vec<bool> = ends.iter().map(|end| end.send(()).map(|()| heard.recv().unwrap()).unwrap()).collect();
+        assert_eq!(lowered, [true, true, false]);
     }
 
     #[test]

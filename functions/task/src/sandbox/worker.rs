@@ -18,7 +18,6 @@ use super::exchange::Finished;
 use super::failure;
 use super::fetch::Fetches;
 use super::message::{self, FromWorker, Output, Said, ToWorker, Work};
-use super::priority;
 use super::script::Script;
 use super::stop::Stop;
 use super::threads::Threads;
@@ -40,7 +39,6 @@ const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 pub fn work() -> io::Result<()> {
     outlive_signals()?;
     limit_memory();
-    priority::lower_process();
     let output = Output::new(io::stdout().as_fd().try_clone_to_owned()?.into());
     output.send(&FromWorker::Ready);
     let processors = thread::available_parallelism().map_or(1, usize::from);

@@ -19,8 +19,8 @@ use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::{Journal, Refused};
 
-/// The most invocations of one function at the same time.
-const CONCURRENCY: usize = 64;
+/// The most invocations of one function at the same time: an invocation may wait for minutes, and must not stop the others.
+const CONCURRENCY: usize = 512;
 /// Rows read back at once.
 const LOAD: usize = 128;
 /// The wait before the second attempt, doubled before each further one.

@@ -224,11 +224,11 @@ async fn a_slow_function_is_called_at_most_64_times_at_once_and_gets_everything(
         let entries = (0..10).map(|n| entry("task.requested", &json!({"number": batch * 10 + n})));
         client.put_events().set_entries(Some(entries.collect())).send().await.unwrap();
     }
-    while calls.of("TaskFunction").len() < 64 {
+    while calls.of("TaskFunction").len() < 512 {
         tokio::task::yield_now().await;
     }
     tokio::task::yield_now().await;
-    assert_eq!(calls.of("TaskFunction").len(), 64);
+    assert_eq!(calls.of("TaskFunction").len(), 512);
     open.store(true, Ordering::SeqCst);
     gate.send(()).unwrap();
     emulator.idle().await;
