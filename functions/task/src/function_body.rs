@@ -251,7 +251,7 @@ mod tests {
         check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15);
         let deep = (0..50).fold(json!([]), |inner, _| json!([inner]));
         for policy in [
-            json!({"errorsToRetry": deep.clone()}),
+            json!({"errorsToRetry": deep}),
             json!({"errorsToRetry": [""]}),
             json!({"errorsToRetry": ["x".repeat(129)]}),
             json!({"errorsToRetry": vec!["x"; 51]}),

@@ -501,7 +501,7 @@ fn name_answer(question: &[u8]) -> Option<Vec<u8>> {
 
 async fn with_name_server(allowed: &str) -> Outbound {
     let outbound = Outbound::new(&[allowed.parse().unwrap()]);
-    let client = connect::client(outbound.allowed.clone(), names::Names::at(name_server().await)).unwrap();
+    let client = connect::client(outbound.allowed.clone(), false, names::Names::at(name_server().await)).unwrap();
     outbound.client.set(client).unwrap();
     outbound
 }
