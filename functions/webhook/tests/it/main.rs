@@ -12,6 +12,7 @@ mod ingest;
 mod limits;
 mod log;
 mod payloads;
+mod published;
 mod rotation;
 mod sending;
 mod setup;

@@ -167,7 +167,7 @@ fn read_message<'a>(line: &Line, part: &'a RawValue) -> Result<Update<'a>, Strin
     let from = from.unwrap_or_default();
     let to = line.phone_number_id.clone().or_else(|| line.display_phone_number.clone()).unwrap_or_default();
     let contact = line.contact(&from);
-    let kind = fields.id("type")?;
+    let kind = content::message_kind(&fields)?;
     let mut metadata = metadata(line, &fields, &contact)?;
     let message = NormalizedMessage {
         conversation_id: fields.text("group_id")?.unwrap_or_else(|| from.clone()),

@@ -44,6 +44,40 @@ struct Changed<'a> {
     message: Option<&'a RawValue>,
 }
 
+/// What a message can be; its content is in the member of the same name.
+const KINDS: [&str; 15] = [
+    "text",
+    "image",
+    "video",
+    "audio",
+    "document",
+    "sticker",
+    "location",
+    "contacts",
+    "button",
+    "interactive",
+    "reaction",
+    "order",
+    "edit",
+    "revoke",
+    "system",
+];
+/// WhatsApp's own word for what it does not name.
+const UNKNOWN: &str = "unknown";
+
+/// Returns the type of a message; one that does not say it, as some locations and contacts do not, is what it has.
+pub(super) fn message_kind(fields: &Fields<'_>) -> Result<String, String> {
+    kind_among(fields, &KINDS)
+}
+
+fn kind_among(fields: &Fields<'_>, kinds: &[&str]) -> Result<String, String> {
+    if fields.text("type")?.is_some() {
+        return fields.id("type");
+    }
+    let present = kinds.iter().find(|kind| fields.raw(kind).is_some());
+    Ok(present.copied().unwrap_or(UNKNOWN).to_owned())
+}
+
 /// Reads the content of a message; what does not fit into it goes into the metadata.
 pub(super) fn read(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
     match kind {
@@ -51,7 +85,7 @@ pub(super) fn read(kind: &str, fields: &Fields<'_>, metadata: &mut Map<String, V
         "edit" => {
             let changed: Changed<'_> = fields.required(kind)?;
             let content = match changed.message.map(Fields::of).transpose()? {
-                Some(message) => new(&message.id("type")?, &message, metadata)?,
+                Some(message) => new(&message_kind(&message)?, &message, metadata)?,
                 None => Content::default(),
             };
             let target = Some(Reference { message_id: changed.original_message_id });
@@ -116,7 +150,7 @@ fn choice(kind: ContentKind, choice: Choice) -> Content {
 
 fn interactive(fields: &Fields<'_>, metadata: &mut Map<String, Value>) -> Result<Content, String> {
     let answer = Fields::of(fields.required("interactive")?)?;
-    match answer.id("type")?.as_str() {
+    match kind_among(&answer, &["button_reply", "list_reply"])?.as_str() {
         kind @ "button_reply" => Ok(choice(ContentKind::Button, answer.required(kind)?)),
         kind @ "list_reply" => Ok(choice(ContentKind::List, answer.required(kind)?)),
         _ => unsupported("interactive", fields, metadata),

@@ -209,6 +209,39 @@ fn choices_and_reactions_become_their_content() {
 }
 
 #[test]
+fn a_message_that_does_not_name_its_type_is_what_it_has() {
+    let check = |members: Value, content: Value, kind: Option<&str>| {
+        let read = one_message(&message(members.clone()));
+        assert_eq!(read["content"], content, "{members}");
+        assert_eq!(read["metadata"].get("type").and_then(Value::as_str), kind, "{members}");
+    };
+    let (place, written) = (json!({"latitude": 1.5, "longitude": 2.5}), json!({"type": "TEXT", "text": "x"}));
+    check(json!({"text": {"body": "x"}}), written.clone(), None);
+    check(json!({"type": "", "text": {"body": "x"}}), written.clone(), None);
+    check(json!({"type": null, "text": {"body": "x"}}), written, None);
+    check(json!({"location": place}), json!({"type": "LOCATION", "location": place}), None);
+    let contact = json!({"name": {"formatted_name": "Ada"}});
+    check(json!({"contacts": [contact]}), json!({"type": "CONTACTS", "contacts": [contact]}), None);
+    check(json!({"sticker": {"id": "1"}}), json!({"type": "FILE", "media": {"kind": "sticker", "id": "1"}}), None);
+    let choice = json!({"id": "yes", "title": "Yes"});
+    check(
+        json!({"interactive": {"button_reply": choice}}),
+        json!({"type": "BUTTON", "text": "Yes", "choice": choice}),
+        None,
+    );
+    check(
+        json!({"edit": {"original_message_id": "wamid.T", "message": {"text": {"body": "new"}}}}),
+        json!({"type": "EDIT", "text": "new", "target": {"messageId": "wamid.T"}}),
+        None,
+    );
+    let unsupported = json!({"type": "UNSUPPORTED"});
+    check(json!({"system": {"type": "user_changed_number"}}), unsupported.clone(), Some("system"));
+    check(json!({"errors": [{"code": 131_051}]}), unsupported.clone(), Some("unknown"));
+    check(json!({"interactive": {"poll": {}}}), unsupported.clone(), Some("interactive"));
+    check(json!({}), unsupported, Some("unknown"));
+}
+
+#[test]
 fn what_has_no_content_keeps_its_details() {
     let check = |members: Value, content: Value, metadata: Value| {
         let read = one_message(&message(members.clone()));
@@ -459,7 +492,7 @@ fn one_bad_part_keeps_no_other_back() {
         message.as_object_mut().unwrap().remove(name);
         message
     };
-    for name in ["id", "timestamp", "type"] {
+    for name in ["id", "timestamp"] {
         check(without(name), &format!("`{name}` is missing"));
     }
     let with = |name: &str, value: Value| {
