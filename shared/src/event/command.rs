@@ -322,7 +322,15 @@ mod tests {
         check("task", json!({"functionName": "f", "data": {"a": 1}, "tags": ["t"], "priority": 1}), Ok(()));
         check("task", json!({}), Err("`functionName` is required"));
         check("task", json!({"functionName": null}), Err("`functionName` is required"));
-        check("task", json!({"functionName": 5}), Err("`functionName` must be a string"));
+        let name = "`functionName` must be 1 to 128 letters, digits and hyphens";
+        for wrong in [json!(5), json!(""), json!("a b"), json!("é"), json!("f".repeat(129)), json!("f".repeat(3_000))]
+        {
+            check("task", json!({"functionName": wrong}), Err(name));
+        }
+        for wrong in [json!(5), json!(""), json!("c".repeat(3_000))] {
+            let message = json!({"channelId": wrong, "to": "t", "content": "c"});
+            check("message", message, Err("`channelId` must have 1 to 128 characters"));
+        }
         check("task", json!({"functionName": "f", "data": [1]}), Err("`data` must be an object"));
         check("task", json!({"functionName": "f", "tags": "t"}), Err("`tags` must be an array of strings"));
         check(

@@ -164,10 +164,10 @@ impl Process {
     async fn attend(self: Arc<Self>, mut child: Child, stdout: ChildStdout) {
         let mut reader = BufReader::new(stdout);
         let ended = tokio::select! {
-            ended = self.hear(&mut reader) => ended,
-            () = self.end.notified() => Ok(()),
+            ended = self.hear(&mut reader) => Some(ended),
+            () = self.end.notified() => None,
         };
-        if let Err(error) = ended {
+        if let Some(Err(error)) = &ended {
             tracing::error!(%error, "the process that runs scripts is not understood");
         }
         let status = match child.kill().await {
@@ -176,7 +176,7 @@ impl Process {
         };
         // Whoever waits for a script hears that nothing more will be said.
         let lost = self.ended();
-        if !lost.is_empty() {
+        if ended.is_some() {
             tracing::error!(?status, scripts = lost.len(), "the process that runs scripts has ended");
         }
         drop(lost);
