@@ -136,7 +136,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         for path in [parent.path(), &parent.path().join("not/there/yet")] {
             drop(Folder::open(path).unwrap());
-            assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "2\n");
+            assert_eq!(fs::read_to_string(path.join("format")).unwrap(), format!("{FORMAT}\n"));
             fs::write(path.join("secrets.json"), "data").unwrap();
             Folder::open(path).unwrap();
         }
@@ -165,7 +165,7 @@ mod tests {
         fs::write(folder.path().join("lock"), "").unwrap();
         fs::write(folder.path().join("format.new"), "").unwrap();
         Folder::open(folder.path()).unwrap();
-        assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), "2\n");
+        assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), format!("{FORMAT}\n"));
     }
 
     #[test]
@@ -183,12 +183,12 @@ mod tests {
         for data in DATA_FILES {
             check(
                 &[(data, "x")],
-                "was written by an older version of Hookyard (format 1, this version reads format 2)",
+                "was written by an older version of Hookyard (format 1, this version reads format 3)",
             );
         }
         check(&[("format", "1")], "by an older version of Hookyard (format 1");
-        check(&[("format", "3\n"), ("bus.db", "x")], "by a newer version of Hookyard (format 3");
-        check(&[("format", "3")], "start with an empty directory by --data, or keep using the version that wrote it");
+        check(&[("format", "4\n"), ("bus.db", "x")], "by a newer version of Hookyard (format 4");
+        check(&[("format", "4")], "start with an empty directory by --data, or keep using the version that wrote it");
         check(&[("format", "two")], "is damaged");
     }
 }
