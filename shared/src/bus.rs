@@ -159,13 +159,21 @@ impl Entry {
     }
 
     /// Returns the envelope as it goes onto the bus.
-    pub async fn on_bus(&self, seal: &Seal) -> Result<Arc<str>, Error> {
+    async fn on_bus(&self, seal: &Seal) -> Result<Arc<str>, Error> {
+        match &self.detail {
+            Detail::Clear(detail) => Ok(detail.clone()),
+            Detail::ToSeal { .. } => self.on_bus_with(seal, &*seal.keys().await?),
+        }
+    }
+
+    /// Returns the envelope as it goes onto the bus, sealed with these keys if it is to be sealed.
+    pub fn on_bus_with(&self, seal: &Seal, keys: &Keys) -> Result<Arc<str>, Error> {
         let (head, packed_content) = match &self.detail {
             Detail::Clear(detail) => return Ok(detail.clone()),
             Detail::ToSeal { head, packed_content, .. } => (head, packed_content),
         };
         let record_id = record_id(&self.source, head.kind.as_str(), head.tenant_id.as_str(), head.id.as_str());
-        let sealed = seal.seal_with(&*seal.keys().await?, &record_id, packed_content)?;
+        let sealed = seal.seal_with(keys, &record_id, packed_content)?;
         Ok(sealed_json(head, sealed.as_str()).into())
     }
 }

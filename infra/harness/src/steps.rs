@@ -116,7 +116,7 @@ pub async fn delivered_twice(owner: &Owner) {
 pub async fn delivered_twice_at_once(owner: &Owner) {
     let stage = Stage::new(owner).await;
     let other = stage.world.another(owner.function);
-    let payload = stage.world.sealed_payload(stage.command.payload()).await;
+    let payload = stage.world.sealed_payload(stage.command.payload());
     let (one, two, three) = tokio::join!(stage.deliver(), stage.deliver(), other.invoke(payload));
     assert!(one.is_ok() || two.is_ok() || three.is_ok(), "{one:?} {two:?} {three:?}");
     stage.deliver_until_taken().await;

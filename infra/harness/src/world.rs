@@ -223,7 +223,7 @@ impl World {
 
     /// Hands any payload to a function, as Lambda does; the error is what Lambda would see.
     pub async fn invoke(&self, id: &str, payload: Value) -> Result<Value, String> {
-        let payload = self.sealed_payload(payload).await;
+        let payload = self.sealed_payload(payload);
         self.process.invoke(id, payload).await.unwrap_or_else(|| panic!("{id} does not run"))
     }
 
@@ -234,7 +234,7 @@ impl World {
 
     /// Returns what EventBridge hands to a function as functions publish it: the content of a command, and of an answer to
     /// one, is sealed. What has no envelope that could be sealed stays as it is.
-    pub async fn sealed_payload(&self, mut payload: Value) -> Value {
+    pub fn sealed_payload(&self, mut payload: Value) -> Value {
         let source = payload["source"].as_str().unwrap_or_default().to_owned();
         let envelope = serde_json::from_value::<Envelope>(payload["detail"].clone());
         let is_sealed = payload["detail"]["sealed"] == true;
@@ -243,17 +243,21 @@ impl World {
         };
         let entry = Entry::sealed(&source, &envelope).expect("the event fits on the bus");
         let seal = self.outsider().seal().expect("every function has the key ring");
-        let detail = entry.on_bus(&seal).await.expect("the key ring can be read");
+        let detail = entry.on_bus_with(&seal, &self.keys()).expect("an event can be sealed");
         payload["detail"] = serde_json::from_str(&detail).expect("events are JSON");
         payload
+    }
+
+    /// Returns the keys past AWS, whose faults are for the functions.
+    fn keys(&self) -> Keys {
+        let ring = self.emulator.secret("KeyRing").expect("the template has a key ring");
+        Keys::parse(&ring).unwrap_or_else(|error| panic!("{}", error.chain()))
     }
 
     /// Returns an event as the functions read it, with its content opened.
     fn opened(&self, mut event: Value) -> Value {
         let source = event["source"].as_str().unwrap_or_default().to_owned();
-        let ring = self.emulator.secret("KeyRing").expect("the template has a key ring");
-        let keys = Keys::parse(&ring).unwrap_or_else(|error| panic!("{}", error.chain()));
-        if let Err(error) = open_with(&keys, &source, &mut event["detail"]) {
+        if let Err(error) = open_with(&self.keys(), &source, &mut event["detail"]) {
             panic!("{event}: {}", error.chain());
         }
         event
@@ -261,7 +265,7 @@ impl World {
 
     /// Publishes an event on the bus, sealed as functions do it, and waits until all that follows has happened.
     pub async fn publish(&self, event: &Event) {
-        let payload = self.sealed_payload(event.payload()).await;
+        let payload = self.sealed_payload(event.payload());
         let client = aws_sdk_eventbridge::Client::new(&self.emulator.sdk_config());
         let bus = self.process.environments.values().next().expect("at least one function runs");
         let bus = bus.config.required("BUS_NAME").expect("every function has the bus");

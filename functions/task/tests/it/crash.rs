@@ -67,7 +67,7 @@ async fn a_command_that_comes_again_is_answered_from_its_record() {
     let sink = Sink::start().await;
     world.script("f", &sink.script()).await;
     sink.may_answer.notify_one();
-    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"}))).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     for process in [&world.process(), &world.process(), &world.another()] {
         process.invoke(command.clone()).await.unwrap();
     }
@@ -82,7 +82,7 @@ async fn a_second_delivery_to_the_same_process_leaves_the_first_alone() {
     let world = World::by_hand().await;
     let sink = Sink::start().await;
     world.script("f", &sink.script()).await;
-    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"}))).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     let (process, first) = (world.process(), command.clone());
     let first = tokio::spawn(async move { process.invoke(first).await });
     sink.arrived.notified().await;
@@ -97,7 +97,7 @@ async fn a_second_delivery_to_the_same_process_leaves_the_first_alone() {
 async fn a_task_without_an_effect_so_far_is_run_again_after_a_crash() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => new Promise((resolve) => setTimeout(resolve, 20000))").await;
-    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"}))).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     {
         let run = world.invoke(command.clone());
         tokio::pin!(run);
@@ -121,7 +121,7 @@ async fn a_task_that_had_begun_to_send_is_given_up_after_a_crash() {
     let world = World::by_hand().await;
     let sink = Sink::start().await;
     world.script("f", &sink.script()).await;
-    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"}))).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     {
         let run = world.invoke(command.clone());
         tokio::select! {
@@ -146,7 +146,7 @@ async fn a_living_owner_keeps_its_task() {
     let world = World::by_hand().await;
     let sink = Sink::start().await;
     world.script("f", &sink.script()).await;
-    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"}))).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     let (process, first) = (world.process(), command.clone());
     let first = tokio::spawn(async move { process.invoke(first).await });
     sink.arrived.notified().await;
@@ -166,7 +166,7 @@ async fn a_living_owner_keeps_its_task() {
 async fn an_owner_that_lost_its_task_stops_and_records_nothing() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => new Promise((resolve) => setTimeout(resolve, 20000, 'first'))").await;
-    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"}))).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     let (process, first) = (world.process(), command.clone());
     let first = tokio::spawn(async move { process.invoke(first).await });
     while world.record(&task_id("s")).await["status"] != "inProgress" {

@@ -307,6 +307,7 @@ async fn every_route_requires_its_permission() {
         ("GET", format!("/tasks/v1/{id}"), "VIEW_TASKS"),
         ("POST", format!("/tasks/v1/{id}/cancel"), "CANCEL_TASKS"),
         ("GET", format!("/tasks/v1/{id}/logs"), "VIEW_TASK_LOGS"),
+        ("POST", "/tasks/v1/rotate".to_owned(), "ROTATE_KEYS"),
         ("GET", "/tasks/v1/functions/".to_owned(), "VIEW_TASK_FUNCTIONS"),
         ("POST", "/tasks/v1/functions/".to_owned(), "CREATE_TASK_FUNCTION"),
         ("GET", "/tasks/v1/functions/f".to_owned(), "VIEW_TASK_FUNCTION_DETAILS"),
