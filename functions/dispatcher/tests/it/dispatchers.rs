@@ -302,12 +302,12 @@ async fn the_description_names_every_parameter_and_field() {
 async fn text_in_braces_is_kept_and_what_looks_like_a_placeholder_is_a_warning() {
     let world = World::new().await;
     let data = json!({"a": "{{name}} {{#if x}}", "b": [r"^\{{2}x$"], "c": "{{ evnet.content.x }}", "d": "{{ event.content.x }}"});
-    let action = json!({"type": "task", "functionName": "{{name}}", "data": data});
+    let action = json!({"type": "http", "method": "POST", "url": "https://example.com", "body": data});
     let created = world.post("/dispatchers/v1", json!({"eventType": "e", "actions": [action]})).await.body;
-    let expected = json!(["`actions[0].data.c`: `{{ evnet.content.x }}` stays as text: did you mean `event`?"]);
+    let expected = json!(["`actions[0].body.c`: `{{ evnet.content.x }}` stays as text: did you mean `event`?"]);
     assert_eq!(created["warnings"], expected, "{created}");
-    assert_eq!(created["actions"][0]["data"], data);
-    let many = json!({"type": "task", "functionName": "{{f}}", "data": {"a": "{{ evnet.a }}".repeat(500)}});
+    assert_eq!(created["actions"][0]["body"], data);
+    let many = json!({"type": "http", "method": "POST", "url": "https://example.com", "body": {"a": "{{ evnet.a }}".repeat(500)}});
     let created = world.post("/dispatchers/v1", json!({"eventType": "e", "actions": [many]})).await.body;
     assert_eq!(created["warnings"].as_array().unwrap().len(), 20, "{created}");
     let check = async |action: Value, part: &str| {

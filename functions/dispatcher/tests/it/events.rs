@@ -83,7 +83,7 @@ async fn lists_of_events_see_all_of_them_with_true_totals() {
     record(&world, 1_215, |n| if n % 10 == 0 { "rare" } else { "frequent" }).await;
     // The function writes the same rows.
     world.publish(&event("own", "rare", json!({"n": "own"}))).await;
-    let table = world.environment(FUNCTION).table("RUNS_TABLE").unwrap();
+    let table = world.table("RUNS_TABLE");
     let own: serde_json::Value = table.get(&json!({"eventId": "own", "item": "event"})).await.unwrap().unwrap();
     let like: serde_json::Value = table.get(&json!({"eventId": "e00000", "item": "event"})).await.unwrap().unwrap();
     let names = |row: &serde_json::Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -168,7 +168,7 @@ async fn a_row_that_cannot_be_read_takes_nothing_else_with_it() {
     let action = json!({"type": "task", "name": "a", "functionName": "a"});
     let good = world.dispatcher(json!({"eventType": "paid", "actions": [action]})).await;
     let bad = world.dispatcher(json!({"eventType": "paid", "actions": [action]})).await;
-    let dispatchers = world.environment(FUNCTION).table("DISPATCHERS_TABLE").unwrap();
+    let dispatchers = world.table("DISPATCHERS_TABLE");
     let row = json!({
         "pk": format!("{TENANT}#paid"), "dispatcherId": bad, "version": 2, "definition": format!("{{\"filter\":{deep}}}"),
     });
@@ -180,7 +180,7 @@ async fn a_row_that_cannot_be_read_takes_nothing_else_with_it() {
     assert_eq!((listed.status, &listed.body["page"]["total"]), (200, &json!(1)), "{}", listed.body);
     assert_eq!(listed.body["data"][0]["id"], good);
 
-    let runs = world.environment(FUNCTION).table("RUNS_TABLE").unwrap();
+    let runs = world.table("RUNS_TABLE");
     let mut event_row: serde_json::Value = runs.get(&json!({"eventId": "e1", "item": "event"})).await.unwrap().unwrap();
     event_row["envelope"] = deep.clone().into();
     runs.put(&event_row).await.unwrap();

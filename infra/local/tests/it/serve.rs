@@ -287,7 +287,7 @@ async fn the_local_pages_are_for_those_who_may_do_everything() {
             let request = hookyard.client.request(method.clone(), format!("{}{path}", hookyard.url));
             let response = request.send().await.unwrap();
             assert_eq!(response.status(), 401, "{method} {path}");
-            assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], 106, "{method} {path}");
+            assert_eq!(response.json::<serde_json::Value>().await.unwrap()["code"], 104, "{method} {path}");
         }
     }
 }
