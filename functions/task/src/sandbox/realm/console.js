@@ -7,7 +7,7 @@ const KEY_OF_VALUES = "Values";
 
 // Prints the arguments of one call; the host stops a script that prints too much.
 export function makePrinter(primordials, require, host) {
-  const { formatWithin, inspect } = require("internal/util/inspect");
+  const { formatWithin, inspect, within } = require("internal/util/inspect");
   const { ArrayFrom, ArrayIsArray, ArrayPrototypePush, ArrayPrototypeUnshift, MapPrototypeForEach } = primordials;
   const { ObjectKeys, ObjectPrototypeHasOwnProperty, ObjectValues, SetPrototypeForEach } = primordials;
   const types = require("internal/util/types");
@@ -76,5 +76,5 @@ export function makePrinter(primordials, require, host) {
     return { names, values };
   }
 
-  return { format, show, table };
+  return { format, show, table: (data, properties) => within(host.printLimit, () => table(data, properties)) };
 }

@@ -87,7 +87,7 @@ export function make(host, intrinsics, require) {
   const timeOf = uncurryThis(methods.DatePrototypeGetTime);
 
   const types = require("internal/util/types");
-  const reflection = host.load("types").makeReflection(host);
+  const reflection = host.load("types").makeReflection(host, intrinsics);
   const { stripVTControlCharacters, widthOfText } = host.load("width").make(host, intrinsics);
   const custom = values.SymbolFor("nodejs.util.inspect.custom");
   const builtIn = new Set();
@@ -202,12 +202,11 @@ export function make(host, intrinsics, require) {
 
   // The options that the own method of a value is called with.
   function optionsFor(ctx, foreign) {
-    const options = {};
+    const options = { stylize: ctx.stylize };
     const names = ObjectKeys(defaults);
     for (let at = 0; at < names.length; at++) {
       options[names[at]] = ctx[names[at]];
     }
-    options.stylize = ctx.stylize;
     ObjectAssign(options, ctx.userOptions);
     if (foreign) {
       ObjectSetPrototypeOf(options, null);
@@ -272,12 +271,11 @@ export function make(host, intrinsics, require) {
     if (result === value) {
       return undefined;
     }
-    if (typeof result !== "object") {
-      const text = `${result}`;
-      spend(text.length);
-      return indented(text, ctx);
+    if (typeof result !== "string") {
+      return show(ctx, result, depth);
     }
-    return indented(show(ctx, result, depth), ctx);
+    spend(result.length);
+    return indented(result, ctx);
   }
 
   function showProxy(ctx, parts, depth) {
@@ -379,12 +377,12 @@ export function make(host, intrinsics, require) {
     if (!separated) {
       return ObjectIs(value, -0) ? "-0" : `${value}`;
     }
-    const whole = MathTrunc(value);
-    const text = String(whole);
-    if (whole === value) {
+    const text = String(value);
+    if (MathTrunc(value) === value) {
       return !NumberIsFinite(value) || includes(text, "e") ? text : grouped(text);
     }
-    return NumberIsNaN(value) ? text : `${grouped(text)}.${groupedFraction(slice(String(value), text.length + 1))}`;
+    const point = indexOf(text, ".");
+    return NumberIsNaN(value) ? text : `${grouped(slice(text, 0, point))}.${groupedFraction(slice(text, point + 1))}`;
   }
 
   const bigintText = (value, separated) => `${separated ? grouped(String(value)) : String(value)}n`;
@@ -469,13 +467,10 @@ export function make(host, intrinsics, require) {
         return BRANDS[at];
       }
     }
-    for (let object = value; object !== null; object = ObjectGetPrototypeOf(object)) {
-      const constructor = constructorAt(object);
-      if (constructor !== undefined && constructor.name !== "") {
-        return constructor.name;
-      }
+    if (types.isBoxedPrimitive(value)) {
+      return boxKind(value);
     }
-    return ErrorIsError(value) ? "Error" : typeof value === "function" ? "Function" : "Object";
+    return reflection.getConstructorName(value);
   }
 
   function addInherited(ctx, value, first, depth, inherited) {
@@ -568,7 +563,7 @@ export function make(host, intrinsics, require) {
       if (length === 0 && keys.length === 0 && !ctx.showHidden) {
         return { text: `${before}[]` };
       }
-      return { keys, open: `${before}[`, close: "]", kind: LIST, entries: numbers };
+      return { keys, open: `${before}[`, close: "]", kind: LIST, entries: numbersOf(name, kind) };
     }
     if (types.isMapIterator(value) || types.isSetIterator(value)) {
       throw host.notSupported("printing an iterator of a Map or a Set");
@@ -582,7 +577,7 @@ export function make(host, intrinsics, require) {
     const bare = () => keys.length === 0 && inherited === undefined;
     // What stands for itself, with braces only if it has properties.
     const standing = (base, style) => (bare() ? { text: ctx.stylize(base, style) } : { keys, base });
-    if (name === "Object") {
+    if (name === "Object" && typeof value !== "function") {
       const before = types.isArgumentsObject(value) ? "[Arguments] " : tag === "" ? "" : prefix(name, tag, "Object");
       return bare() ? { text: `${before}{}` } : { keys, open: `${before}{` };
     }
@@ -605,13 +600,13 @@ export function make(host, intrinsics, require) {
       const base = errorText(ctx, value, name, tag, keys);
       return keys.length === 0 && inherited === undefined ? { text: base } : { keys, base };
     }
-    return describeBox(ctx, value, typed, about, keys, bare);
+    return describeBuffer(ctx, value, typed, about, keys) ?? describeBox(ctx, value, depth, about, keys);
   }
 
-  function describeBox(ctx, value, typed, { name, tag }, keys, bare) {
+  function describeBuffer(ctx, value, typed, { name, tag, inherited }, keys) {
     const open = (kind) => `${prefix(name, tag, kind)}{`;
     if (types.isArrayBuffer(value)) {
-      if (typed !== undefined && bare()) {
+      if (typed !== undefined && keys.length === 0 && inherited === undefined) {
         const length = primitive(ctx.stylize, value.byteLength, { numericSeparator: false });
         return { text: `${prefix(name, tag, "ArrayBuffer")}{ byteLength: ${length} }` };
       }
@@ -621,6 +616,16 @@ export function make(host, intrinsics, require) {
     if (types.isDataView(value)) {
       return { keys: with_(["byteLength", "byteOffset", "buffer"], keys), open: open("DataView") };
     }
+    return undefined;
+  }
+
+  function isUrl(value) {
+    return typeof value.href === "string" && value.protocol && isInstance(value, require("internal/url").URL);
+  }
+
+  function describeBox(ctx, value, depth, { name, tag, inherited }, keys) {
+    const open = (kind) => `${prefix(name, tag, kind)}{`;
+    const bare = () => keys.length === 0 && inherited === undefined;
     if (types.isPromise(value)) {
       return { keys, open: open("Promise"), entries: resultOfPromise };
     }
@@ -634,6 +639,9 @@ export function make(host, intrinsics, require) {
     if (types.isBoxedPrimitive(value)) {
       const base = boxText(ctx, value, keys, name, tag);
       return bare() ? { text: base } : { keys, base };
+    }
+    if (!isClosed(depth, ctx) && isUrl(value)) {
+      return bare() ? { text: value.href } : { keys, base: value.href };
     }
     return bare() ? { text: `${open("Object")}}` } : { keys, open: open("Object") };
   }
@@ -667,7 +675,7 @@ export function make(host, intrinsics, require) {
       return described.text;
     }
     if (isClosed(depth, ctx)) {
-      const whole = slice(prefix(name, about.tag, ArrayIsArray(value) ? "Array" : "Object"), 0, -1);
+      const whole = slice(prefix(name, about.tag, name === null ? nameOfEngine(value) : ""), 0, -1);
       return ctx.stylize(name === null ? whole : `[${whole}]`, "special");
     }
     const { keys, entries, base = "", open = "{", close = "}", kind = NAMED } = described;
@@ -759,8 +767,7 @@ export function make(host, intrinsics, require) {
     }
     const kind = `${types.isAsyncFunction(value) ? "Async" : ""}${types.isGeneratorFunction(value) ? "Generator" : ""}Function`;
     let text = `[${kind}${name === null ? " (null prototype)" : ""}`;
-    const own = value.name;
-    text += own === "" ? " (anonymous)" : `: ${typeof own === "string" ? own : show(ctx, own, 0)}`;
+    text += value.name === "" ? " (anonymous)" : `: ${String(value.name)}`;
     return `${text}]${name !== kind && name !== null ? ` ${name}` : ""}${shownTag}`;
   }
 
@@ -949,6 +956,13 @@ export function make(host, intrinsics, require) {
     } else {
       pushMore(output, rest);
     }
+  }
+
+  // Without a prototype, an array does not say how long it is.
+  function numbersOf(name, kind) {
+    return name !== null
+      ? numbers
+      : (ctx, value, depth, output) => numbers(ctx, new values[kind](value), depth, output);
   }
 
   function numbers(ctx, value, depth, output) {
@@ -1256,7 +1270,7 @@ export function make(host, intrinsics, require) {
     numberText,
     proxyParts: reflection.proxyParts,
     spend,
-    validateObject: (...args) => require("errors").validateObject(...args),
+    validateObject: (value, name, options) => require("errors").validateObject(value, name, options),
   });
 
   return {

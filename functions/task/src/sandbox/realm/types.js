@@ -92,8 +92,20 @@ export function make(host, { uncurryThis, values, methods }) {
 }
 
 // What only the host sees of a value.
-export function makeReflection(host) {
+export function makeReflection(host, { values }) {
+  const { ErrorIsError, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf } = values;
+
   return {
+    // The name of the first class that a value's prototypes have.
+    getConstructorName: (value) => {
+      for (let object = value; object !== null; object = ObjectGetPrototypeOf(object)) {
+        const found = ObjectGetOwnPropertyDescriptor(object, "constructor")?.value;
+        if (typeof found === "function" && found.name !== "") {
+          return found.name;
+        }
+      }
+      return ErrorIsError(value) ? "Error" : typeof value === "function" ? "Function" : "Object";
+    },
     promiseState: (value) => host.promiseState(value),
     namedKeys: (value, onlyEnumerable) => host.namedKeys(value, onlyEnumerable),
     // The target and the handler of a proxy, which no trap of it is asked for.
