@@ -20,13 +20,13 @@ export function makePrinter(primordials, require, host) {
     return inspect(value, { depth: wide ? -1 : 0, maxArrayLength: 3, breakLength: Infinity });
   }
 
-  // The text of a table, or nothing if the value is none.
+  // The text of a table, or null if the value is none.
   function table(data, properties) {
     if (properties !== undefined) {
       require("internal/validators").validateArray(properties, "properties");
     }
     if (data === null || typeof data !== "object") {
-      return undefined;
+      return null;
     }
     const draw = require("internal/cli_table");
     const indexes = (length) => ArrayFrom({ length }, (_, index) => shown(index));

@@ -1,6 +1,7 @@
 // What `format` makes of its arguments, as Node.js does.
 
-export function make(host, { uncurryThis, values, methods }, { bigintText, builtIn, inspect, numberText, proxyParts, spend, validateObject }) {
+export function make(host, { uncurryThis, values, methods }, printing) {
+  const { bigintText, builtIn, counted, inspect, numberText, proxyParts, validateObject } = printing;
   const { JSONStringify, Number, NumberParseFloat, NumberParseInt, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, String } = values;
   const slice = uncurryThis(methods.StringPrototypeSlice);
   const indexOf = uncurryThis(methods.StringPrototypeIndexOf);
@@ -15,13 +16,14 @@ export function make(host, { uncurryThis, values, methods }, { bigintText, built
     if (object === null || typeof object.toString !== "function") {
       return false;
     }
-    if (hasOwn(object, "toString")) {
+    const says = (holder) => hasOwn(holder, "toString") || hasOwn(holder, values.SymbolToPrimitive);
+    if (says(object)) {
       return true;
     }
     let holder = object;
     do {
       holder = ObjectGetPrototypeOf(holder);
-    } while (holder !== null && !hasOwn(holder, "toString"));
+    } while (holder !== null && !says(holder));
     const constructor = holder === null ? undefined : ObjectGetOwnPropertyDescriptor(holder, "constructor")?.value;
     return typeof constructor !== "function" || !has(builtIn, constructor.name);
   }
@@ -96,35 +98,40 @@ export function make(host, { uncurryThis, values, methods }, { bigintText, built
     }
   }
 
+  function shownFor(letter, args, next, options) {
+    if (letter === "%") {
+      return "%";
+    }
+    return next < args.length ? counted(() => replacement(letter, args[next], options)) : undefined;
+  }
+
   function formatParts(options, args) {
     let text = "";
     let next = 0;
-    const add = (more) => {
-      spend(more.length);
-      text += more;
-    };
+    const add = (write) => void (text += counted(write));
     if (typeof args[0] === "string") {
       const template = args[0];
       next = 1;
       if (args.length === 1) {
-        spend(template.length);
-        return template;
+        return counted(() => template);
       }
       let from = 0;
       for (let at = indexOf(template, "%"); at !== -1 && at < template.length - 1; at = indexOf(template, "%", at)) {
         const letter = template[at + 1];
-        const shown = letter === "%" ? "%" : next < args.length ? replacement(letter, args[next], options) : undefined;
+        const shown = shownFor(letter, args, next, options);
         if (shown !== undefined) {
+          const before = slice(template, from, at);
+          add(() => before + shown);
           next += letter === "%" ? 0 : 1;
-          add(slice(template, from, at) + shown);
           from = at + 2;
         }
-        at += shown === undefined && letter !== "%" ? 1 : 2;
+        at += shown === undefined ? 1 : 2;
       }
-      add(slice(template, from));
+      add(() => slice(template, from));
     }
     for (let at = next; at < args.length; at++) {
-      add((at > 0 ? " " : "") + (typeof args[at] === "string" ? args[at] : inspect(args[at], options)));
+      const value = args[at];
+      add(() => (at > 0 ? " " : "") + (typeof value === "string" ? value : inspect(value, options)));
     }
     return text;
   }

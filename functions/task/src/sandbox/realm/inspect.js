@@ -122,6 +122,19 @@ export function make(host, intrinsics, require) {
     }
   }
 
+  // The text that this writes, whose parts do not count as well.
+  function counted(write) {
+    const before = room;
+    const text = write();
+    if (room >= 0) {
+      room = before;
+    }
+    if (typeof text === "string") {
+      spend(text.length);
+    }
+    return text;
+  }
+
   // Runs what writes at most this much, and returns its result, or nothing if it is more.
   function within(limit, write) {
     const before = room;
@@ -267,14 +280,13 @@ export function make(host, intrinsics, require) {
     }
     const left = ctx.depth === null ? null : ctx.depth - depth;
     const foreign = object !== value || !(value instanceof Object);
-    const result = apply(method, value, [left, optionsFor(ctx, foreign), inspect]);
+    const result = counted(() => apply(method, value, [left, optionsFor(ctx, foreign), inspect]));
     if (result === value) {
       return undefined;
     }
     if (typeof result !== "string") {
       return show(ctx, result, depth);
     }
-    spend(result.length);
     return indented(result, ctx);
   }
 
@@ -611,10 +623,10 @@ export function make(host, intrinsics, require) {
         return { text: `${prefix(name, tag, "ArrayBuffer")}{ byteLength: ${length} }` };
       }
       const entries = typed === undefined ? bytesOfBuffer : undefined;
-      return { keys: with_(["byteLength"], keys), open: open("ArrayBuffer"), entries };
+      return { keys: concat(["byteLength"], keys), open: open("ArrayBuffer"), entries };
     }
     if (types.isDataView(value)) {
-      return { keys: with_(["byteLength", "byteOffset", "buffer"], keys), open: open("DataView") };
+      return { keys: concat(["byteLength", "byteOffset", "buffer"], keys), open: open("DataView") };
     }
     return undefined;
   }
@@ -634,7 +646,7 @@ export function make(host, intrinsics, require) {
       return { keys, open: open(isWeakSet ? "WeakSet" : "WeakMap"), entries: unknownItems };
     }
     if (types.isModuleNamespaceObject(value)) {
-      return { keys: [], open: open("Module"), entries: (...args) => exportsOf(...args, keys) };
+      return { keys: [], open: open("Module"), entries: (at, module, level, output) => exportsOf(at, module, level, output, keys) };
     }
     if (types.isBoxedPrimitive(value)) {
       const base = boxText(ctx, value, keys, name, tag);
@@ -646,7 +658,7 @@ export function make(host, intrinsics, require) {
     return bare() ? { text: `${open("Object")}}` } : { keys, open: open("Object") };
   }
 
-  function with_(first, keys) {
+  function concat(first, keys) {
     for (let at = 0; at < keys.length; at++) {
       push(first, keys[at]);
     }
@@ -679,7 +691,7 @@ export function make(host, intrinsics, require) {
       return ctx.stylize(name === null ? whole : `[${whole}]`, "special");
     }
     const { keys, entries, base = "", open = "{", close = "}", kind = NAMED } = described;
-    spend(base.length + open.length + 2);
+    spend(base.length + open.length + 1);
     push(ctx.seen, value);
     ctx.depthNow = depth + 1;
     const output = [];
@@ -731,7 +743,7 @@ export function make(host, intrinsics, require) {
       return output;
     }
     const start = output.length - keys.length;
-    return with_(part(output, 0, start), sort(part(output, start), compare));
+    return concat(part(output, 0, start), sort(part(output, start), compare));
   }
 
   // Functions and classes.
@@ -1266,10 +1278,10 @@ export function make(host, intrinsics, require) {
   const { format, formatParts, formatWithOptions } = host.load("format").make(host, intrinsics, {
     bigintText,
     builtIn,
+    counted,
     inspect,
     numberText,
     proxyParts: reflection.proxyParts,
-    spend,
     validateObject: (value, name, options) => require("errors").validateObject(value, name, options),
   });
 

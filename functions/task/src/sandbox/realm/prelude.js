@@ -356,7 +356,7 @@ function makeConsole(host, { uncurryThis, values, methods }, loadPrinter) {
     groupEnd: () => void (indentation = MathMax(0, indentation - 2)),
     table: (data, properties) => {
       const text = loadPrinter().table(data, properties);
-      if (text === undefined) {
+      if (text === null) {
         log(data);
       } else {
         write(text);

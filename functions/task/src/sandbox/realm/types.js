@@ -50,14 +50,6 @@ export function make(host, { uncurryThis, values, methods }) {
     isDate: accepts("DatePrototypeGetTime"),
     isArgumentsObject: tagged("[object Arguments]"),
     ...boxes,
-    isBoxedPrimitive: (value) => {
-      for (const name in boxes) {
-        if (boxes[name](value)) {
-          return true;
-        }
-      }
-      return false;
-    },
     isNativeError: (value) => ErrorIsError(value),
     isRegExp: accepts("RegExpPrototypeGetGlobal"),
     isAsyncFunction: madeBy(values.AsyncFunctionPrototype, values.AsyncGeneratorFunctionPrototype),
@@ -76,14 +68,22 @@ export function make(host, { uncurryThis, values, methods }) {
     isProxy: (value) => host.isProxy(value),
     isModuleNamespaceObject: (value) => isModule(value) && ObjectGetPrototypeOf(value) === null,
     isAnyArrayBuffer: (value) => isArrayBuffer(value),
-    isCryptoKey: () => false,
-    isKeyObject: () => false,
+    isBoxedPrimitive: (value) => {
+      for (const name in boxes) {
+        if (boxes[name](value)) {
+          return true;
+        }
+      }
+      return false;
+    },
     isArrayBufferView: (value) => ArrayBufferIsView(value),
     isTypedArray: (value) => tagOfTyped(value) !== undefined,
   };
   for (let at = 0; at < TYPED.length; at++) {
     types[`is${TYPED[at]}`] = (value) => tagOfTyped(value) === TYPED[at];
   }
+  types.isKeyObject = () => false;
+  types.isCryptoKey = () => false;
   const names = values.ObjectKeys(types);
   for (let at = 0; at < names.length; at++) {
     ObjectDefineProperty(types[names[at]], "name", { __proto__: null, value: names[at], configurable: true });
