@@ -26,8 +26,9 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 22] = [
+static REALM: [Source; 27] = [
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
+    Source::new("hookyard:calls", include_str!("realm/calls.js")),
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
     Source::new("hookyard:constants", include_str!("realm/constants.js")),
@@ -36,6 +37,10 @@ static REALM: [Source; 22] = [
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
     Source::new("hookyard:format", include_str!("realm/format.js")),
     Source::new("hookyard:inspect", include_str!("realm/inspect.js")),
+    Source::new("hookyard:inspect_errors", include_str!("realm/inspect_errors.js")),
+    Source::new("hookyard:inspect_layout", include_str!("realm/inspect_layout.js")),
+    Source::new("hookyard:inspect_primitives", include_str!("realm/inspect_primitives.js")),
+    Source::new("hookyard:inspect_styles", include_str!("realm/inspect_styles.js")),
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),

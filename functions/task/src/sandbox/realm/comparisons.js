@@ -1,27 +1,12 @@
 // If two values are deeply and strictly equal, as Node.js compares them.
 
-export function make(host, { uncurryThis, values, methods }, require) {
-  const { ArrayIsArray, Map, ObjectGetPrototypeOf, ObjectGetOwnPropertySymbols, ObjectIs, ObjectKeys, ReflectApply, Uint8Array } = values;
-  const hasOwn = uncurryThis(methods.ObjectPrototypeHasOwnProperty);
-  const isEnumerable = uncurryThis(methods.ObjectPrototypePropertyIsEnumerable);
-  const tagOf = uncurryThis(methods.ObjectPrototypeToString);
-  const push = uncurryThis(methods.ArrayPrototypePush);
-  const timeOf = uncurryThis(methods.DatePrototypeGetTime);
-  const sizeOfMap = uncurryThis(methods.MapPrototypeGetSize);
-  const get = uncurryThis(methods.MapPrototypeGet);
-  const set = uncurryThis(methods.MapPrototypeSet);
-  const has = uncurryThis(methods.MapPrototypeHas);
-  const forget = uncurryThis(methods.MapPrototypeDelete);
-  const eachOfMap = uncurryThis(methods.MapPrototypeForEach);
-  const sizeOfSet = uncurryThis(methods.SetPrototypeGetSize);
-  const hasMember = uncurryThis(methods.SetPrototypeHas);
-  const eachOfSet = uncurryThis(methods.SetPrototypeForEach);
-  const bufferOf = uncurryThis(methods.TypedArrayPrototypeGetBuffer);
-  const offsetOf = uncurryThis(methods.TypedArrayPrototypeGetByteOffset);
-  const lengthOf = uncurryThis(methods.TypedArrayPrototypeGetByteLength);
-  const dataBufferOf = uncurryThis(methods.DataViewPrototypeGetBuffer);
-  const dataOffsetOf = uncurryThis(methods.DataViewPrototypeGetByteOffset);
-  const dataLengthOf = uncurryThis(methods.DataViewPrototypeGetByteLength);
+export function make(host, { methods, values }, require) {
+  const { ArrayIsArray, Map, ObjectIs, ObjectKeys, ReflectApply, Uint8Array } = values;
+  const { ObjectGetOwnPropertySymbols, ObjectGetPrototypeOf } = values;
+  const {
+    bufferOf, dataBufferOf, dataLengthOf, dataOffsetOf, eachOfMap, eachOfSet, forget, has, hasOwn, isEnumerable, lengthOf,
+    mapGet, mapSet, mapSize, offsetOf, push, setHas, setSize, tagOf, timeOf,
+  } = require("calls");
   const types = require("internal/util/types");
   const BOXES = ["Number", "String", "Boolean", "BigInt", "Symbol"];
 
@@ -74,9 +59,9 @@ export function make(host, { uncurryThis, values, methods }, require) {
       return false;
     }
     if (has(pending, a)) {
-      return get(pending, a) === b;
+      return mapGet(pending, a) === b;
     }
-    set(pending, a, b);
+    mapSet(pending, a, b);
     const same = sameMembers(a, b, pending) && sameProperties(a, b, pending);
     forget(pending, a);
     return same;
@@ -101,16 +86,15 @@ export function make(host, { uncurryThis, values, methods }, require) {
       return types.isArrayBuffer(a) === types.isArrayBuffer(b) && sameBytes(a, b);
     }
     if (types.isSet(a)) {
-      return types.isSet(b) && sizeOfSet(a) === sizeOfSet(b);
+      return types.isSet(b) && setSize(a) === setSize(b);
     }
     if (types.isMap(a)) {
-      return types.isMap(b) && sizeOfMap(a) === sizeOfMap(b);
+      return types.isMap(b) && mapSize(a) === mapSize(b);
     }
     if (types.isBoxedPrimitive(a)) {
       return sameBox(a, b);
     }
-    const url = typeof a.href === "string" && a.protocol && a instanceof require("internal/url").URL;
-    return !url || a.href === b.href;
+    return !("href" in a) || !(a instanceof require("internal/url").URL) || a.href === b.href;
   }
 
   // Errors have these without listing them.
@@ -210,14 +194,14 @@ export function make(host, { uncurryThis, values, methods }, require) {
     const right = [];
     let same = true;
     eachOfSet(a, (member) => {
-      if (hasMember(b, member)) {
+      if (setHas(b, member)) {
         return;
       }
       same &&= isObject(member);
       push(left, member);
     });
     if (same && left.length > 0) {
-      eachOfSet(b, (member) => void (isObject(member) && !hasMember(a, member) && push(right, member)));
+      eachOfSet(b, (member) => void (isObject(member) && !setHas(a, member) && push(right, member)));
     }
     return same && pairUp(left, right, (one, other) => equal(one, other, pending));
   }
@@ -230,7 +214,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
       if (isObject(key)) {
         push(left, { key, value });
       } else {
-        same &&= has(b, key) && equal(value, get(b, key), pending);
+        same &&= has(b, key) && equal(value, mapGet(b, key), pending);
       }
     });
     if (same && left.length > 0) {

@@ -1,13 +1,10 @@
 // What `format` makes of its arguments, as Node.js does.
 
-export function make(host, { uncurryThis, values, methods }, printing) {
+export function make(host, { values }, require, printing) {
   const { bigintText, builtIn, counted, inspect, numberText, proxyParts, validateObject } = printing;
-  const { JSONStringify, Number, NumberParseFloat, NumberParseInt, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, String } = values;
-  const slice = uncurryThis(methods.StringPrototypeSlice);
-  const indexOf = uncurryThis(methods.StringPrototypeIndexOf);
-  const includes = uncurryThis(methods.StringPrototypeIncludes);
-  const hasOwn = uncurryThis(methods.ObjectPrototypeHasOwnProperty);
-  const has = uncurryThis(methods.SetPrototypeHas);
+  const { JSONStringify, Number, NumberParseFloat, NumberParseInt, String } = values;
+  const { ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf } = values;
+  const { hasOwn, includes, indexOf, setHas, slice } = require("calls");
 
   // A method of its own, or one of a class that the language does not have, says what its text is.
   function hasOwnText(value) {
@@ -25,7 +22,7 @@ export function make(host, { uncurryThis, values, methods }, printing) {
       holder = ObjectGetPrototypeOf(holder);
     } while (holder !== null && !says(holder));
     const constructor = holder === null ? undefined : ObjectGetOwnPropertyDescriptor(holder, "constructor")?.value;
-    return typeof constructor !== "function" || !has(builtIn, constructor.name);
+    return typeof constructor !== "function" || !setHas(builtIn, constructor.name);
   }
 
   function asText(value, options) {

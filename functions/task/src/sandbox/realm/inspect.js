@@ -1,94 +1,29 @@
 // How values look when they are printed, as Node.js shows them.
 
 const MAX_INDEX = 2 ** 32 - 2;
-const MIN_LINE_WIDTH = 16;
-const MIN_GROUPED = 6;
-const MAX_COLUMNS = 15;
 const PROTOTYPES_SHOWN = 3;
 const OVERFLOW = "Maximum call stack size exceeded";
-
-// What is inside braces: named properties, or the elements of a list, which can stand in columns.
-const NAMED = 0;
-const ELEMENT = 1;
-const LIST = 2;
-
-// How characters are escaped that have an escape of their own.
-const ESCAPES = { __proto__: null, "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", "\\": "\\\\" };
 
 // The classes that the engine knows the objects of.
 const BRANDS = ["Map", "Set", "WeakMap", "WeakSet", "Promise", "RegExp", "Date", "ArrayBuffer", "DataView"];
 
-const COLORS = {
-  reset: [0, 0], bold: [1, 22], dim: [2, 22], italic: [3, 23], underline: [4, 24], blink: [5, 25], inverse: [7, 27],
-  hidden: [8, 28], strikethrough: [9, 29], doubleunderline: [21, 24], black: [30, 39], red: [31, 39], green: [32, 39],
-  yellow: [33, 39], blue: [34, 39], magenta: [35, 39], cyan: [36, 39], white: [37, 39], bgBlack: [40, 49], bgRed: [41, 49],
-  bgGreen: [42, 49], bgYellow: [43, 49], bgBlue: [44, 49], bgMagenta: [45, 49], bgCyan: [46, 49], bgWhite: [47, 49],
-  framed: [51, 54], overlined: [53, 55], gray: [90, 39], redBright: [91, 39], greenBright: [92, 39], yellowBright: [93, 39],
-  blueBright: [94, 39], magentaBright: [95, 39], cyanBright: [96, 39], whiteBright: [97, 39], bgGray: [100, 49],
-  bgRedBright: [101, 49], bgGreenBright: [102, 49], bgYellowBright: [103, 49], bgBlueBright: [104, 49],
-  bgMagentaBright: [105, 49], bgCyanBright: [106, 49], bgWhiteBright: [107, 49],
-};
-// Other names of colors: `name, color`.
-const OTHER_NAMES = [
-  "grey", "gray", "blackBright", "gray", "bgGrey", "bgGray", "bgBlackBright", "bgGray", "faint", "dim", "crossedout",
-  "strikethrough", "strikeThrough", "strikethrough", "crossedOut", "strikethrough", "conceal", "hidden", "swapColors", "inverse",
-  "swapcolors", "inverse", "doubleUnderline", "doubleunderline",
-];
-const STYLES = {
-  special: "cyan", number: "yellow", bigint: "yellow", boolean: "yellow", undefined: "grey", null: "bold", string: "green",
-  symbol: "green", date: "magenta", regexp: "red", module: "underline",
-};
-
 export function make(host, intrinsics, require) {
-  const { uncurryThis, values, methods } = intrinsics;
+  const { values, methods } = intrinsics;
   const {
-    Array, ArrayIsArray, Date, ErrorIsError, Map, MathFloor, MathMax, MathMin, MathRound, MathSqrt, MathTrunc, Number, NumberIsFinite,
-    NumberIsNaN, Object, ObjectAssign, ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, ObjectGetOwnPropertyNames,
-    ObjectGetOwnPropertySymbols, ObjectGetPrototypeOf, ObjectIs, ObjectKeys, ObjectSetPrototypeOf, ReflectApply, ReflectOwnKeys, RegExp,
-    Set, String, Uint8Array,
+    ArrayIsArray, ErrorIsError, Map, MathMax, MathMin, Number, NumberIsNaN, Object, ObjectAssign, ObjectDefineProperty,
+    ObjectGetOwnPropertyDescriptor, ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols, ObjectGetPrototypeOf, ObjectKeys,
+    ObjectSetPrototypeOf, ReflectOwnKeys, RegExp, Set, String, Uint8Array,
   } = values;
-  const apply = ReflectApply;
-  const push = uncurryThis(methods.ArrayPrototypePush);
-  const pop = uncurryThis(methods.ArrayPrototypePop);
-  const joined = uncurryThis(methods.ArrayPrototypeJoin);
-  const contains = uncurryThis(methods.ArrayPrototypeIncludes);
-  const find = uncurryThis(methods.ArrayPrototypeIndexOf);
-  const remove = uncurryThis(methods.ArrayPrototypeSplice);
-  const sort = uncurryThis(methods.ArrayPrototypeSort);
-  const part = uncurryThis(methods.ArrayPrototypeSlice);
-  const slice = uncurryThis(methods.StringPrototypeSlice);
-  const includes = uncurryThis(methods.StringPrototypeIncludes);
-  const indexOf = uncurryThis(methods.StringPrototypeIndexOf);
-  const startsWith = uncurryThis(methods.StringPrototypeStartsWith);
-  const endsWith = uncurryThis(methods.StringPrototypeEndsWith);
-  const repeat = uncurryThis(methods.StringPrototypeRepeat);
-  const padStart = uncurryThis(methods.StringPrototypePadStart);
-  const padEnd = uncurryThis(methods.StringPrototypePadEnd);
-  const split = uncurryThis(methods.StringPrototypeSplit);
-  const lower = uncurryThis(methods.StringPrototypeToLowerCase);
-  const upper = uncurryThis(methods.StringPrototypeToUpperCase);
-  const codeAt = uncurryThis(methods.StringPrototypeCharCodeAt);
-  const digits = uncurryThis(methods.NumberPrototypeToString);
-  const exec = uncurryThis(methods.RegExpPrototypeExec);
-  const hasOwn = uncurryThis(methods.ObjectPrototypeHasOwnProperty);
-  const isEnumerable = uncurryThis(methods.ObjectPrototypePropertyIsEnumerable);
-  const mapGet = uncurryThis(methods.MapPrototypeGet);
-  const mapSet = uncurryThis(methods.MapPrototypeSet);
-  const mapSize = uncurryThis(methods.MapPrototypeGetSize);
-  const eachOfMap = uncurryThis(methods.MapPrototypeForEach);
-  const setAdd = uncurryThis(methods.SetPrototypeAdd);
-  const setHas = uncurryThis(methods.SetPrototypeHas);
-  const setSize = uncurryThis(methods.SetPrototypeGetSize);
-  const eachOfSet = uncurryThis(methods.SetPrototypeForEach);
-  const tagOfTyped = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
-  const lengthOfTyped = uncurryThis(methods.TypedArrayPrototypeGetLength);
-  const sourceOf = uncurryThis(methods.FunctionPrototypeToString);
-  const symbolText = uncurryThis(methods.SymbolPrototypeToString);
-  const timeOf = uncurryThis(methods.DatePrototypeGetTime);
-
+  const {
+    contains, digits, eachOfMap, eachOfSet, endsWith, exec, hasOwn, includes, indexOf, isEnumerable, joined, lengthOfTyped,
+    lower, mapGet, mapSet, mapSize, padStart, part, pop, push, remove, repeat, setAdd, setHas, setSize, slice, sort,
+    sourceOf, split, startsWith, symbolText, tagOfTyped, timeOf,
+  } = require("calls");
+  const apply = values.ReflectApply;
+  const { ELEMENT, LIST, NAMED, ...layout } = host.load("inspect_layout");
   const types = require("internal/util/types");
   const reflection = host.load("types").makeReflection(host, intrinsics);
-  const { stripVTControlCharacters, widthOfText } = host.load("width").make(host, intrinsics);
+  const { stripVTControlCharacters, widthOfText } = host.load("width").make(host, intrinsics, require);
   const custom = values.SymbolFor("nodejs.util.inspect.custom");
   const builtIn = new Set();
   const { builtInNames } = host.load("constants");
@@ -300,132 +235,6 @@ export function make(host, intrinsics, require) {
     return combine(ctx, { output, base: "", open: "Proxy [", close: "]", kind: LIST }, depth + 1);
   }
 
-  // Primitives.
-
-  const isControl = (code) => code < 0x20 || (code >= 0x7f && code <= 0x9f);
-
-  function escaped(text, quote) {
-    let result = "";
-    let from = 0;
-    for (let at = 0; at < text.length; at++) {
-      const code = codeAt(text, at);
-      let by;
-      if (isControl(code) || code === 0x5c) {
-        by = ESCAPES[text[at]] ?? `\\x${padStart(upper(digits(code, 16)), 2, "0")}`;
-      } else if (text[at] === quote) {
-        by = `\\${quote}`;
-      } else if (code >= 0xd800 && code <= 0xdfff) {
-        const next = code < 0xdc00 && at + 1 < text.length ? codeAt(text, at + 1) : 0;
-        if (next >= 0xdc00 && next <= 0xdfff) {
-          at++;
-          continue;
-        }
-        by = `\\u${digits(code, 16)}`;
-      } else {
-        continue;
-      }
-      result += slice(text, from, at) + by;
-      from = at + 1;
-    }
-    return from === 0 ? text : result + slice(text, from);
-  }
-
-  function quoted(text) {
-    let quote = "'";
-    if (includes(text, "'")) {
-      if (!includes(text, '"')) {
-        quote = '"';
-      } else if (!includes(text, "`") && !includes(text, "${")) {
-        quote = "`";
-      }
-    }
-    return `${quote}${escaped(text, quote)}${quote}`;
-  }
-
-  function textOf(stylize, value, ctx) {
-    let text = value;
-    let rest = "";
-    if (text.length > ctx.maxStringLength) {
-      rest = more(text.length - ctx.maxStringLength, "character");
-      text = slice(text, 0, ctx.maxStringLength);
-    }
-    spend(text.length + rest.length + 2);
-    const narrow = text.length > MIN_LINE_WIDTH && text.length > ctx.breakLength - ctx.indentation - 4;
-    if (ctx.compact === true || !narrow || !includes(text, "\n")) {
-      return stylize(quoted(text), "string") + rest;
-    }
-    const lines = split(text, "\n");
-    const shown = [];
-    for (let at = 0; at < lines.length; at++) {
-      const line = at < lines.length - 1 ? `${lines[at]}\n` : lines[at];
-      if (line !== "") {
-        push(shown, stylize(quoted(line), "string"));
-      }
-    }
-    return joined(shown, ` +\n${repeat(" ", ctx.indentation + 2)}`) + rest;
-  }
-
-  // Digits in groups of three, from the right and from the left.
-  function grouped(text) {
-    const sign = text[0] === "-" ? 1 : 0;
-    let result = "";
-    let end = text.length;
-    for (; end >= sign + 4; end -= 3) {
-      result = `_${slice(text, end - 3, end)}${result}`;
-    }
-    return slice(text, 0, end) + result;
-  }
-
-  function groupedFraction(text) {
-    let result = "";
-    let at = 0;
-    for (; at < text.length - 3; at += 3) {
-      result += `${slice(text, at, at + 3)}_`;
-    }
-    return result + slice(text, at);
-  }
-
-  function numberText(value, separated) {
-    if (!separated) {
-      return ObjectIs(value, -0) ? "-0" : `${value}`;
-    }
-    const text = String(value);
-    if (MathTrunc(value) === value) {
-      return !NumberIsFinite(value) || includes(text, "e") ? text : grouped(text);
-    }
-    const point = indexOf(text, ".");
-    return NumberIsNaN(value) ? text : `${grouped(slice(text, 0, point))}.${groupedFraction(slice(text, point + 1))}`;
-  }
-
-  const bigintText = (value, separated) => `${separated ? grouped(String(value)) : String(value)}n`;
-
-  function primitive(stylize, value, ctx) {
-    switch (typeof value) {
-      case "string":
-        return textOf(stylize, value, ctx);
-      case "number":
-        spend(1);
-        return stylize(numberText(value, ctx.numericSeparator), "number");
-      case "bigint": {
-        const text = bigintText(value, ctx.numericSeparator);
-        spend(text.length);
-        return stylize(text, "bigint");
-      }
-      case "symbol": {
-        const text = symbolText(value);
-        spend(text.length);
-        return stylize(text, "symbol");
-      }
-      default: {
-        spend(4);
-        const text = `${value}`;
-        return stylize(text, typeof value === "object" ? "null" : typeof value);
-      }
-    }
-  }
-
-  // Objects.
-
   function isInstance(object, constructor) {
     try {
       return object instanceof constructor;
@@ -598,7 +407,7 @@ export function make(host, intrinsics, require) {
     }
     if (types.isRegExp(value)) {
       const before = prefix(name, tag, "RegExp");
-      const source = uncurryThis(methods.RegExpPrototypeToString)(name === null ? new RegExp(value) : value);
+      const source = apply(methods.RegExpPrototypeToString, name === null ? new RegExp(value) : value, []);
       const base = before === "RegExp " ? source : before + source;
       return isClosed(depth, ctx) ? { text: ctx.stylize(base, "regexp") } : standing(base, "regexp");
     }
@@ -632,7 +441,7 @@ export function make(host, intrinsics, require) {
   }
 
   function isUrl(value) {
-    return typeof value.href === "string" && value.protocol && isInstance(value, require("internal/url").URL);
+    return "href" in value && isInstance(value, require("internal/url").URL);
   }
 
   function describeBox(ctx, value, depth, { name, tag, inherited }, keys) {
@@ -646,7 +455,8 @@ export function make(host, intrinsics, require) {
       return { keys, open: open(isWeakSet ? "WeakSet" : "WeakMap"), entries: unknownItems };
     }
     if (types.isModuleNamespaceObject(value)) {
-      return { keys: [], open: open("Module"), entries: (at, module, level, output) => exportsOf(at, module, level, output, keys) };
+      const entries = (at, module, level, output) => exportsOf(at, module, level, output, keys);
+      return { keys: [], open: open("Module"), entries };
     }
     if (types.isBoxedPrimitive(value)) {
       const base = boxText(ctx, value, keys, name, tag);
@@ -746,10 +556,8 @@ export function make(host, intrinsics, require) {
     return concat(part(output, 0, start), sort(part(output, start), compare));
   }
 
-  // Functions and classes.
-
   const comments = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
-  const classHead = /^(\s+[^(]*?)\s*\{/;
+  const classHead = /^\s[^({]*\{/;
 
   function isClass(source) {
     if (!startsWith(source, "class") || !endsWith(source, "}")) {
@@ -760,7 +568,10 @@ export function make(host, intrinsics, require) {
     if (brace === -1) {
       return false;
     }
-    return !includes(slice(body, 0, brace), "(") || exec(classHead, apply(methods.StringPrototypeReplace, body, [comments, ""])) !== null;
+    if (!includes(slice(body, 0, brace), "(")) {
+      return true;
+    }
+    return exec(classHead, apply(methods.StringPrototypeReplace, body, [comments, ""])) !== null;
   }
 
   function functionText(ctx, value, name, tag) {
@@ -807,114 +618,6 @@ export function make(host, intrinsics, require) {
     const shownTag = tag !== "" && tag !== name ? ` [${tag}]` : "";
     const base = `[${kind}${shownName}: ${primitive(plain, held, ctx)}]${shownTag}`;
     return keys.length > 0 || ctx.stylize === plain ? base : ctx.stylize(base, lower(kind));
-  }
-
-  // Errors.
-
-  function stackOf(error) {
-    return error.stack ? String(error.stack) : apply(methods.ErrorPrototypeToString, error, []);
-  }
-
-  function errorText(ctx, error, className_, tag, keys) {
-    const name = error.name != null ? String(error.name) : "Error";
-    let stack = stackOf(error);
-    if (!ctx.showHidden && keys.length !== 0) {
-      dropShown(error, stack, keys);
-    }
-    if ("cause" in error && !contains(keys, "cause")) {
-      push(keys, "cause");
-    }
-    if (ArrayIsArray(error.errors) && !contains(keys, "errors")) {
-      push(keys, "errors");
-    }
-    stack = withClass(stack, className_, name, tag);
-    const at = (error.message && indexOf(stack, error.message)) || -1;
-    const start = indexOf(stack, "\n    at", at === -1 ? 0 : at + error.message.length);
-    if (start === -1) {
-      stack = `[${stack}]`;
-    } else {
-      stack = slice(stack, 0, start + 1) + joined(framesOf(ctx, error, slice(stack, start + 1)), "\n");
-    }
-    return indented(stack, ctx);
-  }
-
-  // Properties whose text the stack has already.
-  function dropShown(error, stack, keys) {
-    const names = ["name", "message", "stack"];
-    for (let at = 0; at < names.length; at++) {
-      const index = find(keys, names[at]);
-      if (index !== -1 && (typeof error[names[at]] !== "string" || includes(stack, error[names[at]]))) {
-        remove(keys, index, 1);
-      }
-    }
-  }
-
-  const headOfStack = /^([A-Z][a-z_ A-Z0-9[\]()-]+)(?::|\n\s+at)/;
-  const nameInStack = /^([a-z_A-Z0-9-]*Error)$/;
-
-  // Puts the class of an error into its stack, if this begins with another name.
-  function withClass(stack, className_, name, tag) {
-    const next = stack[name.length];
-    const named =
-      endsWith(name, "Error") && startsWith(stack, name) && (next === undefined || next === ":" || next === "\n");
-    if (className_ !== null && !named) {
-      return stack;
-    }
-    let fallback = "Error";
-    let { length } = name;
-    if (className_ === null) {
-      fallback = (exec(headOfStack, stack) ?? exec(nameInStack, stack))?.[1] ?? "";
-      length = fallback.length;
-      fallback ||= "Error";
-    }
-    const whole = slice(prefix(className_, tag, fallback), 0, -1);
-    if (name === whole) {
-      return stack;
-    }
-    if (includes(whole, name)) {
-      return length === 0 ? `${whole}: ${stack}` : whole + slice(stack, length);
-    }
-    return `${whole} [${name}]${slice(stack, length)}`;
-  }
-
-  function framesOf(ctx, error, text) {
-    const frames = split(text, "\n");
-    let cause;
-    try {
-      ({ cause } = error);
-    } catch {
-      // What cannot be read has no frames.
-    }
-    if (cause != null && isError(cause)) {
-      const stack = stackOf(cause);
-      const start = indexOf(stack, "\n    at");
-      if (start !== -1) {
-        const { len, offset } = identicalSequenceRange(frames, split(slice(stack, start + 1), "\n"));
-        if (len > 3) {
-          const message = `    ... ${len - 2} lines matching cause stack trace ...`;
-          remove(frames, offset + 1, len - 2, ctx.stylize(message, "undefined"));
-        }
-      }
-    }
-    return frames;
-  }
-
-  // Where at least four lines of one list are in the other.
-  function identicalSequenceRange(lines, others) {
-    for (let offset = 0; offset < lines.length - 3; offset++) {
-      const at = find(others, lines[offset]);
-      if (at === -1) {
-        continue;
-      }
-      let len = 1;
-      while (offset + len < lines.length && at + len < others.length && lines[offset + len] === others[at + len]) {
-        len++;
-      }
-      if (len > 3) {
-        return { len, offset };
-      }
-    }
-    return { len: 0, offset: 0 };
   }
 
   // What is between braces before the properties.
@@ -972,9 +675,7 @@ export function make(host, intrinsics, require) {
 
   // Without a prototype, an array does not say how long it is.
   function numbersOf(name, kind) {
-    return name !== null
-      ? numbers
-      : (ctx, value, depth, output) => numbers(ctx, new values[kind](value), depth, output);
+    return name !== null ? numbers : (ctx, value, depth, output) => numbers(ctx, new values[kind](value), depth, output);
   }
 
   function numbers(ctx, value, depth, output) {
@@ -1138,116 +839,12 @@ export function make(host, intrinsics, require) {
     return text;
   }
 
-  // Puts the parts of an object together, on one line if they are short.
-  function combine(ctx, layout, depth, value) {
-    const { base, open, close, kind } = layout;
-    let { output } = layout;
-    const before = base === "" ? "" : `${base} `;
-    const margin = `\n${repeat(" ", ctx.indentation)}`;
-    if (ctx.compact === true) {
-      if (isShort(ctx, output, 0, base)) {
-        return `${open}${base === "" ? "" : ` ${base}`} ${joined(output, ", ")} ${close}`;
-      }
-      spend(output.length * margin.length);
-      const first = base === "" && open.length === 1 ? " " : `${base === "" ? "" : ` ${base}`}${margin}  `;
-      return `${open}${first}${joined(output, `,${margin}  `)} ${close}`;
-    }
-    if (typeof ctx.compact === "number" && ctx.compact >= 1) {
-      const entries = output.length;
-      if (kind === LIST && entries > MIN_GROUPED) {
-        output = inColumns(ctx, output, value);
-      }
-      if (ctx.depthNow - depth < ctx.compact && entries === output.length) {
-        const start = output.length + ctx.indentation + open.length + base.length + 10;
-        const line = isShort(ctx, output, start, base) ? joined(output, ", ") : "\n";
-        if (!includes(line, "\n")) {
-          return `${before}${open} ${line} ${close}`;
-        }
-      }
-    }
-    spend(output.length * margin.length);
-    return `${before}${open}${margin}  ${joined(output, `,${margin}  `)}${margin}${close}`;
-  }
-
-  function isShort(ctx, output, start, base) {
-    let total = output.length + start;
-    if (total + output.length > ctx.breakLength || includes(base, "\n")) {
-      return false;
-    }
-    for (let at = 0; at < output.length && total <= ctx.breakLength; at++) {
-      total += ctx.colors ? stripVTControlCharacters(output[at]).length : output[at].length;
-    }
-    return total <= ctx.breakLength;
-  }
-
-  // Puts the elements of a long list into columns of about the width that reads well.
-  function inColumns(ctx, output, value) {
-    const rest = ctx.maxArrayLength < output.length ? 1 : 0;
-    const count = output.length - rest;
-    const widths = [];
-    let total = 0;
-    let widest = 0;
-    for (let at = 0; at < count; at++) {
-      const width = widthOfText(output[at], ctx.colors);
-      push(widths, width);
-      total += width + 2;
-      widest = MathMax(widest, width);
-    }
-    const column = widest + 2;
-    if (column * 3 + ctx.indentation >= ctx.breakLength || (total / column <= 5 && widest > 6)) {
-      return output;
-    }
-    const bias = MathSqrt(column - total / output.length);
-    const biased = MathMax(column - 3 - bias, 1);
-    const columns = MathMin(
-      MathRound(MathSqrt(2.5 * biased * count) / biased),
-      MathFloor((ctx.breakLength - ctx.indentation) / column),
-      ctx.compact * 4,
-      MAX_COLUMNS,
-    );
-    if (columns <= 1) {
-      return output;
-    }
-    const lines = [];
-    const wide = widestOf(widths, columns);
-    const toLeft = value !== undefined && !allNumbers(value, output.length);
-    for (let from = 0; from < count; from += columns) {
-      const last = MathMin(from + columns, count) - 1;
-      let line = "";
-      for (let at = from; at < last; at++) {
-        const padding = wide[at - from] + output[at].length - widths[at];
-        line += toLeft ? padEnd(`${output[at]}, `, padding, " ") : padStart(`${output[at]}, `, padding, " ");
-      }
-      line += toLeft ? output[last] : padStart(output[last], wide[last - from] + output[last].length - widths[last] - 2, " ");
-      push(lines, line);
-    }
-    if (rest > 0) {
-      push(lines, output[count]);
-    }
-    return lines;
-  }
-
-  function widestOf(widths, columns) {
-    const wide = [];
-    for (let column = 0; column < columns; column++) {
-      let width = 0;
-      for (let at = column; at < widths.length; at += columns) {
-        width = MathMax(width, widths[at]);
-      }
-      push(wide, width + 2);
-    }
-    return wide;
-  }
-
-  function allNumbers(value, count) {
-    for (let at = 0; at < count; at++) {
-      if (typeof value[at] !== "number" && typeof value[at] !== "bigint") {
-        return false;
-      }
-    }
-    return true;
-  }
-
+  const shared = { indented, isError, more, prefix, spend, stripVTControlCharacters, widthOfText };
+  const { combine } = layout.make(host, intrinsics, require, shared);
+  const { errorText, identicalSequenceRange } = host.load("inspect_errors").make(host, intrinsics, require, shared);
+  const { bigintText, escaped, numberText, primitive, quoted } = host
+    .load("inspect_primitives")
+    .make(host, intrinsics, require, shared);
   inspect.custom = custom;
   ObjectDefineProperty(inspect, "defaultOptions", {
     __proto__: null,
@@ -1257,25 +854,9 @@ export function make(host, intrinsics, require) {
       ObjectAssign(defaults, options);
     },
   });
-  inspect.colors = ObjectAssign({ __proto__: null }, COLORS);
-  for (let at = 0; at < OTHER_NAMES.length; at += 2) {
-    const name = OTHER_NAMES[at];
-    const color = OTHER_NAMES[at + 1];
-    ObjectDefineProperty(inspect.colors, name, {
-      __proto__: null,
-      get() {
-        return this[color];
-      },
-      set(codes) {
-        this[color] = codes;
-      },
-      configurable: true,
-      enumerable: false,
-    });
-  }
-  inspect.styles = ObjectAssign({ __proto__: null }, STYLES);
+  host.load("inspect_styles").addStyles(inspect, intrinsics);
 
-  const { format, formatParts, formatWithOptions } = host.load("format").make(host, intrinsics, {
+  const { format, formatParts, formatWithOptions } = host.load("format").make(host, intrinsics, require, {
     bigintText,
     builtIn,
     counted,

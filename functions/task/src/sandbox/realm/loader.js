@@ -26,6 +26,7 @@ const SOURCES = {
 // Our own modules that other names are known under.
 const OWN = {
   __proto__: null,
+  "calls": "calls",
   "errors": "errors",
   "internal/cli_table": "table",
   "internal/util/comparisons": "comparisons",

@@ -1,10 +1,8 @@
 // The tables that the console prints.
 
-export function make(host, { uncurryThis, values, methods }, require) {
+export function make(host, { values }, require) {
   const { MathMax } = values;
-  const repeat = uncurryThis(methods.StringPrototypeRepeat);
-  const join = uncurryThis(methods.ArrayPrototypeJoin);
-  const push = uncurryThis(methods.ArrayPrototypePush);
+  const { joined, push, repeat } = require("calls");
   const { getStringWidth } = require("internal/util/inspect");
 
   // Draws the columns under their names; cells that are missing stay empty.
@@ -28,7 +26,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
       for (let column = 0; column < widths.length; column++) {
         push(parts, repeat("─", widths[column]));
       }
-      push(lines, left + join(parts, middle) + right);
+      push(lines, left + joined(parts, middle) + right);
     }
 
     function line(cellOf) {
@@ -37,7 +35,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
         const cell = cellOf(column) ?? "";
         push(cells, ` ${cell}${repeat(" ", widths[column] - getStringWidth(cell) - 1)}`);
       }
-      push(lines, `│${join(cells, "│")}│`);
+      push(lines, `│${joined(cells, "│")}│`);
     }
 
     rule("┌", "┬", "┐");
@@ -47,6 +45,6 @@ export function make(host, { uncurryThis, values, methods }, require) {
       line((column) => columns[column][row]);
     }
     rule("└", "┴", "┘");
-    return join(lines, "\n");
+    return joined(lines, "\n");
   };
 }

@@ -1,24 +1,16 @@
 // The module "util".
 
-export function make(host, intrinsics, require) {
-  const { uncurryThis, values, methods } = intrinsics;
+export function make(host, { values }, require) {
   const {
     ArrayIsArray, Error, ObjectDefineProperties, ObjectDefineProperty,
     ObjectGetOwnPropertyDescriptors, ObjectGetPrototypeOf, ObjectKeys, ObjectSetPrototypeOf, Promise, ReflectApply, ReflectConstruct,
-
   } = values;
-  const then = uncurryThis(methods.PromisePrototypeThen);
-  const pop = uncurryThis(methods.ArrayPrototypePop);
-  const push = uncurryThis(methods.ArrayPrototypePush);
-  const toString = uncurryThis(methods.ObjectPrototypeToString);
-  const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
+  const { pop, push, tagOf, then, toWellFormed } = require("calls");
   const errors = require("errors");
   const types = require("internal/util/types");
   const printing = require("internal/util/inspect");
   const customPromisify = values.SymbolFor("nodejs.util.promisify.custom");
 
-  const define = (object, name, value, enumerable = false) =>
-    ObjectDefineProperty(object, name, { __proto__: null, value, writable: true, enumerable, configurable: true });
   const label = (object, name, value) =>
     ObjectDefineProperty(object, name, { __proto__: null, value, writable: false, enumerable: false, configurable: true });
 
@@ -94,7 +86,8 @@ export function make(host, intrinsics, require) {
     if (parent.prototype === undefined) {
       throw errors.invalidArgType("superCtor.prototype", "Object", parent.prototype);
     }
-    define(constructor, "super_", parent);
+    const kept = { __proto__: null, value: parent, writable: true, configurable: true };
+    ObjectDefineProperty(constructor, "super_", kept);
     ObjectSetPrototypeOf(constructor.prototype, parent.prototype);
   }
 
@@ -119,7 +112,7 @@ export function make(host, intrinsics, require) {
     return printing.stripVTControlCharacters(text);
   }
 
-  const isError = (value) => toString(value) === "[object Error]" || value instanceof Error;
+  const isError = (value) => tagOf(value) === "[object Error]" || value instanceof Error;
   const { TextDecoder, TextEncoder } = require("internal/encoding");
 
   return {

@@ -7,19 +7,15 @@ const WIDE = [
   0x1aff0, 0x1b2fb, 0x1d300, 0x1d356, 0x1d360, 0x1d376, 0x1f200, 0x1f265, 0x20000, 0x3fffd,
 ];
 
-export function make(host, { uncurryThis, values, methods }) {
+export function make(host, { values }, require) {
   const { RegExp } = values;
-  const exec = uncurryThis(methods.RegExpPrototypeExec);
-  const codePointAt = uncurryThis(methods.StringPrototypeCodePointAt);
+  const { codePointAt, exec, normalize, slice } = require("calls");
   const fromCodePoint = values.StringFromCodePoint;
-  const normalize = uncurryThis(methods.StringPrototypeNormalize);
-  const slice = uncurryThis(methods.StringPrototypeSlice);
-  // Control sequences, which end with a letter, and those of the system, which end with a bell.
-  const sequence = new RegExp(
-    "[\\u001b\\u009b][[\\]()#;?]*(?:(?:(?:(?:;[-a-zA-Z\\d/#&.:=?%@~_]+)*|[a-zA-Z\\d]+(?:;[-a-zA-Z\\d/#&.:=?%@~_]*)*)?" +
-      "(?:\\u0007|\\u001b\\\\|\\u009c))|(?:(?:\\d{1,4}(?:;\\d{0,4})*)?[\\dA-PR-TZcf-ntqry=><~]))",
-    "",
-  );
+  // After what introduces it, a command that is ended by a mark, or numbers and a letter.
+  const word = "[-a-zA-Z\\d/#&.:=?%@~_]";
+  const command = `(?:(?:;${word}+)*|[a-zA-Z\\d]+(?:;${word}*)*)(?:\\u0007|\\u001b\\\\|\\u009c)`;
+  const control = "(?:\\d{1,4}(?:;\\d{0,4})*)?[\\dA-PR-TZcf-ntqry=><~]";
+  const sequence = new RegExp(`[\\u001b\\u009b][[\\]()#;?]*(?:${command}|${control})`);
   const invisible = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]$/u;
   const emoji = /^\p{Emoji_Presentation}$/u;
   const ascii = /^[ -~]*$/;
