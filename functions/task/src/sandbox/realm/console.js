@@ -7,7 +7,7 @@ const KEY_OF_VALUES = "Values";
 
 // Prints the arguments of one call; the host stops a script that prints too much.
 export function makePrinter(primordials, require, host) {
-  const { formatWithin, inspect } = require("internal/util/inspect");
+  const { formatWithin, inspect, within } = require("internal/util/inspect");
   const { ArrayFrom, ArrayIsArray, ArrayPrototypePush, ArrayPrototypeUnshift, MapPrototypeForEach } = primordials;
   const { ObjectKeys, ObjectPrototypeHasOwnProperty, ObjectValues, SetPrototypeForEach } = primordials;
   const types = require("internal/util/types");
@@ -20,13 +20,13 @@ export function makePrinter(primordials, require, host) {
     return inspect(value, { depth: wide ? -1 : 0, maxArrayLength: 3, breakLength: Infinity });
   }
 
-  // The text of a table, or nothing if the value is none.
+  // The text of a table, or null if the value is none.
   function table(data, properties) {
     if (properties !== undefined) {
       require("internal/validators").validateArray(properties, "properties");
     }
     if (data === null || typeof data !== "object") {
-      return undefined;
+      return null;
     }
     const draw = require("internal/cli_table");
     const indexes = (length) => ArrayFrom({ length }, (_, index) => shown(index));
@@ -76,5 +76,5 @@ export function makePrinter(primordials, require, host) {
     return { names, values };
   }
 
-  return { format, show, table };
+  return { format, show, table: (data, properties) => within(host.printLimit, () => table(data, properties)) };
 }

@@ -33,7 +33,8 @@ export function install(host, primordials, require) {
     TypeError,
     Uint8Array,
   } = primordials;
-  const { customInspectSymbol, kEnumerableProperty } = require("internal/util");
+  const customInspectSymbol = primordials.SymbolFor("nodejs.util.inspect.custom");
+  const kEnumerableProperty = { __proto__: null, enumerable: true };
   const bytes = require("internal_bytes");
   const types = require("internal/util/types");
 

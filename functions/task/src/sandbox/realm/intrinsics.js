@@ -102,6 +102,7 @@ export const values = {
   SetIteratorPrototype: Object.getPrototypeOf(new Set().entries()),
   String,
   StringFromCharCode: String.fromCharCode,
+  StringFromCodePoint: String.fromCodePoint,
   Symbol,
   SymbolAsyncIterator: Symbol.asyncIterator,
   SymbolFor: Symbol.for,

@@ -8,7 +8,6 @@ const SOURCES = {
   "events": "events",
   "internal/abort_controller": "abort_controller",
   "internal/buffer": "internal_buffer",
-  "internal/cli_table": "cli_table",
   "internal/encoding": "encoding",
   "internal/errors": "errors",
   "internal/event_target": "event_target",
@@ -18,13 +17,21 @@ const SOURCES = {
   "internal/querystring": "internal_querystring",
   "internal/url": "internal_url",
   "internal/util": "internal_util",
-  "internal/util/comparisons": "comparisons",
-  "internal/util/inspect": "inspect",
-  "internal/util/types": "types",
   "internal/validators": "validators",
   "internal/webidl": "webidl",
   "querystring": "querystring",
   "url": "url",
+};
+
+// Our own modules that other names are known under.
+const OWN = {
+  __proto__: null,
+  "calls": "calls",
+  "errors": "errors",
+  "internal/cli_table": "table",
+  "internal/util/comparisons": "comparisons",
+  "internal/util/inspect": "inspect",
+  "internal/util/types": "types",
   "util": "util",
 };
 
@@ -117,9 +124,15 @@ export function makeLoader(host, intrinsics, timers) {
       messaging_transfer_symbol: Symbol("transfer"),
       messaging_transfer_list_symbol: Symbol("transferList"),
     }),
-    types: () => host.load("types").makeTypes(primordials, host),
+    types: () => require("internal/util/types"),
     url: () => host.load("urls").makeUrls(primordials, host, require),
-    util: () => host.load("types").makeReflection(primordials, host),
+    util: () => ({
+      ...host.load("types").makeReflection(host, intrinsics),
+      constants: { ALL_PROPERTIES: 0, ONLY_ENUMERABLE: 2 },
+      getOwnNonIndexProperties: (value, filter) => host.namedKeys(value, filter === 2),
+      isInsideNodeModules: () => false,
+      privateSymbols: { untransferable_object_private_symbol: Symbol("untransferable") },
+    }),
   };
 
   function internalBinding(name) {
@@ -135,6 +148,8 @@ export function makeLoader(host, intrinsics, timers) {
     loaded[name] = module;
     if (own[name] !== undefined) {
       module.exports = own[name]();
+    } else if (OWN[name] !== undefined) {
+      module.exports = host.load(OWN[name]).make(host, intrinsics, require);
     } else {
       const source = host.load(`node/${SOURCES[name]}`).default;
       source(module.exports, require, module, process, internalBinding, primordials);

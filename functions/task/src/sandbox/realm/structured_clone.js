@@ -40,7 +40,6 @@ export function makeStructuredClone(primordials, require, host) {
     TypedArrayPrototypeGetSymbolToStringTag,
   } = primordials;
   const types = require("internal/util/types");
-  const reflection = require("internal/util");
   const { getConstructorName } = require("internal_reflection");
 
   function refuse(value) {
@@ -54,7 +53,8 @@ export function makeStructuredClone(primordials, require, host) {
     } else if (!types.isProxy(value) && !types.isArgumentsObject(value)) {
       shown = `#<${getConstructorName(value)}>`;
     }
-    throw reflection.lazyDOMException(`${shown} could not be cloned.`, "DataCloneError");
+    const { DOMException } = require("internal/per_context/domexception");
+    throw new DOMException(`${shown} could not be cloned.`, "DataCloneError");
   }
 
   return function structuredClone(value, options = undefined) {

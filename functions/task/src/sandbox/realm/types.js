@@ -1,146 +1,122 @@
-// What the inspection of Node.js asks its engine about values.
+// What kinds of values there are: the checks of the module "util", and what only the host sees.
 
-export function makeTypes(primordials, host) {
-  const {
-    ArrayBufferPrototypeGetByteLength,
-    AsyncFunctionPrototype,
-    AsyncGeneratorFunctionPrototype,
-    BigIntPrototypeValueOf,
-    BooleanPrototypeValueOf,
-    DataViewPrototypeGetByteLength,
-    DatePrototypeGetTime,
-    ErrorIsError,
-    GeneratorFunctionPrototype,
-    MapIteratorPrototype,
-    MapPrototypeGetSize,
-    NumberPrototypeValueOf,
-    ObjectGetPrototypeOf,
-    ObjectPrototypeToString,
-    RegExpPrototypeGetGlobal,
-    SetIteratorPrototype,
-    SetPrototypeGetSize,
-    StringPrototypeValueOf,
-    SymbolPrototypeValueOf,
-    WeakMapPrototypeHas,
-    WeakSetPrototypeHas,
-  } = primordials;
+const TYPED = [
+  "Uint8Array", "Uint8ClampedArray", "Uint16Array", "Uint32Array", "Int8Array", "Int16Array", "Int32Array", "Float32Array",
+  "Float64Array", "BigInt64Array", "BigUint64Array",
+];
+
+export function make(host, { uncurryThis, values, methods }) {
+  const { ArrayBufferIsView, ErrorIsError, ObjectDefineProperty, ObjectGetPrototypeOf } = values;
+  const toString = uncurryThis(methods.ObjectPrototypeToString);
+  const tagOfTyped = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
+  const probe = {};
 
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
 
   // A method of a class works on its own objects only.
-  const accepts = (method) => (value) => {
-    if (!isObject(value)) {
-      return false;
-    }
-    try {
-      method(value);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  const isRegExp = (value) => {
-    try {
-      return isObject(value) && RegExpPrototypeGetGlobal(value) !== undefined;
-    } catch {
-      return false;
-    }
-  };
-  const madeBy = (...prototypes) => (value) => {
-    if (typeof value !== "function") {
-      return false;
-    }
-    const prototype = ObjectGetPrototypeOf(value);
-    return prototype === prototypes[0] || prototype === prototypes[1];
+  function accepts(name, argument) {
+    const method = uncurryThis(methods[name]);
+    return (value) => {
+      if (!isObject(value)) {
+        return false;
+      }
+      try {
+        return method(value, argument) !== undefined;
+      } catch {
+        return false;
+      }
+    };
+  }
+  const madeBy = (first, second) => (value) => {
+    const prototype = typeof value === "function" && !host.isProxy(value) && ObjectGetPrototypeOf(value);
+    return prototype === first || prototype === second;
   };
   const iterates = (prototype) => (value) =>
     isObject(value) && !host.isProxy(value) && ObjectGetPrototypeOf(value) === prototype;
-  const tagged = (tag) => (value) => isObject(value) && !host.isProxy(value) && ObjectPrototypeToString(value) === tag;
+  const tagged = (tag) => (value) => isObject(value) && !host.isProxy(value) && toString(value) === tag;
 
-  const probe = {};
-  const isArrayBuffer = accepts(ArrayBufferPrototypeGetByteLength);
-  const isBigIntObject = accepts(BigIntPrototypeValueOf);
-  const isBooleanObject = accepts(BooleanPrototypeValueOf);
-  const isNumberObject = accepts(NumberPrototypeValueOf);
-  const isStringObject = accepts(StringPrototypeValueOf);
-  const isSymbolObject = accepts(SymbolPrototypeValueOf);
-
-  return {
+  const isArrayBuffer = accepts("ArrayBufferPrototypeGetByteLength");
+  const isModule = tagged("[object Module]");
+  const boxes = {
+    __proto__: null,
+    isBigIntObject: accepts("BigIntPrototypeValueOf"),
+    isBooleanObject: accepts("BooleanPrototypeValueOf"),
+    isNumberObject: accepts("NumberPrototypeValueOf"),
+    isStringObject: accepts("StringPrototypeValueOf"),
+    isSymbolObject: accepts("SymbolPrototypeValueOf"),
+  };
+  const types = {
     isExternal: () => false,
-    isDate: accepts(DatePrototypeGetTime),
+    isDate: accepts("DatePrototypeGetTime"),
     isArgumentsObject: tagged("[object Arguments]"),
-    isBigIntObject,
-    isBooleanObject,
-    isNumberObject,
-    isStringObject,
-    isSymbolObject,
-    isBoxedPrimitive: (value) =>
-      isObject(value) &&
-      (isNumberObject(value) ||
-        isStringObject(value) ||
-        isBooleanObject(value) ||
-        isBigIntObject(value) ||
-        isSymbolObject(value)),
+    ...boxes,
     isNativeError: (value) => ErrorIsError(value),
-    isRegExp,
-    isAsyncFunction: madeBy(AsyncFunctionPrototype, AsyncGeneratorFunctionPrototype),
-    isGeneratorFunction: madeBy(GeneratorFunctionPrototype, AsyncGeneratorFunctionPrototype),
+    isRegExp: accepts("RegExpPrototypeGetGlobal"),
+    isAsyncFunction: madeBy(values.AsyncFunctionPrototype, values.AsyncGeneratorFunctionPrototype),
+    isGeneratorFunction: madeBy(values.GeneratorFunctionPrototype, values.AsyncGeneratorFunctionPrototype),
     isGeneratorObject: tagged("[object Generator]"),
     isPromise: (value) => host.promiseState(value) !== undefined,
-    isMap: accepts(MapPrototypeGetSize),
-    isSet: accepts(SetPrototypeGetSize),
-    isMapIterator: iterates(MapIteratorPrototype),
-    isSetIterator: iterates(SetIteratorPrototype),
-    isWeakMap: accepts((value) => WeakMapPrototypeHas(value, probe)),
-    isWeakSet: accepts((value) => WeakSetPrototypeHas(value, probe)),
+    isMap: accepts("MapPrototypeGetSize"),
+    isSet: accepts("SetPrototypeGetSize"),
+    isMapIterator: iterates(values.MapIteratorPrototype),
+    isSetIterator: iterates(values.SetIteratorPrototype),
+    isWeakMap: accepts("WeakMapPrototypeHas", probe),
+    isWeakSet: accepts("WeakSetPrototypeHas", probe),
     isArrayBuffer,
-    isDataView: accepts(DataViewPrototypeGetByteLength),
+    isDataView: accepts("DataViewPrototypeGetByteLength"),
     isSharedArrayBuffer: () => false,
-    isProxy: host.isProxy,
-    isModuleNamespaceObject: (value) =>
-      tagged("[object Module]")(value) && ObjectGetPrototypeOf(value) === null,
-    isAnyArrayBuffer: isArrayBuffer,
+    isProxy: (value) => host.isProxy(value),
+    isModuleNamespaceObject: (value) => isModule(value) && ObjectGetPrototypeOf(value) === null,
+    isAnyArrayBuffer: (value) => isArrayBuffer(value),
+    isBoxedPrimitive: (value) => {
+      for (const name in boxes) {
+        if (boxes[name](value)) {
+          return true;
+        }
+      }
+      return false;
+    },
+    isArrayBufferView: (value) => ArrayBufferIsView(value),
+    isTypedArray: (value) => tagOfTyped(value) !== undefined,
   };
+  for (let at = 0; at < TYPED.length; at++) {
+    types[`is${TYPED[at]}`] = (value) => tagOfTyped(value) === TYPED[at];
+  }
+  types.isKeyObject = () => false;
+  types.isCryptoKey = () => false;
+  const names = values.ObjectKeys(types);
+  for (let at = 0; at < names.length; at++) {
+    ObjectDefineProperty(types[names[at]], "name", { __proto__: null, value: names[at], configurable: true });
+  }
+  return types;
 }
 
-export function makeReflection(primordials, host) {
-  const { ErrorPrototype, FunctionPrototypeCall, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf } = primordials;
+// What only the host sees of a value.
+export function makeReflection(host, { values }) {
+  const { ErrorIsError, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf } = values;
 
   return {
-    constants: {
-      kPending: 0,
-      kFulfilled: 1,
-      kRejected: 2,
-      ALL_PROPERTIES: 0,
-      ONLY_ENUMERABLE: 2,
+    // The name of the first class that a value's prototypes have.
+    getConstructorName: (value) => {
+      for (let object = value; object !== null; object = ObjectGetPrototypeOf(object)) {
+        const found = ObjectGetOwnPropertyDescriptor(object, "constructor")?.value;
+        if (typeof found === "function" && found.name !== "") {
+          return found.name;
+        }
+      }
+      return ErrorIsError(value) ? "Error" : typeof value === "function" ? "Function" : "Object";
     },
-    privateSymbols: { untransferable_object_private_symbol: Symbol("untransferable") },
-    shouldAbortOnUncaughtToggle: undefined,
-    getOwnNonIndexProperties: (value, filter) => host.namedKeys(value, filter === 2),
-    getPromiseDetails: (value) => host.promiseState(value),
-    getProxyDetails: (value, whole = true) => {
+    promiseState: (value) => host.promiseState(value),
+    namedKeys: (value, onlyEnumerable) => host.namedKeys(value, onlyEnumerable),
+    // The target and the handler of a proxy, which no trap of it is asked for.
+    proxyParts: (value) => {
       if (!host.isProxy(value)) {
         return undefined;
       }
       if (typeof value === "function") {
         throw host.notSupported("looking into a proxy of a function");
       }
-      const parts = host.proxyParts(value);
-      return whole ? parts : parts[0];
+      return host.proxyParts(value);
     },
-    previewEntries: () => {
-      throw host.notSupported("printing an iterator of a Map or a Set, or what a weak collection holds");
-    },
-    getConstructorName: (value) => {
-      for (let object = value; object !== null; object = ObjectGetPrototypeOf(object)) {
-        const found = ObjectGetOwnPropertyDescriptor(object, "constructor");
-        if (typeof found?.value === "function" && found.value.name !== "") {
-          return found.value.name;
-        }
-      }
-      return primordials.ErrorIsError(value) ? "Error" : "Object";
-    },
-    getExternalValue: () => 0n,
-    isInsideNodeModules: () => false,
   };
 }
