@@ -1,0 +1,149 @@
+// URL, as the URL standard defines it and Node.js prints it.
+
+const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
+const MAX_CHARACTERS = 1024 * 1024;
+// What the host gives for a URL, in this order.
+const PARTS = [
+  "href",
+  "origin",
+  "protocol",
+  "username",
+  "password",
+  "host",
+  "hostname",
+  "port",
+  "pathname",
+  "search",
+  "hash",
+];
+
+export function make(host, intrinsics, require) {
+  const { invalidArgType, missingArgs } = require("errors");
+  const { publish } = require("event_target");
+  const { URLSearchParams, attach, refill } = require("search_params");
+
+  function checked(value) {
+    const text = `${value}`;
+    if (text.length > MAX_CHARACTERS) {
+      throw host.notSupported(`a URL of more than ${MAX_CHARACTERS} characters`);
+    }
+    return text.toWellFormed();
+  }
+
+  function need(args) {
+    if (args.length === 0) {
+      throw missingArgs("url");
+    }
+  }
+
+  const parse = (input, base) => host.urlParse(checked(input), base === undefined ? null : checked(base));
+
+  function invalidUrl(input, base) {
+    const error = Object.assign(new TypeError("Invalid URL"), { code: "ERR_INVALID_URL", input });
+    return base === undefined ? error : Object.assign(error, { base });
+  }
+
+  let read;
+  let update;
+  let isURL;
+
+  class URL {
+    #parts;
+    #params;
+
+    constructor(input, base = undefined) {
+      need(arguments);
+      const [text, from] = [`${input}`, base === undefined ? undefined : `${base}`];
+      const parts = parse(text, from);
+      if (parts === undefined) {
+        throw invalidUrl(text, from);
+      }
+      this.#parts = parts;
+    }
+
+    static parse(input, base = undefined) {
+      need(arguments);
+      return parse(input, base) === undefined ? null : new URL(input, base);
+    }
+
+    static canParse(input, base = undefined) {
+      need(arguments);
+      return parse(input, base) !== undefined;
+    }
+
+    static createObjectURL(obj) {
+      throw invalidArgType("obj", "Blob", obj);
+    }
+
+    static revokeObjectURL(url) {
+      need(arguments);
+      checked(url);
+    }
+
+    static {
+      read = (url, at) => url.#parts[at];
+      update = (url, name, value) => url.#update(name, value);
+      isURL = (value) => typeof value === "object" && value !== null && #parts in value;
+    }
+
+    #update(name, value) {
+      const parts = host.urlUpdate(this.#parts[0], name, checked(value));
+      if (parts !== undefined) {
+        this.#parts = parts;
+      } else if (name === "href") {
+        throw invalidUrl(`${value}`);
+      }
+      if (this.#params !== undefined && (name === "href" || name === "search")) {
+        refill(this.#params, this.search);
+      }
+    }
+
+    get searchParams() {
+      const change = (search) => {
+        this.#parts = host.urlUpdate(this.#parts[0], "search", checked(search)) ?? this.#parts;
+      };
+      return (this.#params ??= attach(this.search, change));
+    }
+
+    toString() {
+      return this.#parts[0];
+    }
+
+    toJSON() {
+      return this.#parts[0];
+    }
+
+    [CUSTOM_INSPECT](depth, options) {
+      if (typeof depth === "number" && depth < 0) {
+        return this;
+      }
+      const shown = {};
+      for (const name of PARTS) {
+        if (name === "hash") {
+          shown.searchParams = this.searchParams;
+        }
+        shown[name] = this[name];
+      }
+      return `${this.constructor.name} ${require("internal/util/inspect").inspect(shown, options)}`;
+    }
+  }
+  for (const name of ["parse", "canParse", "createObjectURL", "revokeObjectURL"]) {
+    Object.defineProperty(URL, name, { enumerable: true });
+  }
+  for (const [at, name] of PARTS.entries()) {
+    const attribute = {
+      get [name]() {
+        return read(this, at);
+      },
+      set [name](value) {
+        update(this, name, value);
+      },
+    };
+    const { get, set } = Object.getOwnPropertyDescriptor(attribute, name);
+    const readOnly = name === "origin";
+    Object.defineProperty(URL.prototype, name, { get, set: readOnly ? undefined : set, configurable: true });
+  }
+  publish(URL, ["toString", ...PARTS, "searchParams", "toJSON"]);
+
+  return { URL, URLSearchParams, checked, invalidUrl, isURL };
+}
