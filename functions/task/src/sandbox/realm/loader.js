@@ -5,33 +5,34 @@
 const SOURCES = {
   __proto__: null,
   "buffer": "buffer",
-  "events": "events",
-  "internal/abort_controller": "abort_controller",
   "internal/buffer": "internal_buffer",
   "internal/cli_table": "cli_table",
   "internal/encoding": "encoding",
   "internal/errors": "errors",
-  "internal/event_target": "event_target",
-  "internal/events/abort_listener": "abort_listener",
-  "internal/fixed_queue": "fixed_queue",
   "internal/per_context/domexception": "domexception",
-  "internal/querystring": "internal_querystring",
-  "internal/url": "internal_url",
   "internal/util": "internal_util",
   "internal/util/comparisons": "comparisons",
   "internal/util/inspect": "inspect",
   "internal/util/types": "types",
   "internal/validators": "validators",
   "internal/webidl": "webidl",
-  "querystring": "querystring",
-  "url": "url",
   "util": "util",
 };
 
 // Our own modules that other names are known under.
 const OWN = {
   __proto__: null,
+  "abort_controller": "abort_controller",
   "errors": "errors",
+  "event_target": "event_target",
+  "events": "events",
+  "internal/abort_controller": "abort_controller",
+  "internal/url": "whatwg_url",
+  "percent": "percent",
+  "querystring": "querystring",
+  "search_params": "search_params",
+  "url": "url",
+  "whatwg_url": "whatwg_url",
 };
 
 // The methods that the safe classes have of their own: `name, method`.
@@ -98,14 +99,12 @@ export function makeLoader(host, intrinsics, timers) {
     "internal/assert": () => assert,
     "internal/bootstrap/realm": () => ({ BuiltinModule: { exists: () => false } }),
     "internal/constants": () => host.load("constants").constants,
-    "internal/events/symbols": () => ({ kFirstEventParam: Symbol("kFirstEventParam") }),
     "internal/options": () => ({ getOptionValue: () => false }),
     "internal/perf/utils": () => ({ now: () => host.now() }),
     "internal/process/task_queues": () => ({ queueMicrotask: host.queueMicrotask }),
     "internal/worker/js_transferable": () => ({ makeTransferable: (value) => value }),
     "internal_bytes": () => internalBinding("buffer"),
     "internal_reflection": () => internalBinding("util"),
-    "path": () => host.load("paths").makePath(primordials),
     "structured_clone": () => host.load("structured_clone").makeStructuredClone(primordials, require, host),
     "timers": () => timers,
   };
@@ -124,7 +123,6 @@ export function makeLoader(host, intrinsics, timers) {
       messaging_transfer_list_symbol: Symbol("transferList"),
     }),
     types: () => host.load("types").makeTypes(primordials, host),
-    url: () => host.load("urls").makeUrls(primordials, host, require),
     util: () => host.load("types").makeReflection(primordials, host),
   };
 

@@ -7,26 +7,14 @@ const UNESCAPED_IN_FORMS = { __proto__: null, "!": "%21", "'": "%27", "(": "%28"
 export function make(host, intrinsics, require) {
   const { invalidThis, missingArgs, nodeError, validateFunction } = require("errors");
   const { publish } = require("event_target");
+  const { decode: unescape, hasEscapes } = require("percent");
 
   const inspect = (value, options) => require("internal/util/inspect").inspect(value, options);
   const usv = (value) => `${value}`.toWellFormed();
 
-  // The text of percent-encoded bytes, with replacement characters where they are not UTF-8.
-  function decodeBytes(escapes) {
-    try {
-      return decodeURIComponent(escapes);
-    } catch {
-      const bytes = new Uint8Array(escapes.length / 3);
-      for (let at = 0; at < bytes.length; at++) {
-        bytes[at] = parseInt(escapes.slice(at * 3 + 1, at * 3 + 3), 16);
-      }
-      return host.utf8Decode(bytes.buffer, 0, bytes.length);
-    }
-  }
-
   function decode(text) {
     const spaced = text.replaceAll("+", " ");
-    return spaced.includes("%") ? spaced.replace(/(?:%[0-9a-f]{2})+/gi, decodeBytes) : spaced;
+    return hasEscapes(spaced) ? unescape(spaced) : spaced;
   }
 
   const encode = (text) => encodeURIComponent(text).replace(/[!'()~]|%20/g, (found) => UNESCAPED_IN_FORMS[found]);

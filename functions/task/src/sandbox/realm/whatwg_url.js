@@ -38,6 +38,10 @@ export function make(host, intrinsics, require) {
 
   const parse = (input, base) => host.urlParse(checked(input), base === undefined ? null : checked(base));
 
+  // What looks like a URL, and not like what the legacy parser makes, is taken for one.
+  const isURL = (value) =>
+    Boolean(value?.href && value.protocol && value.auth === undefined && value.path === undefined);
+
   function invalidUrl(input, base) {
     const error = Object.assign(new TypeError("Invalid URL"), { code: "ERR_INVALID_URL", input });
     return base === undefined ? error : Object.assign(error, { base });
@@ -45,7 +49,7 @@ export function make(host, intrinsics, require) {
 
   let read;
   let update;
-  let isURL;
+  let isOwn;
 
   class URL {
     #parts;
@@ -83,7 +87,7 @@ export function make(host, intrinsics, require) {
     static {
       read = (url, at) => url.#parts[at];
       update = (url, name, value) => url.#update(name, value);
-      isURL = (value) => typeof value === "object" && value !== null && #parts in value;
+      isOwn = (value) => typeof value === "object" && value !== null && #parts in value;
     }
 
     #update(name, value) {
@@ -145,5 +149,5 @@ export function make(host, intrinsics, require) {
   }
   publish(URL, ["toString", ...PARTS, "searchParams", "toJSON"]);
 
-  return { URL, URLSearchParams, checked, invalidUrl, isURL };
+  return { URL, URLSearchParams, checked, invalidUrl, isOwn, isURL };
 }
