@@ -1,9 +1,10 @@
 // Event, CustomEvent and EventTarget, as DOM defines them and Node.js prints them.
 
 const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
-const { defineProperty, getOwnPropertyDescriptor } = Object;
 
-export function make(host, intrinsics, require) {
+export function make(host, { values }, require) {
+  const { ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, ReflectApply } = values;
+  const { SymbolToStringTag } = values;
   const { invalidArgType, invalidArgValue, invalidThis, missingArgs, nodeError, validateAbortSignal, validateObject } =
     require("errors");
 
@@ -20,13 +21,14 @@ export function make(host, intrinsics, require) {
   // Web classes have enumerable members and a tag.
   function publish(Class, names) {
     const { prototype } = Class;
-    for (const name of names) {
-      defineProperty(prototype, name, { ...getOwnPropertyDescriptor(prototype, name), enumerable: true });
+    for (let at = 0; at < names.length; at++) {
+      ObjectDefineProperty(prototype, names[at], { __proto__: null, enumerable: true });
     }
-    defineProperty(prototype, Symbol.toStringTag, { value: Class.name, configurable: true });
+    const tag = { __proto__: null, value: Class.name, configurable: true };
+    ObjectDefineProperty(prototype, SymbolToStringTag, tag);
   }
 
-  const PHASES = { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 };
+  const PHASES = { __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 };
   let stateOf;
 
   class Event {
@@ -159,10 +161,12 @@ export function make(host, intrinsics, require) {
       return show(this, depth, options, { type, defaultPrevented, cancelable, timeStamp });
     }
   }
-  publish(Event, Reflect.ownKeys(Event.prototype).filter((name) => name !== "constructor" && name !== CUSTOM_INSPECT));
-  defineProperty(Event.prototype, "isTrusted", { configurable: false });
+  publish(Event, ["initEvent", "stopImmediatePropagation", "preventDefault", "target", "currentTarget", "srcElement"]);
+  publish(Event, ["type", "cancelable", "defaultPrevented", "timeStamp", "composedPath", "returnValue", "bubbles"]);
+  publish(Event, ["composed", "eventPhase", "cancelBubble", "stopPropagation", "isTrusted"]);
+  ObjectDefineProperty(Event.prototype, "isTrusted", { __proto__: null, configurable: false });
   for (const name in PHASES) {
-    defineProperty(Event, name, { value: PHASES[name], enumerable: true });
+    ObjectDefineProperty(Event, name, { __proto__: null, value: PHASES[name], enumerable: true });
   }
 
   class CustomEvent extends Event {
@@ -228,17 +232,18 @@ export function make(host, intrinsics, require) {
       if (signal?.aborted) {
         return;
       }
-      let entries = listeners.get(name);
-      if (entries === undefined) {
-        listeners.set(name, (entries = new Set()));
+      let list = listeners.get(name);
+      if (list === undefined) {
+        listeners.set(name, (list = { next: undefined }));
       }
-      if (find(entries, listener, capture) !== undefined) {
+      const last = before(list, (entry) => entry.listener === listener && entry.capture === capture);
+      if (last.next !== undefined) {
         return;
       }
-      const entry = { listener, once, capture };
-      entries.add(entry);
+      const entry = { listener, once, capture, removed: false, next: undefined };
+      last.next = entry;
       if (signal) {
-        signal.addEventListener("abort", () => entries.delete(entry), { once: true });
+        signal.addEventListener("abort", () => remove(list, entry), { once: true });
       }
     }
 
@@ -250,9 +255,12 @@ export function make(host, intrinsics, require) {
       if (!isListener(listener)) {
         return;
       }
-      const entries = listeners.get(typeName(type));
+      const list = listeners.get(typeName(type));
       const capture = Boolean(typeof options === "boolean" ? options : options?.capture);
-      entries?.delete(find(entries, listener, capture));
+      if (list !== undefined) {
+        const matches = (entry) => entry.listener === listener && entry.capture === capture;
+        remove(list, before(list, matches).next);
+      }
     }
 
     dispatchEvent(event) {
@@ -285,13 +293,21 @@ export function make(host, intrinsics, require) {
     return internals;
   }
 
-  function find(entries, listener, capture) {
-    for (const entry of entries) {
-      if (entry.listener === listener && entry.capture === capture) {
-        return entry;
-      }
+  // What stands before the first entry of its kind in the list, or last.
+  function before(list, matches) {
+    let entry = list;
+    while (entry.next !== undefined && !matches(entry.next)) {
+      entry = entry.next;
     }
-    return undefined;
+    return entry;
+  }
+
+  // The entry still knows the next one, for who is at it.
+  function remove(list, entry) {
+    if (entry !== undefined && !entry.removed) {
+      before(list, (one) => one === entry).next = entry.next;
+      entry.removed = true;
+    }
   }
 
   function addOptions(options) {
@@ -307,19 +323,22 @@ export function make(host, intrinsics, require) {
     return { once: Boolean(options.once), capture: Boolean(options.capture), signal };
   }
 
-  // Listeners that are added meanwhile are called too, as in Node.js.
+  // As in Node.js, the next one is known before one is called, and only the first one sees itself dispatched to.
   function dispatch(target, event, state) {
     state.target = target;
     state.dispatching = true;
-    const entries = internalsOf(target).listeners.get(state.type) ?? [];
-    for (const entry of entries) {
-      if (state.stoppedAtOnce) {
-        break;
+    const list = internalsOf(target).listeners.get(state.type);
+    let next;
+    for (let entry = list?.next; entry !== undefined && !state.stoppedAtOnce; entry = next) {
+      next = entry.next;
+      if (entry.removed) {
+        continue;
       }
       if (entry.once) {
-        entries.delete(entry);
+        remove(list, entry);
       }
       call(target, event, entry.listener);
+      state.dispatching = false;
     }
     state.dispatching = false;
   }
@@ -333,7 +352,7 @@ export function make(host, intrinsics, require) {
     try {
       let result;
       if (typeof listener === "function") {
-        result = Reflect.apply(listener, target, [event]);
+        result = ReflectApply(listener, target, [event]);
       } else if (listener.handleEvent) {
         result = listener.handleEvent(event);
       }
@@ -362,13 +381,12 @@ export function make(host, intrinsics, require) {
         handlers.set(name, slot);
         this.addEventListener(name, function (...args) {
           if (typeof slot.handler === "function") {
-            return Reflect.apply(slot.handler, this, args);
+            return ReflectApply(slot.handler, this, args);
           }
         });
       },
     };
-    const accessor = getOwnPropertyDescriptor(define, `on${name}`);
-    defineProperty(Class.prototype, `on${name}`, { ...accessor, enumerable: true });
+    ObjectDefineProperty(Class.prototype, `on${name}`, ObjectGetOwnPropertyDescriptor(define, `on${name}`));
   }
 
   // Dispatches an event of the sandbox itself.
@@ -377,6 +395,14 @@ export function make(host, intrinsics, require) {
     const state = stateOf(event);
     state.trusted = true;
     dispatch(target, event, state);
+  }
+
+  function listenersOf(target, type) {
+    const found = [];
+    for (let entry = need(target).listeners.get(type)?.next; entry !== undefined; entry = entry.next) {
+      found.push(entry.listener);
+    }
+    return found;
   }
 
   return {
@@ -388,7 +414,7 @@ export function make(host, intrinsics, require) {
     isEventTarget: (value) => internalsOf(value) !== undefined,
     limit: (target, count) => void (need(target).limit = count),
     limitOf: (target) => need(target).limit,
-    listenersOf: (target, type) => Array.from(need(target).listeners.get(type) ?? [], (entry) => entry.listener),
+    listenersOf,
     publish,
     show,
   };

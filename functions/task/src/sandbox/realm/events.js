@@ -5,10 +5,10 @@ const CAPTURES = Symbol("kCapture");
 const SHAPE = Symbol("shapeMode");
 const ERROR_MONITOR = Symbol("events.errorMonitor");
 const WATERMARKS = Symbol.for("nodejs.watermarkData");
-const { apply, ownKeys } = Reflect;
-const { create, getPrototypeOf } = Object;
 
-export function make(host, intrinsics, require) {
+export function make(host, { values }, require) {
+  const { ObjectCreate: create, ObjectDefineProperty: defineProperty, ObjectGetPrototypeOf: getPrototypeOf } = values;
+  const { ReflectApply: apply, ReflectOwnKeys: ownKeys } = values;
   const errors = require("errors");
   const { AbortError, invalidArgType, nodeError, validateAbortSignal, validateBoolean } = errors;
   const { validateFunction, validateInteger, validateNumber } = errors;
@@ -256,7 +256,7 @@ export function make(host, intrinsics, require) {
   methods.on = methods.addListener;
   methods.off = methods.removeListener;
   Object.assign(EventEmitter.prototype, methods);
-  Object.defineProperty(EventEmitter.prototype, CAPTURES, { value: false, writable: true });
+  defineProperty(EventEmitter.prototype, CAPTURES, { __proto__: null, value: false, writable: true });
 
   // Listens to an emitter or an event target, and returns what ends that.
   function listen(emitter, name, listener, options) {
@@ -464,8 +464,8 @@ export function make(host, intrinsics, require) {
     usingDomains: false,
     captureRejectionSymbol: REJECTION,
   };
-  const accessor = (get, set) => ({ get, set, enumerable: true });
-  const defineAccessor = (name, get, set) => Object.defineProperty(EventEmitter, name, accessor(get, set));
+  const defineAccessor = (name, get, set) =>
+    defineProperty(EventEmitter, name, { __proto__: null, get, set, enumerable: true });
   Object.assign(EventEmitter, statics);
   defineAccessor(
     "captureRejections",

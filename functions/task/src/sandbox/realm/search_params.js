@@ -1,10 +1,11 @@
 // URLSearchParams, as the URL standard defines it and Node.js prints it.
 
 const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
-const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([].values()));
 const UNESCAPED_IN_FORMS = { __proto__: null, "!": "%21", "'": "%27", "(": "%28", ")": "%29", "~": "%7E", "%20": "+" };
 
-export function make(host, intrinsics, require) {
+export function make(host, { values }, require) {
+  const { IteratorPrototype, ObjectDefineProperty, ObjectSetPrototypeOf } = values;
+  const { ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectOwnKeys } = values;
   const { invalidThis, missingArgs, nodeError, validateFunction } = require("errors");
   const { publish } = require("event_target");
   const { decode: unescape, hasEscapes } = require("percent");
@@ -51,8 +52,8 @@ export function make(host, intrinsics, require) {
 
   function fieldsOf(record) {
     const fields = new Map();
-    for (const key of Reflect.ownKeys(record)) {
-      if (Object.getOwnPropertyDescriptor(record, key)?.enumerable) {
+    for (const key of ReflectOwnKeys(record)) {
+      if (ReflectGetOwnPropertyDescriptor(record, key)?.enumerable) {
         fields.set(usv(key), usv(record[key]));
       }
     }
@@ -105,7 +106,7 @@ export function make(host, intrinsics, require) {
 
     #replace(pairs) {
       this.#pairs = pairs;
-      this.#changed?.(`${this}`);
+      this.#changed?.();
     }
 
     get size() {
@@ -167,7 +168,7 @@ export function make(host, intrinsics, require) {
       validateFunction(callback, "callback");
       for (let at = 0; at < this.#pairs.length; at++) {
         const [name, value] = this.#pairs[at];
-        Reflect.apply(callback, self, [value, name, this]);
+        ReflectApply(callback, self, [value, name, this]);
       }
     }
 
@@ -200,9 +201,10 @@ export function make(host, intrinsics, require) {
       return `${this.constructor.name} ${open}${shown.join(separator)} }`;
     }
   }
-  publish(URLSearchParams, ["size", "append", "delete", "get", "getAll", "has", "set", "sort", "entries", "forEach"]);
-  publish(URLSearchParams, ["keys", "values", "toString"]);
-  Object.defineProperty(URLSearchParams.prototype, Symbol.iterator, {
+  publish(URLSearchParams, ["size", "append", "delete", "get", "getAll", "has", "set", "sort"]);
+  publish(URLSearchParams, ["entries", "forEach", "keys", "values", "toString"]);
+  ObjectDefineProperty(URLSearchParams.prototype, Symbol.iterator, {
+    __proto__: null,
     value: URLSearchParams.prototype.entries,
     writable: true,
     configurable: true,
@@ -262,8 +264,12 @@ export function make(host, intrinsics, require) {
   }
   publish(Iterator, ["next"]);
   delete Iterator.prototype.constructor;
-  Object.setPrototypeOf(Iterator.prototype, IteratorPrototype);
-  Object.defineProperty(Iterator.prototype, Symbol.toStringTag, { value: "URLSearchParams Iterator", configurable: true });
+  ObjectSetPrototypeOf(Iterator.prototype, IteratorPrototype);
+  ObjectDefineProperty(Iterator.prototype, Symbol.toStringTag, {
+    __proto__: null,
+    value: "URLSearchParams Iterator",
+    configurable: true,
+  });
 
   return { URLSearchParams, attach, refill };
 }

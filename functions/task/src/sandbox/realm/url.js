@@ -212,53 +212,105 @@ export function make(host, intrinsics, require) {
       return result;
     }
     if (relative.protocol && relative.protocol !== this.protocol) {
-      Object.assign(result, relative);
-      return finish(result);
+      return change(result, relative);
     }
-    take(result, relative, ["search", "query"]);
-    const hasHost = Boolean(relative.slashes || relative.host);
-    const path = relative.pathname ?? "";
-    if (hasHost) {
-      take(result, relative, ["slashes", ...AUTHORITY]);
-    }
-    const rooted = hasHost || path[0] === "/";
-    if (!rooted && path === "") {
-      if (relative.search === null) {
-        take(result, this, ["search", "query"]);
+    if (relative.slashes && !relative.protocol) {
+      Object.assign(result, relative, { protocol: this.protocol });
+      if (SLASHED.has(result.protocol) && result.hostname && !result.pathname) {
+        result.pathname = "/";
+        result.path = "/";
       }
-      return finish(result);
+      result.href = result.format();
+      return result;
     }
-    const before = rooted ? "" : (this.pathname ?? "").replace(/[^/]*$/, "");
-    result.pathname = withoutDots(`${before}${path}`, Boolean(result.host)) || null;
-    return finish(result);
+    return merge(result, relative);
   };
 
-  // A path without `.` and `..`.
-  function withoutDots(path, hasHost) {
+  // What has another protocol is not relative, but its host may be the first name of its path.
+  function change(result, relative) {
+    const { path, slashes } = result;
+    Object.assign(result, relative);
+    if (!SLASHED.has(relative.protocol)) {
+      result.href = result.format();
+      return result;
+    }
+    result.slashes = slashes || relative.slashes;
+    result.path = path;
+    if (!relative.host && relative.protocol !== "file:") {
+      const [, first, rest] = /^\/*([^/]*)([^]*)$/.exec(relative.pathname ?? "");
+      result.host = first;
+      result.hostname = first;
+      result.pathname = rest.replace(/^\/{0,2}/, "/");
+    }
+    result.host ??= "";
+    return finish(result);
+  }
+
+  // Resolves what has the same protocol, or none.
+  function merge(result, relative) {
+    if (result.protocol && !SLASHED.has(result.protocol)) {
+      throw host.notSupported(`resolving against a URL with the protocol ${result.protocol}`);
+    }
+    const path = relative.pathname ?? "";
+    const base = result.pathname ?? "";
+    const hasHost = Boolean(relative.host);
+    if (hasHost || (relative.host !== null && path[0] === "/")) {
+      take(result, relative, AUTHORITY);
+    }
+    if (hasHost || path !== "" || relative.search !== null) {
+      take(result, relative, ["search", "query"]);
+    }
+    if (!hasHost && path === "" && relative.search !== null) {
+      return finish(result);
+    }
+    let joined = path;
+    if (!hasHost && path === "") {
+      joined = base;
+    } else if (!hasHost && path[0] !== "/") {
+      joined = `${base.replace(/[^/]*$/, "")}${path}`;
+    }
+    const rooted = hasHost || path[0] === "/" || base[0] === "/" || Boolean(result.host && path !== "");
+    if (joined === "") {
+      result.pathname = null;
+      result.path = result.search ? `/${result.search}` : null;
+      result.href = result.format();
+      return result;
+    }
+    result.slashes ||= relative.slashes;
+    result.path = null;
+    result.pathname = withoutDots(joined, rooted, Boolean(result.host));
+    return finish(result);
+  }
+
+  // A path without `.` and `..`; the root counts as a name that `..` can take away.
+  function withoutDots(path, rooted, hasHost) {
+    const names = path === "" ? [] : path.split("/");
     const kept = [];
-    const segments = path.split("/");
-    const absolute = path[0] === "/" || (hasHost && path !== "");
-    if (path[0] === "/") {
-      segments.shift();
-    }
-    for (const [at, segment] of segments.entries()) {
-      const dots = segment === "." || segment === "..";
-      if (!dots) {
-        kept.push(segment);
-        continue;
-      }
-      if (segment === "..") {
-        if (kept.length > 0 && kept.at(-1) !== "..") {
+    let above = 0;
+    for (const name of names) {
+      if (name === "..") {
+        if (kept.length > 0) {
           kept.pop();
-        } else if (!absolute) {
-          kept.push("..");
+        } else {
+          above++;
         }
-      }
-      if (at === segments.length - 1) {
-        kept.push("");
+      } else if (name !== ".") {
+        kept.push(name);
       }
     }
-    return `${absolute ? "/" : ""}${kept.join("/")}`;
+    const last = names.at(-1);
+    const dots = last === "." || last === "..";
+    const open = last === "" || (dots && (hasHost || names.length > 1));
+    if (!rooted) {
+      kept.unshift(...new Array(above).fill(".."));
+    }
+    if (rooted && kept[0] !== "" && names.length > 0) {
+      kept.unshift("");
+    }
+    if (open && !kept.join("/").endsWith("/")) {
+      kept.push("");
+    }
+    return kept.length === 0 ? null : kept.join("/");
   }
 
   function urlResolveObject(source, relative) {
@@ -284,7 +336,7 @@ export function make(host, intrinsics, require) {
     if (!auth) {
       start = start.replace(/^([^:/]*:\/\/)[^/@]*@/, "$1");
     }
-    const shown = unicode && value.hostname.includes("xn--") ? host.domainToUnicode(value.hostname) : "";
+    const shown = unicode && value.hostname.includes("xn--") ? host.domainToUnicode(checked(value.hostname)) : "";
     if (shown !== "") {
       start = start.replace(/^([^:/]*:\/\/(?:[^/@]*@)?)[^/:]*/, (_, before) => before + shown);
     }

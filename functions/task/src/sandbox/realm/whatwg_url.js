@@ -17,17 +17,20 @@ const PARTS = [
   "hash",
 ];
 
-export function make(host, intrinsics, require) {
+export function make(host, { uncurryThis, methods, values }, require) {
   const { invalidArgType, missingArgs } = require("errors");
   const { publish } = require("event_target");
   const { URLSearchParams, attach, refill } = require("search_params");
+
+  const { ObjectDefineProperty, ObjectGetOwnPropertyDescriptor } = values;
+  const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
 
   function checked(value) {
     const text = `${value}`;
     if (text.length > MAX_CHARACTERS) {
       throw host.notSupported(`a URL of more than ${MAX_CHARACTERS} characters`);
     }
-    return text.toWellFormed();
+    return toWellFormed(text);
   }
 
   function need(args) {
@@ -43,8 +46,13 @@ export function make(host, intrinsics, require) {
     Boolean(value?.href && value.protocol && value.auth === undefined && value.path === undefined);
 
   function invalidUrl(input, base) {
-    const error = Object.assign(new TypeError("Invalid URL"), { code: "ERR_INVALID_URL", input });
-    return base === undefined ? error : Object.assign(error, { base });
+    const error = new TypeError("Invalid URL");
+    error.code = "ERR_INVALID_URL";
+    error.input = input;
+    if (base !== undefined) {
+      error.base = base;
+    }
+    return error;
   }
 
   let read;
@@ -54,6 +62,8 @@ export function make(host, intrinsics, require) {
   class URL {
     #parts;
     #params;
+    // Whether the parameters have changed since.
+    #stale = false;
 
     constructor(input, base = undefined) {
       need(arguments);
@@ -85,13 +95,21 @@ export function make(host, intrinsics, require) {
     }
 
     static {
-      read = (url, at) => url.#parts[at];
+      read = (url, at) => url.#current()[at];
       update = (url, name, value) => url.#update(name, value);
       isOwn = (value) => typeof value === "object" && value !== null && #parts in value;
     }
 
+    #current() {
+      if (this.#stale) {
+        this.#parts = host.urlUpdate(this.#parts[0], "search", checked(this.#params)) ?? this.#parts;
+        this.#stale = false;
+      }
+      return this.#parts;
+    }
+
     #update(name, value) {
-      const parts = host.urlUpdate(this.#parts[0], name, checked(value));
+      const parts = host.urlUpdate(this.#current()[0], name, checked(value));
       if (parts !== undefined) {
         this.#parts = parts;
       } else if (name === "href") {
@@ -103,18 +121,15 @@ export function make(host, intrinsics, require) {
     }
 
     get searchParams() {
-      const change = (search) => {
-        this.#parts = host.urlUpdate(this.#parts[0], "search", checked(search)) ?? this.#parts;
-      };
-      return (this.#params ??= attach(this.search, change));
+      return (this.#params ??= attach(this.search, () => void (this.#stale = true)));
     }
 
     toString() {
-      return this.#parts[0];
+      return this.#current()[0];
     }
 
     toJSON() {
-      return this.#parts[0];
+      return this.#current()[0];
     }
 
     [CUSTOM_INSPECT](depth, options) {
@@ -132,9 +147,10 @@ export function make(host, intrinsics, require) {
     }
   }
   for (const name of ["parse", "canParse", "createObjectURL", "revokeObjectURL"]) {
-    Object.defineProperty(URL, name, { enumerable: true });
+    ObjectDefineProperty(URL, name, { __proto__: null, enumerable: true });
   }
-  for (const [at, name] of PARTS.entries()) {
+  for (let at = 0; at < PARTS.length; at++) {
+    const name = PARTS[at];
     const attribute = {
       get [name]() {
         return read(this, at);
@@ -143,9 +159,9 @@ export function make(host, intrinsics, require) {
         update(this, name, value);
       },
     };
-    const { get, set } = Object.getOwnPropertyDescriptor(attribute, name);
-    const readOnly = name === "origin";
-    Object.defineProperty(URL.prototype, name, { get, set: readOnly ? undefined : set, configurable: true });
+    const { get, set } = ObjectGetOwnPropertyDescriptor(attribute, name);
+    const setter = name === "origin" ? undefined : set;
+    ObjectDefineProperty(URL.prototype, name, { __proto__: null, get, set: setter, configurable: true });
   }
   publish(URL, ["toString", ...PARTS, "searchParams", "toJSON"]);
 
