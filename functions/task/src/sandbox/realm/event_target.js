@@ -240,7 +240,7 @@ export function make(host, { values }, require) {
       if (last.next !== undefined) {
         return;
       }
-      const entry = { listener, once, capture, removed: false, next: undefined };
+      const entry = { listener, once, capture: Boolean(capture), removed: false, next: undefined };
       last.next = entry;
       if (signal) {
         signal.addEventListener("abort", () => remove(list, entry), { once: true });
@@ -256,7 +256,8 @@ export function make(host, { values }, require) {
         return;
       }
       const list = listeners.get(typeName(type));
-      const capture = Boolean(typeof options === "boolean" ? options : options?.capture);
+      // A mere `true` means nothing here.
+      const capture = options?.capture === true;
       if (list !== undefined) {
         const matches = (entry) => entry.listener === listener && entry.capture === capture;
         remove(list, before(list, matches).next);
@@ -315,7 +316,8 @@ export function make(host, { values }, require) {
       return { once: false, capture: options, signal: undefined };
     }
     if (options === undefined || options === null) {
-      return { once: false, capture: false, signal: undefined };
+      // With `null`, Node.js adds a listener again.
+      return { once: false, capture: options === null ? undefined : false, signal: undefined };
     }
     validateObject(options, "options", { allowArray: true, allowFunction: true });
     const { signal } = options;

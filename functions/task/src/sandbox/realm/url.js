@@ -98,7 +98,7 @@ export function make(host, intrinsics, require) {
     if (hostname === "" || hostname.length > MAX_HOST) {
       return "";
     }
-    const lower = address ? hostname : hostname.toLowerCase().split("\0")[0];
+    const lower = (address ? hostname : hostname.split("\0")[0]).toLowerCase();
     const plain = /^(?!(?:.*\.)?xn--)[\0-\x7f]*$/.test(lower);
     const ascii = address || plain ? lower : toAscii(lower);
     if (ascii === "" || (address ? FORBIDDEN_IN_ADDRESSES : FORBIDDEN_IN_HOSTS).test(ascii)) {
