@@ -26,7 +26,7 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 22] = [
+static REALM: [Source; 23] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
@@ -48,6 +48,7 @@ static REALM: [Source; 22] = [
     Source::new("hookyard:structured_clone", include_str!("realm/structured_clone.js")),
     Source::new("hookyard:types", include_str!("realm/types.js")),
     Source::new("hookyard:url", include_str!("realm/url.js")),
+    Source::new("hookyard:web_classes", include_str!("realm/web_classes.js")),
     Source::new("hookyard:whatwg_url", include_str!("realm/whatwg_url.js")),
 ];
 

@@ -5,7 +5,8 @@ const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
 export function make(host, intrinsics, require) {
   const { invalidArgType, invalidThis, nodeError, validateAbortSignal, validateArray, validateObject, validateUint32 } =
     require("errors");
-  const { EventTarget, defineHandler, fire, publish, show } = require("event_target");
+  const { EventTarget, defineHandler, fire } = require("event_target");
+  const { publish, show } = require("web_classes");
   const key = {};
   let stateOf;
 

@@ -4,30 +4,10 @@ const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 export function make(host, { values }, require) {
   const { ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, ReflectApply } = values;
-  const { SymbolToStringTag } = values;
   const { invalidArgType, invalidArgValue, invalidThis, missingArgs, nodeError, validateAbortSignal, validateObject } =
     require("errors");
 
-  // Prints an object of ours with the fields that are worth showing.
-  function show(object, depth, options, fields) {
-    const { name } = object.constructor;
-    if (depth < 0) {
-      return name;
-    }
-    const inner = { ...options, depth: Number.isInteger(options.depth) ? options.depth - 1 : options.depth };
-    return `${name} ${require("internal/util/inspect").inspect(fields, inner)}`;
-  }
-
-  // Web classes have enumerable members and a tag.
-  function publish(Class, names) {
-    const { prototype } = Class;
-    for (let at = 0; at < names.length; at++) {
-      ObjectDefineProperty(prototype, names[at], { __proto__: null, enumerable: true });
-    }
-    const tag = { __proto__: null, value: Class.name, configurable: true };
-    ObjectDefineProperty(prototype, SymbolToStringTag, tag);
-  }
-
+  const { publish, show } = require("web_classes");
   const PHASES = { __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 };
   let stateOf;
 
@@ -417,7 +397,5 @@ export function make(host, { values }, require) {
     limit: (target, count) => void (need(target).limit = count),
     limitOf: (target) => need(target).limit,
     listenersOf,
-    publish,
-    show,
   };
 }

@@ -224,7 +224,7 @@ export function make(host, { values }, require) {
       if (arguments.length > 0) {
         const listeners = listOf(kept(this, name));
         for (let at = listeners.length - 1; at >= 0; at--) {
-          this.removeListener(name, original(listeners[at]));
+          this.removeListener(name, listeners[at]?.listener ?? listeners[at]);
         }
         return this;
       }

@@ -32,6 +32,7 @@ const OWN = {
   "querystring": "querystring",
   "search_params": "search_params",
   "url": "url",
+  "web_classes": "web_classes",
   "whatwg_url": "whatwg_url",
 };
 

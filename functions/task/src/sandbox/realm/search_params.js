@@ -7,7 +7,7 @@ export function make(host, { values }, require) {
   const { IteratorPrototype, ObjectDefineProperty, ObjectSetPrototypeOf } = values;
   const { ReflectApply, ReflectGetOwnPropertyDescriptor, ReflectOwnKeys } = values;
   const { invalidThis, missingArgs, nodeError, validateFunction } = require("errors");
-  const { publish } = require("event_target");
+  const { publish } = require("web_classes");
   const { decode: unescape, hasEscapes } = require("percent");
 
   const inspect = (value, options) => require("internal/util/inspect").inspect(value, options);
@@ -181,9 +181,7 @@ export function make(host, { values }, require) {
     }
 
     toString() {
-      return pairsIn(this)
-        .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-        .join("&");
+      return serialize(this);
     }
 
     [CUSTOM_INSPECT](depth, options) {
@@ -209,6 +207,11 @@ export function make(host, { values }, require) {
     writable: true,
     configurable: true,
   });
+
+  function serialize(params) {
+    const fields = pairsIn(params).map(([name, value]) => `${encode(name)}=${encode(value)}`);
+    return fields.join("&");
+  }
 
   function matcher(name, value) {
     const soughtName = usv(name);
@@ -271,5 +274,5 @@ export function make(host, { values }, require) {
     configurable: true,
   });
 
-  return { URLSearchParams, attach, refill };
+  return { URLSearchParams, attach, refill, serialize };
 }

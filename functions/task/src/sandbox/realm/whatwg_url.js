@@ -19,8 +19,8 @@ const PARTS = [
 
 export function make(host, { uncurryThis, methods, values }, require) {
   const { invalidArgType, missingArgs } = require("errors");
-  const { publish } = require("event_target");
-  const { URLSearchParams, attach, refill } = require("search_params");
+  const { publish } = require("web_classes");
+  const { URLSearchParams, attach, refill, serialize } = require("search_params");
 
   const { ObjectDefineProperty, ObjectGetOwnPropertyDescriptor } = values;
   const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
@@ -102,7 +102,7 @@ export function make(host, { uncurryThis, methods, values }, require) {
 
     #current() {
       if (this.#stale) {
-        this.#parts = host.urlUpdate(this.#parts[0], "search", checked(this.#params)) ?? this.#parts;
+        this.#parts = host.urlUpdate(this.#parts[0], "search", checked(serialize(this.#params))) ?? this.#parts;
         this.#stale = false;
       }
       return this.#parts;
