@@ -100,7 +100,7 @@ export function make(host, { values }, require) {
       }
     }
     if (emitter._events.removeListener !== undefined) {
-      emitter.emit("removeListener", name, listener);
+      emitter.emit("removeListener", name, typeof entry === "function" ? original(entry) : listener);
     }
   }
 
@@ -224,7 +224,7 @@ export function make(host, { values }, require) {
       if (arguments.length > 0) {
         const listeners = listOf(kept(this, name));
         for (let at = listeners.length - 1; at >= 0; at--) {
-          this.removeListener(name, listeners[at]?.listener ?? listeners[at]);
+          this.removeListener(name, listeners[at]);
         }
         return this;
       }

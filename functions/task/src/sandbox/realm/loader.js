@@ -82,7 +82,6 @@ const SAFE = {
 
 export function makeLoader(host, intrinsics, timers) {
   const primordials = makePrimordials(intrinsics);
-  const { Symbol } = primordials;
   const loaded = { __proto__: null };
   const bindings = { __proto__: null };
 
@@ -98,12 +97,7 @@ export function makeLoader(host, intrinsics, timers) {
   const own = {
     __proto__: null,
     "internal/assert": () => assert,
-    "internal/bootstrap/realm": () => ({ BuiltinModule: { exists: () => false } }),
-    "internal/constants": () => host.load("constants").constants,
     "internal/options": () => ({ getOptionValue: () => false }),
-    "internal/perf/utils": () => ({ now: () => host.now() }),
-    "internal/process/task_queues": () => ({ queueMicrotask: host.queueMicrotask }),
-    "internal/worker/js_transferable": () => ({ makeTransferable: (value) => value }),
     "internal_bytes": () => internalBinding("buffer"),
     "internal_reflection": () => internalBinding("util"),
     "structured_clone": () => host.load("structured_clone").makeStructuredClone(primordials, require, host),
@@ -114,15 +108,9 @@ export function makeLoader(host, intrinsics, timers) {
     __proto__: null,
     buffer: () => host.load("bytes").makeBytes(primordials, host),
     errors: () => ({ isNodeError: host.isNodeError }),
-    config: () => ({ hasIntl: true }),
     encoding_binding: () => host.load("encoding").makeEncoding(primordials, host, require),
     icu: () => host.load("encoding").makeIcu(primordials, host, require),
     realm: () => host.load("constants"),
-    symbols: () => ({
-      messaging_deserialize_symbol: Symbol("deserialize"),
-      messaging_transfer_symbol: Symbol("transfer"),
-      messaging_transfer_list_symbol: Symbol("transferList"),
-    }),
     types: () => host.load("types").makeTypes(primordials, host),
     util: () => host.load("types").makeReflection(primordials, host),
   };
