@@ -26,7 +26,9 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 27] = [
+<<<<<<< HEAD
+static REALM: [Source; 34] = [
+    Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:calls", include_str!("realm/calls.js")),
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
@@ -34,6 +36,8 @@ static REALM: [Source; 27] = [
     Source::new("hookyard:constants", include_str!("realm/constants.js")),
     Source::new("hookyard:encoding", include_str!("realm/encoding.js")),
     Source::new("hookyard:errors", include_str!("realm/errors.js")),
+    Source::new("hookyard:event_target", include_str!("realm/event_target.js")),
+    Source::new("hookyard:events", include_str!("realm/events.js")),
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
     Source::new("hookyard:format", include_str!("realm/format.js")),
     Source::new("hookyard:inspect", include_str!("realm/inspect.js")),
@@ -44,35 +48,30 @@ static REALM: [Source; 27] = [
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
-    Source::new("hookyard:paths", include_str!("realm/paths.js")),
+    Source::new("hookyard:percent", include_str!("realm/percent.js")),
     Source::new("hookyard:prelude", include_str!("realm/prelude.js")),
+    Source::new("hookyard:querystring", include_str!("realm/querystring.js")),
     Source::new("hookyard:registry", include_str!("realm/registry.js")),
+    Source::new("hookyard:search_params", include_str!("realm/search_params.js")),
     Source::new("hookyard:stacks", include_str!("realm/stacks.js")),
     Source::new("hookyard:structured_clone", include_str!("realm/structured_clone.js")),
     Source::new("hookyard:table", include_str!("realm/table.js")),
     Source::new("hookyard:types", include_str!("realm/types.js")),
-    Source::new("hookyard:urls", include_str!("realm/urls.js")),
+    Source::new("hookyard:url", include_str!("realm/url.js")),
     Source::new("hookyard:util", include_str!("realm/util.js")),
+    Source::new("hookyard:web_classes", include_str!("realm/web_classes.js")),
+    Source::new("hookyard:whatwg_url", include_str!("realm/whatwg_url.js")),
     Source::new("hookyard:width", include_str!("realm/width.js")),
 ];
 
 /// The sources of Node.js that they use.
-static NODE: [Source; 17] = [
-    Source::new("hookyard:node/abort_controller", include_str!("node/abort_controller.js")),
-    Source::new("hookyard:node/abort_listener", include_str!("node/abort_listener.js")),
+static NODE: [Source; 8] = [
     Source::new("hookyard:node/buffer", include_str!("node/buffer.js")),
     Source::new("hookyard:node/domexception", include_str!("node/domexception.js")),
     Source::new("hookyard:node/encoding", include_str!("node/encoding.js")),
     Source::new("hookyard:node/errors", include_str!("node/errors.js")),
-    Source::new("hookyard:node/event_target", include_str!("node/event_target.js")),
-    Source::new("hookyard:node/events", include_str!("node/events.js")),
-    Source::new("hookyard:node/fixed_queue", include_str!("node/fixed_queue.js")),
     Source::new("hookyard:node/internal_buffer", include_str!("node/internal_buffer.js")),
-    Source::new("hookyard:node/internal_querystring", include_str!("node/internal_querystring.js")),
-    Source::new("hookyard:node/internal_url", include_str!("node/internal_url.js")),
     Source::new("hookyard:node/internal_util", include_str!("node/internal_util.js")),
-    Source::new("hookyard:node/querystring", include_str!("node/querystring.js")),
-    Source::new("hookyard:node/url", include_str!("node/url.js")),
     Source::new("hookyard:node/validators", include_str!("node/validators.js")),
     Source::new("hookyard:node/webidl", include_str!("node/webidl.js")),
 ];

@@ -1,12 +1,9 @@
 //! The host functions of a script for URLs.
 
 use rquickjs::{Array, Ctx, Error, Function, Object, Result, String as JsString};
-use url::{Position, Url, quirks};
+use url::{Url, quirks};
 
 use super::bytes::cstring;
-
-/// What stands for a part that a URL does not have.
-const OMITTED: u32 = u32::MAX;
 
 /// Adds the functions to those that the host passes to the prelude.
 pub(super) fn install<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
@@ -29,29 +26,34 @@ fn parse<'js>(ctx: Ctx<'js>, input: JsString<'js>, base: Option<JsString<'js>>) 
     parsed.ok().map(|url| parts(&ctx, &url)).transpose()
 }
 
-/// The actions are numbered as in the sources of Node.js.
+/// Sets one of the attributes of a URL.
 #[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
-fn update<'js>(ctx: Ctx<'js>, href: JsString<'js>, action: u8, value: JsString<'js>) -> Result<Option<Array<'js>>> {
+fn update<'js>(
+    ctx: Ctx<'js>,
+    href: JsString<'js>,
+    attribute: String,
+    value: JsString<'js>,
+) -> Result<Option<Array<'js>>> {
     let value = cstring(value)?;
     let Ok(mut url) = Url::parse(&cstring(href)?) else {
         return Ok(None);
     };
-    let updated = match action {
-        0 => quirks::set_protocol(&mut url, &value),
-        1 => quirks::set_host(&mut url, &value),
-        2 => quirks::set_hostname(&mut url, &value),
-        3 => quirks::set_port(&mut url, &value),
-        4 => quirks::set_username(&mut url, &value),
-        5 => quirks::set_password(&mut url, &value),
-        6 => {
+    let updated = match attribute.as_str() {
+        "protocol" => quirks::set_protocol(&mut url, &value),
+        "host" => quirks::set_host(&mut url, &value),
+        "hostname" => quirks::set_hostname(&mut url, &value),
+        "port" => quirks::set_port(&mut url, &value),
+        "username" => quirks::set_username(&mut url, &value),
+        "password" => quirks::set_password(&mut url, &value),
+        "pathname" => {
             quirks::set_pathname(&mut url, &value);
             Ok(())
         }
-        7 => {
+        "search" => {
             quirks::set_search(&mut url, &value);
             Ok(())
         }
-        8 => {
+        "hash" => {
             quirks::set_hash(&mut url, &value);
             Ok(())
         }
@@ -60,36 +62,24 @@ fn update<'js>(ctx: Ctx<'js>, href: JsString<'js>, action: u8, value: JsString<'
     updated.ok().map(|()| parts(&ctx, &url)).transpose()
 }
 
-/// The serialised URL, then the indices of its parts, its port and the kind of its scheme, as Node.js wants them.
+/// The serialised URL and its attributes, in the order in which scripts see them.
 fn parts<'js>(ctx: &Ctx<'js>, url: &Url) -> Result<Array<'js>> {
-    let at = |position: Position| u32::try_from(url[..position].len()).unwrap_or(OMITTED);
-    let has_credentials = !url.username().is_empty() || url.password().is_some();
-    let host = at(Position::BeforeHost);
-    let username_end = if has_credentials { at(Position::AfterUsername) } else { host };
-    let kind = match url.scheme() {
-        "http" => 0,
-        "https" => 2,
-        "ws" => 3,
-        "ftp" => 4,
-        "wss" => 5,
-        "file" => 6,
-        _ => 1,
-    };
-    let numbers = [
-        at(Position::AfterScheme) + 1,
-        username_end,
-        if has_credentials { host - 1 } else { host },
-        at(Position::AfterHost),
-        url.port().map_or(OMITTED, u32::from),
-        at(Position::BeforePath),
-        url.query().map_or(OMITTED, |_| at(Position::BeforeQuery) - 1),
-        url.fragment().map_or(OMITTED, |_| at(Position::BeforeFragment) - 1),
-        kind,
+    let parts = [
+        quirks::href(url),
+        &quirks::origin(url),
+        quirks::protocol(url),
+        quirks::username(url),
+        quirks::password(url),
+        quirks::host(url),
+        quirks::hostname(url),
+        quirks::port(url),
+        quirks::pathname(url),
+        quirks::search(url),
+        quirks::hash(url),
     ];
-    let parts = Array::new(ctx.clone())?;
-    parts.set(0, url.as_str())?;
-    for (index, number) in numbers.into_iter().enumerate() {
-        parts.set(index + 1, number)?;
+    let array = Array::new(ctx.clone())?;
+    for (index, part) in parts.into_iter().enumerate() {
+        array.set(index, part)?;
     }
-    Ok(parts)
+    Ok(array)
 }

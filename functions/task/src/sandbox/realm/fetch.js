@@ -300,7 +300,7 @@ export function install(host, primordials, require) {
   delete Body.peek;
 
   function parseUrl(input) {
-    const { URL } = require("internal/url");
+    const { URL } = require("whatwg_url");
     const url = URL.canParse(input) ? new URL(input) : undefined;
     if (url === undefined) {
       throw new TypeError(`Failed to parse URL from ${input}`);
@@ -326,7 +326,7 @@ export function install(host, primordials, require) {
       this.url = url;
       this.headers = new Headers(options.headers ?? from?.headers);
       this.redirect = options.redirect ?? from?.redirect ?? "follow";
-      this.signal = options.signal ?? from?.signal ?? new (require("internal/abort_controller").AbortController)().signal;
+      this.signal = options.signal ?? from?.signal ?? new (require("abort_controller").AbortController)().signal;
       if (body.type && !this.headers.has("content-type")) {
         this.headers.append("content-type", body.type);
       }
@@ -386,7 +386,7 @@ export function install(host, primordials, require) {
       if (!codes[status]) {
         throw new RangeError(`Invalid status code ${status}`);
       }
-      return new Response(null, { status, headers: { location: new (require("internal/url").URL)(url).href } });
+      return new Response(null, { status, headers: { location: new (require("whatwg_url").URL)(url).href } });
     }
 
     static error() {
@@ -416,7 +416,7 @@ export function install(host, primordials, require) {
     if (types.isArrayBufferView(body)) {
       return { content: primordials.TypedArrayPrototypeGetBuffer(new Uint8Array(bytes.bytesOf(body))) };
     }
-    const { URLSearchParams } = require("internal/url");
+    const { URLSearchParams } = require("whatwg_url");
     if (body instanceof URLSearchParams) {
       return { content: `${body}`, type: "application/x-www-form-urlencoded;charset=UTF-8" };
     }

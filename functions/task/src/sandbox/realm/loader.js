@@ -5,34 +5,53 @@
 const SOURCES = {
   __proto__: null,
   "buffer": "buffer",
-  "events": "events",
-  "internal/abort_controller": "abort_controller",
   "internal/buffer": "internal_buffer",
   "internal/encoding": "encoding",
   "internal/errors": "errors",
-  "internal/event_target": "event_target",
-  "internal/events/abort_listener": "abort_listener",
-  "internal/fixed_queue": "fixed_queue",
   "internal/per_context/domexception": "domexception",
-  "internal/querystring": "internal_querystring",
-  "internal/url": "internal_url",
   "internal/util": "internal_util",
   "internal/validators": "validators",
   "internal/webidl": "webidl",
-  "querystring": "querystring",
-  "url": "url",
 };
 
 // Our own modules that other names are known under.
 const OWN = {
   __proto__: null,
+  "abort_controller": "abort_controller",
   "calls": "calls",
   "errors": "errors",
   "internal/cli_table": "table",
+  "event_target": "event_target",
+  "events": "events",
+  "internal/abort_controller": "abort_controller",
+  "internal/url": "whatwg_url",
+  "percent": "percent",
+  "querystring": "querystring",
+  "search_params": "search_params",
+  "url": "url",
+  "web_classes": "web_classes",
+  "whatwg_url": "whatwg_url",
   "internal/util/comparisons": "comparisons",
   "internal/util/inspect": "inspect",
   "internal/util/types": "types",
   "util": "util",
+};
+
+// Our own modules that other names are known under.
+const OWN = {
+  __proto__: null,
+  "abort_controller": "abort_controller",
+  "errors": "errors",
+  "event_target": "event_target",
+  "events": "events",
+  "internal/abort_controller": "abort_controller",
+  "internal/url": "whatwg_url",
+  "percent": "percent",
+  "querystring": "querystring",
+  "search_params": "search_params",
+  "url": "url",
+  "web_classes": "web_classes",
+  "whatwg_url": "whatwg_url",
 };
 
 // The methods that the safe classes have of their own: `name, method`.
@@ -81,7 +100,6 @@ const SAFE = {
 
 export function makeLoader(host, intrinsics, timers) {
   const primordials = makePrimordials(intrinsics);
-  const { Symbol } = primordials;
   const loaded = { __proto__: null };
   const bindings = { __proto__: null };
 
@@ -97,16 +115,9 @@ export function makeLoader(host, intrinsics, timers) {
   const own = {
     __proto__: null,
     "internal/assert": () => assert,
-    "internal/bootstrap/realm": () => ({ BuiltinModule: { exists: () => false } }),
-    "internal/constants": () => host.load("constants").constants,
-    "internal/events/symbols": () => ({ kFirstEventParam: Symbol("kFirstEventParam") }),
     "internal/options": () => ({ getOptionValue: () => false }),
-    "internal/perf/utils": () => ({ now: () => host.now() }),
-    "internal/process/task_queues": () => ({ queueMicrotask: host.queueMicrotask }),
-    "internal/worker/js_transferable": () => ({ makeTransferable: (value) => value }),
     "internal_bytes": () => internalBinding("buffer"),
     "internal_reflection": () => internalBinding("util"),
-    "path": () => host.load("paths").makePath(primordials),
     "structured_clone": () => host.load("structured_clone").makeStructuredClone(primordials, require, host),
     "timers": () => timers,
   };
@@ -115,17 +126,10 @@ export function makeLoader(host, intrinsics, timers) {
     __proto__: null,
     buffer: () => host.load("bytes").makeBytes(primordials, host),
     errors: () => ({ isNodeError: host.isNodeError }),
-    config: () => ({ hasIntl: true }),
     encoding_binding: () => host.load("encoding").makeEncoding(primordials, host, require),
     icu: () => host.load("encoding").makeIcu(primordials, host, require),
     realm: () => host.load("constants"),
-    symbols: () => ({
-      messaging_deserialize_symbol: Symbol("deserialize"),
-      messaging_transfer_symbol: Symbol("transfer"),
-      messaging_transfer_list_symbol: Symbol("transferList"),
-    }),
     types: () => require("internal/util/types"),
-    url: () => host.load("urls").makeUrls(primordials, host, require),
     util: () => ({
       ...host.load("types").makeReflection(host, intrinsics),
       constants: { ALL_PROPERTIES: 0, ONLY_ENUMERABLE: 2 },

@@ -211,9 +211,9 @@ export function install(host, variables) {
   }
   provide("queueMicrotask", queueMicrotask);
   provideLater(["DOMException"], () => require("internal/per_context/domexception"));
-  provideLater(["Event", "EventTarget", "CustomEvent"], () => require("internal/event_target"));
-  provideLater(["AbortController", "AbortSignal"], () => require("internal/abort_controller"));
-  provideLater(["URL", "URLSearchParams"], () => require("internal/url"));
+  provideLater(["Event", "EventTarget", "CustomEvent"], () => require("event_target"));
+  provideLater(["AbortController", "AbortSignal"], () => require("abort_controller"));
+  provideLater(["URL", "URLSearchParams"], () => require("whatwg_url"));
   provideLater(["Buffer", "atob", "btoa"], () => require("buffer"));
   provideLater(["TextEncoder", "TextDecoder"], () => require("internal/encoding"));
   provideLater(["structuredClone"], loadStructuredClone);
