@@ -26,11 +26,12 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 15] = [
+static REALM: [Source; 16] = [
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
     Source::new("hookyard:constants", include_str!("realm/constants.js")),
     Source::new("hookyard:encoding", include_str!("realm/encoding.js")),
+    Source::new("hookyard:errors", include_str!("realm/errors.js")),
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),

@@ -9,7 +9,7 @@ function wait(start, clear, value, options) {
   return new Promise((resolve, reject) => {
     const signal = options?.signal;
     const abort = () => {
-      const { AbortError } = registry.require("internal/errors");
+      const { AbortError } = registry.require("errors");
       return new AbortError(undefined, { cause: signal.reason });
     };
     if (signal?.aborted) {

@@ -28,6 +28,12 @@ const SOURCES = {
   "util": "util",
 };
 
+// Our own modules that other names are known under.
+const OWN = {
+  __proto__: null,
+  "errors": "errors",
+};
+
 // The methods that the safe classes have of their own: `name, method`.
 const SAFE = {
   __proto__: null,
@@ -135,6 +141,8 @@ export function makeLoader(host, intrinsics, timers) {
     loaded[name] = module;
     if (own[name] !== undefined) {
       module.exports = own[name]();
+    } else if (OWN[name] !== undefined) {
+      module.exports = host.load(OWN[name]).make(host, intrinsics, require);
     } else {
       const source = host.load(`node/${SOURCES[name]}`).default;
       source(module.exports, require, module, process, internalBinding, primordials);

@@ -42,8 +42,7 @@ export function install(host, variables) {
 
   function queueMicrotask(callback) {
     if (typeof callback !== "function") {
-      const { ERR_INVALID_ARG_TYPE } = require("internal/errors").codes;
-      throw new ERR_INVALID_ARG_TYPE("callback", "Function", callback);
+      throw require("errors").invalidArgType("callback", "Function", callback);
     }
     enqueue(callback, []);
   }
@@ -105,8 +104,7 @@ export function install(host, variables) {
 
     function start(Kind, callback, delay, repeats, args) {
       if (typeof callback !== "function") {
-        const { ERR_INVALID_ARG_TYPE } = require("internal/errors").codes;
-        throw new ERR_INVALID_ARG_TYPE("callback", "Function", callback);
+        throw require("errors").invalidArgType("callback", "Function", callback);
       }
       if (size(pending) >= MAX_TIMERS) {
         throw new RangeError(`more than ${MAX_TIMERS} timers are pending`);
