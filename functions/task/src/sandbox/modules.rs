@@ -26,16 +26,19 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 16] = [
+static REALM: [Source; 19] = [
+    Source::new("hookyard:buffer", include_str!("realm/buffer.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
     Source::new("hookyard:constants", include_str!("realm/constants.js")),
+    Source::new("hookyard:dom_exception", include_str!("realm/dom_exception.js")),
     Source::new("hookyard:encoding", include_str!("realm/encoding.js")),
     Source::new("hookyard:errors", include_str!("realm/errors.js")),
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
+    Source::new("hookyard:numbers", include_str!("realm/numbers.js")),
     Source::new("hookyard:paths", include_str!("realm/paths.js")),
     Source::new("hookyard:prelude", include_str!("realm/prelude.js")),
     Source::new("hookyard:registry", include_str!("realm/registry.js")),
@@ -46,20 +49,16 @@ static REALM: [Source; 16] = [
 ];
 
 /// The sources of Node.js that they use.
-static NODE: [Source; 22] = [
+static NODE: [Source; 18] = [
     Source::new("hookyard:node/abort_controller", include_str!("node/abort_controller.js")),
     Source::new("hookyard:node/abort_listener", include_str!("node/abort_listener.js")),
-    Source::new("hookyard:node/buffer", include_str!("node/buffer.js")),
     Source::new("hookyard:node/cli_table", include_str!("node/cli_table.js")),
     Source::new("hookyard:node/comparisons", include_str!("node/comparisons.js")),
-    Source::new("hookyard:node/domexception", include_str!("node/domexception.js")),
-    Source::new("hookyard:node/encoding", include_str!("node/encoding.js")),
     Source::new("hookyard:node/errors", include_str!("node/errors.js")),
     Source::new("hookyard:node/event_target", include_str!("node/event_target.js")),
     Source::new("hookyard:node/events", include_str!("node/events.js")),
     Source::new("hookyard:node/fixed_queue", include_str!("node/fixed_queue.js")),
     Source::new("hookyard:node/inspect", include_str!("node/inspect.js")),
-    Source::new("hookyard:node/internal_buffer", include_str!("node/internal_buffer.js")),
     Source::new("hookyard:node/internal_querystring", include_str!("node/internal_querystring.js")),
     Source::new("hookyard:node/internal_url", include_str!("node/internal_url.js")),
     Source::new("hookyard:node/internal_util", include_str!("node/internal_util.js")),

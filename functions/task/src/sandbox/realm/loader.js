@@ -4,17 +4,13 @@
 // Where the sources are that other names are known under.
 const SOURCES = {
   __proto__: null,
-  "buffer": "buffer",
   "events": "events",
   "internal/abort_controller": "abort_controller",
-  "internal/buffer": "internal_buffer",
   "internal/cli_table": "cli_table",
-  "internal/encoding": "encoding",
   "internal/errors": "errors",
   "internal/event_target": "event_target",
   "internal/events/abort_listener": "abort_listener",
   "internal/fixed_queue": "fixed_queue",
-  "internal/per_context/domexception": "domexception",
   "internal/querystring": "internal_querystring",
   "internal/url": "internal_url",
   "internal/util": "internal_util",
@@ -31,7 +27,10 @@ const SOURCES = {
 // Our own modules that other names are known under.
 const OWN = {
   __proto__: null,
+  "buffer": "buffer",
   "errors": "errors",
+  "internal/encoding": "encoding",
+  "internal/per_context/domexception": "dom_exception",
 };
 
 // The methods that the safe classes have of their own: `name, method`.
@@ -115,8 +114,7 @@ export function makeLoader(host, intrinsics, timers) {
     buffer: () => host.load("bytes").makeBytes(primordials, host),
     errors: () => ({ isNodeError: host.isNodeError }),
     config: () => ({ hasIntl: true }),
-    encoding_binding: () => host.load("encoding").makeEncoding(primordials, host, require),
-    icu: () => host.load("encoding").makeIcu(primordials, host, require),
+    encoding_binding: () => ({ toASCII: host.domainToAscii }),
     realm: () => host.load("constants"),
     symbols: () => ({
       messaging_deserialize_symbol: Symbol("deserialize"),
