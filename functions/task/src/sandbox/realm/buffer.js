@@ -29,12 +29,14 @@ export function make(host, { uncurryThis, values, methods }, require) {
   const errors = require("errors");
   const { invalidArgType, nodeError, outOfRange, unknownEncoding } = errors;
   const { validateInteger, validateNumber, validateString } = errors;
-  const { ArrayBuffer, ArrayBufferIsView, ArrayIsArray, MathFloor, MathMin, MathTrunc, Number, NumberIsNaN } = values;
+  const { ArrayBuffer, ArrayBufferIsView, ArrayIsArray, MathFloor, MathMin, MathTrunc, NumberIsNaN } = values;
   const { ObjectDefineProperty, ObjectSetPrototypeOf, RangeError, ReflectApply, SymbolFor, TypeError, Uint8Array } = values;
   const tag = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
   const lengthOf = uncurryThis(methods.TypedArrayPrototypeGetByteLength);
   const put = uncurryThis(methods.TypedArrayPrototypeSet);
   const fillWith = uncurryThis(methods.TypedArrayPrototypeFill);
+  const isWellFormed = uncurryThis(methods.StringPrototypeIsWellFormed);
+  const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
   const lowerCase = uncurryThis(methods.StringPrototypeToLowerCase);
   const MAX_LENGTH = bytes.kMaxLength;
   let inspected = MAX_INSPECTED;
@@ -208,13 +210,16 @@ export function make(host, { uncurryThis, values, methods }, require) {
       if (tag(view) === undefined) {
         throw invalidArgType("view", "TypedArray", view);
       }
-      if (offset !== undefined) {
+      if (view.length > 0 && offset !== undefined) {
         validateInteger(offset, "offset", 0);
+      }
+      if (view.length === 0 || offset >= view.length) {
+        return new FastBuffer();
       }
       if (length !== undefined) {
         validateInteger(length, "length", 0);
       }
-      const start = MathMin(offset ?? 0, view.length);
+      const start = offset ?? 0;
       const end = MathMin(length === undefined ? view.length : start + length, view.length);
       const size = view.BYTES_PER_ELEMENT;
       return copied(new Uint8Array(view.buffer, view.byteOffset + start * size, (end - start) * size));
@@ -328,11 +333,9 @@ export function make(host, { uncurryThis, values, methods }, require) {
       encoding = byteOffset;
       byteOffset = undefined;
     }
-    let offset = +byteOffset;
-    if (NumberIsNaN(offset)) {
-      offset = forward ? 0 : (buffer.length ?? buffer.byteLength);
-    }
-    offset = MathTrunc(MathMin(values.MathMax(offset, -MAX_OFFSET - 1), MAX_OFFSET));
+    // Compared first, as this takes a BigInt too.
+    const limited = byteOffset > MAX_OFFSET ? MAX_OFFSET : byteOffset < -MAX_OFFSET ? -MAX_OFFSET : +byteOffset;
+    const offset = NumberIsNaN(limited) ? (forward ? 0 : (buffer.length ?? buffer.byteLength)) : MathTrunc(limited);
     if (typeof value === "number") {
       return bytes.indexOfNumber(buffer, value >>> 0, offset, forward);
     }
@@ -345,13 +348,13 @@ export function make(host, { uncurryThis, values, methods }, require) {
     throw invalidArgType("value", ["number", "string", "Buffer", "Uint8Array"], value);
   }
 
-  // What `copy` makes of an index: what is no number or too large is 0.
+  // What `copy` makes of an index: what is no number or infinite is 0.
   function wholeOr(whenMissing, value) {
     if (value === undefined) {
       return whenMissing;
     }
     const number = +value;
-    return number >= Number.MIN_SAFE_INTEGER && number <= Number.MAX_SAFE_INTEGER ? MathFloor(number) : 0;
+    return values.NumberIsFinite(number) ? MathFloor(number) : 0;
   }
 
   // An index that counts from the end if it is negative.
@@ -420,9 +423,12 @@ export function make(host, { uncurryThis, values, methods }, require) {
     },
     toString(encoding, start, end) {
       const { length } = this;
+      if (start >= length) {
+        return "";
+      }
       const from = start <= 0 ? 0 : MathTrunc(start) || 0;
       const to = end === undefined || end >= length ? length : MathTrunc(end) || 0;
-      if (start >= length || to <= from) {
+      if (to <= from) {
         return "";
       }
       const name = encoding === undefined ? "utf8" : known(encoding);
@@ -549,11 +555,27 @@ export function make(host, { uncurryThis, values, methods }, require) {
     const origin = fromEncoding ? nameOf(fromEncoding) : "utf8";
     const target = toEncoding ? nameOf(toEncoding) : "utf8";
     if (TRANSCODED[origin] === undefined || TRANSCODED[target] === undefined) {
-      const code = "U_ILLEGAL_ARGUMENT_ERROR";
-      throw values.ObjectAssign(new values.Error(`Unable to transcode Buffer [${code}]`), { code, errno: 1 });
+      throw transcoding("U_ILLEGAL_ARGUMENT_ERROR", 1);
     }
-    const text = ReflectApply(operation(origin, "Slice"), source, [0, source.length]);
-    return owner(bytes.encode(TRANSCODED[target] === null ? text : text.replace(TRANSCODED[target], "?"), target));
+    const text = read(source, origin, target);
+    const known = TRANSCODED[target] === null ? text : text.replace(/^\ufeff/, "").replace(TRANSCODED[target], "?");
+    return owner(bytes.encode(known, target));
+  }
+
+  const transcoding = (code, errno) =>
+    values.ObjectAssign(new values.Error(`Unable to transcode Buffer [${code}]`), { code, errno });
+
+  // Between the encodings of Unicode, Node.js takes well-formed text only; elsewhere it replaces what is not.
+  function read(source, origin, target) {
+    const text = ReflectApply(operation(origin === "ascii" ? "latin1" : origin, "Slice"), source, [0, source.length]);
+    if (origin === "utf16le" && target === "utf16le") {
+      return toWellFormed(source.length % 2 === 0 ? text : `${text}\ufffd`);
+    }
+    const wellFormed = origin === "utf16le" ? isWellFormed(text) : origin !== "utf8" || bytes.isUtf8(source);
+    if (!wellFormed && TRANSCODED[origin] === null && TRANSCODED[target] === null && origin !== target) {
+      throw transcoding("U_INVALID_CHAR_FOUND", 10);
+    }
+    return origin === "ascii" && target !== "utf16le" ? text.replace(TRANSCODED.ascii, "\ufffd") : text;
   }
 
   // A function of the bytes of a typed array or a buffer.

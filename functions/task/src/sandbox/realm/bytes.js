@@ -11,7 +11,7 @@ export function makeBytes(primordials, host) {
     ArrayPrototypeJoin,
     ArrayPrototypePush,
     MathMin,
-    Number,
+    MathTrunc,
     NumberIsNaN,
     RangeError,
     ReflectApply,
@@ -78,8 +78,14 @@ export function makeBytes(primordials, host) {
   }
 
   function range(start, end, length) {
+    if (length === 0) {
+      return { start: 0, end: 0 };
+    }
     const from = index(start, 0);
-    const to = MathMin(index(end, length), length);
+    const to = index(end, length);
+    if (from > length || to > length) {
+      throw outOfRange("Index out of range");
+    }
     return { start: from, end: to < from ? from : to };
   }
 
@@ -87,11 +93,11 @@ export function makeBytes(primordials, host) {
     if (value === undefined) {
       return whenMissing;
     }
-    const number = Number(value);
-    if (!(number >= 0) || number > 2 ** 53) {
+    const number = MathTrunc(+value) || 0;
+    if (number < 0) {
       throw outOfRange("Index out of range");
     }
-    return number - (number % 1);
+    return number;
   }
 
   function outOfRange(message, code = "ERR_OUT_OF_RANGE") {
@@ -277,21 +283,16 @@ export function makeBytes(primordials, host) {
     return start - (start % 1);
   }
 
-  function emptyNeedle(length, offset, forward) {
-    let start = offset;
-    if (start < 0) {
-      start += length;
-    }
-    if (start >= 0) {
-      return start <= length ? start : length;
-    }
-    return forward ? 0 : -1;
+  // Nothing is found wherever the search begins, in either direction.
+  function emptyNeedle(length, offset) {
+    const start = offset < 0 ? offset + length : offset;
+    return start < 0 ? 0 : MathMin(start, length);
   }
 
   function indexOfBytes(buffer, needle, offset, encoding, forward) {
     const haystack = bytesOf(buffer);
     if (needle.length === 0) {
-      return emptyNeedle(haystack.length, offset, forward);
+      return emptyNeedle(encoding === "utf16le" ? haystack.length & ~1 : haystack.length, offset);
     }
     if (haystack.length === 0) {
       return -1;

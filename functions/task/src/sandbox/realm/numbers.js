@@ -22,6 +22,7 @@ export function makeNumbers({ uncurryThis, values, methods }, errors, outOfBound
     if (typeof offset === "number" && offset >= 0 && offset <= last && offset % 1 === 0) {
       return;
     }
+    validateNumber(offset, "offset");
     checkWhole(offset, "offset");
     if (last < 0) {
       throw outOfBounds();
@@ -30,8 +31,8 @@ export function makeNumbers({ uncurryThis, values, methods }, errors, outOfBound
   }
 
   function checkWhole(value, name) {
-    validateNumber(value, name);
     if (MathFloor(value) !== value) {
+      validateNumber(value, name);
       throw outOfRange(name, "an integer", value);
     }
   }
