@@ -176,9 +176,8 @@ fn encoding(label: &str) -> Option<&'static Encoding> {
 }
 
 /// The name of the encoding with this label, as scripts see it.
-#[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
-fn encoding_name(label: String) -> Option<String> {
-    encoding(&label).map(|encoding| encoding.name().to_ascii_lowercase())
+fn encoding_name(label: JsString<'_>) -> Result<Option<String>> {
+    Ok(encoding(cstring(label)?.as_str()).map(|encoding| encoding.name().to_ascii_lowercase()))
 }
 
 /// The text of bytes in an encoding; `null` if they are invalid and the decoder is fatal. Keeps a byte order mark.

@@ -335,7 +335,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
     }
     // Compared first, as this takes a BigInt too.
     const limited = byteOffset > MAX_OFFSET ? MAX_OFFSET : byteOffset < -MAX_OFFSET ? -MAX_OFFSET : +byteOffset;
-    const offset = NumberIsNaN(limited) ? (forward ? 0 : (buffer.length ?? buffer.byteLength)) : MathTrunc(limited);
+    const offset = NumberIsNaN(limited) ? (forward ? 0 : (buffer.length ?? buffer.byteLength)) : MathTrunc(limited) + 0;
     if (typeof value === "number") {
       return bytes.indexOfNumber(buffer, value >>> 0, offset, forward);
     }

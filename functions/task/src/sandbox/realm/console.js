@@ -23,7 +23,7 @@ export function makePrinter(primordials, require, host) {
   // The text of a table, or nothing if the value is none.
   function table(data, properties) {
     if (properties !== undefined) {
-      require("internal/validators").validateArray(properties, "properties");
+      require("errors").validateArray(properties, "properties");
     }
     if (data === null || typeof data !== "object") {
       return undefined;

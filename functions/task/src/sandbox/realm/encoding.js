@@ -84,7 +84,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
       if (options !== undefined) {
         validateObject(options, "options", { allowArray: true, allowFunction: true, nullable: true });
       }
-      const name = host.encodingName(label);
+      const name = host.encodingName(toWellFormed(label));
       if (name === undefined || MISSING[name]) {
         const message = `The "${name ?? label}" encoding is not supported`;
         throw nodeError(RangeError, "ERR_ENCODING_NOT_SUPPORTED", message);
@@ -179,7 +179,8 @@ export function make(host, { uncurryThis, values, methods }, require) {
 
   // Decodes part by part, and returns the text and what is left for the next call.
   function decodeParts(encoding, source, fatal, flush) {
-    const [buffer, offset] = [bufferOf(source), offsetOf(source)];
+    const buffer = bufferOf(source);
+    const offset = offsetOf(source);
     let text = "";
     let at = 0;
     while (at < source.length) {
