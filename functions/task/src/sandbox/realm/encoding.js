@@ -51,7 +51,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
 
     [customInspect](depth, options) {
       checkEncoder(this);
-      return depth < 0 ? this : inspect({ encoding: "utf-8" }, options);
+      return depth < 0 ? `[${this.constructor.name}]` : inspect({ encoding: "utf-8" }, options);
     }
   }
   const checkEncoder = TextEncoder.check;
@@ -140,12 +140,12 @@ export function make(host, { uncurryThis, values, methods }, require) {
 
     [customInspect](depth, options) {
       checkDecoder(this);
+      const { name } = this.constructor;
       if (depth < 0) {
-        return this;
+        return `[${name}]`;
       }
       // Shown as an instance of a plain class of the same name.
       const { encoding, fatal, ignoreBOM } = this;
-      const { name } = this.constructor;
       const Shown = { [name]: class {} }[name];
       return inspect(values.ObjectAssign(new Shown(), { encoding, fatal, ignoreBOM }), options);
     }

@@ -19,6 +19,7 @@ export function install(host, variables) {
 
   host.notSupported = (what) => stacks.named(new values.Error(`the sandbox does not support ${what}`), "NotSupported");
   host.queueMicrotask = queueMicrotask;
+  host.namedKeys = withSymbols(host.namedKeys);
   host.nextTick = (callback, ...args) => enqueue(callback, args);
 
   function load() {
@@ -26,6 +27,21 @@ export function install(host, variables) {
   }
 
   const require = (name) => load().require(name);
+
+  // The host can name the symbols among the keys only by their texts.
+  function withSymbols(namedKeys) {
+    const isEnumerable = uncurryThis(methods.ObjectPrototypePropertyIsEnumerable);
+    return (object, onlyEnumerable) => {
+      const keys = namedKeys(object, onlyEnumerable);
+      const symbols = values.ObjectGetOwnPropertySymbols(object);
+      for (let at = 0; at < symbols.length; at++) {
+        if (!onlyEnumerable || isEnumerable(object, symbols[at])) {
+          keys[keys.length] = symbols[at];
+        }
+      }
+      return keys;
+    };
+  }
 
   // A callback that throws fails the script, as nobody can catch it.
   function guarded(callback, args) {
