@@ -23,7 +23,7 @@ pub(super) fn install<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     host.set("compare", Function::new(ctx.clone(), compare)?)?;
     host.set("search", Function::new(ctx.clone(), search)?)?;
     host.set("searchLast", Function::new(ctx.clone(), search_last)?)?;
-    host.set("hasEncoding", Function::new(ctx.clone(), |label: String| encoding(&label).is_some())?)?;
+    host.set("encodingName", Function::new(ctx.clone(), encoding_name)?)?;
     host.set("decode", Function::new(ctx.clone(), decode)?)?;
     host.set("pendingBytes", Function::new(ctx.clone(), pending_bytes)?)
 }
@@ -173,6 +173,11 @@ fn found(haystack: Part<'_>, needle: Part<'_>, find: impl FnOnce(&[u8], &[u8]) -
 
 fn encoding(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes())
+}
+
+/// The name of the encoding with this label, as scripts see it.
+fn encoding_name(label: JsString<'_>) -> Result<Option<String>> {
+    Ok(encoding(cstring(label)?.as_str()).map(|encoding| encoding.name().to_ascii_lowercase()))
 }
 
 /// The text of bytes in an encoding; `null` if they are invalid and the decoder is fatal. Keeps a byte order mark.

@@ -9,8 +9,6 @@ use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, 
 
 /// What scripts can import.
 const NAMES: [&str; 7] = ["buffer", "events", "querystring", "timers", "timers/promises", "url", "util"];
-/// What the sources of Node.js are called with.
-const NODE_PARAMETERS: &str = "exports, require, module, process, internalBinding, primordials";
 /// How the names of the modules begin that scripts cannot import.
 const OWN: &str = "hookyard:";
 
@@ -26,14 +24,15 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-<<<<<<< HEAD
-static REALM: [Source; 34] = [
+static REALM: [Source; 37] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
+    Source::new("hookyard:buffer", include_str!("realm/buffer.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:calls", include_str!("realm/calls.js")),
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
     Source::new("hookyard:constants", include_str!("realm/constants.js")),
+    Source::new("hookyard:dom_exception", include_str!("realm/dom_exception.js")),
     Source::new("hookyard:encoding", include_str!("realm/encoding.js")),
     Source::new("hookyard:errors", include_str!("realm/errors.js")),
     Source::new("hookyard:event_target", include_str!("realm/event_target.js")),
@@ -48,6 +47,7 @@ static REALM: [Source; 34] = [
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
+    Source::new("hookyard:numbers", include_str!("realm/numbers.js")),
     Source::new("hookyard:percent", include_str!("realm/percent.js")),
     Source::new("hookyard:prelude", include_str!("realm/prelude.js")),
     Source::new("hookyard:querystring", include_str!("realm/querystring.js")),
@@ -62,18 +62,6 @@ static REALM: [Source; 34] = [
     Source::new("hookyard:web_classes", include_str!("realm/web_classes.js")),
     Source::new("hookyard:whatwg_url", include_str!("realm/whatwg_url.js")),
     Source::new("hookyard:width", include_str!("realm/width.js")),
-];
-
-/// The sources of Node.js that they use.
-static NODE: [Source; 8] = [
-    Source::new("hookyard:node/buffer", include_str!("node/buffer.js")),
-    Source::new("hookyard:node/domexception", include_str!("node/domexception.js")),
-    Source::new("hookyard:node/encoding", include_str!("node/encoding.js")),
-    Source::new("hookyard:node/errors", include_str!("node/errors.js")),
-    Source::new("hookyard:node/internal_buffer", include_str!("node/internal_buffer.js")),
-    Source::new("hookyard:node/internal_util", include_str!("node/internal_util.js")),
-    Source::new("hookyard:node/validators", include_str!("node/validators.js")),
-    Source::new("hookyard:node/webidl", include_str!("node/webidl.js")),
 ];
 
 type ByteCode = [(&'static str, &'static [u8]); 1];
@@ -91,21 +79,17 @@ impl Source {
     }
 
     /// The bytecode, compiled once per process.
-    fn compiled(&'static self, compile: impl FnOnce(&'static Self) -> Result<Vec<u8>>) -> Result<&'static ByteCode> {
+    fn compiled(&'static self) -> Result<&'static ByteCode> {
         if let Some(compiled) = self.bytecode.get() {
             return Ok(compiled);
         }
         // Kept for as long as the process lives, as the engine refers to the bytes.
-        let bytes: &'static [u8] = compile(self)?.leak();
+        let bytes: &'static [u8] = compile(self.name, self.text)?.leak();
         Ok(self.bytecode.get_or_init(|| [(self.name, bytes)]))
     }
 
-    fn load<'js>(
-        &'static self,
-        ctx: &Ctx<'js>,
-        compile: fn(&'static Self) -> Result<Vec<u8>>,
-    ) -> Result<Module<'js, Declared>> {
-        let compiled: &'static [(&'static str, &'static [u8])] = self.compiled(compile)?;
+    fn load<'js>(&'static self, ctx: &Ctx<'js>) -> Result<Module<'js, Declared>> {
+        let compiled: &'static [(&'static str, &'static [u8])] = self.compiled()?;
         Bundle(compiled).load(ctx, self.name)
     }
 }
@@ -128,7 +112,7 @@ impl Resolver for BuiltIn {
 impl Loader for BuiltIn {
     fn load<'js>(&mut self, ctx: &Ctx<'js>, name: &str) -> Result<Module<'js, Declared>> {
         match PUBLIC.iter().find(|source| source.name == name) {
-            Some(source) => source.load(ctx, compile),
+            Some(source) => source.load(ctx),
             None => own(ctx, name),
         }
     }
@@ -138,13 +122,10 @@ fn only() -> String {
     format!("a script can import {} only", NAMES.join(", "))
 }
 
-/// Loads one of our own modules or of those of Node.js.
+/// Loads one of our own modules.
 fn own<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Module<'js, Declared>> {
-    if let Some(source) = REALM.iter().find(|source| source.name == name) {
-        return source.load(ctx, compile);
-    }
-    match NODE.iter().find(|source| source.name == name) {
-        Some(source) => source.load(ctx, compile_node),
+    match REALM.iter().find(|source| source.name == name) {
+        Some(source) => source.load(ctx),
         None => Err(Error::new_loading(name)),
     }
 }
@@ -174,17 +155,7 @@ pub(super) fn load<'js>(ctx: Ctx<'js>, name: String) -> Result<Object<'js>> {
     internal(&ctx, &format!("{OWN}{name}"))
 }
 
-fn compile(source: &'static Source) -> Result<Vec<u8>> {
-    bytecode(source.name, source.text)
-}
-
-/// Compiles a source of Node.js, which is the body of a function, as a module that exports this function.
-fn compile_node(source: &'static Source) -> Result<Vec<u8>> {
-    let text = source.text;
-    bytecode(source.name, &format!("export default function ({NODE_PARAMETERS}) {{{text}}}"))
-}
-
-fn bytecode(name: &str, text: &str) -> Result<Vec<u8>> {
+fn compile(name: &str, text: &str) -> Result<Vec<u8>> {
     let runtime = Runtime::new()?;
     runtime.set_loader(BuiltIn, BuiltIn);
     Context::full(&runtime)?.with(|ctx| Module::declare(ctx, name, text)?.write(WriteOptions::default()))

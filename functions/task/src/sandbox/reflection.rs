@@ -50,10 +50,10 @@ fn promise_state<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<Option<Array<'
     Ok(Some(state))
 }
 
-/// The keys of an array's own properties that are not its elements.
+/// The keys of an array's own properties that are texts but not its elements.
 #[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
 fn named_keys<'js>(ctx: Ctx<'js>, object: Object<'js>, only_enumerable: bool) -> Result<Array<'js>> {
-    let filter = Filter::new().string().symbol();
+    let filter = Filter::new().string();
     let filter = if only_enumerable { filter.enum_only() } else { filter };
     let keys = Array::new(ctx)?;
     let mut count = 0;

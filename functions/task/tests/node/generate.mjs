@@ -17,5 +17,7 @@ async function write() {
   }
 }
 
-// Some expressions leave timers behind.
+// Some expressions wait for timers that do not keep the process alive.
+setInterval(() => {}, 1000);
+// Others leave timers behind.
 write().then(() => process.exit(0));

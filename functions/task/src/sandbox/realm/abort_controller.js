@@ -11,7 +11,7 @@ export function make(host, intrinsics, require) {
   let stateOf;
 
   const domException = (message, name) => {
-    const { DOMException } = require("internal/per_context/domexception");
+    const { DOMException } = require("dom_exception");
     return new DOMException(message, name);
   };
   const abortReason = () => domException("This operation was aborted", "AbortError");

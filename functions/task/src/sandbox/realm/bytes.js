@@ -7,12 +7,11 @@ const MAX_STRING_LENGTH = 2 ** 29 - 24;
 
 export function makeBytes(primordials, host) {
   const {
-    ArrayBuffer,
     ArrayBufferIsView,
     ArrayPrototypeJoin,
     ArrayPrototypePush,
     MathMin,
-    Number,
+    MathTrunc,
     NumberIsNaN,
     RangeError,
     ReflectApply,
@@ -21,7 +20,6 @@ export function makeBytes(primordials, host) {
     StringFromCharCode,
     StringPrototypeCharCodeAt,
     StringPrototypeSlice,
-    StringPrototypeToLowerCase,
     StringPrototypeToWellFormed,
     SymbolSplit,
     TypeError,
@@ -80,8 +78,14 @@ export function makeBytes(primordials, host) {
   }
 
   function range(start, end, length) {
+    if (length === 0) {
+      return { start: 0, end: 0 };
+    }
     const from = index(start, 0);
-    const to = MathMin(index(end, length), length);
+    const to = index(end, length);
+    if (from > length || to > length) {
+      throw outOfRange("Index out of range");
+    }
     return { start: from, end: to < from ? from : to };
   }
 
@@ -89,16 +93,16 @@ export function makeBytes(primordials, host) {
     if (value === undefined) {
       return whenMissing;
     }
-    const number = Number(value);
-    if (!(number >= 0) || number > 2 ** 53) {
+    const number = MathTrunc(+value) || 0;
+    if (number < 0) {
       throw outOfRange("Index out of range");
     }
-    return number - (number % 1);
+    return number;
   }
 
-  function outOfRange(message) {
+  function outOfRange(message, code = "ERR_OUT_OF_RANGE") {
     const error = new RangeError(message);
-    error.code = "ERR_OUT_OF_RANGE";
+    error.code = code;
     return error;
   }
 
@@ -212,7 +216,7 @@ export function makeBytes(primordials, host) {
       const size = TypedArrayPrototypeGetByteLength(this);
       offset = index(offset, 0);
       if (offset > size) {
-        throw outOfRange('"offset" is outside of buffer bounds');
+        throw outOfRange('"offset" is outside of buffer bounds', "ERR_BUFFER_OUT_OF_BOUNDS");
       }
       const room = MathMin(index(length, size - offset), size - offset);
       if (room === 0) {
@@ -228,27 +232,17 @@ export function makeBytes(primordials, host) {
     };
   }
 
-  // The encodings by the numbers and names that Node.js gives them.
+  // The bytes of a text in an encoding by its main name.
   function encode(text, encoding) {
     switch (encoding) {
-      case 0:
-      case 4:
       case "ascii":
       case "latin1":
-      case "binary":
         return encoded.latin1(text, text.length);
-      case 2:
-      case 7:
       case "base64":
       case "base64url":
         return encoded.base64(text);
-      case 3:
-      case "ucs2":
-      case "ucs-2":
       case "utf16le":
-      case "utf-16le":
         return encoded.ucs2(text, text.length * 2);
-      case 5:
       case "hex":
         return encoded.hex(text);
       default:
@@ -289,21 +283,16 @@ export function makeBytes(primordials, host) {
     return start - (start % 1);
   }
 
-  function emptyNeedle(length, offset, forward) {
-    let start = offset;
-    if (start < 0) {
-      start += length;
-    }
-    if (start >= 0) {
-      return start <= length ? start : length;
-    }
-    return forward ? 0 : -1;
+  // Nothing is found wherever the search begins, in either direction.
+  function emptyNeedle(length, offset) {
+    const start = offset < 0 ? offset + length : offset;
+    return start < 0 ? 0 : MathMin(start, length);
   }
 
   function indexOfBytes(buffer, needle, offset, encoding, forward) {
     const haystack = bytesOf(buffer);
     if (needle.length === 0) {
-      return emptyNeedle(haystack.length, offset, forward);
+      return emptyNeedle(encoding === "utf16le" ? haystack.length & ~1 : haystack.length, offset);
     }
     if (haystack.length === 0) {
       return -1;
@@ -312,7 +301,7 @@ export function makeBytes(primordials, host) {
     if (start < 0) {
       return -1;
     }
-    if (encoding === 3) {
+    if (encoding === "utf16le") {
       return indexOfUnits(haystack, needle, start, forward);
     }
     const search = forward ? host.search : host.searchLast;
@@ -353,11 +342,11 @@ export function makeBytes(primordials, host) {
     }
     let pattern;
     if (typeof value === "string") {
-      pattern = encode(value, StringPrototypeToLowerCase(`${encoding ?? "utf8"}`));
+      pattern = encode(value, encoding);
     } else if (ArrayBufferIsView(value)) {
       pattern = bytesOf(value);
     } else {
-      const byte = Number(value) & 255;
+      const byte = +value & 255;
       for (let at = start; at < end; at++) {
         buffer[at] = byte;
       }
@@ -413,6 +402,7 @@ export function makeBytes(primordials, host) {
   }
 
   const latin1Slice = charactersOf(0xff);
+  const utf8Slice = sliced(host.utf8Decode, characterBoundary);
   const base64Slice = sliced((buffer, offset, length) => host.base64Encode(buffer, offset, length, false));
 
   return {
@@ -433,7 +423,6 @@ export function makeBytes(primordials, host) {
       }
       return compareRange(source, sourceStart, sourceEnd, target, targetStart, targetEnd);
     },
-    createUnsafeArrayBuffer: (size) => new ArrayBuffer(size),
     encode,
     fill,
     isAscii: (input) => {
@@ -464,19 +453,25 @@ export function makeBytes(primordials, host) {
     swap16: swaps(2),
     swap32: swaps(4),
     swap64: swaps(8),
-    asciiSlice: charactersOf(0x7f),
-    base64Slice,
-    base64urlSlice: sliced((buffer, offset, length) => host.base64Encode(buffer, offset, length, true)),
     latin1Slice,
-    hexSlice: sliced(host.hexEncode),
-    ucs2Slice,
-    utf8Slice: sliced(host.utf8Decode, characterBoundary),
-    asciiWrite: writes(encoded.latin1),
-    base64Write: writes(encoded.base64),
-    base64urlWrite: writes(encoded.base64),
-    latin1Write: writes(encoded.latin1),
-    hexWrite: writes(encoded.hex),
-    ucs2Write: writes(encoded.ucs2),
-    utf8Write: writes(encoded.utf8, true),
+    utf8Slice,
+    // Methods of every buffer.
+    accessors: {
+      __proto__: null,
+      asciiSlice: charactersOf(0x7f),
+      base64Slice,
+      base64urlSlice: sliced((buffer, offset, length) => host.base64Encode(buffer, offset, length, true)),
+      latin1Slice,
+      hexSlice: sliced(host.hexEncode),
+      ucs2Slice,
+      utf8Slice,
+      asciiWrite: writes(encoded.latin1),
+      base64Write: writes(encoded.base64),
+      base64urlWrite: writes(encoded.base64),
+      latin1Write: writes(encoded.latin1),
+      hexWrite: writes(encoded.hex),
+      ucs2Write: writes(encoded.ucs2),
+      utf8Write: writes(encoded.utf8, true),
+    },
   };
 }

@@ -7,7 +7,7 @@ export function make(host, { methods, values }, require) {
     bufferOf, dataBufferOf, dataLengthOf, dataOffsetOf, eachOfMap, eachOfSet, forget, has, hasOwn, isEnumerable, lengthOf,
     mapGet, mapSet, mapSize, offsetOf, push, setHas, setSize, tagOf, timeOf,
   } = require("calls");
-  const types = require("internal/util/types");
+  const types = require("types");
   const BOXES = ["Number", "String", "Boolean", "BigInt", "Symbol"];
 
   const isObject = (value) => typeof value === "object" && value !== null;
@@ -94,7 +94,7 @@ export function make(host, { methods, values }, require) {
     if (types.isBoxedPrimitive(a)) {
       return sameBox(a, b);
     }
-    return !("href" in a) || !(a instanceof require("internal/url").URL) || a.href === b.href;
+    return !("href" in a) || !(a instanceof require("whatwg_url").URL) || a.href === b.href;
   }
 
   // Errors have these without listing them.

@@ -7,10 +7,10 @@ const KEY_OF_VALUES = "Values";
 
 // Prints the arguments of one call; the host stops a script that prints too much.
 export function makePrinter(primordials, require, host) {
-  const { formatWithin, inspect, within } = require("internal/util/inspect");
+  const { formatWithin, inspect, within } = require("inspect");
   const { ArrayFrom, ArrayIsArray, ArrayPrototypePush, ArrayPrototypeUnshift, MapPrototypeForEach } = primordials;
   const { ObjectKeys, ObjectPrototypeHasOwnProperty, ObjectValues, SetPrototypeForEach } = primordials;
-  const types = require("internal/util/types");
+  const types = require("types");
 
   const format = (args) => formatWithin(host.printLimit, args);
   const show = (value, options) => formatWithin(host.printLimit, [value], options);
@@ -23,12 +23,12 @@ export function makePrinter(primordials, require, host) {
   // The text of a table, or null if the value is none.
   function table(data, properties) {
     if (properties !== undefined) {
-      require("internal/validators").validateArray(properties, "properties");
+      require("errors").validateArray(properties, "properties");
     }
     if (data === null || typeof data !== "object") {
       return null;
     }
-    const draw = require("internal/cli_table");
+    const draw = require("table");
     const indexes = (length) => ArrayFrom({ length }, (_, index) => shown(index));
     const values = [];
     if (types.isMap(data)) {

@@ -1,163 +1,222 @@
-// What the text encoders and decoders of Node.js expect of their host.
+// The text encoders and decoders of the Encoding Standard, as Node.js has them.
 
 const CHUNK_BYTES = 48 * 1024;
-const FLUSH = 1;
-const FATAL = 2;
-const IGNORE_BOM = 4;
+const UNICODE = { __proto__: null, "utf-8": true, "utf-16le": true, "utf-16be": true };
+// What Node.js has no decoder for.
+const MISSING = { __proto__: null, "replacement": true, "x-user-defined": true, "iso-8859-16": true };
 
-export function makeEncoding(primordials, host, require) {
-  const { MathMin, StringPrototypeToWellFormed, TypedArrayPrototypeSet, TypedArrayPrototypeSubarray, Uint8Array, Uint32Array } =
-    primordials;
-  const results = new Uint32Array(2);
+export function make(host, { uncurryThis, values, methods }, require) {
+  const bytes = require("bytes");
+  const { invalidArgType, invalidThis, nodeError, validateObject, validateString } = require("errors");
+  const { MathMin, ObjectDefineProperties, RangeError, ReflectApply, SymbolFor, SymbolToStringTag, TypeError, Uint8Array } = values;
+  const bufferOf = uncurryThis(methods.TypedArrayPrototypeGetBuffer);
+  const offsetOf = uncurryThis(methods.TypedArrayPrototypeGetByteOffset);
+  const put = uncurryThis(methods.TypedArrayPrototypeSet);
+  const subarray = uncurryThis(methods.TypedArrayPrototypeSubarray);
+  const tag = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
+  const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
+  const slice = uncurryThis(methods.StringPrototypeSlice);
+  const customInspect = SymbolFor("nodejs.util.inspect.custom");
 
-  const utf8 = (text) => new Uint8Array(host.utf8Encode(StringPrototypeToWellFormed(text)));
+  const utf8 = (text) => new Uint8Array(host.utf8Encode(toWellFormed(text)));
+  const inspect = (value, options) => require("inspect").inspect(value, options);
+
+  class TextEncoder {
+    #brand;
+
+    static check(value) {
+      if (typeof value !== "object" || value === null || !(#brand in value)) {
+        throw invalidThis("TextEncoder");
+      }
+    }
+
+    get encoding() {
+      checkEncoder(this);
+      return "utf-8";
+    }
+
+    encode(input = "") {
+      checkEncoder(this);
+      return utf8(`${input}`);
+    }
+
+    encodeInto(src, dest) {
+      checkEncoder(this);
+      validateString(src, "src");
+      if (tag(dest) !== "Uint8Array") {
+        throw invalidArgType("dest", "Uint8Array", dest);
+      }
+      return encodeInto(src, dest);
+    }
+
+    [customInspect](depth, options) {
+      checkEncoder(this);
+      return depth < 0 ? `[${this.constructor.name}]` : inspect({ encoding: "utf-8" }, options);
+    }
+  }
+  const checkEncoder = TextEncoder.check;
+  delete TextEncoder.check;
 
   function encodeInto(source, target) {
-    const text = source.length > target.length ? primordials.StringPrototypeSlice(source, 0, target.length) : source;
-    const bytes = utf8(text);
-    let written = MathMin(bytes.length, target.length);
-    while (written < bytes.length && (bytes[written] & 0xc0) === 0x80) {
-      written--;
-    }
-    TypedArrayPrototypeSet(target, TypedArrayPrototypeSubarray(bytes, 0, written));
+    const encoded = utf8(source.length > target.length ? slice(source, 0, target.length) : source);
+    const written = encoded.length > target.length ? bytes.characterBoundary(encoded, target.length) : encoded.length;
+    put(target, subarray(encoded, 0, written));
     let read = 0;
     for (let at = 0; at < written; read++) {
-      const lead = bytes[at];
+      const lead = encoded[at];
       at += lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
       read += lead >= 0xf0 ? 1 : 0;
     }
-    results[0] = read;
-    results[1] = written;
+    return { read, written };
   }
 
-  const decoder = makeDecoder(primordials, host, require);
+  class TextDecoder {
+    #encoding;
+    #fatal;
+    #ignoreBOM;
+    // Node.js decodes latin1 as it stands until the decoder is first used for a stream.
+    #streamed = false;
+    #pending = new Uint8Array(0);
+    #bomSeen = false;
 
-  return {
-    encodeInto,
-    encodeIntoResults: results,
-    encodeUtf8String: utf8,
-    decodeUTF8: (input, ignoreBom, fatal) => decoder.whole("utf-8", input, ignoreBom, fatal),
-    // As this version of Node.js has it, and not as windows-1252.
-    decodeLatin1: (input) => decoder.latin1(input),
-    toASCII: host.domainToAscii,
-  };
-}
-
-export function makeIcu(primordials, host, require) {
-  const decoder = makeDecoder(primordials, host, require);
-  return {
-    decode: decoder.next,
-    getConverter: (encoding, flags) => (host.hasEncoding(encoding) ? decoder.start(encoding, flags) : undefined),
-    icuErrName: () => "U_ILLEGAL_ARGUMENT_ERROR",
-    transcode: makeTranscode(primordials, host, require),
-  };
-}
-
-function makeDecoder(primordials, host, require) {
-  const { ArrayPrototypeJoin, ArrayPrototypePush, MathMin, StringPrototypeSlice, TypedArrayPrototypeSet } = primordials;
-  const { TypedArrayPrototypeGetBuffer, TypedArrayPrototypeGetByteOffset, TypedArrayPrototypeSubarray, Uint8Array } =
-    primordials;
-
-  function bytesOf(input) {
-    const { isAnyArrayBuffer, isArrayBufferView } = require("internal/util/types");
-    if (!isAnyArrayBuffer(input) && !isArrayBufferView(input)) {
-      const kinds = "SharedArrayBuffer, ArrayBuffer or ArrayBufferView";
-      const error = new primordials.TypeError(`The "list" argument must be an instance of ${kinds}.`);
-      error.code = "ERR_INVALID_ARG_TYPE";
-      throw error;
+    constructor(encoding = "utf-8", options = undefined) {
+      const label = `${encoding}`;
+      if (options !== undefined) {
+        validateObject(options, "options", { allowArray: true, allowFunction: true, nullable: true });
+      }
+      const name = host.encodingName(toWellFormed(label));
+      if (name === undefined || MISSING[name]) {
+        const message = `The "${name ?? label}" encoding is not supported`;
+        throw nodeError(RangeError, "ERR_ENCODING_NOT_SUPPORTED", message);
+      }
+      this.#encoding = name;
+      this.#fatal = Boolean(options?.fatal);
+      this.#ignoreBOM = Boolean(options?.ignoreBOM);
     }
-    return require("internal_bytes").bytesOf(input);
-  }
 
-  function decode(encoding, bytes, start, end, fatal) {
-    const offset = TypedArrayPrototypeGetByteOffset(bytes) + start;
-    const text = host.decode(encoding, TypedArrayPrototypeGetBuffer(bytes), offset, end - start, fatal);
-    if (text === undefined) {
-      const { ERR_ENCODING_INVALID_ENCODED_DATA } = require("internal/errors").codes;
-      throw new ERR_ENCODING_INVALID_ENCODED_DATA(encoding, undefined);
+    static check(value) {
+      if (typeof value !== "object" || value === null || !(#encoding in value)) {
+        throw invalidThis("TextDecoder");
+      }
     }
-    return text;
+
+    decode(input = undefined, options = undefined) {
+      checkDecoder(this);
+      const stream = Boolean(options?.stream);
+      this.#streamed ||= stream;
+      const latin1 = this.#encoding === "windows-1252" && !this.#streamed;
+      const given = input === undefined ? new Uint8Array(0) : bytesOf(input, this.#encoding, this.#streamed);
+      return latin1 ? ReflectApply(bytes.latin1Slice, given, []) : this.#next(given, !stream);
+    }
+
+    get encoding() {
+      checkDecoder(this);
+      return this.#encoding;
+    }
+
+    get fatal() {
+      checkDecoder(this);
+      return this.#fatal;
+    }
+
+    get ignoreBOM() {
+      checkDecoder(this);
+      return this.#ignoreBOM;
+    }
+
+    #next(given, flush) {
+      if (!flush && this.#encoding === "iso-2022-jp") {
+        throw host.notSupported("decoding a stream of iso-2022-jp");
+      }
+      const whole = joined(this.#pending, given);
+      this.#pending = new Uint8Array(0);
+      const { text, left } = decodeParts(this.#encoding, whole, this.#fatal, flush);
+      this.#pending = new Uint8Array(left);
+      const first = !this.#bomSeen && text.length > 0;
+      this.#bomSeen = !flush && (this.#bomSeen || first);
+      const drop = first && !this.#ignoreBOM && UNICODE[this.#encoding] && text[0] === "\ufeff";
+      return drop ? slice(text, 1) : text;
+    }
+
+    [customInspect](depth, options) {
+      checkDecoder(this);
+      const { name } = this.constructor;
+      if (depth < 0) {
+        return `[${name}]`;
+      }
+      // Shown as an instance of a plain class of the same name.
+      const { encoding, fatal, ignoreBOM } = this;
+      const Shown = { [name]: class {} }[name];
+      return inspect(values.ObjectAssign(new Shown(), { encoding, fatal, ignoreBOM }), options);
+    }
+  }
+  const checkDecoder = TextDecoder.check;
+  delete TextDecoder.check;
+
+  // Each of its ways of decoding has words of its own for what it does not take.
+  function bytesOf(input, encoding, streamed) {
+    const { isAnyArrayBuffer, isArrayBufferView } = require("types");
+    if (isAnyArrayBuffer(input) || isArrayBufferView(input)) {
+      return bytes.bytesOf(input);
+    }
+    const name = encoding === "utf-8" && !streamed ? "list" : "input";
+    const kinds =
+      encoding === "windows-1252" && !streamed
+        ? "ArrayBuffer, SharedArrayBuffer, or ArrayBufferView"
+        : "SharedArrayBuffer, ArrayBuffer or ArrayBufferView";
+    throw nodeError(TypeError, "ERR_INVALID_ARG_TYPE", `The "${name}" argument must be an instance of ${kinds}.`);
   }
 
-  // How many bytes at the end of these begin a character that goes on after them.
-  function pendingBytes(encoding, bytes, start, end) {
-    const offset = TypedArrayPrototypeGetByteOffset(bytes) + start;
-    return host.pendingBytes(encoding, TypedArrayPrototypeGetBuffer(bytes), offset, end - start);
+  function joined(first, second) {
+    if (first.length === 0) {
+      return second;
+    }
+    const whole = new Uint8Array(first.length + second.length);
+    put(whole, first);
+    put(whole, second, first.length);
+    return whole;
   }
 
-  // Decodes part by part, and returns the text and how many bytes are left for the next call.
-  function decodeParts(encoding, bytes, fatal, flush) {
-    const parts = [];
+  // Decodes part by part, and returns the text and what is left for the next call.
+  function decodeParts(encoding, source, fatal, flush) {
+    const buffer = bufferOf(source);
+    const offset = offsetOf(source);
+    let text = "";
     let at = 0;
-    while (at < bytes.length) {
-      let end = MathMin(at + CHUNK_BYTES, bytes.length);
-      if (end < bytes.length || !flush) {
-        end -= pendingBytes(encoding, bytes, at, end);
+    while (at < source.length) {
+      let end = MathMin(at + CHUNK_BYTES, source.length);
+      if (end < source.length || !flush) {
+        // A character may go on after these bytes.
+        end -= host.pendingBytes(encoding, buffer, offset + at, end - at);
       }
       if (end <= at) {
         break;
       }
-      ArrayPrototypePush(parts, decode(encoding, bytes, at, end, fatal));
+      const part = host.decode(encoding, buffer, offset + at, end - at, fatal);
+      if (part === undefined) {
+        const message = `The encoded data was not valid for encoding ${encoding}`;
+        throw nodeError(TypeError, "ERR_ENCODING_INVALID_ENCODED_DATA", message);
+      }
+      text += part;
       at = end;
     }
-    return { text: ArrayPrototypeJoin(parts, ""), left: TypedArrayPrototypeSubarray(bytes, at) };
+    return { text, left: subarray(source, at) };
   }
 
-  const withoutBom = (text) => (text[0] === "\ufeff" ? StringPrototypeSlice(text, 1) : text);
-
-  function whole(encoding, input, ignoreBom, fatal) {
-    const { text } = decodeParts(encoding, bytesOf(input), fatal, true);
-    return ignoreBom ? text : withoutBom(text);
-  }
-
-  const latin1 = (input) => primordials.FunctionPrototypeCall(require("internal_bytes").latin1Slice, bytesOf(input));
-
-  const start = (encoding, flags) => ({ encoding, flags, pending: new Uint8Array(0), bomSeen: false });
-
-  function next(decoder, input, flags) {
-    const flush = (flags & FLUSH) !== 0;
-    if (!flush && decoder.encoding === "iso-2022-jp") {
-      throw host.notSupported("decoding a stream of iso-2022-jp");
-    }
-    let bytes = bytesOf(input);
-    if (decoder.pending.length > 0) {
-      const joined = new Uint8Array(decoder.pending.length + bytes.length);
-      TypedArrayPrototypeSet(joined, decoder.pending);
-      TypedArrayPrototypeSet(joined, bytes, decoder.pending.length);
-      bytes = joined;
-    }
-    const { text, left } = decodeParts(decoder.encoding, bytes, (decoder.flags & FATAL) !== 0, flush);
-    decoder.pending = new Uint8Array(left);
-    const unicode = ["utf-8", "utf-16le", "utf-16be"];
-    const first = !decoder.bomSeen && text.length > 0;
-    decoder.bomSeen = flush ? false : decoder.bomSeen || text.length > 0;
-    if (first && (decoder.flags & IGNORE_BOM) === 0 && primordials.ArrayPrototypeIncludes(unicode, decoder.encoding)) {
-      return withoutBom(text);
-    }
-    return text;
-  }
-
-  return { whole, latin1, start, next };
-}
-
-function makeTranscode(primordials, host, require) {
-  const { StringPrototypeCodePointAt } = primordials;
-  const KNOWN = { __proto__: null, ascii: 0x7f, latin1: 0xff, utf8: 0x10ffff, utf16le: 0x10ffff };
-  const ILLEGAL_ARGUMENT = 1;
-
-  return (source, from, to) => {
-    const { Buffer } = require("buffer");
-    if (KNOWN[from] === undefined || KNOWN[to] === undefined) {
-      return ILLEGAL_ARGUMENT;
-    }
-    const text = Buffer.from(source).toString(from);
-    if (to === "utf8" || to === "utf16le") {
-      return Buffer.from(text, to);
-    }
-    let replaced = "";
-    for (const character of new primordials.SafeStringIterator(text)) {
-      replaced += StringPrototypeCodePointAt(character, 0) > KNOWN[to] ? "?" : character;
-    }
-    return Buffer.from(replaced, to);
-  };
+  const enumerable = { __proto__: null, enumerable: true };
+  const tagged = (value) => ({ __proto__: null, value, configurable: true });
+  ObjectDefineProperties(TextEncoder.prototype, {
+    encoding: enumerable,
+    encode: enumerable,
+    encodeInto: enumerable,
+    [SymbolToStringTag]: tagged("TextEncoder"),
+  });
+  ObjectDefineProperties(TextDecoder.prototype, {
+    decode: enumerable,
+    encoding: enumerable,
+    fatal: enumerable,
+    ignoreBOM: enumerable,
+    [SymbolToStringTag]: tagged("TextDecoder"),
+  });
+  return { TextEncoder, TextDecoder };
 }

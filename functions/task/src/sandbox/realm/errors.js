@@ -6,11 +6,11 @@ const MAX_VALUE = 128;
 const PRIMITIVES = ["string", "function", "number", "object", "Function", "Object", "boolean", "bigint", "symbol"];
 
 export function make(host, { values }, require) {
-  const { ArrayIsArray, Error, Map, NumberIsInteger, ObjectDefineProperty, RangeError, String, TypeError } = values;
+  const { ArrayIsArray, Error, JSONStringify, Map, NumberIsInteger, ObjectDefineProperty, RangeError, String, TypeError } = values;
   const { isNodeError } = host;
   const kinds = new Map();
 
-  const inspect = (value, options) => require("internal/util/inspect").inspect(value, options);
+  const inspect = (value, options) => require("inspect").inspect(value, options);
   const hide = (object, name, value) =>
     ObjectDefineProperty(object, name, { __proto__: null, value, writable: true, configurable: true });
 
@@ -81,6 +81,11 @@ export function make(host, { values }, require) {
     return parts.join(" or ");
   }
 
+  function quoted(text) {
+    const short = text.length > MAX_RECEIVED ? `${text.slice(0, MAX_RECEIVED - 3)}...` : text;
+    return short.includes("'") ? JSONStringify(short) : `'${short}'`;
+  }
+
   function received(value) {
     if (value === undefined || value === null) {
       return `${value}`;
@@ -91,11 +96,7 @@ export function make(host, { values }, require) {
     if (typeof value === "object") {
       return value.constructor?.name ? `an instance of ${value.constructor.name}` : inspect(value, { depth: -1 });
     }
-    let text = inspect(value, { colors: false });
-    if (text.length > MAX_RECEIVED) {
-      text = `${text.slice(0, MAX_RECEIVED - 3)}...`;
-    }
-    return `type ${typeof value} (${text})`;
+    return `type ${typeof value} (${typeof value === "string" ? quoted(value) : inspect(value)})`;
   }
 
   const invalidArgType = (name, expected, actual) =>

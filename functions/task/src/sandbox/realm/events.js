@@ -125,7 +125,7 @@ export function make(host, { values }, require) {
     }
     let shown = error;
     try {
-      shown = require("internal/util/inspect").inspect(error);
+      shown = require("inspect").inspect(error);
     } catch {
       // Shown as it is.
     }

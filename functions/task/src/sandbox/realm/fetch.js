@@ -35,8 +35,8 @@ export function install(host, primordials, require) {
   } = primordials;
   const customInspectSymbol = primordials.SymbolFor("nodejs.util.inspect.custom");
   const kEnumerableProperty = { __proto__: null, enumerable: true };
-  const bytes = require("internal_bytes");
-  const types = require("internal/util/types");
+  const bytes = require("bytes");
+  const types = require("types");
 
   const waiting = new SafeMap();
   let lastId = 0;
@@ -190,7 +190,7 @@ export function install(host, primordials, require) {
     [customInspectSymbol](depth, options) {
       const pairs = { __proto__: null };
       this.#values.forEach(({ shown, values }) => (pairs[shown] = ArrayPrototypeJoin(values, ", ")));
-      return `Headers ${require("internal/util/inspect").inspect(ObjectAssign({}, pairs), { ...options, depth })}`;
+      return `Headers ${require("inspect").inspect(ObjectAssign({}, pairs), { ...options, depth })}`;
     }
   }
 

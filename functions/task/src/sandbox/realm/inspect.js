@@ -21,7 +21,7 @@ export function make(host, intrinsics, require) {
   } = require("calls");
   const apply = values.ReflectApply;
   const { ELEMENT, LIST, NAMED, ...layout } = host.load("inspect_layout");
-  const types = require("internal/util/types");
+  const types = require("types");
   const reflection = host.load("types").makeReflection(host, intrinsics);
   const { stripVTControlCharacters, widthOfText } = host.load("width").make(host, intrinsics, require);
   const custom = values.SymbolFor("nodejs.util.inspect.custom");
@@ -441,7 +441,7 @@ export function make(host, intrinsics, require) {
   }
 
   function isUrl(value) {
-    return "href" in value && isInstance(value, require("internal/url").URL);
+    return "href" in value && isInstance(value, require("whatwg_url").URL);
   }
 
   function describeBox(ctx, value, depth, { name, tag, inherited }, keys) {

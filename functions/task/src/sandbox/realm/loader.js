@@ -1,240 +1,50 @@
-// Loads the parts of Node.js that scripts use: `require` for its own sources, and what these expect to be around them.
+// Loads the modules of the realm when they are first needed, with the intrinsics that no script has replaced.
 
-
-// Where the sources are that other names are known under.
-const SOURCES = {
-  __proto__: null,
-  "buffer": "buffer",
-  "internal/buffer": "internal_buffer",
-  "internal/encoding": "encoding",
-  "internal/errors": "errors",
-  "internal/per_context/domexception": "domexception",
-  "internal/util": "internal_util",
-  "internal/validators": "validators",
-  "internal/webidl": "webidl",
-};
-
-// Our own modules that other names are known under.
-const OWN = {
-  __proto__: null,
-  "abort_controller": "abort_controller",
-  "calls": "calls",
-  "errors": "errors",
-  "internal/cli_table": "table",
-  "event_target": "event_target",
-  "events": "events",
-  "internal/abort_controller": "abort_controller",
-  "internal/url": "whatwg_url",
-  "percent": "percent",
-  "querystring": "querystring",
-  "search_params": "search_params",
-  "url": "url",
-  "web_classes": "web_classes",
-  "whatwg_url": "whatwg_url",
-  "internal/util/comparisons": "comparisons",
-  "internal/util/inspect": "inspect",
-  "internal/util/types": "types",
-  "util": "util",
-};
-
-// Our own modules that other names are known under.
-const OWN = {
-  __proto__: null,
-  "abort_controller": "abort_controller",
-  "errors": "errors",
-  "event_target": "event_target",
-  "events": "events",
-  "internal/abort_controller": "abort_controller",
-  "internal/url": "whatwg_url",
-  "percent": "percent",
-  "querystring": "querystring",
-  "search_params": "search_params",
-  "url": "url",
-  "web_classes": "web_classes",
-  "whatwg_url": "whatwg_url",
-};
-
-// The methods that the safe classes have of their own: `name, method`.
-const SAFE = {
-  __proto__: null,
-  Map: [
-    "get", "MapPrototypeGet",
-    "set", "MapPrototypeSet",
-    "has", "MapPrototypeHas",
-    "delete", "MapPrototypeDelete",
-    "clear", "MapPrototypeClear",
-    "forEach", "MapPrototypeForEach",
-    "entries", "MapPrototypeEntries",
-    "keys", "MapPrototypeKeys",
-    "values", "MapPrototypeValues",
-  ],
-  Set: [
-    "add", "SetPrototypeAdd",
-    "has", "SetPrototypeHas",
-    "delete", "SetPrototypeDelete",
-    "clear", "SetPrototypeClear",
-    "forEach", "SetPrototypeForEach",
-    "entries", "SetPrototypeEntries",
-    "keys", "SetPrototypeKeys",
-    "values", "SetPrototypeValues",
-  ],
-  WeakMap: [
-    "get", "WeakMapPrototypeGet",
-    "set", "WeakMapPrototypeSet",
-    "has", "WeakMapPrototypeHas",
-    "delete", "WeakMapPrototypeDelete",
-  ],
-  WeakSet: [
-    "add", "WeakSetPrototypeAdd",
-    "has", "WeakSetPrototypeHas",
-    "delete", "WeakSetPrototypeDelete",
-  ],
-  WeakRef: [
-    "deref", "WeakRefPrototypeDeref",
-  ],
-  FinalizationRegistry: [
-    "register", "FinalizationRegistryPrototypeRegister",
-    "unregister", "FinalizationRegistryPrototypeUnregister",
-  ],
-};
+const METHODS_OF_MAP = ["get", "set", "has", "delete", "clear", "forEach", "entries", "keys", "values"];
 
 export function makeLoader(host, intrinsics, timers) {
   const primordials = makePrimordials(intrinsics);
   const loaded = { __proto__: null };
-  const bindings = { __proto__: null };
-
-  const process = {
-    platform: "linux",
-    versions: {},
-    emitWarning: () => {},
-    nextTick: host.nextTick,
-    cwd: () => "/",
-  };
-
-  // What is said in the words of Node.js and made here.
-  const own = {
+  const makers = {
     __proto__: null,
-    "internal/assert": () => assert,
-    "internal/options": () => ({ getOptionValue: () => false }),
-    "internal_bytes": () => internalBinding("buffer"),
-    "internal_reflection": () => internalBinding("util"),
-    "structured_clone": () => host.load("structured_clone").makeStructuredClone(primordials, require, host),
-    "timers": () => timers,
+    bytes: () => host.load("bytes").makeBytes(primordials, host),
+    reflection: () => host.load("types").makeReflection(host, intrinsics),
+    structured_clone: () => host.load("structured_clone").makeStructuredClone(primordials, require, host),
+    timers: () => timers,
   };
-
-  const sourceOfBinding = {
-    __proto__: null,
-    buffer: () => host.load("bytes").makeBytes(primordials, host),
-    errors: () => ({ isNodeError: host.isNodeError }),
-    encoding_binding: () => host.load("encoding").makeEncoding(primordials, host, require),
-    icu: () => host.load("encoding").makeIcu(primordials, host, require),
-    realm: () => host.load("constants"),
-    types: () => require("internal/util/types"),
-    util: () => ({
-      ...host.load("types").makeReflection(host, intrinsics),
-      constants: { ALL_PROPERTIES: 0, ONLY_ENUMERABLE: 2 },
-      getOwnNonIndexProperties: (value, filter) => host.namedKeys(value, filter === 2),
-      isInsideNodeModules: () => false,
-      privateSymbols: { untransferable_object_private_symbol: Symbol("untransferable") },
-    }),
-  };
-
-  function internalBinding(name) {
-    return (bindings[name] ??= sourceOfBinding[name]());
-  }
 
   function require(name) {
-    const known = loaded[name];
-    if (known !== undefined) {
-      return known.exports;
+    // What two modules need of each other they ask for when they are called, so that neither sees the other unmade.
+    if (loaded[name] === undefined) {
+      const make = makers[name] ?? (() => host.load(name).make(host, intrinsics, require));
+      loaded[name] = make();
     }
-    const module = { exports: {} };
-    loaded[name] = module;
-    if (own[name] !== undefined) {
-      module.exports = own[name]();
-    } else if (OWN[name] !== undefined) {
-      module.exports = host.load(OWN[name]).make(host, intrinsics, require);
-    } else {
-      const source = host.load(`node/${SOURCES[name]}`).default;
-      source(module.exports, require, module, process, internalBinding, primordials);
-    }
-    return module.exports;
-  }
-
-  function assert(value, message) {
-    if (!value) {
-      throw new primordials.Error(message ?? "an assertion of the sandbox failed");
-    }
+    return loaded[name];
   }
 
   return { require, primordials };
 }
 
+// The captured functions under the names of their classes, with the object as the first argument.
 function makePrimordials({ methods, uncurryThis, values }) {
-  const primordials = { __proto__: null, ...values, uncurryThis, globalThis };
+  const primordials = { __proto__: null, ...values };
   for (const name in methods) {
     primordials[name] = uncurryThis(methods[name]);
   }
-  const { ReflectApply, ArrayPrototypeSymbolIterator, ArrayIteratorPrototypeNext } = primordials;
-  primordials.ArrayPrototypePushApply = (array, items) => ReflectApply(methods.ArrayPrototypePush, array, items);
-  primordials.MathMaxApply = (items) => ReflectApply(values.MathMax, null, items);
-  primordials.SafeArrayIterator = safeIterator(values, ArrayPrototypeSymbolIterator, ArrayIteratorPrototypeNext);
-  const { StringPrototypeSymbolIterator, StringIteratorPrototypeNext } = primordials;
-  primordials.SafeStringIterator = safeIterator(values, StringPrototypeSymbolIterator, StringIteratorPrototypeNext);
-  for (const name in SAFE) {
-    primordials[`Safe${name}`] = safeClass(name, methods, primordials);
-  }
+  primordials.SafeMap = makeSafeMap(methods, values);
   return primordials;
 }
 
-function safeIterator(values, iterate, next) {
-  class SafeIterator {
-    constructor(iterable) {
-      this._iterator = iterate(iterable);
-    }
-
-    next() {
-      return next(this._iterator);
-    }
-
-    [values.SymbolIterator]() {
-      return this;
-    }
+// A map whose methods are its own, so that a script cannot replace them.
+function makeSafeMap(methods, { Map, ObjectDefineProperty, ObjectSetPrototypeOf, SymbolIterator }) {
+  class SafeMap extends Map {}
+  for (let at = 0; at < METHODS_OF_MAP.length; at++) {
+    const name = METHODS_OF_MAP[at];
+    const value = methods[`MapPrototype${name[0].toUpperCase()}${name.slice(1)}`];
+    ObjectDefineProperty(SafeMap.prototype, name, { __proto__: null, value, configurable: true });
   }
-  values.ObjectSetPrototypeOf(SafeIterator.prototype, null);
-  return SafeIterator;
-}
-
-// A class whose methods are its own, so that a script cannot replace them.
-function safeClass(name, methods, primordials) {
-  const { ObjectDefineProperty } = primordials;
-  const Unsafe = primordials[name];
-  // A list is taken over without its iterator, which a script may have replaced.
-  const iterable = name === "Map" || name === "Set";
-  const add = primordials[name === "Map" ? "MapPrototypeSet" : "SetPrototypeAdd"];
-  class Safe extends Unsafe {
-    constructor(init) {
-      super(iterable ? undefined : init);
-      for (let at = 0; iterable && init !== undefined && at < init.length; at++) {
-        if (name === "Map") {
-          add(this, init[at][0], init[at][1]);
-        } else {
-          add(this, init[at]);
-        }
-      }
-    }
-  }
-  const own = SAFE[name];
-  for (let at = 0; at < own.length; at += 2) {
-    const value = methods[own[at + 1]];
-    ObjectDefineProperty(Safe.prototype, own[at], { __proto__: null, value, configurable: true });
-  }
-  if (iterable) {
-    const get = methods[`${name}PrototypeGetSize`];
-    ObjectDefineProperty(Safe.prototype, "size", { __proto__: null, get, configurable: true });
-    const iterate = methods[name === "Map" ? "MapPrototypeEntries" : "SetPrototypeValues"];
-    ObjectDefineProperty(Safe.prototype, primordials.SymbolIterator, { __proto__: null, value: iterate });
-  }
-  primordials.ObjectSetPrototypeOf(Safe.prototype, null);
-  return Safe;
+  ObjectDefineProperty(SafeMap.prototype, "size", { __proto__: null, get: methods.MapPrototypeGetSize });
+  ObjectDefineProperty(SafeMap.prototype, SymbolIterator, { __proto__: null, value: methods.MapPrototypeEntries });
+  ObjectSetPrototypeOf(SafeMap.prototype, null);
+  return SafeMap;
 }

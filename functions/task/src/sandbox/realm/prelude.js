@@ -19,6 +19,7 @@ export function install(host, variables) {
 
   host.notSupported = (what) => stacks.named(new values.Error(`the sandbox does not support ${what}`), "NotSupported");
   host.queueMicrotask = queueMicrotask;
+  host.namedKeys = withSymbols(host.namedKeys);
   host.nextTick = (callback, ...args) => enqueue(callback, args);
 
   function load() {
@@ -26,6 +27,21 @@ export function install(host, variables) {
   }
 
   const require = (name) => load().require(name);
+
+  // The host can name the symbols among the keys only by their texts.
+  function withSymbols(namedKeys) {
+    const isEnumerable = uncurryThis(methods.ObjectPrototypePropertyIsEnumerable);
+    return (object, onlyEnumerable) => {
+      const keys = namedKeys(object, onlyEnumerable);
+      const symbols = values.ObjectGetOwnPropertySymbols(object);
+      for (let at = 0; at < symbols.length; at++) {
+        if (!onlyEnumerable || isEnumerable(object, symbols[at])) {
+          keys[keys.length] = symbols[at];
+        }
+      }
+      return keys;
+    };
+  }
 
   // A callback that throws fails the script, as nobody can catch it.
   function guarded(callback, args) {
@@ -210,12 +226,12 @@ export function install(host, variables) {
     provide(name, timers.functions[name]);
   }
   provide("queueMicrotask", queueMicrotask);
-  provideLater(["DOMException"], () => require("internal/per_context/domexception"));
+  provideLater(["DOMException"], () => require("dom_exception"));
   provideLater(["Event", "EventTarget", "CustomEvent"], () => require("event_target"));
   provideLater(["AbortController", "AbortSignal"], () => require("abort_controller"));
   provideLater(["URL", "URLSearchParams"], () => require("whatwg_url"));
   provideLater(["Buffer", "atob", "btoa"], () => require("buffer"));
-  provideLater(["TextEncoder", "TextDecoder"], () => require("internal/encoding"));
+  provideLater(["TextEncoder", "TextDecoder"], () => require("encoding"));
   provideLater(["structuredClone"], loadStructuredClone);
   provideLater(["fetch", "Headers", "Request", "Response"], loadFetch);
   host.load("locale").install(host, intrinsics);
@@ -247,7 +263,7 @@ export function install(host, variables) {
         described.text = `${reason}`;
         described.stack = reason.stack;
       } else {
-        described.text = require("internal/util/inspect").inspect(reason);
+        described.text = require("inspect").inspect(reason);
       }
     } catch {
       // What has no text is described so.

@@ -10,7 +10,7 @@ export function make(host, { values }, require) {
   const { publish } = require("web_classes");
   const { decode: unescape, hasEscapes } = require("percent");
 
-  const inspect = (value, options) => require("internal/util/inspect").inspect(value, options);
+  const inspect = (value, options) => require("inspect").inspect(value, options);
   const usv = (value) => `${value}`.toWellFormed();
 
   function decode(text) {
@@ -190,7 +190,7 @@ export function make(host, { values }, require) {
         return options.stylize("[Object]", "special");
       }
       const shown = pairs.map(([name, value]) => `${inspect(name, options)} => ${inspect(value, options)}`);
-      const plain = (text) => (options.colors ? require("internal/util/inspect").stripVTControlCharacters(text) : text);
+      const plain = (text) => (options.colors ? require("inspect").stripVTControlCharacters(text) : text);
       const length = shown.reduce((sum, text) => sum + plain(text).length + 2, -2);
       if (shown.length === 0) {
         return `${this.constructor.name} {}`;

@@ -39,8 +39,8 @@ export function makeStructuredClone(primordials, require, host) {
     TypedArrayPrototypeGetLength,
     TypedArrayPrototypeGetSymbolToStringTag,
   } = primordials;
-  const types = require("internal/util/types");
-  const { getConstructorName } = require("internal_reflection");
+  const types = require("types");
+  const { getConstructorName } = require("reflection");
 
   function refuse(value) {
     let shown = "#<Object>";
@@ -53,7 +53,7 @@ export function makeStructuredClone(primordials, require, host) {
     } else if (!types.isProxy(value) && !types.isArgumentsObject(value)) {
       shown = `#<${getConstructorName(value)}>`;
     }
-    const { DOMException } = require("internal/per_context/domexception");
+    const { DOMException } = require("dom_exception");
     throw new DOMException(`${shown} could not be cloned.`, "DataCloneError");
   }
 

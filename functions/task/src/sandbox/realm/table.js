@@ -3,7 +3,7 @@
 export function make(host, { values }, require) {
   const { MathMax } = values;
   const { joined, push, repeat } = require("calls");
-  const { getStringWidth } = require("internal/util/inspect");
+  const { getStringWidth } = require("inspect");
 
   // Draws the columns under their names; cells that are missing stay empty.
   return function draw(names, columns) {

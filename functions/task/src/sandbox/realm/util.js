@@ -7,8 +7,8 @@ export function make(host, { values }, require) {
   } = values;
   const { pop, push, tagOf, then, toWellFormed } = require("calls");
   const errors = require("errors");
-  const types = require("internal/util/types");
-  const printing = require("internal/util/inspect");
+  const types = require("types");
+  const printing = require("inspect");
   const customPromisify = values.SymbolFor("nodejs.util.promisify.custom");
 
   const label = (object, name, value) =>
@@ -113,7 +113,7 @@ export function make(host, { values }, require) {
   }
 
   const isError = (value) => tagOf(value) === "[object Error]" || value instanceof Error;
-  const { TextDecoder, TextEncoder } = require("internal/encoding");
+  const { TextDecoder, TextEncoder } = require("encoding");
 
   return {
     _extend,
@@ -129,7 +129,7 @@ export function make(host, { values }, require) {
     isBoolean: (value) => typeof value === "boolean",
     isBuffer: (value) => require("buffer").Buffer.isBuffer(value),
     isDeepStrictEqual: function isDeepStrictEqual(a, b) {
-      return require("internal/util/comparisons").isDeepStrictEqual(a, b);
+      return require("comparisons").isDeepStrictEqual(a, b);
     },
     isNull: (value) => value === null,
     isNullOrUndefined: (value) => value === null || value === undefined,
@@ -146,7 +146,7 @@ export function make(host, { values }, require) {
     promisify,
     stripVTControlCharacters,
     toUSVString: (text) => toWellFormed(`${text}`),
-    aborted: (signal, resource) => require("internal/abort_controller").aborted(signal, resource),
+    aborted: (signal, resource) => require("abort_controller").aborted(signal, resource),
     types,
     TextDecoder,
     TextEncoder,

@@ -10,7 +10,7 @@ export function make(host, { values }, require) {
       return name;
     }
     const inner = { ...options, depth: Number.isInteger(options.depth) ? options.depth - 1 : options.depth };
-    return `${name} ${require("internal/util/inspect").inspect(fields, inner)}`;
+    return `${name} ${require("inspect").inspect(fields, inner)}`;
   }
 
   // Web classes have enumerable members and a tag.

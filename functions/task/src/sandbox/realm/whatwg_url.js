@@ -143,7 +143,7 @@ export function make(host, { uncurryThis, methods, values }, require) {
         }
         shown[name] = this[name];
       }
-      return `${this.constructor.name} ${require("internal/util/inspect").inspect(shown, options)}`;
+      return `${this.constructor.name} ${require("inspect").inspect(shown, options)}`;
     }
   }
   for (const name of ["parse", "canParse", "createObjectURL", "revokeObjectURL"]) {
