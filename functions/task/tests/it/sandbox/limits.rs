@@ -143,6 +143,9 @@ async fn what_a_script_replaces_makes_nothing_panic() {
         "Map.prototype.get = Map.prototype.set = null; module.exports = () => new Promise((r) => setTimeout(r, 1, 1))",
         "Promise.prototype.then = () => { throw 1 }; module.exports = () => new Promise((r) => queueMicrotask(() => r(1)))",
         "const m = new Map([[1, 2]]); Array.prototype[Symbol.iterator] = null; module.exports = () => { console.log(m, { a: [1] }, '%s', 1); return 1 }",
+        "Array.prototype.push = Array.prototype.join = String.prototype.slice = RegExp.prototype.exec = Map.prototype.forEach = null; module.exports = () => Number(require('util').inspect({ a: [1, new Map([[1, 2]])] }) === '{ a: [ 1, Map(1) { 1 => 2 } ] }')",
+        "module.exports = () => { console.log(new (class { get href() { throw 1 } })()); return 1 }",
+        "let d = {}; for (let i = 0; i < 1e5; i++) d = { d }; module.exports = () => { require('util').inspect(d, { depth: null }); return 1 }",
         "Object.defineProperty(Object.prototype, 'get', { get() { throw 1 } }); module.exports = () => Number(new URL('a:1').pathname)",
         "Object.getPrototypeOf = Object.defineProperty = Reflect.apply = null; module.exports = () => new URL('a:1').href.length - 2",
     ];
