@@ -1,6 +1,18 @@
 // Loads the modules of the realm when they are first needed, with the intrinsics that no script has replaced.
 
-const METHODS_OF_MAP = ["get", "set", "has", "delete", "clear", "forEach", "entries", "keys", "values"];
+// A script may have replaced what would derive one name from the other.
+const METHODS_OF_MAP = {
+  __proto__: null,
+  get: "MapPrototypeGet",
+  set: "MapPrototypeSet",
+  has: "MapPrototypeHas",
+  delete: "MapPrototypeDelete",
+  clear: "MapPrototypeClear",
+  forEach: "MapPrototypeForEach",
+  entries: "MapPrototypeEntries",
+  keys: "MapPrototypeKeys",
+  values: "MapPrototypeValues",
+};
 
 export function makeLoader(host, intrinsics, timers) {
   const primordials = makePrimordials(intrinsics);
@@ -38,9 +50,8 @@ function makePrimordials({ methods, uncurryThis, values }) {
 // A map whose methods are its own, so that a script cannot replace them.
 function makeSafeMap(methods, { Map, ObjectDefineProperty, ObjectSetPrototypeOf, SymbolIterator }) {
   class SafeMap extends Map {}
-  for (let at = 0; at < METHODS_OF_MAP.length; at++) {
-    const name = METHODS_OF_MAP[at];
-    const value = methods[`MapPrototype${name[0].toUpperCase()}${name.slice(1)}`];
+  for (const name in METHODS_OF_MAP) {
+    const value = methods[METHODS_OF_MAP[name]];
     ObjectDefineProperty(SafeMap.prototype, name, { __proto__: null, value, configurable: true });
   }
   ObjectDefineProperty(SafeMap.prototype, "size", { __proto__: null, get: methods.MapPrototypeGetSize });
