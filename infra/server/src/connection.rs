@@ -63,7 +63,7 @@ async fn answer(
 ) -> Result<Response<Outgoing<Body>>, Infallible> {
     place.serves();
     let answered = Answered(place.clone());
-    let mut request = request.map(|inner| Body::new(Incoming { inner, place }));
+    let mut request = request.map(|inner| Body::new(Incoming::new(inner, place)));
     request.extensions_mut().insert(ConnectInfo(peer));
     let response = router.oneshot(request).await?;
     Ok(response.map(|inner| Outgoing { inner, _answered: answered }))

@@ -48,6 +48,7 @@ impl Server {
         let router = Router::new()
             .route("/", get(async || "here"))
             .route("/wait", wait)
+            .route("/unread", post(async || "here"))
             .route("/body", post(async |body: Bytes| body.len().to_string()))
             .route("/long", get(async || vec![b'x'; 64 << 20]));
         let (stop, stopped) = watch::channel(false);
@@ -149,6 +150,17 @@ async fn a_body_that_takes_longer_is_read_as_long_as_it_progresses() {
     assert!(other.is_closed().await);
     client.send("5").await;
     assert!(client.answer().await.ends_with("\r\n\r\n5"));
+}
+
+#[tokio::test]
+async fn who_is_answered_in_the_middle_of_a_body_can_finish_it_and_read_the_answer() {
+    let server = Server::start(LONG).await;
+    let mut client = server.connect().await;
+    let body = "x".repeat(6 << 20);
+    client.send(&format!("POST /unread HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len())).await;
+    assert!(client.answer().await.starts_with("HTTP/1.1 200"));
+    client.send(&body).await;
+    assert!(client.is_answered("/").await, "the connection goes on");
 }
 
 #[tokio::test]
