@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use shared::clock::derived_hex24;
 use shared::event::command::HTTP_METHODS;
@@ -20,6 +21,7 @@ use crate::form;
 
 /// The header by which a server can tell a repeated call; the same for every attempt at one step.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest body of an answer that becomes an output, so that the output as a whole keeps to its limit.
 const BODY_LIMIT_BYTES: usize = STEP_OUTPUT_LIMIT_BYTES * 3 / 4;
@@ -107,10 +109,15 @@ fn headers(fields: &BTreeMap<String, Value>) -> Result<HeaderMap, StepError> {
 fn body(body: Value, headers: &mut HeaderMap) -> Result<Bytes, StepError> {
     let body = match body {
         Value::Null => return Ok(Bytes::new()),
-        Value::String(text) => return Ok(text.into()),
+        Value::String(text) => {
+            if !headers.contains_key(CONTENT_TYPE) && is_json(&text) {
+                headers.insert(CONTENT_TYPE, JSON);
+            }
+            return Ok(text.into());
+        }
         json => json,
     };
-    let content_type = headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    let content_type = headers.entry(CONTENT_TYPE).or_insert(JSON);
     let content_type = String::from_utf8_lossy(content_type.as_bytes());
     match Media::of(&content_type) {
         Media::Form => form::encoded(&body).map(Into::into).map_err(StepError::bad_request),
@@ -120,6 +127,11 @@ fn body(body: Value, headers: &mut HeaderMap) -> Result<Bytes, StepError> {
             Err(StepError::bad_request(format!("`body` of the type {content_type} {rule}")))
         }
     }
+}
+
+/// Tells whether a text without a type is JSON, as its placeholders were already filled in for it.
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 fn idempotency_key(step: &StepId) -> HeaderValue {

@@ -139,6 +139,8 @@ async fn a_body_is_written_in_the_type_that_the_headers_give_it() {
     check(Some("application/problem+json"), json!([1]), "[1]", "application/problem+json").await;
     check(Some("text/plain"), json!({"a": 1}), r#"{"a":1}"#, "text/plain").await;
     check(None, json!("a&b"), "a&b", "").await;
+    check(None, json!(" {\"a\": 1}"), " {\"a\": 1}", "application/json").await;
+    check(None, json!("{a}"), "{a}", "").await;
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ impl Opened {
         let path = file("dynamodb.db");
         let tables = Tables::open(path.as_deref(), durability, clock, &stack.tables)?;
         if let Some(folder) = &folder {
-            folder.complete(secrets.ids())?;
+            folder.complete(secrets.marks())?;
         }
         Ok(Self { stack: Arc::new(stack), journal: Arc::new(journal), tables, secrets: Arc::new(secrets), folder })
     }

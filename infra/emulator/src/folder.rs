@@ -1,5 +1,6 @@
 //! The data directory: one process at a time, one format, all of its parts, readable by its owner only.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -51,8 +52,8 @@ pub(crate) struct Folder {
 pub(crate) struct Contents {
     /// What each database carries, so that one of another directory is recognised.
     pub(crate) id: i32,
-    /// The secrets that exist.
-    pub(crate) secrets: Vec<String>,
+    /// The secrets that exist: their marks by logical id.
+    pub(crate) secrets: BTreeMap<String, String>,
 }
 
 impl Folder {
@@ -91,8 +92,9 @@ impl Folder {
     }
 
     /// The secrets that it must have.
-    pub(crate) fn known_secrets(&self) -> &[String] {
-        self.contents.as_ref().map(|contents| contents.secrets.as_slice()).unwrap_or_default()
+    pub(crate) fn known_secrets(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.contents.as_ref().map_or(&NONE, |contents| &contents.secrets)
     }
 
     /// Whether it holds data of an earlier start.
@@ -101,7 +103,7 @@ impl Folder {
     }
 
     /// Records that everything is there, so that whatever is missing from now on has been lost.
-    pub(crate) fn complete(&self, secrets: Vec<String>) -> Result<(), EmulatorError> {
+    pub(crate) fn complete(&self, secrets: BTreeMap<String, String>) -> Result<(), EmulatorError> {
         let doing = || format!("write to the data directory {}", self.path.display());
         let id = self.contents.as_ref().map(|contents| contents.id).filter(|id| *id != 0);
         let contents = Contents { id: id.unwrap_or_else(|| rand::random_range(1..i32::MAX)), secrets };
@@ -166,8 +168,9 @@ fn check_parts(path: &Path) -> Result<Contents, EmulatorError> {
     let contents = match fs::read(path.join(CONTENTS_FILE)) {
         Ok(text) => serde_json::from_slice(&text)
             .map_err(|_| EmulatorError::damaged(path, CONTENTS_FILE, "is not what was written"))?,
-        // Not every version of this format wrote it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Contents::default(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(EmulatorError::damaged(path, CONTENTS_FILE, "is missing"));
+        }
         Err(error) => return Err(EmulatorError::io(doing())(error)),
     };
     for name in [SECRETS_FILE, DATABASES[0], DATABASES[1]] {
@@ -238,6 +241,10 @@ mod tests {
         files.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
     }
 
+    fn marks(ids: &[&str]) -> BTreeMap<String, String> {
+        ids.iter().map(|id| ((*id).to_owned(), format!("mark of {id}"))).collect()
+    }
+
     /// A directory as a start leaves it behind.
     fn complete() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -246,7 +253,7 @@ mod tests {
         for name in DATABASES {
             rusqlite::Connection::open(opened.file(name)).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
         }
-        opened.complete(vec!["KeyRing".to_owned()]).unwrap();
+        opened.complete(marks(&["KeyRing"])).unwrap();
         folder
     }
 
@@ -256,10 +263,10 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.path().join("format")).unwrap(), format!("{FORMAT}\n"));
         assert!(!folder.path().join(UNFINISHED_FILE).exists());
         let opened = Folder::open(folder.path()).unwrap();
-        assert_eq!(opened.known_secrets(), ["KeyRing"]);
+        assert_eq!(opened.known_secrets(), &marks(&["KeyRing"]));
         assert!(opened.is_complete());
         let id = opened.contents.as_ref().unwrap().id;
-        opened.complete(vec!["Another".to_owned(), "KeyRing".to_owned()]).unwrap();
+        opened.complete(marks(&["Another", "KeyRing"])).unwrap();
         drop(opened);
         let opened = Folder::open(folder.path()).unwrap();
         assert_eq!((opened.contents.as_ref().unwrap().id, opened.known_secrets().len()), (id, 2));

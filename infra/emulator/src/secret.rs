@@ -37,6 +37,8 @@ struct Secret {
     name: String,
     arn: String,
     created_at_s: i64,
+    /// Drawn when it was created, so that one of another directory is recognised.
+    mark: String,
     /// By version id.
     versions: BTreeMap<String, Version>,
 }
@@ -64,8 +66,12 @@ impl Secrets {
         let path = folder.file(SECRETS_FILE);
         let kept = read(&path, folder.is_complete())?;
         let is_whole = |id: &String| kept.get(id).and_then(|secret| secret.version_at(CURRENT)).is_some_and(has_value);
-        if let Some(lost) = folder.known_secrets().iter().find(|id| !is_whole(id)) {
+        if let Some((lost, _)) = folder.known_secrets().iter().find(|(id, _)| !is_whole(id)) {
             return Err(damaged(&path, format!("has lost the secret {lost}")));
+        }
+        let is_foreign = |id: &String, mark: &String| kept.get(id).is_some_and(|secret| secret.mark != *mark);
+        if folder.known_secrets().iter().any(|(id, mark)| is_foreign(id, mark)) {
+            return Err(damaged(&path, "is one of another data directory"));
         }
         Self::with(kept, Some(path), seeds, clock)
     }
@@ -94,11 +100,11 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// The logical ids of the secrets that have a value.
-    pub(crate) fn ids(&self) -> Vec<String> {
+    /// The secrets that have a value: the marks by logical id.
+    pub(crate) fn marks(&self) -> BTreeMap<String, String> {
         let kept = self.kept();
         let valued = kept.iter().filter(|(_, secret)| secret.version_at(CURRENT).is_some_and(has_value));
-        valued.map(|(id, _)| id.clone()).collect()
+        valued.map(|(id, secret)| (id.clone(), secret.mark.clone())).collect()
     }
 
     /// The current value of a secret, by logical id.
@@ -288,6 +294,7 @@ fn generate(seed: &SecretSeed, clock: &Clock) -> Result<Secret, EmulatorError> {
         name: seed.name.clone(),
         arn: seed.arn.clone(),
         created_at_s,
+        mark: random_id(),
         versions: version.map(|version| (random_id(), version)).into_iter().collect(),
     })
 }

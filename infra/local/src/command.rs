@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use http::Uri;
 use ipnet::IpNet;
 use local::{Failure, Options, Origin, Running};
 use serde_json::json;
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
     data: PathBuf,
 
     /// The public address that URLs start with, when there is a proxy or a tunnel in front.
-    #[arg(long, global = true, env = "HOOKYARD_BASE_URL")]
+    #[arg(long, global = true, env = "HOOKYARD_BASE_URL", value_parser = base_url)]
     base_url: Option<String>,
 
     /// The path in printed callback URLs, where a proxy in front changes it; `/` for none.
@@ -95,6 +96,19 @@ enum Durability {
     Process,
     /// Survives a power cut; every commit waits for the disk.
     Power,
+}
+
+/// Reads a public address, without what would not be the beginning of a URL.
+fn base_url(text: &str) -> Result<String, &'static str> {
+    let uri: Option<Uri> = text.parse().ok();
+    let is_base = uri.is_some_and(|uri| {
+        let has_host = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        has_host && matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none()
+    });
+    match is_base {
+        true => Ok(text.to_owned()),
+        false => Err("a public address is `http://` or `https://` with a host, and perhaps a port and a path"),
+    }
 }
 
 impl Arguments {

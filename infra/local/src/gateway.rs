@@ -64,6 +64,7 @@ pub(crate) fn router(gateway: Gateway) -> Router {
         .route("/_local/dead-letters", get(dead_letters))
         .route("/_local/unreadable", get(unreadable))
         .route("/_local/{*path}", any(unknown))
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(gateway.clone(), check_operator));
     let router = Router::new()
         .merge(local)

@@ -1,5 +1,7 @@
 //! Which fields the items of a list have, from the description of their type.
 
+use std::collections::BTreeSet;
+
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Object, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -111,8 +113,10 @@ fn is_open(object: &Object) -> bool {
 }
 
 fn unknown(within: &[String], name: &str, known: &[&str]) -> String {
+    // Records in several forms share most of their fields.
+    let known: Vec<&str> = BTreeSet::from_iter(known.iter().copied()).into_iter().collect();
     let outer = within.join(".");
-    match (outer.as_str(), known) {
+    match (outer.as_str(), known.as_slice()) {
         ("", known) => nearest::unknown("field", name, known.iter().copied()),
         (outer, []) => format!("`{outer}` has no fields, so that `{outer}.{name}` never exists"),
         (outer, known) => {

@@ -63,7 +63,9 @@ impl Process {
     /// Starts a worker.
     pub(super) fn start(program: &Path) -> Result<Arc<Self>, Error> {
         let mut command = Command::new(program);
-        command.arg(ARGUMENT).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        // As on Lambda; where the machine is must not show in what a script computes.
+        command.env_clear().env("TZ", "UTC");
+        command.arg(ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         // A terminal's Ctrl-C is for this process, which decides what becomes of the scripts.
         command.process_group(0);
         let starting = "start the process that runs scripts";

@@ -1390,6 +1390,13 @@ setTimeout(() => {}, 1).hasRef()
 typeof setImmediate(() => {})
 `,
   locale: String.raw`
+new Date(0).toString()
+new Date(0).toTimeString()
+String(new Date(1e12))
+new Date(NaN).toString()
+new Date(0) + ""
+Date.prototype.toString.name
+Date.prototype.toString.call(1)
 new Date(1767323045678).toLocaleString(undefined, {timeZone: "UTC"})
 new Date(1767323045678).toLocaleDateString(undefined, {timeZone: "UTC"})
 new Date(1767323045678).toLocaleTimeString(undefined, {timeZone: "UTC"})

@@ -57,7 +57,7 @@ async fn deleting_the_lock_lets_no_second_process_in() {
 
 #[tokio::test]
 async fn a_directory_that_has_lost_a_file_does_not_start_and_says_what_to_restore() {
-    for lost in ["secrets.json", "bus.db", "dynamodb.db"] {
+    for lost in ["secrets.json", "bus.db", "dynamodb.db", "contents.json"] {
         for damage in ["gone", "empty", "cut off"] {
             let data = tempdir().unwrap();
             // What is cut off can be found again beside the file, as long as it was not stopped.
@@ -80,6 +80,28 @@ async fn a_directory_that_has_lost_a_file_does_not_start_and_says_what_to_restor
             assert!(!output.status.success(), "{lost} {damage}");
             assert!(message.contains(&format!("restore `{lost}`")), "{lost} {damage}: {message}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_directory_with_the_secrets_of_another_one_does_not_start() {
+    let (data, other) = (tempdir().unwrap(), tempdir().unwrap());
+    for directory in [&data, &other] {
+        Hookyard::start(directory).await.terminate().await;
+    }
+    std::fs::copy(other.path().join("secrets.json"), data.path().join("secrets.json")).unwrap();
+    let output = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && message.contains("another data directory"), "{message}");
+    assert!(message.contains("restore `secrets.json`"), "{message}");
+}
+
+#[tokio::test]
+async fn a_public_address_that_is_no_beginning_of_a_url_is_refused() {
+    for address in ["foo", "ftp://example.com", "https://", "https://user@example.com", "https://example.com/?x=1"] {
+        let output = hookyard().args(["--base-url", address]).output().await.unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && message.contains("--base-url"), "{address}: {message}");
     }
 }
 

@@ -35,6 +35,7 @@ export function install(host, intrinsics) {
   let made;
   const make = () => (made ??= makeLocales(host, intrinsics));
   const { BigInt, Date, Number, ObjectDefineProperty, String } = intrinsics.values;
+  const { uncurryThis } = intrinsics;
 
   function method(Class, name, length, call) {
     const value = {
@@ -46,6 +47,20 @@ export function install(host, intrinsics) {
     ObjectDefineProperty(Class.prototype, name, { __proto__: null, value, writable: true, configurable: true });
   }
 
+  // The engine leaves out the name of the zone, which is always the same here.
+  function withZone(name) {
+    const plain = uncurryThis(Date.prototype[name]);
+    const value = {
+      [name]() {
+        const text = plain(this);
+        return text === "Invalid Date" ? text : `${text} (Coordinated Universal Time)`;
+      },
+    }[name];
+    ObjectDefineProperty(Date.prototype, name, { __proto__: null, value, writable: true, configurable: true });
+  }
+
+  withZone("toString");
+  withZone("toTimeString");
   method(Date, "toLocaleString", 0, (locales, date, args) => locales.date(date, args, "any", "all"));
   method(Date, "toLocaleDateString", 0, (locales, date, args) => locales.date(date, args, "date", "date"));
   method(Date, "toLocaleTimeString", 0, (locales, date, args) => locales.date(date, args, "time", "time"));
