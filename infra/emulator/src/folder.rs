@@ -165,7 +165,7 @@ fn check_format(path: &Path) -> Result<Option<u32>, EmulatorError> {
 /// Refuses a directory that has lost a part, or has one of another directory.
 fn check_parts(path: &Path) -> Result<Contents, EmulatorError> {
     let doing = || format!("read the data directory {}", path.display());
-    let contents = match fs::read(path.join(CONTENTS_FILE)) {
+    let contents: Contents = match fs::read(path.join(CONTENTS_FILE)) {
         Ok(text) => serde_json::from_slice(&text)
             .map_err(|_| EmulatorError::damaged(path, CONTENTS_FILE, "is not what was written"))?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
