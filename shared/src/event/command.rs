@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::EventType;
 use crate::json::{Problem, whole_number};
 use crate::nearest;
+use crate::outbound::NOT_PASSED_ON;
 
 /// The source of commands.
 pub const COMMAND_SOURCE: &str = "hookyard.command";
@@ -278,6 +279,10 @@ fn headers_broken_by(headers: &Value) -> Option<String> {
     };
     if let Some(name) = headers.keys().find(|name| HeaderName::from_bytes(name.as_bytes()).is_err()) {
         return Some(format!("has the name {name:?}, which no header can have"));
+    }
+    let is_own = |name: &&String| NOT_PASSED_ON.iter().any(|own| own.as_str().eq_ignore_ascii_case(name));
+    if let Some(name) = headers.keys().find(is_own) {
+        return Some(format!("has `{name}`, which belongs to the connection and is set by the client alone"));
     }
     // What a template will add is checked when it is there.
     let is_broken = |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_err());

@@ -20,7 +20,7 @@ const MAX_URL_BYTES: usize = 16 * 1024;
 const REFUSED_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 /// Headers of the connection or of the framing, which are the client's own affair.
-const NOT_PASSED_ON: [HeaderName; 9] =
+pub(crate) const NOT_PASSED_ON: [HeaderName; 9] =
     [CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// One request of the chain.
@@ -171,6 +171,10 @@ fn broken(host: &str, error: &reqwest::Error) -> OutboundError {
 }
 
 fn parse(url: &str) -> Result<Url, String> {
+    // A parser of URLs leaves tabs and line breaks out, and so would ask for something else.
+    if url.chars().any(char::is_control) {
+        return Err("it has a line break or another control character".to_owned());
+    }
     let parsed = Url::parse(url).map_err(|error| error.to_string())?;
     checked(parsed, url.len())
 }

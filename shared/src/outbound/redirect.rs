@@ -1,8 +1,8 @@
-//! What a redirect makes of a request, as the Fetch standard has it.
+//! What a redirect makes of a request, as the Fetch standard has it, but for the headers that another origin gets.
 
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HeaderName, LOCATION,
-    PROXY_AUTHORIZATION,
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName, LOCATION,
+    USER_AGENT,
 };
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
@@ -10,8 +10,8 @@ use reqwest::Url;
 /// Headers that describe a body, and go with it.
 const OF_THE_BODY: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
 
-/// Headers that another origin must not get.
-const OF_THE_ORIGIN: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
+/// Headers that another origin gets as well; any other may be a credential, whatever its name.
+const OF_NOBODY: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
 
 /// Where an answer points, as it stands in the answer; `None` when it is not a redirect.
 pub(super) fn location(status: StatusCode, headers: &HeaderMap) -> Option<&[u8]> {
@@ -37,8 +37,11 @@ pub(super) fn strip(headers: &mut HeaderMap, from: &Url, to: &Url, body_dropped:
         }
     }
     if from.origin() != to.origin() {
-        for name in &OF_THE_ORIGIN {
-            headers.remove(name);
+        let names: Vec<HeaderName> = headers.keys().cloned().collect();
+        for name in names {
+            if !OF_NOBODY.contains(&name) && !OF_THE_BODY.contains(&name) {
+                headers.remove(name);
+            }
         }
     }
 }
@@ -77,13 +80,13 @@ mod tests {
     fn another_origin_gets_no_credentials() {
         let check = |to: &str, kept: bool| {
             let mut headers = HeaderMap::new();
-            for name in ["authorization", "cookie", "x-trace"] {
+            for name in ["authorization", "cookie", "x-api-key", "accept", "content-type", "user-agent"] {
                 headers.insert(name, http::HeaderValue::from_static("x"));
             }
             strip(&mut headers, &Url::parse("https://a.example/x").unwrap(), &Url::parse(to).unwrap(), false);
-            assert_eq!(headers.contains_key(AUTHORIZATION), kept, "{to}");
-            assert_eq!(headers.contains_key(COOKIE), kept, "{to}");
-            assert!(headers.contains_key("x-trace"));
+            let count = |names: &[&str]| names.iter().filter(|name| headers.contains_key(**name)).count();
+            assert_eq!(count(&["authorization", "cookie", "x-api-key"]), if kept { 3 } else { 0 }, "{to}");
+            assert_eq!(count(&["accept", "content-type", "user-agent"]), 3, "{to}");
         };
         check("https://a.example/other", true);
         check("https://a.example:443/other", true);

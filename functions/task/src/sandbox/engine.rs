@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 
-use rquickjs::{Context, Ctx, Function, Object, Runtime};
+use rquickjs::{Context, Ctx, Function, Object, Runtime, Type};
 use shared::event::StepError;
 
 use super::compile::{self, Kind, Rejected};
@@ -112,7 +112,8 @@ impl Drop for Growth {
 /// The failure of a script that threw. The engine throws `null` when no memory is left for an error.
 fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, script: &Script, host: &Host) -> (StepError, Option<String>) {
     let thrown = ctx.catch();
-    let nothing_left = host.grown.get() && thrown.is_null();
+    // The engine throws a value of no type at all when a call of it ran out of memory half way.
+    let nothing_left = host.grown.get() && (thrown.is_null() || thrown.type_of() == Type::Uninitialized);
     let engines = thrown.as_object().and_then(Object::get_prototype) == globals::internal_error(ctx);
     let _ = if error.is_exception() { ctx.throw(thrown) } else { rquickjs::Error::Unknown };
     let (failure, log) = failure::thrown(ctx, error);

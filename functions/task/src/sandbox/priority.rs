@@ -1,7 +1,7 @@
 //! How much of the processors the threads of a worker get while others want them.
 
 #[cfg(target_os = "linux")]
-pub(super) use of_linux::{ThreadId, is_lowest, lower_thread, thread_id};
+pub(super) use of_linux::{ThreadId, computed, is_lowest, lower_thread, thread_id};
 
 /// The niceness of a thread that does not come back from a call of the engine.
 #[cfg(target_os = "linux")]
@@ -9,6 +9,9 @@ const LOWEST: i32 = 19;
 
 #[cfg(target_os = "linux")]
 mod of_linux {
+    use std::fs;
+    use std::time::Duration;
+
     use rustix::process::{Pid, getpriority_process, setpriority_process};
     use rustix::thread::gettid;
 
@@ -26,6 +29,12 @@ mod of_linux {
         }
     }
 
+    /// How long a thread of this process has computed, if the system tells.
+    pub(in super::super) fn computed(thread: ThreadId) -> Option<Duration> {
+        let text = fs::read_to_string(format!("/proc/self/task/{}/schedstat", thread.as_raw_nonzero())).ok()?;
+        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    }
+
     /// Whether the priority of this thread was lowered.
     pub(in super::super) fn is_lowest() -> bool {
         getpriority_process(Some(gettid())).is_ok_and(|niceness| niceness >= super::LOWEST)
@@ -41,10 +50,14 @@ mod elsewhere {
 
     pub(in super::super) fn lower_thread(_thread: ThreadId) {}
 
+    pub(in super::super) fn computed(_thread: ThreadId) -> Option<std::time::Duration> {
+        None
+    }
+
     pub(in super::super) fn is_lowest() -> bool {
         false
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::{ThreadId, is_lowest, lower_thread, thread_id};
+pub(super) use elsewhere::{ThreadId, computed, is_lowest, lower_thread, thread_id};

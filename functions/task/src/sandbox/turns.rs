@@ -18,8 +18,10 @@ use super::priority::{self, ThreadId};
 const SLICE: Duration = Duration::from_millis(10);
 /// How long a turn lasts if its script does not come back.
 const OVERDUE: Duration = Duration::from_millis(50);
-/// How long a script may stay inside a call of the engine before its thread may get only what others leave.
-const AWAY: Duration = Duration::from_secs(1);
+/// How long a script may compute inside a call of the engine before its thread may get only what others leave.
+///
+/// Only what it computes counts: one that waits for a processor has not stayed away by itself.
+const AWAY: Duration = Duration::from_millis(200);
 /// How often turns are looked at, whether somebody waits or not.
 const WATCH: Duration = Duration::from_millis(500);
 
@@ -36,7 +38,7 @@ struct State {
     waiting: Fair<Arc<Ticket>>,
     turns: HashMap<u64, Taken>,
     /// Those whose turns were given away.
-    away: HashMap<u64, Taken>,
+    away: HashMap<u64, Away>,
     last_turn: u64,
 }
 
@@ -45,6 +47,14 @@ struct State {
 struct Taken {
     since: Instant,
     thread: ThreadId,
+}
+
+/// A thread that has not come back, and how long it had computed when its turn was given away.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    since: Instant,
+    thread: ThreadId,
+    computed: Duration,
 }
 
 /// One that waits for its turn.
@@ -152,21 +162,35 @@ impl State {
     fn call_overdue(&mut self) {
         let overdue: Vec<_> = self.turns.extract_if(|_, taken| taken.since.elapsed() >= OVERDUE).collect();
         self.free += overdue.len();
-        self.away.extend(overdue);
-        self.lower_oldest();
+        self.away.extend(overdue.into_iter().map(|(turn, Taken { thread, .. })| {
+            let computed = priority::computed(thread).unwrap_or_default();
+            (turn, Away { since: Instant::now(), thread, computed })
+        }));
+        self.lower_busiest();
         self.call();
     }
 
-    /// Lowers the priority of those who have been away for longest, so that no more than there are turns keep theirs.
-    fn lower_oldest(&mut self) {
-        let mut oldest: Vec<(u64, Taken)> = self.away.iter().map(|(turn, taken)| (*turn, *taken)).collect();
-        oldest.retain(|(_, taken)| taken.since.elapsed() >= AWAY);
-        oldest.sort_unstable_by_key(|(_, taken)| taken.since);
-        oldest.truncate(oldest.len().saturating_sub(self.count));
-        for (turn, taken) in oldest {
-            self.away.remove(&turn);
-            priority::lower_thread(taken.thread);
+    /// Lowers the priority of those who have computed most while away, so that no more than there are turns keep theirs.
+    fn lower_busiest(&mut self) {
+        if self.away.len() <= self.count {
+            return;
         }
+        let mut busy: Vec<(u64, Duration)> = self.away.iter().map(|(turn, away)| (*turn, away.computed())).collect();
+        busy.sort_unstable_by_key(|(_, computed)| std::cmp::Reverse(*computed));
+        busy.truncate(self.away.len() - self.count);
+        for (turn, _) in busy.into_iter().filter(|(_, computed)| *computed >= AWAY) {
+            if let Some(away) = self.away.remove(&turn) {
+                priority::lower_thread(away.thread);
+            }
+        }
+    }
+}
+
+impl Away {
+    /// How long the thread has computed since its turn was given away; all that time, where the system does not tell.
+    fn computed(&self) -> Duration {
+        priority::computed(self.thread)
+            .map_or_else(|| self.since.elapsed(), |computed| computed.saturating_sub(self.computed))
     }
 }
 
@@ -205,6 +229,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "linux")]
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
 
     use super::*;
@@ -263,28 +289,45 @@ mod tests {
         assert_eq!(turns.lock().free, 1);
     }
 
+    /// Takes a turn in another thread, stays away with it while `busy` and then says whether its priority was lowered.
+    #[cfg(target_os = "linux")]
+    fn stays_away(turns: &Turns, busy: bool, ends: &Arc<AtomicBool>) -> thread::JoinHandle<bool> {
+        let (turn, ends, (said, heard)) = (turns.of("x"), ends.clone(), channel());
+        let thread = thread::spawn(move || {
+            turn.take();
+            said.send(()).unwrap();
+            while !ends.load(Ordering::Relaxed) {
+                if !busy {
+                    thread::park();
+                }
+            }
+            priority::is_lowest()
+        });
+        heard.recv().unwrap();
+        age(turns, Instant::now() - OVERDUE);
+        turns.lock().call_overdue();
+        thread
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
-    fn of_many_that_stay_away_the_oldest_get_what_the_others_leave() {
-        let (turns, (said, heard)) = (Turns::new(1), channel());
-        let mut ends = Vec::new();
-        for _ in 0..3 {
-            let (turn, said, (end, ended)) = (turns.of("x"), said.clone(), channel::<()>());
-            thread::spawn(move || {
-                turn.take();
-                said.send(priority::is_lowest()).unwrap();
-                ended.recv().unwrap();
-                said.send(priority::is_lowest()).unwrap();
-            });
-            assert_eq!(heard.recv(), Ok(false));
-            let mut state = turns.lock();
-            state.turns.values_mut().for_each(|taken| taken.since = Instant::now() - 2 * AWAY);
-            state.call_overdue();
-            drop(state);
-            ends.push(end);
+    fn of_many_that_compute_on_the_busiest_get_what_the_others_leave() {
+        let (turns, ends) = (Turns::new(1), Arc::default());
+        let threads: Vec<_> = [true, true, true, false].map(|busy| stays_away(&turns, busy, &ends)).into();
+        // The one that only waits is left.
+        while turns.lock().away.len() > 1 {
+            turns.lock().call_overdue();
+            thread::yield_now();
         }
-        let lowered: Vec<bool> = ends.iter().map(|end| end.send(()).map(|()| heard.recv().unwrap()).unwrap()).collect();
-        assert_eq!(lowered, [true, true, false]);
+        ends.store(true, Ordering::Relaxed);
+        let lowered: Vec<bool> = threads
+            .into_iter()
+            .map(|thread| {
+                thread.thread().unpark();
+                thread.join().unwrap()
+            })
+            .collect();
+        assert_eq!(lowered, [true, true, true, false]);
     }
 
     #[test]

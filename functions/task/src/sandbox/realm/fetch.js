@@ -458,6 +458,10 @@ export function install(host, primordials, require) {
       return;
     }
     const { status, statusText, url, headers, body } = answer;
+    if (status > 599) {
+      request.reject(ObjectAssign(new TypeError(`the server answered with the status ${status}`), { name: "FetchFailed" }));
+      return;
+    }
     const shown = status < 200 ? 200 : status;
     const response = new Response(EMPTY_STATUS[status] ? null : body, { status: shown, statusText, headers });
     request.resolve(ObjectAssign(response, { status, url, redirected: url !== request.url }));
