@@ -2,13 +2,14 @@
 //!
 //! An event may say for how long another one of its id is a duplicate of it. After that the next one is a new occurrence
 //! with an id of its own, which derives from the first id and its time, and whose window starts anew. The first event
-//! keeps the latest occurrence, so that it is found under the id that the sender was told.
+//! keeps the latest occurrences, so that they are found under the id that the sender was told.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::clock::derived_uuid;
 use shared::event::{Envelope, EventId, Trace};
+use utoipa::ToSchema;
 
 /// An event in two forms: typed for commands, as JSON for patterns and templates.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +26,7 @@ impl Event {
 }
 
 /// An occurrence of an event after the first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Occurrence {
     /// Its own id.

@@ -71,7 +71,7 @@ async fn start(
         outcome,
         planned: true,
         duplicates: 0,
-        latest: None,
+        later: Vec::new(),
         expires_at,
     };
     let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();

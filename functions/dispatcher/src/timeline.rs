@@ -8,6 +8,7 @@ use serde_json::Value;
 use shared::event::{DispatcherId, Envelope, EventId, StepError};
 use utoipa::ToSchema;
 
+use crate::event::Occurrence;
 use crate::run::{Attempt, Run, RunStatus, Step, StepState};
 use crate::store::{EventRecord, MatchOutcome};
 
@@ -29,6 +30,9 @@ pub(crate) struct Timeline {
     /// The latest event with the same id that was received after the deduplication window.
     #[serde(skip_serializing_if = "Option::is_none")]
     latest_event_id: Option<EventId>,
+    /// The events with the same id that were received after the deduplication window, the newest last; the latest 50.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    later_events: Vec<Occurrence>,
     /// One run per dispatcher that matched.
     runs: Vec<RunView>,
     /// Everything that happened, in order.
@@ -123,7 +127,8 @@ impl Timeline {
             source: record.source,
             received_at: record.received_at,
             duplicates: record.duplicates,
-            latest_event_id: record.latest,
+            latest_event_id: record.later.last().map(|latest| latest.event_id.clone()),
+            later_events: record.later,
             runs: runs.into_iter().map(RunView::from).collect(),
         }
     }

@@ -44,6 +44,7 @@ pub(crate) struct NewChannel {
     /// The base URL of the platform's API, if it is not the usual one.
     api_url: Option<String>,
     /// The deduplication window: for how long a repeated message or delivery is recognised, in seconds; a day unless given.
+    /// With 0 every delivery is an event of its own.
     #[schema(minimum = 0, maximum = 2_592_000)]
     dedup_window_seconds: Option<u32>,
     /// The rate limits of webhooks and messages.
@@ -75,7 +76,8 @@ pub(crate) struct ChannelChange {
     recipe: Option<Recipe>,
     /// The base URL of the platform's API; needs `credentials`, as the present ones were given for another address.
     api_url: Option<String>,
-    /// The deduplication window: for how long a repeated message or delivery is recognised, in seconds.
+    /// The deduplication window: for how long a repeated message or delivery is recognised, in seconds. With 0 every
+    /// delivery is an event of its own.
     #[schema(minimum = 0, maximum = 2_592_000)]
     dedup_window_seconds: Option<u32>,
     /// The rate limits of webhooks and messages; they replace the present ones as a whole.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use shared::bus::{Bus, Entry, TooLarge};
-use shared::clock;
+use shared::clock::{self, Ids};
 use shared::encoding;
 use shared::event::fact::{
     MESSAGE_RECEIVED, MESSAGE_REJECTED, MESSAGE_STATUS, MessageReceived, MessageRejected, MessageStatus,
@@ -42,6 +42,38 @@ pub(crate) enum Ingested {
     Published { events: Vec<EventId>, failed: usize, reply: Option<Reply> },
 }
 
+/// From what the ids of a delivery's events derive.
+///
+/// It is the channel, so that the same delivery is always the same events. Without a deduplication window it is drawn,
+/// so that each delivery is events of its own, however many arrive at once.
+struct Namespace(Vec<u8>);
+
+impl Namespace {
+    fn new(channel: &OpenChannel, ids: &Ids) -> Self {
+        Self(match channel.settings.dedup_window_seconds {
+            0 => ids.uuid().as_bytes().to_vec(),
+            _ => channel.id.as_str().as_bytes().to_vec(),
+        })
+    }
+
+    /// Derives the id of an event from the platform's id of the update, or else from the body.
+    fn event_id(&self, key: &DedupKey<'_>, body: &[u8]) -> EventId {
+        match key {
+            DedupKey::Id(key) => self.derived(&[key]),
+            DedupKey::Body => self.derived(&[&Sha256::digest(body)]),
+        }
+    }
+
+    /// Derives the id of the fact that a part of a webhook could not be read.
+    fn rejected_id(&self, text: &str) -> EventId {
+        self.derived(&[b"rejected", &Sha256::digest(text)])
+    }
+
+    fn derived(&self, parts: &[&[u8]]) -> EventId {
+        EventId::new(clock::derived_uuid(&[&[self.0.as_slice()], parts].concat()).to_string())
+    }
+}
+
 /// Verifies and reads a webhook, and publishes an event for each of its updates.
 ///
 /// What is verified are the bytes as they were sent; they are decoded after that.
@@ -49,6 +81,7 @@ pub(crate) async fn ingest(
     counters: &CounterStore,
     open_channels: &OpenChannels,
     bus: &Bus,
+    ids: &Ids,
     channel: &OpenChannel,
     delivery: &Delivery<'_>,
 ) -> Result<Ingested, Refusal> {
@@ -73,7 +106,7 @@ pub(crate) async fn ingest(
         let message = format!("the webhook has {} parts, the limit is {UPDATE_LIMIT}", updates.len());
         return Err(Refusal::too_large(message));
     }
-    let (entries, events, failed) = publication(open_channels, channel, delivery, updates).await?;
+    let (entries, events, failed) = publication(open_channels, channel, ids, delivery, updates).await?;
     if let Some(limit) = channel.settings.rate_limits.ingest
         && !counters.take("ingest", &channel.id, limit, delivery.now).await?
     {
@@ -98,15 +131,16 @@ fn decoded<'a>(delivery: &Delivery<'a>) -> Result<Cow<'a, [u8]>, Refusal> {
 async fn publication(
     open_channels: &OpenChannels,
     channel: &OpenChannel,
+    ids: &Ids,
     delivery: &Delivery<'_>,
     updates: Vec<Result<Update<'_>, Unreadable<'_>>>,
 ) -> Result<(Vec<Entry>, Vec<EventId>, usize), Refusal> {
     let (mut entries, mut events, mut failed) = (Vec::new(), Vec::new(), 0);
-    let mut seen = HashSet::new();
+    let (namespace, mut seen) = (Namespace::new(channel, ids), HashSet::new());
     for (index, update) in updates.into_iter().enumerate() {
         let unreadable = match update {
             Ok(update) => {
-                let id = event_id(channel, &update.key, delivery.body);
+                let id = namespace.event_id(&update.key, delivery.body);
                 if !seen.insert(id.clone()) {
                     continue;
                 }
@@ -125,7 +159,7 @@ async fn publication(
             }
             Err(unreadable) => unreadable,
         };
-        entries.extend(rejected(channel, delivery, index, &unreadable));
+        entries.extend(rejected(channel, &namespace, delivery, index, &unreadable));
         failed += 1;
     }
     Ok((entries, events, failed))
@@ -180,15 +214,15 @@ fn fact<C: Serialize>(
     Entry::fact(WEBHOOK_SOURCE, &event)
 }
 
-/// Builds the fact that a part of a webhook could not be read; the same part is always the same fact.
+/// Builds the fact that a part of a webhook could not be read.
 fn rejected(
     channel: &OpenChannel,
+    namespace: &Namespace,
     delivery: &Delivery<'_>,
     index: usize,
     unreadable: &Unreadable<'_>,
 ) -> Option<Entry> {
-    let text = unreadable.payload.get();
-    let id = clock::derived_uuid(&[channel.id.as_str().as_bytes(), b"rejected", &Sha256::digest(text)]);
+    let id = namespace.rejected_id(unreadable.payload.get());
     let content = MessageRejected {
         origin: channel.origin(delivery.now),
         reason: &unreadable.reason.chars().take(REASON_LIMIT).collect::<String>(),
@@ -196,17 +230,7 @@ fn rejected(
         payload: Some(&*unreadable.payload).filter(|payload| payload.get().len() <= REJECTED_LIMIT_BYTES),
     };
     tracing::info!(channel_id = %channel.id, index, "a part of a webhook is rejected");
-    fact(channel, delivery, EventId::new(id.to_string()), MESSAGE_REJECTED, content).ok()
-}
-
-/// Derives the id of an event from the platform's id of the update, or else from the body.
-fn event_id(channel: &OpenChannel, key: &DedupKey<'_>, body: &[u8]) -> EventId {
-    let channel_id = channel.id.as_str().as_bytes();
-    let id = match key {
-        DedupKey::Id(key) => clock::derived_uuid(&[channel_id, key]),
-        DedupKey::Body => clock::derived_uuid(&[channel_id, &Sha256::digest(body)]),
-    };
-    EventId::new(id.to_string())
+    fact(channel, delivery, id, MESSAGE_REJECTED, content).ok()
 }
 
 /// Returns the type of an event with the platform's own name for it, if a dispatcher can use that name.

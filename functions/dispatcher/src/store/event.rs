@@ -53,9 +53,9 @@ pub(crate) struct EventRecord {
     pub(crate) planned: bool,
     /// How many duplicates of it were received.
     pub(crate) duplicates: u64,
-    /// Its latest occurrence, if it recurred; only known where all of its rows are read.
+    /// Its latest occurrences after the first, the newest last; only known where all of its rows are read.
     #[serde(skip)]
-    pub(crate) latest: Option<EventId>,
+    pub(crate) later: Vec<Occurrence>,
     /// When its rows may be deleted, in seconds since 1970.
     pub(crate) expires_at: i64,
 }
@@ -252,7 +252,7 @@ impl Events {
     pub(crate) async fn with_runs(&self, event_id: &EventId) -> Result<Option<(EventRecord, Vec<Run>)>, Error> {
         let key = Expression::new("eventId = :id").value(":id", event_id);
         let mut record: Option<EventRecord> = None;
-        let mut latest = None;
+        let mut later = Vec::new();
         let mut runs = Vec::new();
         for row in self.table.query::<Row>(Query::new(key)).await? {
             match row {
@@ -260,10 +260,10 @@ impl Events {
                 Row::Run(item) => {
                     runs.extend(item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error)))
                 }
-                Row::Occurrences(item) => latest = item.occurrences.last().map(|latest| latest.event_id.clone()),
+                Row::Occurrences(item) => later = item.occurrences,
             }
         }
-        Ok(record.map(|record| (EventRecord { latest, ..record }, runs)))
+        Ok(record.map(|record| (EventRecord { later, ..record }, runs)))
     }
 
     /// Returns a tenant's events, of a type or of all, that were received in a span of time, newest first, and one more

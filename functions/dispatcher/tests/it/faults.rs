@@ -143,7 +143,8 @@ async fn what_comes_again_after_its_time_runs_again_once() {
     let publish = async |seconds: i64| world.publish(&at(seconds)).await;
     publish(0).await;
     publish(59).await;
-    assert_eq!(world.timeline("e1").await.get("latestEventId"), None);
+    let timeline = world.timeline("e1").await;
+    assert_eq!((timeline.get("latestEventId"), timeline.get("laterEvents")), (None, None));
     publish(60).await;
     let second = text(&world.timeline("e1").await["latestEventId"]).to_owned();
     assert_eq!(world.states(&second).await, "succeeded [one:succeeded]");
@@ -156,6 +157,9 @@ async fn what_comes_again_after_its_time_runs_again_once() {
     publish(120).await;
     let third = text(&world.timeline("e1").await["latestEventId"]).to_owned();
     assert_ne!(third, second);
+    let later = [(60, &second), (120, &third)]
+        .map(|(seconds, id)| json!({"eventId": id, "time": format!("{:.3}", at(seconds).time)}));
+    assert_eq!(world.timeline("e1").await["laterEvents"], json!(later));
     let timeline = world.timeline(&third).await;
     assert_eq!((&timeline["outcome"], &timeline["duplicates"]), (&json!("succeeded"), &json!(0)));
     assert_eq!(timeline["event"]["trace"], json!({"correlationId": third, "causationId": "e1", "depth": 0}));

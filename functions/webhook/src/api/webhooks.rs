@@ -38,7 +38,8 @@ pub(crate) struct Accepted {
     messages: usize,
     /// How many parts of the webhook could not become events.
     failed: usize,
-    /// The ids of the events, the same for each repetition of the delivery.
+    /// The ids of the events, the same for each repetition of the delivery, also for one after the deduplication window,
+    /// which `laterEvents` in `GET /runs/{eventId}` lists. With a window of 0 each delivery has ids of its own.
     events: Vec<EventId>,
 }
 
@@ -74,8 +75,8 @@ pub(crate) async fn ingest(
     let channel = services.open_channels.get(&id, now).await?.ok_or_else(|| unknown(&id))?;
     let url = services.base_url.called(&headers, &called);
     let delivery = Delivery { headers: &headers, body: &body, url: &url, now };
-    let Services { counters, open_channels, bus, .. } = &*services;
-    match ingest::ingest(counters, open_channels, bus, &channel, &delivery).await {
+    let Services { counters, open_channels, bus, ids, .. } = &*services;
+    match ingest::ingest(counters, open_channels, bus, ids, &channel, &delivery).await {
         Ok(Ingested::Handshake(reply)) => Ok(response(reply)),
         Ok(Ingested::Published { events, failed, reply }) => Ok(accepted(events, failed, reply)),
         Err(refusal) => {

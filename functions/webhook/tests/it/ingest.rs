@@ -1,7 +1,9 @@
 //! Webhooks in, events out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
+use harness::platform::whatsapp;
 use serde_json::{Value, json};
 
 use crate::setup::{BODY, Request, SECRET, Setup, github, log, signature, webhook};
@@ -163,6 +165,46 @@ async fn the_window_of_the_channel_travels_with_the_event() {
     let id = setup.channel(new).await;
     assert_eq!(setup.send(github(&id, SECRET, BODY)).await.status, 200);
     assert_eq!(setup.events().await[0]["detail"]["dedupWindowSeconds"], 60);
+}
+
+#[tokio::test]
+async fn without_a_window_each_delivery_is_an_event_of_its_own() {
+    let setup = Setup::new().await;
+    let check = async |channel: Value, body: &str, kind: &str| {
+        let before = setup.facts(kind).await.len();
+        let id = setup.api("POST", "/channels", channel).await.body["channelId"].as_str().unwrap().to_owned();
+        // The clock of these tests stands still, so that all of them arrive in the same millisecond.
+        let request = || github(&id, SECRET, body).header("x-github-delivery", "d1");
+        let answers = join_all((0..20).map(|_| setup.send(request()))).await;
+        let answered: BTreeSet<String> = answers
+            .iter()
+            .flat_map(|answer| answer.body["events"].as_array().unwrap())
+            .map(|id| id.as_str().unwrap().to_owned())
+            .collect();
+        let facts = setup.facts(kind).await.split_off(before);
+        let published: BTreeSet<String> = facts.iter().map(|fact| fact["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!((facts.len(), published.len()), (20, 20), "{body}");
+        if kind != "message.rejected" {
+            assert_eq!(answered, published, "{body}");
+        }
+        if kind == "message.received" {
+            let log = setup.api("GET", &format!("/messages?channelId={id}"), Value::Null).await.body;
+            assert_eq!(log["data"].as_array().unwrap().len(), 20, "{log}");
+        }
+    };
+    let unsigned = |platform: &str| json!({"platform": platform, "unsigned": true, "dedupWindowSeconds": 0});
+    check(unsigned("unsigned"), BODY, "webhook.received").await;
+    check(unsigned("github"), BODY, "webhook.received").await;
+    let recipe = json!({"header": "x-hub-signature-256", "prefix": "sha256=", "signedString": "{body}"});
+    let mut signed = json!({"platform": "hmac", "credentials": {"secret": SECRET}, "recipe": recipe});
+    signed["dedupWindowSeconds"] = json!(0);
+    check(signed, BODY, "webhook.received").await;
+    // A part that the platform repeats within one delivery is still one event.
+    let message = || whatsapp::messages(&[whatsapp::text("m1", "hello")]);
+    let twice = whatsapp::webhook(&[message(), message()]).to_string();
+    check(unsigned("whatsapp"), &twice, "message.received").await;
+    let unreadable = json!({"update_id": 1, "message": {"message_id": "x"}}).to_string();
+    check(unsigned("telegram"), &unreadable, "message.rejected").await;
 }
 
 #[tokio::test]
