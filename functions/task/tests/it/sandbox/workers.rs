@@ -132,11 +132,15 @@ async fn a_worker_ends_with_its_sandbox() {
 }
 
 #[tokio::test]
-async fn a_worker_has_no_environment_and_ignores_what_a_terminal_or_a_service_manager_sends() {
+async fn a_worker_has_nothing_of_our_environment_and_ignores_what_a_terminal_or_a_service_manager_sends() {
     let sandbox = sandbox();
     one(&sandbox, of("default", 5, QUICK)).await.unwrap();
     let worker = sandbox.worker_id().unwrap();
-    assert_eq!(fs::read_to_string(format!("/proc/{worker}/environ")).unwrap(), "");
+    assert_eq!(
+        fs::read_to_string(format!("/proc/{worker}/environ")).unwrap(),
+        "TZ=UTC\0",
+        "the time zone, and nothing of ours"
+    );
     for signal in ["-INT", "-TERM", "-HUP"] {
         assert!(Command::new("kill").args([signal, &worker.to_string()]).status().unwrap().success());
     }
