@@ -1,5 +1,7 @@
 //! Webhooks from outside: accepted or refused, and never run twice.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -59,6 +61,23 @@ async fn two_hundred_copies_of_a_delivery_are_one_run() {
     assert_eq!(run["runs"][0]["steps"][0]["attempts"].as_array().unwrap().len(), 1);
     let tasks = hookyard.get("/tasks/v1/").await;
     assert_eq!(tasks["page"]["total"], 1, "{tasks}");
+}
+
+#[tokio::test]
+async fn without_a_window_twenty_copies_at_once_are_twenty_runs() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    with_echo(&hookyard).await;
+    let channel = json!({"platform": "github", "credentials": {"secret": SECRET}, "dedupWindowSeconds": 0});
+    let channel = hookyard.post("/channels", &channel).await;
+    let channel = channel["channelId"].as_str().unwrap();
+    let copies = (0..20).map(|_| hookyard.deliver(channel, "the same", r#"{"n": 4}"#));
+    let events: BTreeSet<String> = join_all(copies).await.into_iter().collect();
+    assert_eq!(events.len(), 20);
+    for event in &events {
+        let run = hookyard.wait_for_run(event, is_over).await;
+        assert_eq!((&run["duplicates"], &run["runs"][0]["steps"][0]["output"]), (&json!(0), &json!({"got": 4})));
+    }
 }
 
 #[tokio::test]
