@@ -1,9 +1,9 @@
 //! Runs scripts, each in a fresh QuickJS runtime, within limits of time, memory, stack and output.
 //!
 //! Scripts run in a worker: a process of the same binary that has nothing of this one and can be killed. This process
-//! keeps what a script must not have, sends its requests and keeps its log ([`supervise`]); it decides whose script
-//! may be present ([`presence`]) and in which worker it runs ([`pool`]). In the worker a script has a thread, takes
-//! turns at computing with the others ([`turns`]), and the event loop of its thread drives what it waits for.
+//! keeps what a script must not have, sends its requests and keeps its log (`supervise`); it decides whose script
+//! may be present (`presence`) and in which worker it runs (`pool`). In the worker a script has a thread, takes
+//! turns at computing with the others (`turns`), and the event loop of its thread drives what it waits for.
 
 mod bytecode;
 mod bytes;
