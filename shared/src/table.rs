@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, Transact
 use futures::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_dynamo::aws_sdk_dynamodb_1::{from_item, to_attribute_value, to_item};
+use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, from_item, to_attribute_value, to_item};
 use serde_json::Value;
 
 use crate::aws::Aws;
@@ -165,11 +165,9 @@ pub struct Write {
 pub struct Row(Item);
 
 impl Row {
-    /// Reads what is not sealed.
-    pub fn read_unsealed<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let unsealed = self.0.iter().filter(|(_, value)| !value.is_b());
-        let unsealed: Item = unsealed.map(|(name, value)| (name.clone(), value.clone())).collect();
-        from_item(unsealed).map_err(Error::cannot("understand an item"))
+    /// Reads an attribute that is not sealed, if it is there.
+    pub fn attribute<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        from_attribute_value(self.0.get(name)?.clone()).ok()
     }
 }
 

@@ -57,14 +57,6 @@ struct Item {
     definition: String,
 }
 
-/// What is known of a dispatcher before its definition is opened.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Head {
-    dispatcher_id: DispatcherId,
-    version: u64,
-}
-
 /// Any row that is understood.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -103,10 +95,11 @@ impl Dispatchers {
         let pk = tenant.key(kind.as_str());
         let rows = self.table.query_rows(all_in(&pk)).await?;
         let known = self.compiled.get(&pk).await;
-        let head = |row: &Row| row.read_unsealed().ok();
-        let heads: Vec<Head> = rows.iter().filter_map(head).collect();
+        // What can be told without opening a definition.
+        let head = |row: &Row| Some((row.attribute("dispatcherId")?, row.attribute("version")?));
+        let heads: Vec<(DispatcherId, u64)> = rows.iter().filter_map(head).collect();
         if let Some(known) = &known
-            && known.consists_of(heads.iter().map(|head| (&head.dispatcher_id, head.version)))
+            && known.consists_of(heads.iter().map(|(id, version)| (id, *version)))
         {
             return Ok(known.clone());
         }

@@ -30,7 +30,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
   const { invalidArgType, nodeError, outOfRange, unknownEncoding } = errors;
   const { validateInteger, validateNumber, validateString } = errors;
   const { ArrayBuffer, ArrayBufferIsView, ArrayIsArray, MathFloor, MathMin, MathTrunc, NumberIsNaN } = values;
-  const { ObjectDefineProperty, ObjectSetPrototypeOf, RangeError, ReflectApply, SymbolFor, TypeError, Uint8Array } = values;
+  const { ObjectDefineProperty, ObjectSetPrototypeOf, RangeError, ReflectApply, SymbolFor, Uint8Array } = values;
   const tag = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
   const lengthOf = uncurryThis(methods.TypedArrayPrototypeGetByteLength);
   const put = uncurryThis(methods.TypedArrayPrototypeSet);

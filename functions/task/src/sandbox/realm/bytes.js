@@ -21,7 +21,6 @@ export function makeBytes(primordials, host) {
     StringPrototypeCharCodeAt,
     StringPrototypeSlice,
     StringPrototypeToWellFormed,
-    SymbolSplit,
     TypeError,
     TypedArrayPrototypeCopyWithin,
     TypedArrayPrototypeGetBuffer,

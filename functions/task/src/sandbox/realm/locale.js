@@ -79,7 +79,7 @@ export function install(host, intrinsics) {
 }
 
 function makeLocales(host, { uncurryThis, values, methods }) {
-  const { ArrayIsArray, Date, MathMax, MathMin, Number, NumberIsInteger, ObjectKeys, RangeError, String, TypeError } = values;
+  const { ArrayIsArray, Date, MathMax, MathMin, Number, ObjectKeys, RangeError, String, TypeError } = values;
   const getTime = uncurryThis(methods.DatePrototypeGetTime);
   const getOffset = uncurryThis(methods.DatePrototypeGetTimezoneOffset);
   const toIso = uncurryThis(methods.DatePrototypeToISOString);

@@ -8,8 +8,8 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 export function install(host, variables) {
   const intrinsics = host.load("intrinsics");
   const { uncurryThis, values, methods } = intrinsics;
-  const { MathMax, MathMin, Number, ObjectDefineProperty, ObjectFreeze, ReflectApply, TypeError, RangeError } = values;
-  const { ObjectGetOwnPropertyDescriptor, PromiseResolve, Promise, Symbol } = values;
+  const { MathMax, Number, ObjectDefineProperty, ObjectFreeze, ReflectApply, RangeError } = values;
+  const { ObjectGetOwnPropertyDescriptor, PromiseResolve, Promise } = values;
   const then = uncurryThis(methods.PromisePrototypeThen);
   const timers = makeTimers();
   const stacks = host.load("stacks").makeStacks(host, intrinsics);
@@ -285,7 +285,7 @@ export function install(host, variables) {
 }
 
 function makeConsole(host, { uncurryThis, values, methods }, loadPrinter) {
-  const { MathMax, Number, ReflectApply, String } = values;
+  const { MathMax, Number, ReflectApply } = values;
   const slice = uncurryThis(methods.StringPrototypeSlice);
   const indexOf = uncurryThis(methods.StringPrototypeIndexOf);
   const repeat = uncurryThis(methods.StringPrototypeRepeat);
