@@ -42,6 +42,7 @@ impl<'a, 'js> EventLoop<'a, 'js> {
             self.host.check()?;
             while ctx.execute_pending_job() {
                 self.host.check()?;
+                self.host.check_uncaught(ctx)?;
             }
             self.host.check_uncaught(ctx)?;
             self.check_rejections(promise)?;

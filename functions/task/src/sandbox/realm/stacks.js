@@ -2,9 +2,12 @@
 
 const OWN_FILES = "hookyard:";
 const OUT_OF_MEMORY = "out of memory";
+// What must be free for the engine to list the frames of an error: it frees them twice when it runs out of memory there.
+const ROOM_BYTES = 512 * 1024;
 
 export function makeStacks(host, { uncurryThis, values, methods }) {
-  const { Error, ErrorIsError, ObjectDefineProperty, ObjectGetPrototypeOf, ReflectApply, Symbol, WeakMap } = values;
+  const { ArrayBuffer, Error, ErrorIsError, ObjectDefineProperty, ObjectFreeze, ObjectGetPrototypeOf } = values;
+  const { ReflectApply, Symbol, WeakMap } = values;
   const get = uncurryThis(methods.WeakMapPrototypeGet);
   const set = uncurryThis(methods.WeakMapPrototypeSet);
   const startsWith = uncurryThis(methods.StringPrototypeStartsWith);
@@ -14,6 +17,7 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
   const capture = Error.captureStackTrace;
   const frames = new WeakMap();
   let prepare;
+  let limit = Error.stackTraceLimit;
   let capturing = false;
   let captured;
 
@@ -76,6 +80,19 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
     ObjectDefineProperty(object, "stack", lazily);
   }
 
+  // The engine asks this before it lists the frames of any error.
+  Error.stackTraceLimit = ObjectFreeze({
+    __proto__: null,
+    valueOf() {
+      try {
+        new ArrayBuffer(ROOM_BYTES);
+      } catch {
+        return 0;
+      }
+      return typeof limit === "number" ? limit : 0;
+    },
+  });
+
   // The engine calls this for every error that it makes, and again where it is thrown as long as it gets nothing.
   Error.prepareStackTrace = (error, sites) => {
     if (isExhaustion(error, sites)) {
@@ -120,6 +137,14 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
     enumerable: true,
     get: () => prepare,
     set: (value) => void (prepare = value),
+  });
+
+  ObjectDefineProperty(Error, "stackTraceLimit", {
+    __proto__: null,
+    configurable: false,
+    enumerable: true,
+    get: () => limit,
+    set: (value) => void (limit = value),
   });
 
   return {
