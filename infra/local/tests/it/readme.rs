@@ -1,4 +1,4 @@
-//! The examples of the README and of the platforms' pages, run in order as their reader would.
+//! The examples of the README and of the pages beside it, run in order as their reader would.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -10,7 +10,8 @@ use tokio::process::Command;
 use crate::process::Hookyard;
 
 const README: &str = include_str!("../../../../README.md");
-const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
+const PLATFORMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
+const TASKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tasks");
 const ALL_RAN: &str = "all examples ran";
 
 /// Returns the blocks marked `sh`; what is marked `console` cannot run in a test.
@@ -68,11 +69,11 @@ async fn every_example_of_the_readme_runs() {
 }
 
 #[tokio::test]
-async fn every_example_of_the_platforms_pages_runs_after_the_readmes_first() {
+async fn every_example_of_the_pages_runs_after_the_readmes_first() {
     let data = tempdir().unwrap();
     let hookyard = Hookyard::start_with(data.path(), &["--allow-cidr", "127.0.0.0/8"]).await;
     let mut pages = 0;
-    for entry in std::fs::read_dir(PAGES).unwrap() {
+    for entry in [PLATFORMS, TASKS].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let mut all = vec![preamble()];
@@ -81,7 +82,7 @@ async fn every_example_of_the_platforms_pages_runs_after_the_readmes_first() {
         check(&name, &run(&hookyard, data.path(), &all).await);
         pages += 1;
     }
-    assert!(pages > 0, "the pages are found");
+    assert!(pages > 10, "the pages are found");
 }
 
 #[tokio::test]
@@ -91,7 +92,7 @@ async fn every_platform_has_a_page_and_the_readme_leads_to_it() {
     let platforms = hookyard.get("/platforms").await;
     for platform in platforms.as_array().unwrap() {
         let name = platform["platform"].as_str().unwrap();
-        assert!(Path::new(PAGES).join(format!("{name}.md")).is_file(), "{name} has a page");
+        assert!(Path::new(PLATFORMS).join(format!("{name}.md")).is_file(), "{name} has a page");
         assert!(README.contains(&format!("[`{name}`](docs/platforms/{name}.md)")), "the README leads to {name}");
     }
 }
