@@ -117,11 +117,16 @@ fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, script: &Script, host: &Host) 
     let engines = thrown.as_object().and_then(Object::get_prototype) == globals::internal_error(ctx);
     let _ = if error.is_exception() { ctx.throw(thrown) } else { rquickjs::Error::Unknown };
     let (failure, log) = failure::thrown(ctx, error);
-    let nothing_left = nothing_left || engines && failure.message.starts_with("out of memory");
+    let nothing_left = nothing_left || engines && tells_exhaustion(&failure.message);
     match host.exhausted.get() || nothing_left {
         true => (failure::out_of_memory(&script.limits), None),
         false => (failure, log),
     }
+}
+
+/// Tells whether the engine says by this message that no memory was left, not even for a better message.
+fn tells_exhaustion(message: &str) -> bool {
+    message.starts_with("out of memory") || ["", "Invalid error message"].contains(&message)
 }
 
 /// Turns a fault into the task's error, and notes in the log where the script threw.

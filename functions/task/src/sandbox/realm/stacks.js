@@ -2,6 +2,8 @@
 
 const OWN_FILES = "hookyard:";
 const OUT_OF_MEMORY = "out of memory";
+// What the engine says where no memory is left for the message.
+const NO_MESSAGE = "Invalid error message";
 // What must be free for the engine to list the frames of an error: it frees them twice when it runs out of memory there.
 const ROOM_BYTES = 512 * 1024;
 
@@ -110,7 +112,8 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
   function isExhaustion(error, sites) {
     if (ObjectGetPrototypeOf(error) === internalError) {
       // Where no memory is left for it, the message is missing.
-      return error.message === undefined || startsWith(error.message, OUT_OF_MEMORY);
+      const { message } = error;
+      return message === undefined || message === NO_MESSAGE || startsWith(message, OUT_OF_MEMORY);
     }
     if (ObjectGetPrototypeOf(error) !== syntaxError || error.message !== OUT_OF_MEMORY) {
       return false;
