@@ -2,3 +2,4 @@
 
 pub(crate) mod functions;
 pub(crate) mod tasks;
+pub(crate) mod versions;

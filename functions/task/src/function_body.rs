@@ -5,38 +5,41 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use shared::Refusal;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
 
+use crate::code::{Code, Program};
 use crate::sandbox::{Limits, Sandbox, Script};
+use crate::store::code::CodeRef;
 use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
-/// `DynamoDB` limits a record to 400 KB in all.
-const CODE_LIMIT_BYTES: usize = 256 * 1024;
 const VARIABLES_LIMIT_BYTES: usize = 4_096;
 const ERRORS_LIMIT: usize = 50;
 const TIME_LIMITS_S: (u32, u32) = (3, 300);
 const DEFAULT_TIME_LIMIT_S: u32 = 30;
 const MEMORY_LIMITS_MB: (u32, u32) = (128, 10_240);
 const DEFAULT_MEMORY_LIMIT_MB: u32 = 128;
-/// What compiling a script may take.
+/// What compiling code may take.
 const COMPILATION: Limits =
-    Limits { time: Duration::from_secs(2), memory_bytes: 64 * 1024 * 1024, stack_bytes: 512 * 1024, result_bytes: 0 };
+    Limits { time: Duration::from_secs(10), memory_bytes: 192 * 1024 * 1024, stack_bytes: 512 * 1024, result_bytes: 0 };
 
 /// A new function, or changes to one, where absent fields stay as they are.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+///
+/// What a function is shown with can be sent back: masked values stay as they are, and what the server sets is ignored.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FunctionBody {
     /// The unique name: letters, digits and hyphens. Required for a new function, and never changed.
     pub(crate) name: Option<String>,
     /// What it is for.
     pub(crate) description: Option<String>,
-    /// The script's text. Required for a new function.
+    /// The text of a script, or a package as a zip archive in base64. Required for a new function.
     pub(crate) code: Option<String>,
-    /// The name of the exported function.
+    /// The name of the exported function, in a package after that of its file, as `index.handler`.
     pub(crate) entry_point: Option<String>,
     /// Stored for clients of other systems.
     pub(crate) runtime: Option<String>,
@@ -52,15 +55,42 @@ pub(crate) struct FunctionBody {
     pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether tasks may run it; `true` unless given.
     pub(crate) enabled: Option<bool>,
+    /// Set by the server.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    #[expect(dead_code, reason = "it is only there to be accepted")]
+    pub(crate) version: Ignored,
+    /// Set by the server.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    #[expect(dead_code, reason = "it is only there to be accepted")]
+    pub(crate) creation_timestamp: Ignored,
+    /// Set by the server.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    #[expect(dead_code, reason = "it is only there to be accepted")]
+    pub(crate) update_timestamp: Ignored,
+}
+
+/// A field that only the server sets: whatever a client sends back of it counts for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ignored;
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 impl FunctionBody {
-    /// Checks the body of a new function and builds the function.
+    /// Takes the code out of the body; absent for a change that leaves it as it is.
+    pub(crate) fn take_code(&mut self) -> Result<Option<Code>, Refusal> {
+        self.code.take().map(Code::read).transpose().map_err(invalid_code)
+    }
+
+    /// Checks the body of a new function, whose code was taken out, and builds the function.
     pub(crate) fn create(self, now: Timestamp) -> Result<Function, Refusal> {
         let name = self.name.clone().ok_or_else(|| Refusal::missing_field("name"))?;
-        if self.code.is_none() {
-            return Err(Refusal::missing_field("code"));
-        }
         if !is_function_name(&name) {
             let message = format!("`name` must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
             return Err(bad(1407, "INVALID_FUNCTION_NAME_EXCEPTION", message));
@@ -68,7 +98,9 @@ impl FunctionBody {
         let blank = Function {
             name,
             description: None,
-            code: String::new(),
+            code: CodeRef::default(),
+            version: 0,
+            revision: 0,
             entry_point: None,
             runtime: None,
             time_limit: DEFAULT_TIME_LIMIT_S,
@@ -90,12 +122,11 @@ impl FunctionBody {
         }
         self.check()?;
         let environment_variables = variables(self.environment_variables, former.environment_variables)?;
-        if let Some(message) = self.code.as_deref().and_then(refused_code) {
-            return Err(invalid_code(message));
-        }
         Ok(Function {
             description: self.description.or(former.description),
-            code: self.code.unwrap_or(former.code),
+            code: former.code,
+            version: former.version,
+            revision: former.revision,
             entry_point: self.entry_point.or(former.entry_point),
             runtime: self.runtime.or(former.runtime),
             time_limit: self.time_limit.unwrap_or(former.time_limit),
@@ -174,37 +205,30 @@ fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Res
     }
 }
 
-/// Refuses a function whose code cannot be compiled.
-pub(crate) async fn check_compiles(sandbox: &Sandbox, tenant: &TenantId, function: &Function) -> Result<(), Refusal> {
+/// Refuses a function whose code cannot be compiled, or needs a module that is not there.
+pub(crate) async fn check_compiles(
+    sandbox: &Sandbox,
+    tenant: &TenantId,
+    function: &Function,
+    program: Program,
+) -> Result<(), Refusal> {
+    let (source, files) = program.into_parts();
     let script = Script {
         tenant: tenant.as_str().to_owned(),
-        source: function.code.as_str().into(),
+        source,
+        files,
         file_name: format!("{}.js", function.name),
-        entry_point: None,
+        entry_point: function.entry_point.clone(),
         input: String::new(),
         variables: BTreeMap::new(),
         limits: COMPILATION,
     };
     let compiled = sandbox.check(script).await?;
-    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be compiled: {message}")))
+    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be run: {message}")))
 }
 
-/// What is wrong with the code, as far as that can be seen without compiling it.
-fn refused_code(code: &str) -> Option<String> {
-    if code.len() > CODE_LIMIT_BYTES {
-        return Some(format!("`code` must have at most {CODE_LIMIT_BYTES} bytes"));
-    }
-    if code.trim().is_empty() {
-        return Some("`code` must not be empty".to_owned());
-    }
-    // How every zip archive begins, in base64 and as it is.
-    if code.starts_with("UEsD") || code.starts_with("PK\u{3}\u{4}") {
-        return Some("`code` must be the text of a script, not a zip archive".to_owned());
-    }
-    code.contains('\0').then(|| "`code` must not contain a NUL character".to_owned())
-}
-
-fn invalid_code(message: String) -> Refusal {
+/// Refuses code that is not what it should be.
+pub(crate) fn invalid_code(message: String) -> Refusal {
     bad(1401, "INVALID_FUNCTION_CODE_EXCEPTION", message)
 }
 
@@ -218,8 +242,10 @@ mod tests {
     use serde_json::{Value, json};
 
     fn created(body: Value) -> Result<Function, u32> {
-        let body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
-        body.create(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
+        let mut body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
+        let code = body.take_code().map_err(|refusal| refusal.code)?;
+        let function = body.create(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)?;
+        code.map(|_| function).ok_or(14)
     }
 
     #[test]
@@ -240,9 +266,8 @@ mod tests {
         check(json!({"name": "a_b", "code": code}), 1407);
         check(json!({"name": "a".repeat(129), "code": code}), 1407);
         check(json!({"name": "a", "code": ""}), 1401);
-        check(json!({"name": "a", "code": "UEsDBBQAAAAI"}), 1401);
         check(json!({"name": "a", "code": "a\0"}), 1401);
-        check(json!({"name": "a", "code": "x".repeat(256 * 1024 + 1)}), 1401);
+        check(json!({"name": "a", "code": "x".repeat(crate::code::LIMIT_BYTES + 1)}), 1401);
         check(json!({"name": "a", "code": code, "timeLimit": 2}), 1402);
         check(json!({"name": "a", "code": code, "timeLimit": 301}), 1402);
         check(json!({"name": "a", "code": code, "memoryLimit": 127}), 1402);

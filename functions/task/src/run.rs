@@ -10,6 +10,7 @@ use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, interval_at};
 
+use crate::code::Program;
 use crate::retry;
 use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
 use crate::store::function::{Function, Functions};
@@ -42,10 +43,21 @@ pub(crate) async fn run(
     clock: &Clock,
     task: Task,
 ) -> Result<Task, Error> {
-    let task = Arc::new(task);
+    let mut task = task;
     let function = runnable(functions, &task).await?;
+    task.function_version = function.as_ref().ok().map(|function| function.version);
+    let task = Arc::new(task);
     let report = match &function {
-        Ok(function) => keep(tasks, &task, sandbox.run(script(&task, function), marks_effect(tasks, &task))).await?,
+        Ok(function) => {
+            tracing::debug!(
+                task_id = task.task_id,
+                function = function.name,
+                version = function.version,
+                "a task runs"
+            );
+            let program = functions.program(&task.tenant_id, function).await?;
+            keep(tasks, &task, sandbox.run(script(&task, function, program), marks_effect(tasks, &task))).await?
+        }
         Err(error) => Report { result: Err(error.clone()), lines: Vec::new() },
     };
     let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
@@ -65,7 +77,8 @@ async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Funct
     })
 }
 
-fn script(task: &Task, function: &Function) -> Script {
+fn script(task: &Task, function: &Function, program: Program) -> Script {
+    let (source, files) = program.into_parts();
     let limits = Limits {
         time: Duration::from_secs(function.time_limit.into()),
         memory_bytes: usize::try_from(function.memory_limit.min(MAX_MEMORY_MB)).unwrap_or(0) * 1024 * 1024,
@@ -74,7 +87,8 @@ fn script(task: &Task, function: &Function) -> Script {
     let variables = function.environment_variables.iter();
     Script {
         tenant: task.tenant_id.as_str().to_owned(),
-        source: function.code.as_str().into(),
+        source,
+        files,
         file_name: format!("{}.js", function.name),
         entry_point: function.entry_point.clone(),
         input: serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned()),

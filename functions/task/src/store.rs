@@ -1,4 +1,6 @@
 //! The records in their tables; every record belongs to one tenant.
 
+pub(crate) mod code;
 pub(crate) mod function;
 pub(crate) mod task;
+pub(crate) mod version;
