@@ -107,6 +107,8 @@ pub enum OutboundError {
         host: String,
         /// What the system said.
         reason: String,
+        /// The name of the system's error, such as `ECONNREFUSED`, where it is known.
+        code: Option<&'static str>,
         /// Whether an earlier hop got the request.
         sent: bool,
     },
@@ -135,6 +137,8 @@ pub enum OutboundError {
         host: String,
         /// What went wrong.
         reason: String,
+        /// The name of the system's error, such as `ECONNRESET`, where it is known.
+        code: Option<&'static str>,
     },
 }
 

@@ -1,6 +1,7 @@
 //! Opening connections: only to checked addresses, and watched.
 
 use std::error::Error as _;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use thiserror::Error;
 use tower::{Layer, Service};
 
 use super::address::{OWN_ADDRESS, is_of_this_machine};
-use super::names::Names;
+use super::names::{Names, Unresolved};
 use super::{OutboundError, refusal};
 
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
@@ -79,7 +80,10 @@ pub(super) fn client(allowed: Arc<[IpNet]>, is_beyond: bool, names: Names) -> Re
         .connector_layer(WatchLayer)
         .pool_idle_timeout(IDLE_CONNECTION)
         .build()
-        .map_err(|error| OutboundError::Connect { host: "any host".to_owned(), reason: innermost(&error), sent: false })
+        .map_err(|error| {
+            let (host, reason) = ("any host".to_owned(), innermost(&error));
+            OutboundError::Connect { host, reason, code: None, sent: false }
+        })
 }
 
 /// Resolves names and passes on the allowed addresses only.
@@ -186,6 +190,29 @@ pub(super) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::
         cause = current.source();
         Some(current)
     })
+}
+
+/// The name that the system has for the cause, as far as programs look for it.
+pub(super) fn code(error: &reqwest::Error) -> Option<&'static str> {
+    causes(error).find_map(|cause| match cause.downcast_ref::<Unresolved>() {
+        Some(Unresolved::Unknown) => Some("ENOTFOUND"),
+        Some(_) => Some("EAI_AGAIN"),
+        None => code_of(cause.downcast_ref::<io::Error>()?.kind()),
+    })
+}
+
+fn code_of(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::ConnectionRefused => Some("ECONNREFUSED"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof => {
+            Some("ECONNRESET")
+        }
+        io::ErrorKind::HostUnreachable => Some("EHOSTUNREACH"),
+        io::ErrorKind::NetworkUnreachable => Some("ENETUNREACH"),
+        io::ErrorKind::TimedOut => Some("ETIMEDOUT"),
+        io::ErrorKind::BrokenPipe => Some("EPIPE"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

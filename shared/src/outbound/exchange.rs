@@ -10,7 +10,7 @@ use http::header::{
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
 
-use super::connect::{PROGRESS, Progress, Refusal, causes, innermost};
+use super::connect::{PROGRESS, Progress, Refusal, causes, code, innermost};
 use super::{Outbound, OutboundError, Request, Response, redirect};
 use crate::encoding::{self, Undecodable};
 
@@ -114,12 +114,11 @@ fn failure(host: &str, error: &reqwest::Error) -> OutboundError {
     if let Some(refusal) = causes(error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
         return refused(host, refusal.to_string());
     }
-    let (host, reason) = (host.to_owned(), innermost(error));
     if error.is_connect() {
         let sent = PROGRESS.with(Progress::is_answered);
-        return OutboundError::Connect { host, reason, sent };
+        return OutboundError::Connect { host: host.to_owned(), reason: innermost(error), code: code(error), sent };
     }
-    OutboundError::Failed { host, reason }
+    broken(host, error)
 }
 
 async fn read(mut response: reqwest::Response, limit: usize) -> Result<Response, OutboundError> {
@@ -153,7 +152,7 @@ async fn decoded(headers: &mut HeaderMap, body: Bytes, host: &str, limit: usize)
     let encoded = body.clone();
     // Decoding computes, for as long as the limit allows.
     let decoded = tokio::task::spawn_blocking(move || encoding::decoded(&declared, &encoded, limit)).await;
-    let failed = |reason: String| OutboundError::Failed { host: host.to_owned(), reason };
+    let failed = |reason: String| OutboundError::Failed { host: host.to_owned(), reason, code: Some("Z_DATA_ERROR") };
     match decoded.map_err(|_| failed("its body cannot be decoded".to_owned()))? {
         Ok(decoded) => {
             headers.remove(CONTENT_ENCODING);
@@ -167,7 +166,9 @@ async fn decoded(headers: &mut HeaderMap, body: Bytes, host: &str, limit: usize)
 }
 
 fn broken(host: &str, error: &reqwest::Error) -> OutboundError {
-    OutboundError::Failed { host: host.to_owned(), reason: innermost(error) }
+    // What ends without a word of the system, the other side has closed.
+    let code = code(error).or(Some("ECONNRESET"));
+    OutboundError::Failed { host: host.to_owned(), reason: innermost(error), code }
 }
 
 fn parse(url: &str) -> Result<Url, String> {

@@ -305,7 +305,7 @@ async fn a_refused_connection_has_carried_nothing() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     let error = loopback().send(get(url)).await.unwrap_err();
-    assert!(matches!(error, OutboundError::Connect { sent: false, .. }), "{error:?}");
+    assert!(matches!(error, OutboundError::Connect { sent: false, code: Some("ECONNREFUSED"), .. }), "{error:?}");
     assert!(!error.may_have_arrived());
 }
 
@@ -313,7 +313,7 @@ async fn a_refused_connection_has_carried_nothing() {
 async fn a_connection_closed_without_an_answer_is_a_failure_that_may_have_arrived() {
     let server = Server::start(|_| b"\r\n".to_vec()).await;
     let error = loopback().send(get(server.url("/"))).await.unwrap_err();
-    assert!(matches!(error, OutboundError::Failed { .. }), "{error:?}");
+    assert!(matches!(error, OutboundError::Failed { code: Some("ECONNRESET"), .. }), "{error:?}");
     assert!(error.may_have_arrived());
 }
 
@@ -533,13 +533,13 @@ async fn names_that_never_answer_hold_up_neither_other_names_nor_threads() {
 #[tokio::test(start_paused = true)]
 async fn a_name_without_addresses_says_why() {
     let outbound = with_name_server("127.0.0.0/8").await;
-    let check = async |host: &str, expected: &str| {
+    let check = async |host: &str, expected: &str, code| {
         let error = outbound.send(get(format!("http://{host}/"))).await.unwrap_err();
         let reason = expected.to_owned();
-        assert_eq!(error, OutboundError::Connect { host: host.to_owned(), reason, sent: false });
+        assert_eq!(error, OutboundError::Connect { host: host.to_owned(), reason, code: Some(code), sent: false });
     };
-    check("unknown.test", "the name is not known").await;
-    check("dead.test", "no name server has answered in time").await;
+    check("unknown.test", "the name is not known", "ENOTFOUND").await;
+    check("dead.test", "no name server has answered in time", "EAI_AGAIN").await;
 }
 
 #[tokio::test]

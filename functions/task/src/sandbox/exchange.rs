@@ -11,6 +11,8 @@ pub(super) struct FetchRequest {
     pub(super) headers: Vec<[String; 2]>,
     /// `follow`, `manual` or `error`.
     pub(super) redirect: String,
+    /// How many redirects are followed, where any are.
+    pub(super) max_redirects: u8,
     #[serde(with = "at_once")]
     pub(super) body: Vec<u8>,
 }
@@ -45,11 +47,13 @@ pub(super) struct FetchResponse {
 pub(super) struct FetchError {
     pub(super) name: String,
     pub(super) message: String,
+    /// The name that Node.js has for the cause, such as `ECONNREFUSED`.
+    pub(super) code: Option<String>,
 }
 
 impl FetchError {
     pub(super) fn new(name: &str, message: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), message: message.into() }
+        Self { name: name.to_owned(), message: message.into(), code: None }
     }
 }
 

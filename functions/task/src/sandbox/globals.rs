@@ -60,6 +60,7 @@ pub(super) fn error<'js>(ctx: &Ctx<'js>, error: &FetchError) -> Result<Object<'j
     let object = Object::new(ctx.clone())?;
     object.set("name", error.name.as_str())?;
     object.set("message", error.message.as_str())?;
+    object.set("code", error.code.as_deref())?;
     Ok(object)
 }
 
@@ -118,6 +119,7 @@ fn fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
             url: request.get("url")?,
             headers: headers.into_iter().filter_map(|pair| <[String; 2]>::try_from(pair).ok()).collect(),
             redirect: request.get("redirect")?,
+            max_redirects: request.get("maxRedirects")?,
             body: bytes(&body)?,
         };
         host.fetches.borrow_mut().start(id, request);
@@ -131,11 +133,11 @@ fn abort_fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     })
 }
 
-/// The bytes of a body, which is text, an `ArrayBuffer` or nothing.
+/// The bytes of a body, which is text, a `Uint8Array` or nothing.
 fn bytes(value: &Value<'_>) -> Result<Vec<u8>> {
     if let Some(text) = value.as_string() {
         return Ok(text.to_string()?.into_bytes());
     }
-    let buffer = value.as_object().and_then(|object| object.as_array_buffer());
-    Ok(buffer.and_then(|buffer| buffer.as_bytes()).unwrap_or_default().to_vec())
+    let array = value.as_object().and_then(|object| object.as_typed_array::<u8>());
+    Ok(array.and_then(|array| array.as_bytes()).unwrap_or_default().to_vec())
 }

@@ -208,11 +208,11 @@ mod tests {
         #[test]
         fn a_request_and_its_error_arrive_as_they_were_sent(url: String, body: Vec<u8>, header: [String; 2], name: String) {
             let request =
-                FetchRequest { method: "GET".to_owned(), url, headers: vec![header], redirect: "follow".to_owned(), body };
+                FetchRequest { method: "GET".to_owned(), url, headers: vec![header], redirect: "follow".to_owned(), max_redirects: 20, body };
             let said = FromWorker::Script { id: 7, said: Said::Fetch { fetch: 3, request } };
             let again: FromWorker = read(&mut frame(&said).unwrap().as_slice()).unwrap().unwrap();
             prop_assert_eq!(format!("{again:?}"), format!("{said:?}"));
-            let error = FetchError { name, message: String::new() };
+            let error = FetchError { name, message: String::new(), code: None };
             let fetched = ToWorker::Fetched { id: 7, fetch: 3, result: Err(error) };
             let again: ToWorker = read(&mut frame(&fetched).unwrap().as_slice()).unwrap().unwrap();
             prop_assert_eq!(format!("{again:?}"), format!("{fetched:?}"));

@@ -8,14 +8,18 @@ use rquickjs::module::Declared;
 use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, Value, WriteOptions};
 
 /// What scripts can import.
-const NAMES: [&str; 7] = ["buffer", "events", "querystring", "timers", "timers/promises", "url", "util"];
+const NAMES: [&str; 10] =
+    ["axios", "buffer", "events", "http", "https", "querystring", "timers", "timers/promises", "url", "util"];
 /// How the names of the modules begin that scripts cannot import.
 pub(super) const OWN: &str = "hookyard:";
 
 /// The modules that scripts can import.
-static PUBLIC: [Source; 7] = [
+static PUBLIC: [Source; 10] = [
+    Source::new("axios", include_str!("module/axios.js")),
     Source::new("buffer", include_str!("module/buffer.js")),
     Source::new("events", include_str!("module/events.js")),
+    Source::new("http", include_str!("module/http.js")),
+    Source::new("https", include_str!("module/https.js")),
     Source::new("querystring", include_str!("module/querystring.js")),
     Source::new("timers", include_str!("module/timers.js")),
     Source::new("timers/promises", include_str!("module/timers_promises.js")),
@@ -24,11 +28,20 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 38] = [
+static REALM: [Source; 58] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
+    Source::new("hookyard:axios", include_str!("realm/axios.js")),
+    Source::new("hookyard:axios_config", include_str!("realm/axios_config.js")),
+    Source::new("hookyard:axios_error", include_str!("realm/axios_error.js")),
+    Source::new("hookyard:axios_form", include_str!("realm/axios_form.js")),
+    Source::new("hookyard:axios_headers", include_str!("realm/axios_headers.js")),
+    Source::new("hookyard:axios_send", include_str!("realm/axios_send.js")),
+    Source::new("hookyard:blob", include_str!("realm/blob.js")),
+    Source::new("hookyard:body", include_str!("realm/body.js")),
     Source::new("hookyard:buffer", include_str!("realm/buffer.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:calls", include_str!("realm/calls.js")),
+    Source::new("hookyard:client_request", include_str!("realm/client_request.js")),
     Source::new("hookyard:commonjs", include_str!("realm/commonjs.js")),
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
@@ -38,8 +51,14 @@ static REALM: [Source; 38] = [
     Source::new("hookyard:errors", include_str!("realm/errors.js")),
     Source::new("hookyard:event_target", include_str!("realm/event_target.js")),
     Source::new("hookyard:events", include_str!("realm/events.js")),
+    Source::new("hookyard:exchange", include_str!("realm/exchange.js")),
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
+    Source::new("hookyard:form_data", include_str!("realm/form_data.js")),
     Source::new("hookyard:format", include_str!("realm/format.js")),
+    Source::new("hookyard:headers", include_str!("realm/headers.js")),
+    Source::new("hookyard:http", include_str!("realm/http.js")),
+    Source::new("hookyard:http_headers", include_str!("realm/http_headers.js")),
+    Source::new("hookyard:incoming_message", include_str!("realm/incoming_message.js")),
     Source::new("hookyard:inspect", include_str!("realm/inspect.js")),
     Source::new("hookyard:inspect_errors", include_str!("realm/inspect_errors.js")),
     Source::new("hookyard:inspect_layout", include_str!("realm/inspect_layout.js")),
@@ -48,11 +67,16 @@ static REALM: [Source; 38] = [
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
+    Source::new("hookyard:mime", include_str!("realm/mime.js")),
+    Source::new("hookyard:multipart", include_str!("realm/multipart.js")),
     Source::new("hookyard:numbers", include_str!("realm/numbers.js")),
     Source::new("hookyard:percent", include_str!("realm/percent.js")),
     Source::new("hookyard:prelude", include_str!("realm/prelude.js")),
     Source::new("hookyard:querystring", include_str!("realm/querystring.js")),
+    Source::new("hookyard:readable_stream", include_str!("realm/readable_stream.js")),
     Source::new("hookyard:registry", include_str!("realm/registry.js")),
+    Source::new("hookyard:request", include_str!("realm/request.js")),
+    Source::new("hookyard:response", include_str!("realm/response.js")),
     Source::new("hookyard:search_params", include_str!("realm/search_params.js")),
     Source::new("hookyard:stacks", include_str!("realm/stacks.js")),
     Source::new("hookyard:structured_clone", include_str!("realm/structured_clone.js")),

@@ -17,8 +17,6 @@ use super::script::BeforeEffect;
 
 /// The longest body of a response.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
-/// How many redirects are followed, as browsers do.
-const MAX_REDIRECTS: u8 = 20;
 /// Longer than any script runs: the script's own time limit ends a request.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
@@ -117,7 +115,7 @@ fn checked(request: FetchRequest) -> Result<Request, FetchError> {
     let mut headers = HeaderMap::new();
     for [name, value] in &request.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("header name"))?;
-        let value = HeaderValue::from_str(value).map_err(|_| invalid("header value"))?;
+        let value = HeaderValue::from_bytes(&latin1(value)).map_err(|_| invalid("header value"))?;
         headers.try_append(name, value).map_err(|_| invalid("number of headers"))?;
     }
     Ok(Request {
@@ -125,13 +123,19 @@ fn checked(request: FetchRequest) -> Result<Request, FetchError> {
         body: request.body.into(),
         timeout: TIMEOUT,
         max_response_bytes: MAX_RESPONSE_BYTES,
-        max_redirects: if request.redirect == "follow" { MAX_REDIRECTS } else { 0 },
+        max_redirects: if request.redirect == "follow" { request.max_redirects } else { 0 },
         ..Request::new(method, request.url)
     })
 }
 
+/// The bytes of a header's value, which has one in each character.
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
+}
+
+/// The headers with one character for each byte, so that a script can pass them on.
 fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect::<String>();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
@@ -142,5 +146,17 @@ fn explained(cause: &OutboundError) -> FetchError {
         OutboundError::InvalidUrl { .. } | OutboundError::InvalidMethod { .. } => "TypeError",
         _ => "FetchFailed",
     };
-    FetchError::new(name, cause.to_string())
+    FetchError { code: code(cause).map(str::to_owned), ..FetchError::new(name, cause.to_string()) }
+}
+
+/// What Node.js calls the cause.
+fn code(cause: &OutboundError) -> Option<&'static str> {
+    match cause {
+        OutboundError::Refused { .. } => Some("EACCES"),
+        OutboundError::Connect { code, .. } | OutboundError::Failed { code, .. } => *code,
+        OutboundError::Timeout { .. } => Some("ETIMEDOUT"),
+        OutboundError::TooLarge { .. } => Some("UND_ERR_RES_EXCEEDED_MAX_SIZE"),
+        OutboundError::TooManyRedirects { .. } => Some("ERR_FR_TOO_MANY_REDIRECTS"),
+        _ => None,
+    }
 }

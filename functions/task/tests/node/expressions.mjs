@@ -1461,6 +1461,249 @@ new Intl.PluralRules("en").select(1)
 typeof Intl.DateTimeFormat.prototype.format
 Object.prototype.toString.call(Intl)
 `,
+  blob: String.raw`
+new Blob()
+new Blob(["abc", new Uint8Array([65]), new Blob(["x"])], {type: "Text/Plain"})
+new Blob(["é"], {type: "a/b;charset=x"}).size
+new Blob([1, {}, null, undefined, [2, 3]]).text()
+new Blob("abc")
+new Blob(5)
+new Blob({})
+new Blob(null)
+new Blob(undefined).size
+new Blob([], 5)
+new Blob([], null).type
+new Blob([], {type: "é"}).type
+new Blob([], {type: null}).type
+new Blob(["a\r\nb\rc\n"], {endings: "native"}).text()
+new Blob([], {endings: "x"})
+new Blob(new Set(["a", "b"])).text()
+new Blob([new Uint16Array([65, 66]).subarray(1), new DataView(new ArrayBuffer(2)), new ArrayBuffer(1)]).size
+new Blob(["abc", "def"]).slice(1, -1, "x/y").text()
+[new Blob(["abcdef"]).slice(-2).size, new Blob(["abcdef"]).slice(3, 1).size]
+new Blob(["a"]).slice(0, 1, "X/Y").type
+new Blob(["a"], {type: "a/b"}).slice().type
+new Blob(["abc"]).arrayBuffer()
+(async () => { const b = new Blob(["abc"]); new Uint8Array(await b.arrayBuffer())[0] = 9; return b.text(); })()
+(() => { const bytes = new Uint8Array([65]); const b = new Blob([bytes]); bytes[0] = 66; return b.text(); })()
+new Blob(["\ud800a"]).text()
+new Blob([new Uint8Array([0xef, 0xbb, 0xbf, 65])]).text()
+new Blob([new Uint8Array([0xff, 65])]).text()
+new File(["abc"], "a.txt", {type: "text/plain", lastModified: 5})
+new File(["a"])
+new File()
+new File([], "\ud800").name.charCodeAt(0)
+new File([], 5).name
+new File([], "a", {lastModified: "7"}).lastModified
+new File([], "a", {lastModified: NaN}).lastModified
+new File([], "a").lastModified > 1e12
+new File(["abc"], "a").slice(1) instanceof File
+new File(["abc"], "a") instanceof Blob
+Object.prototype.toString.call(new Blob())
+Object.prototype.toString.call(new File([], "a"))
+Object.keys(Blob.prototype)
+Object.keys(File.prototype)
+[Blob.length, Blob.name, File.length, File.name]
+Blob.prototype.text.call({})
+Blob()
+(() => { const b = new Blob(["x"]); b.size = 5; return b.size; })()
+class Own extends Blob {}; new Own(["a"]).text()
+new Blob(["ab"]).stream()
+(async () => { const out = []; for await (const chunk of new Blob(["ab"]).stream()) out.push(chunk); return out; })()
+util.inspect({a: {b: {c: new Blob()}}})
+`,
+  form: String.raw`
+new FormData()
+(() => { const f = new FormData(); f.append("a", "b"); f.append("a", "c"); f.append("d", 5); return f; })()
+(() => { const f = new FormData(); f.append("f", new File(["x"], "n", {lastModified: 5})); return f; })()
+(() => { const f = new FormData(); f.append("f", new Blob(["x"], {type: "a/b"})); const v = f.get("f"); return [v.name, v.type, v.size, v instanceof File]; })()
+(() => { const f = new FormData(); f.append("f", new Blob(["x"]), "n.txt"); return f.get("f").name; })()
+(() => { const f = new FormData(); f.append("f", new File(["x"], "n"), "m"); return f.get("f").name; })()
+(() => { const file = new File(["x"], "n"); const f = new FormData(); f.append("f", file); return f.get("f") === file; })()
+new FormData(5)
+new FormData(null)
+new FormData(undefined).has("a")
+new FormData().append("a")
+new FormData().append()
+new FormData().append("a", "b", "c")
+new FormData().set("a", "b", "c")
+new FormData().get()
+new FormData().get("a")
+new FormData().getAll("a")
+new FormData().delete("a")
+(() => { const f = new FormData(); f.append("a", "1"); f.append("b", "2"); f.append("a", "3"); f.set("a", "4"); return [...f]; })()
+(() => { const f = new FormData(); f.append("a", "1"); f.append("b", "2"); f.append("a", "3"); f.delete("a"); return [...f.keys()]; })()
+(() => { const f = new FormData(); f.set("a", "1"); f.append("a", "2"); return [f.getAll("a"), f.has("a"), f.has("b"), [...f.values()], [...f.entries()]]; })()
+(() => { const f = new FormData(); f.append("\ud800", "\ud800"); return [...f][0].map((s) => s.charCodeAt(0)); })()
+(() => { const f = new FormData(); f.append("a", {}); f.append("b", null); f.append("c", undefined); return [...f]; })()
+(() => { const f = new FormData(); f.append("a", "1"); const out = []; f.forEach(function (v, k, s) { out.push(v, k, s === f, this.x); }, {x: 5}); return out; })()
+new FormData().forEach()
+new FormData().forEach(5)
+new FormData().entries()
+Object.prototype.toString.call(new FormData().keys())
+FormData.prototype[Symbol.iterator] === FormData.prototype.entries
+Object.prototype.toString.call(new FormData())
+Object.keys(FormData.prototype)
+FormData.prototype.get.call({}, "a")
+JSON.stringify(new FormData())
+Object.fromEntries((() => { const f = new FormData(); f.append("a", "1"); return f; })())
+(async (f) => { f.append('a"\r\nb', "v\nw\r\nx\ry"); f.append("f", new Blob(["x\ny"], {type: "t/p"}), 'n"\n\\é€.txt'); const r = new Response(f); const b = r.headers.get("content-type").split("boundary=")[1]; return (await r.text()).split(b).join("B"); })(new FormData())
+(async (f) => { const r = new Response(f); const b = r.headers.get("content-type").split("boundary=")[1]; return (await r.text()).split(b).join("B"); })(new FormData())
+(async (f) => { f.append("f", new File([], "")); const r = new Response(f); const b = r.headers.get("content-type").split("boundary=")[1]; return /Content-Type: application\/octet-stream\r\n\r\n\r\n/.test(await r.text()); })(new FormData())
+(async (f) => { f.append("a", "b"); f.append("é", "\ud83d\ude00"); f.append("f", new File([new Uint8Array([0, 255, 13, 10])], "x.bin", {type: "a/b"})); const g = await new Response(f).formData(); return [[...g].map(([k, v]) => [k, v.name ?? v, v.type]), [...new Uint8Array(await g.get("f").arrayBuffer())]]; })(new FormData())
+new Response("a=b&c=d+e%20f&a=g", {headers: {"content-type": "application/x-www-form-urlencoded"}}).formData().then((f) => [...f])
+new Response("a=b", {headers: {"content-type": "APPLICATION/x-www-form-urlencoded; charset=x"}}).formData().then((f) => [...f])
+new Response("x", {headers: {"content-type": "text/plain"}}).formData()
+new Response("x").formData()
+new Response('--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--', {headers: {"content-type": "multipart/form-data; boundary=x"}}).formData().then((f) => [...f])
+new Response('--x\r\ncontent-disposition: form-data; name="a"; filename="q%22.txt"\r\nContent-Type: a/b\r\n\r\nb\r\n--x--\r\n', {headers: {"content-type": 'multipart/form-data; boundary="x"'}}).formData().then((f) => [f.get("a").name, f.get("a").type])
+new Response("garbage", {headers: {"content-type": "multipart/form-data; boundary=x"}}).formData()
+new Response("", {headers: {"content-type": "multipart/form-data; boundary=x"}}).formData()
+new Response("--x--\r\n", {headers: {"content-type": "multipart/form-data; boundary=x"}}).formData().then((f) => [...f])
+new Response("--x\r\n\r\nb\r\n--x--\r\n", {headers: {"content-type": "multipart/form-data; boundary=x"}}).formData()
+new Response("--x\r\n", {headers: {"content-type": "multipart/form-data"}}).formData()
+`,
+  request: String.raw`
+new Request("http://a/")
+new Request("http://a/", {method: "POST", body: "x"})
+new Request(new URL("http://a/b")).url
+new Request("http://a/#x").url
+new Request("HTTP://A:80/../b?c d").url
+new Request("/x")
+new Request("")
+new Request()
+new Request("http://u:p@a/")
+new Request("http://a/", {method: "GET", body: "x"})
+new Request("http://a/", {method: "HEAD", body: ""})
+new Request("http://a/", {method: "a b"})
+new Request("http://a/", {method: ""})
+new Request("http://a/", {method: "TRACE"})
+new Request("http://a/", {method: "connect"})
+["get", "Post", "pUt", "delete", "head", "options", "PATCH", "patch", "x"].map((method) => new Request("http://a/", {method}).method)
+new Request("http://a/", {mode: "navigate"})
+new Request("http://a/", {redirect: "x"})
+new Request("http://a/", {credentials: "x"})
+new Request("http://a/", {cache: "no-store", credentials: "omit", redirect: "manual", mode: "no-cors", referrerPolicy: "origin", integrity: "sha256-x", keepalive: 1})
+new Request("http://a/", {signal: 5})
+new Request("http://a/", {signal: null}).signal.aborted
+new Request("http://a/", 5)
+new Request("http://a/", null).method
+new Request("http://a/", {headers: 5})
+new Request("http://a/", {headers: {a: "b\nc"}})
+new Request("http://a/", {headers: [["a", "b"], ["A", "c"]]}).headers
+(() => { const c = new AbortController(); const r = new Request("http://a/", {signal: c.signal}); c.abort(5); return [r.signal.aborted, r.signal.reason]; })()
+(() => { const r = new Request("http://a/", {method: "POST", body: "x", headers: {q: "1"}}); const s = new Request(r, {headers: {w: "2"}}); return [r.bodyUsed, s.bodyUsed, s.method, s.headers]; })()
+(() => { const r = new Request("http://a/", {method: "POST", body: "x"}); new Request(r); return new Request(r); })()
+(async () => { const r = new Request("http://a/", {method: "POST", body: "x"}); const s = r.clone(); return [await r.text(), await s.text(), r.bodyUsed]; })()
+(async () => { const r = new Request("http://a/", {method: "POST", body: "x"}); await r.text(); return r.text(); })()
+(async () => { const r = new Request("http://a/", {method: "POST", body: "x"}); await r.text(); return r.bodyUsed; })()
+new Request("http://a/").text()
+new Request("http://a/").body
+new Request("http://a/", {method: "POST", body: new ReadableStream()})
+new Request("http://a/", {method: "POST", body: new ReadableStream({start(c) { c.enqueue(new Uint8Array([65])); c.close(); }}), duplex: "half"}).text()
+Promise.all(["x", new URLSearchParams("a=b"), new Blob(["y"], {type: "q/r"}), new Uint8Array([65]), new Uint8Array([65]).buffer, 5, {}, [1, 2]].map(async (body) => { const r = new Request("http://a/", {method: "POST", body}); return [r.headers.get("content-type"), await r.text()]; }))
+new Request("http://a/", {method: "POST", body: "x", headers: {"content-type": "a/b"}}).headers
+new Request("http://a/", {method: "POST", body: null}).headers
+new Request("http://a/", {method: "POST", body: "{\"a\":[1]}"}).json()
+new Request("http://a/", {method: "POST", body: "{"}).json().catch((e) => e.name)
+new Request("http://a/", {method: "POST", body: "é"}).arrayBuffer()
+new Request("http://a/", {method: "POST", body: "x", headers: {"content-type": "A/B; Charset=X"}}).blob()
+[Request.length, Request.name, fetch.length, fetch.name]
+Object.prototype.toString.call(new Request("http://a/"))
+Object.keys(Request.prototype).includes("formData")
+fetch("nonsense")
+fetch("http://a/", {method: "TRACE"})
+fetch("http://a/", {signal: AbortSignal.abort()})
+fetch("http://a/", {signal: AbortSignal.abort("why")})
+fetch()
+fetch({toString() { throw new RangeError("x"); }})
+fetch("http://a/", {get method() { throw new RangeError("x"); }})
+`,
+  response: String.raw`
+new Response()
+new Response("x")
+new Response(null, {status: 204}).body
+Response.error()
+Response.json({a: 1})
+Response.redirect("http://a/")
+Response.redirect("http://a/", 307).status
+Response.redirect("http://a/", 200)
+Response.redirect("/x")
+Response.redirect()
+Response.json(undefined)
+Response.json()
+Response.json(1n)
+Response.json({a: 1}, {status: 201, statusText: "x", headers: {q: "1"}})
+Response.json({}, {headers: {"content-type": "a/b"}}).headers
+Response.json({a: [1, null]}).text()
+new Response("x", {status: 101})
+new Response("x", {status: 600})
+new Response("x", {status: "abc"})
+new Response("x", {status: "201"}).status
+new Response("x", {status: 200.9}).status
+new Response("x", {status: 204})
+new Response("", {status: 304})
+new Response("x", {statusText: "é€"})
+new Response("x", {statusText: "a\nb"})
+new Response("x", {statusText: "é"}).statusText
+new Response("x", 5)
+new Response("x", null).status
+new Response(undefined).body
+Response.error().headers.append("a", "b")
+Response.redirect("http://a/").headers.delete("location")
+new Response("x").headers.set("a", "b")
+[new Response("", {status: 299}).ok, new Response("", {status: 300}).ok]
+(async () => { const r = new Response("x"); const s = r.clone(); return [await r.text(), await s.text()]; })()
+(async () => { const r = new Response("x"); await r.text(); return r.clone(); })()
+(async () => { const r = new Response("x"); await r.text(); return r.text(); })()
+(async () => { const r = new Response(null); await r.text(); return [r.bodyUsed, await r.text()]; })()
+(async () => { const r = new Response("x"); r.body.getReader(); return r.text(); })()
+(async () => { const r = new Response("abc"); const q = r.body.getReader(); return [await q.read(), await q.read(), r.bodyUsed]; })()
+(async () => { const r = new Response("abc"); const out = []; for await (const c of r.body) out.push(c); return [out, r.bodyUsed, r.body.locked]; })()
+(async () => { const r = new Response("abc"); const s = r.body; return [await r.text(), r.body === s, r.bodyUsed]; })()
+(async () => { const r = new Response("abc"); r.body; const s = r.clone(); return [await r.text(), await s.text()]; })()
+(async () => { const r = new Response("abc"); await r.body.cancel(); return r.text(); })()
+(async () => { const r = new Response("abc"); await r.text(); return new Response(r.body); })()
+new Response(new ReadableStream({start(c) { c.enqueue(new TextEncoder().encode("a")); c.enqueue(new TextEncoder().encode("b")); c.close(); }})).text()
+new Response(new ReadableStream({start(c) { c.enqueue("a"); c.close(); }})).text()
+new Response(new ReadableStream({pull(c) { c.error(new RangeError("x")); }})).text()
+new Response(new ReadableStream({start() { throw new RangeError("x"); }})).text()
+new Response((async function* () { yield new Uint8Array([65]); yield new Uint8Array([66]); })()).text()
+Promise.all(["", "A/B; charset=x", "nonsense", "a/b;q", 'a/b; q="x y";Z=W', "a/b, c/d", "a/b;x=1;x=2"].map(async (type) => (await new Response("a", {headers: {"content-type": type}}).blob()).type))
+new Response("é").blob()
+new Response(new Uint8Array([0xef, 0xbb, 0xbf, 65, 255])).text()
+new Response("\ufeff[1]").json()
+new Response("").json().catch((e) => e.name)
+new Response("\ud800").text().then((t) => t.charCodeAt(0))
+new Response("ab").arrayBuffer()
+[Response.length, Response.name, Response.json.length, Response.redirect.length, Response.error.length]
+Object.keys(Response.prototype).sort()
+Object.prototype.toString.call(new Response())
+Object.getPrototypeOf(Response.prototype) === Object.prototype
+Response.prototype.text.call({}).catch((e) => e.name)
+Response()
+JSON.stringify(new Response("x"))
+util.inspect({a: {b: {c: new Response()}}})
+`,
+  streams: String.raw`
+new ReadableStream()
+new ReadableStream(null)
+new ReadableStream({type: "x"})
+(async () => { const s = ReadableStream.from(["a", Promise.resolve("b")]); const out = []; for await (const c of s) out.push(c); return out; })()
+(async () => { const s = new ReadableStream({start(c) { c.enqueue(1); c.enqueue(2); c.close(); }}); const [a, b] = s.tee(); const all = async (t) => { const out = []; for await (const c of t) out.push(c); return out; }; return [await all(a), await all(b), s.locked]; })()
+(async () => { let n = 0; const s = new ReadableStream({pull(c) { c.enqueue(n++); if (n === 3) c.close(); }}); const out = []; for await (const c of s) out.push(c); return [out, n]; })()
+(async () => { const log = []; const s = new ReadableStream({cancel(r) { log.push(r); }}); await s.cancel("why"); return [log, s]; })()
+(async () => { const log = []; const s = new ReadableStream({pull(c) { c.enqueue(1); }, cancel(r) { log.push("cancelled"); }}); for await (const c of s) break; return [log, s.locked]; })()
+(() => { const s = new ReadableStream(); s.getReader(); return s.getReader(); })()
+(() => { const s = new ReadableStream(); s.getReader(); return s.cancel(); })()
+(async () => { const s = new ReadableStream({start(c) { c.error(new RangeError("x")); }}); return s.getReader().read(); })()
+(async () => { const s = new ReadableStream({start(c) { c.close(); }}); const r = s.getReader(); return [await r.read(), await r.closed]; })()
+(async () => { const s = new ReadableStream(); const r = s.getReader(); r.releaseLock(); return [s.locked, await r.read().catch((e) => e.code)]; })()
+new ReadableStream({start(c) { c.close(); c.enqueue(1); }})
+(async () => { let d; new ReadableStream({start(c) { d = [c.desiredSize]; c.enqueue(1); d.push(c.desiredSize); c.close(); d.push(c.desiredSize); }}); return d; })()
+new ReadableStream({}, {highWaterMark: -1})
+[ReadableStream.name, typeof ReadableStreamDefaultReader]
+`,
 };
 
 export const expressions = Object.entries(groups).flatMap(([group, text]) =>

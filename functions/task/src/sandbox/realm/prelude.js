@@ -14,7 +14,6 @@ export function install(host, variables) {
   const timers = makeTimers();
   const stacks = host.load("stacks").makeStacks(host, intrinsics);
   let loader;
-  let fetching;
   let printer;
 
   host.notSupported = (what) => stacks.named(new values.Error(`the sandbox does not support ${what}`), "NotSupported");
@@ -203,10 +202,6 @@ export function install(host, variables) {
     }
   }
 
-  function loadFetch() {
-    return (fetching ??= host.load("fetch").install(host, load().primordials, require));
-  }
-
   function loadPrinter() {
     return (printer ??= host.load("console").makePrinter(load().primordials, require, host));
   }
@@ -233,7 +228,10 @@ export function install(host, variables) {
   provideLater(["Buffer", "atob", "btoa"], () => require("buffer"));
   provideLater(["TextEncoder", "TextDecoder"], () => require("encoding"));
   provideLater(["structuredClone"], loadStructuredClone);
-  provideLater(["fetch", "Headers", "Request", "Response"], loadFetch);
+  provideLater(["Blob", "File"], () => require("blob"));
+  provideLater(["FormData"], () => require("form_data"));
+  provideLater(["ReadableStream", "ReadableStreamDefaultReader"], () => require("readable_stream"));
+  provideLater(["fetch", "Headers", "Request", "Response"], () => require("fetch"));
   host.load("locale").install(host, intrinsics);
 
   const rejections = makeRejections();
@@ -273,7 +271,7 @@ export function install(host, variables) {
 
   return {
     fire: timers.fire,
-    settle: (id, answer, error) => fetching.settle(id, answer, error),
+    settle: (id, answer, error) => require("exchange").settle(id, answer, error),
     // What is awaited is not asked for its `then`, which a script may have replaced.
     call: async (main, task) => await main(task),
     reject: rejections.add,

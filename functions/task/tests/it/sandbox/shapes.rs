@@ -203,21 +203,11 @@ async fn the_usual_globals_and_modules_are_there() {
 
 #[tokio::test]
 async fn nothing_of_the_machine_is_there() {
-    let source = "module.exports = () => [typeof Blob, typeof File, typeof require('url'), typeof globalThis.std, typeof globalThis.os,
+    let source = "module.exports = () => [typeof require('url'), typeof globalThis.std, typeof globalThis.os,
         typeof globalThis.Deno, Object.keys(process), typeof globalThis.__bootstrap, typeof module.constructor.constructor('return this')().fs]";
     assert_eq!(
         value(source).await,
-        json!([
-            "undefined",
-            "undefined",
-            "object",
-            "undefined",
-            "undefined",
-            "undefined",
-            ["env"],
-            "undefined",
-            "undefined"
-        ])
+        json!(["object", "undefined", "undefined", "undefined", ["env"], "undefined", "undefined"])
     );
     for name in
         ["fs", "node:fs", "child_process", "os", "./x.js", "/etc/passwd", "hookyard:prelude", "https://x.example/y.js"]
@@ -228,7 +218,7 @@ async fn nothing_of_the_machine_is_there() {
             format!("module.exports = () => require('{name}')"),
         ] {
             let message = failure(&source).await.2;
-            assert!(message.contains("a script can import buffer, events"), "{source}: {message}");
+            assert!(message.contains("a script can import"), "{source}: {message}");
         }
     }
 }

@@ -1,0 +1,26 @@
+// The module "axios".
+
+import { registry } from "hookyard:registry";
+
+const exports = registry.require("axios");
+
+export const {
+  all,
+  Axios,
+  AxiosError,
+  AxiosHeaders,
+  Cancel,
+  CanceledError,
+  CancelToken,
+  create,
+  formToJSON,
+  getAdapter,
+  HttpStatusCode,
+  isAxiosError,
+  isCancel,
+  mergeConfig,
+  spread,
+  toFormData,
+  VERSION,
+} = exports;
+export default exports;

@@ -1,0 +1,8 @@
+// The module "https".
+
+import { registry } from "hookyard:registry";
+
+const { https } = registry.require("http");
+
+export const { Agent, createServer, get, globalAgent, request, Server } = https;
+export default https;
