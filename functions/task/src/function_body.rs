@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
-use shared::Refusal;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
+use shared::{Error, Refusal};
 
 use crate::sandbox::{Limits, Sandbox, Script};
 use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};
@@ -176,17 +176,27 @@ fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Res
 
 /// Refuses a function whose code cannot be compiled.
 pub(crate) async fn check_compiles(sandbox: &Sandbox, tenant: &TenantId, function: &Function) -> Result<(), Refusal> {
+    let compiled = check_script(sandbox, tenant, &function.code, &format!("{}.js", function.name)).await?;
+    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be compiled: {message}")))
+}
+
+/// Compiles a script without running it, or says what is wrong with it.
+pub(crate) async fn check_script(
+    sandbox: &Sandbox,
+    tenant: &TenantId,
+    source: &str,
+    file_name: &str,
+) -> Result<Result<(), StepError>, Error> {
     let script = Script {
         tenant: tenant.as_str().to_owned(),
-        source: function.code.as_str().into(),
-        file_name: format!("{}.js", function.name),
+        source: source.into(),
+        file_name: file_name.to_owned(),
         entry_point: None,
         input: String::new(),
         variables: BTreeMap::new(),
         limits: COMPILATION,
     };
-    let compiled = sandbox.check(script).await?;
-    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be compiled: {message}")))
+    sandbox.check(script).await
 }
 
 /// What is wrong with the code, as far as that can be seen without compiling it.

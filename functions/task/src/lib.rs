@@ -8,6 +8,8 @@
 
 mod answer;
 mod api;
+mod asset;
+mod director;
 mod function_body;
 mod new_task;
 mod on_task_due;
@@ -15,6 +17,8 @@ mod on_task_requested;
 mod retry;
 mod run;
 pub mod sandbox;
+mod script_url;
+mod scripts;
 mod services;
 mod store;
 
@@ -47,8 +51,13 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
+        .permission(Permission::ViewAssets, routes!(api::assets::list))
+        .permission(Permission::ViewAssets, routes!(api::assets::get))
+        .permission(Permission::UpdateAssets, routes!(api::assets::put))
+        .permission(Permission::UpdateAssets, routes!(api::assets::delete))
         .finish(services.clone());
-    let checks = [store::task::check(environment)?, store::function::check(environment)?];
+    let checks =
+        [store::task::check(environment)?, store::function::check(environment)?, store::asset::check(environment)?];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }

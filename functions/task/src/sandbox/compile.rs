@@ -38,6 +38,25 @@ pub(super) struct Rejected {
     reached: (usize, usize),
 }
 
+impl Rejected {
+    /// Says in plain words that an `await` stands where none may.
+    fn explained(self, script: &Script) -> Self {
+        let (line, column) = self.reached;
+        let text = script.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let at = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+        let (before, after) = text.split_at(at);
+        let is_await = |word: &str| word == "await";
+        let is_at = after.split(|char: char| !char.is_alphanumeric()).next().is_some_and(is_await)
+            || before.trim_end().rsplit(|char: char| !char.is_alphanumeric()).next().is_some_and(is_await);
+        if line == 0 || !is_at {
+            return self;
+        }
+        let message = format!("{} (line {line})", failure::AWAIT_RULE);
+        let log = format!("SyntaxError: {message}\n    at {}:{line}:{column}", script.file_name);
+        Self { error: failure::runtime("SyntaxError", message), log: Some(log), ..self }
+    }
+}
+
 /// Compiles the script without running any of it.
 pub(super) fn kind(script: &Script) -> Result<Kind, Rejected> {
     static KINDS: OnceLock<Cache<[u8; 32], Kind>> = OnceLock::new();
@@ -69,8 +88,8 @@ fn compiled(script: &Script) -> Result<Kind, Rejected> {
         Err(of_module) => match as_body(&ctx, script) {
             Ok(()) => Ok(Kind::Body),
             // The parser that understood more of the source took it for what it is.
-            Err(of_body) if of_body.reached > of_module.reached => Err(of_body),
-            Err(_) => Err(of_module),
+            Err(of_body) if of_body.reached > of_module.reached => Err(of_body.explained(script)),
+            Err(_) => Err(of_module.explained(script)),
         },
     })
 }
