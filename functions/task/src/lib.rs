@@ -15,6 +15,7 @@ mod on_task_requested;
 mod retry;
 mod run;
 pub mod sandbox;
+mod schedule;
 mod services;
 mod store;
 
@@ -48,7 +49,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
         .finish(services.clone());
-    let checks = [store::task::check(environment)?, store::function::check(environment)?];
+    let checks =
+        [store::task::check(environment)?, store::function::check(environment)?, store::schedule::check(environment)?];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }

@@ -10,11 +10,13 @@ use shared::{Environment, Error};
 
 use crate::sandbox::Sandbox;
 use crate::store::function::Functions;
+use crate::store::schedule::SchedulesStore;
 use crate::store::task::{TaskStore, Tasks};
 
 pub(crate) struct Services {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) functions: Functions,
+    pub(crate) schedules: SchedulesStore,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
@@ -27,6 +29,7 @@ impl Services {
         Ok(Self {
             tasks: Arc::new(Claims::new(environment, TaskStore::new(environment)?)),
             functions: Functions::new(environment)?,
+            schedules: SchedulesStore::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
             sandbox: Sandbox::new(
