@@ -17,6 +17,7 @@ mod on_task_requested;
 mod retry;
 mod run;
 pub mod sandbox;
+mod schedule;
 mod script_url;
 mod scripts;
 mod services;
@@ -56,8 +57,12 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateAssets, routes!(api::assets::put))
         .permission(Permission::UpdateAssets, routes!(api::assets::delete))
         .finish(services.clone());
-    let checks =
-        [store::task::check(environment)?, store::function::check(environment)?, store::asset::check(environment)?];
+    let checks = [
+        store::task::check(environment)?,
+        store::function::check(environment)?,
+        store::asset::check(environment)?,
+        store::schedule::check(environment)?,
+    ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }

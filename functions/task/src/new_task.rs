@@ -58,6 +58,8 @@ impl NewTask {
             status_changed_timestamp: now,
             function_name: self.function_name,
             data: Value::Object(self.data.unwrap_or_default()).to_string(),
+            script: None,
+            schedule: None,
             start_timestamp: self.start_timestamp,
             tags,
             priority: self.priority.map_or(0, Priority::get),

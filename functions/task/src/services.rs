@@ -12,6 +12,7 @@ use crate::sandbox::Sandbox;
 use crate::scripts::Scripts;
 use crate::store::asset::Assets;
 use crate::store::function::Functions;
+use crate::store::schedule::SchedulesStore;
 use crate::store::task::{TaskStore, Tasks};
 
 pub(crate) struct Services {
@@ -19,6 +20,7 @@ pub(crate) struct Services {
     pub(crate) functions: Functions,
     pub(crate) assets: Assets,
     pub(crate) scripts: Scripts,
+    pub(crate) schedules: SchedulesStore,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
@@ -33,6 +35,7 @@ impl Services {
             functions: Functions::new(environment)?,
             assets: Assets::new(environment)?,
             scripts: Scripts::new(environment)?,
+            schedules: SchedulesStore::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
             sandbox: Sandbox::new(

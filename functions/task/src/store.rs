@@ -2,4 +2,5 @@
 
 pub(crate) mod asset;
 pub(crate) mod function;
+pub(crate) mod schedule;
 pub(crate) mod task;
