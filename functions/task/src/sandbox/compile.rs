@@ -20,6 +20,9 @@ const REMEMBERED: u64 = 10_000;
 /// The parameters of the function whose body a `CommonJS` script is.
 pub(super) const PARAMETERS: &str = "exports, require, module";
 
+/// What the parser of modules says of an `await` in a function that is not async.
+const AWAIT_UNEXPECTED: &str = "unexpected 'await' keyword";
+
 /// What kind of script a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -39,20 +42,16 @@ pub(super) struct Rejected {
 }
 
 impl Rejected {
+    /// Whether the parser of modules has met an `await` where none may be, and another parser comes no further.
+    fn is_await(&self, of_body: &Self) -> bool {
+        self.error.message == AWAIT_UNEXPECTED && of_body.reached.0 <= self.reached.0
+    }
+
     /// Says in plain words that an `await` stands where none may.
     fn explained(self, script: &Script) -> Self {
-        let (line, column) = self.reached;
-        let text = script.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        let at = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
-        let (before, after) = text.split_at(at);
-        let is_await = |word: &str| word == "await";
-        let is_at = after.split(|char: char| !char.is_alphanumeric()).next().is_some_and(is_await)
-            || before.trim_end().rsplit(|char: char| !char.is_alphanumeric()).next().is_some_and(is_await);
-        if line == 0 || !is_at {
-            return self;
-        }
+        let (line, _) = self.reached;
         let message = format!("{} (line {line})", failure::AWAIT_RULE);
-        let log = format!("SyntaxError: {message}\n    at {}:{line}:{column}", script.file_name);
+        let log = format!("SyntaxError: {message}\n    at {}:{line}", script.file_name);
         Self { error: failure::runtime("SyntaxError", message), log: Some(log), ..self }
     }
 }
@@ -87,9 +86,10 @@ fn compiled(script: &Script) -> Result<Kind, Rejected> {
         Err(of_module) if of_module.error.name != "SyntaxError" => Err(of_module),
         Err(of_module) => match as_body(&ctx, script) {
             Ok(()) => Ok(Kind::Body),
+            Err(of_body) if of_module.is_await(&of_body) => Err(of_module.explained(script)),
             // The parser that understood more of the source took it for what it is.
-            Err(of_body) if of_body.reached > of_module.reached => Err(of_body.explained(script)),
-            Err(_) => Err(of_module.explained(script)),
+            Err(of_body) if of_body.reached > of_module.reached => Err(of_body),
+            Err(_) => Err(of_module),
         },
     })
 }

@@ -149,7 +149,7 @@ async fn an_await_outside_of_an_async_function_is_explained() {
         ("module.exports.main = (config) => {\n  return JSON.stringify(await fetch(config.url));\n}", " (line 2)"),
         ("'use strict';\nmodule.exports.main = (config) => {\n  const a = await config.b;\n  return a;\n}", " (line 3)"),
         ("module.exports.main = (config) => {\n\n  await config.b;\n}", " (line 3)"),
-        ("module.exports.main = function () { return await\n f() }", " (line 1)"),
+        ("function main(config) { for (const a of await config.b) return a }", " (line 1)"),
         ("export function main(config) { return await config.b }", " (line 1)"),
         ("module.exports.main = (config) => { return await (config.b) }", ""),
     ] {
