@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 use serde::de::DeserializeOwned;
@@ -37,16 +37,33 @@ struct BodyLimit(usize);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut body = self.extra;
+        let (mut body, message) = (self.extra, self.message.clone());
         body.insert("code".to_owned(), self.code.into());
         body.insert("name".to_owned(), self.name.into());
         body.insert("message".to_owned(), self.message.into());
         let mut response = (self.status, Json(Value::Object(body))).into_response();
+        response.extensions_mut().insert(Plain { status: self.status, message });
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         with_challenge(response, self.challenge)
     }
+}
+
+/// What a refusal says, beside the body that says it in our words.
+#[derive(Debug, Clone)]
+struct Plain {
+    status: http::StatusCode,
+    message: String,
+}
+
+/// The body of every error of routes whose clients expect the HTTP status in it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct PlainErrorBody {
+    /// The HTTP status.
+    pub code: u16,
+    /// What was wrong, naming the field and the rule.
+    pub message: String,
 }
 
 /// Adds to a 401 what HTTP requires of it, unless it says already how to prove oneself.
@@ -101,18 +118,26 @@ pub struct Page {
 pub struct Api<S> {
     router: OpenApiRouter<S>,
     tokens: Tokens,
+    /// Below which path errors have a [`PlainErrorBody`].
+    plain_errors: Option<&'static str>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Api<S> {
     /// Starts without routes.
     pub fn new(tokens: Tokens) -> Self {
-        Self { router: OpenApiRouter::new(), tokens }
+        Self { router: OpenApiRouter::new(), tokens, plain_errors: None }
+    }
+
+    /// Gives every error below a path, also of routes that do not exist there, a [`PlainErrorBody`].
+    #[must_use]
+    pub fn plain_errors(self, below: &'static str) -> Self {
+        Self { plain_errors: Some(below), ..self }
     }
 
     /// Adds routes that anybody may call.
     #[must_use]
     pub fn public(mut self, (schemas, mut paths, routes): UtoipaMethodRouter<S>) -> Self {
-        describe_refusals(&mut paths, &Access::Public);
+        describe_refusals(&mut paths, &Access::Public, self.plain_errors);
         self.router = self.router.routes((schemas, paths, routes));
         self
     }
@@ -155,7 +180,10 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         schemas.push((ErrorBody::name().into_owned(), ErrorBody::schema()));
         // What is any JSON is described by this name.
         schemas.push(("Value".to_owned(), Value::schema()));
-        describe_refusals(&mut paths, &Access::Token(permission));
+        if self.plain_errors.is_some() {
+            schemas.push((PlainErrorBody::name().into_owned(), PlainErrorBody::schema()));
+        }
+        describe_refusals(&mut paths, &Access::Token(permission), self.plain_errors);
         let gate = Arc::new(Gate { tokens: self.tokens.clone(), permission });
         let routes = routes.layer(from_fn_with_state(gate, check));
         self.router = self.router.routes((schemas, paths, routes));
@@ -164,7 +192,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
 
     /// Returns the router and the OpenAPI description of its routes.
     pub fn finish(self, state: S) -> (Router, utoipa::openapi::OpenApi) {
-        let (router, openapi) = self.router.split_for_parts();
+        let (router, mut openapi) = self.router.split_for_parts();
+        describe_wildcards(&mut openapi.paths);
         let router = router
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(no_route)
@@ -173,9 +202,16 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
             // Bodies of their own, as that of the token endpoint, do not come through `Refusal`.
             .layer(map_response(async |response: Response| with_challenge(response, BEARER)))
             .layer(CatchPanicLayer::custom(|_| Refusal::internal().into_response()))
+            .layer(from_fn_with_state(self.plain_errors, with_plain_error_body))
             .with_state(state);
         (router, openapi)
     }
+}
+
+/// Writes parameters that take the rest of a path as `OpenAPI`, which has none of these, writes any other.
+fn describe_wildcards(paths: &mut Paths) {
+    let described = std::mem::take(&mut paths.paths).into_iter();
+    paths.paths = described.map(|(path, item)| (path.replace("{*", "{"), item)).collect();
 }
 
 /// Who may call a route.
@@ -187,13 +223,14 @@ enum Access {
 }
 
 /// Adds the refusals that every route has, unless a route describes its own.
-fn describe_refusals(paths: &mut Paths, access: &Access) {
+fn describe_refusals(paths: &mut Paths, access: &Access, plain_errors: Option<&str>) {
     for (path, item) in &mut paths.paths {
+        let body = if is_below(path, plain_errors) { PlainErrorBody::name() } else { ErrorBody::name() };
         for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
             let mut refused = |status: &str, description: &str| {
                 let mut response = ResponseBuilder::new().description(description);
                 if matches!(access, Access::Token(_)) {
-                    let schema = Ref::from_schema_name(ErrorBody::name());
+                    let schema = Ref::from_schema_name(body.clone());
                     response = response.content("application/json", ContentBuilder::new().schema(Some(schema)).build());
                 }
                 operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.build().into());
@@ -246,6 +283,30 @@ async fn with_our_error_body(response: Response) -> Response {
     {
         true => Refusal::illegal_argument("the path or the query of the request cannot be read").into_response(),
         false => response,
+    }
+}
+
+fn is_below(path: &str, root: Option<&str>) -> bool {
+    let rest = root.and_then(|root| path.strip_prefix(root));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Writes the errors of routes whose clients expect the HTTP status in the body as they expect them.
+async fn with_plain_error_body(
+    State(plain_errors): State<Option<&'static str>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_plain = is_below(request.uri().path(), plain_errors);
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Plain>() {
+        Some(Plain { status, message }) if is_plain => {
+            let (mut parts, _) = response.into_parts();
+            parts.headers.remove(CONTENT_LENGTH);
+            let body = Json(PlainErrorBody { code: status.as_u16(), message }).into_response().into_body();
+            Response::from_parts(parts, body)
+        }
+        _ => response,
     }
 }
 

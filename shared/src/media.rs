@@ -40,11 +40,21 @@ impl Media {
 /// What cannot be decoded becomes the replacement character.
 #[must_use]
 pub fn text<'b>(content_type: &str, body: &'b [u8]) -> Cow<'b, str> {
+    encoding(content_type).decode(body).0
+}
+
+/// Decodes a text as [`text`] does; `None` if something in it cannot be decoded.
+#[must_use]
+pub fn readable<'b>(content_type: &str, body: &'b [u8]) -> Option<Cow<'b, str>> {
+    let (text, _, has_errors) = encoding(content_type).decode(body);
+    (!has_errors).then_some(text)
+}
+
+fn encoding(content_type: &str) -> &'static Encoding {
     let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let charset = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     let label = charset.map(|(_, label)| label.trim().trim_matches(['"', '\'']));
-    let encoding = label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8);
-    encoding.decode(body).0
+    label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8)
 }
 
 #[cfg(test)]
@@ -84,5 +94,7 @@ mod tests {
         check("", b"\xff\xfe{\0}\0", "{}");
         check("text/plain; charset=nothing", "é".as_bytes(), "é");
         check("text/plain; charset", b"\xe9", "\u{fffd}");
+        assert_eq!(readable("text/plain; charset", b"\xe9"), None);
+        assert_eq!(readable("text/plain; charset=latin1", b"\xe9").as_deref(), Some("é"));
     }
 }

@@ -7,9 +7,9 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
-use shared::Refusal;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
+use shared::{Error, Refusal};
 
 use crate::code::{Code, Program};
 use crate::sandbox::{Limits, Sandbox, Script};
@@ -212,19 +212,31 @@ pub(crate) async fn check_compiles(
     function: &Function,
     program: Program,
 ) -> Result<(), Refusal> {
+    let file_name = format!("{}.js", function.name);
+    let compiled = check_script(sandbox, tenant, program, file_name, function.entry_point.clone()).await?;
+    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be run: {message}")))
+}
+
+/// Compiles a script without running it, or says what is wrong with it.
+pub(crate) async fn check_script(
+    sandbox: &Sandbox,
+    tenant: &TenantId,
+    program: Program,
+    file_name: String,
+    entry_point: Option<String>,
+) -> Result<Result<(), StepError>, Error> {
     let (source, files) = program.into_parts();
     let script = Script {
         tenant: tenant.as_str().to_owned(),
         source,
         files,
-        file_name: format!("{}.js", function.name),
-        entry_point: function.entry_point.clone(),
+        file_name,
+        entry_point,
         input: String::new(),
         variables: BTreeMap::new(),
         limits: COMPILATION,
     };
-    let compiled = sandbox.check(script).await?;
-    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be run: {message}")))
+    sandbox.check(script).await
 }
 
 /// Refuses code that is not what it should be.

@@ -8,7 +8,9 @@
 
 mod answer;
 mod api;
+mod asset;
 mod code;
+mod director;
 mod function_body;
 mod new_task;
 mod on_task_due;
@@ -17,6 +19,9 @@ mod package;
 mod retry;
 mod run;
 pub mod sandbox;
+mod schedule;
+mod script_url;
+mod scripts;
 mod services;
 mod store;
 
@@ -52,12 +57,18 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewTaskFunctionDetails, routes!(api::versions::get))
         .permission(Permission::UpdateTaskFunction, routes!(api::versions::rollback))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
+        .permission(Permission::ViewAssets, routes!(api::assets::list))
+        .permission(Permission::ViewAssets, routes!(api::assets::get))
+        .permission(Permission::UpdateAssets, routes!(api::assets::put))
+        .permission(Permission::UpdateAssets, routes!(api::assets::delete))
         .finish(services.clone());
     let checks = [
         store::task::check(environment)?,
         store::function::check(environment)?,
         store::version::check(environment)?,
         store::code::check(environment)?,
+        store::asset::check(environment)?,
+        store::schedule::check(environment)?,
     ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))

@@ -59,6 +59,8 @@ impl NewTask {
             function_name: self.function_name,
             function_version: None,
             data: Value::Object(self.data.unwrap_or_default()).to_string(),
+            script: None,
+            schedule: None,
             start_timestamp: self.start_timestamp,
             tags,
             priority: self.priority.map_or(0, Priority::get),

@@ -1,6 +1,8 @@
 //! The records in their tables; every record belongs to one tenant.
 
+pub(crate) mod asset;
 pub(crate) mod code;
 pub(crate) mod function;
+pub(crate) mod schedule;
 pub(crate) mod task;
 pub(crate) mod version;

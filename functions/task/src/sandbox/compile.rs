@@ -20,6 +20,9 @@ const REMEMBERED: u64 = 10_000;
 /// The parameters of the function whose body a `CommonJS` script is.
 pub(super) const PARAMETERS: &str = "exports, require, module, __filename, __dirname";
 
+/// What the parser of modules says of an `await` in a function that is not async.
+const AWAIT_UNEXPECTED: &str = "unexpected 'await' keyword";
+
 /// What kind of script a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -36,6 +39,21 @@ pub(super) struct Rejected {
     pub(super) log: Option<String>,
     /// The line and column up to which the source made sense.
     pub(super) reached: (usize, usize),
+}
+
+impl Rejected {
+    /// Whether the parser of modules has met an `await` where none may be, and another parser comes no further.
+    fn is_await(&self, of_body: &Self) -> bool {
+        self.error.message == AWAIT_UNEXPECTED && of_body.reached.0 <= self.reached.0
+    }
+
+    /// Says in plain words that an `await` stands where none may.
+    fn explained(self, script: &Script) -> Self {
+        let (line, _) = self.reached;
+        let message = format!("{} (line {line})", failure::AWAIT_RULE);
+        let log = format!("SyntaxError: {message}\n    at {}:{line}", script.file_name);
+        Self { error: failure::runtime("SyntaxError", message), log: Some(log), ..self }
+    }
 }
 
 /// Compiles the script without running any of it.
@@ -73,6 +91,7 @@ pub(super) fn told(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
         Err(of_module) if of_module.error.name != "SyntaxError" => Err(of_module),
         Err(of_module) => match as_body(ctx, script) {
             Ok(()) => Ok(Kind::Body),
+            Err(of_body) if of_module.is_await(&of_body) => Err(of_module.explained(script)),
             // The parser that understood more of the source took it for what it is.
             Err(of_body) if of_body.reached > of_module.reached => Err(of_body),
             Err(_) => Err(of_module),

@@ -9,6 +9,10 @@ use super::console::PRINTED_BYTES;
 use super::script::Limits;
 use super::stop::Reason;
 
+/// What is wrong with a script that awaits in a function that is not async.
+pub(super) const AWAIT_RULE: &str = "`await` is only allowed in async functions: write `async (config) =>`";
+/// What the engine says where `await` looks like the call of a function.
+const AWAIT_UNDEFINED: [&str; 2] = ["'await' is not defined", "await is not defined"];
 const MAX_NAME_BYTES: usize = 100;
 const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 
@@ -91,6 +95,10 @@ pub(super) fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error) -> (StepError, Opti
         return (runtime("Error", json_or_text(ctx, &value)), None);
     }
     let name = name.unwrap_or_else(|| "Error".to_owned());
+    let message = message.map(|message| match AWAIT_UNDEFINED.contains(&message.as_str()) {
+        true => AWAIT_RULE.to_owned(),
+        false => message,
+    });
     let message = message.unwrap_or_default();
     let stack = text(ctx, object, "stack").unwrap_or_default();
     let log = match stack.starts_with(&name) {

@@ -12,6 +12,7 @@ use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, k
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
+use crate::store::schedule::{Program, ScheduleKey};
 
 /// The priority of a task: an integer that JavaScript represents exactly.
 pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
@@ -19,7 +20,7 @@ pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740
 /// What a step may have handed on, and what became of it.
 const SEALED: SealedAttributes = SealedAttributes {
     key: &[Task::KEY],
-    paths: &[&["data"], &["tags"], &["functionName"], &["logs"], &["claim", "answer"]],
+    paths: &[&["data"], &["tags"], &["functionName"], &["script"], &["logs"], &["claim", "answer"]],
 };
 /// Of how many tasks a list can be made.
 pub(crate) const LIST_LIMIT: usize = 100_000;
@@ -62,6 +63,17 @@ impl Status {
     }
 }
 
+/// Which instant of which schedule a task is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfSchedule {
+    #[serde(flatten)]
+    pub(crate) key: ScheduleKey,
+    /// The instant; absent if somebody started a run by hand.
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    pub(crate) instant: Option<Timestamp>,
+}
+
 /// A task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +93,12 @@ pub(crate) struct Task {
     pub(crate) function_version: Option<u32>,
     /// The input, a JSON object as text, as the table's size limit counts it.
     pub(crate) data: String,
+    /// The script to fetch and to run with the input as its argument, in place of a function, whose name is empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) script: Option<String>,
+    /// The schedule that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schedule: Option<OfSchedule>,
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) start_timestamp: Option<Timestamp>,
     #[serde(default)]
@@ -107,6 +125,20 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    /// What it runs.
+    pub(crate) fn program(&self) -> Program {
+        let data = self.data.clone();
+        match &self.script {
+            Some(script) => Program::Script { script: script.clone(), config: data },
+            None => Program::Function {
+                function_name: self.function_name.clone(),
+                data,
+                priority: Some(self.priority),
+                tags: self.tags.clone(),
+            },
+        }
+    }
+
     /// Tells whether its time is still to come.
     pub(crate) fn is_later(&self, now: Timestamp) -> bool {
         self.start_timestamp.is_some_and(|start| start > now)
@@ -166,11 +198,19 @@ pub(crate) struct TaskView {
     /// When the state last changed.
     #[serde(with = "shared::clock::iso")]
     status_changed_timestamp: Timestamp,
-    /// The function that runs.
+    /// The function that runs; absent for a script.
+    #[serde(skip_serializing_if = "String::is_empty")]
     function_name: String,
     /// The version of the function that ran; absent until it starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     function_version: Option<u32>,
+    /// The script that is fetched and runs, in place of a function.
+    script: Option<String>,
+    /// The schedule that started it.
+    schedule_id: Option<String>,
+    /// The instant of the schedule, whenever the task really started.
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    scheduled_timestamp: Option<Timestamp>,
     /// The input; `event` is the event that a dispatcher acted on.
     #[schema(value_type = Object)]
     data: Value,
@@ -217,6 +257,10 @@ pub(crate) struct TaskEntry {
     #[serde(with = "shared::clock::iso")]
     status_changed_timestamp: Timestamp,
     function_name: String,
+    #[serde(default)]
+    script: Option<String>,
+    #[serde(default)]
+    schedule: Option<OfSchedule>,
     #[serde(default, with = "shared::clock::iso::optional")]
     start_timestamp: Option<Timestamp>,
     #[serde(default)]
@@ -249,6 +293,9 @@ impl From<TaskEntry> for TaskView {
             status_changed_timestamp: entry.status_changed_timestamp,
             function_name: entry.function_name,
             function_version: None,
+            script: entry.script,
+            scheduled_timestamp: entry.schedule.as_ref().and_then(|schedule| schedule.instant),
+            schedule_id: entry.schedule.map(|schedule| schedule.key.schedule_id),
             data: Value::Null,
             start_timestamp: entry.start_timestamp.unwrap_or(entry.creation_timestamp),
             tags: entry.tags,
@@ -272,6 +319,9 @@ impl From<&Task> for TaskView {
             status_changed_timestamp: task.status_changed_timestamp,
             function_name: task.function_name.clone(),
             function_version: task.function_version,
+            script: task.script.clone(),
+            scheduled_timestamp: task.schedule.as_ref().and_then(|schedule| schedule.instant),
+            schedule_id: task.schedule.as_ref().map(|schedule| schedule.key.schedule_id.clone()),
             data: serde_json::from_str(&task.data).unwrap_or_default(),
             start_timestamp: task.start_timestamp.unwrap_or(task.creation_timestamp),
             tags: task.tags.clone(),

@@ -1,6 +1,8 @@
 //! The task function on the embedded engines, called as Lambda calls it.
 
 #[cfg(test)]
+mod asset;
+#[cfg(test)]
 mod crash;
 mod fault;
 #[cfg(test)]

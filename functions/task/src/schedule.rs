@@ -1,0 +1,3 @@
+//! When the instants of a schedule are, and what becomes of each: pure.
+
+pub(crate) mod timing;
