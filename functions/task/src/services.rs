@@ -10,6 +10,7 @@ use shared::{Environment, Error};
 
 use crate::sandbox::Sandbox;
 use crate::store::function::Functions;
+use crate::store::history::History;
 use crate::store::schedule::SchedulesStore;
 use crate::store::task::{TaskStore, Tasks};
 
@@ -17,6 +18,7 @@ pub(crate) struct Services {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) functions: Functions,
     pub(crate) schedules: SchedulesStore,
+    pub(crate) history: History,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
@@ -30,6 +32,7 @@ impl Services {
             tasks: Arc::new(Claims::new(environment, TaskStore::new(environment)?)),
             functions: Functions::new(environment)?,
             schedules: SchedulesStore::new(environment)?,
+            history: History::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
             sandbox: Sandbox::new(

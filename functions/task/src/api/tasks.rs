@@ -45,7 +45,7 @@ pub(crate) async fn create(
     }
     new.priority = new.priority.or(function.default_priority());
     let mut task = new.into_task(ids.hex24(), tenant.clone(), now, tasks.store().expires_at(now))?;
-    check_data(&task)?;
+    check_data(&task.data)?;
     task.created_by_application_id = Some(caller.client_id().to_owned());
     if task.is_later(now) {
         // Before the record: a task that can be seen has its schedule.
