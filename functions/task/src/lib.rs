@@ -103,7 +103,7 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
 async fn start(services: &Services, due: &TaskDue) -> Result<(), Error> {
     let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = services;
     match on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, due).await? {
-        Some(schedule) => on_schedule::wake(services, schedule).await,
+        Some(schedule) => on_schedule::settle_one(services, schedule).await,
         None => Ok(()),
     }
 }

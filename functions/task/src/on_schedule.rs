@@ -67,6 +67,11 @@ pub(crate) async fn wake(services: &Services, due: ScheduleDue) -> Result<(), Er
     watch(services, [(now, due)].into(), after(now, EARLY), true).await
 }
 
+/// Settles what is due of one schedule, such as an instant that waited for the end of a task.
+pub(crate) async fn settle_one(services: &Services, due: ScheduleDue) -> Result<(), Error> {
+    settle(services, &[due]).await.1.map_or(Ok(()), Err)
+}
+
 /// Settles schedules whenever they are due, up to a moment; those that Scheduler wakes only once unless all are followed.
 async fn watch(
     services: &Services,

@@ -118,6 +118,19 @@ impl Clock {
         self.wait_while(|| left(at, self.now())).await;
     }
 
+    /// Waits until somebody sleeps, and returns when the first of them is to wake up.
+    pub async fn next_sleeper(&self) -> Timestamp {
+        let mut sleepers = self.sleepers.subscribe();
+        loop {
+            let first = sleepers.borrow_and_update().keys().find(|at| **at > self.now()).copied();
+            match first {
+                Some(at) => return at,
+                // The sender lives as long as this borrow of the clock.
+                None => drop(sleepers.changed().await),
+            }
+        }
+    }
+
     /// How many sleep, and have not to wake up yet.
     pub(crate) fn asleep(&self) -> usize {
         let now = self.now();

@@ -17,7 +17,7 @@ use crate::new_task::{NewTask, check_data};
 use crate::sandbox::LogLine;
 use crate::services::Services;
 use crate::store::task::{CONTENT_LIMIT, LIST_LIMIT, Status, Task, TaskView, Tasks};
-use crate::{answer, on_task_due};
+use crate::{answer, on_schedule, on_task_due};
 
 /// How many lines a response has at most.
 const PAGE_LINES: usize = 100;
@@ -125,6 +125,9 @@ pub(crate) async fn cancel(
     };
     answer::publish(bus, &task, now).await?;
     scheduler.cancel(&id).await?;
+    if let Some(schedule) = task.schedule.filter(|schedule| schedule.has_queue) {
+        on_schedule::settle_one(&services, schedule.key).await?;
+    }
     Ok(Json(Affected { affected_records: 1 }))
 }
 

@@ -13,7 +13,6 @@ use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Writ
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
-use crate::store::schedule::Program;
 
 /// The priority of a task: an integer that JavaScript represents exactly.
 pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
@@ -126,20 +125,6 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// What it runs.
-    pub(crate) fn program(&self) -> Program {
-        let data = self.data.clone();
-        match &self.script {
-            Some(script) => Program::Script { script: script.clone(), config: data },
-            None => Program::Function {
-                function_name: self.function_name.clone(),
-                data,
-                priority: Some(self.priority),
-                tags: self.tags.clone(),
-            },
-        }
-    }
-
     /// Tells whether its time is still to come.
     pub(crate) fn is_later(&self, now: Timestamp) -> bool {
         self.start_timestamp.is_some_and(|start| start > now)
