@@ -2,5 +2,6 @@
 
 pub(crate) mod assets;
 pub(crate) mod functions;
+pub(crate) mod schedules;
 pub(crate) mod tasks;
 pub(crate) mod versions;

@@ -12,6 +12,7 @@ use crate::sandbox::Sandbox;
 use crate::scripts::Scripts;
 use crate::store::asset::Assets;
 use crate::store::function::Functions;
+use crate::store::history::History;
 use crate::store::schedule::SchedulesStore;
 use crate::store::task::{TaskStore, Tasks};
 
@@ -21,6 +22,7 @@ pub(crate) struct Services {
     pub(crate) assets: Assets,
     pub(crate) scripts: Scripts,
     pub(crate) schedules: SchedulesStore,
+    pub(crate) history: History,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
@@ -36,6 +38,7 @@ impl Services {
             assets: Assets::new(environment)?,
             scripts: Scripts::new(environment)?,
             schedules: SchedulesStore::new(environment)?,
+            history: History::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
             sandbox: Sandbox::new(
