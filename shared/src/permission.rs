@@ -11,7 +11,7 @@ const TOTAL_LIMIT_BYTES: usize = 4096;
 /// Returns the permissions sorted and each once, or refuses one that does not exist; `field` is where they stand.
 pub fn checked(field: &str, mut permissions: Vec<String>) -> Result<Vec<String>, Refusal> {
     for (index, permission) in permissions.iter().enumerate() {
-        check(permission).map_err(|rule| Refusal::field(&format!("{field}[{index}]"), rule))?;
+        check_permission(permission).map_err(|rule| Refusal::field(&format!("{field}[{index}]"), rule))?;
     }
     permissions.sort_unstable();
     permissions.dedup();
@@ -37,7 +37,7 @@ pub fn covers(held: &[String], permission: &str) -> bool {
 }
 
 /// Checks that a permission is `*`, a known one, or one of those that have objects for one of them.
-fn check(permission: &str) -> Result<(), String> {
+fn check_permission(permission: &str) -> Result<(), String> {
     if permission == ALL_PERMISSIONS {
         return Ok(());
     }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_permission_is_a_known_name_and_some_have_an_object() {
-        let check = |text: &str, expected| assert_eq!(super::check(text).is_ok(), expected, "{text}");
+        let check = |text: &str, expected| assert_eq!(check_permission(text).is_ok(), expected, "{text}");
         check("*", true);
         check("VIEW_TASKS", true);
         check("EXECUTE_TASK_FUNCTION", true);

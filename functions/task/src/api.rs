@@ -1,4 +1,7 @@
 //! The routes, one file per resource.
 
+pub(crate) mod api_functions;
+pub(crate) mod api_requests;
+pub(crate) mod execute;
 pub(crate) mod functions;
 pub(crate) mod tasks;

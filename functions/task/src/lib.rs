@@ -6,16 +6,24 @@
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
 //! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
 
+mod access;
 mod answer;
 mod api;
+mod api_event;
+mod api_result;
+mod credentials;
+mod direct;
+mod emitter;
 mod function_body;
 mod new_task;
 mod on_task_due;
 mod on_task_requested;
 mod retry;
 mod run;
+mod runner;
 pub mod sandbox;
 mod services;
+mod share;
 mod store;
 
 use std::sync::Arc;
@@ -23,7 +31,7 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 use shared::auth::Permission;
 use shared::event::command::{COMMAND_SOURCE, TASK, TASK_DUE, TaskDue};
-use shared::http::Api;
+use shared::http::{Api, BODY_LIMIT_BYTES};
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
@@ -47,17 +55,31 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
+        .decided_by_handler(Permission::ExecuteTaskFunction, BODY_LIMIT_BYTES, routes!(api::execute::execute))
+        .decided_by_handler(
+            Permission::ExecuteApiFunction,
+            api_event::LIMIT_BYTES,
+            routes!(api::api_functions::call_root),
+        )
+        .decided_by_handler(Permission::ExecuteApiFunction, api_event::LIMIT_BYTES, routes!(api::api_functions::call))
+        .permission(Permission::ViewApiFunctionRequests, routes!(api::api_requests::list))
+        .permission(Permission::ViewApiFunctionRequestLogs, routes!(api::api_requests::logs))
+        .permission(Permission::RotateKeys, routes!(api::api_requests::rotate))
         .finish(services.clone());
-    let checks = [store::task::check(environment)?, store::function::check(environment)?];
+    let checks = [
+        store::task::check(environment)?,
+        store::function::check(environment)?,
+        store::api_request::check(environment)?,
+    ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
-    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = &*services;
+    let Services { tasks, functions, bus, scheduler, runner, clock, .. } = &*services;
     let due = match &incoming {
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
-            return on_task_requested::handle(tasks, functions, bus, scheduler, sandbox, clock, envelope).await;
+            return on_task_requested::handle(tasks, functions, bus, scheduler, runner, clock, envelope).await;
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_DUE => {
             envelope.content()?
@@ -67,5 +89,5 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
         }
         Incoming::Event { .. } => return Err(incoming.unexpected()),
     };
-    on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, &due).await
+    on_task_due::handle(tasks, functions, bus, scheduler, runner, clock, &due).await
 }

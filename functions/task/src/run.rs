@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::clock::Clock;
-use shared::event::{Answer, StepError};
+use shared::event::{Answer, StepError, TenantId};
 use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, interval_at};
 
+use crate::direct;
+use crate::emitter::Origin;
 use crate::retry;
-use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
+use crate::runner::Runner;
+use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Script};
 use crate::store::function::{Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
 
@@ -19,6 +22,8 @@ use crate::store::task::{Task, TaskView, Tasks};
 const LEASE: SignedDuration = SignedDuration::from_secs(5);
 /// How often a lease is renewed.
 const RENEWAL: Duration = Duration::from_secs(2);
+/// Nobody knows what became of a direct execution that was interrupted, and whoever waited for it decides what to do.
+pub(crate) const DIRECT: Policy = Policy { lease: LEASE, acts_at_once: true };
 /// A script acts with its first request.
 pub(crate) const POLICY: Policy = Policy { lease: LEASE, acts_at_once: false };
 /// The most memory that one script gets, whatever the limit of its function.
@@ -38,18 +43,27 @@ const LINE_BYTES: usize = 64;
 pub(crate) async fn run(
     tasks: &Arc<Tasks>,
     functions: &Functions,
-    sandbox: &Sandbox,
+    runner: &Runner,
     clock: &Clock,
     task: Task,
 ) -> Result<Task, Error> {
     let task = Arc::new(task);
     let function = runnable(functions, &task).await?;
     let report = match &function {
-        Ok(function) => keep(tasks, &task, sandbox.run(script(&task, function), marks_effect(tasks, &task))).await?,
+        Ok(function) => {
+            let origin = Origin::of_task(&task, function);
+            let input = serde_json::to_string(&TaskView::from(&*task)).unwrap_or_else(|_| "null".to_owned());
+            let limit = if task.direct { direct::TIME } else { Duration::MAX };
+            let script = script(&task.tenant_id, function, input, limit);
+            keep(tasks, &task, runner.run(function, script, origin, marks_effect(tasks, &task))).await?
+        }
         Err(error) => Report { result: Err(error.clone()), lines: Vec::new() },
     };
     let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
-    retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
+    // Whoever waits for a direct execution decides about another one.
+    if !ended.direct {
+        retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
+    }
     Ok(ended)
 }
 
@@ -65,19 +79,20 @@ async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Funct
     })
 }
 
-fn script(task: &Task, function: &Function) -> Script {
+/// The script of a function, which runs for at most so long, whatever the limit of its function.
+pub(crate) fn script(tenant: &TenantId, function: &Function, input: String, time_limit: Duration) -> Script {
     let limits = Limits {
-        time: Duration::from_secs(function.time_limit.into()),
+        time: Duration::from_secs(function.time_limit.into()).min(time_limit),
         memory_bytes: usize::try_from(function.memory_limit.min(MAX_MEMORY_MB)).unwrap_or(0) * 1024 * 1024,
         ..Limits::default()
     };
     let variables = function.environment_variables.iter();
     Script {
-        tenant: task.tenant_id.as_str().to_owned(),
+        tenant: tenant.as_str().to_owned(),
         source: function.code.as_str().into(),
         file_name: format!("{}.js", function.name),
         entry_point: function.entry_point.clone(),
-        input: serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned()),
+        input,
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
     }
@@ -113,7 +128,7 @@ fn lost(task: &Task) -> Error {
 }
 
 /// Ends a task as its script did, with as much of the log as the record has room for.
-fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
+pub(crate) fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
     let answer = report.result.map_or_else(Answer::failed, Answer::succeeded);
     let tag_bytes: usize = task.tags.iter().map(String::len).sum();
     let room = RECORD_BYTES.saturating_sub(task.data.len() + tag_bytes + OTHER_BYTES);

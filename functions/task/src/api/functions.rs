@@ -10,6 +10,7 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List};
+use shared::permission;
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 
@@ -42,6 +43,7 @@ pub(crate) async fn create(
     JsonBody(body): JsonBody<FunctionBody>,
 ) -> Result<Json<Function>, Refusal> {
     let function = body.create(services.clock.now())?;
+    permission::require_all(&caller, function.permissions())?;
     check_compiles(&services.sandbox, caller.tenant_id(), &function).await?;
     if !services.functions.create(caller.tenant_id(), &function).await? {
         return Err(Refusal::already_exists("function", &function.name));
@@ -86,6 +88,8 @@ pub(crate) async fn get(
 }
 
 /// Changes a function; absent fields stay as they are.
+///
+/// One with `executionCredentials` is changed only by a caller that holds their permissions, as its script uses them.
 #[utoipa::path(
     put, path = "/tasks/v1/functions/{name}", tag = "functions", request_body = FunctionBody,
     responses((status = 200, description = "The function was changed.", body = Affected))
@@ -96,7 +100,9 @@ pub(crate) async fn update(
     Path(name): Path<String>,
     JsonBody(body): JsonBody<FunctionBody>,
 ) -> Result<Json<Affected>, Refusal> {
-    change(&services, &caller, &name, body).await
+    let former = known(&services, &caller, &name).await?;
+    permission::require_all(&caller, former.permissions())?;
+    change(&services, &caller, former, body).await
 }
 
 /// Lets tasks run a function again.
@@ -109,7 +115,8 @@ pub(crate) async fn enable(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    change(&services, &caller, &name, FunctionBody { enabled: Some(true), ..FunctionBody::default() }).await
+    let former = known(&services, &caller, &name).await?;
+    change(&services, &caller, former, FunctionBody { enabled: Some(true), ..FunctionBody::default() }).await
 }
 
 /// Stops tasks from running a function.
@@ -122,7 +129,8 @@ pub(crate) async fn disable(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    change(&services, &caller, &name, FunctionBody { enabled: Some(false), ..FunctionBody::default() }).await
+    let former = known(&services, &caller, &name).await?;
+    change(&services, &caller, former, FunctionBody { enabled: Some(false), ..FunctionBody::default() }).await
 }
 
 /// Deletes a function; tasks that have not started will fail.
@@ -154,17 +162,21 @@ pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json
 async fn change(
     services: &Services,
     caller: &Caller,
-    name: &str,
+    former: Function,
     body: FunctionBody,
 ) -> Result<Json<Affected>, Refusal> {
     let has_new_code = body.code.is_some();
-    let changed = body.change(known(services, caller, name).await?, services.clock.now())?;
+    let former_permissions = former.permissions().to_vec();
+    let changed = body.change(former, services.clock.now())?;
+    if changed.permissions() != former_permissions {
+        permission::require_all(caller, changed.permissions())?;
+    }
     if has_new_code {
         check_compiles(&services.sandbox, caller.tenant_id(), &changed).await?;
     }
     match services.functions.replace(caller.tenant_id(), &changed).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
-        false => Err(Refusal::unknown("function", name)),
+        false => Err(Refusal::unknown("function", &changed.name)),
     }
 }
 
