@@ -110,6 +110,8 @@ pub(crate) fn path_below(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn event(
@@ -192,6 +194,35 @@ mod tests {
             time: Timestamp::UNIX_EPOCH,
         };
         assert_eq!(call.event().unwrap_err().status, 413);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_becomes_an_event_that_says_it(
+            query in "[!-~]{0,40}",
+            value in "[\\t -~\u{80}-\u{ff}]{0,20}",
+            body: Vec<u8>,
+        ) {
+            let value = http::HeaderValue::from_bytes(value.trim().as_bytes()).unwrap();
+            let headers = HeaderMap::from_iter([("x-one".parse().unwrap(), value.clone())]);
+            let call = ApiCall {
+                id: "1",
+                method: "POST",
+                path: "/",
+                query: Some(&query),
+                headers: &headers,
+                body: &body,
+                client_id: None,
+                source: None,
+                time: Timestamp::UNIX_EPOCH,
+            };
+            let event: Value = serde_json::from_str(&call.event().unwrap()).unwrap();
+            prop_assert_eq!(event["rawQueryString"].as_str().unwrap(), format!("?{query}"));
+            prop_assert_eq!(event["headers"]["x-one"].as_str().unwrap().as_bytes(), value.as_bytes());
+            let text = event["body"].as_str().unwrap_or_default();
+            let sent = if event["isBase64Encoded"] == true { STANDARD.decode(text).unwrap() } else { text.as_bytes().to_vec() };
+            prop_assert_eq!(sent, body);
+        }
     }
 
     #[test]

@@ -168,6 +168,7 @@ fn body(result: &mut Map<String, Value>) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn read(result: Value) -> ApiResult {
@@ -243,6 +244,40 @@ mod tests {
         let read = read(json!({"statusCode": 200, "headers": {"content-security-policy": "default-src *"}}));
         let policies: Vec<_> = read.headers.get_all("content-security-policy").iter().collect();
         assert_eq!(policies, ["default-src *", SANDBOX]);
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-10..600_i64).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            let field = prop_oneof![prop::sample::select(&FIELDS[..]).prop_map(str::to_owned), "[ -~]{0,8}"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((field, inner), 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_script_returns_is_an_answer_or_is_explained(mut result in any_json(), status in 200..=499_u16) {
+            if let Some(result) = result.as_object_mut() {
+                result.insert("statusCode".to_owned(), status.into());
+            }
+            match ApiResult::read(result) {
+                Ok(result) => {
+                    prop_assert_eq!(result.status, status);
+                    prop_assert!(NOT_OF_FUNCTIONS.iter().all(|name| !result.headers.contains_key(*name) || *name == "x-content-type-options"));
+                }
+                Err(error) => prop_assert!(error.len() < 2_000, "{}", error),
+            }
+        }
     }
 
     #[tokio::test]

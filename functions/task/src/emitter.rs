@@ -20,7 +20,7 @@ use crate::new_task::{NewTask, check_data};
 use crate::on_task_due;
 use crate::sandbox::{Call, CallError, CallKind, Calls};
 use crate::share;
-use crate::store::function::{Function, Functions};
+use crate::store::function::Functions;
 use crate::store::task::{Task, Tasks};
 
 /// The longest key of an event, in bytes.
@@ -64,13 +64,12 @@ struct NewEvent {
 }
 
 impl Origin {
-    /// The script of a task.
-    pub(crate) fn of_task(task: &Task, function: &Function) -> Self {
+    /// The script of a task, in whose place another one may run after it.
+    pub(crate) fn of_task(task: &Task, is_retried: bool) -> Self {
         let earlier = task.retry_for_task_ids.len();
-        let is_retried = function.retry_policy.as_ref().is_some_and(|policy| policy.enabled) && !task.direct;
         Self {
             tenant: task.tenant_id.clone(),
-            function_name: function.name.clone(),
+            function_name: task.function_name.clone(),
             id: task.first_id().to_owned(),
             trace: task.trace(),
             attempt: (earlier, is_retried && earlier < crate::retry::MOST),
@@ -78,10 +77,10 @@ impl Origin {
     }
 
     /// The script of a request to an API function.
-    pub(crate) fn of_request(tenant: &TenantId, function: &Function, id: &str) -> Self {
+    pub(crate) fn of_request(tenant: &TenantId, function_name: &str, id: &str) -> Self {
         Self {
             tenant: tenant.clone(),
-            function_name: function.name.clone(),
+            function_name: function_name.to_owned(),
             id: id.to_owned(),
             trace: Trace::start(&EventId::new(id)),
             attempt: (0, false),

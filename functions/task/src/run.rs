@@ -1,6 +1,7 @@
 //! Runs the script of a task that this process has claimed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,17 +50,24 @@ pub(crate) async fn run(
 ) -> Result<Task, Error> {
     let task = Arc::new(task);
     let function = runnable(functions, &task).await?;
+    let has_acted = Arc::new(AtomicBool::new(false));
     let report = match &function {
         Ok(function) => {
-            let origin = Origin::of_task(&task, function);
+            let is_retried = function.retry_policy.as_ref().is_some_and(|policy| policy.enabled);
+            let origin = Origin::of_task(&task, is_retried && !task.direct);
             let input = serde_json::to_string(&TaskView::from(&*task)).unwrap_or_else(|_| "null".to_owned());
             let limit = if task.direct { direct::TIME } else { Duration::MAX };
             let script = script(&task.tenant_id, function, input, limit);
-            keep(tasks, &task, runner.run(function, script, origin, marks_effect(tasks, &task))).await?
+            let before_effect = marks_effect(tasks, &task, &has_acted);
+            keep(tasks, &task, Box::pin(runner.run(function, script, origin, before_effect))).await?
         }
         Err(error) => Report { result: Err(error.clone()), lines: Vec::new() },
     };
-    let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
+    let mut task = Arc::unwrap_or_clone(task);
+    if let Some(claim) = &mut task.claim {
+        claim.effect |= has_acted.load(Ordering::Acquire);
+    }
+    let mut ended = ended(task, report, clock.now());
     // Whoever waits for a direct execution decides about another one.
     if !ended.direct {
         retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
@@ -115,11 +123,14 @@ async fn keep<T>(tasks: &Tasks, task: &Task, work: impl Future<Output = Result<T
 }
 
 /// Marks a task as having an effect, before the first one.
-fn marks_effect(tasks: &Arc<Tasks>, task: &Arc<Task>) -> BeforeEffect {
-    let (tasks, task) = (tasks.clone(), task.clone());
+fn marks_effect(tasks: &Arc<Tasks>, task: &Arc<Task>, has_acted: &Arc<AtomicBool>) -> BeforeEffect {
+    let (tasks, task, has_acted) = (tasks.clone(), task.clone(), has_acted.clone());
     Arc::new(move || {
-        let (tasks, task) = (tasks.clone(), task.clone());
-        Box::pin(async move { if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) } })
+        let (tasks, task, has_acted) = (tasks.clone(), task.clone(), has_acted.clone());
+        Box::pin(async move {
+            has_acted.store(true, Ordering::Release);
+            if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) }
+        })
     })
 }
 

@@ -129,7 +129,7 @@ async fn perform(
     let Granted { tenant, function, client_id } = &granted;
     let mut script = run::script(tenant, function, event, direct::TIME);
     script.limits.result_bytes = api_result::LIMIT_BYTES;
-    let origin = Origin::of_request(tenant, function, &record.id);
+    let origin = Origin::of_request(tenant, &function.name, &record.id);
     let run = runner.run(function, script, origin, marks_effect(&services, &record));
     let report = timeout(direct::PATIENCE, Box::pin(run)).await;
     let now = clock.now();

@@ -54,6 +54,9 @@ impl CallError {
 /// Does the calls of one script; the number counts them all from 0.
 pub type Calls = Arc<dyn Fn(Call, u32) -> BoxFuture<'static, Result<String, CallError>> + Send + Sync>;
 
+/// What came of a call, unless its effect could not be marked.
+type Outcome = Result<Result<String, CallError>, Error>;
+
 /// A call that has ended.
 #[derive(Debug)]
 pub(super) struct CallEnded {
@@ -96,7 +99,7 @@ impl Calling {
 pub(super) struct Answering {
     calls: Calls,
     first_effect: FirstEffect,
-    tasks: JoinSet<(u32, Result<Result<String, CallError>, Error>)>,
+    tasks: JoinSet<(u32, Outcome)>,
     /// How many there were of each kind.
     counts: [u32; 2],
 }
@@ -124,7 +127,10 @@ impl Answering {
     }
 
     fn refused(&mut self, call: &Call) -> Option<CallError> {
-        if call.body.len() > MAX_BODY_BYTES || !self.tasks.is_empty() {
+        if !self.tasks.is_empty() {
+            return Some(CallError::new("CallLimitExceeded", "another call is under way"));
+        }
+        if call.body.len() > MAX_BODY_BYTES {
             return Some(CallError::new("CallTooLarge", format!("a call has at most {MAX_BODY_BYTES} bytes of JSON")));
         }
         let count = &mut self.counts[call.kind as usize];
@@ -140,7 +146,7 @@ impl Answering {
     }
 
     /// Waits for the end of a call; `None` if there is none.
-    pub(super) async fn next(&mut self) -> Option<(u32, Result<Result<String, CallError>, Error>)> {
+    pub(super) async fn next(&mut self) -> Option<(u32, Outcome)> {
         loop {
             match self.tasks.join_next().await? {
                 Ok(ended) => return Some(ended),

@@ -117,12 +117,12 @@ impl ApiRequests {
 
     /// Reads a request of a tenant.
     pub(crate) async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<ApiRequest>, Error> {
-        self.table.get(&key(requests(tenant), id)).await
+        self.table.get(&key(&requests(tenant), id)).await
     }
 
     /// Reads what the script of a request of a tenant printed.
     pub(crate) async fn logs(&self, tenant: &TenantId, id: &str) -> Result<Vec<LogLine>, Error> {
-        let found: Option<Logs> = self.table.get(&key(logs(tenant), id)).await?;
+        let found: Option<Logs> = self.table.get(&key(&logs(tenant), id)).await?;
         Ok(found.map(|found| found.logs).unwrap_or_default())
     }
 
@@ -155,7 +155,7 @@ fn logs(tenant: &TenantId) -> String {
     tenant.key("logs")
 }
 
-fn key(pk: String, id: &str) -> Value {
+fn key(pk: &str, id: &str) -> Value {
     json!({"pk": pk, "id": id})
 }
 

@@ -200,7 +200,7 @@ async fn an_execution_that_is_killed_is_not_run_again() {
         let request = Request::new("POST", "/tasks/v1/functions/f/execute").bearer(&token);
         request.header("idempotency-key", "k").json(json!({}))
     };
-    world.emulator.crash_before("dynamodb.PutItem", 2);
+    world.emulator.crash_after("dynamodb.PutItem", 1);
     assert!(world.invoke(send().payload).await.is_err());
     let record = world.items("TASKS_TABLE").await.remove(0);
     assert_eq!(record["status"], "inProgress");
@@ -215,7 +215,7 @@ async fn an_execution_that_is_killed_is_not_run_again() {
 async fn a_killed_execution_ends_when_its_task_is_due_again() {
     let world = World::by_hand().await;
     world.script("f", "exports.main = () => 1").await;
-    world.emulator.crash_before("dynamodb.PutItem", 2);
+    world.emulator.crash_after("dynamodb.PutItem", 1);
     let token = world.token("default", &["*"]).await;
     let request = Request::new("POST", "/tasks/v1/functions/f/execute").bearer(&token).json(json!({}));
     assert!(world.invoke(request.payload).await.is_err());
