@@ -1,6 +1,9 @@
 //! The routes, one file per resource.
 
+pub(crate) mod api_functions;
+pub(crate) mod api_requests;
 pub(crate) mod assets;
+pub(crate) mod execute;
 pub(crate) mod functions;
 pub(crate) mod schedules;
 pub(crate) mod tasks;

@@ -7,11 +7,17 @@
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
 //! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
 
+mod access;
 mod answer;
 mod api;
+mod api_event;
+mod api_result;
 mod asset;
 mod code;
+mod credentials;
+mod direct;
 mod director;
+mod emitter;
 mod function_body;
 mod last_task;
 mod lifecycle;
@@ -22,15 +28,17 @@ mod on_task_requested;
 mod package;
 mod retry;
 mod run;
+mod runner;
 pub mod sandbox;
 mod schedule;
-mod script_url;
-mod scripts;
 mod schedule_body;
 mod schedule_task;
 mod schedule_view;
+mod script_url;
+mod scripts;
 mod services;
 mod settle;
+mod share;
 mod store;
 mod wake;
 
@@ -38,7 +46,7 @@ use std::sync::Arc;
 
 use shared::auth::Permission;
 use shared::event::command::{COMMAND_SOURCE, SCHEDULE_DUE, TASK, TASK_DUE, TaskDue};
-use shared::http::Api;
+use shared::http::{Api, BODY_LIMIT_BYTES};
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
@@ -80,6 +88,16 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::stop))
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::history))
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::next))
+        .decided_by_handler(Permission::ExecuteTaskFunction, BODY_LIMIT_BYTES, routes!(api::execute::execute))
+        .decided_by_handler(
+            Permission::ExecuteApiFunction,
+            api_event::LIMIT_BYTES,
+            routes!(api::api_functions::call_root),
+        )
+        .decided_by_handler(Permission::ExecuteApiFunction, api_event::LIMIT_BYTES, routes!(api::api_functions::call))
+        .permission(Permission::ViewApiFunctionRequests, routes!(api::api_requests::list))
+        .permission(Permission::ViewApiFunctionRequestLogs, routes!(api::api_requests::logs))
+        .permission(Permission::RotateKeys, routes!(api::api_requests::rotate))
         .finish(services.clone());
     let checks = [
         store::task::check(environment)?,
@@ -89,16 +107,17 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         store::asset::check(environment)?,
         store::schedule::check(environment)?,
         store::history::check(environment)?,
+        store::api_request::check(environment)?,
     ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
-    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = &*services;
+    let Services { tasks, functions, bus, scheduler, runner, clock, .. } = &*services;
     match &incoming {
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
-            on_task_requested::handle(tasks, functions, bus, scheduler, sandbox, clock, envelope).await
+            on_task_requested::handle(tasks, functions, bus, scheduler, runner, clock, envelope).await
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_DUE => {
             start(&services, &envelope.content()?).await
@@ -117,8 +136,8 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
 
 /// Starts a task, and at its end the one that waits for it.
 async fn start(services: &Services, due: &TaskDue) -> Result<(), Error> {
-    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = services;
-    match on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, due).await? {
+    let Services { tasks, functions, bus, scheduler, runner, clock, .. } = services;
+    match on_task_due::handle(tasks, functions, bus, scheduler, runner, clock, due).await? {
         Some(schedule) => on_schedule::settle_one(services, schedule).await,
         None => Ok(()),
     }

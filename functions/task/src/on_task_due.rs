@@ -11,7 +11,7 @@ use shared::event::{Envelope, EventId, TenantId};
 use shared::scheduler::Scheduler;
 use shared::step::Once;
 
-use crate::sandbox::Sandbox;
+use crate::runner::Runner;
 use crate::store::function::Functions;
 use crate::store::task::{Status, Task, Tasks, is_waiting, status_change};
 use crate::{answer, retry, run};
@@ -25,13 +25,13 @@ pub(crate) async fn handle(
     functions: &Functions,
     bus: &Bus,
     scheduler: &Scheduler,
-    sandbox: &Sandbox,
+    runner: &Runner,
     clock: &Clock,
     due: &TaskDue,
 ) -> Result<Option<ScheduleDue>, Error> {
     let (id, now) = (&due.task_id, clock.now());
     let start = status_change(Status::InProgress, now);
-    let work = |task| Box::pin(run::run(tasks, functions, sandbox, clock, task));
+    let work = |task| Box::pin(run::run(tasks, functions, runner, clock, task));
     match Box::pin(tasks.once_begun(id, start, is_waiting(), run::POLICY, work)).await? {
         Once::Missing if now.as_second() - due.requested_at.as_second() < RECORD_DELAY_S => {
             Err(Error::new("start a task", format!("task {id} is not there yet")))
@@ -51,6 +51,27 @@ pub(crate) async fn handle(
     }
 }
 
+/// Creates a task and sees to it that it starts, at once or at its time; a second call changes nothing.
+pub(crate) async fn submit(
+    tasks: &Tasks,
+    bus: &Bus,
+    scheduler: &Scheduler,
+    clock: &Clock,
+    task: &Task,
+) -> Result<(), Error> {
+    let is_later = task.is_later(clock.now());
+    if is_later {
+        // Before the record: a task that can be seen has its schedule.
+        schedule(scheduler, task).await?;
+    }
+    tasks.store().create(task).await?;
+    if is_later {
+        return Ok(());
+    }
+    let command = command(task).map_err(Error::cannot("build the command that starts a task"))?;
+    bus.publish(vec![command]).await
+}
+
 /// Schedules the start of a task at its time; a second call changes nothing.
 pub(crate) async fn schedule(scheduler: &Scheduler, task: &Task) -> Result<(), Error> {
     let time = task.start_timestamp.unwrap_or(task.creation_timestamp);
@@ -58,7 +79,7 @@ pub(crate) async fn schedule(scheduler: &Scheduler, task: &Task) -> Result<(), E
 }
 
 /// The command that starts a task at once.
-pub(crate) fn command(task: &Task) -> Result<Entry, TooLarge> {
+fn command(task: &Task) -> Result<Entry, TooLarge> {
     let id = EventId::new(format!("{}-due", task.task_id));
     let tenant_id = task.tenant_id.clone();
     Entry::fact(COMMAND_SOURCE, &Envelope::new(TASK_DUE, id, tenant_id, task.creation_timestamp, due(task)))

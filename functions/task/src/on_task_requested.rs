@@ -14,7 +14,7 @@ use shared::step::{self, Once, Origin};
 
 use crate::new_task::NewTask;
 use crate::on_task_due::schedule;
-use crate::sandbox::Sandbox;
+use crate::runner::Runner;
 use crate::store::function::Functions;
 use crate::store::task::{Status, Task, Tasks};
 use crate::{answer, retry, run};
@@ -28,7 +28,7 @@ pub(crate) async fn handle(
     functions: &Functions,
     bus: &Bus,
     scheduler: &Scheduler,
-    sandbox: &Sandbox,
+    runner: &Runner,
     clock: &Clock,
     command: &Envelope,
 ) -> Result<(), Error> {
@@ -47,7 +47,7 @@ pub(crate) async fn handle(
         }
         task.set_status(Status::InProgress, now);
         let once =
-            Box::pin(tasks.once(task, run::POLICY, |task| Box::pin(run::run(tasks, functions, sandbox, clock, task))))
+            Box::pin(tasks.once(task, run::POLICY, |task| Box::pin(run::run(tasks, functions, runner, clock, task))))
                 .await?;
         if let Once::NotDue(task) = &once
             && task.status == Status::New

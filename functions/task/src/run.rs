@@ -1,25 +1,30 @@
 //! Runs the script of a task that this process has claimed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::clock::Clock;
-use shared::event::{Answer, StepError};
+use shared::event::{Answer, StepError, TenantId};
 use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, interval_at};
 
 use crate::code::Program;
-use crate::retry;
-use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
+use crate::emitter::Origin;
+use crate::runner::Runner;
+use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Script};
 use crate::store::function::{Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
+use crate::{direct, retry};
 
 /// How long after the last renewal no other process may take a task over.
 const LEASE: SignedDuration = SignedDuration::from_secs(5);
 /// How often a lease is renewed.
 const RENEWAL: Duration = Duration::from_secs(2);
+/// Nobody knows what became of a direct execution that was interrupted, and whoever waited for it decides what to do.
+pub(crate) const DIRECT: Policy = Policy { lease: LEASE, acts_at_once: true };
 /// A script acts with its first request.
 pub(crate) const POLICY: Policy = Policy { lease: LEASE, acts_at_once: false };
 /// The most memory that one script gets, whatever the limit of its function.
@@ -39,37 +44,46 @@ const LINE_BYTES: usize = 64;
 pub(crate) async fn run(
     tasks: &Arc<Tasks>,
     functions: &Functions,
-    sandbox: &Sandbox,
+    runner: &Runner,
     clock: &Clock,
     task: Task,
 ) -> Result<Task, Error> {
-    let mut task = task;
-    let function = runnable(functions, &task).await?;
-    task.function_version = function.as_ref().ok().map(|function| function.version);
-    let task = Arc::new(task);
-    let report = match &function {
-        Ok(function) => {
-            tracing::debug!(
-                task_id = task.task_id,
-                function = function.name,
-                version = function.version,
-                "a task runs"
-            );
-            let program = functions.program(&task.tenant_id, function).await?;
-            keep(tasks, &task, sandbox.run(script(&task, function, program), marks_effect(tasks, &task))).await?
-        }
-        Err(error) => Report { result: Err(error.clone()), lines: Vec::new() },
+    let function = function(functions, &task).await?;
+    let function_version = function.as_ref().ok().and_then(Option::as_deref).map(|function| function.version);
+    let task = Arc::new(Task { function_version, ..task });
+    let has_acted = Arc::new(AtomicBool::new(false));
+    let work = async {
+        let function = match &function {
+            Ok(function) => function.as_deref(),
+            Err(error) => return Ok(Report { result: Err(error.clone()), lines: Vec::new() }),
+        };
+        let script = match script_of(functions, function, &task).await? {
+            Ok(script) => script,
+            Err(error) => return Ok(Report { result: Err(error), lines: Vec::new() }),
+        };
+        let is_retried =
+            function.and_then(|function| function.retry_policy.as_ref()).is_some_and(|policy| policy.enabled);
+        let origin = Origin::of_task(&task, is_retried && !task.direct);
+        runner.run(function, script, origin, marks_effect(tasks, &task, &has_acted)).await
     };
-    let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
-    retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
+    let report = keep(tasks, &task, Box::pin(work)).await?;
+    let mut task = Task::clone(&task);
+    if let Some(claim) = &mut task.claim {
+        claim.effect |= has_acted.load(Ordering::Acquire);
+    }
+    let mut ended = ended(task, report, clock.now());
+    // Whoever waits for a direct execution decides about another one.
+    if !ended.direct {
+        let policy = function.ok().flatten().and_then(|function| function.retry_policy.clone());
+        retry::mark(&mut ended, policy.as_ref());
+    }
     Ok(ended)
 }
 
-/// The function of a task, or why it cannot run.
-async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Function>, StepError>, Error> {
-    if let Some(script) = &task.script {
-        let message = format!("the script {script} cannot be fetched");
-        return Ok(Err(StepError::invocation("ScriptNotFound", message)));
+/// The function of a task, `None` for one that runs a script; or why it cannot run.
+async fn function(functions: &Functions, task: &Task) -> Result<Result<Option<Arc<Function>>, StepError>, Error> {
+    if task.script.is_some() {
+        return Ok(Ok(None));
     }
     let name = &task.function_name;
     Ok(match functions.recent(&task.tenant_id, name).await? {
@@ -77,25 +91,56 @@ async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Funct
         Some(function) if !function.enabled => {
             Err(StepError::invocation("FunctionDisabled", format!("the function `{name}` is disabled")))
         }
-        Some(function) => Ok(function),
+        function => Ok(function),
     })
 }
 
-fn script(task: &Task, function: &Function, program: Program) -> Script {
+/// What a task runs, or why it cannot.
+async fn script_of(
+    functions: &Functions,
+    function: Option<&Function>,
+    task: &Task,
+) -> Result<Result<Script, StepError>, Error> {
+    match (function, &task.script) {
+        (Some(function), _) => {
+            let program = functions.program(&task.tenant_id, function).await?;
+            let time_limit = if task.direct { direct::TIME } else { Duration::MAX };
+            Ok(Ok(script(&task.tenant_id, function, program, input(task), time_limit)))
+        }
+        (None, script) => {
+            let message = format!("the script {} cannot be fetched", script.as_deref().unwrap_or_default());
+            Ok(Err(StepError::invocation("ScriptNotFound", message)))
+        }
+    }
+}
+
+/// The task as its function gets it.
+fn input(task: &Task) -> String {
+    serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// The script of a function, which runs for at most so long, whatever the limit of its function.
+pub(crate) fn script(
+    tenant: &TenantId,
+    function: &Function,
+    program: Program,
+    input: String,
+    time_limit: Duration,
+) -> Script {
     let (source, files) = program.into_parts();
     let limits = Limits {
-        time: Duration::from_secs(function.time_limit.into()),
+        time: Duration::from_secs(function.time_limit.into()).min(time_limit),
         memory_bytes: usize::try_from(function.memory_limit.min(MAX_MEMORY_MB)).unwrap_or(0) * 1024 * 1024,
         ..Limits::default()
     };
     let variables = function.environment_variables.iter();
     Script {
-        tenant: task.tenant_id.as_str().to_owned(),
+        tenant: tenant.as_str().to_owned(),
         source,
         files,
         file_name: format!("{}.js", function.name),
         entry_point: function.entry_point.clone(),
-        input: serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned()),
+        input,
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
     }
@@ -118,11 +163,14 @@ async fn keep<T>(tasks: &Tasks, task: &Task, work: impl Future<Output = Result<T
 }
 
 /// Marks a task as having an effect, before the first one.
-fn marks_effect(tasks: &Arc<Tasks>, task: &Arc<Task>) -> BeforeEffect {
-    let (tasks, task) = (tasks.clone(), task.clone());
+fn marks_effect(tasks: &Arc<Tasks>, task: &Arc<Task>, has_acted: &Arc<AtomicBool>) -> BeforeEffect {
+    let (tasks, task, has_acted) = (tasks.clone(), task.clone(), has_acted.clone());
     Arc::new(move || {
-        let (tasks, task) = (tasks.clone(), task.clone());
-        Box::pin(async move { if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) } })
+        let (tasks, task, has_acted) = (tasks.clone(), task.clone(), has_acted.clone());
+        Box::pin(async move {
+            has_acted.store(true, Ordering::Release);
+            if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) }
+        })
     })
 }
 
@@ -131,7 +179,7 @@ fn lost(task: &Task) -> Error {
 }
 
 /// Ends a task as its script did, with as much of the log as the record has room for.
-fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
+pub(crate) fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
     let answer = report.result.map_or_else(Answer::failed, Answer::succeeded);
     let tag_bytes: usize = task.tags.iter().map(String::len).sum();
     let room = RECORD_BYTES.saturating_sub(task.data.len() + tag_bytes + OTHER_BYTES);

@@ -7,6 +7,7 @@
 
 mod bytecode;
 mod bytes;
+mod calls;
 mod commonjs;
 mod compile;
 mod console;
@@ -45,6 +46,7 @@ mod urls;
 pub mod worker;
 mod zone;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,13 +56,13 @@ use shared::event::StepError;
 use shared::outbound::Outbound;
 use tokio::sync::Semaphore;
 
+pub use self::calls::{Call, CallError, CallKind, Calls, MAX_CALLS};
 pub use self::console::LogLine;
 use self::message::Work;
 use self::pool::Pool;
 use self::presence::Presence;
-use self::requests::Requests;
 pub use self::script::{BeforeEffect, Files, Limits, Report, Script};
-use self::supervise::{Ended, supervise};
+use self::supervise::{Ended, Reach, supervise};
 
 /// How many scripts compute or wait at once; each has a thread of the worker.
 const PLACES: usize = 256;
@@ -91,6 +93,12 @@ impl Sandbox {
         Self { outbound, clock, presence: Presence::new(PLACES), pool, lone_places }
     }
 
+    /// Returns the same sandbox for scripts that may call our own API, at this address of this machine.
+    #[must_use]
+    pub fn with_own_api(&self, address: SocketAddr) -> Self {
+        Self { outbound: self.outbound.with_own_api(address), ..self.clone() }
+    }
+
     /// Runs a script to its end; dropping the future stops it.
     ///
     /// Waits for its turn first, which does not count as the script's time. Whatever the script does ends in a report.
@@ -100,7 +108,17 @@ impl Sandbox {
     /// When `before_effect` fails, as the script was then stopped before its first request was sent, and when the system
     /// cannot start the worker.
     pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
-        let (result, lines) = self.end_of(&script, Work::Run, before_effect).await?;
+        self.run_with(script, before_effect, no_calls()).await
+    }
+
+    /// Runs a script that may call what `calls` does, as [`Self::run`] does.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::run`].
+    pub async fn run_with(&self, script: Script, before_effect: BeforeEffect, calls: Calls) -> Result<Report, Error> {
+        let reach = Reach { outbound: self.outbound.clone(), calls, before_effect };
+        let (result, lines) = self.end_of(&script, Work::Run, reach).await?;
         Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines })
     }
 
@@ -112,7 +130,8 @@ impl Sandbox {
     pub async fn check(&self, script: Script) -> Result<Result<(), StepError>, Error> {
         let sends_nothing: BeforeEffect =
             Arc::new(|| Box::pin(async { Err(Error::new("send a request", "nothing runs")) }));
-        let (result, _) = self.end_of(&script, Work::Check, sends_nothing).await?;
+        let reach = Reach { outbound: self.outbound.clone(), calls: no_calls(), before_effect: sends_nothing };
+        let (result, _) = self.end_of(&script, Work::Check, reach).await?;
         Ok(result.map(drop))
     }
 
@@ -126,9 +145,9 @@ impl Sandbox {
         &self,
         script: &Script,
         work: Work,
-        before_effect: BeforeEffect,
+        reach: Reach,
     ) -> Result<(Result<String, StepError>, Vec<LogLine>), Error> {
-        let (has_acted, lines) = match self.beside_others(script, work, &before_effect).await? {
+        let (has_acted, lines) = match self.beside_others(script, work, &reach).await? {
             Ended::Reported(result, lines) => return Ok((result, lines)),
             Ended::Lost { has_acted, lines } => (has_acted, lines),
             Ended::Refused(_) => (false, Vec::new()),
@@ -138,7 +157,7 @@ impl Sandbox {
             return Ok((Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), lines));
         }
         // Who ended the worker is not known, so that each of its scripts gets one where it can harm nobody else.
-        match self.alone(script, work, before_effect).await? {
+        match self.alone(script, work, reach).await? {
             Ended::Reported(result, lines) => Ok((result, lines)),
             Ended::Lost { lines, .. } => {
                 let message = "the process that ran the script ended before the script did";
@@ -149,12 +168,11 @@ impl Sandbox {
     }
 
     /// Runs a script in the worker of all scripts.
-    async fn beside_others(&self, script: &Script, work: Work, before_effect: &BeforeEffect) -> Result<Ended, Error> {
+    async fn beside_others(&self, script: &Script, work: Work, reach: &Reach) -> Result<Ended, Error> {
         let mut present = self.presence.enter(&script.tenant, &script.file_name).await?;
         loop {
             let process = self.pool.worker()?;
-            let requests = Requests::new(self.outbound.clone(), before_effect.clone());
-            match supervise(&process, present, script, work, &self.clock, requests).await? {
+            match supervise(&process, present, script, work, &self.clock, reach.clone()).await? {
                 // Its place was taken in that moment.
                 Ended::Refused(again) => present = again,
                 ended => return Ok(ended),
@@ -163,14 +181,18 @@ impl Sandbox {
     }
 
     /// Runs a script in a worker of its own.
-    async fn alone(&self, script: &Script, work: Work, before_effect: BeforeEffect) -> Result<Ended, Error> {
+    async fn alone(&self, script: &Script, work: Work, reach: Reach) -> Result<Ended, Error> {
         let present = self.presence.enter(&script.tenant, &script.file_name).await?;
         let _place = self.lone_places.acquire().await.map_err(Error::cannot("wait for a place to run alone"))?;
         let process = self.pool.lone_worker()?;
         let _killed_when_dropped = process.killed_on_drop();
-        let requests = Requests::new(self.outbound.clone(), before_effect);
-        supervise(&process, present, script, work, &self.clock, requests).await
+        supervise(&process, present, script, work, &self.clock, reach).await
     }
+}
+
+/// The calls of a script that nobody does them for.
+fn no_calls() -> Calls {
+    Arc::new(|_, _| Box::pin(async { Err(CallError::new("NotSupported", "this script runs outside of a task")) }))
 }
 
 /// The binary that runs, also after another one was put in its place.

@@ -9,11 +9,10 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFI
 use http::{HeaderMap, HeaderName, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
-use shared::Refusal;
 use shared::auth::Caller;
-use shared::encoding;
 use shared::http::{Affected, BODY_LIMIT_BYTES, List, RawBody};
 use shared::rql::{self, Rql};
+use shared::{Refusal, encoding};
 
 use crate::asset::{self, AssetName, Kind};
 use crate::code::Program;

@@ -7,11 +7,11 @@ use axum::extract::{Path, RawQuery, State};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List};
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
+use shared::{Refusal, permission};
 
 use crate::function_body::{FunctionBody, check_compiles, check_name, invalid_code};
 use crate::services::Services;
@@ -58,6 +58,7 @@ pub(crate) async fn create(
     let code = body.take_code()?;
     let mut next = body.create(clock.now())?;
     let code = code.ok_or_else(|| Refusal::missing_field("code"))?;
+    permission::require_all(&caller, next.permissions())?;
     check_compiles(sandbox, tenant, &next, code.program().map_err(invalid_code)?).await?;
     if functions.get(tenant, &next.name).await?.is_some() {
         return Err(Refusal::already_exists("function", &next.name));
@@ -117,6 +118,8 @@ pub(crate) async fn get(
 }
 
 /// Changes a function; absent fields stay as they are.
+///
+/// One with `executionCredentials` is changed only by a caller that holds their permissions, as its script uses them.
 #[utoipa::path(
     put, path = "/tasks/v1/functions/{name}", tag = "functions", request_body = FunctionBody,
     responses((status = 200, description = "The function was changed.", body = Affected))
@@ -195,6 +198,11 @@ async fn change(
     for _ in 0..ATTEMPTS {
         let former = known(services, caller, name).await?;
         let mut next = body.clone().change(former.clone(), clock.now())?;
+        // Whoever changes what a script does uses its permissions.
+        if !next.runs_as(&former) || code.is_some() || next.permissions() != former.permissions() {
+            permission::require_all(caller, former.permissions())?;
+            permission::require_all(caller, next.permissions())?;
+        }
         let program = match &code {
             Some(code) => Some(code.program().map_err(invalid_code)?),
             None if next.entry_point != former.entry_point => Some(functions.program(tenant, &former).await?),

@@ -8,10 +8,10 @@ use axum::extract::{Path, RawQuery, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{JsonBody, List};
 use shared::rql::Rql;
+use shared::{Refusal, permission};
 
 use super::functions::{ATTEMPTS, busy, known};
 use crate::code::Form;
@@ -132,6 +132,7 @@ pub(crate) async fn rollback(
     let (functions, tenant) = (&services.functions, caller.tenant_id());
     for _ in 0..ATTEMPTS {
         let former = known(&services, &caller, &name).await?;
+        permission::require_all(&caller, former.permissions())?;
         let Version { function: old, .. } = version(&services, &caller, &name, number).await?;
         let next = Function {
             code: old.code,

@@ -7,17 +7,15 @@ use rquickjs::loader::{Loader, Resolver};
 use rquickjs::module::Declared;
 use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, Value, WriteOptions};
 
-/// What scripts can import.
-const NAMES: [&str; 10] =
-    ["axios", "buffer", "events", "http", "https", "querystring", "timers", "timers/promises", "url", "util"];
 /// How the names of the modules begin that scripts cannot import.
 pub(super) const OWN: &str = "hookyard:";
 
 /// The modules that scripts can import.
-static PUBLIC: [Source; 10] = [
+static PUBLIC: [Source; 11] = [
     Source::new("axios", include_str!("module/axios.js")),
     Source::new("buffer", include_str!("module/buffer.js")),
     Source::new("events", include_str!("module/events.js")),
+    Source::new("hookyard", include_str!("module/hookyard.js")),
     Source::new("http", include_str!("module/http.js")),
     Source::new("https", include_str!("module/https.js")),
     Source::new("querystring", include_str!("module/querystring.js")),
@@ -28,7 +26,7 @@ static PUBLIC: [Source; 10] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 58] = [
+static REALM: [Source; 59] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:axios", include_str!("realm/axios.js")),
     Source::new("hookyard:axios_config", include_str!("realm/axios_config.js")),
@@ -56,6 +54,7 @@ static REALM: [Source; 58] = [
     Source::new("hookyard:form_data", include_str!("realm/form_data.js")),
     Source::new("hookyard:format", include_str!("realm/format.js")),
     Source::new("hookyard:headers", include_str!("realm/headers.js")),
+    Source::new("hookyard:hookyard", include_str!("realm/hookyard.js")),
     Source::new("hookyard:http", include_str!("realm/http.js")),
     Source::new("hookyard:http_headers", include_str!("realm/http_headers.js")),
     Source::new("hookyard:incoming_message", include_str!("realm/incoming_message.js")),
@@ -126,8 +125,8 @@ pub(super) struct BuiltIn;
 impl Resolver for BuiltIn {
     fn resolve<'js>(&mut self, _ctx: &Ctx<'js>, base: &str, name: &str) -> Result<String> {
         let plain = name.strip_prefix("node:").unwrap_or(name);
-        let own = name.starts_with(OWN) && (base.starts_with(OWN) || NAMES.contains(&base));
-        if own || NAMES.contains(&plain) {
+        let own = name.starts_with(OWN) && (base.starts_with(OWN) || is_public(base));
+        if own || is_public(plain) {
             return Ok(plain.to_owned());
         }
         Err(Error::new_resolving_message(base, name, only()))
@@ -145,7 +144,7 @@ impl Loader for BuiltIn {
 
 /// Tells whether scripts can import a module of this name.
 pub(super) fn is_public(name: &str) -> bool {
-    NAMES.contains(&name)
+    PUBLIC.iter().any(|source| source.name == name)
 }
 
 /// Says that a module is not there, and what scripts can import.
@@ -155,7 +154,7 @@ pub(super) fn missing(name: &str) -> String {
 
 /// Says what scripts can import.
 pub(super) fn only() -> String {
-    format!("a script can import {} only", NAMES.join(", "))
+    format!("a script can import {} only", PUBLIC.each_ref().map(|source| source.name).join(", "))
 }
 
 /// Loads one of our own modules.
@@ -177,7 +176,7 @@ pub(super) fn internal<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
 #[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
 pub(super) fn require<'js>(ctx: Ctx<'js>, name: String) -> Result<Value<'js>> {
     let plain = name.strip_prefix("node:").unwrap_or(&name);
-    if !NAMES.contains(&plain) {
+    if !is_public(plain) {
         return Err(not_found(&ctx, "MODULE_NOT_FOUND", &missing(&name)));
     }
     let exports: Object<'js> = Module::import(&ctx, name)?.finish()?;

@@ -1,0 +1,48 @@
+//! Runs the scripts of functions with what they may use: the API through a token, and events and tasks through calls.
+
+use std::collections::BTreeMap;
+
+use shared::{Environment, Error};
+
+use crate::credentials::{self, Credentials};
+use crate::emitter::{Emitter, Origin};
+use crate::sandbox::{BeforeEffect, Report, Sandbox, Script};
+use crate::store::function::Function;
+
+/// Runs scripts. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Runner {
+    sandbox: Sandbox,
+    emitter: Emitter,
+    credentials: Credentials,
+}
+
+impl Runner {
+    pub(crate) fn new(environment: &Environment, sandbox: Sandbox, emitter: Emitter) -> Result<Self, Error> {
+        Ok(Self { sandbox, emitter, credentials: Credentials::new(environment)? })
+    }
+
+    /// Runs a script to its end, that of a function with what the function lets it do.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Sandbox::run`], and when no token can be issued.
+    pub(crate) async fn run(
+        &self,
+        function: Option<&Function>,
+        mut script: Script,
+        origin: Origin,
+        before_effect: BeforeEffect,
+    ) -> Result<Report, Error> {
+        let variables = match function {
+            Some(function) => self.credentials.issue(&origin.tenant, function).await?,
+            None => BTreeMap::new(),
+        };
+        script.variables.extend(variables.clone());
+        let own_api = self.credentials.own_api().filter(|_| !variables.is_empty());
+        let sandbox = own_api.map_or_else(|| self.sandbox.clone(), |address| self.sandbox.with_own_api(address));
+        let mut report = sandbox.run_with(script, before_effect, self.emitter.calls(origin)).await?;
+        credentials::mask(&mut report, &variables);
+        Ok(report)
+    }
+}
