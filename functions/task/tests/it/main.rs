@@ -6,6 +6,8 @@ mod fault;
 #[cfg(test)]
 mod function;
 mod invocation;
+#[cfg(test)]
+mod package;
 mod retry;
 #[cfg(test)]
 mod sandbox;
@@ -14,3 +16,5 @@ mod step;
 mod support;
 mod task;
 mod tenant;
+#[cfg(test)]
+mod version;
