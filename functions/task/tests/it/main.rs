@@ -15,6 +15,8 @@ mod fault;
 #[cfg(test)]
 mod function;
 mod invocation;
+#[cfg(test)]
+mod package;
 mod retry;
 #[cfg(test)]
 mod sandbox;
@@ -24,3 +26,5 @@ mod step;
 mod support;
 mod task;
 mod tenant;
+#[cfg(test)]
+mod version;

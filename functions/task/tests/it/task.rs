@@ -315,6 +315,9 @@ async fn every_route_requires_its_permission() {
         ("DELETE", "/tasks/v1/functions/f".to_owned(), "DELETE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/f/enable".to_owned(), "UPDATE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/f/disable".to_owned(), "UPDATE_TASK_FUNCTION"),
+        ("GET", "/tasks/v1/functions/f/versions".to_owned(), "VIEW_TASK_FUNCTION_DETAILS"),
+        ("GET", "/tasks/v1/functions/f/versions/1".to_owned(), "VIEW_TASK_FUNCTION_DETAILS"),
+        ("POST", "/tasks/v1/functions/f/rollback".to_owned(), "UPDATE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/rotate".to_owned(), "ROTATE_KEYS"),
     ];
     let (without, mut described) = (world.token("default", &["OTHER"]).await, 0);
