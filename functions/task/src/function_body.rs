@@ -10,6 +10,7 @@ use shared::Refusal;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
 
+use crate::lambda::{self, LambdaTarget};
 use crate::sandbox::{Limits, Sandbox, Script};
 use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};
 
@@ -34,12 +35,14 @@ pub(crate) struct FunctionBody {
     pub(crate) name: Option<String>,
     /// What it is for.
     pub(crate) description: Option<String>,
-    /// The script's text. Required for a new function.
+    /// The script's text. Required for a new function, unless its runtime is `lambda`.
     pub(crate) code: Option<String>,
     /// The name of the exported function.
     pub(crate) entry_point: Option<String>,
-    /// Stored for clients of other systems.
+    /// `lambda`, for a function of AWS Lambda; any other is stored for clients of other systems.
     pub(crate) runtime: Option<String>,
+    /// The function of AWS Lambda that does the tasks. Required with the runtime `lambda`, instead of `code`.
+    pub(crate) lambda: Option<LambdaTarget>,
     /// Seconds that a run may take, 3 to 300; 30 unless given.
     pub(crate) time_limit: Option<u32>,
     /// Megabytes that a run may use, 128 to 10240; 128 unless given.
@@ -58,7 +61,7 @@ impl FunctionBody {
     /// Checks the body of a new function and builds the function.
     pub(crate) fn create(self, now: Timestamp) -> Result<Function, Refusal> {
         let name = self.name.clone().ok_or_else(|| Refusal::missing_field("name"))?;
-        if self.code.is_none() {
+        if self.code.is_none() && self.runtime.as_deref() != Some(lambda::RUNTIME) {
             return Err(Refusal::missing_field("code"));
         }
         if !is_function_name(&name) {
@@ -71,6 +74,7 @@ impl FunctionBody {
             code: String::new(),
             entry_point: None,
             runtime: None,
+            lambda: None,
             time_limit: DEFAULT_TIME_LIMIT_S,
             memory_limit: DEFAULT_MEMORY_LIMIT_MB,
             environment_variables: BTreeMap::new(),
@@ -93,11 +97,22 @@ impl FunctionBody {
         if let Some(message) = self.code.as_deref().and_then(refused_code) {
             return Err(invalid_code(message));
         }
+        let runtime = self.runtime.or(former.runtime);
+        let is_lambda = runtime.as_deref() == Some(lambda::RUNTIME);
+        check_lambda(is_lambda, self.code.as_deref(), self.lambda.as_ref())?;
+        let lambda = self.lambda.or(former.lambda).filter(|_| is_lambda);
+        let code = if is_lambda { String::new() } else { self.code.unwrap_or(former.code) };
+        match (is_lambda, &lambda) {
+            (true, None) => return Err(Refusal::missing_field("lambda")),
+            (false, _) if code.is_empty() => return Err(Refusal::missing_field("code")),
+            _ => {}
+        }
         Ok(Function {
             description: self.description.or(former.description),
-            code: self.code.unwrap_or(former.code),
+            code,
             entry_point: self.entry_point.or(former.entry_point),
-            runtime: self.runtime.or(former.runtime),
+            runtime,
+            lambda,
             time_limit: self.time_limit.unwrap_or(former.time_limit),
             memory_limit: self.memory_limit.unwrap_or(former.memory_limit),
             environment_variables,
@@ -123,6 +138,18 @@ impl FunctionBody {
             return Err(Refusal::field("retryPolicy.errorsToRetry", rule));
         }
         Ok(())
+    }
+}
+
+/// Refuses what does not belong to the runtime of a function.
+fn check_lambda(is_lambda: bool, code: Option<&str>, target: Option<&LambdaTarget>) -> Result<(), Refusal> {
+    if is_lambda && code.is_some() {
+        return Err(Refusal::field("code", "must be absent, as the runtime is `lambda`"));
+    }
+    match target {
+        Some(_) if !is_lambda => Err(Refusal::field("lambda", "is for functions whose `runtime` is `lambda`")),
+        Some(target) => target.check(),
+        None => Ok(()),
     }
 }
 
@@ -263,6 +290,28 @@ mod tests {
         }
         let options = json!({"defaultPriority": i64::MIN});
         check(json!({"name": "a", "code": code, "executionOptions": options}), 15);
+    }
+
+    #[test]
+    fn a_function_is_a_script_or_one_of_lambda() {
+        let check = |body: Value, expected: Option<u32>| assert_eq!(created(body.clone()).err(), expected, "{body}");
+        let target = json!({"functionName": "other", "qualifier": "live"});
+        check(json!({"name": "a", "runtime": "lambda", "lambda": target}), None);
+        check(json!({"name": "a", "runtime": "lambda"}), Some(14));
+        check(json!({"name": "a", "runtime": "lambda", "lambda": target, "code": "1"}), Some(15));
+        check(json!({"name": "a", "lambda": target, "code": "1"}), Some(15));
+        check(json!({"name": "a", "runtime": "nodejs20.x", "lambda": target, "code": "1"}), Some(15));
+        check(json!({"name": "a", "runtime": "lambda", "lambda": {"functionName": "a b"}}), Some(15));
+        check(json!({"name": "a", "runtime": "lambda", "lambda": {"arn": "x"}}), Some(15));
+        let former = created(json!({"name": "a", "runtime": "lambda", "lambda": target})).unwrap();
+        let changed = |body: Value| {
+            let body: FunctionBody = serde_json::from_value(body).unwrap();
+            body.change(former.clone(), Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(changed(json!({"description": "d"})).unwrap().lambda, former.lambda);
+        assert_eq!(changed(json!({"runtime": "script"})), Err(14));
+        let script = changed(json!({"runtime": "script", "code": "exports.main = () => 1"})).unwrap();
+        assert_eq!((script.lambda, script.code.is_empty()), (None, false));
     }
 
     #[test]

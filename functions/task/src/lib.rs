@@ -1,6 +1,6 @@
 //! The task function: keeps functions, which are scripts, and runs them as tasks, now or at a set time.
 //!
-//! In: `task.requested` for a step, `task.due` and schedules for tasks to start, and requests over HTTP. Out:
+//! In: `task.requested` for a step, `task.due` and schedules for tasks to start, a sweep, and requests over HTTP. Out:
 //! `step.finished` for the tasks of steps, `task.due` for tasks created over HTTP, and the fact `task_failed`.
 //!
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
@@ -9,7 +9,9 @@
 mod answer;
 mod api;
 mod function_body;
+mod lambda;
 mod new_task;
+mod on_sweep;
 mod on_task_due;
 mod on_task_requested;
 mod retry;
@@ -37,7 +39,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::CreateTasks, routes!(api::tasks::create))
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
         .permission(Permission::CancelTasks, routes!(api::tasks::cancel))
-        .permission(Permission::ViewTaskLogs, routes!(api::tasks::logs))
+        .permission(Permission::ViewTaskLogs, routes!(api::logs::of_task))
         .permission(Permission::RotateKeys, routes!(api::tasks::rotate))
         .permission(Permission::ViewTaskFunctions, routes!(api::functions::list))
         .permission(Permission::CreateTaskFunction, routes!(api::functions::create))
@@ -47,6 +49,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
+        .permission(Permission::ViewTaskLogs, routes!(api::logs::of_function))
         .finish(services.clone());
     let checks = [store::task::check(environment)?, store::function::check(environment)?];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
@@ -54,18 +57,20 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
-    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = &*services;
     let due = match &incoming {
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
-            return on_task_requested::handle(tasks, functions, bus, scheduler, sandbox, clock, envelope).await;
+            return on_task_requested::handle(&services, envelope).await;
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_DUE => {
             envelope.content()?
+        }
+        Incoming::Schedule(input) if input.get("sweep").is_some_and(|swept| swept == on_sweep::TASKS) => {
+            return on_sweep::handle(&services).await;
         }
         Incoming::Schedule(input) => {
             TaskDue::deserialize(input).map_err(Error::cannot("read the input of a schedule"))?
         }
         Incoming::Event { .. } => return Err(incoming.unexpected()),
     };
-    on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, &due).await
+    on_task_due::handle(&services, &due).await
 }

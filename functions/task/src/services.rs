@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
+use shared::invoker::Invoker;
 use shared::scheduler::Scheduler;
 use shared::step::Claims;
 use shared::{Environment, Error};
@@ -18,6 +19,7 @@ pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
+    pub(crate) invoker: Invoker,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
 }
@@ -34,6 +36,7 @@ impl Services {
                 environment.clock.clone(),
                 environment.config.optional("SCRIPT_WORKER").map(Into::into),
             ),
+            invoker: Invoker::new(&environment.aws, &environment.config),
             clock: environment.clock.clone(),
             ids: environment.ids.clone(),
         })

@@ -8,7 +8,7 @@ use shared::clock::Clock;
 use shared::event::StepError;
 use tokio::sync::mpsc;
 
-use super::console::{Console, LogLine};
+use super::console::Log;
 use super::failure;
 use super::message::{Said, ToWorker, Work};
 use super::presence::Present;
@@ -23,9 +23,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What is known of a script's end.
 pub(super) enum Ended {
     /// It has ended, with this result as JSON.
-    Reported(Result<String, StepError>, Vec<LogLine>),
+    Reported(Result<String, StepError>),
     /// The worker has ended before it; `has_acted` tells whether it may have sent a request.
-    Lost { has_acted: bool, lines: Vec<LogLine> },
+    Lost { has_acted: bool },
     /// The worker takes no scripts any more.
     Refused(Present),
 }
@@ -41,6 +41,7 @@ pub(super) async fn supervise(
     script: &Script,
     work: Work,
     clock: &Clock,
+    log: &Log,
     mut requests: Requests,
 ) -> Result<Ended, Error> {
     let (id, heard) = match process.enter(present) {
@@ -48,7 +49,7 @@ pub(super) async fn supervise(
         Err(present) => return Ok(Ended::Refused(present)),
     };
     let mut guard = Guard { process: process.clone(), id, heard: Some(heard) };
-    let mut console = Console::default();
+    log.restart();
     let limit = script.limits.time + GRACE;
     let start = ToWorker::Start { id, script: script.clone(), work };
     let mut told = process.tell(&start).await?;
@@ -60,14 +61,14 @@ pub(super) async fn supervise(
             said = guard.hear() => match said {
                 Some(Said::Done { result }) => {
                     guard.heard = None;
-                    return Ok(Ended::Reported(result.map_err(Into::into), console.take()));
+                    return Ok(Ended::Reported(result.map_err(Into::into)));
                 }
                 Some(Said::Fetch { fetch, request }) => requests.start(fetch, request),
                 Some(Said::AbortFetch { fetch }) => requests.abort(fetch),
-                Some(Said::Print { text }) => if !console.print(clock.now(), text) {
+                Some(Said::Print { text }) => if !log.print(clock.now(), text) {
                     told = process.tell(&ToWorker::Stop { id, reason: Reason::Output }).await?;
                 },
-                Some(Said::Note { text }) => console.keep(clock.now(), text),
+                Some(Said::Note { text }) => log.keep(clock.now(), text),
                 None => break,
             },
             Some((fetch, outcome)) = requests.next() => {
@@ -79,7 +80,7 @@ pub(super) async fn supervise(
                     process.give_up(id);
                     guard.heard = None;
                     let error = failure::stopped(Reason::Time, &script.limits);
-                    return Ok(Ended::Reported(Err(error), console.take()));
+                    return Ok(Ended::Reported(Err(error)));
                 }
                 was_stopped = true;
                 patience.set(tokio::time::sleep(GRACE));
@@ -88,7 +89,7 @@ pub(super) async fn supervise(
         }
     }
     guard.heard = None;
-    Ok(Ended::Lost { has_acted: requests.have_begun(), lines: console.take() })
+    Ok(Ended::Lost { has_acted: requests.have_begun() })
 }
 
 /// Stops a script that nobody waits for any more.

@@ -16,6 +16,7 @@ use shared::seal::{Resealed, Seal, Sealed, SealedAttribute, reseal};
 use shared::table::{Check, Expression, Query, Table, exists, is_new};
 use shared::{Environment, Error};
 
+use crate::lambda::LambdaTarget;
 use crate::store::task::Priority;
 
 /// What stands for the value of an environment variable wherever it is shown.
@@ -38,14 +39,17 @@ pub(crate) struct Function {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
-    /// The script.
+    /// The script; empty if the runtime is `lambda`.
     pub(crate) code: String,
     /// The name of the exported function; `main`, `handler`, `doTask` or the default export unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) entry_point: Option<String>,
-    /// Stored for clients of other systems; every script runs in the same sandbox.
+    /// `lambda`, or whatever clients of other systems call theirs: every script runs in the same sandbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) runtime: Option<String>,
+    /// The function of AWS Lambda that does its tasks, if the runtime is `lambda`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lambda: Option<LambdaTarget>,
     /// Seconds that a run may take, 3 to 300.
     pub(crate) time_limit: u32,
     /// Megabytes that a run may use, 128 to 10240, of which a script gets at most 256.
