@@ -6,8 +6,11 @@ mod fault;
 #[cfg(test)]
 mod function;
 mod invocation;
+#[cfg(test)]
 mod lambda;
+#[cfg(test)]
 mod log;
+#[cfg(test)]
 mod priority;
 mod retry;
 #[cfg(test)]
@@ -15,6 +18,7 @@ mod sandbox;
 mod step;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
 mod sweep;
 mod task;
 mod tenant;
