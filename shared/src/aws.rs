@@ -9,6 +9,8 @@ pub struct Aws {
     pub(crate) eventbridge: aws_sdk_eventbridge::Client,
     pub(crate) scheduler: aws_sdk_scheduler::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
+    /// For clients that few functions need.
+    pub(crate) config: SdkConfig,
 }
 
 impl Aws {
@@ -19,6 +21,7 @@ impl Aws {
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             scheduler: aws_sdk_scheduler::Client::new(config),
             secrets: aws_sdk_secretsmanager::Client::new(config),
+            config: config.clone(),
         }
     }
 

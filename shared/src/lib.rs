@@ -3,7 +3,7 @@
 //! [`event`] is the vocabulary of the bus, [`bus`], [`table`] and [`scheduler`] are the AWS services in our terms,
 //! [`lambda`] turns an invocation into a request or an event, [`http`], [`json`] and [`auth`] guard the routes,
 //! [`encoding`] undoes the compression of bodies, [`step`] is the one way to do a step, [`seal`] keeps secrets,
-//! [`outbound`] calls the outside world, [`clock`] is the seam for time and ids.
+//! [`outbound`] calls the outside world, [`invoker`] the Lambda functions of others, [`clock`] is the seam for time and ids.
 
 pub mod auth;
 pub mod aws;
@@ -15,6 +15,7 @@ pub mod encoding;
 pub mod error;
 pub mod event;
 pub mod http;
+pub mod invoker;
 pub mod json;
 pub mod lambda;
 pub mod log;

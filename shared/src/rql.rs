@@ -41,6 +41,8 @@ pub struct Rql {
     sort: Vec<(Field, Direction)>,
     select: Option<Vec<Field>>,
     limit: usize,
+    /// The limit that the query asks for, however large.
+    requested_limit: Option<usize>,
     offset: usize,
     counts: bool,
 }
@@ -51,7 +53,15 @@ struct Field(Vec<String>);
 
 impl Default for Rql {
     fn default() -> Self {
-        Self { filters: Vec::new(), sort: Vec::new(), select: None, limit: DEFAULT_LIMIT, offset: 0, counts: true }
+        Self {
+            filters: Vec::new(),
+            sort: Vec::new(),
+            select: None,
+            limit: DEFAULT_LIMIT,
+            requested_limit: None,
+            offset: 0,
+            counts: true,
+        }
     }
 }
 
@@ -108,6 +118,12 @@ impl Rql {
     #[must_use]
     pub fn unlimited(self) -> Self {
         Self { limit: usize::MAX, ..self }
+    }
+
+    /// Returns the query for a list whose pages have this many items, unless it asks for fewer.
+    #[must_use]
+    pub fn pages_of(self, limit: usize) -> Self {
+        Self { limit: self.requested_limit.unwrap_or(limit).min(limit), ..self }
     }
 
     /// Returns the text of a top-level `eq(field,text)`.

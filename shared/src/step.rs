@@ -275,6 +275,19 @@ impl<S: ClaimStore> Claims<S> {
         self.change_claim(record, renewal).await
     }
 
+    /// Writes a record as it is while its work is under way, and prolongs its lease.
+    ///
+    /// False if the record is lost, or is marked as having an effect of which this one does not say so.
+    pub async fn save(&self, record: &S::Record, lease: SignedDuration) -> Result<bool, Error> {
+        let mut record = record.clone();
+        if let Some(claim) = record.claim_mut() {
+            claim.lease_until_ms = self.until_ms(lease);
+        }
+        let has_effect = record.claim().is_some_and(|claim| claim.effect);
+        let unchanged = owned(&record).append(" AND claim.effect = :effect").value(":effect", has_effect);
+        self.store.table().put_if(&record, unchanged).await
+    }
+
     /// Marks that the work begins to act on the outside world; false if the record is lost to another process.
     pub async fn mark_effect(&self, record: &S::Record) -> Result<bool, Error> {
         self.change_claim(record, Expression::new("SET claim.effect = :true").value(":true", true)).await

@@ -1,12 +1,11 @@
 //! What is published about a task: the answer to its step, and the fact that it failed.
 
 use jiff::Timestamp;
-use shared::Error;
 use shared::bus::{Bus, Entry};
-use shared::clock;
 use shared::event::fact::{TASK_FAILED, TASK_SOURCE, TaskFailed};
 use shared::event::{Answer, Envelope, EventId, StepError, Trace};
 use shared::step::{Claimable as _, Outcome};
+use shared::{Error, clock};
 
 use crate::share;
 use crate::store::task::{Status, Task};

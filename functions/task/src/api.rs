@@ -5,6 +5,7 @@ pub(crate) mod api_requests;
 pub(crate) mod assets;
 pub(crate) mod execute;
 pub(crate) mod functions;
+pub(crate) mod logs;
 pub(crate) mod schedules;
 pub(crate) mod tasks;
 pub(crate) mod versions;

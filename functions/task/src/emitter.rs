@@ -14,14 +14,12 @@ use shared::event::{Envelope, EventId, EventType, TenantId, Trace};
 use shared::scheduler::Scheduler;
 use shared::{Error, Refusal};
 
-use crate::credentials;
 use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
-use crate::on_task_due;
 use crate::sandbox::{Call, CallError, CallKind, Calls};
-use crate::share;
 use crate::store::function::Functions;
 use crate::store::task::{Task, Tasks};
+use crate::{credentials, on_task_due, share};
 
 /// The longest key of an event, in bytes.
 const KEY_LIMIT_BYTES: usize = 255;

@@ -12,6 +12,7 @@ use shared::event::{StepError, TenantId};
 use shared::{Error, Refusal, permission};
 
 use crate::code::{Code, Program};
+use crate::lambda::{self, LambdaTarget};
 use crate::sandbox::{Limits, Sandbox, Script};
 use crate::store::code::CodeRef;
 use crate::store::function::{ExecutionCredentials, ExecutionOptions, Function, MASK, RetryPolicy, Variable};
@@ -41,8 +42,10 @@ pub(crate) struct FunctionBody {
     pub(crate) code: Option<String>,
     /// The name of the exported function, in a package after that of its file, as `index.handler`.
     pub(crate) entry_point: Option<String>,
-    /// Stored for clients of other systems.
+    /// `lambda`, for a function of AWS Lambda; any other is stored for clients of other systems.
     pub(crate) runtime: Option<String>,
+    /// The function of AWS Lambda that does the tasks. Required with the runtime `lambda`, instead of `code`.
+    pub(crate) lambda: Option<LambdaTarget>,
     /// Seconds that a run may take, 3 to 300; 30 unless given.
     pub(crate) time_limit: Option<u32>,
     /// Megabytes that a run may use, 128 to 10240; 128 unless given.
@@ -91,7 +94,7 @@ impl FunctionBody {
     }
 
     /// Checks the body of a new function, whose code was taken out, and builds the function.
-    pub(crate) fn create(self, now: Timestamp) -> Result<Function, Refusal> {
+    pub(crate) fn create(self, has_code: bool, now: Timestamp) -> Result<Function, Refusal> {
         let name = self.name.clone().ok_or_else(|| Refusal::missing_field("name"))?;
         if !is_function_name(&name) {
             let message = format!("`name` must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
@@ -105,6 +108,7 @@ impl FunctionBody {
             revision: 0,
             entry_point: None,
             runtime: None,
+            lambda: None,
             time_limit: DEFAULT_TIME_LIMIT_S,
             memory_limit: DEFAULT_MEMORY_LIMIT_MB,
             environment_variables: BTreeMap::new(),
@@ -115,24 +119,35 @@ impl FunctionBody {
             creation_timestamp: now,
             update_timestamp: now,
         };
-        self.change(blank, now)
+        self.change(blank, has_code, now)
     }
 
-    /// Checks the body of a change and applies it to the function.
-    pub(crate) fn change(self, former: Function, now: Timestamp) -> Result<Function, Refusal> {
+    /// Checks the body of a change, whose code was taken out, and applies it to the function.
+    pub(crate) fn change(self, former: Function, has_code: bool, now: Timestamp) -> Result<Function, Refusal> {
         if self.name.as_ref().is_some_and(|name| *name != former.name) {
             return Err(Refusal::field("name", "cannot be changed"));
         }
         self.check()?;
         let environment_variables = variables(self.environment_variables, former.environment_variables)?;
         let execution_credentials = self.execution_credentials.map(credentials).transpose()?;
+        let runtime = self.runtime.or(former.runtime);
+        let is_lambda = runtime.as_deref() == Some(lambda::RUNTIME);
+        check_lambda(is_lambda, has_code, self.lambda.as_ref())?;
+        let lambda = self.lambda.or(former.lambda).filter(|_| is_lambda);
+        let code = if is_lambda { CodeRef::default() } else { former.code };
+        match (is_lambda, &lambda) {
+            (true, None) => return Err(Refusal::missing_field("lambda")),
+            (false, _) if !has_code && code.is_empty() => return Err(Refusal::missing_field("code")),
+            _ => {}
+        }
         Ok(Function {
             description: self.description.or(former.description),
-            code: former.code,
+            code,
             version: former.version,
             revision: former.revision,
             entry_point: self.entry_point.or(former.entry_point),
-            runtime: self.runtime.or(former.runtime),
+            runtime,
+            lambda,
             time_limit: self.time_limit.unwrap_or(former.time_limit),
             memory_limit: self.memory_limit.unwrap_or(former.memory_limit),
             environment_variables,
@@ -159,6 +174,18 @@ impl FunctionBody {
             return Err(Refusal::field("retryPolicy.errorsToRetry", rule));
         }
         Ok(())
+    }
+}
+
+/// Refuses what does not belong to the runtime of a function.
+fn check_lambda(is_lambda: bool, has_code: bool, target: Option<&LambdaTarget>) -> Result<(), Refusal> {
+    if is_lambda && has_code {
+        return Err(Refusal::field("code", "must be absent, as the runtime is `lambda`"));
+    }
+    match target {
+        Some(_) if !is_lambda => Err(Refusal::field("lambda", "is for functions whose `runtime` is `lambda`")),
+        Some(target) => target.check(),
+        None => Ok(()),
     }
 }
 
@@ -267,8 +294,7 @@ mod tests {
     fn created(body: Value) -> Result<Function, u32> {
         let mut body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
         let code = body.take_code().map_err(|refusal| refusal.code)?;
-        let function = body.create(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)?;
-        code.map(|_| function).ok_or(14)
+        body.create(code.is_some(), Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
     }
 
     #[test]
@@ -314,15 +340,38 @@ mod tests {
     }
 
     #[test]
+    fn a_function_is_a_script_or_one_of_lambda() {
+        let check = |body: Value, expected: Option<u32>| assert_eq!(created(body.clone()).err(), expected, "{body}");
+        let target = json!({"functionName": "other", "qualifier": "live"});
+        check(json!({"name": "a", "runtime": "lambda", "lambda": target}), None);
+        check(json!({"name": "a", "runtime": "lambda"}), Some(14));
+        check(json!({"name": "a", "runtime": "lambda", "lambda": target, "code": "1"}), Some(15));
+        check(json!({"name": "a", "lambda": target, "code": "1"}), Some(15));
+        check(json!({"name": "a", "runtime": "nodejs20.x", "lambda": target, "code": "1"}), Some(15));
+        check(json!({"name": "a", "runtime": "lambda", "lambda": {"functionName": "a b"}}), Some(15));
+        check(json!({"name": "a", "runtime": "lambda", "lambda": {"arn": "x"}}), Some(15));
+        let former = created(json!({"name": "a", "runtime": "lambda", "lambda": target})).unwrap();
+        let changed = |body: Value| {
+            let mut body: FunctionBody = serde_json::from_value(body).unwrap();
+            let has_code = body.take_code().unwrap().is_some();
+            body.change(former.clone(), has_code, Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(changed(json!({"description": "d"})).unwrap().lambda, former.lambda);
+        assert_eq!(changed(json!({"runtime": "script"})), Err(14));
+        let script = changed(json!({"runtime": "script", "code": "exports.main = () => 1"})).unwrap();
+        assert_eq!((script.lambda, script.runtime.as_deref()), (None, Some("script")));
+    }
+
+    #[test]
     fn a_change_leaves_absent_fields_as_they_are() {
         let former = created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": 5})).unwrap();
         let change: FunctionBody = serde_json::from_value(json!({"description": "d", "enabled": false})).unwrap();
         let now = Timestamp::from_second(1).unwrap();
-        let changed = change.change(former.clone(), now).unwrap();
+        let changed = change.change(former.clone(), true, now).unwrap();
         let expected =
             Function { description: Some("d".to_owned()), enabled: false, update_timestamp: now, ..former.clone() };
         assert_eq!(changed, expected);
         let renamed: FunctionBody = serde_json::from_value(json!({"name": "b"})).unwrap();
-        assert_eq!(renamed.change(former, now).unwrap_err().code, 15);
+        assert_eq!(renamed.change(former, true, now).unwrap_err().code, 15);
     }
 }

@@ -1,8 +1,8 @@
 //! The task function: keeps functions, which are scripts, and runs them as tasks, now or at a set time.
 //!
 //! In: `task.requested` for a step, `task.due` and schedules for tasks to start, `schedule.due` and schedules for instants
-//! to settle, and requests over HTTP. Out: `step.finished` for the tasks of steps, `task.due` for tasks created over HTTP
-//! and by schedules, and the facts `task_failed` and `schedule.missed`.
+//! to settle, a sweep, and requests over HTTP. Out: `step.finished` for the tasks of steps, `task.due` for tasks created
+//! over HTTP and by schedules, and the facts `task_failed` and `schedule.missed`.
 //!
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
 //! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
@@ -19,10 +19,12 @@ mod direct;
 mod director;
 mod emitter;
 mod function_body;
+mod lambda;
 mod last_task;
 mod lifecycle;
 mod new_task;
 mod on_schedule;
+mod on_sweep;
 mod on_task_due;
 mod on_task_requested;
 mod package;
@@ -60,7 +62,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::CreateTasks, routes!(api::tasks::create))
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
         .permission(Permission::CancelTasks, routes!(api::tasks::cancel))
-        .permission(Permission::ViewTaskLogs, routes!(api::tasks::logs))
+        .permission(Permission::ViewTaskLogs, routes!(api::logs::of_task))
         .permission(Permission::RotateKeys, routes!(api::tasks::rotate))
         .permission(Permission::ViewTaskFunctions, routes!(api::functions::list))
         .permission_up_to(code::BODY_LIMIT_BYTES, Permission::CreateTaskFunction, routes!(api::functions::create))
@@ -98,6 +100,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewApiFunctionRequests, routes!(api::api_requests::list))
         .permission(Permission::ViewApiFunctionRequestLogs, routes!(api::api_requests::logs))
         .permission(Permission::RotateKeys, routes!(api::api_requests::rotate))
+        .permission(Permission::ViewTaskLogs, routes!(api::logs::of_function))
         .finish(services.clone());
     let checks = [
         store::task::check(environment)?,
@@ -114,16 +117,18 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
-    let Services { tasks, functions, bus, scheduler, runner, clock, .. } = &*services;
     match &incoming {
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
-            on_task_requested::handle(tasks, functions, bus, scheduler, runner, clock, envelope).await
+            on_task_requested::handle(&services, envelope).await
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_DUE => {
             start(&services, &envelope.content()?).await
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == SCHEDULE_DUE => {
             on_schedule::watch_one(&services, envelope.content()?).await
+        }
+        Incoming::Schedule(input) if input.get("sweep").is_some_and(|swept| swept == on_sweep::TASKS) => {
+            on_sweep::handle(&services).await
         }
         Incoming::Schedule(input) => match on_schedule::Input::read(input)? {
             on_schedule::Input::Minute => on_schedule::watch_minute(&services).await,
@@ -136,8 +141,7 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
 
 /// Starts a task, and at its end the one that waits for it.
 async fn start(services: &Services, due: &TaskDue) -> Result<(), Error> {
-    let Services { tasks, functions, bus, scheduler, runner, clock, .. } = services;
-    match on_task_due::handle(tasks, functions, bus, scheduler, runner, clock, due).await? {
+    match on_task_due::handle(services, due).await? {
         Some(schedule) => on_schedule::settle_one(services, schedule).await,
         None => Ok(()),
     }

@@ -51,7 +51,12 @@ impl NewTask {
     ) -> Result<Task, Refusal> {
         function_body::check_name("functionName", &self.function_name)?;
         let tags = self.tags.unwrap_or_default();
-        check_tags(&tags)?;
+        if tags.len() > TAGS_LIMIT || tags.iter().any(|tag| tag.chars().count() > TAG_LIMIT_CHARACTERS) {
+            let rule = format!("must have at most {TAGS_LIMIT} tags of at most {TAG_LIMIT_CHARACTERS} characters");
+            return Err(Refusal::field("tags", rule));
+        }
+        // A record is kept as long after its time as that of a task that starts at once.
+        let delay_s = self.start_timestamp.map_or(0, |start| (start.as_second() - now.as_second()).max(0));
         Ok(Task {
             task_id: id,
             creation_timestamp: now,
@@ -75,7 +80,10 @@ impl NewTask {
             logs: Vec::new(),
             retried_by_task_id: None,
             retry_for_task_ids: Vec::new(),
-            expires_at,
+            expires_at: expires_at + delay_s,
+            open: None,
+            sweep_at_ms: None,
+            sweeps: 0,
         })
     }
 }

@@ -1,7 +1,5 @@
 //! Starts a task whose time has come, or that was created to start at once.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use shared::Error;
 use shared::bus::{Bus, Entry, TooLarge};
@@ -11,8 +9,8 @@ use shared::event::{Envelope, EventId, TenantId};
 use shared::scheduler::Scheduler;
 use shared::step::Once;
 
-use crate::runner::Runner;
-use crate::store::function::Functions;
+use crate::sandbox::{Place, Sandbox};
+use crate::services::Services;
 use crate::store::task::{Status, Task, Tasks, is_waiting, status_change};
 use crate::{answer, retry, run};
 
@@ -20,18 +18,13 @@ use crate::{answer, retry, run};
 const RECORD_DELAY_S: i64 = 60;
 
 /// Starts the task; one that was started before is continued. Returns the schedule whose instants may wait for its end.
-pub(crate) async fn handle(
-    tasks: &Arc<Tasks>,
-    functions: &Functions,
-    bus: &Bus,
-    scheduler: &Scheduler,
-    runner: &Runner,
-    clock: &Clock,
-    due: &TaskDue,
-) -> Result<Option<ScheduleDue>, Error> {
-    let (id, now) = (&due.task_id, clock.now());
+pub(crate) async fn handle(services: &Services, due: &TaskDue) -> Result<Option<ScheduleDue>, Error> {
+    let Services { tasks, bus, scheduler, sandbox, clock, .. } = services;
+    let id = &due.task_id;
+    let Turn::Ours(place) = turn(tasks, sandbox, id).await? else { return Ok(None) };
+    let now = clock.now();
     let start = status_change(Status::InProgress, now);
-    let work = |task| Box::pin(run::run(tasks, functions, runner, clock, task));
+    let work = |task| Box::pin(run::run(services, task, place));
     match Box::pin(tasks.once_begun(id, start, is_waiting(), run::POLICY, work)).await? {
         Once::Missing if now.as_second() - due.requested_at.as_second() < RECORD_DELAY_S => {
             Err(Error::new("start a task", format!("task {id} is not there yet")))
@@ -44,11 +37,37 @@ pub(crate) async fn handle(
             Some(task) => {
                 retry::follow(tasks, scheduler, &task).await?;
                 answer::publish(bus, &task, clock.now()).await?;
+                tasks.store().close(&task).await?;
                 Ok(task.schedule.filter(|schedule| schedule.has_queue).map(|schedule| schedule.key))
             }
             None => Ok(None),
         },
     }
+}
+
+/// Whose turn it is.
+pub(crate) enum Turn {
+    /// The task may start; it waits for a place when it runs if it has none.
+    Ours(Option<Place>),
+    /// Another delivery in this process waits for its turn.
+    Here,
+}
+
+/// Waits for the turn of a task if there is not room for everybody: it is `new` until then, and can be canceled.
+async fn turn(tasks: &Tasks, sandbox: &Sandbox, id: &str) -> Result<Turn, Error> {
+    if sandbox.has_room() {
+        return Ok(Turn::Ours(None));
+    }
+    match tasks.find(id).await? {
+        Some(task) if task.status == Status::New => await_turn(sandbox, &task).await,
+        _ => Ok(Turn::Ours(None)),
+    }
+}
+
+/// Waits for the turn of a task: of those of its tenant, the one with the highest priority is next.
+pub(crate) async fn await_turn(sandbox: &Sandbox, task: &Task) -> Result<Turn, Error> {
+    let place = sandbox.turn(&task.task_id, task.tenant_id.as_str(), &task.file_name(), task.priority).await?;
+    Ok(place.map_or(Turn::Here, |place| Turn::Ours(Some(place))))
 }
 
 /// Creates a task and sees to it that it starts, at once or at its time; a second call changes nothing.
@@ -79,7 +98,7 @@ pub(crate) async fn schedule(scheduler: &Scheduler, task: &Task) -> Result<(), E
 }
 
 /// The command that starts a task at once.
-fn command(task: &Task) -> Result<Entry, TooLarge> {
+pub(crate) fn command(task: &Task) -> Result<Entry, TooLarge> {
     let id = EventId::new(format!("{}-due", task.task_id));
     let tenant_id = task.tenant_id.clone();
     Entry::fact(COMMAND_SOURCE, &Envelope::new(TASK_DUE, id, tenant_id, task.creation_timestamp, due(task)))

@@ -1,28 +1,29 @@
-//! Runs the script of a task that this process has claimed.
+//! Does the work of a task that this process has claimed: runs its script, or invokes its Lambda function.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::clock::Clock;
 use shared::event::{Answer, StepError, TenantId};
 use shared::step::Policy;
 use shared::{Error, json};
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::code::Program;
 use crate::emitter::Origin;
-use crate::runner::Runner;
-use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Script};
+use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Place, Report, Script};
+use crate::services::Services;
 use crate::store::function::{Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
-use crate::{direct, retry};
+use crate::{direct, lambda, retry};
 
 /// How long after the last renewal no other process may take a task over.
 const LEASE: SignedDuration = SignedDuration::from_secs(5);
-/// How often a lease is renewed.
-const RENEWAL: Duration = Duration::from_secs(2);
+/// After how long a running task is looked at first, and how often then.
+const TICK: Duration = Duration::from_secs(1);
+/// Every how many ticks its lease is renewed.
+const TICKS_OF_RENEWAL: u64 = 2;
 /// Nobody knows what became of a direct execution that was interrupted, and whoever waited for it decides what to do.
 pub(crate) const DIRECT: Policy = Policy { lease: LEASE, acts_at_once: true };
 /// A script acts with its first request.
@@ -36,40 +37,24 @@ const OTHER_BYTES: usize = 6_000;
 /// The part of a log line that is not its text.
 const LINE_BYTES: usize = 64;
 
-/// Runs the script and returns the task with its end.
+/// Does the work and returns the task with its end; without a place, it waits for one first.
 ///
 /// # Errors
 ///
 /// When it must be called again: AWS failed, or another process has taken the task over.
-pub(crate) async fn run(
-    tasks: &Arc<Tasks>,
-    functions: &Functions,
-    runner: &Runner,
-    clock: &Clock,
-    task: Task,
-) -> Result<Task, Error> {
+pub(crate) async fn run(services: &Services, task: Task, place: Option<Place>) -> Result<Task, Error> {
+    let Services { tasks, functions, clock, .. } = services;
     let function = function(functions, &task).await?;
     let function_version = function.as_ref().ok().and_then(Option::as_deref).map(|function| function.version);
     let task = Arc::new(Task { function_version, ..task });
-    let has_acted = Arc::new(AtomicBool::new(false));
-    let work = async {
-        let function = match &function {
-            Ok(function) => function.as_deref(),
-            Err(error) => return Ok(Report { result: Err(error.clone()), lines: Vec::new() }),
-        };
-        let script = match script_of(functions, function, &task).await? {
-            Ok(script) => script,
-            Err(error) => return Ok(Report { result: Err(error), lines: Vec::new() }),
-        };
-        let is_retried =
-            function.and_then(|function| function.retry_policy.as_ref()).is_some_and(|policy| policy.enabled);
-        let origin = Origin::of_task(&task, is_retried && !task.direct);
-        runner.run(function, script, origin, marks_effect(tasks, &task, &has_acted)).await
+    let running = Running { tasks: tasks.clone(), task, has_acted: Arc::default(), log: Log::default() };
+    let report = match &function {
+        Ok(function) => running.keep(Box::pin(work(services, &running, function.as_deref(), place))).await?,
+        Err(error) => Report::failed(error.clone()),
     };
-    let report = keep(tasks, &task, Box::pin(work)).await?;
-    let mut task = Task::clone(&task);
+    let mut task = Task::clone(&running.task);
     if let Some(claim) = &mut task.claim {
-        claim.effect |= has_acted.load(Ordering::Acquire);
+        claim.effect |= running.has_acted.load(Ordering::Acquire);
     }
     let mut ended = ended(task, report, clock.now());
     // Whoever waits for a direct execution decides about another one.
@@ -93,6 +78,32 @@ async fn function(functions: &Functions, task: &Task) -> Result<Result<Option<Ar
         }
         function => Ok(function),
     })
+}
+
+/// Runs the script of a task or invokes its Lambda function, and reports how that ended.
+async fn work(
+    services: &Services,
+    running: &Running,
+    function: Option<&Function>,
+    place: Option<Place>,
+) -> Result<Report, Error> {
+    let Services { functions, sandbox, runner, invoker, clock, .. } = services;
+    let (task, before_effect) = (&*running.task, running.marks_effect());
+    let place = match place {
+        Some(place) => place,
+        None => sandbox.place(task.tenant_id.as_str(), &task.file_name(), task.priority).await?,
+    };
+    if let Some((function, target)) = function.and_then(|function| Some((function, function.lambda.as_ref()?))) {
+        let time_limit = Duration::from_secs(function.time_limit.into());
+        return lambda::run(invoker, target, input(task), time_limit, before_effect, clock).await;
+    }
+    let script = match script_of(functions, function, task).await? {
+        Ok(script) => script,
+        Err(error) => return Ok(Report::failed(error)),
+    };
+    let is_retried = function.and_then(|function| function.retry_policy.as_ref()).is_some_and(|policy| policy.enabled);
+    let origin = Origin::of_task(task, is_retried && !task.direct);
+    runner.run(function, script, origin, before_effect, place, &running.log).await
 }
 
 /// What a task runs, or why it cannot.
@@ -146,32 +157,66 @@ pub(crate) fn script(
     }
 }
 
-/// Renews the lease for as long as the work lasts.
-async fn keep<T>(tasks: &Tasks, task: &Task, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::pin!(work);
-    let mut renewals = interval_at(Instant::now() + RENEWAL, RENEWAL);
-    loop {
-        tokio::select! {
-            biased;
-            result = &mut work => return result,
-            // A failed renewal is tried again until the lease is over, which the next one notices.
-            _ = renewals.tick() => if matches!(tasks.renew(task, LEASE).await, Ok(false)) {
-                return Err(lost(task));
-            },
-        }
-    }
+/// A task whose work is under way.
+struct Running {
+    tasks: Arc<Tasks>,
+    task: Arc<Task>,
+    /// Whether its record says that it has had an effect.
+    has_acted: Arc<AtomicBool>,
+    log: Log,
 }
 
-/// Marks a task as having an effect, before the first one.
-fn marks_effect(tasks: &Arc<Tasks>, task: &Arc<Task>, has_acted: &Arc<AtomicBool>) -> BeforeEffect {
-    let (tasks, task, has_acted) = (tasks.clone(), task.clone(), has_acted.clone());
-    Arc::new(move || {
-        let (tasks, task, has_acted) = (tasks.clone(), task.clone(), has_acted.clone());
-        Box::pin(async move {
-            has_acted.store(true, Ordering::Release);
-            if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) }
+impl Running {
+    /// Renews the lease for as long as the work lasts, and shows in the record what it has printed so far.
+    ///
+    /// The lines take the place of a renewal, so that they cost one write more at most, after the first second.
+    async fn keep<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::pin!(work);
+        let mut ticks = interval_at(Instant::now() + TICK, TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut ticked, mut shown) = (0_u64, 0);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut work => return result,
+                _ = ticks.tick() => ticked += 1,
+            }
+            let printed = self.log.count();
+            let is_renewal = ticked.is_multiple_of(TICKS_OF_RENEWAL);
+            if printed > shown && (is_renewal || ticked == 1) && matches!(self.show().await, Ok(true)) {
+                shown = printed;
+                continue;
+            }
+            // A failed renewal is tried again until the lease is over, which the next one notices.
+            if is_renewal && matches!(self.tasks.renew(&self.task, LEASE).await, Ok(false)) {
+                return Err(lost(&self.task));
+            }
+        }
+    }
+
+    /// Writes the lines so far into the record, with a new lease; false if the record has changed meanwhile.
+    async fn show(&self) -> Result<bool, Error> {
+        let mut task = Task::clone(&self.task);
+        let room = room(&task);
+        task.logs = fitting(self.log.lines(), room);
+        if let Some(claim) = &mut task.claim {
+            claim.effect = claim.effect || self.has_acted.load(Ordering::Acquire);
+        }
+        self.tasks.save(&task, LEASE).await
+    }
+
+    /// Marks the task as having an effect, before the first one.
+    fn marks_effect(&self) -> BeforeEffect {
+        let (tasks, task, has_acted) = (self.tasks.clone(), self.task.clone(), self.has_acted.clone());
+        Arc::new(move || {
+            let (tasks, task, has_acted) = (tasks.clone(), task.clone(), has_acted.clone());
+            Box::pin(async move {
+                // Before the write, whose answer may be lost.
+                has_acted.store(true, Ordering::Release);
+                if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) }
+            })
         })
-    })
+    }
 }
 
 fn lost(task: &Task) -> Error {
@@ -181,15 +226,27 @@ fn lost(task: &Task) -> Error {
 /// Ends a task as its script did, with as much of the log as the record has room for.
 pub(crate) fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
     let answer = report.result.map_or_else(Answer::failed, Answer::succeeded);
-    let tag_bytes: usize = task.tags.iter().map(String::len).sum();
-    let room = RECORD_BYTES.saturating_sub(task.data.len() + tag_bytes + OTHER_BYTES);
-    let (answer, mut room) = match room.checked_sub(json::size_bytes(&answer)) {
+    let room = room(&task);
+    let (answer, room) = match room.checked_sub(json::size_bytes(&answer)) {
         Some(room) => (answer, room),
         None => {
             let message = format!("the record of the task has room for {room} bytes of output");
             (Answer::failed(StepError::invocation(StepError::OUTPUT_TOO_LARGE, message)), room)
         }
     };
+    task.logs = fitting(report.lines, room);
+    task.end(answer, now);
+    task
+}
+
+/// How many bytes of answer and log the record of a task has room for.
+fn room(task: &Task) -> usize {
+    let tag_bytes: usize = task.tags.iter().map(String::len).sum();
+    RECORD_BYTES.saturating_sub(task.data.len() + tag_bytes + OTHER_BYTES)
+}
+
+/// The first lines, as far as there is room for them.
+fn fitting(lines: Vec<LogLine>, mut room: usize) -> Vec<LogLine> {
     let fits = |line: &LogLine| match room.checked_sub(line.message.len() + LINE_BYTES) {
         Some(rest) => {
             room = rest;
@@ -197,7 +254,5 @@ pub(crate) fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
         }
         None => false,
     };
-    task.logs = report.lines.into_iter().take_while(fits).collect();
-    task.end(answer, now);
-    task
+    lines.into_iter().take_while(fits).collect()
 }

@@ -6,7 +6,7 @@ use shared::{Environment, Error};
 
 use crate::credentials::{self, Credentials};
 use crate::emitter::{Emitter, Origin};
-use crate::sandbox::{BeforeEffect, Report, Sandbox, Script};
+use crate::sandbox::{BeforeEffect, Log, Place, Report, Sandbox, Script};
 use crate::store::function::Function;
 
 /// Runs scripts. Cheap to clone.
@@ -33,6 +33,8 @@ impl Runner {
         mut script: Script,
         origin: Origin,
         before_effect: BeforeEffect,
+        place: Place,
+        log: &Log,
     ) -> Result<Report, Error> {
         let variables = match function {
             Some(function) => self.credentials.issue(&origin.tenant, function).await?,
@@ -41,7 +43,7 @@ impl Runner {
         script.variables.extend(variables.clone());
         let own_api = self.credentials.own_api().filter(|_| !variables.is_empty());
         let sandbox = own_api.map_or_else(|| self.sandbox.clone(), |address| self.sandbox.with_own_api(address));
-        let mut report = sandbox.run_with(script, before_effect, self.emitter.calls(origin)).await?;
+        let mut report = sandbox.run_in(place, script, before_effect, self.emitter.calls(origin), log).await?;
         credentials::mask(&mut report, &variables);
         Ok(report)
     }

@@ -57,10 +57,11 @@ use shared::outbound::Outbound;
 use tokio::sync::Semaphore;
 
 pub use self::calls::{Call, CallError, CallKind, Calls, MAX_CALLS};
-pub use self::console::LogLine;
+pub use self::console::{Log, LogLine};
+pub(crate) use self::failure::{clipped_error, parsed as result_of};
 use self::message::Work;
 use self::pool::Pool;
-use self::presence::Presence;
+use self::presence::{Presence, Present, Queue};
 pub use self::script::{BeforeEffect, Files, Limits, Report, Script};
 use self::supervise::{Ended, Reach, supervise};
 
@@ -77,6 +78,7 @@ pub struct Sandbox {
     outbound: Outbound,
     clock: Clock,
     presence: Presence,
+    queue: Queue,
     pool: Arc<Pool>,
     lone_places: Arc<Semaphore>,
 }
@@ -90,7 +92,7 @@ impl Sandbox {
     pub fn new(outbound: Outbound, clock: Clock, program: Option<PathBuf>) -> Self {
         let pool = Pool::new(program.unwrap_or_else(this_program), SPARE_THREADS);
         let lone_places = Arc::new(Semaphore::new(LONE_SCRIPTS));
-        Self { outbound, clock, presence: Presence::new(PLACES), pool, lone_places }
+        Self { outbound, clock, presence: Presence::new(PLACES), queue: Queue::default(), pool, lone_places }
     }
 
     /// Returns the same sandbox for scripts that may call our own API, at this address of this machine.
@@ -108,18 +110,52 @@ impl Sandbox {
     /// When `before_effect` fails, as the script was then stopped before its first request was sent, and when the system
     /// cannot start the worker.
     pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
-        self.run_with(script, before_effect, no_calls()).await
+        let place = self.place(&script.tenant, &script.file_name, 0).await?;
+        self.run_in(place, script, before_effect, no_calls(), &Log::default()).await
     }
 
-    /// Runs a script that may call what `calls` does, as [`Self::run`] does.
+    /// Runs a script as [`run`](Self::run) does, in a place that it has already; it may call what `calls` does, and what it
+    /// prints is kept in `log`.
     ///
     /// # Errors
     ///
     /// As those of [`Self::run`].
-    pub async fn run_with(&self, script: Script, before_effect: BeforeEffect, calls: Calls) -> Result<Report, Error> {
+    pub async fn run_in(
+        &self,
+        place: Place,
+        script: Script,
+        before_effect: BeforeEffect,
+        calls: Calls,
+        log: &Log,
+    ) -> Result<Report, Error> {
         let reach = Reach { outbound: self.outbound.clone(), calls, before_effect };
-        let (result, lines) = self.end_of(&script, Work::Run, reach).await?;
-        Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines })
+        let result = self.end_of(place, &script, Work::Run, reach, log).await?;
+        Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines: log.lines() })
+    }
+
+    /// Waits for a place for a script of a tenant's function, before its scripts with a lower priority that wait.
+    ///
+    /// # Errors
+    ///
+    /// When the sandbox is gone.
+    pub async fn place(&self, tenant: &str, function: &str, priority: i64) -> Result<Place, Error> {
+        self.presence.enter(tenant, function, priority).await.map(Place)
+    }
+
+    /// Tells whether whoever comes now gets a place at once.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.presence.has_room()
+    }
+
+    /// Waits for a place as [`place`](Self::place) does; `None` if another call waits for one under the same id.
+    ///
+    /// # Errors
+    ///
+    /// When the sandbox is gone.
+    pub async fn turn(&self, id: &str, tenant: &str, function: &str, priority: i64) -> Result<Option<Place>, Error> {
+        let Some(_waits) = self.queue.begin(id) else { return Ok(None) };
+        self.place(tenant, function, priority).await.map(Some)
     }
 
     /// Compiles a script without running any of it, or says what is wrong with it; dropping the future stops that.
@@ -131,7 +167,8 @@ impl Sandbox {
         let sends_nothing: BeforeEffect =
             Arc::new(|| Box::pin(async { Err(Error::new("send a request", "nothing runs")) }));
         let reach = Reach { outbound: self.outbound.clone(), calls: no_calls(), before_effect: sends_nothing };
-        let (result, _) = self.end_of(&script, Work::Check, reach).await?;
+        let place = self.place(&script.tenant, &script.file_name, 0).await?;
+        let result = self.end_of(place, &script, Work::Check, reach, &Log::default()).await?;
         Ok(result.map(drop))
     }
 
@@ -143,36 +180,44 @@ impl Sandbox {
 
     async fn end_of(
         &self,
+        place: Place,
         script: &Script,
         work: Work,
         reach: Reach,
-    ) -> Result<(Result<String, StepError>, Vec<LogLine>), Error> {
-        let (has_acted, lines) = match self.beside_others(script, work, &reach).await? {
-            Ended::Reported(result, lines) => return Ok((result, lines)),
-            Ended::Lost { has_acted, lines } => (has_acted, lines),
-            Ended::Refused(_) => (false, Vec::new()),
+        log: &Log,
+    ) -> Result<Result<String, StepError>, Error> {
+        let has_acted = match self.beside_others(place.0, script, work, &reach, log).await? {
+            Ended::Reported(result) => return Ok(result),
+            Ended::Lost { has_acted } => has_acted,
+            Ended::Refused(_) => false,
         };
         if has_acted {
             let message = "the process that ran the script ended after the script had begun to send requests";
-            return Ok((Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), lines));
+            return Ok(Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)));
         }
         // Who ended the worker is not known, so that each of its scripts gets one where it can harm nobody else.
-        match self.alone(script, work, reach).await? {
-            Ended::Reported(result, lines) => Ok((result, lines)),
-            Ended::Lost { lines, .. } => {
+        match self.alone(script, work, reach, log).await? {
+            Ended::Reported(result) => Ok(result),
+            Ended::Lost { .. } => {
                 let message = "the process that ran the script ended before the script did";
-                Ok((Err(failure::runtime("WorkerLost", message)), lines))
+                Ok(Err(failure::runtime("WorkerLost", message)))
             }
             Ended::Refused(_) => Err(Error::new("run a script", "its worker takes no scripts")),
         }
     }
 
     /// Runs a script in the worker of all scripts.
-    async fn beside_others(&self, script: &Script, work: Work, reach: &Reach) -> Result<Ended, Error> {
-        let mut present = self.presence.enter(&script.tenant, &script.file_name).await?;
+    async fn beside_others(
+        &self,
+        mut present: Present,
+        script: &Script,
+        work: Work,
+        reach: &Reach,
+        log: &Log,
+    ) -> Result<Ended, Error> {
         loop {
             let process = self.pool.worker()?;
-            match supervise(&process, present, script, work, &self.clock, reach.clone()).await? {
+            match supervise(&process, present, script, work, &self.clock, log, reach.clone()).await? {
                 // Its place was taken in that moment.
                 Ended::Refused(again) => present = again,
                 ended => return Ok(ended),
@@ -181,14 +226,19 @@ impl Sandbox {
     }
 
     /// Runs a script in a worker of its own.
-    async fn alone(&self, script: &Script, work: Work, reach: Reach) -> Result<Ended, Error> {
-        let present = self.presence.enter(&script.tenant, &script.file_name).await?;
+    async fn alone(&self, script: &Script, work: Work, reach: Reach, log: &Log) -> Result<Ended, Error> {
+        // It has waited for its turn before.
+        let present = self.presence.enter(&script.tenant, &script.file_name, i64::MAX).await?;
         let _place = self.lone_places.acquire().await.map_err(Error::cannot("wait for a place to run alone"))?;
         let process = self.pool.lone_worker()?;
         let _killed_when_dropped = process.killed_on_drop();
-        supervise(&process, present, script, work, &self.clock, reach).await
+        supervise(&process, present, script, work, &self.clock, log, reach).await
     }
 }
+
+/// A place for a script, which is free again when this is dropped or the script has ended.
+#[derive(Debug)]
+pub struct Place(Present);
 
 /// The calls of a script that nobody does them for.
 fn no_calls() -> Calls {

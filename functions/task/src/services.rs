@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
+use shared::invoker::Invoker;
 use shared::scheduler::Scheduler;
 use shared::step::Claims;
 use shared::{Environment, Error};
@@ -33,6 +34,7 @@ pub(crate) struct Services {
     pub(crate) runner: Runner,
     pub(crate) api_requests: ApiRequests,
     pub(crate) places: Places,
+    pub(crate) invoker: Invoker,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
 }
@@ -69,6 +71,7 @@ impl Services {
             sandbox,
             api_requests: ApiRequests::new(environment)?,
             places: Places::default(),
+            invoker: Invoker::new(&environment.aws, &environment.config),
             clock: environment.clock.clone(),
             ids: environment.ids.clone(),
         })

@@ -50,6 +50,11 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
         None => scheduler::operation(request.method(), path).map(|name| (Service::Scheduler, name)),
     };
     let Some((service, operation)) = called else {
+        if path.starts_with("/2015-03-31/functions/") {
+            // The name that Lambda gives an error of its own.
+            let message = "no AWS Lambda runs here: `--lambda-endpoint` names one that does";
+            return response(Reply::error(400, "InvalidRuntimeException", message));
+        }
         let message = format!("{} {} is not supported here", request.method(), request.uri());
         return response(Reply::error(400, "UnknownOperationException", message));
     };

@@ -46,6 +46,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "HOOKYARD_EVENT_BUDGET", value_parser = clap::value_parser!(u64).range(1..))]
     event_budget: Option<u64>,
 
+    /// Where functions with the runtime `lambda` are invoked, such as the <http://127.0.0.1:3001> of `sam local start-lambda`.
+    #[arg(long, global = true, env = "HOOKYARD_LAMBDA_ENDPOINT", value_parser = base_url)]
+    lambda_endpoint: Option<String>,
+
     /// Also serves the embedded DynamoDB on this loopback port, for the AWS command line and other tools.
     #[arg(long, global = true, env = "HOOKYARD_DYNAMODB_PORT")]
     dynamodb_port: Option<u16>,
@@ -107,7 +111,7 @@ fn base_url(text: &str) -> Result<String, &'static str> {
     });
     match is_base {
         true => Ok(text.to_owned()),
-        false => Err("a public address is `http://` or `https://` with a host, and perhaps a port and a path"),
+        false => Err("an address is `http://` or `https://` with a host, and perhaps a port and a path"),
     }
 }
 
@@ -121,6 +125,7 @@ impl Arguments {
             allow_cidr: self.allow_cidr,
             cors_origins: self.cors_origin,
             event_budget: self.event_budget,
+            lambda_endpoint: self.lambda_endpoint,
             dynamodb_port: self.dynamodb_port,
             durability: match self.durability {
                 Durability::Process => emulator::Durability::Process,

@@ -32,6 +32,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         allow_cidr: Vec::new(),
         cors_origins: Vec::new(),
         event_budget: None,
+        lambda_endpoint: None,
         dynamodb_port: None,
         durability: emulator::Durability::Process,
         max_connections: None,

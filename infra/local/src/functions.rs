@@ -27,10 +27,13 @@ pub const FUNCTIONS: [(&str, Constructor); 6] = [
     ("AuthFunction", auth::function),
 ];
 
-/// Builds every function from the variables that the template gives it; none calls the ports of this process.
-pub(crate) fn build(emulator: &Emulator, own_ports: &[u16]) -> Result<BTreeMap<String, Function>, Failure> {
+/// Builds every function from the variables that the template gives it, and from more that only this process has.
+pub(crate) fn build(
+    emulator: &Emulator,
+    variables: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Function>, Failure> {
     let one = |(id, constructor): (&str, Constructor)| {
-        let function = constructor(&environment(emulator, id, own_ports))
+        let function = constructor(&environment(emulator, id, variables))
             .map_err(|cause| Failure::start("start the functions", cause))?;
         Ok((id.to_owned(), function))
     };
@@ -39,13 +42,12 @@ pub(crate) fn build(emulator: &Emulator, own_ports: &[u16]) -> Result<BTreeMap<S
 
 /// Builds the check of the access tokens that the functions issue.
 pub(crate) fn tokens(emulator: &Emulator) -> Result<Tokens, Failure> {
-    let environment = environment(emulator, "AuthFunction", &[]);
+    let environment = environment(emulator, "AuthFunction", &BTreeMap::new());
     environment.tokens().map_err(|cause| Failure::start("start the check of access tokens", cause))
 }
 
-fn environment(emulator: &Emulator, id: &str, own_ports: &[u16]) -> Environment {
-    let own_ports: Vec<String> = own_ports.iter().map(ToString::to_string).collect();
-    let variables = emulator.environment(id).into_iter().chain([("OWN_PORTS".to_owned(), own_ports.join(","))]);
+fn environment(emulator: &Emulator, id: &str, variables: &BTreeMap<String, String>) -> Environment {
+    let variables = emulator.environment(id).into_iter().chain(variables.clone());
     let (aws, config) = (Aws::new(&emulator.sdk_config()), variables.collect());
     let sleeping = emulator.clock();
     let clock = Clock::system().sleeping(move |at| {

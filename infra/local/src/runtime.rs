@@ -45,6 +45,8 @@ pub struct Options {
     pub cors_origins: Vec<Origin>,
     /// How many events and steps one first event may cause in all, unless it is as the template says.
     pub event_budget: Option<u64>,
+    /// Where functions with the runtime `lambda` are invoked, if anywhere.
+    pub lambda_endpoint: Option<String>,
     /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
     pub dynamodb_port: Option<u16>,
     /// What an acknowledged write survives.
@@ -83,8 +85,13 @@ impl Running {
             }
             None => None,
         };
-        let own_ports: Vec<u16> = [address].into_iter().chain(dynamodb).map(|address| address.port()).collect();
-        let functions = Arc::new(build(&emulator, &own_ports)?);
+        let own_ports: Vec<String> =
+            [address].into_iter().chain(dynamodb).map(|address| address.port().to_string()).collect();
+        let endpoint = options.lambda_endpoint.clone().unwrap_or_default();
+        // No function calls the ports of this process.
+        let variables = [("OWN_PORTS", own_ports.join(",")), ("LAMBDA_ENDPOINT", endpoint)];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let functions = Arc::new(build(&emulator, &variables)?);
         let admin_file = write_admin_file(&emulator, &data)?;
         emulator.start(invoker(functions.clone()));
         let (stop, stopped) = watch::channel(false);
@@ -124,7 +131,7 @@ impl Running {
 /// Describes the routes of all functions in one OpenAPI 3.1 document.
 pub async fn openapi(options: Options) -> Result<String, Failure> {
     let emulator = open(parse_template()?, &options, None, options.listen).await?;
-    let functions = build(&emulator, &[])?;
+    let functions = build(&emulator, &BTreeMap::new())?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
 }
@@ -137,7 +144,7 @@ pub async fn unreadable(options: Options) -> Result<Vec<Unreadable>, Failure> {
         cause: cause.into(),
     })?;
     let emulator = open(parse_template()?, &options, Some(data), options.listen).await?;
-    let functions = build(&emulator, &[])?;
+    let functions = build(&emulator, &BTreeMap::new())?;
     let mut found = Vec::new();
     for function in functions.values() {
         found.extend(function.unreadable().await.map_err(|cause| Failure::start("read the tables", cause))?);

@@ -134,7 +134,10 @@ fn apply(query: &mut Rql, call: &Call<'_>, parser: &Parser<'_>) -> Result<(), Re
     match call.name {
         "sort" => query.sort = reader.sort()?,
         "select" => query.select = Some(reader.fields()?),
-        "limit" => (query.limit, query.offset) = reader.limit()?,
+        "limit" => {
+            let (count, offset) = reader.limit()?;
+            (query.limit, query.requested_limit, query.offset) = (count.min(MAX_LIMIT), Some(count), offset);
+        }
         "skipCount" | "skip_count" => query.counts = false,
         "and" => return reader.calls(&call.arguments)?.into_iter().try_for_each(|call| apply(query, call, parser)),
         _ => query.filters.push(reader.filter()?),
@@ -268,7 +271,7 @@ impl Reader<'_> {
         if count == 0 {
             return Err(self.refuse(rule));
         }
-        Ok((count.min(MAX_LIMIT), offset))
+        Ok((count, offset))
     }
 
     fn field(&self, argument: &Argument<'_>) -> Result<Field, Refusal> {

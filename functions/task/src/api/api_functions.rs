@@ -1,6 +1,7 @@
 //! API functions: the script of a function answers an HTTP request.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequest as _, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
@@ -17,10 +18,10 @@ use crate::api_event::{ApiCall, path_below};
 use crate::api_result::{self, ApiResult};
 use crate::direct::{self, Place};
 use crate::emitter::Origin;
-use crate::run;
-use crate::sandbox::{BeforeEffect, LogLine, Report};
+use crate::sandbox::{BeforeEffect, Log, LogLine, Report};
 use crate::services::Services;
 use crate::store::api_request::ApiRequest;
+use crate::{lambda, run};
 
 /// Lets an API function answer a request for its root.
 ///
@@ -125,13 +126,22 @@ async fn perform(
     method: Method,
     _place: Place,
 ) -> Result<Response, Refusal> {
-    let Services { runner, clock, .. } = &*services;
+    let Services { functions, runner, sandbox, invoker, clock, .. } = &*services;
     let Granted { tenant, function, client_id } = &granted;
-    let program = services.functions.program(tenant, function).await?;
-    let mut script = run::script(tenant, function, program, event, direct::TIME);
-    script.limits.result_bytes = api_result::LIMIT_BYTES;
-    let origin = Origin::of_request(tenant, &function.name, &record.id);
-    let run = runner.run(Some(function), script, origin, marks_effect(&services, &record));
+    let log = Log::default();
+    let before_effect = marks_effect(&services, &record);
+    let run = async {
+        if let Some(target) = &function.lambda {
+            let time_limit = Duration::from_secs(function.time_limit.into()).min(direct::TIME);
+            return lambda::run(invoker, target, event, time_limit, before_effect, clock).await;
+        }
+        let program = functions.program(tenant, function).await?;
+        let mut script = run::script(tenant, function, program, event, direct::TIME);
+        script.limits.result_bytes = api_result::LIMIT_BYTES;
+        let origin = Origin::of_request(tenant, &function.name, &record.id);
+        let place = sandbox.place(&script.tenant, &script.file_name, 0).await?;
+        runner.run(Some(function), script, origin, before_effect, place, &log).await
+    };
     let report = timeout(direct::PATIENCE, Box::pin(run)).await;
     let now = clock.now();
     let (outcome, lines) = match report.unwrap_or_else(|_| Ok(timed_out())) {

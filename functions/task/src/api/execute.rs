@@ -123,17 +123,13 @@ fn task(
 
 /// Runs the task, unless that was done before, and returns it with its end.
 async fn perform(services: Arc<Services>, task: Task, _place: Place) -> Result<Task, Refusal> {
-    let Services { tasks, functions, bus, runner, clock, .. } = &*services;
+    let Services { tasks, bus, clock, .. } = &*services;
     let (requested, id) = ((task.function_name.clone(), task.data.clone()), task.task_id.clone());
-    let work = async |task: Task| match timeout(
-        direct::PATIENCE,
-        Box::pin(run::run(tasks, functions, runner, clock, task.clone())),
-    )
-    .await
-    {
-        Ok(ended) => ended,
-        Err(_) => Ok(run::ended(task, timed_out(), clock.now())),
-    };
+    let work =
+        async |task: Task| match timeout(direct::PATIENCE, Box::pin(run::run(&services, task.clone(), None))).await {
+            Ok(ended) => ended,
+            Err(_) => Ok(run::ended(task, timed_out(), clock.now())),
+        };
     let task = match tasks.once(task, run::DIRECT, work).await? {
         Once::Done(task) | Once::NotDue(task) => task,
         Once::Here | Once::Elsewhere => {

@@ -13,6 +13,7 @@ use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 use shared::{Refusal, permission};
 
+use crate::code::Code;
 use crate::function_body::{FunctionBody, check_compiles, check_name, invalid_code};
 use crate::services::Services;
 use crate::store::function::{Change, Function, LIST_LIMIT};
@@ -36,8 +37,10 @@ pub(crate) struct FunctionSummary {
 pub(crate) struct FunctionView {
     #[serde(flatten)]
     function: Function,
-    /// The code as it was sent: the text of a script, or a package as a zip archive in base64.
-    code: String,
+    /// The code as it was sent: the text of a script, or a package as a zip archive in base64; absent for a function of AWS
+    /// Lambda.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
 }
 
 /// How often a change is tried again that met another one.
@@ -56,14 +59,17 @@ pub(crate) async fn create(
     let Services { functions, sandbox, clock, .. } = &*services;
     let tenant = caller.tenant_id();
     let code = body.take_code()?;
-    let mut next = body.create(clock.now())?;
-    let code = code.ok_or_else(|| Refusal::missing_field("code"))?;
+    let mut next = body.create(code.is_some(), clock.now())?;
     permission::require_all(&caller, next.permissions())?;
-    check_compiles(sandbox, tenant, &next, code.program().map_err(invalid_code)?).await?;
+    if let Some(code) = &code {
+        check_compiles(sandbox, tenant, &next, code.program().map_err(invalid_code)?).await?;
+    }
     if functions.get(tenant, &next.name).await?.is_some() {
         return Err(Refusal::already_exists("function", &next.name));
     }
-    next.code = functions.upload(tenant, &code, None).await?;
+    if let Some(code) = &code {
+        next.code = functions.upload(tenant, code, None).await?;
+    }
     let (name, place, now) = (next.name.clone(), next.code.clone(), next.creation_timestamp);
     let change = Change { former: None, next, created_by: caller.client_id(), rollback_of: None };
     let saved = match functions.save(tenant, change).await? {
@@ -77,7 +83,7 @@ pub(crate) async fn create(
         functions.discard(tenant, &place).await?;
         return Err(Refusal::already_exists("function", &name));
     };
-    Ok(Json(FunctionView { function, code: code.as_sent() }))
+    Ok(Json(FunctionView { function, code: code.as_ref().map(Code::as_sent) }))
 }
 
 /// Lists all functions by name, or a page of those that an RQL query names.
@@ -116,7 +122,10 @@ pub(crate) async fn get(
     for _ in 0..ATTEMPTS {
         let function = known(&services, &caller, &name).await?;
         if let Some(code) = services.functions.code(caller.tenant_id(), &function).await? {
-            return Ok(Json(FunctionView { function, code: code.as_sent() }));
+            return Ok(Json(FunctionView {
+                code: Some(code.as_sent()).filter(|_| !function.code.is_empty()),
+                function,
+            }));
         }
     }
     Err(busy(&name))
@@ -202,7 +211,7 @@ async fn change(
     let mut place = None;
     for _ in 0..ATTEMPTS {
         let former = known(services, caller, name).await?;
-        let mut next = body.clone().change(former.clone(), clock.now())?;
+        let mut next = body.clone().change(former.clone(), code.is_some(), clock.now())?;
         // Whoever changes what a script does uses its permissions.
         if !next.runs_as(&former) || code.is_some() || next.permissions() != former.permissions() {
             permission::require_all(caller, former.permissions())?;
@@ -210,7 +219,9 @@ async fn change(
         }
         let program = match &code {
             Some(code) => Some(code.program().map_err(invalid_code)?),
-            None if next.entry_point != former.entry_point => Some(functions.program(tenant, &former).await?),
+            None if next.entry_point != former.entry_point && !former.code.is_empty() => {
+                Some(functions.program(tenant, &former).await?)
+            }
             None => None,
         };
         if let Some(program) = program {

@@ -1,26 +1,21 @@
-//! Tasks over HTTP: created, listed, shown and canceled, and the lines that their scripts printed.
+//! Tasks over HTTP: created, listed, shown and canceled.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
-use http::StatusCode;
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{Affected, ErrorBody, JsonBody, List, Page};
+use shared::http::{Affected, ErrorBody, JsonBody, List};
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 
 use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
-use crate::sandbox::LogLine;
 use crate::services::Services;
-use crate::store::task::{CONTENT_LIMIT, LIST_LIMIT, Status, Task, TaskView, Tasks};
+use crate::store::task::{CONTENT_LIMIT, LIST_LIMIT, Task, TaskView, Tasks};
 use crate::{answer, on_schedule, on_task_due};
-
-/// How many lines a response has at most.
-const PAGE_LINES: usize = 100;
 
 /// Creates a task, which starts at once or at its time.
 #[utoipa::path(
@@ -53,7 +48,7 @@ pub(crate) async fn create(
 
 /// Lists the tasks, newest first.
 ///
-/// A query that would have to read more than 100,000 tasks, or more than 5,000 to look at their `data` or `error`, is
+/// A query that would have to read more than 100,000 tasks, or more than 5,000 to look at their `data`, `error` or `result`, is
 /// refused as a long query.
 #[utoipa::path(
     get, path = "/tasks/v1", tag = "tasks",
@@ -116,6 +111,7 @@ pub(crate) async fn cancel(
         return Err(Refusal::illegal_state(message));
     };
     answer::publish(bus, &task, now).await?;
+    tasks.store().close(&task).await?;
     scheduler.cancel(&id).await?;
     if let Some(schedule) = task.schedule.filter(|schedule| schedule.has_queue) {
         on_schedule::settle_one(&services, schedule.key).await?;
@@ -132,41 +128,8 @@ pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json
     Ok(Json(services.tasks.store().reseal().await?))
 }
 
-/// Lists the lines that the script of a task printed.
-#[utoipa::path(
-    get, path = "/tasks/v1/{id}/logs", tag = "tasks",
-    responses(
-        (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = List<LogLine>),
-    )
-)]
-pub(crate) async fn logs(
-    State(services): State<Arc<Services>>,
-    caller: Caller,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
-    let query = Rql::parse::<LogLine>(query.as_deref())?;
-    let task = known(&services.tasks, &caller, &id).await?;
-    if matches!(task.status, Status::New | Status::Canceled) {
-        return Err(Refusal::illegal_state("the task has not run"));
-    }
-    if task.logs.is_empty() {
-        let message = "the task has printed nothing";
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, 1408, "NO_TASK_LOGS_FOUND_EXCEPTION", message));
-    }
-    let mut data = Vec::new();
-    for line in &task.logs {
-        // One line at a time, as a query has shorter pages than a log.
-        data.extend(query.apply(std::slice::from_ref(line))?.data);
-        if data.len() == PAGE_LINES {
-            break;
-        }
-    }
-    Ok(Json(List { page: Page { total: None, offset: 0, limit: PAGE_LINES }, data }))
-}
-
 /// Reads a task of the caller's tenant by the id that was sent.
-async fn known(tasks: &Tasks, caller: &Caller, id: &str) -> Result<Task, Refusal> {
+pub(super) async fn known(tasks: &Tasks, caller: &Caller, id: &str) -> Result<Task, Refusal> {
     check_id(id)?;
     tasks.store().get(caller.tenant_id(), id).await?.ok_or_else(|| Refusal::unknown("task", id))
 }

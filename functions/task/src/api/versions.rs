@@ -138,6 +138,7 @@ pub(crate) async fn rollback(
             code: old.code,
             entry_point: old.entry_point,
             runtime: old.runtime,
+            lambda: old.lambda,
             time_limit: old.time_limit,
             memory_limit: old.memory_limit,
             environment_variables: old.environment_variables,

@@ -1,5 +1,7 @@
 //! The console output of a script, within limits.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +25,47 @@ pub struct LogLine {
     pub timestamp: Timestamp,
 }
 
+/// The console output of a script, which can be read while it runs. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Log(Arc<Mutex<Console>>);
+
+impl Log {
+    /// Returns the lines so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<LogLine> {
+        self.lock().lines.clone()
+    }
+
+    /// Tells how many lines there are so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().lines.len()
+    }
+
+    /// Begins again, as the script does.
+    pub(super) fn restart(&self) {
+        *self.lock() = Console::default();
+    }
+
+    /// Adds what the script printed. Returns `false` once it has printed more than it may.
+    #[must_use]
+    pub(super) fn print(&self, timestamp: Timestamp, message: String) -> bool {
+        self.lock().print(timestamp, message)
+    }
+
+    /// Adds a line of our own, which does not count as printed.
+    pub fn keep(&self, timestamp: Timestamp, message: String) {
+        self.lock().keep(timestamp, message);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Console> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The console output of one run.
 #[derive(Debug, Default)]
-pub(super) struct Console {
+struct Console {
     lines: Vec<LogLine>,
     kept_bytes: usize,
     printed_bytes: usize,
@@ -35,14 +75,14 @@ pub(super) struct Console {
 impl Console {
     /// Adds what the script printed. Returns `false` once it has printed more than it may.
     #[must_use]
-    pub(super) fn print(&mut self, timestamp: Timestamp, message: String) -> bool {
+    fn print(&mut self, timestamp: Timestamp, message: String) -> bool {
         self.printed_bytes = self.printed_bytes.saturating_add(message.len() + 1);
         self.keep(timestamp, message);
         self.printed_bytes <= PRINTED_BYTES
     }
 
     /// Adds a line of our own, which does not count as printed.
-    pub(super) fn keep(&mut self, timestamp: Timestamp, mut message: String) {
+    fn keep(&mut self, timestamp: Timestamp, mut message: String) {
         if self.truncated {
             return;
         }
@@ -59,11 +99,6 @@ impl Console {
         }
         self.lines.push(LogLine { message: TRUNCATED.to_owned(), timestamp });
     }
-
-    /// Takes the lines.
-    pub(super) fn take(&mut self) -> Vec<LogLine> {
-        std::mem::take(&mut self.lines)
-    }
 }
 
 #[cfg(test)]
@@ -73,7 +108,7 @@ mod tests {
     fn printed(messages: impl IntoIterator<Item = String>) -> (Vec<LogLine>, bool) {
         let mut console = Console::default();
         let within = messages.into_iter().fold(true, |_, message| console.print(Timestamp::UNIX_EPOCH, message));
-        (console.take(), within)
+        (console.lines, within)
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(super) fn entry_point_not_found(message: String) -> StepError {
 }
 
 /// Parses a result; one that nests too deep or is not valid Unicode is a failure.
-pub(super) fn parsed(json: &str) -> Result<Json, StepError> {
+pub(crate) fn parsed(json: &str) -> Result<Json, StepError> {
     let too_deep =
         |_| runtime(StepError::OUTPUT_TOO_LARGE, format!("the result nests more than {DEPTH_LIMIT} levels deep"));
     check_depth(json.as_bytes()).map_err(too_deep)?;
@@ -135,6 +135,11 @@ fn json_or_text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> String {
     let text = plain.or_else(json).or_else(coerced);
     ctx.catch();
     clipped(&text.unwrap_or_else(|| "something without a text was thrown".to_owned()), MAX_MESSAGE_BYTES)
+}
+
+/// An error of at most the length that is kept.
+pub(crate) fn clipped_error(StepError { kind, name, message }: StepError) -> StepError {
+    StepError { kind, name: clipped(&name, MAX_NAME_BYTES), message: clipped(&message, MAX_MESSAGE_BYTES) }
 }
 
 /// A message of at most the length that is kept.

@@ -17,10 +17,17 @@ impl<T> Default for Fair<T> {
 impl<T> Fair<T> {
     /// Puts something at the end of its owner's queue.
     pub(super) fn push(&mut self, owner: &str, item: T) {
-        match self.queues.iter_mut().find(|(name, _)| name == owner) {
-            Some((_, queue)) => queue.push_back(item),
-            None => self.queues.push_back((owner.to_owned(), VecDeque::from([item]))),
-        }
+        self.push_before(owner, item, |_| false);
+    }
+
+    /// Puts something into its owner's queue, before the first that it precedes.
+    pub(super) fn push_before(&mut self, owner: &str, item: T, precedes: impl Fn(&T) -> bool) {
+        let Some((_, queue)) = self.queues.iter_mut().find(|(name, _)| name == owner) else {
+            self.queues.push_back((owner.to_owned(), VecDeque::from([item])));
+            return;
+        };
+        let place = queue.iter().position(precedes).unwrap_or(queue.len());
+        queue.insert(place, item);
     }
 
     /// Takes the first that may be taken, of the owner who has waited longest for a turn.
@@ -60,6 +67,16 @@ mod tests {
         }
         let order: Vec<i32> = std::iter::from_fn(|| fair.next()).collect();
         assert_eq!(order, [1, 4, 5, 2, 6, 3]);
+    }
+
+    #[test]
+    fn what_precedes_others_goes_before_those_of_its_own_owner() {
+        let mut fair = Fair::default();
+        for (owner, item) in [("a", 1), ("a", 5), ("b", 3), ("a", 5), ("a", 9), ("b", 4)] {
+            fair.push_before(owner, item, |other| *other < item);
+        }
+        let order: Vec<i32> = std::iter::from_fn(|| fair.next()).collect();
+        assert_eq!(order, [9, 4, 5, 3, 5, 1]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Who may be present: how many scripts compute or wait at once, and whose they are.
 //!
 //! A tenant may have as many as it leaves places for others, and a function as many as it leaves to its tenant: so there
-//! is room for the next one however many somebody has, and whoever is alone has half of all places.
+//! is room for the next one however many somebody has, and whoever is alone has half of all places. Of those of one tenant
+//! that wait, the one with the highest priority is next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared::Error;
@@ -19,6 +20,7 @@ pub(super) struct Presence {
 
 #[derive(Debug)]
 struct State {
+    places: usize,
     free: usize,
     tenants: HashMap<String, Tenant>,
     waiting: Fair<Waiting>,
@@ -33,6 +35,7 @@ struct Tenant {
 #[derive(Debug)]
 struct Waiting {
     function: String,
+    priority: i64,
     admit: oneshot::Sender<Present>,
 }
 
@@ -48,28 +51,41 @@ pub(super) struct Present {
 impl Presence {
     /// Has so many places.
     pub(super) fn new(places: usize) -> Self {
-        let state = State { free: places, tenants: HashMap::new(), waiting: Fair::default() };
+        let state = State { places, free: places, tenants: HashMap::new(), waiting: Fair::default() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Waits for a place for a script of this function.
-    pub(super) async fn enter(&self, tenant: &str, function: &str) -> Result<Present, Error> {
+    /// Waits for a place for a script of this function, before those of its tenant with a lower priority.
+    pub(super) async fn enter(&self, tenant: &str, function: &str, priority: i64) -> Result<Present, Error> {
         let (admit, admitted) = oneshot::channel();
-        self.queue(tenant, Waiting { function: function.to_owned(), admit });
+        self.queue(tenant, Waiting { function: function.to_owned(), priority, admit });
         admitted.await.map_err(Error::cannot("wait for a place to run"))
+    }
+
+    /// Tells whether whoever comes now gets a place at once.
+    pub(super) fn has_room(&self) -> bool {
+        let State { places, free, .. } = *self.lock();
+        // Even if all that are present are of the same tenant and function.
+        let present = places - free;
+        present < free.saturating_sub(present)
     }
 
     fn queue(&self, tenant: &str, waiting: Waiting) {
         let mut state = self.lock();
-        state.waiting.push(tenant, waiting);
+        let priority = waiting.priority;
+        state.waiting.push_before(tenant, waiting, |other| other.priority < priority);
         self.admit(&mut state);
+    }
+
+    fn present(&self, state: &mut State, tenant: String, function: String) -> Present {
+        state.enter(&tenant, &function);
+        Present { presence: Some(self.clone()), tenant, function }
     }
 
     fn admit(&self, state: &mut State) {
         while let Some((tenant, waiting)) = state.next() {
-            let Waiting { function, admit } = waiting;
-            state.enter(&tenant, &function);
-            let present = Present { presence: Some(self.clone()), tenant, function };
+            let Waiting { function, admit, .. } = waiting;
+            let present = self.present(state, tenant, function);
             // Nobody waits for it any more.
             if let Err(mut present) = admit.send(present) {
                 present.presence = None;
@@ -85,7 +101,7 @@ impl Presence {
 
 impl State {
     fn next(&mut self) -> Option<(String, Waiting)> {
-        let Self { free, tenants, waiting } = self;
+        let Self { free, tenants, waiting, .. } = self;
         waiting.next_where(|tenant, waiting| {
             let tenant = tenants.get(tenant);
             let room = free.saturating_sub(tenant.map_or(0, |tenant| tenant.present));
@@ -125,6 +141,30 @@ impl Drop for Present {
     }
 }
 
+/// The ids for which somebody waits, each once. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue(Arc<Mutex<HashSet<String>>>);
+
+impl Queue {
+    /// Begins to wait; `None` if somebody does so already for this id.
+    pub(super) fn begin(&self, id: &str) -> Option<Waits> {
+        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        is_first.then(|| Waits { queue: self.clone(), id: id.to_owned() })
+    }
+}
+
+/// Somebody waits until this is dropped.
+pub(super) struct Waits {
+    queue: Queue,
+    id: String,
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.queue.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
@@ -135,7 +175,7 @@ mod tests {
 
     /// Lets as many in as may enter now.
     fn enter(presence: &Presence, tenant: &str, function: &str) -> Vec<Present> {
-        let one = || presence.enter(tenant, function).now_or_never().map(Result::unwrap);
+        let one = || presence.enter(tenant, function, 0).now_or_never().map(Result::unwrap);
         std::iter::from_fn(one).collect()
     }
 
@@ -156,7 +196,7 @@ mod tests {
         let presence = Presence::new(2);
         let first = enter(&presence, "a", "f");
         assert_eq!(first.len(), 1);
-        let (mut again, mut other) = (pin!(presence.enter("a", "f")), pin!(presence.enter("b", "f")));
+        let (mut again, mut other) = (pin!(presence.enter("a", "f", 0)), pin!(presence.enter("b", "f", 0)));
         assert!(again.as_mut().now_or_never().is_none());
         let other_present = other.as_mut().now_or_never();
         drop(first);
@@ -164,10 +204,37 @@ mod tests {
     }
 
     #[test]
+    fn the_highest_priority_of_a_tenant_enters_first_and_equals_in_turn() {
+        let presence = Presence::new(2);
+        let first = enter(&presence, "a", "f");
+        assert!(!presence.has_room());
+        let mut waiting: Vec<_> = [0, -5, 7, 7].map(|priority| Box::pin(presence.enter("a", "f", priority))).into();
+        assert!(waiting.iter_mut().all(|waiting| waiting.as_mut().now_or_never().is_none()));
+        drop(first);
+        let order = std::iter::from_fn(|| {
+            // The place of the one that enters is free for the next one when it is dropped.
+            waiting.iter_mut().enumerate().find_map(|(at, waiting)| waiting.as_mut().now_or_never().map(|_| at))
+        });
+        assert_eq!(order.take(4).collect::<Vec<_>>(), [2, 3, 0, 1]);
+    }
+
+    #[test]
+    fn where_there_is_room_everybody_enters_at_once() {
+        let presence = Presence::new(64);
+        let mut held = Vec::new();
+        while presence.has_room() {
+            held.push(presence.enter("a", "f", 0).now_or_never().expect("there is room"));
+        }
+        assert_eq!(held.len(), 22);
+        drop(held);
+        assert!(presence.has_room());
+    }
+
+    #[test]
     fn who_gives_up_waiting_takes_no_place() {
         let presence = Presence::new(2);
         let first = enter(&presence, "a", "f");
-        assert!(presence.enter("a", "f").now_or_never().is_none());
+        assert!(presence.enter("a", "f", 0).now_or_never().is_none());
         drop(first);
         assert_eq!(presence.lock().free, 2);
         assert_eq!(enter(&presence, "a", "f").len(), 1);

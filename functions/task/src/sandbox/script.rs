@@ -69,6 +69,13 @@ pub struct Report {
     pub lines: Vec<LogLine>,
 }
 
+impl Report {
+    /// The report of a script that could not run.
+    pub(crate) fn failed(error: StepError) -> Self {
+        Self { result: Err(error), lines: Vec::new() }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

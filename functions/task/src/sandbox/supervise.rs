@@ -10,7 +10,7 @@ use shared::outbound::Outbound;
 use tokio::sync::mpsc;
 
 use super::calls::{Answering, Calls};
-use super::console::{Console, LogLine};
+use super::console::Log;
 use super::failure;
 use super::message::{Said, ToWorker, Work};
 use super::presence::Present;
@@ -25,9 +25,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What is known of a script's end.
 pub(super) enum Ended {
     /// It has ended, with this result as JSON.
-    Reported(Result<String, StepError>, Vec<LogLine>),
+    Reported(Result<String, StepError>),
     /// The worker has ended before it; `has_acted` tells whether it may have sent a request.
-    Lost { has_acted: bool, lines: Vec<LogLine> },
+    Lost { has_acted: bool },
     /// The worker takes no scripts any more.
     Refused(Present),
 }
@@ -54,6 +54,7 @@ pub(super) async fn supervise(
     script: &Script,
     work: Work,
     clock: &Clock,
+    log: &Log,
     reach: Reach,
 ) -> Result<Ended, Error> {
     let (id, heard) = match process.enter(present) {
@@ -61,7 +62,7 @@ pub(super) async fn supervise(
         Err(present) => return Ok(Ended::Refused(present)),
     };
     let mut guard = Guard { process: process.clone(), id, heard: Some(heard) };
-    let mut console = Console::default();
+    log.restart();
     let first_effect = FirstEffect::new(reach.before_effect);
     let mut requests = Requests::new(reach.outbound, first_effect.clone());
     let mut calls = Answering::new(reach.calls, first_effect.clone());
@@ -76,15 +77,15 @@ pub(super) async fn supervise(
             said = guard.hear() => match said {
                 Some(Said::Done { result }) => {
                     guard.heard = None;
-                    return Ok(Ended::Reported(result.map_err(Into::into), console.take()));
+                    return Ok(Ended::Reported(result.map_err(Into::into)));
                 }
                 Some(Said::Fetch { fetch, request }) => requests.start(fetch, request),
                 Some(Said::AbortFetch { fetch }) => requests.abort(fetch),
                 Some(Said::Call { id, call }) => calls.start(id, call),
-                Some(Said::Print { text }) => if !console.print(clock.now(), text) {
+                Some(Said::Print { text }) => if !log.print(clock.now(), text) {
                     told = process.tell(&ToWorker::Stop { id, reason: Reason::Output }).await?;
                 },
-                Some(Said::Note { text }) => console.keep(clock.now(), text),
+                Some(Said::Note { text }) => log.keep(clock.now(), text),
                 None => break,
             },
             Some((fetch, outcome)) = requests.next() => {
@@ -99,7 +100,7 @@ pub(super) async fn supervise(
                     process.give_up(id);
                     guard.heard = None;
                     let error = failure::stopped(Reason::Time, &script.limits);
-                    return Ok(Ended::Reported(Err(error), console.take()));
+                    return Ok(Ended::Reported(Err(error)));
                 }
                 was_stopped = true;
                 patience.set(tokio::time::sleep(GRACE));
@@ -108,7 +109,7 @@ pub(super) async fn supervise(
         }
     }
     guard.heard = None;
-    Ok(Ended::Lost { has_acted: first_effect.has_happened(), lines: console.take() })
+    Ok(Ended::Lost { has_acted: first_effect.has_happened() })
 }
 
 /// Stops a script that nobody waits for any more.

@@ -40,6 +40,13 @@ pub(crate) struct CodeRef {
     pub(crate) upload: Option<Upload>,
 }
 
+impl CodeRef {
+    /// Tells whether there is no code, as for a function that needs none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.size_bytes == 0
+    }
+}
+
 /// The parts of code.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Upload {

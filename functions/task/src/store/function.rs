@@ -20,6 +20,7 @@ use shared::table::{Check, Expression, Query, Table};
 use shared::{Environment, Error};
 
 use crate::code::{Code, Program};
+use crate::lambda::LambdaTarget;
 use crate::store::code::{CodeRef, CodeStore};
 use crate::store::task::Priority;
 use crate::store::version::Versions;
@@ -57,9 +58,12 @@ pub(crate) struct Function {
     /// `doTask` or the default export unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) entry_point: Option<String>,
-    /// Stored for clients of other systems; every script runs in the same sandbox.
+    /// `lambda`, or whatever clients of other systems call theirs: every script runs in the same sandbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) runtime: Option<String>,
+    /// The function of AWS Lambda that does its tasks, if the runtime is `lambda`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lambda: Option<LambdaTarget>,
     /// Seconds that a run may take, 3 to 300.
     pub(crate) time_limit: u32,
     /// Megabytes that a run may use, 128 to 10240, of which a script gets at most 256.
@@ -155,7 +159,7 @@ impl Function {
     /// Tells whether a run of it may differ from one of another version.
     pub(crate) fn runs_as(&self, other: &Self) -> bool {
         let what = |function: &Self| (function.code.form, function.code.hash.clone(), function.entry_point.clone());
-        let how = |function: &Self| (function.runtime.clone(), function.time_limit, function.memory_limit);
+        let how = |function: &Self| (function.lambda.clone(), function.time_limit, function.memory_limit);
         what(self) == what(other)
             && how(self) == how(other)
             && self.environment_variables == other.environment_variables

@@ -13,6 +13,7 @@ use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Writ
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
+use crate::store::open_task::watched;
 
 /// The priority of a task: an integer that JavaScript represents exactly.
 pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
@@ -131,6 +132,15 @@ pub(crate) struct Task {
     pub(crate) retry_for_task_ids: Vec<String>,
     /// When the record is removed, in seconds since 1970.
     pub(crate) expires_at: i64,
+    /// The place in the index of open tasks, while the sweep must know of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) open: Option<String>,
+    /// When the sweep looks at it, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sweep_at_ms: Option<i64>,
+    /// How often the sweep has looked at it.
+    #[serde(default)]
+    pub(crate) sweeps: u32,
 }
 
 impl Task {
@@ -150,6 +160,11 @@ impl Task {
         self.retry_for_task_ids.first().unwrap_or(&self.task_id)
     }
 
+    /// The name of its script in stack traces.
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}.js", self.function_name)
+    }
+
     /// Changes the state.
     pub(crate) fn set_status(&mut self, status: Status, now: Timestamp) {
         (self.status, self.status_changed_timestamp, self.update_timestamp) = (status, now, now);
@@ -160,6 +175,11 @@ impl Task {
         self.answer_with(answer.started_at(self.status_changed_timestamp));
         let is_success = self.answer().is_some_and(|answer| answer.status == StepStatus::Succeeded);
         self.set_status(if is_success { Status::Complete } else { Status::Failed }, now);
+    }
+
+    /// Tells whether somebody waits for the news of its end, or another task follows.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.status != Status::Complete || self.origin.is_some()
     }
 
     /// Why it failed, under the name that users of tasks know.
@@ -248,6 +268,10 @@ pub(crate) struct TaskView {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<StepError>,
+    /// What its function returned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
+    result: Option<Value>,
 }
 
 /// A task as the index by time knows it: enough to find its place in a list.
@@ -282,11 +306,23 @@ pub(crate) struct TaskEntry {
 
 impl TaskView {
     /// The fields of which only the whole record of a task knows.
-    pub(crate) const CONTENT: [&str; 3] = ["data", "error", "functionVersion"];
+    pub(crate) const CONTENT: [&str; 4] = ["data", "error", "functionVersion", "result"];
 
     /// Returns the id.
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+}
+
+impl TaskEntry {
+    /// Tells whether the task runs this function, and may have printed something.
+    pub(crate) fn has_run(&self, function_name: &str) -> bool {
+        self.function_name == function_name && !matches!(self.status, Status::New | Status::Canceled)
+    }
+
+    /// Returns the id.
+    pub(crate) fn into_id(self) -> String {
+        self.task_id
     }
 }
 
@@ -313,6 +349,7 @@ impl From<TaskEntry> for TaskView {
             retried_by_task_id: entry.retried_by_task_id,
             retry_for_task_ids: entry.retry_for_task_ids,
             error: None,
+            result: None,
         }
     }
 }
@@ -339,6 +376,9 @@ impl From<&Task> for TaskView {
             retried_by_task_id: task.retried_by_task_id.clone(),
             retry_for_task_ids: task.retry_for_task_ids.clone(),
             error: task.error(),
+            // A record does not tell null from nothing.
+            result: (task.status == Status::Complete)
+                .then(|| task.answer().and_then(|answer| answer.output.clone()).unwrap_or_default()),
         }
     }
 }
@@ -357,6 +397,14 @@ impl ClaimStore for TaskStore {
 
     fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// Writes the end of a task, which leaves the index of open tasks unless its end must be announced first.
+    async fn conclude(&self, task: &Task, condition: Expression) -> Result<bool, Error> {
+        if task.is_announced() || task.open.is_none() {
+            return self.table.put_if(task, condition).await;
+        }
+        self.table.put_if(&Task { open: None, sweep_at_ms: None, ..task.clone() }, condition).await
     }
 }
 
@@ -386,8 +434,13 @@ impl TaskStore {
 
     /// Reads the tasks of a tenant without their inputs and ends, newest first, and one more than [`LIST_LIMIT`] at most.
     pub(crate) async fn entries(&self, tenant: &TenantId) -> Result<Vec<TaskEntry>, Error> {
+        self.newest(tenant, LIST_LIMIT + 1).await
+    }
+
+    /// Reads the newest tasks of a tenant without their inputs and ends, the newest first.
+    pub(crate) async fn newest(&self, tenant: &TenantId, limit: usize) -> Result<Vec<TaskEntry>, Error> {
         let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
-        self.table.query(Query::new(of_tenant).index("byTime").descending().limit(LIST_LIMIT + 1)).await
+        self.table.query(Query::new(of_tenant).index("byTime").descending().limit(limit)).await
     }
 
     /// Reads tasks as a whole, in their order, without those that cannot be read.
@@ -402,14 +455,14 @@ impl TaskStore {
         self.table.reseal().await
     }
 
-    /// Creates a task that waits; false if one with its id exists.
+    /// Creates a task that waits, which the sweep watches; false if one with its id exists.
     pub(crate) async fn create(&self, task: &Task) -> Result<bool, Error> {
-        self.table.put_if(task, is_new(Task::KEY)).await
+        self.table.put_if(&watched(task.clone()), is_new(Task::KEY)).await
     }
 
     /// Prepares a task that waits for a transaction that creates it.
     pub(crate) fn creating(&self, task: &Task) -> Result<Write, Error> {
-        self.table.writing(task, Some(is_new(Task::KEY)))
+        self.table.writing(&watched(task.clone()), Some(is_new(Task::KEY)))
     }
 
     /// Reads how far tasks have come, without what is sealed of them and without those that are gone.

@@ -15,8 +15,13 @@ mod fault;
 #[cfg(test)]
 mod function;
 mod invocation;
+mod lambda;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod package;
+#[cfg(test)]
+mod priority;
 mod retry;
 #[cfg(test)]
 mod sandbox;
@@ -24,6 +29,8 @@ mod schedule;
 mod step;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod sweep;
 mod task;
 mod tenant;
 #[cfg(test)]

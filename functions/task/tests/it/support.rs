@@ -12,7 +12,7 @@ use shared::{Environment, Error, Function};
 /// The name of the function in the template.
 pub(crate) const TASK: &str = "TaskFunction";
 
-pub(crate) struct World(harness::World);
+pub(crate) struct World(pub(crate) harness::World);
 
 impl std::ops::Deref for World {
     type Target = harness::World;
@@ -26,6 +26,11 @@ impl World {
     /// Everything at a fixed time; commands and schedules reach the function.
     pub(crate) async fn new() -> Self {
         Self(builder().open().await)
+    }
+
+    /// Everything at a fixed time, with one more variable.
+    pub(crate) async fn with_variable(name: &str, value: &str) -> Self {
+        Self(builder().variable(name, value).open().await)
     }
 
     /// Everything at a fixed time; what is for the function stays away from it, and is delivered by the test.

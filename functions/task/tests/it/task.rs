@@ -36,6 +36,38 @@ async fn a_task_of_the_future_starts_at_its_time() {
 }
 
 #[tokio::test]
+async fn what_a_function_returned_is_in_its_task() {
+    let world = World::new().await;
+    world.script("f", "exports.main = (task) => ({ got: task.data.n, had: 'result' in task })").await;
+    world.script("nothing", "exports.main = () => {}").await;
+    let created = world.post("/tasks/v1/", json!({"functionName": "f", "data": {"n": 5}})).await.body;
+    world.post("/tasks/v1/", json!({"functionName": "nothing"})).await;
+    assert_eq!(created.get("result"), None);
+    world.idle().await;
+    let expected = json!({"got": 5, "had": false});
+    let id = created["id"].as_str().unwrap();
+    assert_eq!(world.get(&format!("/tasks/v1/{id}")).await.body["result"], expected);
+    let found = world.get("/tasks/v1/?eq(result.got,5)").await.body;
+    assert_eq!((&found["page"]["total"], &found["data"][0]["result"]), (&json!(1), &expected));
+    assert_eq!(world.get("/tasks/v1/?eq(result.got,6)").await.body["page"]["total"], 0);
+    world.request("s", json!({"functionName": "f", "data": {"n": 6}})).await;
+    assert_eq!(world.get(&format!("/tasks/v1/{}", task_id("s"))).await.body["result"]["got"], 6);
+    let nothing = world.get("/tasks/v1/?eq(functionName,nothing)").await.body;
+    assert_eq!(nothing["data"][0].get("result"), Some(&Value::Null));
+}
+
+#[tokio::test]
+async fn the_record_of_a_delayed_task_outlives_its_start() {
+    let world = World::new().await;
+    world.script("f", "exports.main = () => 1").await;
+    let start = "2030-01-02T03:05:00Z";
+    let created = world.post("/tasks/v1/", json!({"functionName": "f", "startTimestamp": start})).await.body;
+    let record = world.record(created["id"].as_str().unwrap()).await;
+    let month_s = 30 * 24 * 60 * 60;
+    assert_eq!(record["expiresAt"], start.parse::<jiff::Timestamp>().unwrap().as_second() + month_s);
+}
+
+#[tokio::test]
 async fn a_failed_task_leaves_a_fact() {
     let world = World::new().await;
     world.script("boom", "exports.main = () => Promise.reject('no')").await;
@@ -319,6 +351,7 @@ async fn every_route_requires_its_permission() {
         ("GET", "/tasks/v1/functions/f/versions/1".to_owned(), "VIEW_TASK_FUNCTION_DETAILS"),
         ("POST", "/tasks/v1/functions/f/rollback".to_owned(), "UPDATE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/rotate".to_owned(), "ROTATE_KEYS"),
+        ("GET", "/tasks/v1/functions/f/logs".to_owned(), "VIEW_TASK_LOGS"),
     ];
     let (without, mut described) = (world.token("default", &["OTHER"]).await, 0);
     for (method, path, permission) in routes {

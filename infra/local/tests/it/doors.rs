@@ -17,6 +17,7 @@ async fn with_bodies() -> (Value, Vec<Route>) {
         allow_cidr: Vec::new(),
         cors_origins: Vec::new(),
         event_budget: None,
+        lambda_endpoint: None,
         dynamodb_port: None,
         durability: emulator::Durability::Process,
         max_connections: None,
