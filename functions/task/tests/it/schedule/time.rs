@@ -35,7 +35,9 @@ async fn the_tasks_of_a_schedule_run_by_themselves() {
     for _ in 0..3 {
         world.advance(2).await;
     }
-    let tasks = world.get("/tasks/v1/?eq(status,complete)&sort(creationTimestamp)").await.body;
+    let id = second["id"].as_str().unwrap();
+    let path = format!("/tasks/v1/?eq(status,complete)&eq(scheduleId,{id})&sort(scheduledTimestamp)");
+    let tasks = world.get(&path).await.body;
     assert_eq!(tasks["page"]["total"], 3, "{tasks}");
     let first = &tasks["data"][0];
     assert_eq!(first["scheduleId"], second["id"]);
