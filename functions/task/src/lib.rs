@@ -88,6 +88,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::DeleteTaskSchedule, routes!(api::schedules::delete))
         .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::start))
         .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::stop))
+        .permission(Permission::CreateTasks, routes!(api::schedules::run_now))
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::history))
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::next))
         .decided_by_handler(Permission::ExecuteTaskFunction, BODY_LIMIT_BYTES, routes!(api::execute::execute))
