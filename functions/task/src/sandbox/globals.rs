@@ -45,7 +45,7 @@ pub(super) fn install<'js>(
 
 /// The object from which `fetch` builds its `Response`.
 pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<Object<'js>> {
-    let object = Object::new(ctx.clone())?;
+    let object = bare(ctx)?;
     object.set("status", response.status)?;
     object.set("statusText", response.status_text)?;
     object.set("url", response.url)?;
@@ -57,10 +57,17 @@ pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<O
 
 /// The object from which `fetch` builds its error.
 pub(super) fn error<'js>(ctx: &Ctx<'js>, error: &FetchError) -> Result<Object<'js>> {
-    let object = Object::new(ctx.clone())?;
+    let object = bare(ctx)?;
     object.set("name", error.name.as_str())?;
     object.set("message", error.message.as_str())?;
     object.set("code", error.code.as_deref())?;
+    Ok(object)
+}
+
+/// An object that inherits nothing, such as setters that a script has made.
+fn bare<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let object = Object::new(ctx.clone())?;
+    object.set_prototype(None)?;
     Ok(object)
 }
 
