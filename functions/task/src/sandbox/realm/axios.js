@@ -236,7 +236,9 @@ export function make(host, { values }, require) {
   const HttpStatusCode = {};
   const { STATUS_CODES } = require("http");
   for (const code of ObjectKeys(STATUS_CODES)) {
-    const name = STATUS_CODES[code].replace(/[^A-Za-z ]/g, "").replace(/(?:^| )(.)/g, (_, letter) => letter.toUpperCase());
+    const words = STATUS_CODES[code].replace(/-/g, " ").replace(/[^A-Za-z ]/g, "").split(" ");
+    const titled = (word) => word[0].toUpperCase() + (word.length > 1 && word === word.toUpperCase() ? word.slice(1).toLowerCase() : word.slice(1));
+    const name = words.map(titled).join("");
     HttpStatusCode[name] = Number(code);
     HttpStatusCode[code] = name;
   }

@@ -137,6 +137,10 @@ export function make(host, { values }, require) {
     if (params instanceof URLSearchParams) {
       return params.toString();
     }
+    if (typeof params !== "object") {
+      const { AxiosError } = require("axios_error");
+      throw new AxiosError("the parameters must be an object", "ERR_BAD_REQUEST");
+    }
     const encoded = (text) => (typeof options.encode === "function" ? options.encode(text, encode) : encode(text));
     const pairs = [];
     eachField(params, options, (name, value) => pairs.push(`${encoded(name)}=${encoded(value)}`));

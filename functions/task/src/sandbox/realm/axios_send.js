@@ -17,7 +17,7 @@ const REFUSED = {
 };
 
 export function make(host, { values }, require) {
-  const { ArrayIsArray, MathMin, NumberIsNaN, ObjectDefineProperty, String, decodeURIComponent } = values;
+  const { ArrayIsArray, MathMin, MathTrunc, NumberIsNaN, ObjectDefineProperty, String, decodeURIComponent } = values;
   const { AxiosError, CanceledError } = require("axios_error");
   const { AxiosHeaders } = require("axios_headers");
   const { buildUrl } = require("axios_form");
@@ -211,7 +211,7 @@ export function make(host, { values }, require) {
       throw new AxiosError("Request body larger than maxBodyLength limit", "ERR_BAD_REQUEST", config);
     }
     const headers = headersOf(config, type, credentials);
-    const limit = config.maxRedirects === undefined ? MAX_REDIRECTS : MathMin(config.maxRedirects, MAX_REDIRECTS);
+    const limit = config.maxRedirects === undefined ? MAX_REDIRECTS : MathTrunc(MathMin(config.maxRedirects, MAX_REDIRECTS));
     const follows = limit > 0 ? { redirect: "follow", maxRedirects: limit } : { redirect: "manual" };
     const request = { method, protocol: url.protocol, host: url.host, path: url.pathname + url.search, res: undefined };
     const { AbortController } = require("abort_controller");

@@ -128,12 +128,12 @@ export function make(host, { uncurryThis, values, methods }, require) {
       return { content: null };
     }
     if (typeof body === "object") {
+      if (types.isAnyArrayBuffer(body) || types.isArrayBufferView(body)) {
+        return { content: new Uint8Array(bytes.bytesOf(body)) };
+      }
       const { bytesOfBlob, isBlob } = require("blob");
       if (isBlob(body)) {
         return { content: bytesOfBlob(body), type: body.type };
-      }
-      if (types.isAnyArrayBuffer(body) || types.isArrayBufferView(body)) {
-        return { content: new Uint8Array(bytes.bytesOf(body)) };
       }
       const { URLSearchParams, serialize } = require("search_params");
       if (body instanceof URLSearchParams) {

@@ -113,6 +113,16 @@ async fn every_method_is_sent_with_headers_and_credentials() {
 }
 
 #[tokio::test]
+async fn headers_are_taken_in_every_form() {
+    for headers in
+        ["new Map([['x-m', '1']])", "new Headers({ 'x-m': '1' })", "new axios.AxiosHeaders({ 'X-M': 1 })", "'x-m: 1'"]
+    {
+        let request = format!("axios.get(B + '/full', {{ headers: {headers} }})");
+        seen(&request, "[data.headers['x-m'], data.headers.accept.length > 10]", json!(["1", true])).await;
+    }
+}
+
+#[tokio::test]
 async fn an_instance_has_its_own_defaults() {
     let instance = "const i = axios.create({ baseURL: B, headers: { 'x-i': 1, common: { 'x-c': 2 }, get: { 'x-g': 3 } } });
         i.defaults.headers.common.Authorization = 'Bearer t'; const { data } = await i('/full', { headers: { 'X-I': 4 } });

@@ -247,8 +247,10 @@ async fn an_error_has_the_cause_that_it_has_in_node() {
 async fn headers_are_bytes_in_both_directions() {
     let body = "const { headers } = await fetch(BASE + '/octets'); const passed = await fetch(BASE + '/full', { headers });
         const latin = await fetch(BASE + '/full', { headers: { 'x-octets': '\\xc3\\xa9' } });
-        return [headers.get('x-octets'), (await passed.json()).headers['x-octets'], (await latin.json()).headers['x-octets']]";
-    assert_eq!(fetched(body).await, json!(["\u{e2}\u{82}\u{ac}", "€", "é"]));
+        const seen = await latin.json(); const own = await fetch(BASE + '/full', { headers: { 'User-Agent': 'me' } });
+        return [headers.get('x-octets'), (await passed.json()).headers['x-octets'], seen.headers['x-octets'], seen.headers['user-agent'],
+            (await own.json()).headers['user-agent']]";
+    assert_eq!(fetched(body).await, json!(["\u{e2}\u{82}\u{ac}", "€", "é", "hookyard", "me"]));
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ async fn a_request_is_sent_when_it_is_ended() {
                 log.push(method, url, body, headers['x-a'], headers['content-type'], headers.authorization); done() });
             r.write('a'); r.write(Buffer.from('b')); r.write('63', 'hex'); r.end('d');",
         json!([200, "OK", "application/json", ["a=1", "b=2"], true, "POST", "/full?x=1", "abcd", "1", "a/b", "Basic dTpw"])).await;
+    check("const agent = new http.Agent({ keepAlive: true }); require('https').get({ protocol: 'http:', agent, hostname: '127.0.0.1',
+            port: new URL(B).port, path: '/teapot' }, (res) => { log.push(res.statusCode); done() })",
+        json!([418])).await;
     check("http.get(B + '/redirect', (res) => { log.push(res.statusCode, res.headers.location); res.resume(); res.on('end', done) })",
         json!([307, "/echo"])).await;
     check("http.get(new URL(B + '/teapot'), { headers: { q: '1' } }, async (res) => { for await (const c of res) log.push(String(c), res.statusCode); done() })",
@@ -102,7 +105,7 @@ async fn what_is_wrong_is_refused_at_once() {
         ("http.request({ socketPath: '/x' })", "NotSupported"),
         ("http.createServer()", "NotSupported"),
         ("new (require('https').Agent)({ pfx: 'x' })", "NotSupported"),
-        ("http.request({ get path() { throw new RangeError() } })", "RangeError"),
+        ("new (class extends http.Agent {})(); http.request({ get path() { throw new RangeError() } })", "RangeError"),
     ];
     for (call, expected) in cases {
         check(&format!("try {{ {call} }} catch (e) {{ log.push(e.code ?? e.name); done() }}"), json!([expected])).await;
