@@ -98,7 +98,8 @@ export function make(host, { values }, require) {
   function formToJSON(form) {
     const result = {};
     for (const [name, value] of form.entries()) {
-      const path = name === "[]" ? [""] : [...name.matchAll(/\w+|\[(\w*)\]/g)].map(([all, inner]) => (all === "[]" ? "" : inner ?? all));
+      const parts = [...name.matchAll(/\w+|\[(\w*)\]/g)];
+      const path = parts.map(([all, inner]) => (all === "[]" ? "" : inner ?? all));
       put(path, value, result, 0);
     }
     return result;

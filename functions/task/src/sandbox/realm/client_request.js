@@ -102,8 +102,8 @@ export function make(host, { values }, require) {
       const verb = method ? method : "GET";
       validateToken(verb, "Method");
       const { path, host: name, protocol } = this.#target;
-      const state = { method: verb.toUpperCase(), path, host: name, protocol, agent, res: null, aborted: false, destroyed: false };
-      ObjectAssign(this, state, { finished: false, writableEnded: false, writableFinished: false, headersSent: false });
+      ObjectAssign(this, { method: verb.toUpperCase(), path, host: name, protocol, agent, res: null });
+      ObjectAssign(this, { aborted: false, destroyed: false }, { finished: false, writableEnded: false, writableFinished: false, headersSent: false });
       ObjectAssign(this, { reusedSocket: false, maxHeadersCount: null, errored: null, closed: false, writable: true });
       this.socket = new Socket(this, protocol === "https:");
       this.#setAll(options.headers);
@@ -120,7 +120,8 @@ export function make(host, { values }, require) {
 
     #setAll(headers) {
       if (ArrayIsArray(headers)) {
-        const pairs = ArrayIsArray(headers[0]) ? headers : headers.flatMap((name, at) => (at % 2 ? [] : [[name, headers[at + 1]]]));
+        const flat = () => headers.flatMap((name, at) => (at % 2 ? [] : [[name, headers[at + 1]]]));
+        const pairs = ArrayIsArray(headers[0]) ? headers : flat();
         pairs.forEach(([name, value]) => this.appendHeader(name, value));
         return;
       }
@@ -242,7 +243,8 @@ export function make(host, { values }, require) {
         return false;
       }
       const { Buffer } = require("buffer");
-      this.#chunks.push(typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : new Uint8Array(chunk));
+      const kind = typeof encoding === "string" ? encoding : "utf8";
+      this.#chunks.push(typeof chunk === "string" ? Buffer.from(chunk, kind) : new Uint8Array(chunk));
       if (done) {
         host.nextTick(() => done());
       }

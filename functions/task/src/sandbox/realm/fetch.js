@@ -5,10 +5,10 @@ const AGENT = "hookyard";
 export function make(host, { values }, require) {
   const { Promise } = values;
   const { indexOf, part, push, slice, tagOfTyped, then } = require("calls");
-  const { Headers, lookUp, need, sorted } = require("headers");
+  const { lookUp, need, sorted } = require("headers");
   const { Request, stateOf } = require("request");
-  const { Response, received } = require("response");
-  const { failure, send, settle } = require("exchange");
+  const { received } = require("response");
+  const { failure, send } = require("exchange");
   const body = require("body");
 
   async function exchanged(request) {
@@ -50,5 +50,5 @@ export function make(host, { values }, require) {
     });
   }
 
-  return { fetch, Headers, Request, Response, settle };
+  return { fetch };
 }

@@ -156,6 +156,16 @@ async fn a_response_has_data_status_and_headers() {
         json!(false)).await;
 }
 
+#[tokio::test]
+async fn a_response_can_be_the_result_of_a_script() {
+    let result = fetched("return await require('axios').get(BASE + '/bytes', { params: { a: 1 }, headers: { authorization: 'secret' } })").await;
+    assert_eq!(
+        json!([result["status"], result["config"]["params"], result["headers"]["content-length"]]),
+        json!([200, {"a": 1}, "3"])
+    );
+    assert!(result["data"].is_string() && !result.to_string().contains("secret"), "{result}");
+}
+
 /// What is thrown, as the values that scripts look at.
 const CAUGHT: &str = "(e) => [e.name, e.code, e.message.replace(B, 'B'), axios.isAxiosError(e), e.response?.status ?? null, \
     e.response?.data?.code ?? null]";

@@ -49,6 +49,16 @@ async fn the_events_come_in_the_order_of_node() {
 }
 
 #[tokio::test]
+async fn a_response_can_be_left_before_its_end() {
+    check("http.get(B + '/teapot', (res) => { res.on('close', () => { log.push(res.readableEnded); done() }); res.destroy() })",
+        json!([false])).await;
+    check("const r = http.get(B + '/teapot', (res) => { r.destroy(); res.on('close', () => { log.push('closed'); done() }) })",
+        json!(["closed"])).await;
+    check("http.get(B + '/teapot', async (res) => { for await (const c of res) { log.push(String(c)); break } log.push('left'); done() })",
+        json!(["short", "left"])).await;
+}
+
+#[tokio::test]
 async fn errors_have_the_codes_of_node() {
     let hanging = hanging_up().await;
     let failing = "r.on('error', (e) => { log.push(e.code, e.message) }); r.on('close', done)";
