@@ -48,7 +48,7 @@ pub(super) fn install<'js>(
 
 /// The object from which `fetch` builds its `Response`.
 pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<Object<'js>> {
-    let object = Object::new(ctx.clone())?;
+    let object = bare(ctx)?;
     object.set("status", response.status)?;
     object.set("statusText", response.status_text)?;
     object.set("url", response.url)?;
@@ -60,10 +60,17 @@ pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<O
 
 /// The object from which the script's side builds an error.
 pub(super) fn error<'js>(ctx: &Ctx<'js>, name: &str, message: &str, code: Option<&str>) -> Result<Object<'js>> {
-    let object = Object::new(ctx.clone())?;
+    let object = bare(ctx)?;
     object.set("name", name)?;
     object.set("message", message)?;
     object.set("code", code)?;
+    Ok(object)
+}
+
+/// An object that inherits nothing, such as setters that a script has made.
+fn bare<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let object = Object::new(ctx.clone())?;
+    object.set_prototype(None)?;
     Ok(object)
 }
 

@@ -1,7 +1,10 @@
 //! Scripts as users write them, run for real.
 
+mod axios_module;
 mod compiling;
 mod fetching;
+mod hostile_requests;
+mod http_module;
 mod limits;
 mod node;
 mod packages;

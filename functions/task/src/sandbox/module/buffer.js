@@ -6,9 +6,11 @@ const exports = registry.require("buffer");
 
 export const {
   atob,
+  Blob,
   btoa,
   Buffer,
   constants,
+  File,
   INSPECT_MAX_BYTES,
   isAscii,
   isUtf8,

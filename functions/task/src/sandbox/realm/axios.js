@@ -236,14 +236,18 @@ export function make(host, { values }, require) {
   const HttpStatusCode = {};
   const { STATUS_CODES } = require("http");
   for (const code of ObjectKeys(STATUS_CODES)) {
-    const name = STATUS_CODES[code].replace(/[^A-Za-z ]/g, "").replace(/(?:^| )(.)/g, (_, letter) => letter.toUpperCase());
+    const words = STATUS_CODES[code].replace(/-/g, " ").replace(/[^A-Za-z ]/g, "").split(" ");
+    const isAcronym = (word) => word.length > 1 && word === word.toUpperCase();
+    const titled = (word) => word[0].toUpperCase() + (isAcronym(word) ? word.slice(1).toLowerCase() : word.slice(1));
+    const name = words.map(titled).join("");
     HttpStatusCode[name] = Number(code);
     HttpStatusCode[code] = name;
   }
   const all = (promises) => ReflectApply(Promise.all, Promise, [promises]);
   const spread = (callback) => (list) => ReflectApply(callback, null, list);
   Object.assign(axios, { Axios, CanceledError, CancelToken, isCancel, VERSION, toFormData, AxiosError, Cancel: CanceledError });
-  Object.assign(axios, { all, spread, isAxiosError, mergeConfig, AxiosHeaders, formToJSON, getAdapter: findAdapter, HttpStatusCode });
+  Object.assign(axios, { all, spread, isAxiosError, mergeConfig, AxiosHeaders, formToJSON, HttpStatusCode });
+  axios.getAdapter = findAdapter;
   axios.default = axios;
   return axios;
 }

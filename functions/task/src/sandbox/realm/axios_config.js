@@ -42,7 +42,13 @@ export function make(host, { values }, require) {
     return ArrayIsArray(value) ? [...value] : value;
   }
 
-  const plainHeaders = (headers) => (headers instanceof AxiosHeaders ? { ...headers } : headers);
+  // Headers come in every form that AxiosHeaders takes.
+  function plainHeaders(headers) {
+    if (headers === undefined || headers === null || isPlain(headers)) {
+      return headers;
+    }
+    return { ...AxiosHeaders.from(headers) };
+  }
 
   function mergeConfig(first, second) {
     const [one, two] = [first ?? {}, second ?? {}];

@@ -98,7 +98,8 @@ export function make(host, { values }, require) {
   function formToJSON(form) {
     const result = {};
     for (const [name, value] of form.entries()) {
-      const path = name === "[]" ? [""] : [...name.matchAll(/\w+|\[(\w*)\]/g)].map(([all, inner]) => (all === "[]" ? "" : inner ?? all));
+      const parts = [...name.matchAll(/\w+|\[(\w*)\]/g)];
+      const path = parts.map(([all, inner]) => (all === "[]" ? "" : inner ?? all));
       put(path, value, result, 0);
     }
     return result;
@@ -136,6 +137,10 @@ export function make(host, { values }, require) {
     const { URLSearchParams } = require("search_params");
     if (params instanceof URLSearchParams) {
       return params.toString();
+    }
+    if (typeof params !== "object") {
+      const { AxiosError } = require("axios_error");
+      throw new AxiosError("the parameters must be an object", "ERR_BAD_REQUEST");
     }
     const encoded = (text) => (typeof options.encode === "function" ? options.encode(text, encode) : encode(text));
     const pairs = [];

@@ -148,7 +148,8 @@ export function make(host, { values }, require) {
     clear(matcher = undefined) {
       let deleted = false;
       for (const key of ObjectKeys(this)) {
-        if (matcher === undefined || matcher === null || normalName(key).includes(normalName(matcher))) {
+        const fits = matcher instanceof RegExp ? matcher.test(key) : normalName(key).includes(normalName(matcher));
+        if (matcher === undefined || matcher === null || fits) {
           delete this[key];
           deleted = true;
         }

@@ -17,11 +17,11 @@ const REFUSED = {
 };
 
 export function make(host, { values }, require) {
-  const { ArrayIsArray, MathMin, NumberIsNaN, ObjectDefineProperty, String, decodeURIComponent } = values;
+  const { ArrayIsArray, MathMin, MathTrunc, NumberIsNaN, ObjectDefineProperty, String, decodeURIComponent } = values;
   const { AxiosError, CanceledError } = require("axios_error");
   const { AxiosHeaders } = require("axios_headers");
   const { buildUrl } = require("axios_form");
-  const { collect, pairsOf, validateHeaderName, validateToken } = require("http_headers");
+  const { collect, keep, pairsOf, validateHeaderName, validateToken } = require("http_headers");
   const { send } = require("exchange");
   const body = require("body");
   const types = require("types");
@@ -84,7 +84,8 @@ export function make(host, { values }, require) {
       throw new AxiosError(`Unsupported protocol ${url.protocol}`, "ERR_BAD_REQUEST", config);
     }
     const { username, password } = url;
-    const credentials = username || password ? { username: decodeURIComponent(username), password: decodeURIComponent(password) } : undefined;
+    const decodedUser = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+    const credentials = username || password ? decodedUser : undefined;
     const query = buildUrl(url.pathname + url.search, config.params, config.paramsSerializer);
     return { url: new URL(`${url.origin}${query}`), credentials: config.auth ?? credentials };
   }
@@ -144,7 +145,7 @@ export function make(host, { values }, require) {
     const { cause, name } = error;
     const from = (message, code) => {
       const made = AxiosError.from(cause?.syscall === undefined ? error : cause, code, config, request);
-      ObjectDefineProperty(made, "message", { __proto__: null, value: message, writable: true, enumerable: true, configurable: true });
+      keep(made, "message", message);
       return made;
     };
     switch (cause?.code) {
@@ -211,7 +212,7 @@ export function make(host, { values }, require) {
       throw new AxiosError("Request body larger than maxBodyLength limit", "ERR_BAD_REQUEST", config);
     }
     const headers = headersOf(config, type, credentials);
-    const limit = config.maxRedirects === undefined ? MAX_REDIRECTS : MathMin(config.maxRedirects, MAX_REDIRECTS);
+    const limit = config.maxRedirects === undefined ? MAX_REDIRECTS : MathTrunc(MathMin(config.maxRedirects, MAX_REDIRECTS));
     const follows = limit > 0 ? { redirect: "follow", maxRedirects: limit } : { redirect: "manual" };
     const request = { method, protocol: url.protocol, host: url.host, path: url.pathname + url.search, res: undefined };
     const { AbortController } = require("abort_controller");

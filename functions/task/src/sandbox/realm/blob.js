@@ -5,11 +5,10 @@ const NOT_PRINTABLE = /[^\u0020-\u007e]/;
 
 export function make(host, { uncurryThis, values, methods }, require) {
   const { Date, MathMax, MathMin, MathTrunc, Number, SymbolIterator, Uint8Array } = values;
-  const { bufferOf, exec, lengthOf, lower, offsetOf, push, toWellFormed } = require("calls");
+  const { bufferOf, exec, joined, lengthOf, lower, offsetOf, push, split, toWellFormed } = require("calls");
   const put = uncurryThis(methods.TypedArrayPrototypeSet);
   const subarray = uncurryThis(methods.TypedArrayPrototypeSubarray);
   const sliceBuffer = uncurryThis(methods.ArrayBufferPrototypeSlice);
-  const replace = uncurryThis(methods.RegExpPrototypeSymbolReplace);
   const { invalidArgType, invalidArgValue, invalidThis, missingArgs } = require("errors");
   const { publish, show } = require("web_classes");
   const bytes = require("bytes");
@@ -40,7 +39,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
       return bytes.bytesOf(source);
     }
     const text = `${source}`;
-    return utf8(endings === "native" ? replace(/\r\n/g, text, "\n") : text);
+    return utf8(endings === "native" ? joined(split(text, "\r\n"), "\n") : text);
   }
 
   function typeOf(type) {

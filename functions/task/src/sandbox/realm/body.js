@@ -10,7 +10,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
   const get = uncurryThis(methods.WeakMapPrototypeGet);
   const set = uncurryThis(methods.WeakMapPrototypeSet);
   const sliceBuffer = uncurryThis(methods.ArrayBufferPrototypeSlice);
-  const { Headers } = require("headers");
+  const { lookUp } = require("headers");
   const { nodeError } = require("errors");
   const bytes = require("bytes");
   const types = require("types");
@@ -62,7 +62,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
     return sliceBuffer(bufferOf(whole), offsetOf(whole), offsetOf(whole) + lengthOf(whole));
   }
 
-  const contentType = (object) => need(object).headers.get("content-type");
+  const contentType = (object) => lookUp(need(object).headers, "content-type");
 
   const methodsOfBody = {
     get body() {
@@ -128,12 +128,12 @@ export function make(host, { uncurryThis, values, methods }, require) {
       return { content: null };
     }
     if (typeof body === "object") {
+      if (types.isAnyArrayBuffer(body) || types.isArrayBufferView(body)) {
+        return { content: new Uint8Array(bytes.bytesOf(body)) };
+      }
       const { bytesOfBlob, isBlob } = require("blob");
       if (isBlob(body)) {
         return { content: bytesOfBlob(body), type: body.type };
-      }
-      if (types.isAnyArrayBuffer(body) || types.isArrayBufferView(body)) {
-        return { content: new Uint8Array(bytes.bytesOf(body)) };
       }
       const { URLSearchParams, serialize } = require("search_params");
       if (body instanceof URLSearchParams) {

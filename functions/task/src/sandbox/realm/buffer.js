@@ -635,5 +635,11 @@ export function make(host, { uncurryThis, values, methods }, require) {
       validateNumber(value, "INSPECT_MAX_BYTES", 0);
       inspected = value;
     },
+    get Blob() {
+      return require("blob").Blob;
+    },
+    get File() {
+      return require("blob").File;
+    },
   };
 }

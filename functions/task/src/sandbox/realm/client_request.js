@@ -64,10 +64,12 @@ export function make(host, { values }, require) {
     }
   }
 
-  function targetOf(options, protocol) {
-    const given = options.protocol ?? protocol;
-    if (given !== protocol) {
-      const message = `Protocol "${given}" not supported. Expected "${protocol}"`;
+  function targetOf(options, fallback) {
+    // An agent says what its requests speak.
+    const expected = options.agent?.protocol ?? fallback;
+    const protocol = options.protocol ?? fallback;
+    if (protocol !== expected) {
+      const message = `Protocol "${protocol}" not supported. Expected "${expected}"`;
       throw nodeError(TypeError, "ERR_INVALID_PROTOCOL", message);
     }
     const path = options.path ? `${options.path}` : "/";
@@ -88,20 +90,20 @@ export function make(host, { values }, require) {
     #controller;
     #target;
 
-    constructor(options, callback = undefined, protocol = "http:") {
+    constructor(options, callback = undefined, fallback = "http:") {
       super();
       const { agent, method, signal, timeout, auth } = options;
       refuse(options);
       if (agent !== undefined && agent !== null && agent !== false && typeof agent !== "object") {
         throw invalidArgType("options.agent", ["Agent-like Object", "undefined", "false"], agent);
       }
-      this.#target = targetOf(options, protocol);
+      this.#target = targetOf(options, fallback);
       checkText(method, "method", "string");
       const verb = method ? method : "GET";
       validateToken(verb, "Method");
-      const { path, host: name } = this.#target;
-      const state = { method: verb.toUpperCase(), path, host: name, protocol, agent, res: null, aborted: false, destroyed: false };
-      ObjectAssign(this, state, { finished: false, writableEnded: false, writableFinished: false, headersSent: false });
+      const { path, host: name, protocol } = this.#target;
+      ObjectAssign(this, { method: verb.toUpperCase(), path, host: name, protocol, agent, res: null });
+      ObjectAssign(this, { aborted: false, destroyed: false }, { finished: false, writableEnded: false, writableFinished: false, headersSent: false });
       ObjectAssign(this, { reusedSocket: false, maxHeadersCount: null, errored: null, closed: false, writable: true });
       this.socket = new Socket(this, protocol === "https:");
       this.#setAll(options.headers);
@@ -118,7 +120,8 @@ export function make(host, { values }, require) {
 
     #setAll(headers) {
       if (ArrayIsArray(headers)) {
-        const pairs = ArrayIsArray(headers[0]) ? headers : headers.flatMap((name, at) => (at % 2 ? [] : [[name, headers[at + 1]]]));
+        const flat = () => headers.flatMap((name, at) => (at % 2 ? [] : [[name, headers[at + 1]]]));
+        const pairs = ArrayIsArray(headers[0]) ? headers : flat();
         pairs.forEach(([name, value]) => this.appendHeader(name, value));
         return;
       }
@@ -240,7 +243,8 @@ export function make(host, { values }, require) {
         return false;
       }
       const { Buffer } = require("buffer");
-      this.#chunks.push(typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : new Uint8Array(chunk));
+      const kind = typeof encoding === "string" ? encoding : "utf8";
+      this.#chunks.push(typeof chunk === "string" ? Buffer.from(chunk, kind) : new Uint8Array(chunk));
       if (done) {
         host.nextTick(() => done());
       }

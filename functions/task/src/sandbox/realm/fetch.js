@@ -1,12 +1,14 @@
 // fetch as scripts use it, over the host's guarded client.
 
+const AGENT = "hookyard";
+
 export function make(host, { values }, require) {
   const { Promise } = values;
-  const { indexOf, slice, tagOfTyped, then } = require("calls");
-  const { Headers, need, sorted } = require("headers");
+  const { indexOf, part, push, slice, tagOfTyped, then } = require("calls");
+  const { lookUp, need, sorted } = require("headers");
   const { Request, stateOf } = require("request");
-  const { Response, received } = require("response");
-  const { failure, send, settle } = require("exchange");
+  const { received } = require("response");
+  const { failure, send } = require("exchange");
   const body = require("body");
 
   async function exchanged(request) {
@@ -18,11 +20,20 @@ export function make(host, { values }, require) {
     // A stream is read first, as nothing is sent in parts.
     const content = typeof taken === "object" && taken !== null && !isBytes(taken) ? await taken : taken;
     const target = withoutFragment(url);
-    const answer = await send({ method, url: target, headers: sorted(headers), redirect, body: content }, signal);
+    const answer = await send({ method, url: target, headers: headersOf(headers), redirect, body: content }, signal);
     if (answer.status > 599) {
       throw failure({ name: "FetchFailed", message: `the server answered with the status ${answer.status}` }, url);
     }
     return received(answer, target);
+  }
+
+  // Some servers refuse whoever does not say who it is.
+  function headersOf(headers) {
+    const pairs = part(sorted(headers));
+    if (lookUp(headers, "user-agent") === null) {
+      push(pairs, ["user-agent", AGENT]);
+    }
+    return pairs;
   }
 
   function withoutFragment(url) {
@@ -39,5 +50,5 @@ export function make(host, { values }, require) {
     });
   }
 
-  return { fetch, Headers, Request, Response, settle };
+  return { fetch };
 }

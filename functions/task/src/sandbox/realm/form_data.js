@@ -2,11 +2,10 @@
 
 const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
-export function make(host, { uncurryThis, values, methods }, require) {
+export function make(host, { values }, require) {
   const { ArrayIsArray, Map, MathFloor, Number, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, String } = values;
   const { IteratorPrototype, SymbolIterator, SymbolToStringTag, TypeError } = values;
-  const { eachOfMap, includes, indexOf, joined, mapGet, mapSet, padStart, push, slice, toWellFormed } = require("calls");
-  const replace = uncurryThis(methods.RegExpPrototypeSymbolReplace);
+  const { eachOfMap, includes, indexOf, joined, mapGet, mapSet, padStart, push, slice, split, toWellFormed } = require("calls");
   const { File, blobOf, bytesOfBlob, isBlob, isFile, joinedBytes, utf8 } = require("blob");
   const { need } = require("headers");
   const { nodeError } = require("errors");
@@ -196,9 +195,10 @@ export function make(host, { uncurryThis, values, methods }, require) {
   }
 
   const digits = () => padStart(String(MathFloor(Number(Math.random()) * 1e12) || 0), 12, "0");
-  const ESCAPES = { __proto__: null, "\n": "%0A", "\r": "%0D", '"': "%22" };
-  const escaped = (name) => replace(/[\n\r"]/g, name, (found) => ESCAPES[found]);
-  const lines = (text) => replace(/\r\n|\r|\n/g, text, "\r\n");
+  // Without expressions, which a script can change.
+  const swap = (text, from, to) => (includes(text, from) ? joined(split(text, from), to) : text);
+  const escaped = (name) => swap(swap(swap(name, "\n", "%0A"), "\r", "%0D"), '"', "%22");
+  const lines = (text) => swap(swap(swap(text, "\r\n", "\n"), "\r", "\n"), "\n", "\r\n");
 
   // A line between the parts that is in none of them, whatever `Math.random` has become.
   function chooseBoundary(entries) {

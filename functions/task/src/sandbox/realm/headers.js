@@ -2,6 +2,7 @@
 
 const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const WIDE = /[^\0-\xff]/;
 const INVALID_IN_VALUES = /[\0\r\n]/;
 const KINDS = "sequence<sequence<ByteString>>, record<ByteString, ByteString>";
 
@@ -26,12 +27,10 @@ export function make(host, { values }, require) {
   // A text of one byte per character, as headers have it.
   function byteString(value) {
     const text = `${value}`;
-    for (let at = 0; at < text.length; at++) {
-      const code = codeAt(text, at);
-      if (code > 255) {
-        const where = `the character at index ${at} has a value of ${code} which is greater than 255.`;
-        throw new TypeError(`Cannot convert argument to a ByteString because ${where}`);
-      }
+    const wide = exec(WIDE, text);
+    if (wide !== null) {
+      const where = `the character at index ${wide.index} has a value of ${codeAt(text, wide.index)} which is greater than 255.`;
+      throw new TypeError(`Cannot convert argument to a ByteString because ${where}`);
     }
     return text;
   }
@@ -119,10 +118,9 @@ export function make(host, { values }, require) {
     }
 
     get(name) {
-      const { fields } = stateOf(this);
+      stateOf(this);
       need(arguments, 1, "Headers.get");
-      const field = mapGet(fields, lower(headerName(name, "get")));
-      return field === undefined ? null : joined(field.values, ", ");
+      return lookUp(this, lower(headerName(name, "get")));
     }
 
     has(name) {
@@ -266,5 +264,17 @@ export function make(host, { values }, require) {
     return ObjectDefineProperty(iterator, "step", { __proto__: null, value: step });
   }
 
-  return { Headers, byteString, freeze, isToken, need, sorted };
+  // What the method does, whatever a script has made of it.
+  function lookUp(headers, name) {
+    const field = mapGet(stateOf(headers).fields, name);
+    return field === undefined ? null : joined(field.values, ", ");
+  }
+
+  function appendMissing(headers, name, value) {
+    if (lookUp(headers, name) === null) {
+      append(headers, name, value);
+    }
+  }
+
+  return { Headers, appendMissing, byteString, freeze, isToken, lookUp, need, sorted };
 }

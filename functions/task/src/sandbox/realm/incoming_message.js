@@ -150,7 +150,8 @@ export function make(host, { values }, require) {
       ObjectAssign(this, { destroyed: true, readable: false, errored: error ?? null });
       this.#next = "nothing";
       host.nextTick(() => {
-        if (error !== undefined && error !== null) {
+        // Without a listener, as in Node.js, nobody minds.
+        if (error !== undefined && error !== null && this.listenerCount("error") > 0) {
           this.emit("error", error);
         }
         this.emit("close");

@@ -232,7 +232,10 @@ export function install(host, variables) {
   provideLater(["Blob", "File"], () => require("blob"));
   provideLater(["FormData"], () => require("form_data"));
   provideLater(["ReadableStream", "ReadableStreamDefaultReader"], () => require("readable_stream"));
-  provideLater(["fetch", "Headers", "Request", "Response"], () => require("fetch"));
+  provideLater(["fetch"], () => require("fetch"));
+  provideLater(["Headers"], () => require("headers"));
+  provideLater(["Request"], () => require("request"));
+  provideLater(["Response"], () => require("response"));
   host.load("locale").install(host, intrinsics);
 
   const rejections = makeRejections();

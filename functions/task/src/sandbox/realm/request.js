@@ -20,7 +20,7 @@ export function make(host, { values }, require) {
   const { TypeError } = values;
   const { contains, joined, part, upper } = require("calls");
   const { nodeError } = require("errors");
-  const { Headers, isToken, need } = require("headers");
+  const { Headers, appendMissing, isToken, need } = require("headers");
   const { publish, show } = require("web_classes");
   const body = require("body");
 
@@ -47,7 +47,8 @@ export function make(host, { values }, require) {
         throw new TypeError(`Request constructor: Expected ${options} to be one of: Null, Undefined, Object.`);
       }
       const from = isRequest(input) ? stateOf(input) : undefined;
-      const state = from ? { ...from } : { url: parseUrl(`${input}`), method: "GET", signal: undefined };
+      const given = from ?? { url: parseUrl(`${input}`), method: "GET", signal: undefined };
+      const state = { __proto__: null, ...given };
       this.#state = state;
       for (const name in CHOICES) {
         state[name] = choice(name, options[name]) ?? state[name] ?? CHOICES[name][0];
@@ -56,8 +57,8 @@ export function make(host, { values }, require) {
       state.keepalive = Boolean(options.keepalive ?? state.keepalive);
       state.method = options.method === undefined ? state.method : readMethod(options.method);
       state.signal = readSignal(options.signal, state.signal);
-      const given = options.headers ?? from?.headers;
-      state.headers = new Headers(given ?? undefined);
+      const headers = options.headers ?? from?.headers;
+      state.headers = new Headers(headers ?? undefined);
       const content = readContent(this, input, from, options, state.method);
       body.attach(this, content, state.headers);
     }
@@ -223,8 +224,8 @@ export function make(host, { values }, require) {
     if (isStream && options.duplex === undefined) {
       throw new TypeError("RequestInit: duplex option is required when sending a body.");
     }
-    if (type && !request.headers.has("content-type")) {
-      request.headers.append("content-type", type);
+    if (type) {
+      appendMissing(stateOf(request).headers, "content-type", type);
     }
     return content;
   }

@@ -9,7 +9,7 @@ export function make(host, { values }, require) {
   const { JSONStringify, MathTrunc, Number, RangeError, TypeError } = values;
   const { exec } = require("calls");
   const { nodeError } = require("errors");
-  const { Headers, byteString, freeze, need } = require("headers");
+  const { Headers, appendMissing, byteString, freeze, need } = require("headers");
   const { publish, show } = require("web_classes");
   const body = require("body");
 
@@ -44,8 +44,8 @@ export function make(host, { values }, require) {
       if (read.content !== null && EMPTY_STATUS[state.status]) {
         throw new TypeError(`Response constructor: Invalid response status code ${state.status}`);
       }
-      if (read.type && !state.headers.has("content-type")) {
-        state.headers.append("content-type", read.type);
+      if (read.type) {
+        appendMissing(state.headers, "content-type", read.type);
       }
       this.#state = state;
       body.attach(this, read.content, state.headers);
@@ -93,11 +93,12 @@ export function make(host, { values }, require) {
       if (text === undefined) {
         throw new TypeError("Value is not JSON serializable");
       }
-      const response = new Response(text, init);
-      if (init?.headers === undefined || !new Headers(init.headers).has("content-type")) {
-        response.headers.set("content-type", "application/json");
+      const state = stateFrom(init ?? {});
+      if (EMPTY_STATUS[state.status]) {
+        throw new TypeError(`Response constructor: Invalid response status code ${state.status}`);
       }
-      return response;
+      appendMissing(state.headers, "content-type", "application/json");
+      return create(text, state);
     }
 
     static redirect(url, status = 302) {
@@ -144,8 +145,8 @@ export function make(host, { values }, require) {
   // The response to a request of ours.
   function received({ status, statusText, url, headers, body: content }, requested) {
     const { Uint8Array } = values;
-    const state = { type: "basic", url, redirected: url !== requested, status, statusText };
-    state.headers = freeze(new Headers(headers));
+    const shown = freeze(new Headers(headers));
+    const state = { type: "basic", url, redirected: url !== requested, status, statusText, headers: shown };
     return create(EMPTY_STATUS[status] ? null : new Uint8Array(content), state);
   }
 

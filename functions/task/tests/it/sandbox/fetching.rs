@@ -1,7 +1,7 @@
 //! Requests of scripts, to real servers on loopback.
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Path, Request};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{any, get};
@@ -19,10 +19,45 @@ async fn echo(headers: HeaderMap, request: Request) -> impl IntoResponse {
     }))
 }
 
+/// Everything that a server sees of a request.
+async fn full(request: Request) -> impl IntoResponse {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let texts = head.headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes())));
+    let cookies = [(http::header::SET_COOKIE, "a=1"), (http::header::SET_COOKIE, "b=2")];
+    let seen = json!({
+        "method": head.method.as_str(), "url": head.uri.to_string(), "body": String::from_utf8_lossy(&body),
+        "headers": texts.collect::<BTreeMap<_, _>>(),
+    });
+    (axum::response::AppendHeaders(cookies), axum::Json(seen))
+}
+
+async fn status(Path(code): Path<u16>) -> impl IntoResponse {
+    (http::StatusCode::from_u16(code).unwrap(), axum::Json(json!({"code": code})))
+}
+
+/// An address where connections are closed without an answer.
+pub(super) async fn hanging_up() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            drop(connection);
+        }
+    });
+    address
+}
+
 /// A server that echoes, redirects and never answers; returns its address.
 async fn server() -> String {
     let router = Router::new()
         .route("/echo", any(echo))
+        .route("/full", any(full))
+        .route("/full/{*path}", any(full))
+        .route("/status/{code}", any(status))
+        .route("/loop", get(|| async { Redirect::temporary("/loop") }))
+        .route("/broken", get(|| async { ([("content-type", "application/json")], "{bad") }))
+        .route("/octets", get(|| async { [("x-octets", http::HeaderValue::from_bytes(b"\xe2\x82\xac").unwrap())] }))
         .route("/teapot", get(|| async { (http::StatusCode::IM_A_TEAPOT, [("x-kind", "tea")], "short") }))
         .route("/redirect", get(|| async { Redirect::temporary("/echo") }))
         .route("/metadata", get(|| async { Redirect::temporary("http://169.254.169.254/latest/meta-data/") }))
@@ -38,12 +73,12 @@ async fn server() -> String {
 }
 
 /// A script whose `BASE` is the server.
-async fn with_server(body: &str) -> Script {
+pub(super) async fn with_server(body: &str) -> Script {
     let base = server().await;
     script(&format!("const BASE = '{base}'; module.exports = async (task) => {{ {body} }}"))
 }
 
-async fn fetched(body: &str) -> Value {
+pub(super) async fn fetched(body: &str) -> Value {
     report(with_server(body).await).await.result.unwrap_or_else(|error| panic!("{body}: {error:?}"))
 }
 
@@ -188,4 +223,54 @@ async fn an_encoded_answer_is_decoded_and_says_so() {
         return [await answer.json(), headers.get('content-encoding'), headers.get('content-length')];";
     assert_eq!(fetched(body).await, json!([[1, 2], null, null]));
     assert_eq!(fetched("return (await fetch(BASE + '/marked')).json()").await, json!([1, 2]));
+}
+
+#[tokio::test]
+async fn an_error_has_the_cause_that_it_has_in_node() {
+    let hanging = hanging_up().await;
+    let body = format!(
+        "const out = []; for (const url of ['http://127.0.0.1:1/', 'http://no-such-host.invalid/', '{hanging}', 'http://169.254.169.254/', BASE + '/loop'])
+            await fetch(url).catch((e) => out.push([e.name, e instanceof TypeError, e.cause.code, e.cause.syscall ?? null]));
+        return out"
+    );
+    let expected = json!([
+        ["FetchFailed", true, "ECONNREFUSED", "connect"],
+        ["FetchFailed", true, "ENOTFOUND", "getaddrinfo"],
+        ["FetchFailed", true, "ECONNRESET", "read"],
+        ["FetchRefused", true, "EACCES", "connect"],
+        ["FetchFailed", true, "ERR_FR_TOO_MANY_REDIRECTS", null],
+    ]);
+    assert_eq!(fetched(&body).await, expected);
+}
+
+#[tokio::test]
+async fn headers_are_bytes_in_both_directions() {
+    let body = "const { headers } = await fetch(BASE + '/octets'); const passed = await fetch(BASE + '/full', { headers });
+        const latin = await fetch(BASE + '/full', { headers: { 'x-octets': '\\xc3\\xa9' } });
+        const seen = await latin.json(); const own = await fetch(BASE + '/full', { headers: { 'User-Agent': 'me' } });
+        return [headers.get('x-octets'), (await passed.json()).headers['x-octets'], seen.headers['x-octets'], seen.headers['user-agent'],
+            (await own.json()).headers['user-agent']]";
+    assert_eq!(fetched(body).await, json!(["\u{e2}\u{82}\u{ac}", "€", "é", "hookyard", "me"]));
+}
+
+#[tokio::test]
+async fn a_request_is_sent_as_it_was_built_and_once() {
+    let body = "const request = new Request(BASE + '/full?a#fragment', { method: 'put', body: 'x', headers: { 'x-a': '1' } });
+        const copy = request.clone(); const first = await fetch(request, { headers: { 'x-b': '2' } }); const seen = await first.json();
+        return [seen.method, seen.url, seen.body, seen.headers['x-a'] ?? null, seen.headers['x-b'], request.bodyUsed, first.redirected,
+            first.url === BASE + '/full?a', await fetch(request).catch((e) => e.name), (await (await fetch(copy)).json()).body]";
+    assert_eq!(fetched(body).await, json!(["PUT", "/full?a", "x", null, "2", true, false, true, "TypeError", "x"]));
+    let body = "const stream = new ReadableStream({ start(c) { c.enqueue(new Uint8Array([65])); c.enqueue(new Uint8Array([66])); c.close() } });
+        const answer = await fetch(BASE + '/full', { method: 'POST', body: stream, duplex: 'half' }); const chunks = [];
+        for await (const chunk of answer.clone().body) chunks.push(chunk.length > 10);
+        return [(await answer.json()).body, chunks]";
+    assert_eq!(fetched(body).await, json!(["AB", [true]]));
+}
+
+#[tokio::test]
+async fn the_headers_of_an_answer_cannot_be_changed_and_list_every_cookie() {
+    let body = "const { headers } = await fetch(BASE + '/full'); let error; try { headers.set('a', 'b') } catch (e) { error = e.message }
+        return [error, headers.getSetCookie(), [...headers].filter(([name]) => name === 'set-cookie'), headers.get('set-cookie')]";
+    let expected = json!(["immutable", ["a=1", "b=2"], [["set-cookie", "a=1"], ["set-cookie", "b=2"]], "a=1, b=2"]);
+    assert_eq!(fetched(body).await, expected);
 }
