@@ -9,6 +9,7 @@ mod bytecode;
 mod bytes;
 mod compile;
 mod console;
+mod crypto;
 mod engine;
 mod entry;
 mod event_loop;
@@ -35,6 +36,7 @@ mod timers;
 mod turns;
 mod urls;
 pub mod worker;
+mod zlib;
 mod zone;
 
 use std::path::PathBuf;

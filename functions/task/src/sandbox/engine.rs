@@ -117,7 +117,9 @@ fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, script: &Script, host: &Host) 
     let engines = thrown.as_object().and_then(Object::get_prototype) == globals::internal_error(ctx);
     let _ = if error.is_exception() { ctx.throw(thrown) } else { rquickjs::Error::Unknown };
     let (failure, log) = failure::thrown(ctx, error);
-    let nothing_left = nothing_left || engines && failure.message.starts_with("out of memory");
+    // Nor does it always have the memory for the words.
+    let says_so = failure.message.starts_with("out of memory") || host.grown.get() && failure.message.is_empty();
+    let nothing_left = nothing_left || engines && says_so;
     match host.exhausted.get() || nothing_left {
         true => (failure::out_of_memory(&script.limits), None),
         false => (failure, log),

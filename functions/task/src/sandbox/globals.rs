@@ -11,7 +11,10 @@ use super::console::PRINTED_BYTES;
 use super::exchange::{FetchError, FetchRequest, FetchResponse};
 use super::host::Host;
 use super::stop::Reason;
-use super::{modules, reflection, urls, zone};
+use super::{crypto, modules, reflection, urls, zlib, zone};
+
+/// The processor under the name that Node.js has for it.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
 
 /// Installs the globals and returns what wakes the script up: `fire`, `settle` and `call`.
 pub(super) fn install<'js>(
@@ -34,8 +37,11 @@ pub(super) fn install<'js>(
     functions.set("uncaught", uncaught(ctx, host.clone())?)?;
     functions.set("load", Function::new(ctx.clone(), modules::load)?)?;
     functions.set("printLimit", PRINTED_BYTES)?;
+    functions.set("architecture", ARCHITECTURE)?;
     functions.set("internalError", internal_error(ctx))?;
     bytes::install(ctx, &functions)?;
+    crypto::install(ctx, &functions, host)?;
+    zlib::install(ctx, &functions, host)?;
     reflection::install(ctx, &functions)?;
     urls::install(ctx, &functions)?;
     zone::install(ctx, &functions)?;

@@ -8,30 +8,68 @@ use rquickjs::module::Declared;
 use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, Value, WriteOptions};
 
 /// What scripts can import.
-const NAMES: [&str; 7] = ["buffer", "events", "querystring", "timers", "timers/promises", "url", "util"];
+const NAMES: [&str; 17] = [
+    "assert",
+    "assert/strict",
+    "buffer",
+    "crypto",
+    "events",
+    "path",
+    "path/posix",
+    "path/win32",
+    "process",
+    "querystring",
+    "string_decoder",
+    "timers",
+    "timers/promises",
+    "url",
+    "util",
+    "util/types",
+    "zlib",
+];
 /// How the names of the modules begin that scripts cannot import.
 const OWN: &str = "hookyard:";
 
 /// The modules that scripts can import.
-static PUBLIC: [Source; 7] = [
+static PUBLIC: [Source; 17] = [
+    Source::new("assert", include_str!("module/assert.js")),
+    Source::new("assert/strict", include_str!("module/assert_strict.js")),
     Source::new("buffer", include_str!("module/buffer.js")),
+    Source::new("crypto", include_str!("module/crypto.js")),
     Source::new("events", include_str!("module/events.js")),
+    Source::new("path", include_str!("module/path.js")),
+    Source::new("path/posix", include_str!("module/path_posix.js")),
+    Source::new("path/win32", include_str!("module/path_win32.js")),
+    Source::new("process", include_str!("module/process.js")),
     Source::new("querystring", include_str!("module/querystring.js")),
+    Source::new("string_decoder", include_str!("module/string_decoder.js")),
     Source::new("timers", include_str!("module/timers.js")),
     Source::new("timers/promises", include_str!("module/timers_promises.js")),
     Source::new("url", include_str!("module/url.js")),
     Source::new("util", include_str!("module/util.js")),
+    Source::new("util/types", include_str!("module/util_types.js")),
+    Source::new("zlib", include_str!("module/zlib.js")),
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 37] = [
+static REALM: [Source; 53] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
+    Source::new("hookyard:assert", include_str!("realm/assert.js")),
+    Source::new("hookyard:assertion_error", include_str!("realm/assertion_error.js")),
     Source::new("hookyard:buffer", include_str!("realm/buffer.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:calls", include_str!("realm/calls.js")),
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
     Source::new("hookyard:constants", include_str!("realm/constants.js")),
+    Source::new("hookyard:crypto", include_str!("realm/crypto.js")),
+    Source::new("hookyard:crypto_cipher", include_str!("realm/crypto_cipher.js")),
+    Source::new("hookyard:crypto_derive", include_str!("realm/crypto_derive.js")),
+    Source::new("hookyard:crypto_hash", include_str!("realm/crypto_hash.js")),
+    Source::new("hookyard:crypto_input", include_str!("realm/crypto_input.js")),
+    Source::new("hookyard:crypto_keys", include_str!("realm/crypto_keys.js")),
+    Source::new("hookyard:crypto_random", include_str!("realm/crypto_random.js")),
+    Source::new("hookyard:crypto_sign", include_str!("realm/crypto_sign.js")),
     Source::new("hookyard:dom_exception", include_str!("realm/dom_exception.js")),
     Source::new("hookyard:encoding", include_str!("realm/encoding.js")),
     Source::new("hookyard:errors", include_str!("realm/errors.js")),
@@ -47,21 +85,27 @@ static REALM: [Source; 37] = [
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
+    Source::new("hookyard:loose_comparison", include_str!("realm/loose_comparison.js")),
     Source::new("hookyard:numbers", include_str!("realm/numbers.js")),
+    Source::new("hookyard:path", include_str!("realm/path.js")),
     Source::new("hookyard:percent", include_str!("realm/percent.js")),
     Source::new("hookyard:prelude", include_str!("realm/prelude.js")),
+    Source::new("hookyard:process", include_str!("realm/process.js")),
     Source::new("hookyard:querystring", include_str!("realm/querystring.js")),
     Source::new("hookyard:registry", include_str!("realm/registry.js")),
     Source::new("hookyard:search_params", include_str!("realm/search_params.js")),
     Source::new("hookyard:stacks", include_str!("realm/stacks.js")),
+    Source::new("hookyard:string_decoder", include_str!("realm/string_decoder.js")),
     Source::new("hookyard:structured_clone", include_str!("realm/structured_clone.js")),
     Source::new("hookyard:table", include_str!("realm/table.js")),
     Source::new("hookyard:types", include_str!("realm/types.js")),
     Source::new("hookyard:url", include_str!("realm/url.js")),
     Source::new("hookyard:util", include_str!("realm/util.js")),
     Source::new("hookyard:web_classes", include_str!("realm/web_classes.js")),
+    Source::new("hookyard:webcrypto", include_str!("realm/webcrypto.js")),
     Source::new("hookyard:whatwg_url", include_str!("realm/whatwg_url.js")),
     Source::new("hookyard:width", include_str!("realm/width.js")),
+    Source::new("hookyard:zlib", include_str!("realm/zlib.js")),
 ];
 
 type ByteCode = [(&'static str, &'static [u8]); 1];
@@ -144,7 +188,11 @@ pub(super) fn require<'js>(ctx: Ctx<'js>, name: String) -> Result<Value<'js>> {
     if !NAMES.contains(&plain) {
         return Err(Exception::throw_message(&ctx, &format!("cannot find the module '{name}': {}", only())));
     }
-    let exports: Object<'js> = Module::import(&ctx, name)?.finish()?;
+    let exports: Object<'js> = Module::import(&ctx, name)?.finish().map_err(|error| match error {
+        // None of them waits for anything: without memory, the engine leaves what it has begun.
+        Error::WouldBlock => Exception::throw_internal(&ctx, "out of memory"),
+        error => error,
+    })?;
     let default: Value<'js> = exports.get("default")?;
     Ok(if default.is_undefined() { exports.into_value() } else { default })
 }

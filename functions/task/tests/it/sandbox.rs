@@ -3,6 +3,7 @@
 mod compiling;
 mod fetching;
 mod limits;
+mod modules;
 mod node;
 mod rejections;
 mod shapes;

@@ -220,7 +220,7 @@ export function install(host, variables) {
   registry.intrinsics = intrinsics;
 
   provide("global", globalThis);
-  provide("process", ObjectFreeze({ env: ObjectFreeze(variables) }));
+  host.variables = ObjectFreeze(variables);
   provide("console", makeConsole(host, intrinsics, loadPrinter));
   for (const name in timers.functions) {
     provide(name, timers.functions[name]);
@@ -233,6 +233,8 @@ export function install(host, variables) {
   provideLater(["Buffer", "atob", "btoa"], () => require("buffer"));
   provideLater(["TextEncoder", "TextDecoder"], () => require("encoding"));
   provideLater(["structuredClone"], loadStructuredClone);
+  provideLater(["process", "performance", "Performance"], () => require("process"));
+  provideLater(["crypto", "Crypto", "CryptoKey", "SubtleCrypto"], () => require("webcrypto"));
   provideLater(["fetch", "Headers", "Request", "Response"], loadFetch);
   host.load("locale").install(host, intrinsics);
 
