@@ -35,13 +35,12 @@ pub(super) fn install<'js>(
     functions.set("now", now(ctx, host.clone())?)?;
     functions.set("exhausted", exhausted(ctx, host.clone())?)?;
     functions.set("uncaught", uncaught(ctx, host.clone())?)?;
+    functions.set("extend", extend(ctx, host.clone())?)?;
     functions.set("load", Function::new(ctx.clone(), modules::load)?)?;
     functions.set("printLimit", PRINTED_BYTES)?;
     functions.set("architecture", ARCHITECTURE)?;
     functions.set("internalError", internal_error(ctx))?;
     bytes::install(ctx, &functions)?;
-    crypto::install(ctx, &functions, host)?;
-    zlib::install(ctx, &functions, host)?;
     reflection::install(ctx, &functions)?;
     urls::install(ctx, &functions)?;
     zone::install(ctx, &functions)?;
@@ -102,6 +101,14 @@ fn exhausted<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
 
 fn uncaught<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, error: Value<'js>| host.throw_later(&ctx, error))
+}
+
+/// Adds the functions that few scripts need, when the first of them is.
+fn extend<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, functions: Object<'js>| {
+        crypto::install(&ctx, &functions, &host)?;
+        zlib::install(&ctx, &functions, &host)
+    })
 }
 
 fn schedule<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {

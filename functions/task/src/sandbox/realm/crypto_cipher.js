@@ -18,8 +18,8 @@ const MISSING =
 export function make(host, { uncurryThis, values, methods }, require) {
   const errors = require("errors");
   const input = require("crypto_input");
-  const { contains, exec, find, lower } = require("calls");
-  const { Error, RangeError, TypeError, Uint8Array } = values;
+  const { contains, exec, lower } = require("calls");
+  const { Error, NumberIsInteger, RangeError, TypeError, Uint8Array } = values;
   const { nodeError, validateString } = errors;
   const subarray = uncurryThis(methods.TypedArrayPrototypeSubarray);
   const MODE = /^aes-(128|192|256)-(cbc|ctr|ecb|gcm)$/;
@@ -58,7 +58,9 @@ export function make(host, { uncurryThis, values, methods }, require) {
     }
     const tagBytes = options?.authTagLength;
     if (tagBytes !== undefined && tagBytes !== null) {
-      errors.validateInteger(tagBytes, "options.authTagLength");
+      if (!NumberIsInteger(tagBytes) || tagBytes < 0 || tagBytes > 2 ** 31 - 1) {
+        throw errors.invalidArgValue("options.authTagLength", tagBytes);
+      }
       if (cipher.mode === "gcm") {
         checkTagLength(tagBytes);
       }
@@ -232,12 +234,18 @@ export function make(host, { uncurryThis, values, methods }, require) {
       throw errors.invalidArgType("nameOrNid", ["string", "number"], nameOrNid);
     }
     const names = getCiphers();
-    const name = typeof nameOrNid === "string" ? nameOrNid : names[find(names.map((one) => NIDS[one]), nameOrNid)];
-    const cipher = name === undefined ? undefined : known(name);
+    let name = nameOrNid;
+    for (let at = 0; at < names.length; at++) {
+      name = NIDS[names[at]] === nameOrNid ? names[at] : name;
+    }
+    const cipher = typeof name === "string" ? known(name) : undefined;
     if (cipher === undefined || (options?.keyLength !== undefined && options.keyLength !== cipher.keyBytes)) {
       return undefined;
     }
     const { mode } = cipher;
+    if (options?.ivLength !== undefined && mode !== "gcm" && options.ivLength !== (mode === "ecb" ? 0 : BLOCK_BYTES)) {
+      return undefined;
+    }
     const info = { mode, name: mode === "gcm" ? `id-aes${cipher.keyBytes * 8}-gcm` : cipher.name, nid: NIDS[cipher.name] };
     if (mode === "cbc" || mode === "ecb") {
       info.blockSize = BLOCK_BYTES;

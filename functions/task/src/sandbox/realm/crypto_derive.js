@@ -16,7 +16,7 @@ export function make(host, { values }, require) {
   const HKDF_KEYS = ["string", "SecretKeyObject", "ArrayBuffer", "TypedArray", "DataView", "Buffer"];
   const HKDF_BYTES = ["string", "ArrayBuffer", "TypedArray", "DataView", "Buffer"];
 
-  const invalidDigest = (digest) => nodeError(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${digest}`);
+  const invalidDigest = (digest) => nodeError(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${toWellFormed(digest)}`);
 
   function sizeOf(digest) {
     const state = host.hash(toWellFormed(digest));

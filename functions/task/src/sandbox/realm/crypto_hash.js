@@ -98,7 +98,7 @@ export function make(host, { values }, require) {
       this.#state = host.hmac(toWellFormed(algorithm), bytes);
       if (this.#state === undefined) {
         refuseMissing(algorithm);
-        throw nodeError(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${algorithm}`);
+        throw nodeError(TypeError, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${toWellFormed(algorithm)}`);
       }
     }
 

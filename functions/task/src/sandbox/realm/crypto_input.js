@@ -4,6 +4,7 @@ const VIEWS = ["Buffer", "TypedArray", "DataView"];
 const KEYS = ["string", "ArrayBuffer", "Buffer", "TypedArray", "DataView", "KeyObject", "CryptoKey"];
 
 export function make(host, { uncurryThis, values, methods }, require) {
+  host.extend(host);
   const bytes = require("bytes");
   const errors = require("errors");
   const { Buffer } = require("buffer");

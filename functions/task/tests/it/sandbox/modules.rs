@@ -103,6 +103,7 @@ async fn what_a_script_replaces_does_not_reach_the_modules() {
         "Object.defineProperty(Object.prototype, 'then', { get() { throw 1 } }); module.exports = () => require('crypto').randomUUID().length - 35",
         "module.exports = async () => { crypto.subtle.digest = null; return (await CryptoKey.prototype.constructor, 1) }",
         "module.exports = () => { const b = new Uint8Array(8); b.buffer.transfer?.(); return require('crypto').createHash('md5').update(b).digest().length - 15 }",
+        "module.exports = () => { const shared = new Uint8Array(new SharedArrayBuffer(8)); require('crypto').randomFillSync(shared); return require('crypto').timingSafeEqual(shared, Buffer.from(shared)) ? 1 : 0 }",
         "module.exports = () => { const b = new Uint8Array(8); b.buffer.transfer?.(); require('crypto').randomFillSync(b); return 1 }",
         "module.exports = () => { try { require('crypto').createCipheriv({ toString() { throw 1 } }) } catch (e) { return Number(e.code === 'ERR_INVALID_ARG_TYPE') } }",
         "module.exports = () => { try { require('crypto').createHash('sha256', { get outputLength() { throw new Error('mine') } }) } catch (e) { return Number(e.message === 'mine') } }",
