@@ -53,7 +53,9 @@ impl Write for Parts<'_, '_, '_> {
 }
 
 pub(super) fn decompress(input: &[u8], options: &Options<'_>, output: &mut Output<'_, '_>) -> Done {
-    let mut state = BrotliState::new(StandardAlloc::default(), StandardAlloc::default(), StandardAlloc::default());
+    // A large window could take a gigabyte, which is why it has to be asked for.
+    let (bytes, words, codes) = (StandardAlloc::default(), StandardAlloc::default(), StandardAlloc::default());
+    let mut state = BrotliState::new_strict(bytes, words, codes);
     let mut buffer = vec![0; PART_BYTES];
     let (mut left, mut read, mut total) = (input.len(), 0, 0);
     loop {
