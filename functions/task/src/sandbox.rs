@@ -11,6 +11,7 @@ mod calls;
 mod commonjs;
 mod compile;
 mod console;
+mod crypto;
 mod engine;
 mod entry;
 mod event_loop;
@@ -44,6 +45,7 @@ mod timers;
 mod turns;
 mod urls;
 pub mod worker;
+mod zlib;
 mod zone;
 
 use std::net::SocketAddr;

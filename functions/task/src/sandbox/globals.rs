@@ -12,7 +12,10 @@ use super::console::PRINTED_BYTES;
 use super::exchange::{FetchRequest, FetchResponse};
 use super::host::Host;
 use super::stop::Reason;
-use super::{modules, reflection, urls, zone};
+use super::{crypto, modules, reflection, urls, zlib, zone};
+
+/// The processor under the name that Node.js has for it.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
 
 /// Installs the globals and returns what wakes the script up: `fire`, `settle` and `call`.
 pub(super) fn install<'js>(
@@ -35,8 +38,10 @@ pub(super) fn install<'js>(
     functions.set("now", now(ctx, host.clone())?)?;
     functions.set("exhausted", exhausted(ctx, host.clone())?)?;
     functions.set("uncaught", uncaught(ctx, host.clone())?)?;
+    functions.set("extend", extend(ctx, host.clone())?)?;
     functions.set("load", Function::new(ctx.clone(), modules::load)?)?;
     functions.set("printLimit", PRINTED_BYTES)?;
+    functions.set("architecture", ARCHITECTURE)?;
     functions.set("internalError", internal_error(ctx))?;
     bytes::install(ctx, &functions)?;
     reflection::install(ctx, &functions)?;
@@ -107,6 +112,14 @@ fn exhausted<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
 
 fn uncaught<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, error: Value<'js>| host.throw_later(&ctx, error))
+}
+
+/// Adds the functions that few scripts need, when the first of them is.
+fn extend<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, functions: Object<'js>| {
+        crypto::install(&ctx, &functions, &host)?;
+        zlib::install(&ctx, &functions, &host)
+    })
 }
 
 fn schedule<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {

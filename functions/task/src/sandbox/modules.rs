@@ -11,23 +11,35 @@ use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, 
 pub(super) const OWN: &str = "hookyard:";
 
 /// The modules that scripts can import.
-static PUBLIC: [Source; 11] = [
+static PUBLIC: [Source; 21] = [
+    Source::new("assert", include_str!("module/assert.js")),
+    Source::new("assert/strict", include_str!("module/assert_strict.js")),
     Source::new("axios", include_str!("module/axios.js")),
     Source::new("buffer", include_str!("module/buffer.js")),
+    Source::new("crypto", include_str!("module/crypto.js")),
     Source::new("events", include_str!("module/events.js")),
     Source::new("hookyard", include_str!("module/hookyard.js")),
     Source::new("http", include_str!("module/http.js")),
     Source::new("https", include_str!("module/https.js")),
+    Source::new("path", include_str!("module/path.js")),
+    Source::new("path/posix", include_str!("module/path_posix.js")),
+    Source::new("path/win32", include_str!("module/path_win32.js")),
+    Source::new("process", include_str!("module/process.js")),
     Source::new("querystring", include_str!("module/querystring.js")),
+    Source::new("string_decoder", include_str!("module/string_decoder.js")),
     Source::new("timers", include_str!("module/timers.js")),
     Source::new("timers/promises", include_str!("module/timers_promises.js")),
     Source::new("url", include_str!("module/url.js")),
     Source::new("util", include_str!("module/util.js")),
+    Source::new("util/types", include_str!("module/util_types.js")),
+    Source::new("zlib", include_str!("module/zlib.js")),
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 59] = [
+static REALM: [Source; 75] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
+    Source::new("hookyard:assert", include_str!("realm/assert.js")),
+    Source::new("hookyard:assertion_error", include_str!("realm/assertion_error.js")),
     Source::new("hookyard:axios", include_str!("realm/axios.js")),
     Source::new("hookyard:axios_config", include_str!("realm/axios_config.js")),
     Source::new("hookyard:axios_error", include_str!("realm/axios_error.js")),
@@ -44,6 +56,14 @@ static REALM: [Source; 59] = [
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
     Source::new("hookyard:constants", include_str!("realm/constants.js")),
+    Source::new("hookyard:crypto", include_str!("realm/crypto.js")),
+    Source::new("hookyard:crypto_cipher", include_str!("realm/crypto_cipher.js")),
+    Source::new("hookyard:crypto_derive", include_str!("realm/crypto_derive.js")),
+    Source::new("hookyard:crypto_hash", include_str!("realm/crypto_hash.js")),
+    Source::new("hookyard:crypto_input", include_str!("realm/crypto_input.js")),
+    Source::new("hookyard:crypto_keys", include_str!("realm/crypto_keys.js")),
+    Source::new("hookyard:crypto_random", include_str!("realm/crypto_random.js")),
+    Source::new("hookyard:crypto_sign", include_str!("realm/crypto_sign.js")),
     Source::new("hookyard:dom_exception", include_str!("realm/dom_exception.js")),
     Source::new("hookyard:encoding", include_str!("realm/encoding.js")),
     Source::new("hookyard:errors", include_str!("realm/errors.js")),
@@ -66,11 +86,14 @@ static REALM: [Source; 59] = [
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
+    Source::new("hookyard:loose_comparison", include_str!("realm/loose_comparison.js")),
     Source::new("hookyard:mime", include_str!("realm/mime.js")),
     Source::new("hookyard:multipart", include_str!("realm/multipart.js")),
     Source::new("hookyard:numbers", include_str!("realm/numbers.js")),
+    Source::new("hookyard:path", include_str!("realm/path.js")),
     Source::new("hookyard:percent", include_str!("realm/percent.js")),
     Source::new("hookyard:prelude", include_str!("realm/prelude.js")),
+    Source::new("hookyard:process", include_str!("realm/process.js")),
     Source::new("hookyard:querystring", include_str!("realm/querystring.js")),
     Source::new("hookyard:readable_stream", include_str!("realm/readable_stream.js")),
     Source::new("hookyard:registry", include_str!("realm/registry.js")),
@@ -78,14 +101,17 @@ static REALM: [Source; 59] = [
     Source::new("hookyard:response", include_str!("realm/response.js")),
     Source::new("hookyard:search_params", include_str!("realm/search_params.js")),
     Source::new("hookyard:stacks", include_str!("realm/stacks.js")),
+    Source::new("hookyard:string_decoder", include_str!("realm/string_decoder.js")),
     Source::new("hookyard:structured_clone", include_str!("realm/structured_clone.js")),
     Source::new("hookyard:table", include_str!("realm/table.js")),
     Source::new("hookyard:types", include_str!("realm/types.js")),
     Source::new("hookyard:url", include_str!("realm/url.js")),
     Source::new("hookyard:util", include_str!("realm/util.js")),
     Source::new("hookyard:web_classes", include_str!("realm/web_classes.js")),
+    Source::new("hookyard:webcrypto", include_str!("realm/webcrypto.js")),
     Source::new("hookyard:whatwg_url", include_str!("realm/whatwg_url.js")),
     Source::new("hookyard:width", include_str!("realm/width.js")),
+    Source::new("hookyard:zlib", include_str!("realm/zlib.js")),
 ];
 
 type ByteCode = [(&'static str, &'static [u8]); 1];
@@ -179,7 +205,11 @@ pub(super) fn require<'js>(ctx: Ctx<'js>, name: String) -> Result<Value<'js>> {
     if !is_public(plain) {
         return Err(not_found(&ctx, "MODULE_NOT_FOUND", &missing(&name)));
     }
-    let exports: Object<'js> = Module::import(&ctx, name)?.finish()?;
+    let exports: Object<'js> = Module::import(&ctx, name)?.finish().map_err(|error| match error {
+        // None of them waits for anything: without memory, the engine leaves what it has begun.
+        Error::WouldBlock => Exception::throw_internal(&ctx, "out of memory"),
+        error => error,
+    })?;
     let default: Value<'js> = exports.get("default")?;
     Ok(if default.is_undefined() { exports.into_value() } else { default })
 }

@@ -6,6 +6,7 @@ mod fetching;
 mod hostile_requests;
 mod http_module;
 mod limits;
+mod modules;
 mod node;
 mod packages;
 mod rejections;

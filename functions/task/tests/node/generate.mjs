@@ -5,6 +5,8 @@ import { createRequire } from "node:module";
 import { evaluate, expressions } from "./expressions.mjs";
 
 process.env.TZ = "UTC";
+// Where scripts are, too.
+process.chdir("/");
 globalThis.require = createRequire(import.meta.url);
 process.on("warning", () => {});
 process.removeAllListeners("warning");

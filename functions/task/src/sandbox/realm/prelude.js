@@ -216,7 +216,7 @@ export function install(host, variables) {
   registry.intrinsics = intrinsics;
 
   provide("global", globalThis);
-  provide("process", ObjectFreeze({ env: ObjectFreeze(variables) }));
+  host.variables = ObjectFreeze(variables);
   provide("console", makeConsole(host, intrinsics, loadPrinter));
   for (const name in timers.functions) {
     provide(name, timers.functions[name]);
@@ -233,6 +233,8 @@ export function install(host, variables) {
   provideLater(["FormData"], () => require("form_data"));
   provideLater(["ReadableStream", "ReadableStreamDefaultReader"], () => require("readable_stream"));
   provideLater(["fetch"], () => require("fetch"));
+  provideLater(["process", "performance", "Performance"], () => require("process"));
+  provideLater(["crypto", "Crypto", "CryptoKey", "SubtleCrypto"], () => require("webcrypto"));
   provideLater(["Headers"], () => require("headers"));
   provideLater(["Request"], () => require("request"));
   provideLater(["Response"], () => require("response"));

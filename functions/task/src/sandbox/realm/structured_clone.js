@@ -123,6 +123,10 @@ export function makeStructuredClone(primordials, require, host) {
       if (isUnclonable(original)) {
         refuse(original);
       }
+      // Nothing of a key can change.
+      if (ObjectPrototypeToString(original) === "[object CryptoKey]" && types.isCryptoKey(original)) {
+        return original;
+      }
       return later(original, {}, fill);
     }
 

@@ -5,7 +5,7 @@ const TYPED = [
   "Float64Array", "BigInt64Array", "BigUint64Array",
 ];
 
-export function make(host, { uncurryThis, values, methods }) {
+export function make(host, { uncurryThis, values, methods }, require) {
   const { ArrayBufferIsView, ErrorIsError, ObjectDefineProperty, ObjectGetPrototypeOf } = values;
   const toString = uncurryThis(methods.ObjectPrototypeToString);
   const tagOfTyped = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
@@ -82,8 +82,8 @@ export function make(host, { uncurryThis, values, methods }) {
   for (let at = 0; at < TYPED.length; at++) {
     types[`is${TYPED[at]}`] = (value) => tagOfTyped(value) === TYPED[at];
   }
-  types.isKeyObject = () => false;
-  types.isCryptoKey = () => false;
+  types.isKeyObject = (value) => isObject(value) && require("crypto_keys").isKeyObject(value);
+  types.isCryptoKey = (value) => isObject(value) && require("webcrypto").bytesOf(value) !== undefined;
   const names = values.ObjectKeys(types);
   for (let at = 0; at < names.length; at++) {
     ObjectDefineProperty(types[names[at]], "name", { __proto__: null, value: names[at], configurable: true });

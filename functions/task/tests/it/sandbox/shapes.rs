@@ -204,10 +204,10 @@ async fn the_usual_globals_and_modules_are_there() {
 #[tokio::test]
 async fn nothing_of_the_machine_is_there() {
     let source = "module.exports = () => [typeof require('url'), typeof globalThis.std, typeof globalThis.os,
-        typeof globalThis.Deno, Object.keys(process), typeof globalThis.__bootstrap, typeof module.constructor.constructor('return this')().fs]";
+        typeof globalThis.Deno, [process.argv, process.cwd(), process.pid, process.versions], typeof globalThis.__bootstrap, typeof module.constructor.constructor('return this')().fs]";
     assert_eq!(
         value(source).await,
-        json!(["object", "undefined", "undefined", "undefined", ["env"], "undefined", "undefined"])
+        json!(["object", "undefined", "undefined", "undefined", [["node", "/script"], "/", 1, {"node": "20.20.2"}], "undefined", "undefined"])
     );
     for name in
         ["fs", "node:fs", "child_process", "os", "./x.js", "/etc/passwd", "hookyard:prelude", "https://x.example/y.js"]

@@ -1,0 +1,29 @@
+// The module "assert".
+
+import { registry } from "hookyard:registry";
+
+const exports = registry.require("assert");
+
+export const {
+  AssertionError,
+  CallTracker,
+  deepEqual,
+  deepStrictEqual,
+  doesNotMatch,
+  doesNotReject,
+  doesNotThrow,
+  equal,
+  fail,
+  ifError,
+  match,
+  notDeepEqual,
+  notDeepStrictEqual,
+  notEqual,
+  notStrictEqual,
+  ok,
+  rejects,
+  strict,
+  strictEqual,
+  throws,
+} = exports;
+export default exports;

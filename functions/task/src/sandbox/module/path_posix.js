@@ -1,0 +1,26 @@
+// The module "path/posix".
+
+import { registry } from "hookyard:registry";
+
+const exports = registry.require("path").posix;
+
+export const {
+  _makeLong,
+  basename,
+  delimiter,
+  dirname,
+  extname,
+  format,
+  isAbsolute,
+  join,
+  matchesGlob,
+  normalize,
+  parse,
+  posix,
+  relative,
+  resolve,
+  sep,
+  toNamespacedPath,
+  win32,
+} = exports;
+export default exports;

@@ -1,0 +1,21 @@
+// The module "process".
+
+import { registry } from "hookyard:registry";
+
+const exports = registry.require("process").process;
+
+export const {
+  arch,
+  argv,
+  cwd,
+  emitWarning,
+  env,
+  exit,
+  hrtime,
+  nextTick,
+  platform,
+  uptime,
+  version,
+  versions,
+} = exports;
+export default exports;

@@ -1,0 +1,10 @@
+// The module "string_decoder".
+
+import { registry } from "hookyard:registry";
+
+const exports = registry.require("string_decoder");
+
+export const {
+  StringDecoder,
+} = exports;
+export default exports;
