@@ -9,6 +9,7 @@ mod invocation;
 mod retry;
 #[cfg(test)]
 mod sandbox;
+#[cfg(test)]
 mod schedule;
 mod step;
 #[cfg(test)]
