@@ -162,7 +162,7 @@ impl Task {
 
     /// The name of its script in stack traces.
     pub(crate) fn file_name(&self) -> String {
-        format!("{}.js", self.function_name)
+        self.script.clone().unwrap_or_else(|| format!("{}.js", self.function_name))
     }
 
     /// Changes the state.
