@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
@@ -30,6 +30,10 @@ use crate::json;
 
 /// The largest body that a route takes unless it says otherwise.
 pub const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// The largest body of a route that says so, compressed and not.
+#[derive(Clone, Copy)]
+struct BodyLimit(usize);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -129,6 +133,18 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
     #[must_use]
     pub fn permission(self, permission: Permission, routes: UtoipaMethodRouter<S>) -> Self {
         self.gated(Some(permission), routes)
+    }
+
+    /// Adds routes for clients with a permission, with bodies of up to so many bytes.
+    #[must_use]
+    pub fn permission_up_to(
+        self,
+        body_limit_bytes: usize,
+        permission: Permission,
+        (schemas, paths, routes): UtoipaMethodRouter<S>,
+    ) -> Self {
+        let routes = routes.layer::<_, Infallible>(DefaultBodyLimit::max(body_limit_bytes));
+        self.gated(Some(permission), (schemas, paths, routes.layer(Extension(BodyLimit(body_limit_bytes)))))
     }
 
     fn gated(
@@ -255,11 +271,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             return Err(Refusal::unsupported_media_type("application/json"));
         }
         let encoding = encoding::declared(request.headers());
+        let limit = request.extensions().get::<BodyLimit>().map_or(BODY_LIMIT_BYTES, |limit| limit.0);
         let RawBody(bytes) = RawBody::from_request(request, state).await?;
         if encoding.is_empty() {
             return json::read(&bytes).map(Self);
         }
-        json::read(&encoding::decoded(&encoding, &bytes, BODY_LIMIT_BYTES)?).map(Self)
+        json::read(&encoding::decoded(&encoding, &bytes, limit)?).map(Self)
     }
 }
 

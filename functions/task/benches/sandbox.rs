@@ -22,6 +22,7 @@ fn script(source: &str) -> Script {
     Script {
         tenant: "default".to_owned(),
         source: source.into(),
+        files: Arc::default(),
         file_name: "script.js".to_owned(),
         entry_point: None,
         input: json!({"id": "t", "data": {"n": 1, "event": {"content": "x".repeat(1_000)}}}).to_string(),

@@ -3,3 +3,4 @@
 pub(crate) mod functions;
 pub(crate) mod logs;
 pub(crate) mod tasks;
+pub(crate) mod versions;

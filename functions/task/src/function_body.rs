@@ -5,39 +5,43 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use shared::Refusal;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
 
 use crate::lambda::{self, LambdaTarget};
+use crate::code::{Code, Program};
 use crate::sandbox::{Limits, Sandbox, Script};
+use crate::store::code::CodeRef;
 use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
-/// `DynamoDB` limits a record to 400 KB in all.
-const CODE_LIMIT_BYTES: usize = 256 * 1024;
 const VARIABLES_LIMIT_BYTES: usize = 4_096;
 const ERRORS_LIMIT: usize = 50;
 const TIME_LIMITS_S: (u32, u32) = (3, 300);
 const DEFAULT_TIME_LIMIT_S: u32 = 30;
 const MEMORY_LIMITS_MB: (u32, u32) = (128, 10_240);
 const DEFAULT_MEMORY_LIMIT_MB: u32 = 128;
-/// What compiling a script may take.
+/// What compiling code may take.
 const COMPILATION: Limits =
-    Limits { time: Duration::from_secs(2), memory_bytes: 64 * 1024 * 1024, stack_bytes: 512 * 1024, result_bytes: 0 };
+    Limits { time: Duration::from_secs(10), memory_bytes: 192 * 1024 * 1024, stack_bytes: 512 * 1024, result_bytes: 0 };
 
 /// A new function, or changes to one, where absent fields stay as they are.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+///
+/// What a function is shown with can be sent back: masked values stay as they are, and what the server sets is ignored.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FunctionBody {
     /// The unique name: letters, digits and hyphens. Required for a new function, and never changed.
     pub(crate) name: Option<String>,
     /// What it is for.
     pub(crate) description: Option<String>,
-    /// The script's text. Required for a new function, unless its runtime is `lambda`.
+    /// The text of a script, or a package as a zip archive in base64. Required for a new function, unless its runtime is
+    /// `lambda`.
     pub(crate) code: Option<String>,
-    /// The name of the exported function.
+    /// The name of the exported function, in a package after that of its file, as `index.handler`.
     pub(crate) entry_point: Option<String>,
     /// `lambda`, for a function of AWS Lambda; any other is stored for clients of other systems.
     pub(crate) runtime: Option<String>,
@@ -55,15 +59,42 @@ pub(crate) struct FunctionBody {
     pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether tasks may run it; `true` unless given.
     pub(crate) enabled: Option<bool>,
+    /// Set by the server.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    #[expect(dead_code, reason = "it is only there to be accepted")]
+    pub(crate) version: Ignored,
+    /// Set by the server.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    #[expect(dead_code, reason = "it is only there to be accepted")]
+    pub(crate) creation_timestamp: Ignored,
+    /// Set by the server.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    #[expect(dead_code, reason = "it is only there to be accepted")]
+    pub(crate) update_timestamp: Ignored,
+}
+
+/// A field that only the server sets: whatever a client sends back of it counts for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ignored;
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 impl FunctionBody {
-    /// Checks the body of a new function and builds the function.
+    /// Takes the code out of the body; absent for a change that leaves it as it is.
+    pub(crate) fn take_code(&mut self) -> Result<Option<Code>, Refusal> {
+        self.code.take().map(Code::read).transpose().map_err(invalid_code)
+    }
+
+    /// Checks the body of a new function, whose code was taken out, and builds the function.
     pub(crate) fn create(self, now: Timestamp) -> Result<Function, Refusal> {
         let name = self.name.clone().ok_or_else(|| Refusal::missing_field("name"))?;
-        if self.code.is_none() && self.runtime.as_deref() != Some(lambda::RUNTIME) {
-            return Err(Refusal::missing_field("code"));
-        }
         if !is_function_name(&name) {
             let message = format!("`name` must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
             return Err(bad(1407, "INVALID_FUNCTION_NAME_EXCEPTION", message));
@@ -71,7 +102,9 @@ impl FunctionBody {
         let blank = Function {
             name,
             description: None,
-            code: String::new(),
+            code: CodeRef::default(),
+            version: 0,
+            revision: 0,
             entry_point: None,
             runtime: None,
             lambda: None,
@@ -94,22 +127,18 @@ impl FunctionBody {
         }
         self.check()?;
         let environment_variables = variables(self.environment_variables, former.environment_variables)?;
-        if let Some(message) = self.code.as_deref().and_then(refused_code) {
-            return Err(invalid_code(message));
-        }
         let runtime = self.runtime.or(former.runtime);
         let is_lambda = runtime.as_deref() == Some(lambda::RUNTIME);
-        check_lambda(is_lambda, self.code.as_deref(), self.lambda.as_ref())?;
+        check_lambda(is_lambda, self.lambda.as_ref())?;
         let lambda = self.lambda.or(former.lambda).filter(|_| is_lambda);
-        let code = if is_lambda { String::new() } else { self.code.unwrap_or(former.code) };
-        match (is_lambda, &lambda) {
-            (true, None) => return Err(Refusal::missing_field("lambda")),
-            (false, _) if code.is_empty() => return Err(Refusal::missing_field("code")),
-            _ => {}
+        if is_lambda && lambda.is_none() {
+            return Err(Refusal::missing_field("lambda"));
         }
         Ok(Function {
             description: self.description.or(former.description),
-            code,
+            code: if is_lambda { CodeRef::default() } else { former.code },
+            version: former.version,
+            revision: former.revision,
             entry_point: self.entry_point.or(former.entry_point),
             runtime,
             lambda,
@@ -141,15 +170,21 @@ impl FunctionBody {
     }
 }
 
-/// Refuses what does not belong to the runtime of a function.
-fn check_lambda(is_lambda: bool, code: Option<&str>, target: Option<&LambdaTarget>) -> Result<(), Refusal> {
-    if is_lambda && code.is_some() {
-        return Err(Refusal::field("code", "must be absent, as the runtime is `lambda`"));
-    }
+/// Refuses a function of AWS Lambda that does not belong to the runtime, or cannot be one.
+fn check_lambda(is_lambda: bool, target: Option<&LambdaTarget>) -> Result<(), Refusal> {
     match target {
         Some(_) if !is_lambda => Err(Refusal::field("lambda", "is for functions whose `runtime` is `lambda`")),
         Some(target) => target.check(),
         None => Ok(()),
+    }
+}
+
+/// Refuses code for a function of AWS Lambda, and a script without any.
+pub(crate) fn check_code(next: &Function, code: Option<&Code>) -> Result<(), Refusal> {
+    match (&next.lambda, code) {
+        (Some(_), Some(_)) => Err(Refusal::field("code", "must be absent, as the runtime is `lambda`")),
+        (None, None) if next.code == CodeRef::default() => Err(Refusal::missing_field("code")),
+        _ => Ok(()),
     }
 }
 
@@ -201,37 +236,30 @@ fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Res
     }
 }
 
-/// Refuses a function whose code cannot be compiled.
-pub(crate) async fn check_compiles(sandbox: &Sandbox, tenant: &TenantId, function: &Function) -> Result<(), Refusal> {
+/// Refuses a function whose code cannot be compiled, or needs a module that is not there.
+pub(crate) async fn check_compiles(
+    sandbox: &Sandbox,
+    tenant: &TenantId,
+    function: &Function,
+    program: Program,
+) -> Result<(), Refusal> {
+    let (source, files) = program.into_parts();
     let script = Script {
         tenant: tenant.as_str().to_owned(),
-        source: function.code.as_str().into(),
+        source,
+        files,
         file_name: format!("{}.js", function.name),
-        entry_point: None,
+        entry_point: function.entry_point.clone(),
         input: String::new(),
         variables: BTreeMap::new(),
         limits: COMPILATION,
     };
     let compiled = sandbox.check(script).await?;
-    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be compiled: {message}")))
+    compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be run: {message}")))
 }
 
-/// What is wrong with the code, as far as that can be seen without compiling it.
-fn refused_code(code: &str) -> Option<String> {
-    if code.len() > CODE_LIMIT_BYTES {
-        return Some(format!("`code` must have at most {CODE_LIMIT_BYTES} bytes"));
-    }
-    if code.trim().is_empty() {
-        return Some("`code` must not be empty".to_owned());
-    }
-    // How every zip archive begins, in base64 and as it is.
-    if code.starts_with("UEsD") || code.starts_with("PK\u{3}\u{4}") {
-        return Some("`code` must be the text of a script, not a zip archive".to_owned());
-    }
-    code.contains('\0').then(|| "`code` must not contain a NUL character".to_owned())
-}
-
-fn invalid_code(message: String) -> Refusal {
+/// Refuses code that is not what it should be.
+pub(crate) fn invalid_code(message: String) -> Refusal {
     bad(1401, "INVALID_FUNCTION_CODE_EXCEPTION", message)
 }
 
@@ -245,8 +273,10 @@ mod tests {
     use serde_json::{Value, json};
 
     fn created(body: Value) -> Result<Function, u32> {
-        let body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
-        body.create(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
+        let mut body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
+        let code = body.take_code().map_err(|refusal| refusal.code)?;
+        let function = body.create(Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)?;
+        check_code(&function, code.as_ref()).map(|()| function).map_err(|refusal| refusal.code)
     }
 
     #[test]
@@ -267,9 +297,8 @@ mod tests {
         check(json!({"name": "a_b", "code": code}), 1407);
         check(json!({"name": "a".repeat(129), "code": code}), 1407);
         check(json!({"name": "a", "code": ""}), 1401);
-        check(json!({"name": "a", "code": "UEsDBBQAAAAI"}), 1401);
         check(json!({"name": "a", "code": "a\0"}), 1401);
-        check(json!({"name": "a", "code": "x".repeat(256 * 1024 + 1)}), 1401);
+        check(json!({"name": "a", "code": "x".repeat(crate::code::LIMIT_BYTES + 1)}), 1401);
         check(json!({"name": "a", "code": code, "timeLimit": 2}), 1402);
         check(json!({"name": "a", "code": code, "timeLimit": 301}), 1402);
         check(json!({"name": "a", "code": code, "memoryLimit": 127}), 1402);
@@ -305,13 +334,15 @@ mod tests {
         check(json!({"name": "a", "runtime": "lambda", "lambda": {"arn": "x"}}), Some(15));
         let former = created(json!({"name": "a", "runtime": "lambda", "lambda": target})).unwrap();
         let changed = |body: Value| {
-            let body: FunctionBody = serde_json::from_value(body).unwrap();
-            body.change(former.clone(), Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)
+            let mut body: FunctionBody = serde_json::from_value(body).unwrap();
+            let code = body.take_code().unwrap();
+            let next = body.change(former.clone(), Timestamp::UNIX_EPOCH).map_err(|refusal| refusal.code)?;
+            check_code(&next, code.as_ref()).map(|()| next).map_err(|refusal| refusal.code)
         };
         assert_eq!(changed(json!({"description": "d"})).unwrap().lambda, former.lambda);
         assert_eq!(changed(json!({"runtime": "script"})), Err(14));
         let script = changed(json!({"runtime": "script", "code": "exports.main = () => 1"})).unwrap();
-        assert_eq!((script.lambda, script.code.is_empty()), (None, false));
+        assert_eq!(script.lambda, None);
     }
 
     #[test]

@@ -8,12 +8,14 @@
 
 mod answer;
 mod api;
+mod code;
 mod function_body;
 mod lambda;
 mod new_task;
 mod on_sweep;
 mod on_task_due;
 mod on_task_requested;
+mod package;
 mod retry;
 mod run;
 pub mod sandbox;
@@ -42,16 +44,24 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewTaskLogs, routes!(api::logs::of_task))
         .permission(Permission::RotateKeys, routes!(api::tasks::rotate))
         .permission(Permission::ViewTaskFunctions, routes!(api::functions::list))
-        .permission(Permission::CreateTaskFunction, routes!(api::functions::create))
+        .permission_up_to(code::BODY_LIMIT_BYTES, Permission::CreateTaskFunction, routes!(api::functions::create))
         .permission(Permission::ViewTaskFunctionDetails, routes!(api::functions::get))
-        .permission(Permission::UpdateTaskFunction, routes!(api::functions::update))
+        .permission_up_to(code::BODY_LIMIT_BYTES, Permission::UpdateTaskFunction, routes!(api::functions::update))
         .permission(Permission::DeleteTaskFunction, routes!(api::functions::delete))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
+        .permission(Permission::ViewTaskFunctionDetails, routes!(api::versions::list))
+        .permission(Permission::ViewTaskFunctionDetails, routes!(api::versions::get))
+        .permission(Permission::UpdateTaskFunction, routes!(api::versions::rollback))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
         .permission(Permission::ViewTaskLogs, routes!(api::logs::of_function))
         .finish(services.clone());
-    let checks = [store::task::check(environment)?, store::function::check(environment)?];
+    let checks = [
+        store::task::check(environment)?,
+        store::function::check(environment)?,
+        store::version::check(environment)?,
+        store::code::check(environment)?,
+    ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }

@@ -59,6 +59,7 @@ impl NewTask {
             status: Status::New,
             status_changed_timestamp: now,
             function_name: self.function_name,
+            function_version: None,
             data: Value::Object(self.data.unwrap_or_default()).to_string(),
             start_timestamp: self.start_timestamp,
             tags,

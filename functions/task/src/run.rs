@@ -10,6 +10,7 @@ use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::code::Program;
 use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Place, Report, Script};
 use crate::services::Services;
 use crate::store::function::{Function, Functions};
@@ -38,26 +39,29 @@ const LINE_BYTES: usize = 64;
 /// # Errors
 ///
 /// When it must be called again: AWS failed, or another process has taken the task over.
-pub(crate) async fn run(services: &Services, task: Task, place: Option<Place>) -> Result<Task, Error> {
+pub(crate) async fn run(services: &Services, mut task: Task, place: Option<Place>) -> Result<Task, Error> {
     let Services { tasks, functions, sandbox, invoker, clock, .. } = services;
     let function = runnable(functions, &task).await?;
+    task.function_version = function.as_ref().ok().map(|function| function.version);
     let running =
         Running { tasks: tasks.clone(), task: Arc::new(task), has_acted: Arc::default(), log: Log::default() };
     let report = match &function {
         Ok(function) => {
+            let (task, version) = (&running.task, function.version);
+            tracing::debug!(task_id = task.task_id, function = function.name, version, "a task runs");
             let work = async {
-                let (task, before_effect) = (&running.task, running.marks_effect());
+                let before_effect = running.marks_effect();
                 let place = match place {
                     Some(place) => place,
                     None => sandbox.place(task.tenant_id.as_str(), &task.file_name(), task.priority).await?,
                 };
-                match &function.lambda {
-                    Some(target) => {
-                        let time_limit = Duration::from_secs(function.time_limit.into());
-                        Box::pin(lambda::run(invoker, target, input(task), time_limit, before_effect, clock)).await
-                    }
-                    None => sandbox.run_in(place, script(task, function), before_effect, &running.log).await,
+                if let Some(target) = &function.lambda {
+                    let time_limit = Duration::from_secs(function.time_limit.into());
+                    let invoked = lambda::run(invoker, target, input(task), time_limit, before_effect, clock);
+                    return Box::pin(invoked).await;
                 }
+                let program = functions.program(&task.tenant_id, function).await?;
+                sandbox.run_in(place, script(task, function, program), before_effect, &running.log).await
             };
             running.keep(work).await?
         }
@@ -80,7 +84,8 @@ async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Funct
     })
 }
 
-fn script(task: &Task, function: &Function) -> Script {
+fn script(task: &Task, function: &Function, program: Program) -> Script {
+    let (source, files) = program.into_parts();
     let limits = Limits {
         time: Duration::from_secs(function.time_limit.into()),
         memory_bytes: usize::try_from(function.memory_limit.min(MAX_MEMORY_MB)).unwrap_or(0) * 1024 * 1024,
@@ -89,7 +94,8 @@ fn script(task: &Task, function: &Function) -> Script {
     let variables = function.environment_variables.iter();
     Script {
         tenant: task.tenant_id.as_str().to_owned(),
-        source: function.code.as_str().into(),
+        source,
+        files,
         file_name: task.file_name(),
         entry_point: function.entry_point.clone(),
         input: input(task),

@@ -7,19 +7,27 @@
 
 mod bytecode;
 mod bytes;
+mod commonjs;
 mod compile;
 mod console;
 mod engine;
 mod entry;
 mod event_loop;
+mod examine;
 mod exchange;
+mod export_names;
 mod failure;
 mod fair;
 mod fetch;
 mod globals;
 mod host;
+mod leading_requires;
+mod loader;
+mod manifest;
 mod message;
 mod modules;
+mod package;
+mod package_check;
 mod pool;
 mod presence;
 mod priority;
@@ -52,7 +60,7 @@ use self::message::Work;
 use self::pool::Pool;
 use self::presence::{Presence, Present, Queue};
 use self::requests::Requests;
-pub use self::script::{BeforeEffect, Limits, Report, Script};
+pub use self::script::{BeforeEffect, Files, Limits, Report, Script};
 use self::supervise::{Ended, supervise};
 
 /// How many scripts compute or wait at once; each has a thread of the worker.

@@ -1,5 +1,7 @@
 //! The records in their tables; every record belongs to one tenant.
 
+pub(crate) mod code;
 pub(crate) mod function;
 pub(crate) mod open_task;
 pub(crate) mod task;
+pub(crate) mod version;

@@ -13,9 +13,9 @@ use shared::http::{Affected, JsonBody, List};
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 
-use crate::function_body::{FunctionBody, check_compiles, check_name};
+use crate::function_body::{FunctionBody, check_code, check_compiles, check_name, invalid_code};
 use crate::services::Services;
-use crate::store::function::{Function, LIST_LIMIT};
+use crate::store::function::{Change, Function, LIST_LIMIT};
 
 /// A function as a list shows it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -31,24 +31,53 @@ pub(crate) struct FunctionSummary {
     update_timestamp: Timestamp,
 }
 
+/// A function as it is shown.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct FunctionView {
+    #[serde(flatten)]
+    function: Function,
+    /// The code as it was sent: the text of a script, or a package as a zip archive in base64.
+    code: String,
+}
+
+/// How often a change is tried again that met another one.
+pub(super) const ATTEMPTS: usize = 10;
+
 /// Creates a function.
 #[utoipa::path(
     post, path = "/tasks/v1/functions", tag = "functions", request_body = FunctionBody,
-    responses((status = 200, description = "The function.", body = Function))
+    responses((status = 200, description = "The function.", body = FunctionView))
 )]
 pub(crate) async fn create(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    JsonBody(body): JsonBody<FunctionBody>,
-) -> Result<Json<Function>, Refusal> {
-    let function = body.create(services.clock.now())?;
-    if function.lambda.is_none() {
-        check_compiles(&services.sandbox, caller.tenant_id(), &function).await?;
+    JsonBody(mut body): JsonBody<FunctionBody>,
+) -> Result<Json<FunctionView>, Refusal> {
+    let Services { functions, sandbox, clock, .. } = &*services;
+    let tenant = caller.tenant_id();
+    let code = body.take_code()?;
+    let mut next = body.create(clock.now())?;
+    check_code(&next, code.as_ref())?;
+    if let Some(code) = &code {
+        check_compiles(sandbox, tenant, &next, code.program().map_err(invalid_code)?).await?;
     }
-    if !services.functions.create(caller.tenant_id(), &function).await? {
-        return Err(Refusal::already_exists("function", &function.name));
+    if functions.get(tenant, &next.name).await?.is_some() {
+        return Err(Refusal::already_exists("function", &next.name));
     }
-    Ok(Json(function))
+    if let Some(code) = &code {
+        next.code = functions.upload(tenant, code, None).await?;
+    }
+    let (name, place) = (next.name.clone(), next.code.clone());
+    let change = Change { former: None, next, created_by: caller.client_id(), rollback_of: None };
+    match functions.save(tenant, change).await? {
+        Some(function) => {
+            Ok(Json(FunctionView { function, code: code.map_or_else(String::new, |code| code.as_sent()) }))
+        }
+        None => {
+            functions.discard(tenant, &place).await?;
+            Err(Refusal::already_exists("function", &name))
+        }
+    }
 }
 
 /// Lists all functions by name, or a page of those that an RQL query names.
@@ -77,14 +106,20 @@ pub(crate) async fn list(
 /// Shows a function.
 #[utoipa::path(
     get, path = "/tasks/v1/functions/{name}", tag = "functions",
-    responses((status = 200, description = "The function.", body = Function))
+    responses((status = 200, description = "The function.", body = FunctionView))
 )]
 pub(crate) async fn get(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Json<Function>, Refusal> {
-    known(&services, &caller, &name).await.map(Json)
+) -> Result<Json<FunctionView>, Refusal> {
+    for _ in 0..ATTEMPTS {
+        let function = known(&services, &caller, &name).await?;
+        if let Some(code) = services.functions.code(caller.tenant_id(), &function).await? {
+            return Ok(Json(FunctionView { function, code: code.as_sent() }));
+        }
+    }
+    Err(busy(&name))
 }
 
 /// Changes a function; absent fields stay as they are.
@@ -157,20 +192,45 @@ async fn change(
     services: &Services,
     caller: &Caller,
     name: &str,
-    body: FunctionBody,
+    mut body: FunctionBody,
 ) -> Result<Json<Affected>, Refusal> {
-    let has_new_code = body.code.is_some();
-    let changed = body.change(known(services, caller, name).await?, services.clock.now())?;
-    if has_new_code && changed.lambda.is_none() {
-        check_compiles(&services.sandbox, caller.tenant_id(), &changed).await?;
+    let Services { functions, sandbox, clock, .. } = services;
+    let tenant = caller.tenant_id();
+    let code = body.take_code()?;
+    let mut place = None;
+    for _ in 0..ATTEMPTS {
+        let former = known(services, caller, name).await?;
+        let mut next = body.clone().change(former.clone(), clock.now())?;
+        check_code(&next, code.as_ref())?;
+        let program = match &code {
+            Some(code) => Some(code.program().map_err(invalid_code)?),
+            None if next.lambda.is_none() && next.entry_point != former.entry_point => Some(functions.program(tenant, &former).await?),
+            None => None,
+        };
+        if let Some(program) = program {
+            check_compiles(sandbox, tenant, &next, program).await?;
+        }
+        if let Some(code) = &code {
+            next.code = match place.clone() {
+                Some(place) => place,
+                None => functions.upload(tenant, code, Some(&former)).await?,
+            };
+            place = Some(next.code.clone()).filter(|place| *place != former.code);
+        }
+        let change = Change { former: Some(&former), next, created_by: caller.client_id(), rollback_of: None };
+        if functions.save(tenant, change).await?.is_some() {
+            return Ok(Json(Affected { affected_records: 1 }));
+        }
     }
-    match services.functions.replace(caller.tenant_id(), &changed).await? {
-        true => Ok(Json(Affected { affected_records: 1 })),
-        false => Err(Refusal::unknown("function", name)),
-    }
+    Err(busy(name))
 }
 
-async fn known(services: &Services, caller: &Caller, name: &str) -> Result<Function, Refusal> {
+/// Refuses a change that met others again and again.
+pub(super) fn busy(name: &str) -> Refusal {
+    Refusal::illegal_state(format!("the function `{name}` is being changed by others; try again"))
+}
+
+pub(super) async fn known(services: &Services, caller: &Caller, name: &str) -> Result<Function, Refusal> {
     check_name("name", name)?;
     let function = services.functions.get(caller.tenant_id(), name).await?;
     function.ok_or_else(|| Refusal::unknown("function", name))

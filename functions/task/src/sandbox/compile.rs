@@ -18,7 +18,7 @@ use super::{engine, failure};
 /// How many sources are remembered.
 const REMEMBERED: u64 = 10_000;
 /// The parameters of the function whose body a `CommonJS` script is.
-pub(super) const PARAMETERS: &str = "exports, require, module";
+pub(super) const PARAMETERS: &str = "exports, require, module, __filename, __dirname";
 
 /// What kind of script a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) struct Rejected {
     pub(super) error: StepError,
     pub(super) log: Option<String>,
     /// The line and column up to which the source made sense.
-    reached: (usize, usize),
+    pub(super) reached: (usize, usize),
 }
 
 /// Compiles the script without running any of it.
@@ -56,23 +56,41 @@ fn compiled(script: &Script) -> Result<Kind, Rejected> {
     let Ok((context, _runtime)) = realm else {
         return Err(broken());
     };
-    context.with(|ctx| match as_module(&ctx, script) {
+    context.with(|ctx| told(&ctx, script))
+}
+
+/// Finds out from the text of a script what kind of script it is.
+pub(super) fn told(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
+    match as_module(ctx, script) {
         Ok(Header { awaits: true, links: true }) => Err(awaits_outside()),
         Ok(Header { awaits: false, links: true }) => Ok(Kind::Module),
-        Ok(Header { awaits, links: false }) => match as_body(&ctx, script) {
+        Ok(Header { awaits, links: false }) => match as_body(ctx, script) {
             Ok(()) => Ok(Kind::Body),
             Err(_) if awaits => Err(awaits_outside()),
             // Only a module has `import.meta`.
             Err(_) => Ok(Kind::Module),
         },
         Err(of_module) if of_module.error.name != "SyntaxError" => Err(of_module),
-        Err(of_module) => match as_body(&ctx, script) {
+        Err(of_module) => match as_body(ctx, script) {
             Ok(()) => Ok(Kind::Body),
             // The parser that understood more of the source took it for what it is.
             Err(of_body) if of_body.reached > of_module.reached => Err(of_body),
             Err(_) => Err(of_module),
         },
-    })
+    }
+}
+
+/// Compiles a script that must be a module.
+pub(super) fn must_be_module(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
+    match as_module(ctx, script)?.awaits {
+        true => Err(awaits_outside()),
+        false => Ok(Kind::Module),
+    }
+}
+
+/// Compiles a script that must be `CommonJS`.
+pub(super) fn must_be_body(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
+    as_body(ctx, script).map(|()| Kind::Body)
 }
 
 fn as_module(ctx: &Ctx<'_>, script: &Script) -> Result<Header, Rejected> {
@@ -96,7 +114,7 @@ fn as_body(ctx: &Ctx<'_>, script: &Script) -> Result<(), Rejected> {
 fn only_compile(ctx: &Ctx<'_>, script: &Script, (before, after): (&str, &str)) -> Result<(), Rejected> {
     let before = format!("throw 0; {before}({PARAMETERS}) {{");
     let program = format!("{before}{}\n}}{after}", body(&script.source));
-    let Err(error) = ctx.eval_with_options::<(), _>(program, sloppy(script)) else {
+    let Err(error) = ctx.eval_with_options::<(), _>(program, sloppy(&script.file_name)) else {
         return Ok(());
     };
     let thrown = ctx.catch();
@@ -114,10 +132,10 @@ pub(super) fn body(source: &str) -> String {
 }
 
 /// How a `CommonJS` or plain script is evaluated.
-pub(super) fn sloppy(script: &Script) -> EvalOptions {
+pub(super) fn sloppy(file_name: &str) -> EvalOptions {
     let mut options = EvalOptions::default();
     options.strict = false;
-    options.filename = Some(script.file_name.clone());
+    options.filename = Some(file_name.to_owned());
     options
 }
 
@@ -147,6 +165,6 @@ fn awaits_outside() -> Rejected {
     Rejected { error, log: None, reached: (0, 0) }
 }
 
-fn broken() -> Rejected {
+pub(super) fn broken() -> Rejected {
     Rejected { error: failure::broken(), log: None, reached: (0, 0) }
 }

@@ -11,10 +11,11 @@ use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
 use super::fetch::Fetches;
 use super::host::Host;
+use super::loader::PackageLoader;
 use super::script::Script;
 use super::stop::{Stop, Wake};
 use super::turns::Turn;
-use super::{entry, globals, modules};
+use super::{entry, globals, modules, package_check};
 
 /// The part of its memory that a script uses before the first garbage collection; a small one never gets there.
 const GC_THRESHOLD: usize = 2;
@@ -30,10 +31,7 @@ pub(super) struct Links {
 /// Runs the script and returns its result as JSON.
 pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError> {
     let host = Rc::new(Host::new(links.stop, links.turn, links.fetches, script.limits.time));
-    let kind = compile::kind(script).map_err(|rejected| {
-        rejected.log.into_iter().for_each(|log| host.stop.note(log));
-        rejected.error
-    })?;
+    let kind = kind(script, &host)?;
     let result = match start(script, &host) {
         Ok((_runtime, context)) => context.with(|ctx| {
             let outcome = run(&ctx, script, kind, &host, &links.events);
@@ -47,21 +45,42 @@ pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError
     result
 }
 
-/// Compiles the script without running it.
+/// What kind of script a text is; `None` for a package, each of whose files has a kind.
+fn kind(script: &Script, host: &Host) -> Result<Option<Kind>, StepError> {
+    if !script.files.is_empty() {
+        return Ok(None);
+    }
+    compile::kind(script).map(Some).map_err(|rejected| {
+        rejected.log.into_iter().for_each(|log| host.stop.note(log));
+        rejected.error
+    })
+}
+
+/// Compiles the script without running it, and looks for the modules that it cannot do without.
 pub(super) fn check(script: &Script) -> Result<(), StepError> {
-    let checked = compile::kind(script);
-    checked
-        .map(|_| ())
-        .map_err(|Rejected { error, log, .. }| StepError { message: log.unwrap_or(error.message), ..error })
+    if !script.files.is_empty() {
+        return package_check::check(script);
+    }
+    match compile::kind(script) {
+        Ok(Kind::Module) => Ok(()),
+        Ok(Kind::Body) => package_check::check_text(&script.source),
+        Err(Rejected { error, log, .. }) => Err(StepError { message: log.unwrap_or(error.message), ..error }),
+    }
 }
 
 /// An engine within the limits of the script.
 pub(super) fn limited(script: &Script) -> rquickjs::Result<Runtime> {
     let runtime = Runtime::new()?;
-    runtime.set_memory_limit(script.limits.memory_bytes);
+    // The files of a package are in memory beside the heap.
+    runtime.set_memory_limit(script.limits.memory_bytes.saturating_sub(script.package_bytes()).max(1));
     runtime.set_max_stack_size(script.limits.stack_bytes);
     runtime.set_gc_threshold(script.limits.memory_bytes / GC_THRESHOLD);
-    runtime.set_loader(modules::BuiltIn, modules::BuiltIn);
+    if script.files.is_empty() {
+        runtime.set_loader(modules::BuiltIn, modules::BuiltIn);
+    } else {
+        let loader = PackageLoader::new(script);
+        runtime.set_loader(loader.clone(), loader);
+    }
     Ok(runtime)
 }
 
@@ -77,12 +96,21 @@ fn start(script: &Script, host: &Rc<Host>) -> rquickjs::Result<(Runtime, Context
     Ok((runtime, context))
 }
 
-fn run(ctx: &Ctx<'_>, script: &Script, kind: Kind, host: &Rc<Host>, events: &Receiver<Wake>) -> Result<String, Fault> {
+fn run(
+    ctx: &Ctx<'_>,
+    script: &Script,
+    kind: Option<Kind>,
+    host: &Rc<Host>,
+    events: &Receiver<Wake>,
+) -> Result<String, Fault> {
     watch_growth(ctx, host)?;
     let script_side = globals::install(ctx, host, &script.variables)?;
     host.track_rejections(ctx, script_side.get("reject")?, script_side.get("handle")?);
     let event_loop = EventLoop::new(host, events, &script_side)?;
-    let main = entry::find(ctx, script, kind, &event_loop)?;
+    let main = match kind {
+        Some(kind) => entry::find(ctx, script, kind, &event_loop)?,
+        None => entry::find_in_package(ctx, script, &event_loop)?,
+    };
     let task = ctx.json_parse(script.input.as_str())?;
     let promise = script_side.get::<_, Function<'_>>("call")?.call((main, task))?;
     let result = event_loop.run_until(ctx, &promise)?;

@@ -1,13 +1,13 @@
 //! Finds the function to call in what a script exports or declares.
 
 use rquickjs::{Ctx, Function, Module, Object, Value};
-use shared::event::StepError;
 
 use super::compile::{self, Kind, PARAMETERS};
 use super::event_loop::EventLoop;
-use super::failure::Fault;
-use super::modules;
+use super::failure::{self, Fault};
+use super::package::{Format, Package};
 use super::script::Script;
+use super::{commonjs, examine, modules};
 
 /// The names under which a script may export its function, in order of preference.
 const KNOWN_NAMES: [&str; 3] = ["main", "handler", "doTask"];
@@ -31,11 +31,58 @@ pub(super) fn find<'js>(
             return Ok(main);
         }
     }
-    let message = match entry_point {
-        Some(name) => format!("the script exports no function `{name}`"),
-        None => "the script has no default export and exports no function main, handler or doTask".to_owned(),
+    Err(missing("script", entry_point))
+}
+
+/// Evaluates the file of a package that its entry point names, and returns the function.
+pub(super) fn find_in_package<'js>(
+    ctx: &Ctx<'js>,
+    script: &Script,
+    event_loop: &EventLoop<'_, 'js>,
+) -> Result<Function<'js>, Fault> {
+    let package = Package::new(script.files.clone());
+    let entry = package.entry(script.entry_point.as_deref());
+    let (path, names) = entry.map_err(|message| Fault::Failed(failure::entry_point_not_found(message)))?;
+    let commonjs = commonjs::install(ctx, script)?;
+    let kind = match package.format(&path) {
+        Format::Json | Format::Native => Kind::Body,
+        Format::Module | Format::CommonJs | Format::Script => examine::kind(&package, &path, script.limits)
+            .map_err(|rejected| Fault::Failed(examine::error(&path, &rejected)))?,
     };
-    Err(Fault::Failed(StepError::invocation("EntryPointNotFound", message)))
+    let exported: Value<'js> = match kind {
+        Kind::Module => event_loop.run_until(ctx, &Module::import(ctx, path.as_str())?)?,
+        Kind::Body => commonjs.get::<_, Function<'js>>("load")?.call((path.as_str(),))?,
+    };
+    let default = exported.as_object().map(|exports| exports.get("default")).transpose()?;
+    let candidates: Vec<Value<'js>> = match kind {
+        Kind::Module => default.into_iter().chain([exported]).collect(),
+        Kind::Body => [exported].into_iter().chain(default).collect(),
+    };
+    for candidate in candidates {
+        let Some((last, objects)) = names.split_last() else {
+            match function_of(&candidate, &KNOWN_NAMES, true)? {
+                Some(main) => return Ok(main),
+                None => continue,
+            }
+        };
+        let holder = objects.iter().try_fold(Some(candidate), |value, name| {
+            value.as_ref().and_then(Value::as_object).map(|object| object.get(name.as_str())).transpose()
+        })?;
+        if let Some(holder) = holder
+            && let Some(main) = function_of(&holder, &[last.as_str()], false)?
+        {
+            return Ok(main);
+        }
+    }
+    Err(missing(&format!("file {path}"), Some(names.join(".")).filter(|name| !name.is_empty()).as_deref()))
+}
+
+fn missing(what: &str, entry_point: Option<&str>) -> Fault {
+    let message = match entry_point {
+        Some(name) => format!("the {what} exports no function `{name}`"),
+        None => format!("the {what} has no default export and exports no function main, handler or doTask"),
+    };
+    Fault::Failed(failure::entry_point_not_found(message))
 }
 
 /// The exports of an ES module, once it is evaluated.
@@ -51,12 +98,13 @@ fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, event_loop: &EventLoop<'_, 'j
 /// What a `CommonJS` script exports, then what a plain script declares.
 fn of_body<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) -> Result<Vec<Value<'js>>, Fault> {
     let wrapper: Function<'js> =
-        ctx.eval_with_options(wrapped(&script.source, entry_point), compile::sloppy(script))?;
+        ctx.eval_with_options(wrapped(&script.source, entry_point), compile::sloppy(&script.file_name))?;
     let module = Object::new(ctx.clone())?;
     let exports = Object::new(ctx.clone())?;
     module.set("exports", exports.clone())?;
     let require = Function::new(ctx.clone(), modules::require)?;
-    let declared: Value<'js> = wrapper.call((exports, require, module.clone()))?;
+    let file_name = format!("/{}", script.file_name);
+    let declared: Value<'js> = wrapper.call((exports, require, module.clone(), file_name, "/"))?;
     let exported: Value<'js> = module.get("exports")?;
     let default = exported.as_object().map(|exports| exports.get("default")).transpose()?;
     Ok([Some(exported), default, Some(declared)].into_iter().flatten().collect())

@@ -62,6 +62,11 @@ pub(super) fn broken() -> StepError {
     runtime("SandboxError", "the script made the engine fail")
 }
 
+/// The failure of a script without the function to call.
+pub(super) fn entry_point_not_found(message: String) -> StepError {
+    StepError::invocation("EntryPointNotFound", message)
+}
+
 /// Parses a result; one that nests too deep or is not valid Unicode is a failure.
 pub(crate) fn parsed(json: &str) -> Result<Json, StepError> {
     let too_deep =

@@ -10,7 +10,7 @@ use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, 
 /// What scripts can import.
 const NAMES: [&str; 7] = ["buffer", "events", "querystring", "timers", "timers/promises", "url", "util"];
 /// How the names of the modules begin that scripts cannot import.
-const OWN: &str = "hookyard:";
+pub(super) const OWN: &str = "hookyard:";
 
 /// The modules that scripts can import.
 static PUBLIC: [Source; 7] = [
@@ -24,11 +24,12 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 37] = [
+static REALM: [Source; 38] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:buffer", include_str!("realm/buffer.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:calls", include_str!("realm/calls.js")),
+    Source::new("hookyard:commonjs", include_str!("realm/commonjs.js")),
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
     Source::new("hookyard:constants", include_str!("realm/constants.js")),
@@ -118,7 +119,18 @@ impl Loader for BuiltIn {
     }
 }
 
-fn only() -> String {
+/// Tells whether scripts can import a module of this name.
+pub(super) fn is_public(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
+/// Says that a module is not there, and what scripts can import.
+pub(super) fn missing(name: &str) -> String {
+    format!("cannot find the module '{name}': {}", only())
+}
+
+/// Says what scripts can import.
+pub(super) fn only() -> String {
     format!("a script can import {} only", NAMES.join(", "))
 }
 
@@ -142,11 +154,20 @@ pub(super) fn internal<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
 pub(super) fn require<'js>(ctx: Ctx<'js>, name: String) -> Result<Value<'js>> {
     let plain = name.strip_prefix("node:").unwrap_or(&name);
     if !NAMES.contains(&plain) {
-        return Err(Exception::throw_message(&ctx, &format!("cannot find the module '{name}': {}", only())));
+        return Err(not_found(&ctx, "MODULE_NOT_FOUND", &missing(&name)));
     }
     let exports: Object<'js> = Module::import(&ctx, name)?.finish()?;
     let default: Value<'js> = exports.get("default")?;
     Ok(if default.is_undefined() { exports.into_value() } else { default })
+}
+
+/// Throws the error of a module that is not there, with the code that scripts know.
+pub(super) fn not_found(ctx: &Ctx<'_>, code: &str, message: &str) -> Error {
+    let thrown = Exception::from_message(ctx.clone(), message).and_then(|error| {
+        error.as_object().set("code", code)?;
+        Ok(error.throw())
+    });
+    thrown.unwrap_or_else(|error| error)
 }
 
 /// Loads one of our own modules for another one.

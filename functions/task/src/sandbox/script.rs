@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,16 +16,21 @@ use super::console::LogLine;
 /// Called before the first request of a script is sent; the request waits for it.
 pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
 
+/// The files of a package by their paths, which do not begin with a slash.
+pub type Files = BTreeMap<String, Bytes>;
+
 /// What to run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Script {
     /// Whose it is: tenants take turns, and none of them has all places.
     pub tenant: String,
-    /// The text: an ES module, `CommonJS`, or a plain script with a function of a known name.
+    /// The text: an ES module, `CommonJS`, or a plain script with a function of a known name. Empty if it has files.
     pub source: Arc<str>,
+    /// The files of a package, which is run instead of a text.
+    pub files: Arc<Files>,
     /// The name that stack traces show.
     pub file_name: String,
-    /// The name of the exported function; by default one of the known names.
+    /// The name of the exported function, in a package after that of its file; by default one of the known names.
     pub entry_point: Option<String>,
     /// The function's argument, as JSON.
     pub input: String,
@@ -32,6 +38,13 @@ pub struct Script {
     pub variables: BTreeMap<String, String>,
     /// The limits within which it runs.
     pub limits: Limits,
+}
+
+impl Script {
+    /// The size of what it brings along beside its heap.
+    pub(super) fn package_bytes(&self) -> usize {
+        self.files.values().map(Bytes::len).sum()
+    }
 }
 
 /// The limits of a script.

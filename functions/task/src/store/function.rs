@@ -1,4 +1,6 @@
-//! Functions, a script each with its settings, in `FUNCTIONS_TABLE`: their names are unique within a tenant.
+//! Functions, code with its settings each, in `FUNCTIONS_TABLE`: their names are unique within a tenant.
+
+mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,28 +11,33 @@ use jiff::Timestamp;
 use moka::future::Cache;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
+use shared::clock::{Clock, Ids};
 use shared::directory::function_key;
 use shared::event::TenantId;
 use shared::event::command::is_function_name;
 use shared::seal::{Resealed, Seal, Sealed, SealedAttribute, reseal};
-use shared::table::{Check, Expression, Query, Table, exists, is_new};
+use shared::table::{Check, Expression, Query, Table};
 use shared::{Environment, Error};
 
+use crate::code::{Code, Program};
 use crate::lambda::LambdaTarget;
+use crate::store::code::{CodeRef, CodeStore};
 use crate::store::task::Priority;
+use crate::store::version::Versions;
+pub(crate) use write::Change;
 
 /// What stands for the value of an environment variable wherever it is shown.
 pub(crate) const MASK: &str = "*****";
 /// The values of the environment variables, as JSON.
-const VALUES: SealedAttribute =
+pub(super) const VALUES: SealedAttribute =
     SealedAttribute { path: &["sealedVariables"], sealed_for: |id| format!("function/{id}/variables") };
 /// How long another process may still run the previous version of a function.
 const CACHED: Duration = Duration::from_secs(5);
 const CACHED_FUNCTIONS: u64 = 1_000;
-/// Of how many functions a list can be made; each is read with its code.
+/// Of how many functions a list can be made.
 pub(crate) const LIST_LIMIT: usize = 1_000;
 
-/// A function: a script and how it runs.
+/// A function: code and how it runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Function {
@@ -39,9 +46,16 @@ pub(crate) struct Function {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
-    /// The script; empty if the runtime is `lambda`.
-    pub(crate) code: String,
-    /// The name of the exported function; `main`, `handler`, `doTask` or the default export unless given.
+    /// Where its code is.
+    #[serde(skip)]
+    pub(crate) code: CodeRef,
+    /// The number of its current version, which each change of what it runs makes.
+    pub(crate) version: u32,
+    /// How often it was changed at all.
+    #[serde(skip)]
+    pub(crate) revision: u64,
+    /// The name of the exported function, in a package after that of its file, as `index.handler`; `main`, `handler`,
+    /// `doTask` or the default export unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) entry_point: Option<String>,
     /// `lambda`, or whatever clients of other systems call theirs: every script runs in the same sandbox.
@@ -132,6 +146,16 @@ pub(crate) enum PermissionMode {
 }
 
 impl Function {
+    /// Tells whether a run of it may differ from one of another version.
+    pub(crate) fn runs_as(&self, other: &Self) -> bool {
+        let what = |function: &Self| (function.code.form, function.code.hash.clone(), function.entry_point.clone());
+        let how = |function: &Self| (function.runtime.clone(), function.time_limit, function.memory_limit);
+        what(self) == what(other)
+            && self.lambda == other.lambda
+            && how(self) == how(other)
+            && self.environment_variables == other.environment_variables
+    }
+
     /// The priority of tasks that do not name one.
     pub(crate) fn default_priority(&self) -> Option<Priority> {
         self.execution_options.as_ref()?.default_priority
@@ -145,6 +169,8 @@ struct Record<'a> {
     tenant_id: &'a TenantId,
     #[serde(flatten)]
     function: &'a Function,
+    code: &'a CodeRef,
+    revision: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     sealed_variables: Option<&'a Sealed>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +183,8 @@ struct Record<'a> {
 struct Stored {
     #[serde(flatten)]
     function: Function,
+    code: CodeRef,
+    revision: u64,
     sealed_variables: Option<Sealed>,
 }
 
@@ -165,6 +193,10 @@ struct Stored {
 pub(crate) struct Functions {
     table: Table,
     seal: Seal,
+    code: CodeStore,
+    versions: Versions,
+    ids: Ids,
+    clock: Clock,
     /// By tenant and name.
     cache: Cache<String, Arc<Function>>,
 }
@@ -177,7 +209,15 @@ pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
 impl Functions {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let cache = Cache::builder().max_capacity(CACHED_FUNCTIONS).time_to_live(CACHED).build();
-        Ok(Self { table: environment.table("FUNCTIONS_TABLE")?, seal: environment.seal()?, cache })
+        Ok(Self {
+            table: environment.table("FUNCTIONS_TABLE")?,
+            seal: environment.seal()?,
+            code: CodeStore::new(environment)?,
+            versions: Versions::new(environment)?,
+            ids: environment.ids.clone(),
+            clock: environment.clock.clone(),
+            cache,
+        })
     }
 
     /// Reads a function from the cache or the table; a change by another process shows after a moment.
@@ -199,11 +239,35 @@ impl Functions {
             return Ok(None);
         }
         let Some(stored) = self.table.get::<Stored>(&function_key(tenant, name)).await? else { return Ok(None) };
-        let Stored { mut function, sealed_variables } = stored;
+        let Stored { function, code, revision, sealed_variables } = stored;
+        let mut function = Function { code, revision, ..function };
         if let Some(sealed) = sealed_variables {
-            function.environment_variables = self.open(tenant, name, &sealed).await?;
+            function.environment_variables = opened(&self.seal, &tenant.key(name), &sealed).await?;
         }
         Ok(Some(function))
+    }
+
+    /// Reads the code of a function as it was sent; `None` if another version has taken its place meanwhile.
+    pub(crate) async fn code(&self, tenant: &TenantId, function: &Function) -> Result<Option<Code>, Error> {
+        self.code.read(tenant, &function.code).await
+    }
+
+    /// Reads the code of a function as it is run.
+    ///
+    /// # Errors
+    ///
+    /// Also when the function was changed so often meanwhile that its former code is gone; the next call reads the new one.
+    pub(crate) async fn program(&self, tenant: &TenantId, function: &Function) -> Result<Program, Error> {
+        if let Some(program) = self.code.program(tenant, &function.code).await? {
+            return Ok(program);
+        }
+        self.cache.invalidate(&tenant.key(&function.name)).await;
+        Err(Error::new("read the code of a function", format!("that of `{}` is not there any more", function.name)))
+    }
+
+    /// The versions of the functions.
+    pub(crate) fn versions(&self) -> &Versions {
+        &self.versions
     }
 
     /// Reads all functions of a tenant by name, and one more than [`LIST_LIMIT`] at most; the values of their variables are
@@ -213,55 +277,33 @@ impl Functions {
         self.table.query(Query::new(of_tenant).limit(LIST_LIMIT + 1)).await
     }
 
-    /// Creates a function; false if its name is taken.
-    pub(crate) async fn create(&self, tenant: &TenantId, function: &Function) -> Result<bool, Error> {
-        self.put(tenant, function, is_new("name")).await
-    }
-
-    /// Replaces a function that was read before; false if it was deleted.
-    pub(crate) async fn replace(&self, tenant: &TenantId, function: &Function) -> Result<bool, Error> {
-        self.put(tenant, function, exists("name")).await
-    }
-
-    async fn put(&self, tenant_id: &TenantId, function: &Function, condition: Expression) -> Result<bool, Error> {
-        let sealed = self.sealed(tenant_id, function).await?;
-        let (sealed_variables, key_version) = (sealed.as_ref(), sealed.as_ref().map(Sealed::key_version));
-        let record = Record { tenant_id, function, sealed_variables, key_version };
-        let written = self.table.put_if(&record, condition).await;
-        self.cache.invalidate(&tenant_id.key(&function.name)).await;
-        written
-    }
-
-    async fn sealed(&self, tenant: &TenantId, function: &Function) -> Result<Option<Sealed>, Error> {
-        let variables = &function.environment_variables;
-        if variables.is_empty() {
-            return Ok(None);
-        }
-        let values: BTreeMap<&str, &str> =
-            variables.iter().map(|(name, variable)| (name.as_str(), variable.value.as_str())).collect();
-        let values = serde_json::to_vec(&values).map_err(Error::cannot("write environment variables"))?;
-        self.seal.seal(&(VALUES.sealed_for)(&tenant.key(&function.name)), &values).await.map(Some)
-    }
-
-    async fn open(&self, tenant: &TenantId, name: &str, sealed: &Sealed) -> Result<BTreeMap<String, Variable>, Error> {
-        let values = self.seal.open(&(VALUES.sealed_for)(&tenant.key(name)), sealed).await?;
-        let values: BTreeMap<String, String> = serde_json::from_slice(&values)
-            .map_err(|_| Error::new("read environment variables", "they are not JSON"))?;
-        Ok(values.into_iter().map(|(name, value)| (name, Variable { value })).collect())
-    }
-
-    /// Seals the variables of a batch of functions with the current key.
+    /// Seals the variables of a batch of functions and of their versions with the current key.
     pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
-        reseal(&self.table, &self.seal, &["tenantId", "name"], &[VALUES]).await
+        let functions = reseal(&self.table, &self.seal, &["tenantId", "name"], &[VALUES]).await?;
+        let versions = self.versions.reseal().await?;
+        Ok(Resealed { resealed: functions.resealed + versions.resealed, more: functions.more || versions.more })
     }
+}
 
-    /// Deletes a function; false if there was none.
-    pub(crate) async fn delete(&self, tenant: &TenantId, name: &str) -> Result<bool, Error> {
-        if !is_function_name(name) {
-            return Ok(false);
-        }
-        let deleted = self.table.delete::<Function>(&function_key(tenant, name), None).await;
-        self.cache.invalidate(&tenant.key(name)).await;
-        Ok(deleted?.is_some())
+/// Seals the values of variables, if there are any, for the record of an id.
+pub(super) async fn sealed(
+    seal: &Seal,
+    id: &str,
+    variables: &BTreeMap<String, Variable>,
+) -> Result<Option<Sealed>, Error> {
+    if variables.is_empty() {
+        return Ok(None);
     }
+    let values: BTreeMap<&str, &str> =
+        variables.iter().map(|(name, variable)| (name.as_str(), variable.value.as_str())).collect();
+    let values = serde_json::to_vec(&values).map_err(Error::cannot("write environment variables"))?;
+    seal.seal(&(VALUES.sealed_for)(id), &values).await.map(Some)
+}
+
+/// Opens the values of variables in the record of an id.
+pub(super) async fn opened(seal: &Seal, id: &str, sealed: &Sealed) -> Result<BTreeMap<String, Variable>, Error> {
+    let values = seal.open(&(VALUES.sealed_for)(id), sealed).await?;
+    let values: BTreeMap<String, String> =
+        serde_json::from_slice(&values).map_err(|_| Error::new("read environment variables", "they are not JSON"))?;
+    Ok(values.into_iter().map(|(name, value)| (name, Variable { value })).collect())
 }

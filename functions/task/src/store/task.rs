@@ -77,6 +77,9 @@ pub(crate) struct Task {
     #[serde(with = "shared::clock::iso")]
     pub(crate) status_changed_timestamp: Timestamp,
     pub(crate) function_name: String,
+    /// The version of the function that ran; absent until it starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) function_version: Option<u32>,
     /// The input, a JSON object as text, as the table's size limit counts it.
     pub(crate) data: String,
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
@@ -185,6 +188,9 @@ pub(crate) struct TaskView {
     status_changed_timestamp: Timestamp,
     /// The function that runs.
     function_name: String,
+    /// The version of the function that ran; absent until it starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_version: Option<u32>,
     /// The input; `event` is the event that a dispatcher acted on.
     #[schema(value_type = Object)]
     data: Value,
@@ -250,7 +256,7 @@ pub(crate) struct TaskEntry {
 
 impl TaskView {
     /// The fields of which only the whole record of a task knows.
-    pub(crate) const CONTENT: [&str; 3] = ["data", "error", "result"];
+    pub(crate) const CONTENT: [&str; 4] = ["data", "error", "functionVersion", "result"];
 
     /// Returns the id.
     pub(crate) fn id(&self) -> &str {
@@ -278,6 +284,7 @@ impl From<TaskEntry> for TaskView {
             status: entry.status,
             status_changed_timestamp: entry.status_changed_timestamp,
             function_name: entry.function_name,
+            function_version: None,
             data: Value::Null,
             start_timestamp: entry.start_timestamp.unwrap_or(entry.creation_timestamp),
             tags: entry.tags,
@@ -301,6 +308,7 @@ impl From<&Task> for TaskView {
             status: task.status,
             status_changed_timestamp: task.status_changed_timestamp,
             function_name: task.function_name.clone(),
+            function_version: task.function_version,
             data: serde_json::from_str(&task.data).unwrap_or_default(),
             start_timestamp: task.start_timestamp.unwrap_or(task.creation_timestamp),
             tags: task.tags.clone(),

@@ -4,6 +4,7 @@ mod compiling;
 mod fetching;
 mod limits;
 mod node;
+mod packages;
 mod rejections;
 mod shapes;
 mod workers;
@@ -25,6 +26,7 @@ fn script(source: &str) -> Script {
     Script {
         tenant: "default".to_owned(),
         source: source.into(),
+        files: Arc::default(),
         file_name: "script.js".to_owned(),
         entry_point: None,
         input: json!({"id": "t1", "data": {"event": {"n": 41}}}).to_string(),
