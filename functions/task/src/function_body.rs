@@ -11,8 +11,8 @@ use shared::Refusal;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
 
-use crate::lambda::{self, LambdaTarget};
 use crate::code::{Code, Program};
+use crate::lambda::{self, LambdaTarget};
 use crate::sandbox::{Limits, Sandbox, Script};
 use crate::store::code::CodeRef;
 use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};

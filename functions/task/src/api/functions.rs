@@ -204,7 +204,9 @@ async fn change(
         check_code(&next, code.as_ref())?;
         let program = match &code {
             Some(code) => Some(code.program().map_err(invalid_code)?),
-            None if next.lambda.is_none() && next.entry_point != former.entry_point => Some(functions.program(tenant, &former).await?),
+            None if next.lambda.is_none() && next.entry_point != former.entry_point => {
+                Some(functions.program(tenant, &former).await?)
+            }
             None => None,
         };
         if let Some(program) = program {
