@@ -1,6 +1,8 @@
 //! Access tokens: short-lived signed JWTs that carry the permissions, so that a check costs no read.
 
-use axum::extract::FromRequestParts;
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::error::{Error, Refusal};
 use crate::event::TenantId;
+use crate::permission::covers;
 use crate::seal::KeyRing;
 
 /// The permission that holds all others.
@@ -82,6 +85,18 @@ permissions! {
     ViewTasks = "VIEW_TASKS",
 }
 
+impl Permission {
+    /// Tells whether it can be held for one object alone, as `EXECUTE_TASK_FUNCTION:<name>` is.
+    pub fn has_objects(self) -> bool {
+        matches!(self, Self::ExecuteApiFunction | Self::ExecuteTaskFunction)
+    }
+
+    /// Returns the permission for one object.
+    pub fn of(self, object: &str) -> String {
+        format!("{}:{object}", self.name())
+    }
+}
+
 const ISSUER: &str = "hookyard";
 const PURPOSE: &str = "token";
 
@@ -143,6 +158,13 @@ impl Tokens {
             Claims { iss: ISSUER.to_owned(), sub, tenant, permissions, administrator, iat: now, exp: now + lifetime_s };
         let header = Header { kid: Some(version.to_owned()), ..Header::new(Algorithm::HS256) };
         encode(&header, &claims, &EncodingKey::from_secret(&key)).map_err(Error::cannot("sign a token"))
+    }
+
+    /// Checks the bearer token of a request if it has one; any other kind of credentials is not for us.
+    pub async fn check_if_sent(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
+        let mut sent = headers.get_all(AUTHORIZATION).iter().map(|value| value.to_str().unwrap_or_default());
+        let is_bearer = |value: &str| value.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case("bearer"));
+        if sent.any(is_bearer) { self.check(headers).await.map(Some) } else { Ok(None) }
     }
 
     /// Checks the bearer token of a request, and the tenant that the request names.
@@ -237,7 +259,7 @@ impl Caller {
         &self.claims.permissions
     }
 
-    /// Refuses a client that lacks a permission; `*` is all of them.
+    /// Refuses a client that lacks a permission; `*` is all of them, and a permission covers its objects.
     pub fn require(&self, permission: &str) -> Result<(), Refusal> {
         if self.holds(permission) { Ok(()) } else { Err(Refusal::no_permission(permission)) }
     }
@@ -252,13 +274,32 @@ impl Caller {
     }
 
     fn holds(&self, permission: &str) -> bool {
-        self.claims.permissions.iter().any(|held| held == permission || held == ALL_PERMISSIONS)
+        covers(&self.claims.permissions, permission)
     }
 }
 
 fn not_administrator() -> Refusal {
     let message = "only the administrator acts for another tenant";
     Refusal { message: message.to_owned(), ..Refusal::no_permission(ALL_PERMISSIONS) }
+}
+
+/// Returns the tenant that a request without a token is for: the one that its header or its query names, or the default
+/// one.
+///
+/// Senders that know nothing but a URL have only its query, `?x-tenant-id=…`.
+pub fn named_tenant(headers: &HeaderMap, query: Option<&str>) -> Result<TenantId, Refusal> {
+    let invalid = || Refusal::field(TENANT_HEADER, TenantId::RULE);
+    let mut values = headers.get_all(TENANT_HEADER).iter();
+    let of_header = values.next().map(|value| value.to_str().map(str::to_owned).map_err(|_| invalid())).transpose()?;
+    if values.next().is_some() {
+        return Err(Refusal::field(TENANT_HEADER, "must be sent once"));
+    }
+    let parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let mut of_query = parameters.filter(|(name, _)| name == TENANT_HEADER).map(|(_, value)| value.into_owned());
+    match of_header.or_else(|| of_query.next()) {
+        Some(named) => TenantId::parse(&named).ok_or_else(invalid),
+        None => Ok(TenantId::new(TenantId::DEFAULT)),
+    }
 }
 
 /// Handlers take the caller as a parameter; the route's gate has put it there.
@@ -271,9 +312,35 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// A route that need not have a caller has `None` then.
+impl<S: Sync> OptionalFromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_token_the_header_names_the_tenant_and_then_the_query() {
+        let check = |header: Option<&'static str>, query: Option<&str>, expected: Result<&str, u32>| {
+            let header = header.map(|value| (TENANT_HEADER.parse().unwrap(), value.parse().unwrap()));
+            let named = named_tenant(&HeaderMap::from_iter(header), query);
+            let named = named.as_ref().map(TenantId::as_str).map_err(|refusal| refusal.code);
+            assert_eq!(named, expected, "{query:?}");
+        };
+        check(None, None, Ok("default"));
+        check(Some("acme"), None, Ok("acme"));
+        check(Some("acme"), Some("x-tenant-id=other"), Ok("acme"));
+        check(None, Some("a=b&x-tenant-id=Acme+Ltd."), Ok("Acme Ltd."));
+        check(None, Some("tenant=other"), Ok("default"));
+        check(Some("a#b"), None, Err(15));
+        check(None, Some("x-tenant-id="), Err(15));
+    }
 
     fn caller(permissions: &[&str]) -> Caller {
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();

@@ -167,12 +167,12 @@ pub struct Envelope<C = Value> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Trace {
-    /// The id of the first event of this chain.
+    /// The id of the first event of this chain, or of the task or the request that it began with.
     pub correlation_id: String,
     /// The id of the event that caused this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<String>,
-    /// How many dispatches led here.
+    /// How many dispatches, and tasks that scripts have started, led here.
     pub depth: u32,
     /// How many events and steps it may still cause; as many as a first event may if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

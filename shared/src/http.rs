@@ -147,6 +147,26 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         self.gated(Some(permission), (schemas, paths, routes.layer(Extension(BodyLimit(body_limit_bytes)))))
     }
 
+    /// Adds routes whose handlers decide who may call them, by a permission or without any token; bodies have up to so many
+    /// bytes.
+    ///
+    /// A token that is sent must be valid all the same; the handler has the caller as an `Option`.
+    #[must_use]
+    pub fn decided_by_handler(
+        mut self,
+        permission: Permission,
+        body_limit_bytes: usize,
+        (mut schemas, mut paths, routes): UtoipaMethodRouter<S>,
+    ) -> Self {
+        schemas.push((ErrorBody::name().into_owned(), ErrorBody::schema()));
+        describe_refusals(&mut paths, &Access::Handler(permission));
+        let gate = Arc::new(Gate { tokens: self.tokens.clone(), permission: None });
+        let routes = routes.layer::<_, Infallible>(DefaultBodyLimit::max(body_limit_bytes));
+        let routes = routes.layer(from_fn_with_state(gate, check_if_sent));
+        self.router = self.router.routes((schemas, paths, routes));
+        self
+    }
+
     fn gated(
         mut self,
         permission: Option<Permission>,
@@ -164,7 +184,10 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
 
     /// Returns the router and the OpenAPI description of its routes.
     pub fn finish(self, state: S) -> (Router, utoipa::openapi::OpenApi) {
-        let (router, openapi) = self.router.split_for_parts();
+        let (router, mut openapi) = self.router.split_for_parts();
+        // OpenAPI has no parameter of several segments.
+        let paths = std::mem::take(&mut openapi.paths.paths).into_iter();
+        openapi.paths.paths = paths.map(|(path, item)| (path.replace("{*", "{"), item)).collect();
         let router = router
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(no_route)
@@ -184,15 +207,19 @@ enum Access {
     Public,
     /// Clients with a token, and perhaps with a permission.
     Token(Option<Permission>),
+    /// Whom the handler lets in: clients with a permission, with any token, or anybody.
+    Handler(Permission),
 }
 
 /// Adds the refusals that every route has, unless a route describes its own.
 fn describe_refusals(paths: &mut Paths, access: &Access) {
     for (path, item) in &mut paths.paths {
-        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
+        let plain = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+        let others = [&mut item.patch, &mut item.head, &mut item.options];
+        for operation in plain.into_iter().chain(others).flatten() {
             let mut refused = |status: &str, description: &str| {
                 let mut response = ResponseBuilder::new().description(description);
-                if matches!(access, Access::Token(_)) {
+                if !matches!(access, Access::Public) {
                     let schema = Ref::from_schema_name(ErrorBody::name());
                     response = response.content("application/json", ContentBuilder::new().schema(Some(schema)).build());
                 }
@@ -200,8 +227,12 @@ fn describe_refusals(paths: &mut Paths, access: &Access) {
             };
             refused("400", "A field, a parameter or the query breaks a rule, which the answer names");
             refused("503", "A service behind this one does not answer; try again after `Retry-After`");
-            if let Access::Token(permission) = access {
-                refused("401", &token_rule(*permission));
+            match access {
+                Access::Public => {}
+                Access::Token(permission) => refused("401", &token_rule(*permission)),
+                Access::Handler(permission) => {
+                    refused("401", &format!("{}; not where anybody may call", token_rule(Some(*permission))));
+                }
             }
             if path.contains('{') {
                 refused("404", "No such resource exists for the one who asks");
@@ -210,9 +241,12 @@ fn describe_refusals(paths: &mut Paths, access: &Access) {
                 refused("413", "The body is larger than the route takes");
                 refused("415", "The content type is not one that the route takes");
             }
-            if let Access::Token(_) = access {
-                operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
-            }
+            let token = SecurityRequirement::new("token", Vec::<String>::new());
+            operation.security = match access {
+                Access::Public => operation.security.take(),
+                Access::Token(_) => Some(vec![token]),
+                Access::Handler(_) => Some(vec![token, SecurityRequirement::default()]),
+            };
         }
     }
 }
@@ -238,8 +272,22 @@ async fn check(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
     Ok(next.run(request).await)
 }
 
+async fn check_if_sent(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Result<Response, Refusal> {
+    if let Some(caller) = gate.tokens.check_if_sent(request.headers()).await? {
+        request.extensions_mut().insert(caller);
+    }
+    Ok(next.run(request).await)
+}
+
+/// Marks a response, as an extension, whose body is not ours and stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct ForeignBody;
+
 /// Gives axum's own refusals of a path or a query, which are plain text, the body that every error has.
 async fn with_our_error_body(response: Response) -> Response {
+    if response.extensions().get::<ForeignBody>().is_some() {
+        return response;
+    }
     let is_text = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
     match response.status() == http::StatusCode::BAD_REQUEST
         && response.headers().get(CONTENT_TYPE).is_some_and(is_text)
@@ -313,6 +361,11 @@ impl SourceAddress {
             }
             address => address,
         }))
+    }
+
+    /// Returns the address, if it is known.
+    pub fn get(self) -> Option<IpAddr> {
+        self.0
     }
 }
 
@@ -427,6 +480,18 @@ pub struct Called {
 }
 
 impl Called {
+    /// Returns the query as it was sent.
+    pub fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+
+    /// Returns the path as it was sent, trailing slashes too, without the stage and a leading `/localhost`.
+    pub fn path(&self) -> &str {
+        let path = self.uri.path();
+        let path = self.stage.as_deref().map_or(path, |stage| without_segment(path, stage));
+        without_segment(path, "localhost")
+    }
+
     fn path_and_query(&self) -> &str {
         self.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
     }

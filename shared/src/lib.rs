@@ -22,6 +22,7 @@ pub mod log;
 pub mod media;
 pub mod nearest;
 pub mod outbound;
+pub mod permission;
 pub mod rql;
 pub mod scheduler;
 pub mod seal;

@@ -11,7 +11,7 @@ mod names;
 mod redirect;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(crate) use self::exchange::NOT_PASSED_ON;
 pub struct Outbound {
     allowed: Arc<[IpNet]>,
     own_ports: Arc<[u16]>,
+    /// Where our own API may be called.
+    own_api: Option<SocketAddr>,
     client: Arc<OnceLock<reqwest::Client>>,
     /// For our own ports: its resolver passes on no address of this machine.
     client_beyond: Arc<OnceLock<reqwest::Client>>,
@@ -147,6 +149,7 @@ impl Outbound {
         Self {
             allowed: allowed.into(),
             own_ports: Arc::default(),
+            own_api: None,
             client: Arc::default(),
             client_beyond: Arc::default(),
         }
@@ -156,6 +159,12 @@ impl Outbound {
     #[must_use]
     pub fn without_own_ports(self, ports: &[u16]) -> Self {
         Self { own_ports: ports.into(), ..self }
+    }
+
+    /// Returns the client for one who may call our own API, at this address of this machine, whatever else is refused.
+    #[must_use]
+    pub fn with_own_api(&self, address: SocketAddr) -> Self {
+        Self { own_api: Some(address), ..self.clone() }
     }
 
     /// Sends a request, follows its redirects and reads the whole answer.
@@ -186,6 +195,9 @@ impl Outbound {
 
     /// What speaks against an address, as a noun phrase.
     fn refusal(&self, ip: IpAddr, port: Option<u16>) -> Option<&'static str> {
+        if self.own_api.is_some_and(|own| own.ip() == ip && Some(own.port()) == port) {
+            return None;
+        }
         refusal(ip, &self.allowed).or_else(|| (self.is_own(port) && is_of_this_machine(ip)).then_some(OWN_ADDRESS))
     }
 }

@@ -14,7 +14,6 @@ mod credential;
 mod grant;
 mod login;
 mod oauth;
-mod permission;
 mod refresh;
 mod refresh_token;
 mod slowdown;

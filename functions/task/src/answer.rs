@@ -8,6 +8,7 @@ use shared::event::fact::{TASK_FAILED, TASK_SOURCE, TaskFailed};
 use shared::event::{Answer, Envelope, EventId, StepError, Trace};
 use shared::step::{Claimable as _, Outcome};
 
+use crate::share;
 use crate::store::task::{Status, Task};
 
 /// What there is to say about a task in its current state.
@@ -32,14 +33,22 @@ pub(crate) async fn publish(bus: &Bus, task: &Task, now: Timestamp) -> Result<()
     bus.publish(facts).await
 }
 
+/// The trace of the fact that a task failed, with the part of its budget that its script had no share in.
+fn trace_of_failure(task: &Task) -> Trace {
+    let trace = task.trace();
+    let has_acted = task.claim.as_ref().is_some_and(|claim| claim.effect);
+    let left = |budget| share::of_failure(budget, task.retry_for_task_ids.len(), has_acted);
+    Trace { budget: trace.budget.map(left), ..trace }
+}
+
 fn task_failed(task: &Task, now: Timestamp) -> Option<Entry> {
     let content =
         TaskFailed { id: task.task_id.clone(), function_name: task.function_name.clone(), error: task.error()? };
     let id = EventId::new(clock::derived_uuid(&[TASK_FAILED.as_str().as_bytes(), task.task_id.as_bytes()]).to_string());
     let fact = Envelope::new(TASK_FAILED, id, task.tenant_id.clone(), clock::truncate(now), content);
-    let fact = match &task.origin {
-        Some(origin) => fact.with_trace(Trace::caused_by(&origin.command)),
-        None => fact,
+    let fact = match task.origin.is_some() || task.trace.is_some() {
+        true => fact.with_trace(trace_of_failure(task)),
+        false => fact,
     };
     // A script can throw what a step handed on. The sandbox clips names and messages, so that it fits.
     Entry::sealed(TASK_SOURCE, &fact).ok()

@@ -1,5 +1,8 @@
 //! The routes, one file per resource.
 
+pub(crate) mod api_functions;
+pub(crate) mod api_requests;
+pub(crate) mod execute;
 pub(crate) mod functions;
 pub(crate) mod logs;
 pub(crate) mod tasks;

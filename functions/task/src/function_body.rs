@@ -10,12 +10,13 @@ use serde::{Deserialize, Deserializer};
 use shared::Refusal;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
+use shared::permission;
 
 use crate::code::{Code, Program};
 use crate::lambda::{self, LambdaTarget};
 use crate::sandbox::{Limits, Sandbox, Script};
 use crate::store::code::CodeRef;
-use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};
+use crate::store::function::{ExecutionCredentials, ExecutionOptions, Function, MASK, RetryPolicy, Variable};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 const VARIABLES_LIMIT_BYTES: usize = 4_096;
@@ -55,6 +56,8 @@ pub(crate) struct FunctionBody {
     pub(crate) environment_variables: Option<BTreeMap<String, Variable>>,
     /// Who may execute it directly, and the default priority of its tasks.
     pub(crate) execution_options: Option<ExecutionOptions>,
+    /// The permissions of the access token that its scripts get; the caller must hold them all.
+    pub(crate) execution_credentials: Option<ExecutionCredentials>,
     /// Which of its failed tasks are tried again.
     pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether tasks may run it; `true` unless given.
@@ -112,6 +115,7 @@ impl FunctionBody {
             memory_limit: DEFAULT_MEMORY_LIMIT_MB,
             environment_variables: BTreeMap::new(),
             execution_options: None,
+            execution_credentials: None,
             retry_policy: None,
             enabled: true,
             creation_timestamp: now,
@@ -127,6 +131,7 @@ impl FunctionBody {
         }
         self.check()?;
         let environment_variables = variables(self.environment_variables, former.environment_variables)?;
+        let execution_credentials = self.execution_credentials.map(credentials).transpose()?;
         let runtime = self.runtime.or(former.runtime);
         let is_lambda = runtime.as_deref() == Some(lambda::RUNTIME);
         check_lambda(is_lambda, self.lambda.as_ref())?;
@@ -146,6 +151,7 @@ impl FunctionBody {
             memory_limit: self.memory_limit.unwrap_or(former.memory_limit),
             environment_variables,
             execution_options: self.execution_options.or(former.execution_options),
+            execution_credentials: execution_credentials.unwrap_or(former.execution_credentials),
             retry_policy: self.retry_policy.or(former.retry_policy),
             enabled: self.enabled.unwrap_or(former.enabled),
             update_timestamp: now,
@@ -196,6 +202,12 @@ pub(crate) fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
             Err(Refusal::field(field, format!("must be 1 to {NAME_LIMIT_CHARACTERS} letters, digits and hyphens")))
         }
     }
+}
+
+/// The credentials after a change; none without permissions.
+fn credentials(changed: ExecutionCredentials) -> Result<Option<ExecutionCredentials>, Refusal> {
+    let permissions = permission::checked("executionCredentials.permissions", changed.permissions)?;
+    Ok((!permissions.is_empty()).then_some(ExecutionCredentials { permissions }))
 }
 
 /// The variables after a change, in which a masked value stands for the former one.

@@ -1,15 +1,13 @@
 //! Functions whose tasks are done by a function of AWS Lambda instead of a script.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::event::{STEP_OUTPUT_LIMIT_BYTES, StepError};
+use shared::event::StepError;
 use shared::invoker::Invoker;
 use shared::{Error, Refusal};
 
-use crate::sandbox::{BeforeEffect, Log, Report, clipped_error, result_of};
+use crate::sandbox::{BeforeEffect, Limits, Log, Report, clipped_error, result_of};
 
 /// The `runtime` of these functions.
 pub(crate) const RUNTIME: &str = "lambda";
@@ -93,17 +91,17 @@ pub(crate) async fn run(
     invoker: &Invoker,
     target: &LambdaTarget,
     input: String,
-    time_limit: Duration,
+    limits: Limits,
     before_effect: BeforeEffect,
     clock: &Clock,
 ) -> Result<Report, Error> {
     before_effect().await?;
     let invoked = invoker.invoke(&target.function_name, target.qualifier.as_deref(), input.into_bytes());
-    let invocation = match tokio::time::timeout(time_limit, invoked).await {
+    let invocation = match tokio::time::timeout(limits.time, invoked).await {
         Ok(Ok(invocation)) => invocation,
         Ok(Err(error)) => return Ok(Report { result: Err(clipped_error(error)), lines: Vec::new() }),
         Err(_) => {
-            let message = format!("the Lambda function did not answer within {} seconds", time_limit.as_secs());
+            let message = format!("the Lambda function did not answer within {} seconds", limits.time.as_secs());
             return Ok(Report { result: Err(runtime("TimeLimitExceeded", message)), lines: Vec::new() });
         }
     };
@@ -113,15 +111,15 @@ pub(crate) async fn run(
     }
     let result = match invocation.has_failed {
         true => Err(failure(&invocation.payload)),
-        false => returned(&invocation.payload),
+        false => returned(&invocation.payload, limits.result_bytes),
     };
     Ok(Report { result, lines: log.lines() })
 }
 
 /// What the function returned; nothing is null.
-fn returned(payload: &[u8]) -> Result<Value, StepError> {
-    if payload.len() > STEP_OUTPUT_LIMIT_BYTES {
-        let message = format!("the result is longer than {STEP_OUTPUT_LIMIT_BYTES} bytes of JSON");
+fn returned(payload: &[u8], limit_bytes: usize) -> Result<Value, StepError> {
+    if payload.len() > limit_bytes {
+        let message = format!("the result is longer than {limit_bytes} bytes of JSON");
         return Err(runtime(StepError::OUTPUT_TOO_LARGE, message));
     }
     match str::from_utf8(payload) {
@@ -180,17 +178,17 @@ mod tests {
 
     #[test]
     fn an_answer_is_json_or_nothing() {
-        assert_eq!(returned(b"{\"a\":1}"), Ok(json!({"a": 1})));
-        assert_eq!(returned(b""), Ok(Value::Null));
+        assert_eq!(returned(b"{\"a\":1}", 100), Ok(json!({"a": 1})));
+        assert_eq!(returned(b"", 100), Ok(Value::Null));
         let deep = format!("{}1{}", "[".repeat(70), "]".repeat(70));
-        let long = format!("\"{}\"", "x".repeat(STEP_OUTPUT_LIMIT_BYTES));
+        let long = format!("\"{}\"", "x".repeat(1_000));
         for (payload, name) in [
             (deep.as_bytes(), "OutputTooLarge"),
             (long.as_bytes(), "OutputTooLarge"),
             (b"nonsense".as_slice(), "InvalidResult"),
             (&[0xff], "InvalidResult"),
         ] {
-            assert_eq!(returned(payload).unwrap_err().name, name);
+            assert_eq!(returned(payload, 1_000).unwrap_err().name, name);
         }
     }
 

@@ -6,9 +6,15 @@
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
 //! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
 
+mod access;
 mod answer;
 mod api;
+mod api_event;
+mod api_result;
 mod code;
+mod credentials;
+mod direct;
+mod emitter;
 mod function_body;
 mod lambda;
 mod new_task;
@@ -18,8 +24,10 @@ mod on_task_requested;
 mod package;
 mod retry;
 mod run;
+mod runner;
 pub mod sandbox;
 mod services;
+mod share;
 mod store;
 
 use std::sync::Arc;
@@ -27,7 +35,7 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 use shared::auth::Permission;
 use shared::event::command::{COMMAND_SOURCE, TASK, TASK_DUE, TaskDue};
-use shared::http::Api;
+use shared::http::{Api, BODY_LIMIT_BYTES};
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
@@ -55,12 +63,23 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::versions::rollback))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
         .permission(Permission::ViewTaskLogs, routes!(api::logs::of_function))
+        .decided_by_handler(Permission::ExecuteTaskFunction, BODY_LIMIT_BYTES, routes!(api::execute::execute))
+        .decided_by_handler(
+            Permission::ExecuteApiFunction,
+            api_event::LIMIT_BYTES,
+            routes!(api::api_functions::call_root),
+        )
+        .decided_by_handler(Permission::ExecuteApiFunction, api_event::LIMIT_BYTES, routes!(api::api_functions::call))
+        .permission(Permission::ViewApiFunctionRequests, routes!(api::api_requests::list))
+        .permission(Permission::ViewApiFunctionRequestLogs, routes!(api::api_requests::logs))
+        .permission(Permission::RotateKeys, routes!(api::api_requests::rotate))
         .finish(services.clone());
     let checks = [
         store::task::check(environment)?,
         store::function::check(environment)?,
         store::version::check(environment)?,
         store::code::check(environment)?,
+        store::api_request::check(environment)?,
     ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))

@@ -36,6 +36,11 @@ pub(crate) struct NewTask {
 }
 
 impl NewTask {
+    /// A task of a function with this input, at once.
+    pub(crate) fn of(function_name: &str, data: Option<Map<String, Value>>, priority: Option<Priority>) -> Self {
+        Self { function_name: function_name.to_owned(), data, start_timestamp: None, tags: None, priority }
+    }
+
     /// Checks it and builds the task, which waits to be started.
     pub(crate) fn into_task(
         self,
@@ -67,6 +72,8 @@ impl NewTask {
             tenant_id,
             created_by_application_id: None,
             origin: None,
+            trace: None,
+            direct: false,
             claim: None,
             logs: Vec::new(),
             retried_by_task_id: None,

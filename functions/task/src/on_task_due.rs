@@ -1,7 +1,8 @@
 //! Starts a task whose time has come, or that was created to start at once.
 
 use shared::Error;
-use shared::bus::{Entry, TooLarge};
+use shared::bus::{Bus, Entry, TooLarge};
+use shared::clock::Clock;
 use shared::event::command::{COMMAND_SOURCE, TASK_DUE, TaskDue};
 use shared::event::{Envelope, EventId};
 use shared::scheduler::Scheduler;
@@ -65,6 +66,27 @@ async fn turn(tasks: &Tasks, sandbox: &Sandbox, id: &str) -> Result<Turn, Error>
 pub(crate) async fn await_turn(sandbox: &Sandbox, task: &Task) -> Result<Turn, Error> {
     let place = sandbox.turn(&task.task_id, task.tenant_id.as_str(), &task.file_name(), task.priority).await?;
     Ok(place.map_or(Turn::Here, |place| Turn::Ours(Some(place))))
+}
+
+/// Creates a task and sees to it that it starts, at once or at its time; a second call changes nothing.
+pub(crate) async fn submit(
+    tasks: &Tasks,
+    bus: &Bus,
+    scheduler: &Scheduler,
+    clock: &Clock,
+    task: &Task,
+) -> Result<(), Error> {
+    let is_later = task.is_later(clock.now());
+    if is_later {
+        // Before the record: a task that can be seen has its schedule.
+        schedule(scheduler, task).await?;
+    }
+    tasks.store().create(task).await?;
+    if is_later {
+        return Ok(());
+    }
+    let command = command(task).map_err(Error::cannot("build the command that starts a task"))?;
+    bus.publish(vec![command]).await
 }
 
 /// Schedules the start of a task at its time; a second call changes nothing.

@@ -11,6 +11,8 @@ use crate::store::task::{Status, Task, Tasks};
 
 /// After how many seconds the first, second and third retry start.
 const DELAYS_S: [i64; 3] = [2, 5, 10];
+/// How many tasks take the place of one at most.
+pub(crate) const MOST: usize = DELAYS_S.len();
 
 /// Marks a task that has just failed as retried, if the policy of its function says so.
 pub(crate) fn mark(task: &mut Task, policy: Option<&RetryPolicy>) {

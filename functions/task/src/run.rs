@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::event::{Answer, StepError};
+use shared::event::{Answer, StepError, TenantId};
 use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::code::Program;
+use crate::emitter::Origin;
 use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Place, Report, Script};
 use crate::services::Services;
 use crate::store::function::{Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
-use crate::{lambda, retry};
+use crate::{direct, retry};
 
 /// How long after the last renewal no other process may take a task over.
 const LEASE: SignedDuration = SignedDuration::from_secs(5);
@@ -23,6 +24,8 @@ const LEASE: SignedDuration = SignedDuration::from_secs(5);
 const TICK: Duration = Duration::from_secs(1);
 /// Every how many ticks its lease is renewed.
 const TICKS_OF_RENEWAL: u64 = 2;
+/// Nobody knows what became of a direct execution that was interrupted, and whoever waited for it decides what to do.
+pub(crate) const DIRECT: Policy = Policy { lease: LEASE, acts_at_once: true };
 /// A script acts with its first request.
 pub(crate) const POLICY: Policy = Policy { lease: LEASE, acts_at_once: false };
 /// The most memory that one script gets, whatever the limit of its function.
@@ -40,7 +43,7 @@ const LINE_BYTES: usize = 64;
 ///
 /// When it must be called again: AWS failed, or another process has taken the task over.
 pub(crate) async fn run(services: &Services, mut task: Task, place: Option<Place>) -> Result<Task, Error> {
-    let Services { tasks, functions, sandbox, invoker, clock, .. } = services;
+    let Services { tasks, functions, sandbox, runner, clock, .. } = services;
     let function = runnable(functions, &task).await?;
     task.function_version = function.as_ref().ok().map(|function| function.version);
     let running =
@@ -50,25 +53,32 @@ pub(crate) async fn run(services: &Services, mut task: Task, place: Option<Place
             let (task, version) = (&running.task, function.version);
             tracing::debug!(task_id = task.task_id, function = function.name, version, "a task runs");
             let work = async {
-                let before_effect = running.marks_effect();
                 let place = match place {
                     Some(place) => place,
                     None => sandbox.place(task.tenant_id.as_str(), &task.file_name(), task.priority).await?,
                 };
-                if let Some(target) = &function.lambda {
-                    let time_limit = Duration::from_secs(function.time_limit.into());
-                    let invoked = lambda::run(invoker, target, input(task), time_limit, before_effect, clock);
-                    return Box::pin(invoked).await;
-                }
+                let is_retried = function.retry_policy.as_ref().is_some_and(|policy| policy.enabled);
+                let origin = Origin::of_task(task, is_retried && !task.direct);
+                let input = serde_json::to_string(&TaskView::from(&**task)).unwrap_or_else(|_| "null".to_owned());
+                let limit = if task.direct { direct::TIME } else { Duration::MAX };
                 let program = functions.program(&task.tenant_id, function).await?;
-                sandbox.run_in(place, script(task, function, program), before_effect, &running.log).await
+                let script = script(&task.tenant_id, function, program, input, limit);
+                let run = runner.run_in(place, function, script, origin, running.marks_effect(), &running.log);
+                Box::pin(run).await
             };
-            running.keep(work).await?
+            Box::pin(running.keep(work)).await?
         }
         Err(error) => Report { result: Err(error.clone()), lines: Vec::new() },
     };
-    let mut ended = ended(Task::clone(&running.task), report, clock.now());
-    retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
+    let mut task = Task::clone(&running.task);
+    if let Some(claim) = &mut task.claim {
+        claim.effect |= running.has_acted.load(Ordering::Acquire);
+    }
+    let mut ended = ended(task, report, clock.now());
+    // Whoever waits for a direct execution decides about another one.
+    if !ended.direct {
+        retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
+    }
     Ok(ended)
 }
 
@@ -84,29 +94,31 @@ async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Funct
     })
 }
 
-fn script(task: &Task, function: &Function, program: Program) -> Script {
+/// The script of a function, which runs for at most so long, whatever the limit of its function.
+pub(crate) fn script(
+    tenant: &TenantId,
+    function: &Function,
+    program: Program,
+    input: String,
+    time_limit: Duration,
+) -> Script {
     let (source, files) = program.into_parts();
     let limits = Limits {
-        time: Duration::from_secs(function.time_limit.into()),
+        time: Duration::from_secs(function.time_limit.into()).min(time_limit),
         memory_bytes: usize::try_from(function.memory_limit.min(MAX_MEMORY_MB)).unwrap_or(0) * 1024 * 1024,
         ..Limits::default()
     };
     let variables = function.environment_variables.iter();
     Script {
-        tenant: task.tenant_id.as_str().to_owned(),
+        tenant: tenant.as_str().to_owned(),
         source,
         files,
-        file_name: task.file_name(),
+        file_name: format!("{}.js", function.name),
         entry_point: function.entry_point.clone(),
-        input: input(task),
+        input,
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
     }
-}
-
-/// The task as its function gets it.
-fn input(task: &Task) -> String {
-    serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// A task whose work is under way.
@@ -178,7 +190,7 @@ fn lost(task: &Task) -> Error {
 }
 
 /// Ends a task as its script did, with as much of the log as the record has room for.
-fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
+pub(crate) fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
     let answer = report.result.map_or_else(Answer::failed, Answer::succeeded);
     let room = room(&task);
     let (answer, room) = match room.checked_sub(json::size_bytes(&answer)) {

@@ -7,6 +7,7 @@
 
 mod bytecode;
 mod bytes;
+mod calls;
 mod commonjs;
 mod compile;
 mod console;
@@ -45,6 +46,7 @@ mod urls;
 pub mod worker;
 mod zone;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,14 +56,14 @@ use shared::event::StepError;
 use shared::outbound::Outbound;
 use tokio::sync::Semaphore;
 
+pub use self::calls::{Call, CallError, CallKind, Calls, MAX_CALLS};
 pub use self::console::{Log, LogLine};
 pub(crate) use self::failure::{clipped_error, parsed as result_of};
 use self::message::Work;
 use self::pool::Pool;
 use self::presence::{Presence, Present, Queue};
-use self::requests::Requests;
 pub use self::script::{BeforeEffect, Files, Limits, Report, Script};
-use self::supervise::{Ended, supervise};
+use self::supervise::{Ended, Reach, supervise};
 
 /// How many scripts compute or wait at once; each has a thread of the worker.
 const PLACES: usize = 256;
@@ -93,6 +95,12 @@ impl Sandbox {
         Self { outbound, clock, presence: Presence::new(PLACES), queue: Queue::default(), pool, lone_places }
     }
 
+    /// Returns the same sandbox for scripts that may call our own API, at this address of this machine.
+    #[must_use]
+    pub fn with_own_api(&self, address: SocketAddr) -> Self {
+        Self { outbound: self.outbound.with_own_api(address), ..self.clone() }
+    }
+
     /// Runs a script to its end; dropping the future stops it.
     ///
     /// Waits for its turn first, which does not count as the script's time. Whatever the script does ends in a report.
@@ -102,19 +110,34 @@ impl Sandbox {
     /// When `before_effect` fails, as the script was then stopped before its first request was sent, and when the system
     /// cannot start the worker.
     pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
-        let place = self.place(&script.tenant, &script.file_name, 0).await?;
-        self.run_in(place, script, before_effect, &Log::default()).await
+        self.run_with(script, before_effect, no_calls()).await
     }
 
-    /// Runs a script as [`run`](Self::run) does, in a place that it has already, and keeps what it prints in `log`.
+    /// Runs a script that may call what `calls` does, as [`Self::run`] does.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::run`].
+    pub async fn run_with(&self, script: Script, before_effect: BeforeEffect, calls: Calls) -> Result<Report, Error> {
+        let place = self.place(&script.tenant, &script.file_name, 0).await?;
+        self.run_in(place, script, before_effect, calls, &Log::default()).await
+    }
+
+    /// Runs a script as [`Self::run_with`] does, in a place that it has already, and keeps what it prints in `log`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::run`].
     pub async fn run_in(
         &self,
         place: Place,
         script: Script,
         before_effect: BeforeEffect,
+        calls: Calls,
         log: &Log,
     ) -> Result<Report, Error> {
-        let result = self.end_of(place, &script, Work::Run, before_effect, log).await?;
+        let reach = Reach { outbound: self.outbound.clone(), calls, before_effect };
+        let result = self.end_of(place, &script, Work::Run, reach, log).await?;
         Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines: log.lines() })
     }
 
@@ -152,7 +175,8 @@ impl Sandbox {
         let sends_nothing: BeforeEffect =
             Arc::new(|| Box::pin(async { Err(Error::new("send a request", "nothing runs")) }));
         let place = self.place(&script.tenant, &script.file_name, 0).await?;
-        let result = self.end_of(place, &script, Work::Check, sends_nothing, &Log::default()).await?;
+        let reach = Reach { outbound: self.outbound.clone(), calls: no_calls(), before_effect: sends_nothing };
+        let result = self.end_of(place, &script, Work::Check, reach, &Log::default()).await?;
         Ok(result.map(drop))
     }
 
@@ -167,10 +191,10 @@ impl Sandbox {
         place: Place,
         script: &Script,
         work: Work,
-        before_effect: BeforeEffect,
+        reach: Reach,
         log: &Log,
     ) -> Result<Result<String, StepError>, Error> {
-        let has_acted = match self.beside_others(place.0, script, work, &before_effect, log).await? {
+        let has_acted = match self.beside_others(place.0, script, work, &reach, log).await? {
             Ended::Reported(result) => return Ok(result),
             Ended::Lost { has_acted } => has_acted,
             Ended::Refused(_) => false,
@@ -180,7 +204,7 @@ impl Sandbox {
             return Ok(Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)));
         }
         // Who ended the worker is not known, so that each of its scripts gets one where it can harm nobody else.
-        match self.alone(script, work, before_effect, log).await? {
+        match self.alone(script, work, reach, log).await? {
             Ended::Reported(result) => Ok(result),
             Ended::Lost { .. } => {
                 let message = "the process that ran the script ended before the script did";
@@ -196,13 +220,12 @@ impl Sandbox {
         mut present: Present,
         script: &Script,
         work: Work,
-        before_effect: &BeforeEffect,
+        reach: &Reach,
         log: &Log,
     ) -> Result<Ended, Error> {
         loop {
             let process = self.pool.worker()?;
-            let requests = Requests::new(self.outbound.clone(), before_effect.clone());
-            match supervise(&process, present, script, work, &self.clock, log, requests).await? {
+            match supervise(&process, present, script, work, &self.clock, log, reach.clone()).await? {
                 // Its place was taken in that moment.
                 Ended::Refused(again) => present = again,
                 ended => return Ok(ended),
@@ -211,20 +234,24 @@ impl Sandbox {
     }
 
     /// Runs a script in a worker of its own.
-    async fn alone(&self, script: &Script, work: Work, before_effect: BeforeEffect, log: &Log) -> Result<Ended, Error> {
+    async fn alone(&self, script: &Script, work: Work, reach: Reach, log: &Log) -> Result<Ended, Error> {
         // It has waited for its turn before.
         let present = self.presence.enter(&script.tenant, &script.file_name, i64::MAX).await?;
         let _place = self.lone_places.acquire().await.map_err(Error::cannot("wait for a place to run alone"))?;
         let process = self.pool.lone_worker()?;
         let _killed_when_dropped = process.killed_on_drop();
-        let requests = Requests::new(self.outbound.clone(), before_effect);
-        supervise(&process, present, script, work, &self.clock, log, requests).await
+        supervise(&process, present, script, work, &self.clock, log, reach).await
     }
 }
 
 /// A place for a script, which is free again when this is dropped or the script has ended.
 #[derive(Debug)]
 pub struct Place(Present);
+
+/// The calls of a script that nobody does them for.
+fn no_calls() -> Calls {
+    Arc::new(|_, _| Box::pin(async { Err(CallError::new("NotSupported", "this script runs outside of a task")) }))
+}
 
 /// The binary that runs, also after another one was put in its place.
 fn this_program() -> PathBuf {

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
-use shared::invoker::Invoker;
 use shared::scheduler::Scheduler;
 use shared::step::Claims;
 use shared::{Environment, Error};
 
+use crate::direct::Places;
+use crate::emitter::Emitter;
+use crate::runner::Runner;
 use crate::sandbox::Sandbox;
+use crate::store::api_request::ApiRequests;
 use crate::store::function::Functions;
 use crate::store::task::{TaskStore, Tasks};
 
@@ -19,24 +22,41 @@ pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
-    pub(crate) invoker: Invoker,
+    pub(crate) runner: Runner,
+    pub(crate) api_requests: ApiRequests,
+    pub(crate) places: Places,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
 }
 
 impl Services {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
+        let tasks = Arc::new(Claims::new(environment, TaskStore::new(environment)?));
+        let functions = Functions::new(environment)?;
+        let (bus, clock) = (environment.bus()?, environment.clock.clone());
+        let scheduler = Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?;
+        let sandbox = Sandbox::new(
+            environment.outbound()?,
+            environment.clock.clone(),
+            environment.config.optional("SCRIPT_WORKER").map(Into::into),
+        );
+        let emitter = Emitter {
+            tasks: tasks.clone(),
+            functions: functions.clone(),
+            bus: bus.clone(),
+            scheduler: scheduler.clone(),
+            clock,
+            event_budget: environment.config.event_budget()?,
+        };
         Ok(Self {
-            tasks: Arc::new(Claims::new(environment, TaskStore::new(environment)?)),
-            functions: Functions::new(environment)?,
-            bus: environment.bus()?,
-            scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
-            sandbox: Sandbox::new(
-                environment.outbound()?,
-                environment.clock.clone(),
-                environment.config.optional("SCRIPT_WORKER").map(Into::into),
-            ),
-            invoker: Invoker::new(&environment.aws, &environment.config),
+            tasks,
+            functions,
+            bus,
+            scheduler,
+            runner: Runner::new(environment, sandbox.clone(), emitter)?,
+            sandbox,
+            api_requests: ApiRequests::new(environment)?,
+            places: Places::default(),
             clock: environment.clock.clone(),
             ids: environment.ids.clone(),
         })

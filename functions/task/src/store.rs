@@ -1,5 +1,6 @@
 //! The records in their tables; every record belongs to one tenant.
 
+pub(crate) mod api_request;
 pub(crate) mod code;
 pub(crate) mod function;
 pub(crate) mod open_task;

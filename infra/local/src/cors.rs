@@ -50,7 +50,7 @@ pub(crate) fn layer(origins: &[Origin]) -> Option<CorsLayer> {
     };
     let layer = CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE].into_iter().chain(own).collect::<Vec<_>>())
         .expose_headers([RETRY_AFTER, WWW_AUTHENTICATE])
         .max_age(MAX_AGE);

@@ -84,8 +84,15 @@ pub(crate) fn describe(functions: &BTreeMap<String, Function>) -> OpenApi {
 fn name_operations(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         let place = path.replace(['{', '}'], "").replace(['/', '.', '-'], "_");
-        let operations =
-            [("get", &mut item.get), ("post", &mut item.post), ("put", &mut item.put), ("delete", &mut item.delete)];
+        let operations = [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("put", &mut item.put),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
+            ("head", &mut item.head),
+            ("options", &mut item.options),
+        ];
         for (method, operation) in operations {
             if let Some(operation) = operation {
                 operation.operation_id = Some(format!("{method}{place}"));

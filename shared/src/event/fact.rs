@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{ChannelId, EventType, StepError, TenantId};
+use crate::error::Refusal;
 
 /// The source of events that a client published through the API.
 pub const CUSTOM_SOURCE: &str = "hookyard.custom";
@@ -38,6 +39,14 @@ pub const TASK_FAILED: EventType = EventType::known("task_failed");
 pub const CALLBACK_RESOLVED: EventType = EventType::known("callback.resolved");
 /// The type of [`CallbackEnded`] when nobody called a callback in time.
 pub const CALLBACK_EXPIRED: EventType = EventType::known("callback.expired");
+
+/// Refuses an event that somebody would publish with a type which is reserved for commands and answers.
+pub fn check_published(kind: &EventType) -> Result<(), Refusal> {
+    match kind.is_reserved() {
+        true => Err(Refusal::field("type", "must not be the type of a command or of an answer to one")),
+        false => Ok(()),
+    }
+}
 
 /// The fact `webhook.received`: a channel accepted a webhook.
 ///
@@ -182,4 +191,24 @@ pub struct CallbackEnded {
     /// When it was called or its time ran out.
     #[serde(default, with = "crate::clock::iso::optional")]
     pub date: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_and_answers_cannot_be_forged() {
+        let check = |kind: &str, expected: bool| {
+            let is_published = EventType::parse(kind).is_ok_and(|kind| check_published(&kind).is_ok());
+            assert_eq!(is_published, expected, "{kind}");
+        };
+        check("user_deleted", true);
+        check("order.paid", true);
+        check("task.requested", false);
+        check("task.due", false);
+        check("step.finished", false);
+        check("#id", false);
+        check("", false);
+    }
 }

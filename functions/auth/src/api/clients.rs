@@ -7,11 +7,11 @@ use shared::Refusal;
 use shared::auth::Caller;
 use shared::clock::{Clock, Ids};
 use shared::http::{Affected, JsonBody, List};
+use shared::permission;
 use shared::rql::{self, Rql};
 
 use crate::client::{Client, ClientChange, ClientWithSecret, NewClient, check_name};
 use crate::credential::hash;
-use crate::permission;
 use crate::store::client::{ClientRecord, Clients, LIST_LIMIT};
 
 /// No id of ours is longer.
@@ -31,7 +31,7 @@ pub(crate) async fn create(
 ) -> Result<Json<ClientWithSecret>, Refusal> {
     let tenant_id = caller.tenant_named(new.tenant_id)?;
     check_name(&new.name)?;
-    let permissions = permission::checked(new.permissions)?;
+    let permissions = permission::checked("permissions", new.permissions)?;
     permission::require_all(&caller, &permissions)?;
     let (client_secret, now) = (ids.secret(), clock.now());
     let client = Client {
@@ -95,7 +95,7 @@ pub(crate) async fn update(
         record.client.name = name;
     }
     if let Some(permissions) = change.permissions {
-        let permissions = permission::checked(permissions)?;
+        let permissions = permission::checked("permissions", permissions)?;
         if permissions != record.client.permissions {
             // Taking away is as much as granting: a client that was made weak could be taken over and made strong again.
             permission::require_all(&caller, record.client.permissions.iter().chain(&permissions))?;

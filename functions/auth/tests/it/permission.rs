@@ -9,7 +9,7 @@ async fn a_permission_that_does_not_exist_is_refused_with_the_nearest_one() {
     let (id, _) = world.client(&["VIEW_TASKS"]).await;
     let path = format!("/clients/{id}");
     for (unknown, nearest) in
-        [("VIEW_EVENT", "VIEW_EVENTS"), ("VIEW_TASK:one", "VIEW_TASKS"), ("view_runs", "VIEW_RUNS")]
+        [("VIEW_EVENT", "VIEW_EVENTS"), ("EXECUTE_TASK:one", "EXECUTE_TASK_FUNCTION"), ("view_runs", "VIEW_RUNS")]
     {
         let body = json!({"name": "n", "permissions": ["VIEW_TASKS", unknown]});
         for (method, path) in [("POST", "/clients"), ("PUT", path.as_str())] {
@@ -27,13 +27,15 @@ async fn a_permission_that_does_not_exist_is_refused_with_the_nearest_one() {
 #[tokio::test]
 async fn a_permission_for_one_object_grants_that_object_only() {
     let world = World::new().await;
-    let (id, secret) = world.client(&["CREATE_CLIENTS", "UPDATE_CLIENTS", "VIEW_TASKS:one"]).await;
+    let (id, secret) = world.client(&["CREATE_CLIENTS", "UPDATE_CLIENTS", "EXECUTE_TASK_FUNCTION:one"]).await;
     let bearer = world.log_in(&id, &secret).await;
-    let (weak, _) = world.client(&["VIEW_TASKS:one"]).await;
-    let (strong, strong_secret) = world.client(&["VIEW_TASKS"]).await;
-    for (permission, code) in
-        [("VIEW_TASKS:one", Value::Null), ("VIEW_TASKS:two", json!(10)), ("VIEW_TASKS", json!(10))]
-    {
+    let (weak, _) = world.client(&["EXECUTE_TASK_FUNCTION:one"]).await;
+    let (strong, strong_secret) = world.client(&["EXECUTE_TASK_FUNCTION"]).await;
+    for (permission, code) in [
+        ("EXECUTE_TASK_FUNCTION:one", Value::Null),
+        ("EXECUTE_TASK_FUNCTION:two", json!(10)),
+        ("EXECUTE_TASK_FUNCTION", json!(10)),
+    ] {
         let body = json!({"name": "n", "permissions": [permission]});
         let created = world.send("POST", "/clients", &bearer, body.clone()).await;
         assert_eq!(created.body["code"], code, "{permission}");
@@ -45,7 +47,7 @@ async fn a_permission_for_one_object_grants_that_object_only() {
     assert_eq!(world.token(client_credentials(&strong, &strong_secret)).await.status, 200);
     let rotated = world.send("POST", &format!("/clients/{weak}/secret"), &bearer, Value::Null).await;
     assert_eq!(rotated.status, 200, "{rotated:?}");
-    let narrower = json!({"permissions": ["VIEW_TASKS:two"]});
+    let narrower = json!({"permissions": ["EXECUTE_TASK_FUNCTION:two"]});
     let narrowed = world.send("PUT", &format!("/clients/{strong}"), &bearer, narrower).await;
     assert_eq!(narrowed.status, 401, "who is made weak can be taken over and made strong again: {narrowed:?}");
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::http::{Affected, JsonBody, List};
+use shared::permission;
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 
@@ -58,6 +59,7 @@ pub(crate) async fn create(
     let code = body.take_code()?;
     let mut next = body.create(clock.now())?;
     check_code(&next, code.as_ref())?;
+    permission::require_all(&caller, next.permissions())?;
     if let Some(code) = &code {
         check_compiles(sandbox, tenant, &next, code.program().map_err(invalid_code)?).await?;
     }
@@ -123,6 +125,8 @@ pub(crate) async fn get(
 }
 
 /// Changes a function; absent fields stay as they are.
+///
+/// One with `executionCredentials` is changed only by a caller that holds their permissions, as its script uses them.
 #[utoipa::path(
     put, path = "/tasks/v1/functions/{name}", tag = "functions", request_body = FunctionBody,
     responses((status = 200, description = "The function was changed.", body = Affected))
@@ -133,6 +137,8 @@ pub(crate) async fn update(
     Path(name): Path<String>,
     JsonBody(body): JsonBody<FunctionBody>,
 ) -> Result<Json<Affected>, Refusal> {
+    let former = known(&services, &caller, &name).await?;
+    permission::require_all(&caller, former.permissions())?;
     change(&services, &caller, &name, body).await
 }
 
@@ -202,6 +208,9 @@ async fn change(
         let former = known(services, caller, name).await?;
         let mut next = body.clone().change(former.clone(), clock.now())?;
         check_code(&next, code.as_ref())?;
+        if next.permissions() != former.permissions() {
+            permission::require_all(caller, next.permissions())?;
+        }
         let program = match &code {
             Some(code) => Some(code.program().map_err(invalid_code)?),
             None if next.lambda.is_none() && next.entry_point != former.entry_point => {

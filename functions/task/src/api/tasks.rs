@@ -42,15 +42,7 @@ pub(crate) async fn create(
     let mut task = new.into_task(ids.hex24(), tenant.clone(), now, tasks.store().expires_at(now))?;
     check_data(&task)?;
     task.created_by_application_id = Some(caller.client_id().to_owned());
-    if task.is_later(now) {
-        // Before the record: a task that can be seen has its schedule.
-        on_task_due::schedule(scheduler, &task).await?;
-    }
-    tasks.store().create(&task).await?;
-    if !task.is_later(now) {
-        let command = on_task_due::command(&task).map_err(|_| Refusal::internal())?;
-        bus.publish(vec![command]).await?;
-    }
+    on_task_due::submit(tasks, bus, scheduler, clock, &task).await?;
     Ok(Json(TaskView::from(&task)))
 }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 use rquickjs::{Context, Ctx, Function, Object, Runtime, Type};
 use shared::event::StepError;
 
+use super::calls::Calling;
 use super::compile::{self, Kind, Rejected};
 use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
@@ -25,12 +26,13 @@ pub(super) struct Links {
     pub(super) stop: Stop,
     pub(super) events: Receiver<Wake>,
     pub(super) fetches: Fetches,
+    pub(super) calling: Calling,
     pub(super) turn: Turn,
 }
 
 /// Runs the script and returns its result as JSON.
 pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError> {
-    let host = Rc::new(Host::new(links.stop, links.turn, links.fetches, script.limits.time));
+    let host = Rc::new(Host::new(links.stop, links.turn, links.fetches, links.calling, script.limits.time));
     let kind = kind(script, &host)?;
     let result = match start(script, &host) {
         Ok((_runtime, context)) => context.with(|ctx| {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rquickjs::promise::PromiseState;
 use rquickjs::{Coerced, Ctx, Function, Object, Promise, Result as JsResult, Value};
 
+use super::calls::CallEnded;
 use super::exchange::Finished;
 use super::failure::{self, Fault};
 use super::globals;
@@ -18,6 +19,7 @@ pub(super) struct EventLoop<'a, 'js> {
     events: &'a Receiver<Wake>,
     fire: Function<'js>,
     settle: Function<'js>,
+    settle_call: Function<'js>,
     unhandled: Function<'js>,
     watch: Function<'js>,
 }
@@ -30,6 +32,7 @@ impl<'a, 'js> EventLoop<'a, 'js> {
             events,
             fire: script_side.get("fire")?,
             settle: script_side.get("settle")?,
+            settle_call: script_side.get("settleCall")?,
             unhandled: script_side.get("unhandled")?,
             watch: script_side.get("watch")?,
         })
@@ -78,13 +81,14 @@ impl<'a, 'js> EventLoop<'a, 'js> {
             return Ok(self.fire.call((timer,))?);
         }
         let next = self.host.timers.borrow().next();
-        if next.is_none() && self.host.fetches.borrow().is_empty() {
+        if next.is_none() && self.host.fetches.borrow().is_empty() && self.host.calling.borrow().is_empty() {
             let message = "the script returned a promise that nothing can settle any more";
             return Err(Fault::Failed(failure::runtime("PromiseNeverSettles", message)));
         }
         let until = next.map_or(self.host.deadline, |next| next.min(self.host.deadline));
         match self.wait(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
             Some(Wake::Fetched(finished)) => self.deliver(ctx, finished),
+            Some(Wake::Called(ended)) => self.deliver_call(ctx, ended),
             Some(Wake::Stopped) | None => Ok(()),
         }
     }
@@ -106,8 +110,19 @@ impl<'a, 'js> EventLoop<'a, 'js> {
         }
         let (response, error): (Option<Object<'js>>, Option<Object<'js>>) = match finished.result {
             Ok(response) => (Some(globals::response(ctx, response)?), None),
-            Err(error) => (None, Some(globals::error(ctx, &error)?)),
+            Err(error) => (None, Some(globals::error(ctx, &error.name, &error.message)?)),
         };
         Ok(self.settle.call((finished.id, response, error))?)
+    }
+
+    fn deliver_call(&self, ctx: &Ctx<'js>, ended: CallEnded) -> Result<(), Fault> {
+        if !self.host.calling.borrow_mut().ended(ended.id) {
+            return Ok(());
+        }
+        let (answer, error): (Option<String>, Option<Object<'js>>) = match ended.result {
+            Ok(answer) => (Some(answer), None),
+            Err(error) => (None, Some(globals::error(ctx, &error.name, &error.message)?)),
+        };
+        Ok(self.settle_call.call((ended.id, answer, error))?)
     }
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use rquickjs::{ArrayBuffer, Ctx, Exception, Function, Object, Result, String as JsString, Value};
 
 use super::bytes::{self, cstring};
+use super::calls::{Call, CallKind, MAX_BODY_BYTES};
 use super::console::PRINTED_BYTES;
-use super::exchange::{FetchError, FetchRequest, FetchResponse};
+use super::exchange::{FetchRequest, FetchResponse};
 use super::host::Host;
 use super::stop::Reason;
 use super::{modules, reflection, urls, zone};
@@ -29,6 +30,8 @@ pub(super) fn install<'js>(
     functions.set("unschedule", unschedule(ctx, host.clone())?)?;
     functions.set("fetch", fetch(ctx, host.clone())?)?;
     functions.set("abortFetch", abort_fetch(ctx, host.clone())?)?;
+    functions.set("call", call(ctx, host.clone())?)?;
+    functions.set("callLimit", MAX_BODY_BYTES)?;
     functions.set("now", now(ctx, host.clone())?)?;
     functions.set("exhausted", exhausted(ctx, host.clone())?)?;
     functions.set("uncaught", uncaught(ctx, host.clone())?)?;
@@ -55,11 +58,11 @@ pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<O
     Ok(object)
 }
 
-/// The object from which `fetch` builds its error.
-pub(super) fn error<'js>(ctx: &Ctx<'js>, error: &FetchError) -> Result<Object<'js>> {
+/// The object from which the script's side builds an error.
+pub(super) fn error<'js>(ctx: &Ctx<'js>, name: &str, message: &str) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
-    object.set("name", error.name.as_str())?;
-    object.set("message", error.message.as_str())?;
+    object.set("name", name)?;
+    object.set("message", message)?;
     Ok(object)
 }
 
@@ -128,6 +131,13 @@ fn fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
 fn abort_fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |id: u32| {
         host.fetches.borrow_mut().forget(id);
+    })
+}
+
+fn call<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move |id: u32, kind: u32, body: String| {
+        let kind = if kind == 0 { CallKind::Publish } else { CallKind::StartTask };
+        host.calling.borrow_mut().start(id, Call { kind, body });
     })
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rquickjs::{Ctx, Function, Persistent, Value};
 
+use super::calls::Calling;
 use super::failure::Fault;
 use super::fetch::Fetches;
 use super::stop::{Reason, Stop};
@@ -17,6 +18,7 @@ pub(super) struct Host {
     pub(super) turn: Turn,
     pub(super) timers: RefCell<Timers>,
     pub(super) fetches: RefCell<Fetches>,
+    pub(super) calling: RefCell<Calling>,
     /// Whether the engine had no memory left, even if the script went on.
     pub(super) exhausted: Cell<bool>,
     /// Whether the heap ever grew so far that the engine collected its garbage.
@@ -38,12 +40,13 @@ struct Rejections {
 }
 
 impl Host {
-    pub(super) fn new(stop: Stop, turn: Turn, fetches: Fetches, time: Duration) -> Self {
+    pub(super) fn new(stop: Stop, turn: Turn, fetches: Fetches, calling: Calling, time: Duration) -> Self {
         Self {
             stop,
             turn,
             timers: RefCell::default(),
             fetches: RefCell::new(fetches),
+            calling: RefCell::new(calling),
             exhausted: Cell::new(false),
             grown: Cell::new(false),
             rejected: Cell::new(false),

@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use shared::event::StepError;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use super::calls::{Call, CallError};
 use super::exchange::{FetchError, FetchRequest, FetchResponse};
 use super::script::Script;
 use super::stop::Reason;
 
-/// The longest message: the longest body of a request or a response, and what belongs to it.
-const LIMIT_BYTES: usize = 8 * 1024 * 1024;
+/// The longest message: a script with its files and its input, or the longest body of a request or a response, and what
+/// belongs to it.
+const LIMIT_BYTES: usize = 16 * 1024 * 1024;
 const HEAD_BYTES: usize = 4;
 
 /// What the worker is told.
@@ -26,6 +28,8 @@ pub(super) enum ToWorker {
     Start { id: u64, script: Script, work: Work },
     /// Hands over how a request of a script has ended.
     Fetched { id: u64, fetch: u32, result: Result<FetchResponse, FetchError> },
+    /// Hands over how a call of a script has ended.
+    Called { id: u64, call: u32, result: Result<String, CallError> },
     /// Stops a script.
     Stop { id: u64, reason: Reason },
 }
@@ -46,6 +50,8 @@ pub(super) enum Said {
     Fetch { fetch: u32, request: FetchRequest },
     /// It has given up one of its requests.
     AbortFetch { fetch: u32 },
+    /// It asks something of this process.
+    Call { id: u32, call: Call },
     /// It printed.
     Print { text: String },
     /// A line of our own for its log.

@@ -8,14 +8,15 @@ use rquickjs::module::Declared;
 use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, Value, WriteOptions};
 
 /// What scripts can import.
-const NAMES: [&str; 7] = ["buffer", "events", "querystring", "timers", "timers/promises", "url", "util"];
+const NAMES: [&str; 8] = ["buffer", "events", "hookyard", "querystring", "timers", "timers/promises", "url", "util"];
 /// How the names of the modules begin that scripts cannot import.
 pub(super) const OWN: &str = "hookyard:";
 
 /// The modules that scripts can import.
-static PUBLIC: [Source; 7] = [
+static PUBLIC: [Source; 8] = [
     Source::new("buffer", include_str!("module/buffer.js")),
     Source::new("events", include_str!("module/events.js")),
+    Source::new("hookyard", include_str!("module/hookyard.js")),
     Source::new("querystring", include_str!("module/querystring.js")),
     Source::new("timers", include_str!("module/timers.js")),
     Source::new("timers/promises", include_str!("module/timers_promises.js")),
@@ -40,6 +41,7 @@ static REALM: [Source; 38] = [
     Source::new("hookyard:events", include_str!("realm/events.js")),
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
     Source::new("hookyard:format", include_str!("realm/format.js")),
+    Source::new("hookyard:hookyard", include_str!("realm/hookyard.js")),
     Source::new("hookyard:inspect", include_str!("realm/inspect.js")),
     Source::new("hookyard:inspect_errors", include_str!("realm/inspect_errors.js")),
     Source::new("hookyard:inspect_layout", include_str!("realm/inspect_layout.js")),

@@ -34,20 +34,37 @@ pub(super) struct Requests {
 
 struct Client {
     outbound: Outbound,
+    first_effect: FirstEffect,
+}
+
+/// What is done once before a script acts on the outside world for the first time. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct FirstEffect {
     before_effect: BeforeEffect,
-    marked: OnceCell<()>,
+    marked: Arc<OnceCell<()>>,
+}
+
+impl FirstEffect {
+    pub(super) fn new(before_effect: BeforeEffect) -> Self {
+        Self { before_effect, marked: Arc::default() }
+    }
+
+    /// Marks that the script acts; the second time nothing happens.
+    pub(super) async fn mark(&self) -> Result<(), Error> {
+        self.marked.get_or_try_init(|| (self.before_effect)()).await.map(drop)
+    }
+
+    /// Whether the script may have acted.
+    pub(super) fn has_happened(&self) -> bool {
+        self.marked.initialized()
+    }
 }
 
 impl Requests {
     /// Starts without requests.
-    pub(super) fn new(outbound: Outbound, before_effect: BeforeEffect) -> Self {
-        let client = Arc::new(Client { outbound, before_effect, marked: OnceCell::new() });
+    pub(super) fn new(outbound: Outbound, first_effect: FirstEffect) -> Self {
+        let client = Arc::new(Client { outbound, first_effect });
         Self { client, tasks: JoinSet::new(), by_id: HashMap::new() }
-    }
-
-    /// Whether a request may have been sent.
-    pub(super) fn have_begun(&self) -> bool {
-        self.client.marked.initialized()
     }
 
     /// Starts a request.
@@ -91,7 +108,7 @@ impl Client {
             Ok(request) => request,
             Err(error) => return Ok(Err(error)),
         };
-        self.marked.get_or_try_init(|| (self.before_effect)()).await?;
+        self.first_effect.mark().await?;
         Ok(self.send(request, refuses_redirects).await)
     }
 

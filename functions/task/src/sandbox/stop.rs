@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::CallEnded;
 use super::console::PRINTED_BYTES;
 use super::exchange::Finished;
 use super::message::{Output, Said};
@@ -26,6 +27,8 @@ pub(super) enum Reason {
 pub(super) enum Wake {
     /// A request has ended.
     Fetched(Finished),
+    /// A call has ended.
+    Called(CallEnded),
     /// The script was stopped.
     Stopped,
 }
@@ -73,6 +76,11 @@ impl Stop {
     pub(super) fn fetched(&self, finished: Finished) {
         // Nobody is listening once the script has ended.
         let _ = self.wake.send(Wake::Fetched(finished));
+    }
+
+    /// Notifies the script that a call has ended.
+    pub(super) fn called(&self, ended: CallEnded) {
+        let _ = self.wake.send(Wake::Called(ended));
     }
 
     /// Passes on what the script printed; stops the script when it has printed too much.

@@ -6,15 +6,17 @@ use std::time::Duration;
 use shared::Error;
 use shared::clock::Clock;
 use shared::event::StepError;
+use shared::outbound::Outbound;
 use tokio::sync::mpsc;
 
+use super::calls::{Answering, Calls};
 use super::console::Log;
 use super::failure;
 use super::message::{Said, ToWorker, Work};
 use super::presence::Present;
 use super::process::Process;
-use super::requests::Requests;
-use super::script::Script;
+use super::requests::{FirstEffect, Requests};
+use super::script::{BeforeEffect, Script};
 use super::stop::Reason;
 
 /// How long after its time limit, or after it was told to stop, a script may take to stop before it is given up.
@@ -30,6 +32,17 @@ pub(super) enum Ended {
     Refused(Present),
 }
 
+/// What a script reaches through this process.
+#[derive(Clone)]
+pub(super) struct Reach {
+    /// Sends its requests.
+    pub(super) outbound: Outbound,
+    /// Does its calls.
+    pub(super) calls: Calls,
+    /// Is called before the first of both.
+    pub(super) before_effect: BeforeEffect,
+}
+
 /// Starts a script in a worker and waits for its end; dropping the future stops it.
 ///
 /// # Errors
@@ -42,7 +55,7 @@ pub(super) async fn supervise(
     work: Work,
     clock: &Clock,
     log: &Log,
-    mut requests: Requests,
+    reach: Reach,
 ) -> Result<Ended, Error> {
     let (id, heard) = match process.enter(present) {
         Ok(entered) => entered,
@@ -50,6 +63,9 @@ pub(super) async fn supervise(
     };
     let mut guard = Guard { process: process.clone(), id, heard: Some(heard) };
     log.restart();
+    let first_effect = FirstEffect::new(reach.before_effect);
+    let mut requests = Requests::new(reach.outbound, first_effect.clone());
+    let mut calls = Answering::new(reach.calls, first_effect.clone());
     let limit = script.limits.time + GRACE;
     let start = ToWorker::Start { id, script: script.clone(), work };
     let mut told = process.tell(&start).await?;
@@ -65,6 +81,7 @@ pub(super) async fn supervise(
                 }
                 Some(Said::Fetch { fetch, request }) => requests.start(fetch, request),
                 Some(Said::AbortFetch { fetch }) => requests.abort(fetch),
+                Some(Said::Call { id, call }) => calls.start(id, call),
                 Some(Said::Print { text }) => if !log.print(clock.now(), text) {
                     told = process.tell(&ToWorker::Stop { id, reason: Reason::Output }).await?;
                 },
@@ -73,6 +90,9 @@ pub(super) async fn supervise(
             },
             Some((fetch, outcome)) = requests.next() => {
                 told = process.tell(&ToWorker::Fetched { id, fetch, result: outcome? }).await?;
+            }
+            Some((call, outcome)) = calls.next() => {
+                told = process.tell(&ToWorker::Called { id, call, result: outcome? }).await?;
             }
             () = &mut patience => {
                 if was_stopped {
@@ -89,7 +109,7 @@ pub(super) async fn supervise(
         }
     }
     guard.heard = None;
-    Ok(Ended::Lost { has_acted: requests.have_begun() })
+    Ok(Ended::Lost { has_acted: first_effect.has_happened() })
 }
 
 /// Stops a script that nobody waits for any more.

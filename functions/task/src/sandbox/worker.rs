@@ -13,6 +13,7 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::calls::{CallEnded, Calling};
 use super::engine::{self, Links};
 use super::exchange::Finished;
 use super::failure;
@@ -86,6 +87,11 @@ impl Worker {
                     stop.fetched(Finished { id: fetch, result });
                 }
             }
+            ToWorker::Called { id, call, result } => {
+                if let Some(stop) = lock(&self.scripts).get(&id) {
+                    stop.called(CallEnded { id: call, result });
+                }
+            }
             ToWorker::Stop { id, reason } => {
                 if let Some(stop) = lock(&self.scripts).get(&id) {
                     stop.stop(reason);
@@ -100,10 +106,11 @@ impl Worker {
         let (stop, events) = Stop::new(id, output.clone());
         lock(&scripts).insert(id, stop.clone());
         let fetches = Fetches::new(id, output.clone(), stop.clone());
+        let calling = Calling::new(id, output.clone());
         let turn = self.turns.of(&script.tenant);
         self.threads.run(Box::new(move || {
             turn.take();
-            let links = Links { stop, events, fetches, turn };
+            let links = Links { stop, events, fetches, calling, turn };
             let job = || match work {
                 Work::Run => engine::execute(&script, links),
                 Work::Check => engine::check(&script).map(|()| String::new()),

@@ -74,6 +74,9 @@ pub(crate) struct Function {
     /// Who may execute it directly, and the default priority of its tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) execution_options: Option<ExecutionOptions>,
+    /// The permissions of the access token that its scripts get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) execution_credentials: Option<ExecutionCredentials>,
     /// Which of its failed tasks are tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_policy: Option<RetryPolicy>,
@@ -121,6 +124,13 @@ pub(crate) struct ExecutionOptions {
     pub(crate) default_priority: Option<Priority>,
 }
 
+/// With which permissions the scripts of a function call the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub(crate) struct ExecutionCredentials {
+    /// The permissions of the access token; without any there is no token. Whoever gives them must hold them.
+    pub(crate) permissions: Vec<String>,
+}
+
 /// Which failures of a function are retried: up to three times, after 2, 5 and 10 seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -154,6 +164,17 @@ impl Function {
             && self.lambda == other.lambda
             && how(self) == how(other)
             && self.environment_variables == other.environment_variables
+    }
+
+    /// Who may execute it directly.
+    pub(crate) fn permission_mode(&self) -> PermissionMode {
+        let mode = self.execution_options.as_ref().and_then(|options| options.permission_mode);
+        mode.unwrap_or(PermissionMode::PermissionRequired)
+    }
+
+    /// The permissions that its scripts have.
+    pub(crate) fn permissions(&self) -> &[String] {
+        self.execution_credentials.as_ref().map_or(&[], |credentials| &credentials.permissions)
     }
 
     /// The priority of tasks that do not name one.

@@ -4,7 +4,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::event::{Answer, StepError, StepStatus, TenantId};
+use shared::event::{Answer, EventId, StepError, StepStatus, TenantId, Trace};
 use shared::json::WholeNumber;
 use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
@@ -92,6 +92,12 @@ pub(crate) struct Task {
     /// The step that this task does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<Origin>,
+    /// Where it comes from, if a script has started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<Trace>,
+    /// Whether somebody waits for its end, who tries again if that is to be done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) direct: bool,
     /// Who runs the script, and how it ended; absent until it starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) claim: Option<Claim>,
@@ -125,6 +131,17 @@ impl Task {
     /// The name of its script in stack traces.
     pub(crate) fn file_name(&self) -> String {
         format!("{}.js", self.function_name)
+    }
+
+    /// Where what it causes comes from: its step, the script that has started it, or itself.
+    pub(crate) fn trace(&self) -> Trace {
+        let of_step = self.origin.as_ref().map(|origin| Trace::caused_by(&origin.command));
+        of_step.or_else(|| self.trace.clone()).unwrap_or_else(|| Trace::start(&EventId::new(self.task_id.as_str())))
+    }
+
+    /// The first of the tasks that do the same work: itself, unless it takes the place of another one.
+    pub(crate) fn first_id(&self) -> &str {
+        self.retry_for_task_ids.first().unwrap_or(&self.task_id)
     }
 
     /// Changes the state.

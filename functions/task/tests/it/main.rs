@@ -1,7 +1,15 @@
 //! The task function on the embedded engines, called as Lambda calls it.
 
 #[cfg(test)]
+mod api_function;
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod execute;
 mod fault;
 #[cfg(test)]
 mod function;

@@ -34,6 +34,11 @@ impl World {
         Self(builder().by_hand().open().await)
     }
 
+    /// Everything as the builder says.
+    pub(crate) async fn opened(builder: harness::Builder) -> Self {
+        Self(builder.open().await)
+    }
+
     /// The function as it runs.
     pub(crate) fn process(&self) -> Function {
         self.0.function(TASK)
@@ -83,7 +88,7 @@ impl World {
     }
 }
 
-fn builder() -> harness::Builder {
+pub(crate) fn builder() -> harness::Builder {
     harness::World::builder().function(TASK, function)
 }
 

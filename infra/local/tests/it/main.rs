@@ -8,6 +8,7 @@ mod delayed;
 mod delivery;
 mod demo;
 mod doors;
+mod execute;
 mod house;
 mod log;
 mod process;

@@ -18,6 +18,7 @@ export function install(host, variables) {
   let printer;
 
   host.notSupported = (what) => stacks.named(new values.Error(`the sandbox does not support ${what}`), "NotSupported");
+  host.named = stacks.named;
   host.queueMicrotask = queueMicrotask;
   host.namedKeys = withSymbols(host.namedKeys);
   host.nextTick = (callback, ...args) => enqueue(callback, args);
@@ -274,6 +275,7 @@ export function install(host, variables) {
   return {
     fire: timers.fire,
     settle: (id, answer, error) => fetching.settle(id, answer, error),
+    settleCall: (id, answer, error) => require("hookyard").settle(id, answer, error),
     // What is awaited is not asked for its `then`, which a script may have replaced.
     call: async (main, task) => await main(task),
     reject: rejections.add,
