@@ -5,5 +5,6 @@ pub(crate) mod api_requests;
 pub(crate) mod execute;
 pub(crate) mod functions;
 pub(crate) mod logs;
+pub(crate) mod schedules;
 pub(crate) mod tasks;
 pub(crate) mod versions;

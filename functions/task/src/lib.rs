@@ -1,7 +1,8 @@
 //! The task function: keeps functions, which are scripts, and runs them as tasks, now or at a set time.
 //!
-//! In: `task.requested` for a step, `task.due` and schedules for tasks to start, a sweep, and requests over HTTP. Out:
-//! `step.finished` for the tasks of steps, `task.due` for tasks created over HTTP, and the fact `task_failed`.
+//! In: `task.requested` for a step, `task.due` and schedules for tasks to start, `schedule.due` and schedules for instants
+//! to settle, a sweep, and requests over HTTP. Out: `step.finished` for the tasks of steps, `task.due` for tasks created
+//! over HTTP and by schedules, and the facts `task_failed` and `schedule.missed`.
 //!
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
 //! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
@@ -17,7 +18,10 @@ mod direct;
 mod emitter;
 mod function_body;
 mod lambda;
+mod last_task;
+mod lifecycle;
 mod new_task;
+mod on_schedule;
 mod on_sweep;
 mod on_task_due;
 mod on_task_requested;
@@ -26,15 +30,20 @@ mod retry;
 mod run;
 mod runner;
 pub mod sandbox;
+mod schedule;
+mod schedule_body;
+mod schedule_task;
+mod schedule_view;
 mod services;
+mod settle;
 mod share;
 mod store;
+mod wake;
 
 use std::sync::Arc;
 
-use serde::Deserialize as _;
 use shared::auth::Permission;
-use shared::event::command::{COMMAND_SOURCE, TASK, TASK_DUE, TaskDue};
+use shared::event::command::{COMMAND_SOURCE, SCHEDULE_DUE, TASK, TASK_DUE, TaskDue};
 use shared::http::{Api, BODY_LIMIT_BYTES};
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
@@ -73,6 +82,17 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewApiFunctionRequests, routes!(api::api_requests::list))
         .permission(Permission::ViewApiFunctionRequestLogs, routes!(api::api_requests::logs))
         .permission(Permission::RotateKeys, routes!(api::api_requests::rotate))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::list))
+        .permission(Permission::CreateTaskSchedule, routes!(api::schedules::create))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::preview))
+        .permission(Permission::RotateKeys, routes!(api::schedules::rotate))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::get))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::update))
+        .permission(Permission::DeleteTaskSchedule, routes!(api::schedules::delete))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::start))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::stop))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::history))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::next))
         .finish(services.clone());
     let checks = [
         store::task::check(environment)?,
@@ -80,26 +100,40 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         store::version::check(environment)?,
         store::code::check(environment)?,
         store::api_request::check(environment)?,
+        store::schedule::check(environment)?,
+        store::history::check(environment)?,
     ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
-    let due = match &incoming {
+    match &incoming {
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
-            return on_task_requested::handle(&services, envelope).await;
+            on_task_requested::handle(&services, envelope).await
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_DUE => {
-            envelope.content()?
+            start(&services, &envelope.content()?).await
+        }
+        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == SCHEDULE_DUE => {
+            on_schedule::watch_one(&services, envelope.content()?).await
         }
         Incoming::Schedule(input) if input.get("sweep").is_some_and(|swept| swept == on_sweep::TASKS) => {
-            return on_sweep::handle(&services).await;
+            on_sweep::handle(&services).await
         }
-        Incoming::Schedule(input) => {
-            TaskDue::deserialize(input).map_err(Error::cannot("read the input of a schedule"))?
-        }
-        Incoming::Event { .. } => return Err(incoming.unexpected()),
-    };
-    on_task_due::handle(&services, &due).await
+        Incoming::Schedule(input) => match on_schedule::Input::read(input)? {
+            on_schedule::Input::Minute => on_schedule::watch_minute(&services).await,
+            on_schedule::Input::Schedule(due) => on_schedule::wake(&services, due).await,
+            on_schedule::Input::Task(due) => start(&services, &due).await,
+        },
+        Incoming::Event { .. } => Err(incoming.unexpected()),
+    }
+}
+
+/// Starts a task, and at its end the one that waits for it.
+async fn start(services: &Services, due: &TaskDue) -> Result<(), Error> {
+    match on_task_due::handle(services, due).await? {
+        Some(schedule) => on_schedule::settle_one(services, schedule).await,
+        None => Ok(()),
+    }
 }

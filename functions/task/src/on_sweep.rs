@@ -11,7 +11,7 @@ use shared::table::key;
 use crate::services::Services;
 use crate::store::open_task::PARTITIONS;
 use crate::store::task::{Status, Task, is_waiting, status_change};
-use crate::{answer, on_task_due, retry, run};
+use crate::{answer, on_schedule, on_task_due, retry, run};
 
 /// What is swept, as the template's schedule names it.
 pub(crate) const TASKS: &str = "tasks";
@@ -79,7 +79,11 @@ async fn announce(services: &Services, task: &Task) -> Result<(), Error> {
     let Services { tasks, bus, scheduler, clock, .. } = services;
     retry::follow(tasks, scheduler, task).await?;
     answer::publish(bus, task, clock.now()).await?;
-    tasks.store().close(task).await
+    tasks.store().close(task).await?;
+    match task.schedule.clone().filter(|schedule| schedule.has_queue) {
+        Some(schedule) => on_schedule::settle_one(services, schedule.key).await,
+        None => Ok(()),
+    }
 }
 
 /// Ends a task whose process has ended each time that it ran.

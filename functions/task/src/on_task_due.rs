@@ -1,10 +1,11 @@
 //! Starts a task whose time has come, or that was created to start at once.
 
+use jiff::Timestamp;
 use shared::Error;
 use shared::bus::{Bus, Entry, TooLarge};
 use shared::clock::Clock;
-use shared::event::command::{COMMAND_SOURCE, TASK_DUE, TaskDue};
-use shared::event::{Envelope, EventId};
+use shared::event::command::{COMMAND_SOURCE, ScheduleDue, TASK_DUE, TaskDue};
+use shared::event::{Envelope, EventId, TenantId};
 use shared::scheduler::Scheduler;
 use shared::step::Once;
 
@@ -16,11 +17,11 @@ use crate::{answer, retry, run};
 /// How long after its schedule the record of a task may appear.
 const RECORD_DELAY_S: i64 = 60;
 
-/// Starts the task; one that was started before is continued.
-pub(crate) async fn handle(services: &Services, due: &TaskDue) -> Result<(), Error> {
+/// Starts the task; one that was started before is continued. Returns the schedule whose instants may wait for its end.
+pub(crate) async fn handle(services: &Services, due: &TaskDue) -> Result<Option<ScheduleDue>, Error> {
     let Services { tasks, bus, scheduler, sandbox, clock, .. } = services;
     let id = &due.task_id;
-    let Turn::Ours(place) = turn(tasks, sandbox, id).await? else { return Ok(()) };
+    let Turn::Ours(place) = turn(tasks, sandbox, id).await? else { return Ok(None) };
     let now = clock.now();
     let start = status_change(Status::InProgress, now);
     let work = |task| Box::pin(run::run(services, task, place));
@@ -30,15 +31,16 @@ pub(crate) async fn handle(services: &Services, due: &TaskDue) -> Result<(), Err
         }
         Once::Missing => {
             tracing::warn!(task_id = id, "a task was never created or has been removed, so it is not started");
-            Ok(())
+            Ok(None)
         }
         once => match once.done()? {
             Some(task) => {
                 retry::follow(tasks, scheduler, &task).await?;
                 answer::publish(bus, &task, clock.now()).await?;
-                tasks.store().close(&task).await
+                tasks.store().close(&task).await?;
+                Ok(task.schedule.filter(|schedule| schedule.has_queue).map(|schedule| schedule.key))
             }
-            None => Ok(()),
+            None => Ok(None),
         },
     }
 }
@@ -100,6 +102,14 @@ pub(crate) fn command(task: &Task) -> Result<Entry, TooLarge> {
     let id = EventId::new(format!("{}-due", task.task_id));
     let tenant_id = task.tenant_id.clone();
     Entry::fact(COMMAND_SOURCE, &Envelope::new(TASK_DUE, id, tenant_id, task.creation_timestamp, due(task)))
+}
+
+/// The command that starts a task of which only this is known.
+pub(crate) fn command_for(tenant: &TenantId, task_id: &str, requested_at: Timestamp) -> Option<Entry> {
+    let id = EventId::new(format!("{task_id}-due"));
+    let due = TaskDue { task_id: task_id.to_owned(), requested_at };
+    // It is far smaller than the bus takes.
+    Entry::fact(COMMAND_SOURCE, &Envelope::new(TASK_DUE, id, tenant.clone(), requested_at, due)).ok()
 }
 
 fn due(task: &Task) -> TaskDue {

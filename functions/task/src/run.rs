@@ -84,6 +84,10 @@ pub(crate) async fn run(services: &Services, mut task: Task, place: Option<Place
 
 /// The function of a task, or why it cannot run.
 async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Function>, StepError>, Error> {
+    if let Some(script) = &task.script {
+        let message = format!("the script {script} cannot be fetched");
+        return Ok(Err(StepError::invocation("ScriptNotFound", message)));
+    }
     let name = &task.function_name;
     Ok(match functions.recent(&task.tenant_id, name).await? {
         None => Err(StepError::invocation("FunctionNotFound", format!("no function `{name}` exists"))),

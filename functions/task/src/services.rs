@@ -14,11 +14,15 @@ use crate::runner::Runner;
 use crate::sandbox::Sandbox;
 use crate::store::api_request::ApiRequests;
 use crate::store::function::Functions;
+use crate::store::history::History;
+use crate::store::schedule::SchedulesStore;
 use crate::store::task::{TaskStore, Tasks};
 
 pub(crate) struct Services {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) functions: Functions,
+    pub(crate) schedules: SchedulesStore,
+    pub(crate) history: History,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
@@ -51,6 +55,8 @@ impl Services {
         Ok(Self {
             tasks,
             functions,
+            schedules: SchedulesStore::new(environment)?,
+            history: History::new(environment)?,
             bus,
             scheduler,
             runner: Runner::new(environment, sandbox.clone(), emitter)?,

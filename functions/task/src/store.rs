@@ -3,6 +3,8 @@
 pub(crate) mod api_request;
 pub(crate) mod code;
 pub(crate) mod function;
+pub(crate) mod history;
 pub(crate) mod open_task;
+pub(crate) mod schedule;
 pub(crate) mod task;
 pub(crate) mod version;

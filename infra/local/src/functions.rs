@@ -49,7 +49,12 @@ pub(crate) fn tokens(emulator: &Emulator) -> Result<Tokens, Failure> {
 fn environment(emulator: &Emulator, id: &str, variables: &BTreeMap<String, String>) -> Environment {
     let variables = emulator.environment(id).into_iter().chain(variables.clone());
     let (aws, config) = (Aws::new(&emulator.sdk_config()), variables.collect());
-    let (clock, ids, key_ring) = (Clock::system(), Ids::random(), SharedKeyRing::default());
+    let sleeping = emulator.clock();
+    let clock = Clock::system().sleeping(move |at| {
+        let clock = sleeping.clone();
+        async move { clock.sleep_until(at).await }.boxed()
+    });
+    let (ids, key_ring) = (Ids::random(), SharedKeyRing::default());
     Environment { aws, config, clock, ids, key_ring }
 }
 

@@ -15,7 +15,7 @@ use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
 use crate::services::Services;
 use crate::store::task::{CONTENT_LIMIT, LIST_LIMIT, Task, TaskView, Tasks};
-use crate::{answer, on_task_due};
+use crate::{answer, on_schedule, on_task_due};
 
 /// Creates a task, which starts at once or at its time.
 #[utoipa::path(
@@ -40,7 +40,7 @@ pub(crate) async fn create(
     }
     new.priority = new.priority.or(function.default_priority());
     let mut task = new.into_task(ids.hex24(), tenant.clone(), now, tasks.store().expires_at(now))?;
-    check_data(&task)?;
+    check_data(&task.data)?;
     task.created_by_application_id = Some(caller.client_id().to_owned());
     on_task_due::submit(tasks, bus, scheduler, clock, &task).await?;
     Ok(Json(TaskView::from(&task)))
@@ -113,6 +113,9 @@ pub(crate) async fn cancel(
     answer::publish(bus, &task, now).await?;
     tasks.store().close(&task).await?;
     scheduler.cancel(&id).await?;
+    if let Some(schedule) = task.schedule.filter(|schedule| schedule.has_queue) {
+        on_schedule::settle_one(&services, schedule.key).await?;
+    }
     Ok(Json(Affected { affected_records: 1 }))
 }
 

@@ -4,11 +4,12 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::event::command::ScheduleDue;
 use shared::event::{Answer, EventId, StepError, StepStatus, TenantId, Trace};
 use shared::json::WholeNumber;
 use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
-use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, key};
+use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Write, is_new, key};
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
@@ -20,7 +21,7 @@ pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740
 /// What a step may have handed on, and what became of it.
 const SEALED: SealedAttributes = SealedAttributes {
     key: &[Task::KEY],
-    paths: &[&["data"], &["tags"], &["functionName"], &["logs"], &["claim", "answer"]],
+    paths: &[&["data"], &["tags"], &["functionName"], &["script"], &["logs"], &["claim", "answer"]],
 };
 /// Of how many tasks a list can be made.
 pub(crate) const LIST_LIMIT: usize = 100_000;
@@ -63,6 +64,20 @@ impl Status {
     }
 }
 
+/// Which instant of which schedule a task is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OfSchedule {
+    #[serde(flatten)]
+    pub(crate) key: ScheduleDue,
+    /// The instant; absent if somebody started a run by hand.
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    pub(crate) instant: Option<Timestamp>,
+    /// Whether other instants may wait for its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) has_queue: bool,
+}
+
 /// A task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,6 +97,12 @@ pub(crate) struct Task {
     pub(crate) function_version: Option<u32>,
     /// The input, a JSON object as text, as the table's size limit counts it.
     pub(crate) data: String,
+    /// The script to fetch and to run with the input as its argument, in place of a function, whose name is empty then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) script: Option<String>,
+    /// The schedule that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schedule: Option<OfSchedule>,
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) start_timestamp: Option<Timestamp>,
     #[serde(default)]
@@ -203,11 +224,21 @@ pub(crate) struct TaskView {
     /// When the state last changed.
     #[serde(with = "shared::clock::iso")]
     status_changed_timestamp: Timestamp,
-    /// The function that runs.
+    /// The function that runs; absent for a script.
+    #[serde(skip_serializing_if = "String::is_empty")]
     function_name: String,
     /// The version of the function that ran; absent until it starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     function_version: Option<u32>,
+    /// The script that is fetched and runs, in place of a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    script: Option<String>,
+    /// The schedule that started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule_id: Option<String>,
+    /// The instant of the schedule, whenever the task really started.
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    scheduled_timestamp: Option<Timestamp>,
     /// The input; `event` is the event that a dispatcher acted on.
     #[schema(value_type = Object)]
     data: Value,
@@ -258,6 +289,10 @@ pub(crate) struct TaskEntry {
     #[serde(with = "shared::clock::iso")]
     status_changed_timestamp: Timestamp,
     function_name: String,
+    #[serde(default)]
+    script: Option<String>,
+    #[serde(default)]
+    schedule: Option<OfSchedule>,
     #[serde(default, with = "shared::clock::iso::optional")]
     start_timestamp: Option<Timestamp>,
     #[serde(default)]
@@ -302,6 +337,9 @@ impl From<TaskEntry> for TaskView {
             status_changed_timestamp: entry.status_changed_timestamp,
             function_name: entry.function_name,
             function_version: None,
+            script: entry.script,
+            scheduled_timestamp: entry.schedule.as_ref().and_then(|schedule| schedule.instant),
+            schedule_id: entry.schedule.map(|schedule| schedule.key.schedule_id),
             data: Value::Null,
             start_timestamp: entry.start_timestamp.unwrap_or(entry.creation_timestamp),
             tags: entry.tags,
@@ -326,6 +364,9 @@ impl From<&Task> for TaskView {
             status_changed_timestamp: task.status_changed_timestamp,
             function_name: task.function_name.clone(),
             function_version: task.function_version,
+            script: task.script.clone(),
+            scheduled_timestamp: task.schedule.as_ref().and_then(|schedule| schedule.instant),
+            schedule_id: task.schedule.as_ref().map(|schedule| schedule.key.schedule_id.clone()),
             data: serde_json::from_str(&task.data).unwrap_or_default(),
             start_timestamp: task.start_timestamp.unwrap_or(task.creation_timestamp),
             tags: task.tags.clone(),
@@ -419,6 +460,16 @@ impl TaskStore {
     /// Creates a task that waits, which the sweep watches; false if one with its id exists.
     pub(crate) async fn create(&self, task: &Task) -> Result<bool, Error> {
         self.table.put_if(&watched(task.clone()), is_new(Task::KEY)).await
+    }
+
+    /// Prepares a task that waits for a transaction that creates it.
+    pub(crate) fn creating(&self, task: &Task) -> Result<Write, Error> {
+        self.table.writing(&watched(task.clone()), Some(is_new(Task::KEY)))
+    }
+
+    /// Reads how far tasks have come, without what is sealed of them and without those that are gone.
+    pub(crate) async fn rows(&self, ids: &[&str]) -> Result<Vec<Row>, Error> {
+        self.table.get_rows(&ids.iter().map(|id| key(Task::KEY, *id)).collect::<Vec<_>>()).await
     }
 
     /// Cancels a task that is waiting and returns it; `None` if it is not waiting any more.

@@ -23,6 +23,7 @@ mod priority;
 mod retry;
 #[cfg(test)]
 mod sandbox;
+mod schedule;
 mod step;
 #[cfg(test)]
 mod support;

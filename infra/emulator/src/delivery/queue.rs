@@ -69,6 +69,7 @@ impl Queue {
     }
 
     pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
+        let mut sleepers = self.clock.sleepers();
         loop {
             let due = self.next_retry();
             tokio::select! {
@@ -78,6 +79,8 @@ impl Queue {
                 },
                 Some(_) = self.running.join_next() => {}
                 () = self.clock.wait_until_steady(due) => {}
+                // The clock that sends lives as long as this queue.
+                Ok(()) = sleepers.changed() => self.pump_all(),
             }
             self.fetch_due();
             self.settle();
@@ -119,8 +122,7 @@ impl Queue {
             Message::Finished(delivery, result) => self.finished(delivery, result),
             Message::Start(invoke) => {
                 self.invoke = Some(invoke);
-                let functions: Vec<_> = self.lanes.keys().cloned().collect();
-                functions.iter().for_each(|function| self.pump(function));
+                self.pump_all();
             }
             Message::Idle(done) => self.idle.push(done),
             Message::Stop(done) => self.stopping.push(done),
@@ -164,6 +166,11 @@ impl Queue {
         self.pump(function);
     }
 
+    fn pump_all(&mut self) {
+        let functions: Vec<_> = self.lanes.keys().cloned().collect();
+        functions.iter().for_each(|function| self.pump(function));
+    }
+
     /// Starts deliveries of a function while there is room.
     fn pump(&mut self, function: &Arc<str>) {
         let delivering = self.is_delivering();
@@ -173,7 +180,9 @@ impl Queue {
         if !delivering {
             return;
         }
-        while lane.running < CONCURRENCY
+        // Those that only wait for their time take no room.
+        let room = CONCURRENCY + self.clock.asleep();
+        while lane.running < room
             && let Some(delivery) = lane.pop()
         {
             lane.running += 1;
@@ -239,11 +248,13 @@ impl Queue {
 
     /// Notifies those who wait until the queue is idle or has stopped.
     fn settle(&mut self) {
-        if self.in_flight == 0 && !self.stopping.is_empty() {
+        // What only waits for its time is done again after the next start.
+        let is_quiet = self.in_flight <= self.clock.asleep();
+        if is_quiet && !self.stopping.is_empty() {
             self.invoke = None;
             notify(&mut self.stopping);
         }
-        let resting = self.fetching == 0 && self.lanes.values().all(Lane::is_idle);
+        let resting = self.fetching == 0 && is_quiet && self.lanes.values().all(Lane::is_empty);
         if resting || !self.is_delivering() {
             notify(&mut self.idle);
         }

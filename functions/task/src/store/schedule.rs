@@ -1,0 +1,266 @@
+//! Schedules, in `SCHEDULES_TABLE` by tenant and id: what runs when, and how far that has come.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use shared::clock::derived_hex24;
+use shared::event::TenantId;
+use shared::event::command::ScheduleDue;
+use shared::json::Problem;
+use shared::seal::Resealed;
+use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new};
+use shared::{Environment, Error};
+
+use crate::schedule::timing::{Instants, Timing};
+
+/// What is run, and what only its owner understands.
+const SEALED: SealedAttributes =
+    SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[&["program"], &["extra"]] };
+/// Of how many schedules a list can be made.
+pub(crate) const LIST_LIMIT: usize = 20_000;
+/// Over how many partitions of the index the schedules are spread.
+pub(crate) const DUE_SHARDS: u8 = 8;
+
+/// What a schedule or a task runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub(crate) enum Program {
+    /// A function of the tenant.
+    #[serde(rename_all = "camelCase")]
+    Function {
+        /// Its name.
+        function_name: String,
+        /// Its input, a JSON object as text.
+        data: String,
+        /// The priority of its tasks; that of the function unless given.
+        #[serde(default)]
+        priority: Option<i64>,
+        /// The tags of its tasks.
+        #[serde(default)]
+        tags: Vec<String>,
+    },
+    /// A script that is fetched each time it runs.
+    Script {
+        /// Its URL, or the path of an own asset.
+        script: String,
+        /// The argument of its `main`, a JSON object as text.
+        config: String,
+    },
+}
+
+/// What becomes of an instant that comes while the last task of the schedule has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Overlap {
+    /// It is skipped.
+    #[default]
+    Skip,
+    /// It waits for the end of that task.
+    Queue,
+    /// It starts a task all the same.
+    Allow,
+}
+
+/// What becomes of instants that could not be handled in time, such as during downtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Misfire {
+    /// They are missed.
+    #[default]
+    Skip,
+    /// The last one fires, the others are missed.
+    Once,
+    /// Each fires, one after the other, up to a hundred; older ones are missed.
+    All,
+}
+
+/// A schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Schedule {
+    pub(crate) tenant_id: TenantId,
+    /// 24 hex digits, or what its owner chose.
+    pub(crate) schedule_id: String,
+    /// Tells it from another schedule that has had, or will have, the same id: 24 hex digits.
+    pub(crate) incarnation: String,
+    pub(crate) program: Program,
+    pub(crate) timing: Timing,
+    /// The first instant of an interval; no instant is before it.
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) init: Timestamp,
+    /// All instants are before it; after it, the schedule is gone.
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    pub(crate) end: Option<Timestamp>,
+    pub(crate) running: bool,
+    pub(crate) overlap: Overlap,
+    pub(crate) misfire: Misfire,
+    /// By how much each instant may be delayed.
+    pub(crate) jitter_ms: i64,
+    /// Up to when all instants are settled.
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) settled_until: Timestamp,
+    /// As of when the missed instants are being settled; absent unless there are any.
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    pub(crate) sweeping_as_of: Option<Timestamp>,
+    /// The instants that wait for the end of the last task, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) queue: Vec<i64>,
+    /// The newest task that an instant started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_task_id: Option<String>,
+    /// The instant of that task.
+    #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_fired: Option<Timestamp>,
+    /// The fields that mean something to its owner alone, a JSON object as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) extra: Option<String>,
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) creation_timestamp: Timestamp,
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) update_timestamp: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created_by_application_id: Option<String>,
+    /// Grows with every change of the record.
+    pub(crate) version: u64,
+    /// The partition of the index of what is due, and when that is, in milliseconds since 1970; neither if never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due_shard: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) due_at: Option<i64>,
+}
+
+impl Schedule {
+    /// Returns its instants.
+    pub(crate) fn instants(&self) -> Result<Instants, Problem> {
+        Instants::new(&self.timing, self.init, self.end)
+    }
+
+    /// Tells whether its time is over: it is gone, even if its record is still there.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        self.end.is_some_and(|end| end <= now)
+    }
+
+    /// Returns what names it.
+    pub(crate) fn key(&self) -> ScheduleDue {
+        ScheduleDue {
+            tenant_id: self.tenant_id.clone(),
+            schedule_id: self.schedule_id.clone(),
+            incarnation: self.incarnation.clone(),
+        }
+    }
+
+    /// Returns the id of the task that an instant starts.
+    pub(crate) fn task_id(&self, instant: Timestamp) -> String {
+        let instant = instant.as_millisecond().to_be_bytes();
+        derived_hex24(&[b"schedule", self.tenant_id.as_str().as_bytes(), self.incarnation.as_bytes(), &instant])
+    }
+
+    /// Sets when the schedule must be looked at.
+    pub(crate) fn set_due(&mut self, due_at: Option<Timestamp>) {
+        let shard = Sha256::digest(self.incarnation.as_bytes())[0] % DUE_SHARDS;
+        self.due_shard = due_at.map(|_| shard.to_string());
+        self.due_at = due_at.map(Timestamp::as_millisecond);
+    }
+}
+
+/// A schedule as the index of what is due has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DueEntry {
+    due_at: i64,
+    #[serde(flatten)]
+    schedule: ScheduleDue,
+}
+
+/// The table of schedules.
+pub(crate) struct SchedulesStore {
+    table: Table,
+}
+
+/// Returns how the table is checked.
+pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
+    Ok(environment.sealed_table("SCHEDULES_TABLE", &SEALED)?.check(|_: Schedule| Ok(())))
+}
+
+impl SchedulesStore {
+    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
+        Ok(Self { table: environment.sealed_table("SCHEDULES_TABLE", &SEALED)? })
+    }
+
+    /// Reads a schedule of a tenant, unless its time is over.
+    pub(crate) async fn get(&self, tenant: &TenantId, id: &str, now: Timestamp) -> Result<Option<Schedule>, Error> {
+        let schedule: Option<Schedule> = self.table.get(&key(tenant, id)).await?;
+        Ok(schedule.filter(|schedule| !schedule.is_over(now)))
+    }
+
+    /// Reads those of these incarnations that are still there, whether their time is over or not.
+    pub(crate) async fn read(&self, named: &[ScheduleDue]) -> Result<Vec<Schedule>, Error> {
+        let keys: Vec<Value> = named.iter().map(|named| key(&named.tenant_id, &named.schedule_id)).collect();
+        let mut schedules: Vec<Schedule> = self.table.open_rows(self.table.get_rows(&keys).await?).await?;
+        schedules.retain(|schedule| named.contains(&schedule.key()));
+        Ok(schedules)
+    }
+
+    /// Reads which schedules of one partition are due up to a moment, the first ones first.
+    pub(crate) async fn due(
+        &self,
+        shard: u8,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, ScheduleDue)>, Error> {
+        let key = Expression::new("dueShard = :shard AND dueAt <= :until").value(":shard", shard.to_string());
+        let key = key.value(":until", until.as_millisecond());
+        let entries: Vec<DueEntry> = self.table.query(Query::new(key).index("due").limit(limit)).await?;
+        let due = |entry: DueEntry| Some((Timestamp::from_millisecond(entry.due_at).ok()?, entry.schedule));
+        Ok(entries.into_iter().filter_map(due).collect())
+    }
+
+    /// Reads one incarnation of a schedule, whether its time is over or not.
+    pub(crate) async fn find(&self, named: &ScheduleDue) -> Result<Option<Schedule>, Error> {
+        let schedule: Option<Schedule> = self.table.get(&key(&named.tenant_id, &named.schedule_id)).await?;
+        Ok(schedule.filter(|schedule| schedule.incarnation == named.incarnation))
+    }
+
+    /// Reads the schedules of a tenant by id, and one more than [`LIST_LIMIT`] at most.
+    pub(crate) async fn list(&self, tenant: &TenantId, now: Timestamp) -> Result<Vec<Schedule>, Error> {
+        let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+        let mut schedules: Vec<Schedule> = self.table.query(Query::new(of_tenant).limit(LIST_LIMIT + 1)).await?;
+        schedules.retain(|schedule| !schedule.is_over(now));
+        Ok(schedules)
+    }
+
+    /// Creates a schedule; false if one with its id exists.
+    pub(crate) async fn create(&self, schedule: &Schedule) -> Result<bool, Error> {
+        self.table.put_if(schedule, is_new("scheduleId")).await
+    }
+
+    /// Replaces a schedule that was read before, and counts its version up; false if it has changed or gone meanwhile.
+    pub(crate) async fn replace(&self, schedule: &mut Schedule) -> Result<bool, Error> {
+        let unchanged = is_unchanged(schedule);
+        schedule.version += 1;
+        self.table.put_if(schedule, unchanged).await
+    }
+
+    /// Deletes a schedule that was read before; false if it has changed or gone meanwhile.
+    pub(crate) async fn delete(&self, schedule: &Schedule) -> Result<bool, Error> {
+        let key = key(&schedule.tenant_id, &schedule.schedule_id);
+        Ok(self.table.delete::<Schedule>(&key, Some(is_unchanged(schedule))).await?.is_some())
+    }
+
+    /// Seals a batch of schedules with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.table.reseal().await
+    }
+}
+
+fn key(tenant: &TenantId, id: &str) -> Value {
+    json!({"tenantId": tenant, "scheduleId": id})
+}
+
+/// The condition that a schedule is as it was read.
+fn is_unchanged(schedule: &Schedule) -> Expression {
+    Expression::new("incarnation = :incarnation AND version = :version")
+        .value(":incarnation", &schedule.incarnation)
+        .value(":version", schedule.version)
+}
