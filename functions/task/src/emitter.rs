@@ -148,7 +148,7 @@ impl Emitter {
         };
         let id = derived_hex24(&[b"task of script", tenant.as_str().as_bytes(), &work(origin, call, number)]);
         let mut task = new.into_task(id, tenant.clone(), now, self.tasks.store().expires_at(now))?;
-        check_data(&task)?;
+        check_data(&task.data)?;
         task.created_by_application_id = Some(credentials::client_id(&origin.function_name));
         task.trace = Some(Trace { depth, budget: Some(budget), ..origin.trace.clone() });
         on_task_due::submit(&self.tasks, &self.bus, &self.scheduler, &self.clock, &task).await?;

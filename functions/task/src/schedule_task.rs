@@ -37,6 +37,7 @@ pub(crate) async fn task_of(
         status: Status::New,
         status_changed_timestamp: now,
         function_name,
+        function_version: None,
         data,
         script,
         schedule: Some(OfSchedule { key: schedule.key(), instant, has_queue }),
@@ -45,10 +46,15 @@ pub(crate) async fn task_of(
         priority,
         created_by_application_id: schedule.created_by_application_id.clone(),
         origin: None,
+        trace: None,
+        direct: false,
         claim: None,
         logs: Vec::new(),
         retried_by_task_id: None,
         retry_for_task_ids: Vec::new(),
         expires_at: services.tasks.store().expires_at(now),
+        open: None,
+        sweep_at_ms: None,
+        sweeps: 0,
     })
 }

@@ -114,7 +114,7 @@ fn task(
     let now = services.clock.now();
     let new = NewTask::of(&function.name, data, function.default_priority());
     let mut task = new.into_task(id, tenant.clone(), now, services.tasks.store().expires_at(now))?;
-    check_data(&task)?;
+    check_data(&task.data)?;
     task.created_by_application_id.clone_from(client_id);
     task.direct = true;
     task.set_status(Status::InProgress, now);
@@ -125,15 +125,11 @@ fn task(
 async fn perform(services: Arc<Services>, task: Task, _place: Place) -> Result<Task, Refusal> {
     let Services { tasks, bus, clock, .. } = &*services;
     let (requested, id) = ((task.function_name.clone(), task.data.clone()), task.task_id.clone());
-    let work = async |task: Task| match timeout(
-        direct::PATIENCE,
-        Box::pin(run::run(&services, task.clone(), None)),
-    )
-    .await
-    {
-        Ok(ended) => ended,
-        Err(_) => Ok(run::ended(task, timed_out(), clock.now())),
-    };
+    let work =
+        async |task: Task| match timeout(direct::PATIENCE, Box::pin(run::run(&services, task.clone(), None))).await {
+            Ok(ended) => ended,
+            Err(_) => Ok(run::ended(task, timed_out(), clock.now())),
+        };
     let task = match tasks.once(task, run::DIRECT, work).await? {
         Once::Done(task) | Once::NotDue(task) => task,
         Once::Here | Once::Elsewhere => {

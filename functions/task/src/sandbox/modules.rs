@@ -25,7 +25,7 @@ static PUBLIC: [Source; 8] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 38] = [
+static REALM: [Source; 39] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:buffer", include_str!("realm/buffer.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
