@@ -149,9 +149,9 @@ impl Task {
         self.start_timestamp.is_some_and(|start| start > now)
     }
 
-    /// The name of its script in stack traces.
+    /// What runs: the scripts of the same have places of their own beside those of their tenant.
     pub(crate) fn file_name(&self) -> String {
-        format!("{}.js", self.function_name)
+        self.script.clone().unwrap_or_else(|| format!("{}.js", self.function_name))
     }
 
     /// Where what it causes comes from: its step, the script that has started it, or itself.

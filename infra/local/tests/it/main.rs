@@ -10,6 +10,7 @@ mod demo;
 mod doors;
 mod execute;
 mod house;
+mod lambda;
 mod log;
 mod process;
 mod readme;
