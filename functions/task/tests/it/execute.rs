@@ -103,6 +103,11 @@ async fn each_permission_mode_lets_in_whom_it_says() {
             assert_eq!(found, *code, "{name} with {token:?}: {}", answer.body);
         }
     }
+    let boom = "exports.main = () => { throw new RangeError('secret') }";
+    function(&world, "boom", boom, json!({"executionOptions": {"permissionMode": "public"}})).await;
+    let failed = execute(&world, "boom", json!({}), None).await;
+    assert_eq!(failed.body["code"], 1406);
+    assert!(!failed.body.to_string().contains("secret"), "who is not known is not told how it failed");
     let basic = Request::new("POST", "/tasks/v1/functions/public/execute").header("authorization", "Basic YTpi");
     assert_eq!(harness::World::send(&world, basic.json(json!({}))).await.status, 200);
 }

@@ -349,9 +349,16 @@ async fn every_route_requires_its_permission() {
         ("POST", "/tasks/v1/functions/f/disable".to_owned(), "UPDATE_TASK_FUNCTION"),
         ("POST", "/tasks/v1/functions/rotate".to_owned(), "ROTATE_KEYS"),
         ("GET", "/tasks/v1/functions/f/logs".to_owned(), "VIEW_TASK_LOGS"),
+        ("POST", "/tasks/v1/functions/f/execute".to_owned(), "EXECUTE_TASK_FUNCTION:f"),
+        ("GET", "/tasks/v1/apiRequests".to_owned(), "VIEW_API_FUNCTION_REQUESTS"),
+        ("GET", format!("/tasks/v1/apiRequests/{id}/logs"), "VIEW_API_FUNCTION_REQUEST_LOGS"),
+        ("POST", "/tasks/v1/apiRequests/rotate".to_owned(), "ROTATE_KEYS"),
     ];
+    let of_function = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].into_iter().flat_map(|method| {
+        ["", "/a/b"].map(|path| (method, format!("/tasks/v1/api/f{path}"), "EXECUTE_API_FUNCTION:f"))
+    });
     let (without, mut described) = (world.token("default", &["OTHER"]).await, 0);
-    for (method, path, permission) in routes {
+    for (method, path, permission) in routes.into_iter().chain(of_function) {
         let answer = world.send(method, &path, json!({}), &without).await;
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!(10)), "{method} {path}");
         let with = world.token("default", &[permission]).await;

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::process::Hookyard;
+use crate::sealed::files_with;
 
 #[tokio::test]
 async fn a_loop_of_scripts_and_dispatchers_ends_and_says_why() {
     let data = tempdir().unwrap();
     let hookyard = Hookyard::start(&data).await;
-    let code = "const { publish } = require('hookyard'); exports.main = () => publish('ping', { n: 1 })";
+    let code = "const { publish } = require('hookyard'); exports.main = () => publish('ping', { said: ['Only', 'Published'].join('') })";
     hookyard.function("pong", code).await;
     let dispatcher = json!({
         "eventType": "ping", "name": "loop", "actions": [{"type": "task", "name": "pong", "functionName": "pong"}],
@@ -34,6 +35,8 @@ async fn a_loop_of_scripts_and_dispatchers_ends_and_says_why() {
     assert_eq!(events["page"]["total"], depth + 1, "one event for each round");
     let first = &events["data"].as_array().unwrap().last().unwrap()["id"];
     assert_eq!(&last["event"]["trace"]["correlationId"], first);
+    assert_eq!(last["event"]["content"]["said"], "OnlyPublished");
+    assert_eq!(files_with(data.path(), &["OnlyPublished"]), Vec::<String>::new());
 }
 
 #[tokio::test]

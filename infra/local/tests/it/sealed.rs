@@ -16,7 +16,7 @@ const SCHEMA_WORD: &str = "OnlyInTheSchema";
 const BODY_WORD: &str = "OnlyInTheBody";
 
 /// Returns the files that have one of these texts in them.
-fn files_with(directory: &Path, texts: &[&str]) -> Vec<String> {
+pub(crate) fn files_with(directory: &Path, texts: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
