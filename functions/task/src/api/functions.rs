@@ -69,17 +69,20 @@ pub(crate) async fn create(
     if let Some(code) = &code {
         next.code = functions.upload(tenant, code, None).await?;
     }
-    let (name, place) = (next.name.clone(), next.code.clone());
+    let (name, place, now) = (next.name.clone(), next.code.clone(), next.creation_timestamp);
     let change = Change { former: None, next, created_by: caller.client_id(), rollback_of: None };
-    match functions.save(tenant, change).await? {
-        Some(function) => {
-            Ok(Json(FunctionView { function, code: code.map_or_else(String::new, |code| code.as_sent()) }))
-        }
+    let saved = match functions.save(tenant, change).await? {
+        Some(function) => Some(function),
+        // A write of ours whose answer was lost counts as ours.
         None => {
-            functions.discard(tenant, &place).await?;
-            Err(Refusal::already_exists("function", &name))
+            functions.get(tenant, &name).await?.filter(|found| found.code == place && found.creation_timestamp == now)
         }
-    }
+    };
+    let Some(function) = saved else {
+        functions.discard(tenant, &place).await?;
+        return Err(Refusal::already_exists("function", &name));
+    };
+    Ok(Json(FunctionView { function, code: code.map_or_else(String::new, |code| code.as_sent()) }))
 }
 
 /// Lists all functions by name, or a page of those that an RQL query names.

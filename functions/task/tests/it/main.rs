@@ -19,6 +19,8 @@ mod lambda;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod package;
+#[cfg(test)]
 mod priority;
 mod retry;
 #[cfg(test)]
@@ -31,3 +33,5 @@ mod support;
 mod sweep;
 mod task;
 mod tenant;
+#[cfg(test)]
+mod version;

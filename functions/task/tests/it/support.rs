@@ -1,5 +1,9 @@
 //! The function in the world of the harness.
 
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use harness::{Answer, Event, Request};
 use serde_json::{Value, json};
 use shared::event::{DispatcherId, EventId, StepId};
@@ -65,6 +69,23 @@ impl World {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
+    /// Asks for a step of a function and returns its output, or its error.
+    pub(crate) async fn outcome(&self, step: &str, function: &str) -> Value {
+        self.request(step, json!({"functionName": function})).await;
+        let answer = self.answer(step).await;
+        answer.get("output").or(answer.get("error")).cloned().unwrap_or_default()
+    }
+
+    /// The names of the stored parts of code.
+    pub(crate) async fn parts(&self) -> Vec<String> {
+        #[derive(serde::Deserialize)]
+        struct Part {
+            part: String,
+        }
+        let parts: Vec<Part> = self.table("CODE_TABLE").scan(None, 1_000).await.unwrap();
+        parts.into_iter().map(|part| part.part).collect()
+    }
+
     /// Sends a request with a token.
     pub(crate) async fn send(&self, method: &str, path: &str, body: Value, token: &str) -> Answer {
         let request = Request::new(method, path).header("content-type", "application/json").bearer(token);
@@ -102,6 +123,28 @@ pub(crate) fn function(environment: &Environment) -> Result<Function, Error> {
     let mut environment = environment.clone();
     environment.config.extend([("SCRIPT_WORKER".to_owned(), env!("CARGO_BIN_EXE_task").to_owned())]);
     task::function(&environment)
+}
+
+/// A package in base64, as clients send it.
+pub(crate) fn package(files: &[(&str, &[u8])]) -> String {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in files {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    STANDARD.encode(writer.finish().unwrap().into_inner())
+}
+
+/// Bytes that cannot be compressed.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..length).map(next).collect()
 }
 
 /// The id of the task of a step.

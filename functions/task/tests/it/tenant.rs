@@ -78,7 +78,15 @@ async fn no_route_leads_to_what_another_tenant_has() {
     }
     assert_eq!(other.send("GET", "/tasks/v1/", Value::Null).await.body["page"]["total"], 0);
     assert_eq!(other.send("GET", "/tasks/v1/functions/", Value::Null).await.body["data"], json!([]));
-    for (method, path) in [("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/enable"), ("POST", "/disable")] {
+    for (method, path) in [
+        ("GET", ""),
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("POST", "/enable"),
+        ("POST", "/disable"),
+        ("GET", "/versions"),
+        ("GET", "/versions/1"),
+    ] {
         let found = other.refused(method, &format!("/tasks/v1/functions/f{path}"), "`f`").await;
         let unknown = other.refused(method, &format!("/tasks/v1/functions/g{path}"), "`g`").await;
         assert_eq!((found.0, &found), (404, &unknown), "{method} {path}");

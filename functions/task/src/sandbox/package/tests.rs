@@ -5,9 +5,9 @@ fn package(files: &[(&str, &str)]) -> Package {
     Package::new(Arc::new(files.collect()))
 }
 
-#[test]
-fn names_mean_the_files_that_node_finds() {
-    let package = package(&[
+/// A package with most of what Node.js finds files by.
+fn sample() -> Package {
+    package(&[
         ("index.js", ""),
         ("lib/a.js", ""),
         ("lib/b.json", ""),
@@ -38,7 +38,12 @@ fn names_mean_the_files_that_node_finds() {
         ("node_modules/url/index.js", ""),
         ("node_modules/path-only/index.js", ""),
         ("node_modules/single.js", ""),
-    ]);
+    ])
+}
+
+#[test]
+fn names_mean_the_files_that_node_finds() {
+    let package = sample();
     let check = |base: &str, name: &str, by: By, expected: &str| {
         let found = match package.resolve(base, name, by) {
             Ok(Found::File(path)) => path,
@@ -113,14 +118,10 @@ fn an_entry_point_is_a_file_and_a_name() {
         package(&[("index.js", ""), ("src/app.mjs", ""), ("src/my.file.js", ""), ("my-function/other.js", "")]);
     let check = |entry_point: Option<&str>, expected: Result<(&str, &[&str]), &str>| {
         let found = package.entry(entry_point);
-        let found =
-            found.as_ref().map(|(path, names)| (path.as_str(), names.iter().map(String::as_str).collect::<Vec<_>>()));
-        let expected = expected.map(|(path, names)| (path, names.to_vec()));
-        assert_eq!(
-            found,
-            expected.as_ref().map(Clone::clone).map_err(|message| message.to_string()).as_ref().map(Clone::clone),
-            "{entry_point:?}"
-        );
+        let expected = expected.map(|(path, names)| {
+            (path.to_owned(), names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>())
+        });
+        assert_eq!(found, expected.map_err(str::to_owned), "{entry_point:?}");
     };
     check(None, Ok(("/index.js", &[])));
     check(Some("handler"), Ok(("/index.js", &["handler"])));

@@ -281,3 +281,24 @@ async fn the_files_count_towards_the_memory_of_a_script() {
     assert_eq!(failed(&files).await.1, "MemoryLimitExceeded");
     assert_eq!(returned(&files[..1]).await, json!(29 * 1024 * 1024));
 }
+
+#[tokio::test]
+async fn long_chains_of_files_end_in_an_error_at_worst() {
+    const LENGTH: usize = 1_900;
+    for (ending, link) in [("cjs", "module.exports = require('NEXT')"), ("mjs", "export { default } from 'NEXT'")] {
+        let path = |number: usize| format!("a{number}.{ending}");
+        let mut files: Vec<(String, String)> = (0..LENGTH)
+            .map(|number| (path(number), link.replace("NEXT", &format!("./{}", path(number + 1)))))
+            .collect();
+        files.push((
+            path(LENGTH),
+            if ending == "cjs" { "module.exports = () => 1" } else { "export default () => 1" }.to_owned(),
+        ));
+        files.push(("package.json".to_owned(), format!("{{\"main\": \"./{}\"}}", path(0))));
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        match report(package(&files)).await.result {
+            Ok(value) => assert_eq!(value, json!(1)),
+            Err(error) => assert!(!matches!(error.name.as_str(), "WorkerLost" | "SandboxError"), "{ending}: {error:?}"),
+        }
+    }
+}
