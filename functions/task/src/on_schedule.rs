@@ -96,7 +96,7 @@ async fn watch(
                 error => failed = failed.or(error),
             }
             for schedule in settled {
-                rearrange(services, &schedule, follows_all).await?;
+                failed = failed.or(rearrange(services, &schedule, follows_all).await.err());
                 due.extend(follow_up(schedule, now, until, follows_all));
             }
         }

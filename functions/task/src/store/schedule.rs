@@ -180,7 +180,9 @@ pub(crate) struct SchedulesStore {
 
 /// Returns how the table is checked.
 pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
-    Ok(environment.sealed_table("SCHEDULES_TABLE", &SEALED)?.check(|_: Schedule| Ok(())))
+    Ok(environment.sealed_table("SCHEDULES_TABLE", &SEALED)?.check(|schedule: Schedule| {
+        schedule.instants().map(drop).map_err(Error::cannot("read the instants of a schedule"))
+    }))
 }
 
 impl SchedulesStore {
@@ -237,9 +239,12 @@ impl SchedulesStore {
 
     /// Replaces a schedule that was read before, and counts its version up; false if it has changed or gone meanwhile.
     pub(crate) async fn replace(&self, schedule: &mut Schedule) -> Result<bool, Error> {
-        let unchanged = is_unchanged(schedule);
-        schedule.version += 1;
-        self.table.put_if(schedule, unchanged).await
+        let next = Schedule { version: schedule.version + 1, ..schedule.clone() };
+        let is_replaced = self.table.put_if(&next, is_unchanged(schedule)).await?;
+        if is_replaced {
+            *schedule = next;
+        }
+        Ok(is_replaced)
     }
 
     /// Deletes a schedule that was read before; false if it has changed or gone meanwhile.

@@ -71,6 +71,24 @@ async fn many_at_once_fire_each_instant_once() {
 }
 
 #[tokio::test]
+async fn many_at_once_after_downtime_come_to_the_same_result() {
+    let world = World::by_hand().await;
+    world.function().await;
+    let fields = json!({"interval": 9, "overlapPolicy": "allow", "misfirePolicy": "all"});
+    world.schedule(fields).await;
+    world.clock.advance(jiff::SignedDuration::from_secs(9 * 150 + 5));
+    let processes: Vec<_> = (0..6).map(|_| world.another()).collect();
+    world.pass_time(futures::future::join_all(processes.iter().map(|process| process.invoke(minute())))).await;
+    let rows = world.items("SCHEDULE_HISTORY_TABLE").await;
+    let count = |outcome: &str| rows.iter().filter(|row| row["outcome"] == outcome).count();
+    assert_eq!((count("missed"), count("fired"), rows.len()), (49, 108, 157), "{rows:?}");
+    let record = world.items("SCHEDULES_TABLE").await.remove(0);
+    assert_eq!((record.get("sweepingAsOf"), &record["settledUntil"]), (None, &json!("2026-01-02T03:27:38.678Z")));
+    let missed: BTreeSet<String> = world.published("schedule.missed").iter().map(ToString::to_string).collect();
+    assert_eq!(missed.len(), 1, "{missed:?}");
+}
+
+#[tokio::test]
 async fn a_failing_service_only_delays() {
     let world = World::by_hand().await;
     world.function().await;

@@ -35,7 +35,9 @@ async fn the_tasks_of_a_schedule_run_by_themselves() {
     for _ in 0..3 {
         world.advance(2).await;
     }
-    let tasks = world.get("/tasks/v1/?eq(status,complete)&sort(creationTimestamp)").await.body;
+    let id = second["id"].as_str().unwrap();
+    let path = format!("/tasks/v1/?eq(status,complete)&eq(scheduleId,{id})&sort(scheduledTimestamp)");
+    let tasks = world.get(&path).await.body;
     assert_eq!(tasks["page"]["total"], 3, "{tasks}");
     let first = &tasks["data"][0];
     assert_eq!(first["scheduleId"], second["id"]);
@@ -95,6 +97,20 @@ async fn a_paused_schedule_keeps_its_phase_and_leaves_no_trace() {
     assert_eq!(started["nextTimestamp"], "2026-01-02T03:05:25.678Z");
     world.minute().await;
     assert_eq!(world.history(&schedule).await[0], "2026-01-02T03:05:25.678Z fired");
+}
+
+#[tokio::test]
+async fn a_stopped_schedule_runs_out_of_turn() {
+    let world = World::new().await;
+    world.function().await;
+    let schedule = world.schedule(json!({"interval": 3_600, "running": false, "data": {"n": 1}, "tags": ["t"]})).await;
+    let path = format!("{SCHEDULES}/{}", schedule["id"].as_str().unwrap());
+    let task = world.post(&format!("{path}/run"), json!({})).await.body;
+    assert_eq!((&task["scheduleId"], task.get("scheduledTimestamp")), (&schedule["id"], None));
+    world.idle().await;
+    let task = world.get(&format!("/tasks/v1/{}", task["id"].as_str().unwrap())).await.body;
+    assert_eq!((&task["status"], &task["data"], &task["tags"]), (&json!("complete"), &json!({"n": 1}), &json!(["t"])));
+    assert_eq!(world.history(&schedule).await, Vec::<String>::new());
 }
 
 #[tokio::test]
