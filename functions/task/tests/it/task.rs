@@ -354,7 +354,7 @@ async fn every_route_requires_its_permission() {
         ("GET", "/tasks/v1/functions/f/logs".to_owned(), "VIEW_TASK_LOGS"),
         ("GET", "/tasks/v1/schedules".to_owned(), "VIEW_TASK_SCHEDULES"),
         ("POST", "/tasks/v1/schedules".to_owned(), "CREATE_TASK_SCHEDULE"),
-        ("GET", "/tasks/v1/schedules/next".to_owned(), "VIEW_TASK_SCHEDULES"),
+        ("POST", "/tasks/v1/schedules/next".to_owned(), "VIEW_TASK_SCHEDULES"),
         ("POST", "/tasks/v1/schedules/rotate".to_owned(), "ROTATE_KEYS"),
         ("GET", "/tasks/v1/schedules/s".to_owned(), "VIEW_TASK_SCHEDULES"),
         ("PUT", "/tasks/v1/schedules/s".to_owned(), "UPDATE_TASK_SCHEDULE"),
