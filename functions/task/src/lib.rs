@@ -38,6 +38,7 @@ use crate::services::Services;
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let services = Arc::new(Services::new(environment)?);
     let router = Api::new(environment.tokens()?)
+        .plain_errors("/api")
         .permission(Permission::ViewTasks, routes!(api::tasks::list))
         .permission(Permission::CreateTasks, routes!(api::tasks::create))
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
@@ -56,6 +57,19 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewAssets, routes!(api::assets::get))
         .permission(Permission::UpdateAssets, routes!(api::assets::put))
         .permission(Permission::UpdateAssets, routes!(api::assets::delete))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::list))
+        .permission(Permission::CreateTaskSchedule, routes!(api::director::create))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::get))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::director::update))
+        .permission(Permission::DeleteTaskSchedule, routes!(api::director::delete))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::status::get))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::director::status::change))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::status::badge))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::status::next))
+        .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::run))
+        .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::run_by_put))
+        .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::test))
+        .public(routes!(api::director::info))
         .finish(services.clone());
     let checks = [
         store::task::check(environment)?,

@@ -1,5 +1,6 @@
 //! Runs the script of a task that this process has claimed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use tokio::time::{Instant, interval_at};
 
 use crate::retry;
 use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
-use crate::store::function::{Function, Functions};
+use crate::scripts::Source;
+use crate::store::function::{Function, Functions, RetryPolicy};
 use crate::store::task::{Task, TaskView, Tasks};
 
 /// How long after the last renewal no other process may take a task over.
@@ -23,6 +25,8 @@ const RENEWAL: Duration = Duration::from_secs(2);
 pub(crate) const POLICY: Policy = Policy { lease: LEASE, acts_at_once: false };
 /// The most memory that one script gets, whatever the limit of its function.
 const MAX_MEMORY_MB: u32 = 256;
+/// How long a script may run that is no function and so has no limit of its own.
+const SCRIPT_TIME: Duration = Duration::from_secs(300);
 /// The size of a record, which `DynamoDB` limits to 400 KB in all.
 const RECORD_BYTES: usize = 400_000;
 /// The part of a record that is neither input, tag, answer nor log.
@@ -43,22 +47,37 @@ pub(crate) async fn run(
     task: Task,
 ) -> Result<Task, Error> {
     let task = Arc::new(task);
-    let function = runnable(functions, &task).await?;
-    let report = match &function {
-        Ok(function) => keep(tasks, &task, sandbox.run(script(&task, function), marks_effect(tasks, &task))).await?,
-        Err(error) => Report { result: Err(error.clone()), lines: Vec::new() },
+    let work = async {
+        match runnable(functions, &task).await? {
+            Ok((script, policy)) => Ok((sandbox.run(script, marks_effect(tasks, &task)).await?, policy)),
+            Err(error) => Ok((Report { result: Err(error), lines: Vec::new() }, None)),
+        }
     };
+    let (report, policy) = keep(tasks, &task, work).await?;
     let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
-    retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
+    retry::mark(&mut ended, policy.as_ref());
     Ok(ended)
 }
 
-/// The function of a task, or why it cannot run.
-async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Function>, StepError>, Error> {
-    if let Some(script) = &task.script {
-        let message = format!("the script {script} cannot be fetched");
-        return Ok(Err(StepError::invocation("ScriptNotFound", message)));
+/// What a task runs, and which of its failures are retried; or why it cannot run.
+async fn runnable(
+    functions: &Functions,
+    task: &Task,
+) -> Result<Result<(Script, Option<RetryPolicy>), StepError>, Error> {
+    match &task.script {
+        Some(url) => {
+            let source = functions.scripts.source(&task.tenant_id, url).await?;
+            Ok(source.map(|source| (fetched(task, source), None)))
+        }
+        None => {
+            let function = named(functions, task).await?;
+            Ok(function.map(|function| (script(task, &function), function.retry_policy.clone())))
+        }
     }
+}
+
+/// The function of a task, or why it cannot run.
+async fn named(functions: &Functions, task: &Task) -> Result<Result<Arc<Function>, StepError>, Error> {
     let name = &task.function_name;
     Ok(match functions.recent(&task.tenant_id, name).await? {
         None => Err(StepError::invocation("FunctionNotFound", format!("no function `{name}` exists"))),
@@ -84,6 +103,19 @@ fn script(task: &Task, function: &Function) -> Script {
         input: serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned()),
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
+    }
+}
+
+/// A script that a task names by its URL; it gets what the task was given as its `config`.
+fn fetched(task: &Task, source: Source) -> Script {
+    Script {
+        tenant: task.tenant_id.as_str().to_owned(),
+        source: source.text,
+        file_name: source.file_name,
+        entry_point: None,
+        input: task.data.clone(),
+        variables: BTreeMap::new(),
+        limits: Limits { time: SCRIPT_TIME, ..Limits::default() },
     }
 }
 

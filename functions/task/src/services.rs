@@ -9,7 +9,6 @@ use shared::step::Claims;
 use shared::{Environment, Error};
 
 use crate::sandbox::Sandbox;
-use crate::scripts::Scripts;
 use crate::store::asset::Assets;
 use crate::store::function::Functions;
 use crate::store::schedule::SchedulesStore;
@@ -19,7 +18,6 @@ pub(crate) struct Services {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) functions: Functions,
     pub(crate) assets: Assets,
-    pub(crate) scripts: Scripts,
     pub(crate) schedules: SchedulesStore,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
@@ -34,7 +32,6 @@ impl Services {
             tasks: Arc::new(Claims::new(environment, TaskStore::new(environment)?)),
             functions: Functions::new(environment)?,
             assets: Assets::new(environment)?,
-            scripts: Scripts::new(environment)?,
             schedules: SchedulesStore::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,

@@ -5,9 +5,8 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 
 use super::date::{DATE_RULE, date, whole};
+use crate::schedule::timing::{LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS};
 
-/// The longest interval: a hundred years.
-const INTERVAL_LIMIT_MS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
 /// The fields of which it is made.
 pub(crate) const FIELDS: [&str; 3] = ["init", "end", "interval"];
 
@@ -54,13 +53,13 @@ fn read<T>(
 }
 
 fn interval_rule() -> String {
-    format!("must be a whole number of milliseconds from 1 to {INTERVAL_LIMIT_MS}")
+    format!("must be a whole number of milliseconds from {SHORTEST_INTERVAL_MS} to {LONGEST_INTERVAL_MS}")
 }
 
 /// Reads an interval, which may be written as text.
 fn interval(value: &Value) -> Option<i64> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    whole(number).filter(|ms| (1..=INTERVAL_LIMIT_MS).contains(ms))
+    whole(number).filter(|ms| (SHORTEST_INTERVAL_MS..=LONGEST_INTERVAL_MS).contains(ms))
 }
 
 #[cfg(test)]
@@ -86,7 +85,7 @@ mod tests {
         check(json!("5000"), Some(5000));
         check(json!(" 5e3 "), Some(5000));
         for wrong in [
-            json!(0), json!(-1), json!(1.5), json!("soon"), json!(""), json!("NaN"), json!("inf"), json!(1e300),
+            json!(0), json!(-1), json!(999), json!(1.5), json!("soon"), json!(""), json!("NaN"), json!("inf"), json!(1e300),
             json!(true), json!([1]), json!({}),
         ] {
             check(wrong, None);

@@ -16,6 +16,7 @@ use shared::seal::{Resealed, Seal, Sealed, SealedAttribute, reseal};
 use shared::table::{Check, Expression, Query, Table, exists, is_new};
 use shared::{Environment, Error};
 
+use crate::scripts::Scripts;
 use crate::store::task::Priority;
 
 /// What stands for the value of an environment variable wherever it is shown.
@@ -163,6 +164,8 @@ pub(crate) struct Functions {
     seal: Seal,
     /// By tenant and name.
     cache: Cache<String, Arc<Function>>,
+    /// What tasks run that name a script in place of a function.
+    pub(crate) scripts: Scripts,
 }
 
 /// Returns how the table is checked.
@@ -173,7 +176,8 @@ pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
 impl Functions {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let cache = Cache::builder().max_capacity(CACHED_FUNCTIONS).time_to_live(CACHED).build();
-        Ok(Self { table: environment.table("FUNCTIONS_TABLE")?, seal: environment.seal()?, cache })
+        let (table, seal) = (environment.table("FUNCTIONS_TABLE")?, environment.seal()?);
+        Ok(Self { table, seal, cache, scripts: Scripts::new(environment)? })
     }
 
     /// Reads a function from the cache or the table; a change by another process shows after a moment.

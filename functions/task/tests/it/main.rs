@@ -4,6 +4,8 @@
 mod asset;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod director;
 mod fault;
 #[cfg(test)]
 mod function;
