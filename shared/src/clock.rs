@@ -2,34 +2,63 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::future::BoxFuture;
 use jiff::{Timestamp, Unit};
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Tells the time, to the millisecond.
+/// The longest sleep, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Tells the time, to the millisecond, and waits for it.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// What waits in place of the machine's timer.
+    sleep: Option<Arc<Sleep>>,
+}
+
+type Sleep = dyn Fn(Timestamp) -> BoxFuture<'static, ()> + Send + Sync;
 
 impl Clock {
     /// Returns the machine's clock.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     pub fn system() -> Self {
-        Self(Arc::new(Timestamp::now))
+        Self { now: Arc::new(Timestamp::now), sleep: None }
     }
 
     /// Returns a clock that asks `now`, for tests and for the local runtime.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        Self { now: Arc::new(now), sleep: None }
+    }
+
+    /// Returns this clock with another way to wait, for tests and for the local runtime.
+    #[must_use]
+    pub fn sleeping(self, sleep: impl Fn(Timestamp) -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        Self { sleep: Some(Arc::new(sleep)), ..self }
     }
 
     /// Returns the current time, cut to the millisecond that the wire formats carry.
     pub fn now(&self) -> Timestamp {
-        truncate((self.0)())
+        truncate((self.now)())
+    }
+
+    /// Waits until it is this time or later.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        if let Some(sleep) = &self.sleep {
+            return sleep(at).await;
+        }
+        while let Ok(left) = Duration::try_from(at.duration_since((self.now)()))
+            && !left.is_zero()
+        {
+            tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+        }
     }
 }
 
@@ -183,6 +212,20 @@ mod tests {
     fn time_is_cut_to_milliseconds() {
         let clock = Clock::from_fn(|| "2026-01-02T03:04:05.678999Z".parse().unwrap());
         assert_eq!(clock.now().to_string(), "2026-01-02T03:04:05.678Z");
+    }
+
+    #[tokio::test]
+    async fn a_time_that_has_come_is_not_waited_for() {
+        let time = || "2026-01-02T03:04:05.678Z".parse().unwrap();
+        Clock::from_fn(time).sleep_until(time()).await;
+        let asked = Arc::new(Mutex::new(None));
+        let asking = asked.clone();
+        let clock = Clock::from_fn(time).sleeping(move |at| {
+            *asking.lock().unwrap() = Some(at);
+            Box::pin(async {})
+        });
+        clock.sleep_until(Timestamp::UNIX_EPOCH).await;
+        assert_eq!(*asked.lock().unwrap(), Some(Timestamp::UNIX_EPOCH));
     }
 
     #[test]

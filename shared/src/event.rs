@@ -117,7 +117,7 @@ impl EventType {
 
     /// Tells whether it is the type of a command or of an answer to one, which never starts a dispatcher.
     pub fn is_reserved(&self) -> bool {
-        [command::TASK_DUE, step::STEP_FINISHED].contains(self) || self.0.ends_with(".requested")
+        [command::TASK_DUE, command::SCHEDULE_DUE, step::STEP_FINISHED].contains(self) || self.0.ends_with(".requested")
     }
 
     /// Returns the text.

@@ -1,6 +1,7 @@
-//! One-time schedules in EventBridge Scheduler.
+//! Schedules in EventBridge Scheduler: one-time ones, and rates of whole minutes.
 
 use aws_sdk_scheduler::error::SdkError;
+use aws_sdk_scheduler::primitives::DateTime;
 use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -36,9 +37,7 @@ impl Scheduler {
     /// The name makes it idempotent: a schedule that exists under it already is left as it is. The schedule deletes
     /// itself after it has fired. Names take up to 64 letters, digits and `._-`.
     pub async fn run_at(&self, name: &str, time: Timestamp, input: &impl Serialize) -> Result<(), Error> {
-        let input = serde_json::to_string(input).map_err(Error::cannot("write the input of a schedule"))?;
-        let target = Target::builder().arn(&self.target_arn).role_arn(&self.role_arn).input(input).build();
-        let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build();
+        let (target, window) = self.target(input)?;
         let sent = self
             .client
             .create_schedule()
@@ -46,8 +45,8 @@ impl Scheduler {
             .group_name(&self.group)
             .schedule_expression(at(time))
             .schedule_expression_timezone("UTC")
-            .flexible_time_window(window.map_err(Error::cannot("build a schedule"))?)
-            .target(target.map_err(Error::cannot("build a schedule"))?)
+            .flexible_time_window(window)
+            .target(target)
             .action_after_completion(ActionAfterCompletion::Delete)
             .send()
             .await;
@@ -56,6 +55,49 @@ impl Scheduler {
             Err(SdkError::ServiceError(error)) if error.err().is_conflict_exception() => Ok(()),
             Err(error) => Err(Error::new("create a schedule", error)),
         }
+    }
+
+    /// Calls the function with `input` at a rate; a schedule that exists under this name is replaced.
+    pub async fn repeat(&self, name: &str, rate: &Rate, input: &impl Serialize) -> Result<(), Error> {
+        let (target, window) = self.target(input)?;
+        let sent = self
+            .client
+            .create_schedule()
+            .name(name)
+            .group_name(&self.group)
+            .schedule_expression(rate.expression())
+            .start_date(date(rate.start))
+            .set_end_date(rate.end.map(date))
+            .flexible_time_window(window.clone())
+            .target(target.clone())
+            .action_after_completion(ActionAfterCompletion::Delete)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => return Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conflict_exception() => {}
+            Err(error) => return Err(Error::new("create a schedule", error)),
+        }
+        let update = self
+            .client
+            .update_schedule()
+            .name(name)
+            .group_name(&self.group)
+            .schedule_expression(rate.expression())
+            .start_date(date(rate.start))
+            .set_end_date(rate.end.map(date))
+            .flexible_time_window(window)
+            .target(target)
+            .action_after_completion(ActionAfterCompletion::Delete);
+        update.send().await.map_err(Error::cannot("change a schedule"))?;
+        Ok(())
+    }
+
+    fn target(&self, input: &impl Serialize) -> Result<(Target, FlexibleTimeWindow), Error> {
+        let input = serde_json::to_string(input).map_err(Error::cannot("write the input of a schedule"))?;
+        let target = Target::builder().arn(&self.target_arn).role_arn(&self.role_arn).input(input).build();
+        let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build();
+        Ok((target.map_err(Error::cannot("build a schedule"))?, window.map_err(Error::cannot("build a schedule"))?))
     }
 
     /// Removes a schedule that has not fired; one that is gone already is fine.
@@ -68,10 +110,39 @@ impl Scheduler {
     }
 }
 
+/// How often a schedule fires, from when and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// The minutes from one time to the next.
+    pub minutes: i64,
+    /// The first time, which is not past for more than a few minutes.
+    pub start: Timestamp,
+    /// After which it does not fire any more, and deletes itself.
+    pub end: Option<Timestamp>,
+}
+
+impl Rate {
+    fn expression(&self) -> String {
+        match self.minutes {
+            1 => "rate(1 minute)".to_owned(),
+            minutes => format!("rate({minutes} minutes)"),
+        }
+    }
+}
+
+/// Writes a date in whole seconds, none of which is early.
+fn date(time: Timestamp) -> DateTime {
+    DateTime::from_secs(full_second(time).as_second())
+}
+
 /// Writes `at(yyyy-mm-ddThh:mm:ss)`; Scheduler takes no fractions, so the next full second is the first that is not early.
 fn at(time: Timestamp) -> String {
+    format!("at({})", full_second(time).strftime("%Y-%m-%dT%H:%M:%S"))
+}
+
+fn full_second(time: Timestamp) -> Timestamp {
     let rounding = jiff::TimestampRound::new().smallest(jiff::Unit::Second).mode(jiff::RoundMode::Ceil);
-    format!("at({})", time.round(rounding).unwrap_or(time).strftime("%Y-%m-%dT%H:%M:%S"))
+    time.round(rounding).unwrap_or(time)
 }
 
 #[cfg(test)]
@@ -84,5 +155,16 @@ mod tests {
         check("2026-01-02T03:04:05Z", "at(2026-01-02T03:04:05)");
         check("2026-01-02T03:04:05.001Z", "at(2026-01-02T03:04:06)");
         check("2026-12-31T23:59:59.9Z", "at(2027-01-01T00:00:00)");
+    }
+
+    #[test]
+    fn a_rate_is_written_in_minutes() {
+        let start = "2026-01-02T03:04:05.001Z".parse().unwrap();
+        let check = |minutes, expected: &str| {
+            assert_eq!(Rate { minutes, start, end: None }.expression(), expected);
+        };
+        check(1, "rate(1 minute)");
+        check(1440, "rate(1440 minutes)");
+        assert_eq!(date(start), DateTime::from_secs(start.as_second() + 1));
     }
 }

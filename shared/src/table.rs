@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, ReturnValue, TransactWriteItem};
 use futures::future::BoxFuture;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, from_item, to_attribute_value, to_item};
@@ -28,6 +29,12 @@ type Item = HashMap<String, AttributeValue>;
 /// How often a transaction that collided with another one is tried again, and the first pause.
 const TRANSACTION_ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause before what a batch left is asked for again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The most items in one `BatchGetItem`.
+const BATCH_GET_LIMIT: usize = 100;
+/// How many batches are read at once.
+const CONCURRENT_BATCHES: usize = 8;
 /// The most items in one transaction.
 ///
 /// Source: Amazon DynamoDB developer guide, `TransactWriteItems`.
@@ -209,6 +216,36 @@ impl Table {
     /// Reads one item of a list, strongly consistent; one that cannot be read is logged and left out.
     pub async fn get_readable<T: DeserializeOwned>(&self, key: &impl Serialize) -> Result<Option<T>, Error> {
         Ok(self.readable(self.get_item(key).await?.into_iter().collect()).await?.pop())
+    }
+
+    /// Reads items by their keys, strongly consistent, in no particular order and without those that are not there.
+    ///
+    /// Their sealed attributes stay sealed. No key may be named twice.
+    pub async fn get_rows(&self, keys: &[impl Serialize]) -> Result<Vec<Row>, Error> {
+        let keys: Vec<Item> = keys.iter().map(|key| self.item(key)).collect::<Result<_, _>>()?;
+        let keys: Vec<Item> = keys.into_iter().filter(can_be_key).collect();
+        let reads: Vec<_> = keys.chunks(BATCH_GET_LIMIT).map(|keys| self.get_batch(keys.to_vec())).collect();
+        let found: Vec<Vec<Item>> = stream::iter(reads).buffer_unordered(CONCURRENT_BATCHES).try_collect().await?;
+        Ok(found.into_iter().flatten().map(Row).collect())
+    }
+
+    /// Reads one batch, and then what was left of it, until nothing is left.
+    async fn get_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, Error> {
+        let (mut found, mut pause) = (Vec::with_capacity(keys.len()), FIRST_PAUSE);
+        loop {
+            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            let asked = asked.map_err(|cause| self.failed("read from", cause))?;
+            let answer = self.client.batch_get_item().request_items(&self.name, asked).send().await;
+            let answer = answer.map_err(|cause| self.failed("read from", cause))?;
+            found.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
+            let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+            keys = left.map(|left| left.keys).unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(found);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     async fn get_item(&self, key: &impl Serialize) -> Result<Option<Item>, Error> {

@@ -3,4 +3,5 @@
 pub(crate) mod assets;
 pub(crate) mod director;
 pub(crate) mod functions;
+pub(crate) mod schedules;
 pub(crate) mod tasks;

@@ -1,7 +1,8 @@
 //! The task function: keeps functions, which are scripts, and runs them as tasks, now or at a set time.
 //!
-//! In: `task.requested` for a step, `task.due` and schedules for tasks to start, and requests over HTTP. Out:
-//! `step.finished` for the tasks of steps, `task.due` for tasks created over HTTP, and the fact `task_failed`.
+//! In: `task.requested` for a step, `task.due` and schedules for tasks to start, `schedule.due` and schedules for instants
+//! to settle, and requests over HTTP. Out: `step.finished` for the tasks of steps, `task.due` for tasks created over HTTP
+//! and by schedules, and the facts `task_failed` and `schedule.missed`.
 //!
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
 //! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
@@ -11,23 +12,30 @@ mod api;
 mod asset;
 mod director;
 mod function_body;
+mod last_task;
+mod lifecycle;
 mod new_task;
+mod on_schedule;
 mod on_task_due;
 mod on_task_requested;
 mod retry;
 mod run;
 pub mod sandbox;
 mod schedule;
+mod schedule_body;
+mod schedule_task;
+mod schedule_view;
 mod script_url;
 mod scripts;
 mod services;
+mod settle;
 mod store;
+mod wake;
 
 use std::sync::Arc;
 
-use serde::Deserialize as _;
 use shared::auth::Permission;
-use shared::event::command::{COMMAND_SOURCE, TASK, TASK_DUE, TaskDue};
+use shared::event::command::{COMMAND_SOURCE, SCHEDULE_DUE, TASK, TASK_DUE, TaskDue};
 use shared::http::Api;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
@@ -37,8 +45,7 @@ use crate::services::Services;
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let services = Arc::new(Services::new(environment)?);
-    let router = Api::new(environment.tokens()?)
-        .plain_errors("/api")
+    let router = director_routes(Api::new(environment.tokens()?))
         .permission(Permission::ViewTasks, routes!(api::tasks::list))
         .permission(Permission::CreateTasks, routes!(api::tasks::create))
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
@@ -53,6 +60,32 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::enable))
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::list))
+        .permission(Permission::CreateTaskSchedule, routes!(api::schedules::create))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::preview))
+        .permission(Permission::RotateKeys, routes!(api::schedules::rotate))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::get))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::update))
+        .permission(Permission::DeleteTaskSchedule, routes!(api::schedules::delete))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::start))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::stop))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::history))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::next))
+        .finish(services.clone());
+    let checks = [
+        store::task::check(environment)?,
+        store::function::check(environment)?,
+        store::asset::check(environment)?,
+        store::schedule::check(environment)?,
+        store::history::check(environment)?,
+    ];
+    Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
+        .with_checks(checks))
+}
+
+/// Adds the routes of Director's tasks, and of the files that they use.
+fn director_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
+    api.plain_errors("/api")
         .permission(Permission::ViewAssets, routes!(api::assets::list))
         .permission(Permission::ViewAssets, routes!(api::assets::get))
         .permission(Permission::UpdateAssets, routes!(api::assets::put))
@@ -66,34 +99,39 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskSchedule, routes!(api::director::status::change))
         .permission(Permission::ViewTaskSchedules, routes!(api::director::status::badge))
         .permission(Permission::ViewTaskSchedules, routes!(api::director::status::next))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::status::history))
         .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::run))
         .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::run_by_put))
         .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::test))
         .public(routes!(api::director::info))
-        .finish(services.clone());
-    let checks = [
-        store::task::check(environment)?,
-        store::function::check(environment)?,
-        store::asset::check(environment)?,
-        store::schedule::check(environment)?,
-    ];
-    Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
-        .with_checks(checks))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
     let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = &*services;
-    let due = match &incoming {
+    match &incoming {
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK.event_type() => {
-            return on_task_requested::handle(tasks, functions, bus, scheduler, sandbox, clock, envelope).await;
+            on_task_requested::handle(tasks, functions, bus, scheduler, sandbox, clock, envelope).await
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_DUE => {
-            envelope.content()?
+            start(&services, &envelope.content()?).await
         }
-        Incoming::Schedule(input) => {
-            TaskDue::deserialize(input).map_err(Error::cannot("read the input of a schedule"))?
+        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == SCHEDULE_DUE => {
+            on_schedule::watch_one(&services, envelope.content()?).await
         }
-        Incoming::Event { .. } => return Err(incoming.unexpected()),
-    };
-    on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, &due).await
+        Incoming::Schedule(input) => match on_schedule::Input::read(input)? {
+            on_schedule::Input::Minute => on_schedule::watch_minute(&services).await,
+            on_schedule::Input::Schedule(due) => on_schedule::wake(&services, due).await,
+            on_schedule::Input::Task(due) => start(&services, &due).await,
+        },
+        Incoming::Event { .. } => Err(incoming.unexpected()),
+    }
+}
+
+/// Starts a task, and at its end the one that waits for it.
+async fn start(services: &Services, due: &TaskDue) -> Result<(), Error> {
+    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = services;
+    match on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, due).await? {
+        Some(schedule) => on_schedule::settle_one(services, schedule).await,
+        None => Ok(()),
+    }
 }

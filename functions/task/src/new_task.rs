@@ -46,10 +46,7 @@ impl NewTask {
     ) -> Result<Task, Refusal> {
         function_body::check_name("functionName", &self.function_name)?;
         let tags = self.tags.unwrap_or_default();
-        if tags.len() > TAGS_LIMIT || tags.iter().any(|tag| tag.chars().count() > TAG_LIMIT_CHARACTERS) {
-            let rule = format!("must have at most {TAGS_LIMIT} tags of at most {TAG_LIMIT_CHARACTERS} characters");
-            return Err(Refusal::field("tags", rule));
-        }
+        check_tags(&tags)?;
         Ok(Task {
             task_id: id,
             creation_timestamp: now,
@@ -75,15 +72,25 @@ impl NewTask {
     }
 }
 
-/// Refuses a task whose input is too long.
-pub(crate) fn check_data(task: &Task) -> Result<(), Refusal> {
-    match task.data.len() > DATA_LIMIT_BYTES {
+/// Refuses too many or too long tags.
+pub(crate) fn check_tags(tags: &[String]) -> Result<(), Refusal> {
+    if tags.len() > TAGS_LIMIT || tags.iter().any(|tag| tag.chars().count() > TAG_LIMIT_CHARACTERS) {
+        let rule = format!("must have at most {TAGS_LIMIT} tags of at most {TAG_LIMIT_CHARACTERS} characters");
+        return Err(Refusal::field("tags", rule));
+    }
+    Ok(())
+}
+
+/// Refuses an input that is too long.
+pub(crate) fn check_data(data: &str) -> Result<(), Refusal> {
+    match data.len() > DATA_LIMIT_BYTES {
         true => Err(Refusal::field("data", format!("must have at most {DATA_LIMIT_BYTES} bytes of JSON"))),
         false => Ok(()),
     }
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+/// Reads a time, or milliseconds since 1970.
+pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let time = match Value::deserialize(deserializer)? {
         Value::Null => return Ok(None),
         Value::String(text) => text.parse().ok(),

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use shared::Error;
 use shared::bus::{Bus, Entry, TooLarge};
 use shared::clock::Clock;
-use shared::event::command::{COMMAND_SOURCE, TASK_DUE, TaskDue};
-use shared::event::{Envelope, EventId};
+use shared::event::command::{COMMAND_SOURCE, ScheduleDue, TASK_DUE, TaskDue};
+use shared::event::{Envelope, EventId, TenantId};
 use shared::scheduler::Scheduler;
 use shared::step::Once;
 
@@ -18,7 +19,7 @@ use crate::{answer, retry, run};
 /// How long after its schedule the record of a task may appear.
 const RECORD_DELAY_S: i64 = 60;
 
-/// Starts the task; one that was started before is continued.
+/// Starts the task; one that was started before is continued. Returns the schedule whose instants may wait for its end.
 pub(crate) async fn handle(
     tasks: &Arc<Tasks>,
     functions: &Functions,
@@ -27,7 +28,7 @@ pub(crate) async fn handle(
     sandbox: &Sandbox,
     clock: &Clock,
     due: &TaskDue,
-) -> Result<(), Error> {
+) -> Result<Option<ScheduleDue>, Error> {
     let (id, now) = (&due.task_id, clock.now());
     let start = status_change(Status::InProgress, now);
     let work = |task| Box::pin(run::run(tasks, functions, sandbox, clock, task));
@@ -37,14 +38,15 @@ pub(crate) async fn handle(
         }
         Once::Missing => {
             tracing::warn!(task_id = id, "a task was never created or has been removed, so it is not started");
-            Ok(())
+            Ok(None)
         }
         once => match once.done()? {
             Some(task) => {
                 retry::follow(tasks, scheduler, &task).await?;
-                answer::publish(bus, &task, clock.now()).await
+                answer::publish(bus, &task, clock.now()).await?;
+                Ok(task.schedule.filter(|schedule| schedule.has_queue).map(|schedule| schedule.key))
             }
-            None => Ok(()),
+            None => Ok(None),
         },
     }
 }
@@ -62,6 +64,15 @@ pub(crate) fn command(task: &Task) -> Result<Entry, TooLarge> {
     Entry::fact(COMMAND_SOURCE, &Envelope::new(TASK_DUE, id, tenant_id, task.creation_timestamp, due(task)))
 }
 
-fn due(task: &Task) -> TaskDue {
+/// The command that starts a task of which only this is known.
+pub(crate) fn command_for(tenant: &TenantId, task_id: &str, requested_at: Timestamp) -> Option<Entry> {
+    let id = EventId::new(format!("{task_id}-due"));
+    let due = TaskDue { task_id: task_id.to_owned(), requested_at };
+    // It is far smaller than the bus takes.
+    Entry::fact(COMMAND_SOURCE, &Envelope::new(TASK_DUE, id, tenant.clone(), requested_at, due)).ok()
+}
+
+/// What starts a task.
+pub(crate) fn due(task: &Task) -> TaskDue {
     TaskDue { task_id: task.task_id.clone(), requested_at: task.creation_timestamp }
 }

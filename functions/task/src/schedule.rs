@@ -1,3 +1,4 @@
 //! When the instants of a schedule are, and what becomes of each: pure.
 
+pub(crate) mod decide;
 pub(crate) mod timing;

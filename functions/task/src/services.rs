@@ -11,6 +11,7 @@ use shared::{Environment, Error};
 use crate::sandbox::Sandbox;
 use crate::store::asset::Assets;
 use crate::store::function::Functions;
+use crate::store::history::History;
 use crate::store::schedule::SchedulesStore;
 use crate::store::task::{TaskStore, Tasks};
 
@@ -19,6 +20,7 @@ pub(crate) struct Services {
     pub(crate) functions: Functions,
     pub(crate) assets: Assets,
     pub(crate) schedules: SchedulesStore,
+    pub(crate) history: History,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
@@ -33,6 +35,7 @@ impl Services {
             functions: Functions::new(environment)?,
             assets: Assets::new(environment)?,
             schedules: SchedulesStore::new(environment)?,
+            history: History::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "TASK_FUNCTION_ARN")?,
             sandbox: Sandbox::new(

@@ -2,5 +2,6 @@
 
 pub(crate) mod asset;
 pub(crate) mod function;
+pub(crate) mod history;
 pub(crate) mod schedule;
 pub(crate) mod task;

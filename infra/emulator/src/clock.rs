@@ -1,5 +1,7 @@
 //! The clock for schedules, retries and expiry.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,16 @@ static START: OnceLock<(Timestamp, Instant)> = OnceLock::new();
 /// It shows two times. The wall time is what the system says, and may be set forward or back at any moment. The steady
 /// time only passes: waits and ages are counted in it. Clones share both.
 #[derive(Clone, Debug)]
-pub struct Clock(Source);
+pub struct Clock {
+    source: Source,
+    sleepers: Sleepers,
+}
+
+/// How many sleep until each moment of the wall time.
+type Sleepers = Arc<watch::Sender<BTreeMap<Timestamp, usize>>>;
+
+/// One who sleeps, until it is dropped.
+struct Sleeper(Sleepers, Timestamp);
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -40,19 +51,20 @@ impl Default for Clock {
 
 impl Clock {
     /// The system's clock.
-    pub const fn system() -> Self {
-        Self(Source::System)
+    pub fn system() -> Self {
+        Self { source: Source::System, sleepers: Sleepers::default() }
     }
 
     /// A clock that stands still at `now` until it is set or advanced.
     pub fn fixed(now: Timestamp) -> Self {
-        Self(Source::Fixed(Arc::new(watch::Sender::new(Times { wall: now, steady: now }))))
+        let source = Source::Fixed(Arc::new(watch::Sender::new(Times { wall: now, steady: now })));
+        Self { source, sleepers: Sleepers::default() }
     }
 
     /// The current time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place where the emulator reads the system's time")]
     pub fn now(&self) -> Timestamp {
-        match &self.0 {
+        match &self.source {
             Source::System => Timestamp::now(),
             Source::Fixed(times) => times.borrow().wall,
         }
@@ -60,7 +72,7 @@ impl Clock {
 
     /// A time that only passes, whatever the wall time is set to; it began as the wall time.
     pub(crate) fn steady(&self) -> Timestamp {
-        match &self.0 {
+        match &self.source {
             Source::System => {
                 let (began, since) = START.get_or_init(|| (self.now(), Instant::now()));
                 began.checked_add(since.elapsed()).unwrap_or(Timestamp::MAX)
@@ -85,7 +97,7 @@ impl Clock {
     }
 
     fn change(&self, change: impl FnOnce(Times) -> Times) {
-        if let Source::Fixed(times) = &self.0 {
+        if let Source::Fixed(times) = &self.source {
             times.send_modify(|times| *times = change(*times));
         }
     }
@@ -100,15 +112,45 @@ impl Clock {
         self.set(later);
     }
 
+    /// Waits until it is this time or later. A function that only waits counts as idle meanwhile.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        let _sleeper = Sleeper::new(&self.sleepers, at);
+        self.wait_while(|| left(at, self.now())).await;
+    }
+
+    /// Waits until somebody sleeps, and returns when the first of them is to wake up.
+    pub async fn next_sleeper(&self) -> Timestamp {
+        let mut sleepers = self.sleepers.subscribe();
+        loop {
+            let first = sleepers.borrow_and_update().keys().find(|at| **at > self.now()).copied();
+            match first {
+                Some(at) => return at,
+                // The sender lives as long as this borrow of the clock.
+                None => drop(sleepers.changed().await),
+            }
+        }
+    }
+
+    /// How many sleep, and have not to wake up yet.
+    pub(crate) fn asleep(&self) -> usize {
+        let now = self.now();
+        self.sleepers.borrow().range((Bound::Excluded(now), Bound::Unbounded)).map(|(_, count)| count).sum()
+    }
+
+    /// Tells whenever somebody has gone to sleep or woken up.
+    pub(crate) fn sleepers(&self) -> watch::Receiver<BTreeMap<Timestamp, usize>> {
+        self.sleepers.subscribe()
+    }
+
     pub(crate) const fn is_system(&self) -> bool {
-        matches!(self.0, Source::System)
+        matches!(self.source, Source::System)
     }
 
     /// Waits until a condition holds that only the passing of time, or a clock that was set, can bring about.
     ///
     /// `left` says how much of the time is left at most, and nothing once the condition holds.
     pub(crate) async fn wait_while(&self, left: impl Fn() -> Option<Duration>) {
-        let mut changes = match &self.0 {
+        let mut changes = match &self.source {
             Source::System => None,
             Source::Fixed(times) => Some(times.subscribe()),
         };
@@ -128,6 +170,25 @@ impl Clock {
             Some(at) => self.wait_while(|| left(at, self.steady())).await,
             None => std::future::pending().await,
         }
+    }
+}
+
+impl Sleeper {
+    fn new(sleepers: &Sleepers, at: Timestamp) -> Self {
+        sleepers.send_modify(|sleepers| *sleepers.entry(at).or_default() += 1);
+        Self(sleepers.clone(), at)
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let Self(sleepers, at) = self;
+        sleepers.send_modify(|sleepers| {
+            if let Some(count) = sleepers.get_mut(at) {
+                *count -= 1;
+            }
+            sleepers.retain(|_, count| *count > 0);
+        });
     }
 }
 
@@ -161,6 +222,19 @@ mod tests {
     #[tokio::test]
     async fn a_time_in_the_past_is_not_waited_for() {
         Clock::system().wait_until_steady(Some("2001-01-01T00:00:00Z".parse().unwrap())).await;
+    }
+
+    #[tokio::test]
+    async fn who_sleeps_is_counted_until_it_is_time() {
+        let clock = Clock::fixed("2030-01-01T00:00:00Z".parse().unwrap());
+        let sleeping = clock.sleep_until("2030-01-01T00:00:10Z".parse().unwrap());
+        tokio::pin!(sleeping);
+        assert!(futures::poll!(&mut sleeping).is_pending());
+        assert_eq!(clock.asleep(), 1);
+        clock.advance(Duration::from_secs(10));
+        assert_eq!(clock.asleep(), 0);
+        sleeping.await;
+        assert!(clock.sleepers().borrow().is_empty());
     }
 
     #[test]

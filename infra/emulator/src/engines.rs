@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::bus::Bus;
+use crate::clock::Clock;
 use crate::delivery::{self, Deliveries};
 use crate::dynamodb::Tables;
 use crate::error::EmulatorError;
@@ -27,6 +28,7 @@ pub(crate) struct Engines {
     pub(crate) scheduler: Scheduler,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) clock: Clock,
     /// Whether the engines have stopped answering.
     pub(crate) closed: watch::Sender<bool>,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -46,7 +48,7 @@ impl Engines {
         let (deliveries, delivering) = delivery::open(functions, journal.clone(), clock.clone(), faults.clone());
         let sweeping = tables.sweep(clock.clone(), folder.is_some());
         let bus = Bus::new(stack.clone(), clock.clone(), journal.clone(), deliveries.clone(), faults.clone());
-        let scheduler = Scheduler::new(stack.clone(), clock, journal.clone(), deliveries.clone(), due);
+        let scheduler = Scheduler::new(stack.clone(), clock.clone(), journal.clone(), deliveries.clone(), due);
         Ok(Self {
             stack,
             journal,
@@ -56,6 +58,7 @@ impl Engines {
             scheduler,
             secrets,
             faults,
+            clock,
             closed: watch::Sender::new(false),
             tasks: Mutex::new(sweeping.into_iter().chain([delivering]).collect()),
             folder: Mutex::new(folder),

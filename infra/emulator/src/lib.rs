@@ -103,6 +103,11 @@ impl Emulator {
         self.engines.tasks().extend(self.engines.scheduler.start());
     }
 
+    /// The clock, whose sleepers count as idle.
+    pub fn clock(&self) -> Clock {
+        self.engines.clock.clone()
+    }
+
     /// Starts no more deliveries, waits for those in flight, flushes everything to disk and closes.
     ///
     /// SDK clients get connection errors afterwards, and another process can open the data directory.

@@ -37,11 +37,14 @@ impl Process {
         let aws = Aws::new(&emulator.sdk_config());
         let seed = AtomicU64::new(1);
         let environment = |id: &&'static str| {
-            let now = clock.clone();
+            let (now, sleeping) = (clock.clone(), clock.clone());
             let environment = Environment {
                 aws: aws.clone(),
                 config: emulator.environment(id).into_iter().chain(variables.clone()).collect(),
-                clock: shared::clock::Clock::from_fn(move || now.now()),
+                clock: shared::clock::Clock::from_fn(move || now.now()).sleeping(move |at| {
+                    let clock = sleeping.clone();
+                    Box::pin(async move { clock.sleep_until(at).await })
+                }),
                 ids: Ids::seeded(seed.fetch_add(1, Ordering::Relaxed)),
                 key_ring: SharedKeyRing::default(),
             };

@@ -28,11 +28,12 @@ const TOKEN_LIFETIME_S: i64 = 100_000_000;
 const ALL_ITEMS: usize = 10_000;
 
 /// The tables with sealed attributes, and the key of each; only reading opens them here.
-static SEALED_TABLES: [(&str, SealedAttributes); 5] = [
+static SEALED_TABLES: [(&str, SealedAttributes); 6] = [
     ("ACTION_RUNS_TABLE", SealedAttributes { key: &["actionRunId"], paths: &[] }),
     ("DISPATCHERS_TABLE", SealedAttributes { key: &["pk", "dispatcherId"], paths: &[] }),
     ("MESSAGES_TABLE", SealedAttributes { key: &["id"], paths: &[] }),
     ("RUNS_TABLE", SealedAttributes { key: &["eventId", "item"], paths: &[] }),
+    ("SCHEDULES_TABLE", SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[] }),
     ("TASKS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
 ];
 
@@ -332,6 +333,18 @@ impl World {
     pub async fn advance(&self, seconds: i64) {
         self.clock.set(self.clock.now() + SignedDuration::from_secs(seconds));
         self.idle().await;
+    }
+
+    /// Does something that waits for its time, and moves the clock on whenever it does.
+    pub async fn pass_time<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                output = &mut work => return output,
+                at = self.clock.next_sleeper() => self.clock.set(at),
+            }
+        }
     }
 
     /// Waits until nothing is due or being delivered.

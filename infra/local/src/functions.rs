@@ -47,7 +47,12 @@ fn environment(emulator: &Emulator, id: &str, own_ports: &[u16]) -> Environment 
     let own_ports: Vec<String> = own_ports.iter().map(ToString::to_string).collect();
     let variables = emulator.environment(id).into_iter().chain([("OWN_PORTS".to_owned(), own_ports.join(","))]);
     let (aws, config) = (Aws::new(&emulator.sdk_config()), variables.collect());
-    let (clock, ids, key_ring) = (Clock::system(), Ids::random(), SharedKeyRing::default());
+    let sleeping = emulator.clock();
+    let clock = Clock::system().sleeping(move |at| {
+        let clock = sleeping.clone();
+        async move { clock.sleep_until(at).await }.boxed()
+    });
+    let (ids, key_ring) = (Ids::random(), SharedKeyRing::default());
     Environment { aws, config, clock, ids, key_ring }
 }
 

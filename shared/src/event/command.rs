@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::EventType;
+use super::{EventType, TenantId};
 use crate::json::{Problem, whole_number};
 use crate::nearest;
 use crate::outbound::NOT_PASSED_ON;
@@ -28,6 +28,21 @@ pub struct TaskDue {
 
 /// The type of [`TaskDue`].
 pub const TASK_DUE: EventType = EventType::known("task.due");
+
+/// The content of the command `schedule.due`, and the input of a schedule's own schedule: its instants may have come.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleDue {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The schedule.
+    pub schedule_id: String,
+    /// What tells it from an earlier or later schedule of the same id.
+    pub incarnation: String,
+}
+
+/// The type of [`ScheduleDue`].
+pub const SCHEDULE_DUE: EventType = EventType::known("schedule.due");
 
 /// A type of action: the command that asks for its steps, and its own fields.
 #[derive(Debug)]

@@ -34,6 +34,8 @@ pub const CHANNEL_REGISTERED: EventType = EventType::known("channel.registered")
 pub const CHANNEL_UNREGISTERED: EventType = EventType::known("channel.unregistered");
 /// The type of [`TaskFailed`].
 pub const TASK_FAILED: EventType = EventType::known("task_failed");
+/// The type of [`ScheduleMissed`].
+pub const SCHEDULE_MISSED: EventType = EventType::known("schedule.missed");
 /// The type of [`CallbackEnded`] when a callback was called.
 pub const CALLBACK_RESOLVED: EventType = EventType::known("callback.resolved");
 /// The type of [`CallbackEnded`] when nobody called a callback in time.
@@ -171,6 +173,27 @@ pub struct TaskFailed {
     pub function_name: String,
     /// Why it failed.
     pub error: StepError,
+}
+
+/// The fact `schedule.missed`: instants of a schedule passed without a task.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleMissed {
+    /// The schedule.
+    pub schedule_id: String,
+    /// The first instant.
+    #[serde(with = "crate::clock::iso")]
+    pub from: Timestamp,
+    /// The last instant.
+    #[serde(with = "crate::clock::iso")]
+    pub to: Timestamp,
+    /// How many there are.
+    pub count: u64,
+    /// Whether there are more than were counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
+    /// Why.
+    pub reason: String,
 }
 
 /// The facts `callback.resolved` and `callback.expired`, which say nothing of what was sent.

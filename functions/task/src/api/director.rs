@@ -16,6 +16,8 @@ use shared::rql;
 use shared::{Error, Refusal};
 
 use self::body::Verbatim;
+use super::schedules::blank;
+use crate::lifecycle;
 pub(crate) use self::body::{DirectorTask, TestBody};
 use crate::director::definition::{Definition, check_id};
 use crate::director::document::{document, has_all, matches};
@@ -89,8 +91,12 @@ pub(crate) async fn create(
             return Err(bad("Task already exists"));
         }
         let id = id.clone().unwrap_or_else(|| services.ids.uuid().to_string());
-        if let Some(written) = write(&services, &caller, &definition, id).await? {
-            return Ok(Json(document(&written).unwrap_or_default()));
+        let written = match existing.is_empty() || definition.id.is_none() {
+            true => create_under(&services, &caller, &definition, &id).await?,
+            false => replace(&services, &caller, &definition, &id).await?,
+        };
+        if let Some(written) = written {
+            return shown(&written);
         }
     }
     Err(contended())
@@ -106,7 +112,7 @@ pub(crate) async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Map<String, Value>>, Refusal> {
-    Ok(Json(document(&known(&services, &caller, &id).await?).unwrap_or_default()))
+    shown(&known(&services, &caller, &id).await?)
 }
 
 /// Replaces a task by the body; another id in the body renames it.
@@ -122,15 +128,15 @@ pub(crate) async fn update(
 ) -> Result<Json<Done>, Refusal> {
     known(&services, &caller, &id).await?;
     let definition = definition(&services, &caller, body).await?;
-    let new_id = definition.id.clone().unwrap_or_else(|| id.clone());
+    let new_id = definition.id.clone().filter(|new_id| *new_id != id);
     for _ in 0..ATTEMPTS {
         let former = known(&services, &caller, &id).await?;
-        let is_done = match new_id == id {
-            true => services.schedules.replace(&mut built(&services, &caller, &definition, &id, Some(&former))?).await?,
-            false => {
-                free(&services, &caller, &new_id).await?;
-                let renamed = built(&services, &caller, &definition, &new_id, None)?;
-                services.schedules.rename(&former, &renamed).await?
+        let is_done = match &new_id {
+            None => replace(&services, &caller, &definition, &id).await?.is_some(),
+            Some(new_id) => {
+                check_free(&services, &caller, new_id).await?;
+                let mut renamed = built(&services, &caller, &definition, new_id)?;
+                lifecycle::rename(&services, &former, &mut renamed).await?
             }
         };
         if is_done {
@@ -150,12 +156,11 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<Done>), Refusal> {
-    for _ in 0..ATTEMPTS {
-        if services.schedules.delete(&known(&services, &caller, &id).await?).await? {
-            return Ok((StatusCode::ACCEPTED, Json(Done { code: 202, message: "Deleted" })));
-        }
+    known(&services, &caller, &id).await?;
+    match lifecycle::delete(&services, caller.tenant_id(), &id).await? {
+        true => Ok((StatusCode::ACCEPTED, Json(Done { code: 202, message: "Deleted" }))),
+        false => Err(unknown()),
     }
-    Err(contended())
 }
 
 /// Says what this service is.
@@ -184,45 +189,43 @@ async fn definition(services: &Services, caller: &Caller, body: Verbatim) -> Res
     Ok(definition.with_settings(Given::read(&fields)?))
 }
 
-/// Writes a task under an id, in place of the one that has it; `None` if that was changed meanwhile.
-async fn write(
-    services: &Services,
-    caller: &Caller,
-    definition: &Definition,
-    id: String,
-) -> Result<Option<Schedule>, Refusal> {
-    let (store, now) = (&services.schedules, services.clock.now());
-    let former = store.stored(caller.tenant_id(), &id).await?;
-    let (former, is_over) = match former {
-        Some(former) if former.is_over(now) => (Some(former), true),
-        Some(former) if !is_script(&former) => return Err(taken(&former)),
-        former => (former, false),
-    };
-    let mut schedule = built(services, caller, definition, &id, former.as_ref().filter(|_| !is_over))?;
-    let is_written = match &former {
-        Some(former) if is_over => store.delete(former).await? && store.create(&schedule).await?,
-        Some(_) => store.replace(&mut schedule).await?,
-        None => store.create(&schedule).await?,
-    };
-    Ok(is_written.then_some(schedule))
-}
-
-fn built(
+/// Creates a task under an id; `None` if another one has it.
+async fn create_under(
     services: &Services,
     caller: &Caller,
     definition: &Definition,
     id: &str,
-    former: Option<&Schedule>,
-) -> Result<Schedule, Refusal> {
-    let (incarnation, now) = (services.ids.hex24(), services.clock.now());
-    definition.clone().into_schedule(id.to_owned(), former, caller, incarnation, now)
+) -> Result<Option<Schedule>, Refusal> {
+    check_free(services, caller, id).await?;
+    let mut schedule = built(services, caller, definition, id)?;
+    Ok(lifecycle::create(services, &mut schedule).await?.then_some(schedule))
 }
 
-/// Makes sure that no other schedule has an id.
-async fn free(services: &Services, caller: &Caller, id: &str) -> Result<(), Refusal> {
-    match services.schedules.stored(caller.tenant_id(), id).await? {
-        Some(over) if over.is_over(services.clock.now()) => Ok(services.schedules.delete(&over).await.map(drop)?),
-        Some(other) => Err(taken(&other)),
+/// Replaces what a task is; `None` if it is gone.
+async fn replace(
+    services: &Services,
+    caller: &Caller,
+    definition: &Definition,
+    id: &str,
+) -> Result<Option<Schedule>, Refusal> {
+    let now = services.clock.now();
+    lifecycle::change(services, caller.tenant_id(), id, |schedule| definition.put_into(schedule, now)).await
+}
+
+/// Builds a new schedule under an id.
+fn built(services: &Services, caller: &Caller, definition: &Definition, id: &str) -> Result<Schedule, Refusal> {
+    let now = services.clock.now();
+    let mut schedule = Schedule { schedule_id: id.to_owned(), ..blank(services, caller.tenant_id(), now) };
+    schedule.created_by_application_id = Some(caller.client_id().to_owned());
+    definition.put_into(&mut schedule, now)?;
+    Ok(schedule)
+}
+
+/// Refuses an id that another task, or the schedule of a function, has.
+async fn check_free(services: &Services, caller: &Caller, id: &str) -> Result<(), Refusal> {
+    match services.schedules.get(caller.tenant_id(), id, services.clock.now()).await? {
+        Some(other) if is_script(&other) => Err(bad("Task already exists")),
+        Some(_) => Err(Refusal::field("id", "is that of the schedule of a function")),
         None => Ok(()),
     }
 }
@@ -242,19 +245,19 @@ async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Option<S
 }
 
 async fn known(services: &Services, caller: &Caller, id: &str) -> Result<Schedule, Refusal> {
-    let unknown = || Refusal::new(StatusCode::NOT_FOUND, 16, "RESOURCE_UNKNOWN_EXCEPTION", "Not Found");
     find(services, caller, id).await?.ok_or_else(unknown)
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, 16, "RESOURCE_UNKNOWN_EXCEPTION", "Not Found")
+}
+
+fn shown(schedule: &Schedule) -> Result<Json<Map<String, Value>>, Refusal> {
+    document(schedule).map(Json).ok_or_else(unknown)
 }
 
 fn is_script(schedule: &Schedule) -> bool {
     matches!(schedule.program, Program::Script { .. })
-}
-
-fn taken(other: &Schedule) -> Refusal {
-    match is_script(other) {
-        true => bad("Task already exists"),
-        false => Refusal::field("id", "is that of the schedule of a function"),
-    }
 }
 
 fn bad(message: &str) -> Refusal {

@@ -17,7 +17,7 @@ use crate::new_task::{NewTask, check_data};
 use crate::sandbox::LogLine;
 use crate::services::Services;
 use crate::store::task::{CONTENT_LIMIT, LIST_LIMIT, Status, Task, TaskView, Tasks};
-use crate::{answer, on_task_due};
+use crate::{answer, on_schedule, on_task_due};
 
 /// How many lines a response has at most.
 const PAGE_LINES: usize = 100;
@@ -45,7 +45,7 @@ pub(crate) async fn create(
     }
     new.priority = new.priority.or(function.default_priority());
     let mut task = new.into_task(ids.hex24(), tenant.clone(), now, tasks.store().expires_at(now))?;
-    check_data(&task)?;
+    check_data(&task.data)?;
     task.created_by_application_id = Some(caller.client_id().to_owned());
     if task.is_later(now) {
         // Before the record: a task that can be seen has its schedule.
@@ -125,6 +125,9 @@ pub(crate) async fn cancel(
     };
     answer::publish(bus, &task, now).await?;
     scheduler.cancel(&id).await?;
+    if let Some(schedule) = task.schedule.filter(|schedule| schedule.has_queue) {
+        on_schedule::settle_one(&services, schedule.key).await?;
+    }
     Ok(Json(Affected { affected_records: 1 }))
 }
 

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::Refusal;
-use shared::auth::Caller;
+use shared::clock::truncate;
 use shared::json::{from_value, whole_number};
 
 use super::timing::{Given, check_order};
-use crate::schedule::timing::Timing;
+use crate::schedule::timing::{LONGEST_INTERVAL_MS, Timing};
 use crate::store::schedule::{Misfire, Overlap, Program, Schedule};
 
 /// The longest argument of a script, as of any task.
@@ -16,8 +16,6 @@ const CONFIG_LIMIT_BYTES: usize = 250 * 1024;
 /// How long all other fields may be. `DynamoDB` limits a record to 400 KB in all.
 const EXTRA_LIMIT_BYTES: usize = 64 * 1024;
 const ID_LIMIT_CHARACTERS: usize = 256;
-/// The longest delay of an instant.
-const JITTER_LIMIT_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// A task as a body defines it.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,75 +78,26 @@ impl Definition {
         Self { given: Given { init: init.or(settings.init), end: end.or(settings.end), interval_ms }, ..self }
     }
 
-    /// Builds the schedule under an id, in place of a former one.
-    pub(crate) fn into_schedule(
-        self,
-        id: String,
-        former: Option<&Schedule>,
-        caller: &Caller,
-        incarnation: String,
-        now: Timestamp,
-    ) -> Result<Schedule, Refusal> {
+    /// Makes a schedule one of this task, whose missing `init` is `now`.
+    pub(crate) fn put_into(&self, schedule: &mut Schedule, now: Timestamp) -> Result<(), Refusal> {
         let Given { init, end, interval_ms } = self.given;
-        let timing = match (self.cron, interval_ms) {
-            (Some((expression, timezone)), _) => Timing::Cron { expression, timezone },
+        schedule.timing = match (&self.cron, interval_ms) {
+            (Some((expression, timezone)), _) => {
+                Timing::Cron { expression: expression.clone(), timezone: timezone.clone() }
+            }
             (None, Some(interval_ms)) => Timing::Interval { interval_ms },
             (None, None) => return Err(Refusal::missing_field("interval")),
         };
-        let init = init.unwrap_or_else(|| shared::clock::truncate(now));
+        (schedule.init, schedule.end) = (init.unwrap_or_else(|| truncate(now)), end);
         if let Some(end) = end {
-            check_order(init, end)?;
+            check_order(schedule.init, end)?;
         }
-        let blank = || Schedule {
-            tenant_id: caller.tenant_id().clone(),
-            schedule_id: id.clone(),
-            incarnation,
-            program: Program::Script { script: String::new(), config: String::new() },
-            timing: timing.clone(),
-            init,
-            end,
-            running: false,
-            overlap: Overlap::default(),
-            misfire: Misfire::default(),
-            jitter_ms: 0,
-            settled_until: now,
-            sweeping_as_of: None,
-            queue: Vec::new(),
-            last_task_id: None,
-            last_fired: None,
-            extra: None,
-            creation_timestamp: now,
-            update_timestamp: now,
-            created_by_application_id: Some(caller.client_id().to_owned()),
-            version: 1,
-            due_shard: None,
-            due_at: None,
-        };
-        let mut schedule = Schedule {
-            program: Program::Script { script: self.script, config: self.config },
-            timing: timing.clone(),
-            init,
-            end,
-            overlap: self.overlap,
-            misfire: self.misfire,
-            jitter_ms: self.jitter_ms,
-            extra: Some(Value::Object(self.extra).to_string()),
-            update_timestamp: now,
-            ..former.cloned().unwrap_or_else(blank)
-        };
-        run_from(&mut schedule, self.running, now)?;
-        Ok(schedule)
+        schedule.program = Program::Script { script: self.script.clone(), config: self.config.clone() };
+        (schedule.overlap, schedule.misfire) = (self.overlap, self.misfire);
+        (schedule.jitter_ms, schedule.running) = (self.jitter_ms, self.running);
+        schedule.extra = Some(Value::Object(self.extra.clone()).to_string());
+        Ok(schedule.instants()?.check_jitter(self.jitter_ms)?)
     }
-}
-
-/// Lets a schedule run or not from now on; what it has not done so far it will not do.
-pub(crate) fn run_from(schedule: &mut Schedule, running: bool, now: Timestamp) -> Result<(), Refusal> {
-    (schedule.running, schedule.settled_until, schedule.update_timestamp) = (running, now, now);
-    schedule.sweeping_as_of = None;
-    schedule.queue.clear();
-    let next = schedule.instants().map_err(Refusal::from)?.next(now);
-    schedule.set_due(next.filter(|_| running));
-    Ok(())
 }
 
 /// Refuses what cannot be the id of a task.
@@ -206,6 +155,6 @@ fn policy<T: Default + for<'de> Deserialize<'de>>(fields: &Map<String, Value>, n
 fn jitter(fields: &Map<String, Value>) -> Result<i64, Refusal> {
     match fields.get("jitter") {
         None | Some(Value::Null) => Ok(0),
-        Some(value) => whole_number(value, 0, JITTER_LIMIT_MS).map_err(|rule| Refusal::field("jitter", rule)),
+        Some(value) => whole_number(value, 0, LONGEST_INTERVAL_MS).map_err(|rule| Refusal::field("jitter", rule)),
     }
 }

@@ -15,6 +15,8 @@ pub(crate) const LONGEST_INTERVAL_MS: i64 = 10 * 366 * 24 * 60 * 60 * 1_000;
 const CRON_LIMIT_CHARACTERS: usize = 256;
 /// How many matches of a cron pattern are counted at most, before a count is only a lower bound.
 const COUNTED_MATCHES: usize = 100_000;
+/// Between how many matches of a cron pattern the shortest distance is looked for.
+const JITTER_SAMPLE: usize = 100;
 /// How far back the newest matches are looked for first.
 const FIRST_LOOK_BACK: SignedDuration = SignedDuration::from_hours(1);
 
@@ -111,6 +113,24 @@ impl Instants {
     /// Returns the instants after a moment, in order.
     pub(crate) fn after(&self, after: Timestamp) -> impl Iterator<Item = Timestamp> {
         std::iter::successors(self.next(after), |previous| self.next(*previous))
+    }
+
+    /// Refuses a delay by which an instant could come after the one that follows it.
+    pub(crate) fn check_jitter(&self, jitter_ms: i64) -> Result<(), Problem> {
+        let shortest_ms = match &self.rule {
+            Rule::Interval(interval_ms) => *interval_ms,
+            Rule::Cron(..) => {
+                let seen: Vec<Timestamp> = self.after(before(self.init)).take(JITTER_SAMPLE).collect();
+                let distances = seen.windows(2).map(|pair| pair[1].as_millisecond() - pair[0].as_millisecond());
+                distances.min().unwrap_or(LONGEST_INTERVAL_MS)
+            }
+        };
+        match jitter_ms < shortest_ms {
+            true => Ok(()),
+            false => {
+                Err(Problem::field("jitter", format!("must be less than the {shortest_ms} ms between two instants")))
+            }
+        }
     }
 
     /// Looks at the instants after one moment and up to another, and returns the newest ones of them.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use shared::clock::derived_hex24;
 use shared::event::TenantId;
+use shared::event::command::ScheduleDue;
 use shared::json::Problem;
 use shared::seal::Resealed;
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new};
@@ -129,15 +130,6 @@ pub(crate) struct Schedule {
     pub(crate) due_at: Option<i64>,
 }
 
-/// Names one schedule and no later one of the same id.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ScheduleKey {
-    pub(crate) tenant_id: TenantId,
-    pub(crate) schedule_id: String,
-    pub(crate) incarnation: String,
-}
-
 impl Schedule {
     /// Returns its instants.
     pub(crate) fn instants(&self) -> Result<Instants, Problem> {
@@ -150,8 +142,8 @@ impl Schedule {
     }
 
     /// Returns what names it.
-    pub(crate) fn key(&self) -> ScheduleKey {
-        ScheduleKey {
+    pub(crate) fn key(&self) -> ScheduleDue {
+        ScheduleDue {
             tenant_id: self.tenant_id.clone(),
             schedule_id: self.schedule_id.clone(),
             incarnation: self.incarnation.clone(),
@@ -170,6 +162,15 @@ impl Schedule {
         self.due_shard = due_at.map(|_| shard.to_string());
         self.due_at = due_at.map(Timestamp::as_millisecond);
     }
+}
+
+/// A schedule as the index of what is due has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DueEntry {
+    due_at: i64,
+    #[serde(flatten)]
+    schedule: ScheduleDue,
 }
 
 /// The table of schedules.
@@ -193,8 +194,30 @@ impl SchedulesStore {
         Ok(schedule.filter(|schedule| !schedule.is_over(now)))
     }
 
+    /// Reads those of these incarnations that are still there, whether their time is over or not.
+    pub(crate) async fn read(&self, named: &[ScheduleDue]) -> Result<Vec<Schedule>, Error> {
+        let keys: Vec<Value> = named.iter().map(|named| key(&named.tenant_id, &named.schedule_id)).collect();
+        let mut schedules: Vec<Schedule> = self.table.open_rows(self.table.get_rows(&keys).await?).await?;
+        schedules.retain(|schedule| named.contains(&schedule.key()));
+        Ok(schedules)
+    }
+
+    /// Reads which schedules of one partition are due up to a moment, the first ones first.
+    pub(crate) async fn due(
+        &self,
+        shard: u8,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, ScheduleDue)>, Error> {
+        let key = Expression::new("dueShard = :shard AND dueAt <= :until").value(":shard", shard.to_string());
+        let key = key.value(":until", until.as_millisecond());
+        let entries: Vec<DueEntry> = self.table.query(Query::new(key).index("due").limit(limit)).await?;
+        let due = |entry: DueEntry| Some((Timestamp::from_millisecond(entry.due_at).ok()?, entry.schedule));
+        Ok(entries.into_iter().filter_map(due).collect())
+    }
+
     /// Reads one incarnation of a schedule, whether its time is over or not.
-    pub(crate) async fn find(&self, named: &ScheduleKey) -> Result<Option<Schedule>, Error> {
+    pub(crate) async fn find(&self, named: &ScheduleDue) -> Result<Option<Schedule>, Error> {
         let schedule: Option<Schedule> = self.table.get(&key(&named.tenant_id, &named.schedule_id)).await?;
         Ok(schedule.filter(|schedule| schedule.incarnation == named.incarnation))
     }
@@ -217,6 +240,16 @@ impl SchedulesStore {
         let unchanged = is_unchanged(schedule);
         schedule.version += 1;
         self.table.put_if(schedule, unchanged).await
+    }
+
+    /// Puts a schedule in the place of one of another id that was read before; false if that has changed or gone
+    /// meanwhile, or if the new id is taken.
+    pub(crate) async fn rename(&self, former: &Schedule, renamed: &Schedule) -> Result<bool, Error> {
+        let writes = vec![
+            self.table.writing(renamed, Some(is_new("scheduleId")))?,
+            self.table.deleting(&key(&former.tenant_id, &former.schedule_id), Some(is_unchanged(former)))?,
+        ];
+        Ok(self.table.transact(writes).await?.is_empty())
     }
 
     /// Deletes a schedule that was read before; false if it has changed or gone meanwhile.

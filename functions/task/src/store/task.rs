@@ -4,15 +4,15 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::event::command::ScheduleDue;
 use shared::event::{Answer, StepError, StepStatus, TenantId};
 use shared::json::WholeNumber;
 use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
-use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, key};
+use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Write, is_new, key};
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
-use crate::store::schedule::{Program, ScheduleKey};
 
 /// The priority of a task: an integer that JavaScript represents exactly.
 pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
@@ -68,10 +68,13 @@ impl Status {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OfSchedule {
     #[serde(flatten)]
-    pub(crate) key: ScheduleKey,
+    pub(crate) key: ScheduleDue,
     /// The instant; absent if somebody started a run by hand.
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) instant: Option<Timestamp>,
+    /// Whether other instants may wait for its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) has_queue: bool,
 }
 
 /// A task.
@@ -122,20 +125,6 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// What it runs.
-    pub(crate) fn program(&self) -> Program {
-        let data = self.data.clone();
-        match &self.script {
-            Some(script) => Program::Script { script: script.clone(), config: data },
-            None => Program::Function {
-                function_name: self.function_name.clone(),
-                data,
-                priority: Some(self.priority),
-                tags: self.tags.clone(),
-            },
-        }
-    }
-
     /// Tells whether its time is still to come.
     pub(crate) fn is_later(&self, now: Timestamp) -> bool {
         self.start_timestamp.is_some_and(|start| start > now)
@@ -393,6 +382,16 @@ impl TaskStore {
     /// Creates a task that waits; false if one with its id exists.
     pub(crate) async fn create(&self, task: &Task) -> Result<bool, Error> {
         self.table.put_if(task, is_new(Task::KEY)).await
+    }
+
+    /// Prepares a task that waits for a transaction that creates it.
+    pub(crate) fn creating(&self, task: &Task) -> Result<Write, Error> {
+        self.table.writing(task, Some(is_new(Task::KEY)))
+    }
+
+    /// Reads how far tasks have come, without what is sealed of them and without those that are gone.
+    pub(crate) async fn rows(&self, ids: &[&str]) -> Result<Vec<Row>, Error> {
+        self.table.get_rows(&ids.iter().map(|id| key(Task::KEY, *id)).collect::<Vec<_>>()).await
     }
 
     /// Cancels a task that is waiting and returns it; `None` if it is not waiting any more.

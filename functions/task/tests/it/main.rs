@@ -13,6 +13,7 @@ mod invocation;
 mod retry;
 #[cfg(test)]
 mod sandbox;
+mod schedule;
 mod step;
 #[cfg(test)]
 mod support;

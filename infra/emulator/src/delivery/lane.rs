@@ -46,7 +46,7 @@ impl Lane {
         Some(delivery)
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.running == 0 && !self.behind
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && !self.behind
     }
 }

@@ -69,6 +69,7 @@ impl Queue {
     }
 
     pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
+        let mut sleepers = self.clock.sleepers();
         loop {
             let due = self.next_retry();
             tokio::select! {
@@ -78,6 +79,8 @@ impl Queue {
                 },
                 Some(_) = self.running.join_next() => {}
                 () = self.clock.wait_until_steady(due) => {}
+                // The clock that sends lives as long as this queue.
+                Ok(()) = sleepers.changed() => {}
             }
             self.fetch_due();
             self.settle();
@@ -239,11 +242,13 @@ impl Queue {
 
     /// Notifies those who wait until the queue is idle or has stopped.
     fn settle(&mut self) {
-        if self.in_flight == 0 && !self.stopping.is_empty() {
+        // What only waits for its time is done again after the next start.
+        let is_quiet = self.in_flight <= self.clock.asleep();
+        if is_quiet && !self.stopping.is_empty() {
             self.invoke = None;
             notify(&mut self.stopping);
         }
-        let resting = self.fetching == 0 && self.lanes.values().all(Lane::is_idle);
+        let resting = self.fetching == 0 && is_quiet && self.lanes.values().all(Lane::is_empty);
         if resting || !self.is_delivering() {
             notify(&mut self.idle);
         }

@@ -18,11 +18,11 @@ use shared::{Error, Refusal};
 
 use super::body::Verbatim;
 use super::{TestBody, known};
+use crate::lifecycle;
 use crate::on_task_due;
 use crate::sandbox::{Limits, Script};
 use crate::services::Services;
-use crate::store::schedule::{Program, Schedule};
-use crate::store::task::{OfSchedule, Status, Task};
+use crate::store::task::{Status, Task};
 
 /// The id that stands for a text to be run.
 const TEST: &str = "test";
@@ -45,8 +45,7 @@ pub(crate) async fn run(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let schedule = known(&services, &caller, &id).await?;
-    let task = task(&services, &caller, &schedule);
-    services.tasks.store().create(&task).await?;
+    let task = lifecycle::requested(&services, &schedule, caller.client_id()).await?;
     // A client that goes away does not stop what it has started.
     let ended = tokio::spawn(async move { end_of(&services, &task).await }).await;
     let ended = ended.map_err(|cause| Refusal::from(Error::new("run a task", cause)))??;
@@ -118,42 +117,10 @@ pub(crate) async fn test(
     report.result.map(returned).map_err(|error| failed(&error))
 }
 
-/// Builds the task of a run that somebody starts.
-fn task(services: &Services, caller: &Caller, schedule: &Schedule) -> Task {
-    let now = services.clock.now();
-    let (script, data) = match schedule.program.clone() {
-        Program::Script { script, config } => (Some(script), config),
-        Program::Function { data, .. } => (None, data),
-    };
-    Task {
-        task_id: services.ids.hex24(),
-        tenant_id: caller.tenant_id().clone(),
-        creation_timestamp: now,
-        update_timestamp: now,
-        status: Status::New,
-        status_changed_timestamp: now,
-        function_name: String::new(),
-        data,
-        script,
-        schedule: Some(OfSchedule { key: schedule.key(), instant: None }),
-        start_timestamp: None,
-        tags: Vec::new(),
-        priority: 0,
-        created_by_application_id: Some(caller.client_id().to_owned()),
-        origin: None,
-        claim: None,
-        logs: Vec::new(),
-        retried_by_task_id: None,
-        retry_for_task_ids: Vec::new(),
-        expires_at: services.tasks.store().expires_at(now),
-    }
-}
-
 /// Runs a task to its end.
 async fn end_of(services: &Services, task: &Task) -> Result<Task, Error> {
-    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = services;
-    on_task_due::handle(tasks, functions, bus, scheduler, sandbox, clock, &on_task_due::due(task)).await?;
-    let ended = tasks.store().get(&task.tenant_id, &task.task_id).await?;
+    crate::start(services, &on_task_due::due(task)).await?;
+    let ended = services.tasks.store().get(&task.tenant_id, &task.task_id).await?;
     ended.ok_or_else(|| Error::new("run a task", "its record is gone"))
 }
 

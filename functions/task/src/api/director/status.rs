@@ -12,18 +12,19 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::event::StepError;
+use shared::http::List;
 
-use super::{ATTEMPTS, bad, contended, known};
+use super::{bad, known, shown, unknown};
+use crate::api::schedules::{count, history_of};
 use crate::director::badge;
-use crate::director::definition::run_from;
-use crate::director::document::document;
+use crate::lifecycle;
+use crate::schedule_view::{HistoryView, NextTimes};
 use crate::services::Services;
 use crate::store::schedule::Schedule;
 use crate::store::task::Status;
 
-/// How many instants are shown, unless the request says otherwise, and at most.
-const NEXT: usize = 10;
-const NEXT_LIMIT: usize = 100;
+/// Among how many rows of the history the newest run is looked for.
+const ROWS: usize = 100;
 
 /// Whether a task runs, and when.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -67,7 +68,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<TaskStatus>, Refusal> {
     let schedule = known(&services, &caller, &id).await?;
-    let next = upcoming(&schedule, services.clock.now(), 1)?.into_iter().next().filter(|_| schedule.running);
+    let next = lifecycle::next(&schedule, services.clock.now(), 1)?.into_iter().next().filter(|_| schedule.running);
     Ok(Json(TaskStatus {
         running: schedule.running,
         next_execution: next.map(|next| next.as_millisecond().to_string()),
@@ -90,9 +91,9 @@ pub(crate) async fn change(
     caller: Caller,
     Path((id, action)): Path<(String, String)>,
 ) -> Result<Json<Map<String, Value>>, Refusal> {
-    for _ in 0..ATTEMPTS {
-        let mut schedule = known(&services, &caller, &id).await?;
-        let running = match (action.as_str(), schedule.running) {
+    known(&services, &caller, &id).await?;
+    let change = |schedule: &mut Schedule| {
+        schedule.running = match (action.as_str(), schedule.running) {
             ("start", true) => return Err(bad("Task already running")),
             ("stop", false) => return Err(bad("Task is not running")),
             ("start", false) => true,
@@ -100,12 +101,10 @@ pub(crate) async fn change(
             ("switch", running) => !running,
             _ => return Err(bad("Action not permitted")),
         };
-        run_from(&mut schedule, running, services.clock.now())?;
-        if services.schedules.replace(&mut schedule).await? {
-            return Ok(Json(document(&schedule).unwrap_or_default()));
-        }
-    }
-    Err(contended())
+        Ok(())
+    };
+    let changed = lifecycle::change(&services, caller.tenant_id(), &id, change).await?;
+    shown(&changed.ok_or_else(unknown)?)
 }
 
 /// Draws whether a task runs.
@@ -128,38 +127,43 @@ pub(crate) async fn badge(
     Ok((headers, badge::svg(&id, schedule.running)).into_response())
 }
 
-/// Lists the next instants of a task, as if it were running.
+/// Shows when the next runs of a task are, as if it was running.
 #[utoipa::path(
     get, path = "/api/v1/tasks/{id}/next", tag = "director",
-    params(("count" = Option<u8>, Query, description = "How many, up to 100; 10 unless given.")),
-    responses((status = 200, description = "The instants.", body = Vec<String>))
+    params(("count" = Option<u8>, Query, description = "How many times, 1 to 100; 10 unless given.")),
+    responses((status = 200, description = "The times.", body = NextTimes))
 )]
 pub(crate) async fn next(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Vec<String>>, Refusal> {
+) -> Result<Json<NextTimes>, Refusal> {
+    let count = count(query.as_deref())?;
     let schedule = known(&services, &caller, &id).await?;
-    let mut count = NEXT;
-    for (name, text) in url::form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes()) {
-        let rule = || Refusal::field("count", format!("must be a whole number from 1 to {NEXT_LIMIT}"));
-        match &*name {
-            "count" => count = text.parse().ok().filter(|count| (1..=NEXT_LIMIT).contains(count)).ok_or_else(rule)?,
-            other => return Err(Refusal::illegal_argument(format!("no parameter `{other}` exists, only `count`"))),
-        }
-    }
-    let upcoming = upcoming(&schedule, services.clock.now(), count)?;
-    Ok(Json(upcoming.into_iter().map(|time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()).collect()))
+    Ok(Json(NextTimes { data: lifecycle::next(&schedule, services.clock.now(), count)? }))
 }
 
-fn upcoming(schedule: &Schedule, now: Timestamp, count: usize) -> Result<Vec<Timestamp>, Refusal> {
-    Ok(schedule.instants()?.after(now).take(count).collect())
+/// Lists what became of the instants of a task and of the runs on demand, the newest first.
+#[utoipa::path(
+    get, path = "/api/v1/tasks/{id}/history", tag = "director",
+    responses((status = 200, description = "One page of rows; the query string is RQL.", body = List<HistoryView>))
+)]
+pub(crate) async fn history(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<Value>>, Refusal> {
+    history_of(&services, &known(&services, &caller, &id).await?, query.as_deref()).await.map(Json)
 }
 
+/// Finds the newest run and how it ended.
 async fn last(services: &Services, schedule: &Schedule) -> Result<Option<LastExecution>, Refusal> {
-    let Some(id) = &schedule.last_task_id else { return Ok(None) };
-    let Some(task) = services.tasks.store().get(&schedule.tenant_id, id).await? else { return Ok(None) };
+    let rows = services.history.last(&schedule.incarnation, ROWS).await?;
+    let of_rows = rows.into_iter().find_map(|row| row.task_id);
+    let Some(id) = of_rows.or_else(|| schedule.last_task_id.clone()) else { return Ok(None) };
+    let Some(task) = services.tasks.store().get(&schedule.tenant_id, &id).await? else { return Ok(None) };
     let instant = task.schedule.as_ref().and_then(|of| of.instant).unwrap_or(task.creation_timestamp);
     Ok(Some(LastExecution { instant, outcome: task.status, error: task.error(), task: task.task_id }))
 }

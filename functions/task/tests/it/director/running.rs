@@ -15,6 +15,13 @@ async fn a_task_that_does_not_run_is_run_on_demand() {
         assert_eq!(answer.headers["content-type"], "application/json");
     }
     assert_eq!(world.get(&path).await.body["running"], false);
+    let rows = world.get(&format!("{path}/history?sort(timestamp)")).await.body["data"].clone();
+    let rows: Vec<(&Value, &Value)> =
+        rows.as_array().unwrap().iter().map(|row| (&row["outcome"], &row["reason"])).collect();
+    assert_eq!(rows, [(&json!("fired"), &json!("requested")); 2]);
+    let last = world.get(&format!("{path}/status")).await.body["lastExecution"].clone();
+    assert_eq!((&last["outcome"], &last["instant"]), (&json!("complete"), &json!("2026-01-02T03:04:05.678Z")));
+    assert_eq!(world.get(&format!("/tasks/v1/{}", last["task"].as_str().unwrap())).await.status, 200);
     let tasks = world.get("/tasks/v1").await.body;
     let seen: Vec<(&Value, &Value)> =
         tasks["data"].as_array().unwrap().iter().map(|task| (&task["status"], &task["scheduleId"])).collect();
@@ -53,6 +60,8 @@ async fn a_failure_says_what_failed_and_is_seen_afterwards() {
     let fact = world.heard("task_failed");
     assert_eq!(fact[0]["error"]["name"], "TypeError");
     assert_eq!(world.get("/tasks/v1?eq(status,failed)").await.body["page"]["total"], 1);
+    let last = world.get(&format!("{TASKS}/t/status")).await.body["lastExecution"].clone();
+    assert_eq!((&last["outcome"], &last["error"]["name"]), (&json!("failed"), &json!("TypeError")));
 }
 
 #[tokio::test]
@@ -139,12 +148,12 @@ async fn the_next_instants_are_previewed() {
     let world = World::new().await;
     let script = asset(&world, "a.js", "module.exports.main = () => 1").await;
     create(&world, task(&script, json!({"id": "t", "init": "2026-01-02T03:00:00Z", "end": "2026-01-02T03:07:00Z"}))).await;
-    let expected = json!(["2026-01-02T03:05:00.000Z", "2026-01-02T03:06:00.000Z"]);
+    let expected = json!({"data": ["2026-01-02T03:05:00.000Z", "2026-01-02T03:06:00.000Z"]});
     assert_eq!(world.get(&format!("{TASKS}/t/next")).await.body, expected);
     let cron = json!({"id": "c", "interval": null, "cron": "30 9 * * *", "timezone": "Europe/Madrid"});
     create(&world, task(&script, cron)).await;
     let next = world.get(&format!("{TASKS}/c/next?count=1")).await.body;
-    assert_eq!(next, json!(["2026-01-02T08:30:00.000Z"]));
+    assert_eq!(next, json!({"data": ["2026-01-02T08:30:00.000Z"]}));
     for wrong in ["count=0", "count=101", "count=x", "cuont=1"] {
         assert_eq!(world.get(&format!("{TASKS}/t/next?{wrong}")).await.status, 400, "{wrong}");
     }
