@@ -152,8 +152,24 @@ mod tests {
         check("documentation.md", Some(Kind::Markdown));
         check("größe-1_2.v3.js", Some(Kind::Script));
         for wrong in [
-            "", "a", "a.txt", ".js", "../a.js", "a/../b.js", "a//b.js", "/a.js", "a/", "a/.b.js", "./a.js", "a\\b.js",
-            "a\0.js", "a%2e.js", "a?.js", "a\n.js", "js", "a.JS",
+            "",
+            "a",
+            "a.txt",
+            ".js",
+            "../a.js",
+            "a/../b.js",
+            "a//b.js",
+            "/a.js",
+            "a/",
+            "a/.b.js",
+            "./a.js",
+            "a\\b.js",
+            "a\0.js",
+            "a%2e.js",
+            "a?.js",
+            "a\n.js",
+            "js",
+            "a.JS",
         ] {
             check(wrong, None);
         }
@@ -185,7 +201,12 @@ mod tests {
         check("a.js", "application/json", b"{}", Err(415));
         check("a.js", "text/plain", &[b'x'; LIMIT_BYTES], Ok(&"x".repeat(LIMIT_BYTES)));
         check("a.js", "text/plain", &[b'x'; LIMIT_BYTES + 1], Err(413));
-        check("a.json", "application/json", br#"{"interval": 5000, "more": [1]}"#, Ok(r#"{"interval": 5000, "more": [1]}"#));
+        check(
+            "a.json",
+            "application/json",
+            br#"{"interval": 5000, "more": [1]}"#,
+            Ok(r#"{"interval": 5000, "more": [1]}"#),
+        );
         check("a.json", "application/json", br#"{"interval": 0}"#, Err(400));
         check("a.json", "application/json", br#"{"init": "24/06/2022"}"#, Err(400));
         check("a.json", "application/json", b"[]", Err(400));

@@ -53,7 +53,7 @@ pub(crate) async fn run(
             Err(error) => Ok((Report { result: Err(error), lines: Vec::new() }, None)),
         }
     };
-    let (report, policy) = keep(tasks, &task, work).await?;
+    let (report, policy) = Box::pin(keep(tasks, &task, work)).await?;
     let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
     retry::mark(&mut ended, policy.as_ref());
     Ok(ended)

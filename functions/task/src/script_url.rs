@@ -109,17 +109,36 @@ mod tests {
         ] {
             check(other, base, Some(Err(other)));
         }
-        check("https://hooks.example.com/assets/public/director/a.js", None, Some(Err("https://hooks.example.com/assets/public/director/a.js")));
+        check(
+            "https://hooks.example.com/assets/public/director/a.js",
+            None,
+            Some(Err("https://hooks.example.com/assets/public/director/a.js")),
+        );
     }
 
     #[test]
     fn anything_else_is_refused() {
         for wrong in [
-            "", "a.js", "script", "//example.org/a.js", "/a.js", "/assets/public/director/", "ftp://a.test/a.js",
-            "file:///etc/passwd", "javascript:1", "data:text/javascript,1", "https://", "https://u:p@a.test/a.js",
-            "https://a.test/a b.js", "https://a.test/a\n.js", "/assets/public/director/../a.js",
-            "/assets/public/director/x/../a.js", "/assets/public/director/%2e%2e/a.js", "/assets/public/director/a.json",
-            "/assets/public/director/a.md", "https://b.test/assets/public/director/a.json",
+            "",
+            "a.js",
+            "script",
+            "//example.org/a.js",
+            "/a.js",
+            "/assets/public/director/",
+            "ftp://a.test/a.js",
+            "file:///etc/passwd",
+            "javascript:1",
+            "data:text/javascript,1",
+            "https://",
+            "https://u:p@a.test/a.js",
+            "https://a.test/a b.js",
+            "https://a.test/a\n.js",
+            "/assets/public/director/../a.js",
+            "/assets/public/director/x/../a.js",
+            "/assets/public/director/%2e%2e/a.js",
+            "/assets/public/director/a.json",
+            "/assets/public/director/a.md",
+            "https://b.test/assets/public/director/a.json",
         ] {
             check(wrong, Some("https://b.test"), None);
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, USER_AGENT};
+use http::header::{
+    ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Method};
 use moka::sync::Cache;
 use shared::event::{StepError, TenantId};
@@ -75,9 +77,7 @@ impl Scripts {
         match self.parse(script) {
             Err(rule) => Ok(Err(StepError::bad_request(format!("the script {rule}")))),
             Ok(ScriptUrl::Asset(name)) => Ok(match self.assets.get(tenant, &name).await? {
-                Some(Asset { content, .. }) => {
-                    Ok(Source { text: content.into(), file_name: name.as_str().to_owned() })
-                }
+                Some(Asset { content, .. }) => Ok(Source { text: content.into(), file_name: name.as_str().to_owned() }),
                 None => Err(not_found(&name)),
             }),
             Ok(ScriptUrl::Elsewhere(url)) => {

@@ -9,11 +9,11 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFI
 use http::{HeaderMap, HeaderName, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
+use shared::Refusal;
 use shared::auth::Caller;
 use shared::encoding;
 use shared::http::{Affected, BODY_LIMIT_BYTES, List, RawBody};
 use shared::rql::{self, Rql};
-use shared::Refusal;
 
 use crate::asset::{self, AssetName, Kind};
 use crate::function_body::check_script;
@@ -115,9 +115,10 @@ pub(crate) async fn delete(
 /// Tells whether the client has the content of this tag; comparison is weak, as RFC 9110 says.
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let lists = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).map(str::trim).any(|known| {
-        known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag
-    })
+    lists
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
 }
 
 fn http_date(time: Timestamp) -> String {

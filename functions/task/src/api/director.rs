@@ -16,12 +16,12 @@ use shared::rql;
 use shared::{Error, Refusal};
 
 use self::body::Verbatim;
-use super::schedules::blank;
-use crate::lifecycle;
 pub(crate) use self::body::{DirectorTask, TestBody};
+use super::schedules::blank;
 use crate::director::definition::{Definition, check_id};
 use crate::director::document::{document, has_all, matches};
 use crate::director::timing::Given;
+use crate::lifecycle;
 use crate::script_url::ScriptUrl;
 use crate::services::Services;
 use crate::store::schedule::{LIST_LIMIT, Program, Schedule};
@@ -81,16 +81,17 @@ pub(crate) async fn create(
     let mut given = body.fields.clone();
     given.retain(|_, value| !value.is_null());
     let definition = definition(&services, &caller, body).await?;
-    let id = definition.id.clone();
+    let id = definition.id.clone().unwrap_or_else(|| services.ids.uuid().to_string());
+    // What can never be a task is refused whatever else exists.
+    built(&services, &caller, &definition, &id)?;
     for _ in 0..ATTEMPTS {
-        let existing = match &id {
+        let existing = match &definition.id {
             Some(id) => find(&services, &caller, id).await?.iter().filter_map(document).collect(),
             None => all(&services, &caller).await?,
         };
         if existing.iter().any(|existing| has_all(existing, &given)) {
             return Err(bad("Task already exists"));
         }
-        let id = id.clone().unwrap_or_else(|| services.ids.uuid().to_string());
         let written = match existing.is_empty() || definition.id.is_none() {
             true => create_under(&services, &caller, &definition, &id).await?,
             false => replace(&services, &caller, &definition, &id).await?,

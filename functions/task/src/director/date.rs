@@ -24,15 +24,7 @@ const DATES: [&str; 11] = [
     "%m-%d-%Y",
 ];
 /// What may follow a date.
-const TIMES: [&str; 7] = [
-    "",
-    " %H:%M",
-    " %H:%M:%S",
-    " %I:%M %p",
-    " %I:%M:%S %p",
-    " %H:%M %z",
-    " %H:%M:%S %z",
-];
+const TIMES: [&str; 7] = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", " %H:%M %z", " %H:%M:%S %z"];
 /// The fewest digits of milliseconds that are written as text: a shorter number is a year, or means seconds.
 const MILLISECONDS_DIGITS: usize = 11;
 
@@ -64,7 +56,7 @@ fn iso(text: &str) -> Option<Timestamp> {
         () if is_whole(7) => utc(format!("{text}-01").parse::<Date>().ok()?.into()),
         () if starts_with_year && text.get(4..5) == Some("-") => {
             // Minutes without seconds in a time zone.
-            let with_zone = BrokenDownTime::parse("%Y-%m-%dT%H:%M%:z", &text.replace('Z', "+00:00")).ok();
+            let with_zone = BrokenDownTime::parse("%Y-%m-%dT%H:%M%:z", text.replace('Z', "+00:00")).ok();
             let zoned = with_zone.and_then(|time| time.to_timestamp().ok());
             let has_minutes = text.len() == DATE_CHARACTERS || text.contains(':');
             zoned.or_else(|| utc(text.parse::<DateTime>().ok().filter(|_| has_minutes)?))
@@ -135,8 +127,19 @@ mod tests {
     #[test]
     fn what_is_no_date_in_javascript_is_none_here() {
         let texts = [
-            "24/06/2022", "2022-13-01", "2022-02-30", "tomorrow", "", " ", "2022-06-24T25:00:00Z", "1656066600",
-            "Invalid Date", "06/24", "2022-06-24T10", "99999999999999999999", "é022",
+            "24/06/2022",
+            "2022-13-01",
+            "2022-02-30",
+            "tomorrow",
+            "",
+            " ",
+            "2022-06-24T25:00:00Z",
+            "1656066600",
+            "Invalid Date",
+            "06/24",
+            "2022-06-24T10",
+            "99999999999999999999",
+            "é022",
         ];
         for text in texts {
             assert_eq!(date(&json!(text)), None, "{text}");

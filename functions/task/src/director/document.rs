@@ -45,7 +45,7 @@ pub(crate) fn has_all(document: &Map<String, Value>, properties: &Map<String, Va
 pub(crate) fn matches(document: &Map<String, Value>, query: &[(String, String)]) -> bool {
     query.iter().all(|(name, text)| match document.get(name) {
         Some(Value::String(property)) => property == text,
-        Some(property @ (Value::Number(_) | Value::Bool(_))) => property.to_string() == *text,
+        Some(property @ (Value::Number(_) | Value::Bool(_))) => *text == format!("{property}"),
         _ => false,
     })
 }
@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_query_names_properties_by_their_text() {
-        let document = json!({"id": "a b", "script": "s", "interval": 5000, "text": "5000", "running": true, "config": {}});
+        let document =
+            json!({"id": "a b", "script": "s", "interval": 5000, "text": "5000", "running": true, "config": {}});
         let document = document.as_object().unwrap();
         let check = |query: &[(&str, &str)], expected: bool| {
             let query: Vec<_> = query.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();

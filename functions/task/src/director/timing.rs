@@ -7,9 +7,6 @@ use shared::Refusal;
 use super::date::{DATE_RULE, date, whole};
 use crate::schedule::timing::{LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS};
 
-/// The fields of which it is made.
-pub(crate) const FIELDS: [&str; 3] = ["init", "end", "interval"];
-
 /// When a task runs, as far as something says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Given {
@@ -85,8 +82,18 @@ mod tests {
         check(json!("5000"), Some(5000));
         check(json!(" 5e3 "), Some(5000));
         for wrong in [
-            json!(0), json!(-1), json!(999), json!(1.5), json!("soon"), json!(""), json!("NaN"), json!("inf"), json!(1e300),
-            json!(true), json!([1]), json!({}),
+            json!(0),
+            json!(-1),
+            json!(999),
+            json!(1.5),
+            json!("soon"),
+            json!(""),
+            json!("NaN"),
+            json!("inf"),
+            json!(1e300),
+            json!(true),
+            json!([1]),
+            json!({}),
         ] {
             check(wrong, None);
         }

@@ -129,8 +129,13 @@ async fn any_text_without_a_slash_is_an_id() {
     let world = World::new().await;
     let script = asset(&world, "a.js", "module.exports.main = () => 1").await;
     for (id, path) in [
-        ("test", "test"), ("a b", "a%20b"), ("é#?&%", "%C3%A9%23%3F%26%25"), ("info", "info"), ("status", "status"),
-        ("0123456789abcdef01234567", "0123456789abcdef01234567"), ("<b>", "%3Cb%3E"),
+        ("test", "test"),
+        ("a b", "a%20b"),
+        ("é#?&%", "%C3%A9%23%3F%26%25"),
+        ("info", "info"),
+        ("status", "status"),
+        ("0123456789abcdef01234567", "0123456789abcdef01234567"),
+        ("<b>", "%3Cb%3E"),
     ] {
         create(&world, task(&script, json!({"id": id}))).await;
         assert_eq!(world.get(&format!("{TASKS}/{path}")).await.body["id"], id);
@@ -148,8 +153,14 @@ async fn two_tenants_have_tasks_of_one_id() {
     let other = world.token("other", &["*"]).await;
     let path = format!("{TASKS}/t");
     for (method, suffix) in [
-        ("GET", ""), ("PUT", ""), ("DELETE", ""), ("GET", "/status"), ("POST", "/status/stop"), ("POST", "/run"),
-        ("GET", "/badge"), ("GET", "/next"),
+        ("GET", ""),
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("GET", "/status"),
+        ("POST", "/status/stop"),
+        ("POST", "/run"),
+        ("GET", "/badge"),
+        ("GET", "/next"),
     ] {
         let body = task(&script, json!({}));
         let answer = world.send(method, &format!("{path}{suffix}"), body, &other).await;

@@ -26,7 +26,8 @@ async fn every_wrong_field_is_named() {
     for config in [json!(null), json!("text"), json!([1]), json!(5)] {
         check(json!({"config": config}), "config").await;
     }
-    for interval in [json!(null), json!(0), json!(-5), json!("soon"), json!(1.5), json!(999), json!(1e30), json!(true)] {
+    for interval in [json!(null), json!(0), json!(-5), json!("soon"), json!(1.5), json!(999), json!(1e30), json!(true)]
+    {
         check(json!({"interval": interval}), "interval").await;
     }
     for date in [json!("24/06/2022"), json!("soon"), json!(true), json!({}), json!("")] {
@@ -53,7 +54,8 @@ async fn every_error_has_the_http_status_as_its_code() {
     let all = world.token("default", &["*"]).await;
     let check = async |request: Request, status: u16| {
         let answer = harness::World::send(&world, request).await;
-        let is_plain = answer.body["message"].is_string() && answer.body.as_object().is_some_and(|body| body.len() == 2);
+        let is_plain =
+            answer.body["message"].is_string() && answer.body.as_object().is_some_and(|body| body.len() == 2);
         assert!(is_plain, "{}", answer.body);
         assert_eq!((answer.status, &answer.body["code"]), (status, &json!(status)), "{}", answer.body);
     };
@@ -64,7 +66,8 @@ async fn every_error_has_the_http_status_as_its_code() {
     check(Request::new("DELETE", TASKS).bearer(&all), 405).await;
     check(Request::new("PUT", TASKS).bearer(&all).json(json!({})), 405).await;
     check(Request::new("POST", &format!("{TASKS}/other")).bearer(&all).json(json!({})), 405).await;
-    let json = |text: &str| Request::new("POST", TASKS).bearer(&all).header("content-type", "application/json").body(text);
+    let json =
+        |text: &str| Request::new("POST", TASKS).bearer(&all).header("content-type", "application/json").body(text);
     check(json("{"), 400).await;
     check(json("[]"), 400).await;
     check(json("\"text\""), 400).await;
@@ -102,8 +105,16 @@ async fn each_call_needs_its_permission() {
         ("POST", format!("{TASKS}/test"), test, "EXECUTE_TASK_FUNCTION", 200),
         ("DELETE", path.clone(), Value::Null, "DELETE_TASK_SCHEDULE", 202),
     ] {
-        let others: Vec<&str> = ["VIEW_TASK_SCHEDULES", "UPDATE_TASK_SCHEDULE", "CREATE_TASK_SCHEDULE",
-            "DELETE_TASK_SCHEDULE", "EXECUTE_TASK_FUNCTION"].into_iter().filter(|held| *held != permission).collect();
+        let others: Vec<&str> = [
+            "VIEW_TASK_SCHEDULES",
+            "UPDATE_TASK_SCHEDULE",
+            "CREATE_TASK_SCHEDULE",
+            "DELETE_TASK_SCHEDULE",
+            "EXECUTE_TASK_FUNCTION",
+        ]
+        .into_iter()
+        .filter(|held| *held != permission)
+        .collect();
         let without = world.token("default", &others).await;
         let refused = world.send(method, &path, body.clone(), &without).await;
         assert_eq!((refused.status, &refused.body["code"]), (401, &json!(401)), "{method} {path}");

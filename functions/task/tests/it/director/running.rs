@@ -5,7 +5,8 @@ use super::*;
 #[tokio::test]
 async fn a_task_that_does_not_run_is_run_on_demand() {
     let world = World::new().await;
-    let script = asset(&world, "a.js", "module.exports.main = async (config) => ({ date: config.at, error: null })").await;
+    let script =
+        asset(&world, "a.js", "module.exports.main = async (config) => ({ date: config.at, error: null })").await;
     create(&world, task(&script, json!({"id": "t", "running": false, "config": {"at": "today"}}))).await;
     let path = format!("{TASKS}/t");
     for method in ["POST", "PUT"] {
@@ -147,7 +148,8 @@ async fn a_badge_says_whether_a_task_runs() {
 async fn the_next_instants_are_previewed() {
     let world = World::new().await;
     let script = asset(&world, "a.js", "module.exports.main = () => 1").await;
-    create(&world, task(&script, json!({"id": "t", "init": "2026-01-02T03:00:00Z", "end": "2026-01-02T03:07:00Z"}))).await;
+    create(&world, task(&script, json!({"id": "t", "init": "2026-01-02T03:00:00Z", "end": "2026-01-02T03:07:00Z"})))
+        .await;
     let expected = json!({"data": ["2026-01-02T03:05:00.000Z", "2026-01-02T03:06:00.000Z"]});
     assert_eq!(world.get(&format!("{TASKS}/t/next")).await.body, expected);
     let cron = json!({"id": "c", "interval": null, "cron": "30 9 * * *", "timezone": "Europe/Madrid"});
@@ -169,4 +171,51 @@ async fn a_task_is_gone_when_its_end_has_passed() {
     assert_eq!(world.get(&format!("{TASKS}/t")).await.status, 404);
     assert_eq!(world.get(TASKS).await.body, json!([]));
     create(&world, task(&script, json!({"id": "t"}))).await;
+}
+
+#[tokio::test]
+async fn a_running_task_runs_at_its_instants_with_the_script_as_it_is_then() {
+    let world = World::new().await;
+    let script = asset(&world, "a.js", "module.exports.main = (config) => [config.n, 1]").await;
+    let times = json!({"id": "t", "init": "2026-01-02T03:05:00Z", "end": "2026-01-02T03:07:30Z", "config": {"n": 5}});
+    create(&world, task(&script, times)).await;
+    let status = async || world.get(&format!("{TASKS}/t/status")).await.body;
+    assert_eq!(status().await, json!({"id": "t", "running": true, "nextExecution": "1767323100000"}));
+    for (n, instant, next) in
+        [(1, "2026-01-02T03:05:00.000Z", "1767323160000"), (2, "2026-01-02T03:06:00.000Z", "1767323220000")]
+    {
+        asset(&world, "a.js", &format!("module.exports.main = (config) => [config.n, {n}]")).await;
+        world.advance(60).await;
+        let status = status().await;
+        let last = &status["lastExecution"];
+        assert_eq!((&last["instant"], &last["outcome"]), (&json!(instant), &json!("complete")), "{status}");
+        assert_eq!(status["nextExecution"], next);
+        let record = world.record(last["task"].as_str().unwrap()).await;
+        let answer: Value = serde_json::from_str(record["claim"]["answer"].as_str().unwrap()).unwrap();
+        assert_eq!(answer["output"], json!([5, n]));
+    }
+    world.post(&format!("{TASKS}/t/status/stop"), Value::Null).await;
+    world.advance(60).await;
+    assert_eq!(world.get(&format!("{TASKS}/t/history")).await.body["page"]["total"], 2, "a stopped task does not run");
+    world.advance(60).await;
+    refused(&world.get(&format!("{TASKS}/t")).await, 404, "Not Found");
+}
+
+#[tokio::test]
+async fn a_failing_run_changes_nothing_of_the_next_one() {
+    let world = World::new().await;
+    let script = asset(&world, "a.js", "module.exports.main = () => { throw new Error('once') }").await;
+    create(&world, task(&script, json!({"id": "t", "init": "2026-01-02T03:05:00Z"}))).await;
+    world.advance(60).await;
+    asset(&world, "a.js", "module.exports.main = () => 1").await;
+    world.advance(60).await;
+    let tasks = world.get("/tasks/v1?sort(startTimestamp)").await.body["data"].clone();
+    let seen: Vec<(&Value, &Value)> =
+        tasks.as_array().unwrap().iter().map(|task| (&task["scheduledTimestamp"], &task["status"])).collect();
+    let expected = [
+        (&json!("2026-01-02T03:05:00.000Z"), &json!("failed")),
+        (&json!("2026-01-02T03:06:00.000Z"), &json!("complete")),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(world.heard("task_failed")[0]["error"]["message"], "once");
 }

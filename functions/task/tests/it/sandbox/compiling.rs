@@ -147,7 +147,10 @@ async fn an_await_outside_of_an_async_function_is_explained() {
     let rule = "`await` is only allowed in async functions: write `async (config) =>`";
     for (source, line) in [
         ("module.exports.main = (config) => {\n  return JSON.stringify(await fetch(config.url));\n}", " (line 2)"),
-        ("'use strict';\nmodule.exports.main = (config) => {\n  const a = await config.b;\n  return a;\n}", " (line 3)"),
+        (
+            "'use strict';\nmodule.exports.main = (config) => {\n  const a = await config.b;\n  return a;\n}",
+            " (line 3)",
+        ),
         ("module.exports.main = (config) => {\n\n  await config.b;\n}", " (line 3)"),
         ("function main(config) { for (const a of await config.b) return a }", " (line 1)"),
         ("export function main(config) { return await config.b }", " (line 1)"),
@@ -156,7 +159,10 @@ async fn an_await_outside_of_an_async_function_is_explained() {
         let (kind, _, message) = failure(source).await;
         assert_eq!((kind.as_str(), message), ("runtime", format!("{rule}{line}")), "{source}");
     }
-    for fine in ["module.exports.main = async () => await 1", "module.exports.main = () => { const wait = (n) => n; return wait (1) }"] {
+    for fine in [
+        "module.exports.main = async () => await 1",
+        "module.exports.main = () => { const wait = (n) => n; return wait (1) }",
+    ] {
         assert_eq!(value(fine).await, json!(1), "{fine}");
     }
     assert_eq!(failure("module.exports.main = () => { await: }").await.1, "SyntaxError");
