@@ -25,7 +25,9 @@ async fn asset(world: &World, name: &str, content: &str) -> String {
 /// A task that runs an own script every minute, with changes.
 fn task(script: &str, changes: Value) -> Value {
     let mut task = json!({"script": script, "running": true, "config": {}, "interval": 60_000});
-    task.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    if let (Some(task), Value::Object(changes)) = (task.as_object_mut(), changes) {
+        task.extend(changes);
+    }
     task
 }
 

@@ -19,6 +19,9 @@ fn unknown() -> Records {
         ("/dispatchers/v1/{id}", "00000000000000000000000c".to_owned()),
         ("/actions/{actionId}", "00000000000000000000000d".to_owned()),
         ("/runs/{eventId}", "2f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
+        ("/assets/public/director/{name}", "nobodys/own.js".to_owned()),
+        ("/api/v1/tasks/{id}", "slack-nobody1".to_owned()),
+        ("/status/{action}", "switch".to_owned()),
     ])
 }
 
