@@ -69,6 +69,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::DeleteTaskSchedule, routes!(api::schedules::delete))
         .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::start))
         .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::stop))
+        .permission(Permission::CreateTasks, routes!(api::schedules::run_now))
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::history))
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::next))
         .finish(services.clone());

@@ -19,6 +19,8 @@ const DUE_LIMIT: usize = 10_000;
 /// How many schedules are settled together, and how many such batches at once.
 const BATCH: usize = 100;
 const CONCURRENT_BATCHES: usize = 4;
+/// After how long what has failed is tried again.
+const PAUSE: SignedDuration = SignedDuration::from_secs(2);
 /// By how much Scheduler may be early.
 const EARLY: SignedDuration = SignedDuration::from_secs(5);
 
@@ -86,9 +88,13 @@ async fn watch(
         let later = due.split_off(&(after(now, SignedDuration::from_millis(1)), nobody()));
         let ready: Vec<ScheduleDue> = std::mem::replace(&mut due, later).into_iter().map(|(_, key)| key).collect();
         let batches: Vec<_> = ready.chunks(BATCH).map(|batch| settle(services, batch)).collect();
-        let settled: Vec<_> = stream::iter(batches).buffer_unordered(CONCURRENT_BATCHES).collect().await;
-        for (settled, error) in settled {
-            failed = failed.or(error);
+        let settled: Vec<_> = stream::iter(batches).buffered(CONCURRENT_BATCHES).collect().await;
+        for (batch, (settled, error)) in ready.chunks(BATCH).zip(settled) {
+            let again = after(now, PAUSE);
+            match error {
+                Some(_) if again < until => due.extend(left_of(batch, &settled).map(|key| (again, key))),
+                error => failed = failed.or(error),
+            }
             for schedule in settled {
                 rearrange(services, &schedule, follows_all).await?;
                 due.extend(follow_up(schedule, now, until, follows_all));
@@ -96,6 +102,12 @@ async fn watch(
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// The schedules of a batch that were not settled.
+fn left_of(batch: &[ScheduleDue], settled: &[Settled]) -> impl Iterator<Item = ScheduleDue> {
+    let settled: BTreeSet<&ScheduleDue> = settled.iter().map(|settled| &settled.key).collect();
+    batch.iter().filter(move |key| !settled.contains(key)).cloned().collect::<Vec<_>>().into_iter()
 }
 
 /// When a schedule is to be settled next; never before now, so that one that makes no progress is left to the next minute.

@@ -160,7 +160,8 @@ impl<'a> Pass<'a> {
             Overlap::Allow => self.schedule.queue.len(),
             Overlap::Skip | Overlap::Queue => usize::from(!self.is_busy && !self.schedule.queue.is_empty()),
         };
-        for instant_ms in self.schedule.queue[..ready].to_vec() {
+        let ready: Vec<i64> = self.schedule.queue.iter().take(ready).copied().collect();
+        for instant_ms in ready {
             if let Ok(instant) = Timestamp::from_millisecond(instant_ms) {
                 let row = self.fire(instant, true).await?;
                 self.take(&row);

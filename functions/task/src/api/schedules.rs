@@ -22,6 +22,7 @@ use crate::schedule_view::{HistoryView, NextTimes, ScheduleView};
 use crate::services::Services;
 use crate::store::history;
 use crate::store::schedule::{LIST_LIMIT, Misfire, Overlap, Program, Schedule};
+use crate::store::task::TaskView;
 
 /// How many times `next` returns unless it is told, and at most.
 const NEXT_TIMES: (usize, i64) = (10, 100);
@@ -136,6 +137,21 @@ pub(crate) async fn stop(
     Path(id): Path<String>,
 ) -> Result<Json<ScheduleView>, Refusal> {
     run(&services, &caller, &id, false).await
+}
+
+/// Starts a task of a schedule out of turn, whether the schedule is running or stopped.
+#[utoipa::path(
+    post, path = "/tasks/v1/schedules/{id}/run", tag = "schedules",
+    responses((status = 200, description = "The task.", body = TaskView))
+)]
+pub(crate) async fn run_now(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<TaskView>, Refusal> {
+    let schedule = known(&services, &caller, &id).await?;
+    let task = lifecycle::run_now(&services, &schedule).await?;
+    Ok(Json(TaskView::from(&task)))
 }
 
 /// Deletes a schedule; tasks that it has started run on.

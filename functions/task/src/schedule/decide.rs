@@ -224,3 +224,6 @@ pub(crate) fn apply(progress: &Progress, schedule: &mut Schedule) {
         schedule.sweeping_as_of = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,16 @@ pub(crate) const SHORTEST_INTERVAL_MS: i64 = 1_000;
 pub(crate) const LONGEST_INTERVAL_MS: i64 = 10 * 366 * 24 * 60 * 60 * 1_000;
 /// The longest cron pattern.
 const CRON_LIMIT_CHARACTERS: usize = 256;
+/// The names of patterns that are often used.
+const NICKNAMES: [(&str, &str); 7] = [
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+];
 /// How many matches of a cron pattern are counted at most, before a count is only a lower bound.
 const COUNTED_MATCHES: usize = 100_000;
 /// Between how many matches of a cron pattern the shortest distance is looked for.
@@ -207,13 +217,26 @@ fn cron(expression: &str, timezone: &str) -> Result<Rule, Problem> {
     if expression.chars().count() > CRON_LIMIT_CHARACTERS {
         return Err(Problem::field("cron", format!("must have at most {CRON_LIMIT_CHARACTERS} characters")));
     }
-    let cron = CronParser::builder().build().parse(expression);
-    let cron = cron.map_err(|error| Problem::field("cron", format!("must be a cron pattern: {error}")))?;
+    let refused = |why: &str| Problem::field("cron", format!("must be a cron pattern: {why}"));
+    let pattern = match expression.trim() {
+        "@reboot" => return Err(Problem::field("cron", "cannot be `@reboot`, as nothing that runs it starts up")),
+        name if name.contains('@') => {
+            let known = NICKNAMES.iter().find(|(nickname, _)| *nickname == name);
+            known
+                .ok_or_else(|| refused(&format!("the nicknames are {}", NICKNAMES.map(|(name, _)| name).join(", "))))?
+                .1
+        }
+        pattern => pattern,
+    };
+    let cron = CronParser::builder().build().parse(pattern).map_err(|error| refused(&error.to_string()))?;
     let zone = TimeZone::get(timezone);
     let zone =
         zone.map_err(|_| Problem::field("timezone", "must be the IANA name of a time zone, as in Europe/Madrid"))?;
     Ok(Rule::Cron(Box::new(cron), zone))
 }
+
+#[cfg(test)]
+mod conformance;
 
 #[cfg(test)]
 mod tests {

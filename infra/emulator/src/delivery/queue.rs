@@ -80,7 +80,7 @@ impl Queue {
                 Some(_) = self.running.join_next() => {}
                 () = self.clock.wait_until_steady(due) => {}
                 // The clock that sends lives as long as this queue.
-                Ok(()) = sleepers.changed() => {}
+                Ok(()) = sleepers.changed() => self.pump_all(),
             }
             self.fetch_due();
             self.settle();
@@ -122,8 +122,7 @@ impl Queue {
             Message::Finished(delivery, result) => self.finished(delivery, result),
             Message::Start(invoke) => {
                 self.invoke = Some(invoke);
-                let functions: Vec<_> = self.lanes.keys().cloned().collect();
-                functions.iter().for_each(|function| self.pump(function));
+                self.pump_all();
             }
             Message::Idle(done) => self.idle.push(done),
             Message::Stop(done) => self.stopping.push(done),
@@ -167,6 +166,11 @@ impl Queue {
         self.pump(function);
     }
 
+    fn pump_all(&mut self) {
+        let functions: Vec<_> = self.lanes.keys().cloned().collect();
+        functions.iter().for_each(|function| self.pump(function));
+    }
+
     /// Starts deliveries of a function while there is room.
     fn pump(&mut self, function: &Arc<str>) {
         let delivering = self.is_delivering();
@@ -176,7 +180,9 @@ impl Queue {
         if !delivering {
             return;
         }
-        while lane.running < CONCURRENCY
+        // Those that only wait for their time take no room.
+        let room = CONCURRENCY + self.clock.asleep();
+        while lane.running < room
             && let Some(delivery) = lane.pop()
         {
             lane.running += 1;

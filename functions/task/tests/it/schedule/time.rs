@@ -98,6 +98,20 @@ async fn a_paused_schedule_keeps_its_phase_and_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn a_stopped_schedule_runs_out_of_turn() {
+    let world = World::new().await;
+    world.function().await;
+    let schedule = world.schedule(json!({"interval": 3_600, "running": false, "data": {"n": 1}, "tags": ["t"]})).await;
+    let path = format!("{SCHEDULES}/{}", schedule["id"].as_str().unwrap());
+    let task = world.post(&format!("{path}/run"), json!({})).await.body;
+    assert_eq!((&task["scheduleId"], task.get("scheduledTimestamp")), (&schedule["id"], None));
+    world.idle().await;
+    let task = world.get(&format!("/tasks/v1/{}", task["id"].as_str().unwrap())).await.body;
+    assert_eq!((&task["status"], &task["data"], &task["tags"]), (&json!("complete"), &json!({"n": 1}), &json!(["t"])));
+    assert_eq!(world.history(&schedule).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_is_due_before_a_change_is_settled_as_the_schedule_was() {
     let world = World::by_hand().await;
     world.function().await;
