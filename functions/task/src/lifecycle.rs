@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::event::TenantId;
 use shared::{Error, Refusal};
 
+use crate::on_task_due;
 use crate::schedule::decide::{Outcome, Reason, due_at, is_woken, starts_at};
 use crate::schedule_task::task_of;
 use crate::services::Services;
@@ -88,12 +89,15 @@ async fn settle_up_to(services: &Services, schedule: &Schedule, until: Timestamp
     Err(busy(&schedule.schedule_id))
 }
 
-/// Deletes a schedule; false if there is none.
+/// Deletes a schedule; false if there was none.
 pub(crate) async fn delete(services: &Services, tenant: &TenantId, id: &str) -> Result<bool, Refusal> {
+    let mut was_there = false;
     for _ in 0..ATTEMPTS {
         let Some(schedule) = services.schedules.get(tenant, id, services.clock.now()).await? else {
-            return Ok(false);
+            // Perhaps gone by the attempt before, whose reply was lost.
+            return Ok(was_there);
         };
+        was_there = true;
         // Before the record: nothing wakes a schedule that is gone.
         wake::cancel(services, &schedule).await?;
         if services.schedules.delete(&schedule).await? {
@@ -133,6 +137,14 @@ pub(crate) async fn requested(services: &Services, schedule: &Schedule, client_i
         // The history has one row for each moment.
         instant = instant.checked_add(SignedDuration::from_millis(1)).map_err(Error::cannot("find a free moment"))?;
     }
+}
+
+/// Creates and starts a task of a schedule out of turn, whether it is running or stopped.
+pub(crate) async fn run_now(services: &Services, schedule: &Schedule, client_id: &str) -> Result<Task, Error> {
+    let task = requested(services, schedule, client_id).await?;
+    let command = on_task_due::command_for(&task.tenant_id, &task.task_id, task.creation_timestamp);
+    services.bus.publish(command.into_iter().collect()).await?;
+    Ok(task)
 }
 
 /// Returns when the next tasks of a schedule start, as if it was running.

@@ -150,7 +150,7 @@ pub(crate) async fn run_now(
     Path(id): Path<String>,
 ) -> Result<Json<TaskView>, Refusal> {
     let schedule = known(&services, &caller, &id).await?;
-    let task = lifecycle::run_now(&services, &schedule).await?;
+    let task = lifecycle::run_now(&services, &schedule, caller.client_id()).await?;
     Ok(Json(TaskView::from(&task)))
 }
 

@@ -230,16 +230,21 @@ impl SchedulesStore {
         Ok(schedules)
     }
 
-    /// Creates a schedule; false if one with its id exists.
+    /// Creates a schedule; false if another one with its id exists.
     pub(crate) async fn create(&self, schedule: &Schedule) -> Result<bool, Error> {
-        self.table.put_if(schedule, is_new("scheduleId")).await
+        Ok(self.table.put_if(schedule, is_new("scheduleId")).await? || self.is_there(schedule).await?)
+    }
+
+    /// Tells whether a schedule is as it was to be written: the writing may have had no reply.
+    async fn is_there(&self, schedule: &Schedule) -> Result<bool, Error> {
+        Ok(self.find(&schedule.key()).await?.is_some_and(|found| found == *schedule))
     }
 
     /// Replaces a schedule that was read before, and counts its version up; false if it has changed or gone meanwhile.
     pub(crate) async fn replace(&self, schedule: &mut Schedule) -> Result<bool, Error> {
         let unchanged = is_unchanged(schedule);
         schedule.version += 1;
-        self.table.put_if(schedule, unchanged).await
+        Ok(self.table.put_if(schedule, unchanged).await? || self.is_there(schedule).await?)
     }
 
     /// Puts a schedule in the place of one of another id that was read before; false if that has changed or gone

@@ -189,3 +189,17 @@ async fn two_who_create_one_task_at_once_create_it_once() {
     assert_eq!(statuses, [200, 400], "{} {}", one.body, two.body);
     assert_eq!(world.get(TASKS).await.body.as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn an_own_change_whose_reply_was_lost_is_not_anothers() {
+    let world = World::by_hand().await;
+    let script = asset(&world, "a.js", "module.exports.main = () => 1").await;
+    world.emulator.lose_reply("dynamodb.PutItem", 1);
+    assert_eq!(create(&world, task(&script, json!({"id": "t"}))).await["id"], "t");
+    world.emulator.lose_reply("dynamodb.PutItem", 1);
+    assert_eq!(world.post(&format!("{TASKS}/t/status/stop"), Value::Null).await.status, 200);
+    assert_eq!(world.get(&format!("{TASKS}/t")).await.body["running"], false);
+    world.emulator.lose_reply("dynamodb.DeleteItem", 1);
+    assert_eq!(world.delete(&format!("{TASKS}/t")).await.status, 202);
+    assert_eq!(world.get(&format!("{TASKS}/t")).await.status, 404);
+}
