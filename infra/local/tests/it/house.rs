@@ -99,6 +99,7 @@ impl<'a> Client<'a> {
         self.post("/tasks/v1/functions", json!({"name": "f", "code": code})).await;
         let later = json!({"functionName": "f", "startTimestamp": "2030-01-01T00:00:00Z"});
         let task = self.post("/tasks/v1", later).await;
+        let schedule = self.post("/tasks/v1/schedules", json!({"functionName": "f", "cron": "@yearly"})).await;
         let callback = self.post("/callbacks", json!({})).await;
         let client = self.post("/clients", json!({"name": "c"})).await;
         let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [
@@ -116,6 +117,7 @@ impl<'a> Client<'a> {
             ("/channels/{channelId}", text(&channel, "channelId")),
             ("/tasks/v1/functions/{name}", "f".to_owned()),
             ("/tasks/v1/{id}", text(&task, "id")),
+            ("/tasks/v1/schedules/{id}", text(&schedule, "id")),
             ("/callbacks/{id}", text(&callback, "id")),
             ("/clients/{id}", text(&client, "clientId")),
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
@@ -150,6 +152,8 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/tasks/v1") => json!({"functionName": "f"}),
         ("POST", "/tasks/v1/functions") => json!({"name": "g", "code": "exports.main = () => 1"}),
         ("PUT", "/tasks/v1/functions/{name}") => json!({"description": "changed"}),
+        ("POST", "/tasks/v1/schedules" | "/tasks/v1/schedules/next") => json!({"functionName": "f", "interval": 60}),
+        ("PUT", "/tasks/v1/schedules/{id}") => json!({"priority": 1}),
         ("POST", "/api/v1/tasks") | ("PUT", "/api/v1/tasks/{id}") => {
             json!({"script": "https://a.test/a.js", "config": {}, "interval": 60_000})
         }
