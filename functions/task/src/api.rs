@@ -3,6 +3,7 @@
 pub(crate) mod api_functions;
 pub(crate) mod api_requests;
 pub(crate) mod assets;
+pub(crate) mod director;
 pub(crate) mod execute;
 pub(crate) mod functions;
 pub(crate) mod logs;

@@ -57,7 +57,7 @@ use crate::services::Services;
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let services = Arc::new(Services::new(environment)?);
-    let router = Api::new(environment.tokens()?)
+    let router = director_routes(Api::new(environment.tokens()?))
         .permission(Permission::ViewTasks, routes!(api::tasks::list))
         .permission(Permission::CreateTasks, routes!(api::tasks::create))
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
@@ -75,10 +75,6 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewTaskFunctionDetails, routes!(api::versions::get))
         .permission(Permission::UpdateTaskFunction, routes!(api::versions::rollback))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
-        .permission(Permission::ViewAssets, routes!(api::assets::list))
-        .permission(Permission::ViewAssets, routes!(api::assets::get))
-        .permission(Permission::UpdateAssets, routes!(api::assets::put))
-        .permission(Permission::UpdateAssets, routes!(api::assets::delete))
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::list))
         .permission(Permission::CreateTaskSchedule, routes!(api::schedules::create))
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::preview))
@@ -115,6 +111,29 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
+}
+
+/// Adds the routes of Director's tasks, and of the files that they use.
+fn director_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
+    api.plain_errors("/api")
+        .permission(Permission::ViewAssets, routes!(api::assets::list))
+        .permission(Permission::ViewAssets, routes!(api::assets::get))
+        .permission(Permission::UpdateAssets, routes!(api::assets::put))
+        .permission(Permission::UpdateAssets, routes!(api::assets::delete))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::list))
+        .permission(Permission::CreateTaskSchedule, routes!(api::director::create))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::get))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::director::update))
+        .permission(Permission::DeleteTaskSchedule, routes!(api::director::delete))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::status::get))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::director::status::change))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::status::badge))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::status::next))
+        .permission(Permission::ViewTaskSchedules, routes!(api::director::status::history))
+        .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::run))
+        .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::run_by_put))
+        .permission(Permission::ExecuteTaskFunction, routes!(api::director::execution::test))
+        .public(routes!(api::director::info))
 }
 
 async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {

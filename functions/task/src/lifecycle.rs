@@ -1,13 +1,14 @@
 //! How schedules are created, changed, stopped and deleted, and run out of turn.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use shared::event::TenantId;
 use shared::{Error, Refusal};
 
-use crate::schedule::decide::{due_at, is_woken, starts_at};
+use crate::schedule::decide::{Outcome, Reason, due_at, is_woken, starts_at};
 use crate::schedule_task::task_of;
 use crate::services::Services;
 use crate::settle::settle;
+use crate::store::history::Row;
 use crate::store::schedule::Schedule;
 use crate::store::task::Task;
 use crate::{on_task_due, wake};
@@ -87,12 +88,15 @@ async fn settle_up_to(services: &Services, schedule: &Schedule, until: Timestamp
     Err(busy(&schedule.schedule_id))
 }
 
-/// Deletes a schedule; false if there is none.
+/// Deletes a schedule; false if there was none.
 pub(crate) async fn delete(services: &Services, tenant: &TenantId, id: &str) -> Result<bool, Refusal> {
+    let mut was_there = false;
     for _ in 0..ATTEMPTS {
         let Some(schedule) = services.schedules.get(tenant, id, services.clock.now()).await? else {
-            return Ok(false);
+            // Perhaps gone by the attempt before, whose reply was lost.
+            return Ok(was_there);
         };
+        was_there = true;
         // Before the record: nothing wakes a schedule that is gone.
         wake::cancel(services, &schedule).await?;
         if services.schedules.delete(&schedule).await? {
@@ -102,10 +106,41 @@ pub(crate) async fn delete(services: &Services, tenant: &TenantId, id: &str) -> 
     Err(busy(id).into())
 }
 
+/// Puts a schedule in the place of one of another id that was read before; false if that has changed or gone meanwhile,
+/// or if the new id is taken.
+pub(crate) async fn rename(services: &Services, former: &Schedule, renamed: &mut Schedule) -> Result<bool, Refusal> {
+    let now = services.clock.now();
+    let instants = renamed.instants()?;
+    renamed.set_due(due_at(renamed, &instants, now));
+    remove_over(services, &renamed.tenant_id, &renamed.schedule_id, now).await?;
+    // Before the record: nothing wakes a schedule that is gone.
+    wake::cancel(services, former).await?;
+    let is_renamed = services.schedules.rename(former, renamed).await?;
+    wake::arrange(services, if is_renamed { renamed } else { former }, false).await?;
+    Ok(is_renamed)
+}
+
+/// Creates a task of a schedule out of turn, whether it is running or stopped, for the caller to start.
+pub(crate) async fn requested(services: &Services, schedule: &Schedule, client_id: &str) -> Result<Task, Error> {
+    let now = services.clock.now();
+    let task = task_of(services, schedule, None, services.ids.hex24(), now).await?;
+    let task = Task { created_by_application_id: Some(client_id.to_owned()), ..task };
+    let mut instant = now;
+    loop {
+        let row = services.history.row(&schedule.incarnation, instant, Outcome::Fired, now);
+        let row = Row { task_id: Some(task.task_id.clone()), reason: Some(Reason::Requested), ..row };
+        let writes = vec![services.history.firing(&row, false)?, services.tasks.store().creating(&task)?];
+        if services.history.transact(writes).await? || services.history.is_there(&row).await? {
+            return Ok(task);
+        }
+        // The history has one row for each moment.
+        instant = instant.checked_add(SignedDuration::from_millis(1)).map_err(Error::cannot("find a free moment"))?;
+    }
+}
+
 /// Creates and starts a task of a schedule out of turn, whether it is running or stopped.
-pub(crate) async fn run_now(services: &Services, schedule: &Schedule) -> Result<Task, Error> {
-    let task = task_of(services, schedule, None, services.ids.hex24(), services.clock.now()).await?;
-    services.tasks.store().create(&task).await?;
+pub(crate) async fn run_now(services: &Services, schedule: &Schedule, client_id: &str) -> Result<Task, Error> {
+    let task = requested(services, schedule, client_id).await?;
     let command = on_task_due::command_for(&task.tenant_id, &task.task_id, task.creation_timestamp);
     services.bus.publish(command.into_iter().collect()).await?;
     Ok(task)

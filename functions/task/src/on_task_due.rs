@@ -112,6 +112,7 @@ pub(crate) fn command_for(tenant: &TenantId, task_id: &str, requested_at: Timest
     Entry::fact(COMMAND_SOURCE, &Envelope::new(TASK_DUE, id, tenant.clone(), requested_at, due)).ok()
 }
 
-fn due(task: &Task) -> TaskDue {
+/// What starts a task.
+pub(crate) fn due(task: &Task) -> TaskDue {
     TaskDue { task_id: task.task_id.clone(), requested_at: task.creation_timestamp }
 }

@@ -1,5 +1,6 @@
 //! Does the work of a task that this process has claimed: runs its script, or invokes its Lambda function.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::code::Program;
 use crate::emitter::Origin;
 use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Place, Report, Script};
+use crate::scripts::Source;
 use crate::services::Services;
 use crate::store::function::{Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
@@ -30,6 +32,8 @@ pub(crate) const DIRECT: Policy = Policy { lease: LEASE, acts_at_once: true };
 pub(crate) const POLICY: Policy = Policy { lease: LEASE, acts_at_once: false };
 /// The most memory that one script gets, whatever the limit of its function.
 const MAX_MEMORY_MB: u32 = 256;
+/// How long a script may run that is no function and so has no limit of its own.
+const SCRIPT_TIME: Duration = Duration::from_secs(300);
 /// The size of a record, which `DynamoDB` limits to 400 KB in all.
 const RECORD_BYTES: usize = 400_000;
 /// The part of a record that is neither input, tag, answer nor log.
@@ -119,9 +123,23 @@ async fn script_of(
             Ok(Ok(script(&task.tenant_id, function, program, input(task), time_limit)))
         }
         (None, script) => {
-            let message = format!("the script {} cannot be fetched", script.as_deref().unwrap_or_default());
-            Ok(Err(StepError::invocation("ScriptNotFound", message)))
+            let source = functions.scripts.source(&task.tenant_id, script.as_deref().unwrap_or_default()).await?;
+            Ok(source.map(|source| script_by_url(task, source)))
         }
+    }
+}
+
+/// A script that a task names by its URL; it gets what the task was given as its `config`.
+fn script_by_url(task: &Task, source: Source) -> Script {
+    Script {
+        tenant: task.tenant_id.as_str().to_owned(),
+        source: source.text,
+        files: Arc::default(),
+        file_name: source.file_name,
+        entry_point: None,
+        input: task.data.clone(),
+        variables: BTreeMap::new(),
+        limits: Limits { time: SCRIPT_TIME, ..Limits::default() },
     }
 }
 

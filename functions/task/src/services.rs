@@ -13,7 +13,6 @@ use crate::direct::Places;
 use crate::emitter::Emitter;
 use crate::runner::Runner;
 use crate::sandbox::Sandbox;
-use crate::scripts::Scripts;
 use crate::store::api_request::ApiRequests;
 use crate::store::asset::Assets;
 use crate::store::function::Functions;
@@ -25,7 +24,6 @@ pub(crate) struct Services {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) functions: Functions,
     pub(crate) assets: Assets,
-    pub(crate) scripts: Scripts,
     pub(crate) schedules: SchedulesStore,
     pub(crate) history: History,
     pub(crate) bus: Bus,
@@ -62,7 +60,6 @@ impl Services {
             tasks,
             functions,
             assets: Assets::new(environment)?,
-            scripts: Scripts::new(environment)?,
             schedules: SchedulesStore::new(environment)?,
             history: History::new(environment)?,
             bus,

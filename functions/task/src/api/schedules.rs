@@ -150,7 +150,7 @@ pub(crate) async fn run_now(
     Path(id): Path<String>,
 ) -> Result<Json<TaskView>, Refusal> {
     let schedule = known(&services, &caller, &id).await?;
-    let task = lifecycle::run_now(&services, &schedule).await?;
+    let task = lifecycle::run_now(&services, &schedule, caller.client_id()).await?;
     Ok(Json(TaskView::from(&task)))
 }
 
@@ -185,8 +185,16 @@ pub(crate) async fn history(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<Value>>, Refusal> {
-    let query = Rql::parse::<HistoryView>(query.as_deref())?;
-    let schedule = known(&services, &caller, &id).await?;
+    history_of(&services, &known(&services, &caller, &id).await?, query.as_deref()).await.map(Json)
+}
+
+/// Reads the page of the history of a schedule that a query asks for.
+pub(crate) async fn history_of(
+    services: &Services,
+    schedule: &Schedule,
+    query: Option<&str>,
+) -> Result<List<Value>, Refusal> {
+    let query = Rql::parse::<HistoryView>(query)?;
     let mut rows = services.history.newest(&schedule.incarnation, query.times("timestamp")).await?;
     let has_more = rows.len() > history::LIST_LIMIT;
     rows.truncate(history::LIST_LIMIT);
@@ -195,7 +203,7 @@ pub(crate) async fn history(
     if has_more {
         list.page.total = None;
     }
-    Ok(Json(list))
+    Ok(list)
 }
 
 /// Shows when the next tasks of a schedule start, as if it was running.
@@ -288,7 +296,7 @@ async fn check_function(services: &Services, schedule: &Schedule) -> Result<(), 
 }
 
 /// A schedule of which only the ids and times are known.
-fn blank(services: &Services, tenant: &TenantId, now: Timestamp) -> Schedule {
+pub(crate) fn blank(services: &Services, tenant: &TenantId, now: Timestamp) -> Schedule {
     Schedule {
         tenant_id: tenant.clone(),
         schedule_id: services.ids.hex24(),
@@ -322,7 +330,7 @@ fn blank(services: &Services, tenant: &TenantId, now: Timestamp) -> Schedule {
 }
 
 /// Reads how many times are asked for.
-fn count(query: Option<&str>) -> Result<usize, Refusal> {
+pub(crate) fn count(query: Option<&str>) -> Result<usize, Refusal> {
     let (default, most) = NEXT_TIMES;
     let mut count = default;
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {

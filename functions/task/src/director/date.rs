@@ -56,7 +56,7 @@ fn iso(text: &str) -> Option<Timestamp> {
         () if is_whole(7) => utc(format!("{text}-01").parse::<Date>().ok()?.into()),
         () if starts_with_year && text.get(4..5) == Some("-") => {
             // Minutes without seconds in a time zone.
-            let with_zone = BrokenDownTime::parse("%Y-%m-%dT%H:%M%:z", &text.replace('Z', "+00:00")).ok();
+            let with_zone = BrokenDownTime::parse("%Y-%m-%dT%H:%M%:z", text.replace('Z', "+00:00")).ok();
             let zoned = with_zone.and_then(|time| time.to_timestamp().ok());
             let has_minutes = text.len() == DATE_CHARACTERS || text.contains(':');
             zoned.or_else(|| utc(text.parse::<DateTime>().ok().filter(|_| has_minutes)?))

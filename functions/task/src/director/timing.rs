@@ -5,11 +5,7 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 
 use super::date::{DATE_RULE, date, whole};
-
-/// The longest interval: a hundred years.
-const INTERVAL_LIMIT_MS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
-/// The fields of which it is made.
-pub(crate) const FIELDS: [&str; 3] = ["init", "end", "interval"];
+use crate::schedule::timing::{LONGEST_INTERVAL_MS, SHORTEST_INTERVAL_MS};
 
 /// When a task runs, as far as something says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +50,13 @@ fn read<T>(
 }
 
 fn interval_rule() -> String {
-    format!("must be a whole number of milliseconds from 1 to {INTERVAL_LIMIT_MS}")
+    format!("must be a whole number of milliseconds from {SHORTEST_INTERVAL_MS} to {LONGEST_INTERVAL_MS}")
 }
 
 /// Reads an interval, which may be written as text.
 fn interval(value: &Value) -> Option<i64> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    whole(number).filter(|ms| (1..=INTERVAL_LIMIT_MS).contains(ms))
+    whole(number).filter(|ms| (SHORTEST_INTERVAL_MS..=LONGEST_INTERVAL_MS).contains(ms))
 }
 
 #[cfg(test)]
@@ -88,6 +84,7 @@ mod tests {
         for wrong in [
             json!(0),
             json!(-1),
+            json!(999),
             json!(1.5),
             json!("soon"),
             json!(""),

@@ -46,6 +46,8 @@ pub(crate) enum Reason {
     QueueFull,
     /// The schedule ended while the instant was waiting.
     Ended,
+    /// Somebody has asked for a run out of turn.
+    Requested,
 }
 
 impl Reason {
@@ -56,6 +58,7 @@ impl Reason {
             Self::Overlap => "overlap",
             Self::QueueFull => "queueFull",
             Self::Ended => "ended",
+            Self::Requested => "requested",
         }
     }
 }

@@ -21,6 +21,7 @@ use shared::{Environment, Error};
 
 use crate::code::{Code, Program};
 use crate::lambda::LambdaTarget;
+use crate::scripts::Scripts;
 use crate::store::code::{CodeRef, CodeStore};
 use crate::store::task::Priority;
 use crate::store::version::Versions;
@@ -219,6 +220,8 @@ pub(crate) struct Functions {
     clock: Clock,
     /// By tenant and name.
     cache: Cache<String, Arc<Function>>,
+    /// What tasks run that name a script in place of a function.
+    pub(crate) scripts: Scripts,
 }
 
 /// Returns how the table is checked.
@@ -237,6 +240,7 @@ impl Functions {
             ids: environment.ids.clone(),
             clock: environment.clock.clone(),
             cache,
+            scripts: Scripts::new(environment)?,
         })
     }
 

@@ -115,6 +115,17 @@ impl History {
         self.table.get(&json!({"incarnation": row.incarnation, "instant": row.instant})).await
     }
 
+    /// Tells whether the row of its instant is this one, as its writing may have had no reply.
+    pub(crate) async fn is_there(&self, row: &Row) -> Result<bool, Error> {
+        Ok(self.get(row).await?.is_some_and(|found| found.task_id == row.task_id))
+    }
+
+    /// Reads the newest rows, the newest first.
+    pub(crate) async fn last(&self, incarnation: &str, limit: usize) -> Result<Vec<Row>, Error> {
+        let key = Expression::new("incarnation = :incarnation").value(":incarnation", incarnation);
+        self.table.query(Query::new(key).descending().limit(limit)).await
+    }
+
     /// Reads the first rows after an instant, the oldest first.
     pub(crate) async fn after(&self, incarnation: &str, after: Timestamp, limit: usize) -> Result<Vec<Row>, Error> {
         let key = Expression::new("incarnation = :incarnation AND instant > :after");

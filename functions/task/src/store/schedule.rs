@@ -232,19 +232,34 @@ impl SchedulesStore {
         Ok(schedules)
     }
 
-    /// Creates a schedule; false if one with its id exists.
+    /// Creates a schedule; false if another one with its id exists.
     pub(crate) async fn create(&self, schedule: &Schedule) -> Result<bool, Error> {
-        self.table.put_if(schedule, is_new("scheduleId")).await
+        Ok(self.table.put_if(schedule, is_new("scheduleId")).await? || self.is_there(schedule).await?)
+    }
+
+    /// Tells whether a schedule is as it was to be written: the writing may have had no reply.
+    async fn is_there(&self, schedule: &Schedule) -> Result<bool, Error> {
+        Ok(self.find(&schedule.key()).await?.is_some_and(|found| found == *schedule))
     }
 
     /// Replaces a schedule that was read before, and counts its version up; false if it has changed or gone meanwhile.
     pub(crate) async fn replace(&self, schedule: &mut Schedule) -> Result<bool, Error> {
         let next = Schedule { version: schedule.version + 1, ..schedule.clone() };
-        let is_replaced = self.table.put_if(&next, is_unchanged(schedule)).await?;
+        let is_replaced = self.table.put_if(&next, is_unchanged(schedule)).await? || self.is_there(&next).await?;
         if is_replaced {
             *schedule = next;
         }
         Ok(is_replaced)
+    }
+
+    /// Puts a schedule in the place of one of another id that was read before; false if that has changed or gone
+    /// meanwhile, or if the new id is taken.
+    pub(crate) async fn rename(&self, former: &Schedule, renamed: &Schedule) -> Result<bool, Error> {
+        let writes = vec![
+            self.table.writing(renamed, Some(is_new("scheduleId")))?,
+            self.table.deleting(&key(&former.tenant_id, &former.schedule_id), Some(is_unchanged(former)))?,
+        ];
+        Ok(self.table.transact(writes).await?.is_empty())
     }
 
     /// Deletes a schedule that was read before; false if it has changed or gone meanwhile.

@@ -9,6 +9,7 @@ mod calls;
 mod crash;
 #[cfg(test)]
 mod credentials;
+mod director;
 #[cfg(test)]
 mod execute;
 mod fault;

@@ -33,6 +33,11 @@ impl World {
         Self(builder().variable(name, value).open().await)
     }
 
+    /// The same with parameters of the template.
+    pub(crate) async fn with(parameters: &[(&str, &str)]) -> Self {
+        Self(parameters.iter().fold(builder(), |world, (name, value)| world.parameter(name, value)).open().await)
+    }
+
     /// Everything at a fixed time; what is for the function stays away from it, and is delivered by the test.
     pub(crate) async fn by_hand() -> Self {
         Self(builder().by_hand().open().await)

@@ -14,11 +14,15 @@ fn unknown() -> Records {
         ("/channels/{channelId}", "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
         ("/tasks/v1/functions/{name}", "nothing".to_owned()),
         ("/tasks/v1/{id}", "00000000000000000000000a".to_owned()),
+        ("/tasks/v1/schedules/{id}", "00000000000000000000000e".to_owned()),
         ("/callbacks/{id}", "1f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
         ("/clients/{id}", "00000000000000000000000b".to_owned()),
         ("/dispatchers/v1/{id}", "00000000000000000000000c".to_owned()),
         ("/actions/{actionId}", "00000000000000000000000d".to_owned()),
         ("/runs/{eventId}", "2f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
+        ("/assets/public/director/{name}", "nobodys/own.js".to_owned()),
+        ("/api/v1/tasks/{id}", "slack-nobody1".to_owned()),
+        ("/status/{action}", "switch".to_owned()),
     ])
 }
 
