@@ -7,7 +7,7 @@ use shared::auth::{Client, Tokens};
 use shared::event::TenantId;
 use shared::{Environment, Error};
 
-use crate::sandbox::Report;
+use crate::sandbox::{Log, Report};
 use crate::store::function::{Function, MASK};
 
 /// How long a token is valid beyond the time that its script may take, in seconds.
@@ -71,6 +71,13 @@ pub(crate) fn client_id(function_name: &str) -> String {
 fn sdk_host(url: &str) -> String {
     let host = url.split_once("://").map_or(url, |(_, host)| host);
     if host.starts_with("api.") || url.contains("localhost") { url.to_owned() } else { format!("{url}/localhost") }
+}
+
+/// Hides a token in what a script prints, also while it runs.
+pub(crate) fn hide(log: &Log, variables: &BTreeMap<String, String>) {
+    if let Some(token) = variables.get(TOKEN) {
+        log.hide(token);
+    }
 }
 
 /// Replaces a token wherever the script printed it.

@@ -41,6 +41,7 @@ impl Runner {
             None => BTreeMap::new(),
         };
         script.variables.extend(variables.clone());
+        credentials::hide(log, &variables);
         let own_api = self.credentials.own_api().filter(|_| !variables.is_empty());
         let sandbox = own_api.map_or_else(|| self.sandbox.clone(), |address| self.sandbox.with_own_api(address));
         let mut report = sandbox.run_in(place, script, before_effect, self.emitter.calls(origin), log).await?;

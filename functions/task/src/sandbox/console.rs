@@ -1,6 +1,6 @@
 //! The console output of a script, within limits.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ const KEPT_LINES: usize = 1_000;
 /// How much text a script may print before it is stopped.
 pub(super) const PRINTED_BYTES: usize = 256 * 1024;
 
+/// What stands for a text that is hidden.
+const MASK: &str = "*****";
 /// The line that replaces what is not kept.
 const TRUNCATED: &str = "[truncated: the output is longer than what is kept]";
 
@@ -27,13 +29,26 @@ pub struct LogLine {
 
 /// The console output of a script, which can be read while it runs. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Log(Arc<Mutex<Console>>);
+pub struct Log {
+    console: Arc<Mutex<Console>>,
+    hidden: Arc<OnceLock<String>>,
+}
 
 impl Log {
     /// Returns the lines so far.
     #[must_use]
     pub fn lines(&self) -> Vec<LogLine> {
-        self.lock().lines.clone()
+        let mut lines = self.lock().lines.clone();
+        if let Some(hidden) = self.hidden.get() {
+            let printed = lines.iter_mut().filter(|line| line.message.contains(hidden));
+            printed.for_each(|line| line.message = line.message.replace(hidden, MASK));
+        }
+        lines
+    }
+
+    /// Hides a text in what is printed.
+    pub fn hide(&self, text: &str) {
+        self.hidden.get_or_init(|| text.to_owned());
     }
 
     /// Tells how many lines there are so far.
@@ -59,7 +74,7 @@ impl Log {
     }
 
     fn lock(&self) -> MutexGuard<'_, Console> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.console.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,6 +148,14 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].message.len(), KEPT_BYTES);
         assert!(within);
+    }
+
+    #[test]
+    fn what_is_hidden_is_in_no_line() {
+        let log = Log::default();
+        assert!(log.print(Timestamp::UNIX_EPOCH, "it is secret".to_owned()));
+        log.hide("secret");
+        assert_eq!(log.lines()[0].message, "it is *****");
     }
 
     #[test]
