@@ -70,16 +70,9 @@ pub(crate) async fn create(
     if let Some(code) = &code {
         next.code = functions.upload(tenant, code, None).await?;
     }
-    let (name, place, now) = (next.name.clone(), next.code.clone(), next.creation_timestamp);
+    let (name, place) = (next.name.clone(), next.code.clone());
     let change = Change { former: None, next, created_by: caller.client_id(), rollback_of: None };
-    let saved = match functions.save(tenant, change).await? {
-        Some(function) => Some(function),
-        // A write of ours whose answer was lost counts as ours.
-        None => {
-            functions.get(tenant, &name).await?.filter(|found| found.code == place && found.creation_timestamp == now)
-        }
-    };
-    let Some(function) = saved else {
+    let Some(function) = functions.save(tenant, change).await? else {
         functions.discard(tenant, &place).await?;
         return Err(Refusal::already_exists("function", &name));
     };

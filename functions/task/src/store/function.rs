@@ -55,6 +55,9 @@ pub(crate) struct Function {
     /// How often it was changed at all.
     #[serde(skip)]
     pub(crate) revision: u64,
+    /// The id of its last change.
+    #[serde(skip)]
+    pub(crate) change_id: String,
     /// The name of the exported function, in a package after that of its file, as `index.handler`; `main`, `handler`,
     /// `doTask` or the default export unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,6 +195,7 @@ struct Record<'a> {
     function: &'a Function,
     code: &'a CodeRef,
     revision: u64,
+    change_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     sealed_variables: Option<&'a Sealed>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,6 +210,7 @@ struct Stored {
     function: Function,
     code: CodeRef,
     revision: u64,
+    change_id: String,
     sealed_variables: Option<Sealed>,
 }
 
@@ -263,8 +268,8 @@ impl Functions {
             return Ok(None);
         }
         let Some(stored) = self.table.get::<Stored>(&function_key(tenant, name)).await? else { return Ok(None) };
-        let Stored { function, code, revision, sealed_variables } = stored;
-        let mut function = Function { code, revision, ..function };
+        let Stored { function, code, revision, change_id, sealed_variables } = stored;
+        let mut function = Function { code, revision, change_id, ..function };
         if let Some(sealed) = sealed_variables {
             function.environment_variables = opened(&self.seal, &tenant.key(name), &sealed).await?;
         }

@@ -66,6 +66,7 @@ impl Functions {
         let Change { former, mut next, created_by, rollback_of } = change;
         let is_new_version = former.is_none_or(|former| !former.runs_as(&next));
         next.version = former.map_or(0, |former| former.version) + u32::from(is_new_version);
+        next.change_id = self.ids.hex24();
         next.revision = former.map_or(0, |former| former.revision) + 1;
         let condition = former.map_or_else(|| is_new("name"), |former| unchanged(former.revision));
         let mut writes = vec![self.writing(tenant, &next, condition).await?];
@@ -85,7 +86,8 @@ impl Functions {
         }
         let unmet = self.table.transact(writes).await?;
         self.cache.invalidate(&tenant.key(&next.name)).await;
-        if !unmet.is_empty() {
+        // A write of ours whose answer was lost counts as ours.
+        if !unmet.is_empty() && !self.is_last(tenant, &next).await? {
             return Ok(None);
         }
         if unnamed.is_some() || is_new_version && next.code.upload.is_some() {
@@ -119,6 +121,11 @@ impl Functions {
         Err(Error::new("delete a function", format!("`{name}` is being changed all the time")))
     }
 
+    /// Tells whether the change that led to a function is the last one that was written.
+    async fn is_last(&self, tenant: &TenantId, function: &Function) -> Result<bool, Error> {
+        Ok(self.stored(tenant, &function.name).await?.is_some_and(|stored| stored.change_id == function.change_id))
+    }
+
     async fn stored(&self, tenant: &TenantId, name: &str) -> Result<Option<Stored>, Error> {
         match shared::event::command::is_function_name(name) {
             true => self.table.get(&function_key(tenant, name)).await,
@@ -134,6 +141,7 @@ impl Functions {
             function,
             code: &function.code,
             revision: function.revision,
+            change_id: &function.change_id,
             sealed_variables: sealed.as_ref(),
             key_version: sealed.as_ref().map(Sealed::key_version),
         };
