@@ -55,7 +55,7 @@ async fn sweep(services: &Services, now: Timestamp, id: String) -> Result<(), Er
         return Ok(());
     }
     if task.status == Status::InProgress && task.sweeps >= RESTARTS {
-        return give_up(services, &task).await;
+        return Box::pin(give_up(services, &task)).await;
     }
     tracing::warn!(
         task_id = task.task_id,
@@ -96,7 +96,7 @@ async fn give_up(services: &Services, task: &Task) -> Result<(), Error> {
         Ok(task)
     };
     let start = status_change(Status::InProgress, now);
-    match tasks.once_begun(&task.task_id, start, is_waiting(), run::POLICY, end).await? {
+    match Box::pin(tasks.once_begun(&task.task_id, start, is_waiting(), run::POLICY, end)).await? {
         Once::Done(task) => announce(services, &task).await,
         _ => Ok(()),
     }

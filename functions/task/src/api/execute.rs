@@ -131,7 +131,7 @@ async fn perform(services: Arc<Services>, task: Task, _place: Place) -> Result<T
             Ok(ended) => ended,
             Err(_) => Ok(run::ended(task, timed_out(), clock.now())),
         };
-    let task = match tasks.once(task, run::DIRECT, work).await? {
+    let task = match Box::pin(tasks.once(task, run::DIRECT, work)).await? {
         Once::Done(task) | Once::NotDue(task) => task,
         Once::Here | Once::Elsewhere => {
             let refusal = Refusal::illegal_state("the execution with this `Idempotency-Key` is still running");
