@@ -171,6 +171,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
     fn read(result: Value) -> ApiResult {
         ApiResult::read(result.clone()).unwrap_or_else(|error| panic!("{result}: {error}"))
     }

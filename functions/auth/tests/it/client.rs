@@ -75,14 +75,14 @@ async fn every_route_needs_its_permission() {
 #[tokio::test]
 async fn nobody_grants_or_obtains_a_permission_that_they_do_not_hold() {
     let world = World::new().await;
-    let (id, secret) = world.client(&["CREATE_CLIENTS", "UPDATE_CLIENTS", "CREATE_TASKS"]).await;
+    let (id, secret) = world.client(&["CREATE_CLIENTS", "UPDATE_CLIENTS", "EXECUTE_TASK_FUNCTION"]).await;
     let (strong, _) = world.client(&["DELETE_CLIENTS"]).await;
     let bearer = world.log_in(&id, &secret).await;
     for permissions in [json!(["*"]), json!(["VIEW_TASKS"]), json!(["CREATE_CLIENTS", "DELETE_CLIENTS"])] {
         let refused = world.send("POST", "/clients", &bearer, json!({"name": "n", "permissions": permissions})).await;
         assert_eq!((refused.status, &refused.body["code"]), (401, &json!(10)), "{permissions}");
     }
-    let held = json!({"name": "n", "permissions": ["CREATE_CLIENTS", "CREATE_TASKS:one"]});
+    let held = json!({"name": "n", "permissions": ["CREATE_CLIENTS", "EXECUTE_TASK_FUNCTION:one"]});
     assert_eq!(world.send("POST", "/clients", &bearer, held).await.status, 200);
 
     let strong = format!("/clients/{strong}");
@@ -97,10 +97,11 @@ async fn nobody_grants_or_obtains_a_permission_that_they_do_not_hold() {
 #[tokio::test]
 async fn nobody_weakens_deletes_or_takes_over_a_client_that_may_do_more() {
     let world = World::new().await;
-    let held = ["CREATE_CLIENTS", "UPDATE_CLIENTS", "DELETE_CLIENTS", "VIEW_CLIENTS", "VIEW_TASKS"];
+    let held =
+        ["CREATE_CLIENTS", "UPDATE_CLIENTS", "DELETE_CLIENTS", "VIEW_CLIENTS", "VIEW_TASKS", "EXECUTE_TASK_FUNCTION"];
     let (id, secret) = world.client(&held).await;
     let bearer = world.log_in(&id, &secret).await;
-    for more in [&["*"][..], &["VIEW_TASKS", "CREATE_TASKS"], &["CANCEL_TASKS:one"]] {
+    for more in [&["*"][..], &["VIEW_TASKS", "CREATE_TASKS"], &["EXECUTE_API_FUNCTION:one"]] {
         let (strong, strong_secret) = world.client(more).await;
         let path = format!("/clients/{strong}");
         for (method, path, body) in [
@@ -122,7 +123,7 @@ async fn nobody_weakens_deletes_or_takes_over_a_client_that_may_do_more() {
         assert_eq!((permissions, kept["name"].as_str()), (expected, Some("a client")));
         assert_eq!(world.token(client_credentials(&strong, &strong_secret)).await.status, 200);
     }
-    let (weak, _) = world.client(&["VIEW_TASKS:one"]).await;
+    let (weak, _) = world.client(&["EXECUTE_TASK_FUNCTION:one"]).await;
     let weak = format!("/clients/{weak}");
     let raised = json!({"permissions": ["VIEW_TASKS", "VIEW_CLIENTS"]});
     assert_eq!(world.send("PUT", &weak, &bearer, raised).await.status, 200);

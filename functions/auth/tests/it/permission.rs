@@ -8,9 +8,11 @@ async fn a_permission_that_does_not_exist_is_refused_with_the_nearest_one() {
     let administrator = world.log_in_as_administrator().await;
     let (id, _) = world.client(&["VIEW_TASKS"]).await;
     let path = format!("/clients/{id}");
-    for (unknown, nearest) in
-        [("VIEW_EVENT", "VIEW_EVENTS"), ("EXECUTE_TASK:one", "EXECUTE_TASK_FUNCTION"), ("view_runs", "VIEW_RUNS")]
-    {
+    for (unknown, nearest) in [
+        ("VIEW_EVENT", "VIEW_EVENTS"),
+        ("EXECUTE_TASK_FUNCTIONS:one", "EXECUTE_TASK_FUNCTION"),
+        ("view_runs", "VIEW_RUNS"),
+    ] {
         let body = json!({"name": "n", "permissions": ["VIEW_TASKS", unknown]});
         for (method, path) in [("POST", "/clients"), ("PUT", path.as_str())] {
             let refused = world.send(method, path, &administrator, body.clone()).await;
