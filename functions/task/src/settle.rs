@@ -182,7 +182,7 @@ impl<'a> Pass<'a> {
             }
             backlog = decide::backlog(&self.schedule, &self.instants, as_of);
         }
-        self.progress.swept = self.schedule.sweeping_as_of.is_some();
+        self.progress.swept_as_of = self.schedule.sweeping_as_of;
         let Some(last) = backlog.last() else { return Ok(true) };
         self.miss(&backlog).await?;
         for instant in &backlog.caught_up {
@@ -204,9 +204,16 @@ impl<'a> Pass<'a> {
             self.progress.settled_until = Timestamp::from_millisecond(row.instant).ok();
         }
         self.services.bus.publish(std::mem::take(&mut self.entries)).await?;
-        decide::apply(&self.progress, &mut self.schedule);
-        self.schedule.sweeping_as_of = Some(self.now);
-        self.services.schedules.replace(&mut self.schedule).await
+        let mut begun = self.schedule.clone();
+        decide::apply(&self.progress, &mut begun);
+        begun.sweeping_as_of = Some(self.now);
+        let is_ours = self.services.schedules.replace(&mut begun).await?;
+        match is_ours {
+            true => self.schedule = begun,
+            // The rows may be those of a sweep that somebody else has begun, with gaps between them.
+            false => self.progress = Progress::default(),
+        }
+        Ok(is_ours)
     }
 
     /// Writes the rows of missed instants, and the fact about them.
@@ -295,7 +302,7 @@ impl<'a> Pass<'a> {
                     key: schedule.key(),
                     next: next.into_iter().chain(due).min(),
                     is_woken: decide::is_woken(&schedule),
-                    has_missed: progress.swept,
+                    has_missed: progress.swept_as_of.is_some(),
                     is_through,
                 }));
             }

@@ -95,8 +95,8 @@ pub(crate) struct Progress {
     pub(crate) queued: Vec<i64>,
     /// Those that do not any more.
     pub(crate) left_queue: Vec<i64>,
-    /// Whether a sweep of missed instants is through.
-    pub(crate) swept: bool,
+    /// As of when a sweep of missed instants is through, if one is.
+    pub(crate) swept_as_of: Option<Timestamp>,
 }
 
 impl Backlog {
@@ -217,7 +217,8 @@ pub(crate) fn apply(progress: &Progress, schedule: &mut Schedule) {
     let queued = progress.queued.iter().filter(|instant| !schedule.queue.contains(instant)).collect::<Vec<_>>();
     schedule.queue = schedule.queue.iter().chain(queued).copied().collect();
     schedule.queue.retain(|instant| !progress.left_queue.contains(instant));
-    if progress.swept {
+    // Another sweep may have begun since then.
+    if progress.swept_as_of.is_some() && progress.swept_as_of == schedule.sweeping_as_of {
         schedule.sweeping_as_of = None;
     }
 }

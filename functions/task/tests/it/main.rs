@@ -25,6 +25,7 @@ mod priority;
 mod retry;
 #[cfg(test)]
 mod sandbox;
+#[cfg(test)]
 mod schedule;
 mod step;
 #[cfg(test)]

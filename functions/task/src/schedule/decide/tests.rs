@@ -90,18 +90,23 @@ fn progress_is_applied_once() {
         fired: Some((at(4_000), "task".to_owned())),
         queued: vec![5],
         left_queue: vec![1],
-        swept: true,
+        swept_as_of: Some(at(0)),
     };
     apply(&progress, &mut schedule);
     let once = schedule.clone();
     apply(&progress, &mut schedule);
     assert_eq!(schedule, once);
     assert_eq!((&schedule.queue, schedule.last_task_id.as_deref()), (&vec![2, 5], Some("task")));
+    assert_eq!(schedule.sweeping_as_of, None);
     // What is older changes nothing.
     let older =
         Progress { settled_until: Some(at(1_000)), fired: Some((at(1_000), "old".to_owned())), ..Progress::default() };
     apply(&older, &mut schedule);
     assert_eq!(schedule, once);
+    // A sweep that has begun since then goes on.
+    schedule.sweeping_as_of = Some(at(1));
+    apply(&progress, &mut schedule);
+    assert_eq!(schedule.sweeping_as_of, Some(at(1)));
 }
 
 /// Which instants are missed and which are caught up, one by one.
