@@ -40,7 +40,7 @@ async fn our_own_ports_are_no_target_of_a_script_or_a_step() {
     let api = hookyard.url.clone();
     let tables = hookyard.dynamodb.clone().expect("it is served");
     let script = "export const main = async (task) => {
-      try { return (await fetch(task.data.url)).status } catch (error) { return String(error.cause ?? error) }
+      try { return (await fetch(task.data.url)).status } catch (error) { return String(error) }
     }";
     hookyard.function("fetch", script).await;
     let named = api.replace("127.0.0.1", "localhost");

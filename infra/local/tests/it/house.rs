@@ -112,10 +112,16 @@ impl<'a> Client<'a> {
         let periodic = json!({"id": "slack-acme1", "script": "/assets/public/director/acme/own.js", "config": {},
             "interval": 60_000});
         self.post("/api/v1/tasks", periodic).await;
+        self.get("/tasks/v1/api/f").await;
+        let requests = self.get("/tasks/v1/apiRequests").await;
         self.world.idle().await;
         Records::from([
             ("/channels/{channelId}", text(&channel, "channelId")),
             ("/tasks/v1/functions/{name}", "f".to_owned()),
+            ("/versions/{version}", "1".to_owned()),
+            ("/tasks/v1/api/{name}", "f".to_owned()),
+            ("/{path}", "a/b".to_owned()),
+            ("/tasks/v1/apiRequests/{id}", text(&requests["data"][0], "id")),
             ("/tasks/v1/{id}", text(&task, "id")),
             ("/tasks/v1/schedules/{id}", text(&schedule, "id")),
             ("/callbacks/{id}", text(&callback, "id")),

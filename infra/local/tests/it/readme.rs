@@ -70,8 +70,6 @@ async fn every_example_of_the_readme_runs() {
 
 #[tokio::test]
 async fn every_example_of_the_pages_runs_after_the_readmes_first() {
-    let data = tempdir().unwrap();
-    let hookyard = Hookyard::start_with(data.path(), &["--allow-cidr", "127.0.0.0/8"]).await;
     let mut pages = 0;
     for entry in [PLATFORMS, TASKS].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
@@ -79,6 +77,8 @@ async fn every_example_of_the_pages_runs_after_the_readmes_first() {
         let mut all = vec![preamble()];
         all.extend(examples(&std::fs::read_to_string(&path).unwrap()));
         assert!(all.len() > 1, "{name} has examples");
+        let data = tempdir().unwrap();
+        let hookyard = Hookyard::start_with(data.path(), &["--allow-cidr", "127.0.0.0/8"]).await;
         check(&name, &run(&hookyard, data.path(), &all).await);
         pages += 1;
     }

@@ -13,6 +13,10 @@ fn unknown() -> Records {
     Records::from([
         ("/channels/{channelId}", "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
         ("/tasks/v1/functions/{name}", "nothing".to_owned()),
+        ("/versions/{version}", "1".to_owned()),
+        ("/tasks/v1/api/{name}", "nothing".to_owned()),
+        ("/{path}", "a/b".to_owned()),
+        ("/tasks/v1/apiRequests/{id}", "00000000000000000000000f".to_owned()),
         ("/tasks/v1/{id}", "00000000000000000000000a".to_owned()),
         ("/tasks/v1/schedules/{id}", "00000000000000000000000e".to_owned()),
         ("/callbacks/{id}", "1f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
