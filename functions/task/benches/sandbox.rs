@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
 use shared::clock::Clock;
 use shared::outbound::Outbound;
-use task::sandbox::{BeforeEffect, Limits, Sandbox, Script};
+use task::sandbox::{BeforeEffect, Limits, Outside, Sandbox, Script};
 
 const SCRIPTS: [(&str, &str); 5] = [
     ("commonjs", "exports.main = (task) => task.data.n + 1"),
@@ -27,6 +27,7 @@ fn script(source: &str) -> Script {
         input: json!({"id": "t", "data": {"n": 1, "event": {"content": "x".repeat(1_000)}}}).to_string(),
         variables: BTreeMap::new(),
         limits: Limits::default(),
+        outside: Outside::Live,
     }
 }
 

@@ -10,7 +10,7 @@ use shared::Refusal;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
 
-use crate::sandbox::{Limits, Sandbox, Script};
+use crate::sandbox::{Limits, Outside, Sandbox, Script};
 use crate::store::function::{ExecutionOptions, Function, MASK, RetryPolicy, Variable};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
@@ -184,6 +184,7 @@ pub(crate) async fn check_compiles(sandbox: &Sandbox, tenant: &TenantId, functio
         input: String::new(),
         variables: BTreeMap::new(),
         limits: COMPILATION,
+        outside: Outside::Live,
     };
     let compiled = sandbox.check(script).await?;
     compiled.map_err(|StepError { message, .. }| invalid_code(format!("`code` cannot be compiled: {message}")))

@@ -11,7 +11,7 @@ use shared::{Error, json};
 use tokio::time::{Instant, interval_at};
 
 use crate::retry;
-use crate::sandbox::{BeforeEffect, Limits, LogLine, Report, Sandbox, Script};
+use crate::sandbox::{BeforeEffect, Limits, LogLine, Outside, Recording, Report, Sandbox, Script};
 use crate::store::function::{Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
 
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     let function = runnable(functions, &task).await?;
     let report = match &function {
         Ok(function) => keep(tasks, &task, sandbox.run(script(&task, function), marks_effect(tasks, &task))).await?,
-        Err(error) => Report { result: Err(error.clone()), lines: Vec::new() },
+        Err(error) => Report { result: Err(error.clone()), lines: Vec::new(), recording: Recording::Off },
     };
     let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
     retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
@@ -80,6 +80,7 @@ fn script(task: &Task, function: &Function) -> Script {
         input: serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned()),
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
+        outside: Outside::Recorded,
     }
 }
 

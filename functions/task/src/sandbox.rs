@@ -7,6 +7,7 @@
 
 mod bytecode;
 mod bytes;
+mod clock;
 mod compile;
 mod console;
 mod engine;
@@ -18,13 +19,17 @@ mod fair;
 mod fetch;
 mod globals;
 mod host;
+pub(crate) mod journal;
 mod message;
 mod modules;
+mod outside;
 mod pool;
 mod presence;
 mod priority;
 mod process;
+mod recorder;
 mod reflection;
+mod replay;
 mod requests;
 mod resident;
 mod script;
@@ -51,7 +56,8 @@ use self::message::Work;
 use self::pool::Pool;
 use self::presence::Presence;
 use self::requests::Requests;
-pub use self::script::{BeforeEffect, Limits, Report, Script};
+pub use self::journal::Recording;
+pub use self::script::{BeforeEffect, Limits, Outside, Report, Script};
 use self::supervise::{Ended, supervise};
 
 /// How many scripts compute or wait at once; each has a thread of the worker.
@@ -92,8 +98,21 @@ impl Sandbox {
     /// When `before_effect` fails, as the script was then stopped before its first request was sent, and when the system
     /// cannot start the worker.
     pub async fn run(&self, script: Script, before_effect: BeforeEffect) -> Result<Report, Error> {
-        let (result, lines) = self.end_of(&script, Work::Run, before_effect).await?;
-        Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines })
+        self.report(script, before_effect, &self.clock).await
+    }
+
+    /// Runs a script again from its journal, with lines printed at the times of `clock`; nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot start the worker.
+    pub async fn replay(&self, script: Script, clock: &Clock) -> Result<Report, Error> {
+        self.report(script, sends_nothing(), clock).await
+    }
+
+    async fn report(&self, script: Script, before_effect: BeforeEffect, clock: &Clock) -> Result<Report, Error> {
+        let (result, lines, recording) = self.end_of(&script, Work::Run, before_effect, clock).await?;
+        Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines, recording })
     }
 
     /// Compiles a script without running any of it, or says what is wrong with it; dropping the future stops that.
@@ -102,9 +121,7 @@ impl Sandbox {
     ///
     /// When the system cannot start the worker.
     pub async fn check(&self, script: Script) -> Result<Result<(), StepError>, Error> {
-        let sends_nothing: BeforeEffect =
-            Arc::new(|| Box::pin(async { Err(Error::new("send a request", "nothing runs")) }));
-        let (result, _) = self.end_of(&script, Work::Check, sends_nothing).await?;
+        let (result, ..) = self.end_of(&script, Work::Check, sends_nothing(), &self.clock).await?;
         Ok(result.map(drop))
     }
 
@@ -119,34 +136,41 @@ impl Sandbox {
         script: &Script,
         work: Work,
         before_effect: BeforeEffect,
-    ) -> Result<(Result<String, StepError>, Vec<LogLine>), Error> {
-        let (has_acted, lines) = match self.beside_others(script, work, &before_effect).await? {
-            Ended::Reported(result, lines) => return Ok((result, lines)),
+        clock: &Clock,
+    ) -> Result<(Result<String, StepError>, Vec<LogLine>, Recording), Error> {
+        let (has_acted, lines) = match self.beside_others(script, work, &before_effect, clock).await? {
+            Ended::Reported(result, lines, recording) => return Ok((result, lines, recording)),
             Ended::Lost { has_acted, lines } => (has_acted, lines),
             Ended::Refused(_) => (false, Vec::new()),
         };
         if has_acted {
             let message = "the process that ran the script ended after the script had begun to send requests";
-            return Ok((Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), lines));
+            return Ok((Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), lines, Recording::Off));
         }
         // Who ended the worker is not known, so that each of its scripts gets one where it can harm nobody else.
-        match self.alone(script, work, before_effect).await? {
-            Ended::Reported(result, lines) => Ok((result, lines)),
+        match self.alone(script, work, before_effect, clock).await? {
+            Ended::Reported(result, lines, recording) => Ok((result, lines, recording)),
             Ended::Lost { lines, .. } => {
                 let message = "the process that ran the script ended before the script did";
-                Ok((Err(failure::runtime("WorkerLost", message)), lines))
+                Ok((Err(failure::runtime("WorkerLost", message)), lines, Recording::Off))
             }
             Ended::Refused(_) => Err(Error::new("run a script", "its worker takes no scripts")),
         }
     }
 
     /// Runs a script in the worker of all scripts.
-    async fn beside_others(&self, script: &Script, work: Work, before_effect: &BeforeEffect) -> Result<Ended, Error> {
+    async fn beside_others(
+        &self,
+        script: &Script,
+        work: Work,
+        before_effect: &BeforeEffect,
+        clock: &Clock,
+    ) -> Result<Ended, Error> {
         let mut present = self.presence.enter(&script.tenant, &script.file_name).await?;
         loop {
             let process = self.pool.worker()?;
             let requests = Requests::new(self.outbound.clone(), before_effect.clone());
-            match supervise(&process, present, script, work, &self.clock, requests).await? {
+            match supervise(&process, present, script, work, clock, requests).await? {
                 // Its place was taken in that moment.
                 Ended::Refused(again) => present = again,
                 ended => return Ok(ended),
@@ -155,14 +179,25 @@ impl Sandbox {
     }
 
     /// Runs a script in a worker of its own.
-    async fn alone(&self, script: &Script, work: Work, before_effect: BeforeEffect) -> Result<Ended, Error> {
+    async fn alone(
+        &self,
+        script: &Script,
+        work: Work,
+        before_effect: BeforeEffect,
+        clock: &Clock,
+    ) -> Result<Ended, Error> {
         let present = self.presence.enter(&script.tenant, &script.file_name).await?;
         let _place = self.lone_places.acquire().await.map_err(Error::cannot("wait for a place to run alone"))?;
         let process = self.pool.lone_worker()?;
         let _killed_when_dropped = process.killed_on_drop();
         let requests = Requests::new(self.outbound.clone(), before_effect);
-        supervise(&process, present, script, work, &self.clock, requests).await
+        supervise(&process, present, script, work, clock, requests).await
     }
+}
+
+/// Refuses every request.
+fn sends_nothing() -> BeforeEffect {
+    Arc::new(|| Box::pin(async { Err(Error::new("send a request", "this script sends none")) }))
 }
 
 /// The binary that runs, also after another one was put in its place.

@@ -11,6 +11,8 @@ use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
 use super::fetch::Fetches;
 use super::host::Host;
+use super::journal::Recording;
+use super::outside::Outside;
 use super::script::Script;
 use super::stop::{Stop, Wake};
 use super::turns::Turn;
@@ -27,24 +29,32 @@ pub(super) struct Links {
     pub(super) turn: Turn,
 }
 
-/// Runs the script and returns its result as JSON.
-pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError> {
-    let host = Rc::new(Host::new(links.stop, links.turn, links.fetches, script.limits.time));
-    let kind = compile::kind(script).map_err(|rejected| {
+/// Runs the script and returns its result as JSON, and what it has read from outside.
+pub(super) fn execute(script: &Script, links: Links) -> (Result<String, StepError>, Recording) {
+    let Some(outside) = Outside::new(&script.outside) else {
+        return (Err(failure::runtime("JournalMismatch", "the journal cannot be read")), Recording::Off);
+    };
+    let host = Rc::new(Host::new(links.stop, links.turn, links.fetches, outside, script.time_limit()));
+    let result = compile::kind(script).map_err(|rejected| {
         rejected.log.into_iter().for_each(|log| host.stop.note(log));
         rejected.error
-    })?;
-    let result = match start(script, &host) {
-        Ok((_runtime, context)) => context.with(|ctx| {
-            let outcome = run(&ctx, script, kind, &host, &links.events);
-            let outcome = outcome.map_err(|fault| explain(&ctx, fault, script, &host));
-            host.release();
-            outcome
-        }),
-        Err(_) => Err(failure::broken()),
-    };
+    });
+    let result = result.and_then(|kind| evaluate(script, kind, &host, &links.events));
     host.fetches.borrow_mut().abort_all();
-    result
+    let recording = host.outside().finish();
+    (result, recording)
+}
+
+fn evaluate(script: &Script, kind: Kind, host: &Rc<Host>, events: &Receiver<Wake>) -> Result<String, StepError> {
+    let Ok((_runtime, context)) = start(script, host) else {
+        return Err(failure::broken());
+    };
+    context.with(|ctx| {
+        let outcome = run(&ctx, script, kind, host, events);
+        let outcome = outcome.map_err(|fault| explain(&ctx, fault, script, host));
+        host.release();
+        outcome
+    })
 }
 
 /// Compiles the script without running it.
@@ -134,6 +144,7 @@ fn explain(ctx: &Ctx<'_>, fault: Fault, script: &Script, host: &Host) -> StepErr
     };
     // The getters of a thrown object are the script's own code, and may have run out of time.
     let error = host.stop.reason().map_or(error, |reason| failure::stopped(reason, &script.limits));
+    let error = host.divergence().unwrap_or(error);
     if let Some(log) = log {
         host.stop.note(log);
     }

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use rquickjs::promise::PromiseState;
 use rquickjs::{Coerced, Ctx, Function, Object, Promise, Result as JsResult, Value};
 
-use super::exchange::Finished;
+use super::exchange::{FetchError, FetchResponse, Finished};
 use super::failure::{self, Fault};
 use super::globals;
 use super::host::Host;
-use super::stop::Wake;
+use super::journal::Event;
+use super::stop::{Reason, Wake};
 
 /// Drives what a script waits for.
 pub(super) struct EventLoop<'a, 'js> {
@@ -72,21 +73,59 @@ impl<'a, 'js> EventLoop<'a, 'js> {
 
     /// Handles the next event that is due, or waits for one.
     fn advance(&self, ctx: &Ctx<'js>) -> Result<(), Fault> {
-        let now = Instant::now();
-        let due = self.host.timers.borrow_mut().take_due(now);
-        if let Some(timer) = due {
-            return Ok(self.fire.call((timer,))?);
-        }
-        let next = self.host.timers.borrow().next();
-        if next.is_none() && self.host.fetches.borrow().is_empty() {
+        if self.host.timers.borrow().next().is_none() && self.host.fetches.borrow().is_empty() {
             let message = "the script returned a promise that nothing can settle any more";
             return Err(Fault::Failed(failure::runtime("PromiseNeverSettles", message)));
         }
-        let until = next.map_or(self.host.deadline, |next| next.min(self.host.deadline));
-        match self.wait(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
-            Some(Wake::Fetched(finished)) => self.deliver(ctx, finished),
-            Some(Wake::Stopped) | None => Ok(()),
+        let is_replayed = self.host.outside().is_replayed();
+        let event = if is_replayed { self.replayed_event() } else { self.next_event() };
+        self.host.outside().note_event(&event);
+        match event {
+            Event::Timer(timer) => Ok(self.fire.call((timer,))?),
+            Event::Fetched { fetch, result } => self.deliver(ctx, fetch, result),
+            Event::Stopped(reason) => Err(Fault::Stopped(reason)),
         }
+    }
+
+    /// Takes the next event that is due, or waits for one.
+    fn next_event(&self) -> Event {
+        loop {
+            if let Some(reason) = self.host.stop_reason() {
+                return Event::Stopped(reason);
+            }
+            let now = Instant::now();
+            let due = self.host.timers.borrow_mut().take_due(now);
+            if let Some(timer) = due {
+                return Event::Timer(timer);
+            }
+            let next = self.host.timers.borrow().next();
+            let until = next.map_or(self.host.deadline, |next| next.min(self.host.deadline));
+            if let Some(Wake::Fetched(Finished { id: fetch, result })) =
+                self.wait(until.saturating_duration_since(now).max(Duration::from_micros(1)))
+                && self.host.fetches.borrow_mut().finished(fetch)
+            {
+                return Event::Fetched { fetch, result };
+            }
+        }
+    }
+
+    /// Takes the next event of the journal, for which the script must be waiting.
+    fn replayed_event(&self) -> Event {
+        let event = self.host.outside().replayed_event();
+        let is_awaited = match &event {
+            Some(Event::Timer(timer)) => self.host.timers.borrow_mut().unschedule(*timer),
+            Some(Event::Fetched { fetch, .. }) => self.host.fetches.borrow_mut().finished(*fetch),
+            Some(Event::Stopped(reason)) => {
+                self.host.stop.stop(*reason);
+                true
+            }
+            None => false,
+        };
+        event.filter(|_| is_awaited).unwrap_or_else(|| {
+            let message = "the script waits for something else than it did when its journal was written";
+            self.host.diverge("JournalMismatch", message.to_owned());
+            Event::Stopped(Reason::Diverged)
+        })
     }
 
     /// Waits for an event; others compute meanwhile.
@@ -100,14 +139,11 @@ impl<'a, 'js> EventLoop<'a, 'js> {
         wake
     }
 
-    fn deliver(&self, ctx: &Ctx<'js>, finished: Finished) -> Result<(), Fault> {
-        if !self.host.fetches.borrow_mut().finished(finished.id) {
-            return Ok(());
-        }
-        let (response, error): (Option<Object<'js>>, Option<Object<'js>>) = match finished.result {
+    fn deliver(&self, ctx: &Ctx<'js>, fetch: u32, result: Result<FetchResponse, FetchError>) -> Result<(), Fault> {
+        let (response, error): (Option<Object<'js>>, Option<Object<'js>>) = match result {
             Ok(response) => (Some(globals::response(ctx, response)?), None),
             Err(error) => (None, Some(globals::error(ctx, &error)?)),
         };
-        Ok(self.settle.call((finished.id, response, error))?)
+        Ok(self.settle.call((fetch, response, error))?)
     }
 }

@@ -11,7 +11,7 @@ use super::console::PRINTED_BYTES;
 use super::exchange::{FetchError, FetchRequest, FetchResponse};
 use super::host::Host;
 use super::stop::Reason;
-use super::{modules, reflection, urls, zone};
+use super::{clock, modules, reflection, urls, zone};
 
 /// Installs the globals and returns what wakes the script up: `fire`, `settle` and `call`.
 pub(super) fn install<'js>(
@@ -29,7 +29,6 @@ pub(super) fn install<'js>(
     functions.set("unschedule", unschedule(ctx, host.clone())?)?;
     functions.set("fetch", fetch(ctx, host.clone())?)?;
     functions.set("abortFetch", abort_fetch(ctx, host.clone())?)?;
-    functions.set("now", now(ctx, host.clone())?)?;
     functions.set("exhausted", exhausted(ctx, host.clone())?)?;
     functions.set("uncaught", uncaught(ctx, host.clone())?)?;
     functions.set("load", Function::new(ctx.clone(), modules::load)?)?;
@@ -39,6 +38,7 @@ pub(super) fn install<'js>(
     reflection::install(ctx, &functions)?;
     urls::install(ctx, &functions)?;
     zone::install(ctx, &functions)?;
+    clock::install(ctx, &functions, host)?;
     let prelude = modules::internal(ctx, "hookyard:prelude")?;
     prelude.get::<_, Function<'js>>("install")?.call((functions, environment))
 }
@@ -85,11 +85,6 @@ fn print<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     })
 }
 
-/// The milliseconds since the script was started.
-fn now<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move || host.started.elapsed().as_secs_f64() * 1000.0)
-}
-
 fn exhausted<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move || host.exhausted.set(true))
 }
@@ -106,11 +101,13 @@ fn schedule<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
 }
 
 fn unschedule<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move |id: u32| host.timers.borrow_mut().unschedule(id))
+    Function::new(ctx.clone(), move |id: u32| {
+        host.timers.borrow_mut().unschedule(id);
+    })
 }
 
 fn fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move |id: u32, request: Object<'js>| -> Result<()> {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: u32, request: Object<'js>| -> Result<()> {
         let headers: Vec<Vec<String>> = request.get("headers")?;
         let body: Value<'js> = request.get("body")?;
         let request = FetchRequest {
@@ -120,8 +117,10 @@ fn fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
             redirect: request.get("redirect")?,
             body: bytes(&body)?,
         };
-        host.fetches.borrow_mut().start(id, request);
-        Ok(())
+        match host.ask(id, request) {
+            true => Ok(()),
+            false => Err(Exception::throw_internal(&ctx, "the journal has no such request")),
+        }
     })
 }
 

@@ -24,11 +24,12 @@ static PUBLIC: [Source; 7] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 37] = [
+static REALM: [Source; 38] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:buffer", include_str!("realm/buffer.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:calls", include_str!("realm/calls.js")),
+    Source::new("hookyard:clock", include_str!("realm/clock.js")),
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),
     Source::new("hookyard:constants", include_str!("realm/constants.js")),

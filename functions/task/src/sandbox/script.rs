@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,10 @@ use shared::Error;
 use shared::event::StepError;
 
 use super::console::LogLine;
+use super::journal::Recording;
+
+/// How long a script may run from a journal: about as long as an HTTP API waits for an answer.
+const REPLAY_TIME: Duration = Duration::from_secs(25);
 
 /// Called before the first request of a script is sent; the request waits for it.
 pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
@@ -32,6 +37,20 @@ pub struct Script {
     pub variables: BTreeMap<String, String>,
     /// The limits within which it runs.
     pub limits: Limits,
+    /// Where its time, its random values and the answers to its requests come from.
+    pub outside: Outside,
+}
+
+/// Where a script's time, its random values and the answers to its requests come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outside {
+    /// From the machine and the network.
+    #[default]
+    Live,
+    /// From the machine and the network, and into a journal.
+    Recorded,
+    /// From a packed journal; nothing is sent.
+    Replayed(Bytes),
 }
 
 /// The limits of a script.
@@ -54,6 +73,18 @@ pub struct Report {
     pub result: Result<Value, StepError>,
     /// What it printed.
     pub lines: Vec<LogLine>,
+    /// What it has read from outside.
+    pub recording: Recording,
+}
+
+impl Script {
+    /// How long it may run: a journal makes nothing wait, and the checks that it counts take longer on a slower machine.
+    pub(super) fn time_limit(&self) -> Duration {
+        match self.outside {
+            Outside::Replayed(_) => REPLAY_TIME,
+            Outside::Live | Outside::Recorded => self.limits.time,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::console::{Console, LogLine};
 use super::failure;
+use super::journal::Recording;
 use super::message::{Said, ToWorker, Work};
 use super::presence::Present;
 use super::process::Process;
@@ -23,7 +24,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What is known of a script's end.
 pub(super) enum Ended {
     /// It has ended, with this result as JSON.
-    Reported(Result<String, StepError>, Vec<LogLine>),
+    Reported(Result<String, StepError>, Vec<LogLine>, Recording),
     /// The worker has ended before it; `has_acted` tells whether it may have sent a request.
     Lost { has_acted: bool, lines: Vec<LogLine> },
     /// The worker takes no scripts any more.
@@ -49,7 +50,7 @@ pub(super) async fn supervise(
     };
     let mut guard = Guard { process: process.clone(), id, heard: Some(heard) };
     let mut console = Console::default();
-    let limit = script.limits.time + GRACE;
+    let limit = script.time_limit() + GRACE;
     let start = ToWorker::Start { id, script: script.clone(), work };
     let mut told = process.tell(&start).await?;
     let mut patience = Box::pin(tokio::time::sleep(limit));
@@ -58,9 +59,9 @@ pub(super) async fn supervise(
         tokio::select! {
             biased;
             said = guard.hear() => match said {
-                Some(Said::Done { result }) => {
+                Some(Said::Done { result, recording }) => {
                     guard.heard = None;
-                    return Ok(Ended::Reported(result.map_err(Into::into), console.take()));
+                    return Ok(Ended::Reported(result.map_err(Into::into), console.take(), recording));
                 }
                 Some(Said::Fetch { fetch, request }) => requests.start(fetch, request),
                 Some(Said::AbortFetch { fetch }) => requests.abort(fetch),
@@ -79,7 +80,7 @@ pub(super) async fn supervise(
                     process.give_up(id);
                     guard.heard = None;
                     let error = failure::stopped(Reason::Time, &script.limits);
-                    return Ok(Ended::Reported(Err(error), console.take()));
+                    return Ok(Ended::Reported(Err(error), console.take(), Recording::Off));
                 }
                 was_stopped = true;
                 patience.set(tokio::time::sleep(GRACE));
