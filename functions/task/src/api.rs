@@ -1,4 +1,5 @@
 //! The routes, one file per resource.
 
 pub(crate) mod functions;
+pub(crate) mod journal;
 pub(crate) mod tasks;

@@ -50,6 +50,8 @@ pub(crate) struct FunctionBody {
     pub(crate) execution_options: Option<ExecutionOptions>,
     /// Which of its failed tasks are tried again.
     pub(crate) retry_policy: Option<RetryPolicy>,
+    /// Whether what its tasks read from outside is kept, so that they can be replayed; `true` unless given.
+    pub(crate) journal: Option<bool>,
     /// Whether tasks may run it; `true` unless given.
     pub(crate) enabled: Option<bool>,
 }
@@ -76,6 +78,7 @@ impl FunctionBody {
             environment_variables: BTreeMap::new(),
             execution_options: None,
             retry_policy: None,
+            journal: true,
             enabled: true,
             creation_timestamp: now,
             update_timestamp: now,
@@ -103,6 +106,7 @@ impl FunctionBody {
             environment_variables,
             execution_options: self.execution_options.or(former.execution_options),
             retry_policy: self.retry_policy.or(former.retry_policy),
+            journal: self.journal.unwrap_or(former.journal),
             enabled: self.enabled.unwrap_or(former.enabled),
             update_timestamp: now,
             name: former.name,

@@ -9,9 +9,12 @@
 mod answer;
 mod api;
 mod function_body;
+mod kept;
+mod mask;
 mod new_task;
 mod on_task_due;
 mod on_task_requested;
+mod replay;
 mod retry;
 mod run;
 pub mod sandbox;
@@ -38,6 +41,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
         .permission(Permission::CancelTasks, routes!(api::tasks::cancel))
         .permission(Permission::ViewTaskLogs, routes!(api::tasks::logs))
+        .permission(Permission::ViewTaskLogs, routes!(api::journal::get))
+        .permission(Permission::ViewTaskLogs, routes!(api::journal::replay))
         .permission(Permission::RotateKeys, routes!(api::tasks::rotate))
         .permission(Permission::ViewTaskFunctions, routes!(api::functions::list))
         .permission(Permission::CreateTaskFunction, routes!(api::functions::create))
@@ -48,7 +53,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::UpdateTaskFunction, routes!(api::functions::disable))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
         .finish(services.clone());
-    let checks = [store::task::check(environment)?, store::function::check(environment)?];
+    let checks =
+        [store::task::check(environment)?, store::function::check(environment)?, store::journal::check(environment)?];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }

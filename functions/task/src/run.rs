@@ -10,6 +10,7 @@ use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, interval_at};
 
+use crate::kept::{self, Journaled, Kept};
 use crate::retry;
 use crate::sandbox::{BeforeEffect, Limits, LogLine, Outside, Recording, Report, Sandbox, Script};
 use crate::store::function::{Function, Functions};
@@ -26,7 +27,7 @@ const MAX_MEMORY_MB: u32 = 256;
 /// The size of a record, which `DynamoDB` limits to 400 KB in all.
 const RECORD_BYTES: usize = 400_000;
 /// The part of a record that is neither input, tag, answer nor log.
-const OTHER_BYTES: usize = 6_000;
+const OTHER_BYTES: usize = 6_000 + kept::MAX_INLINE_BYTES;
 /// The part of a log line that is not its text.
 const LINE_BYTES: usize = 64;
 
@@ -44,11 +45,21 @@ pub(crate) async fn run(
 ) -> Result<Task, Error> {
     let task = Arc::new(task);
     let function = runnable(functions, &task).await?;
+    let mut kept = None;
     let report = match &function {
-        Ok(function) => keep(tasks, &task, sandbox.run(script(&task, function), marks_effect(tasks, &task))).await?,
+        Ok(function) => {
+            let script = script(&task, function);
+            kept = Some(Kept::of(&script, task.status_changed_timestamp));
+            keep(tasks, &task, sandbox.run(script, marks_effect(tasks, &task))).await?
+        }
         Err(error) => Report { result: Err(error.clone()), lines: Vec::new(), recording: Recording::Off },
     };
+    let journal = match kept {
+        Some(kept) => tasks.store().journals().keep(&task, kept, &report.recording).await,
+        None => Journaled::Off,
+    };
     let mut ended = ended(Arc::unwrap_or_clone(task), report, clock.now());
+    ended.journal = Some(journal);
     retry::mark(&mut ended, function.ok().and_then(|function| function.retry_policy.clone()).as_ref());
     Ok(ended)
 }
@@ -65,7 +76,7 @@ async fn runnable(functions: &Functions, task: &Task) -> Result<Result<Arc<Funct
     })
 }
 
-fn script(task: &Task, function: &Function) -> Script {
+pub(crate) fn script(task: &Task, function: &Function) -> Script {
     let limits = Limits {
         time: Duration::from_secs(function.time_limit.into()),
         memory_bytes: usize::try_from(function.memory_limit.min(MAX_MEMORY_MB)).unwrap_or(0) * 1024 * 1024,
@@ -80,7 +91,7 @@ fn script(task: &Task, function: &Function) -> Script {
         input: serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned()),
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
-        outside: Outside::Recorded,
+        outside: if function.journal { Outside::Recorded } else { Outside::Live },
     }
 }
 
@@ -114,7 +125,7 @@ fn lost(task: &Task) -> Error {
 }
 
 /// Ends a task as its script did, with as much of the log as the record has room for.
-fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
+pub(crate) fn ended(mut task: Task, report: Report, now: Timestamp) -> Task {
     let answer = report.result.map_or_else(Answer::failed, Answer::succeeded);
     let tag_bytes: usize = task.tags.iter().map(String::len).sum();
     let room = RECORD_BYTES.saturating_sub(task.data.len() + tag_bytes + OTHER_BYTES);

@@ -52,11 +52,11 @@ use shared::outbound::Outbound;
 use tokio::sync::Semaphore;
 
 pub use self::console::LogLine;
+pub use self::journal::Recording;
 use self::message::Work;
 use self::pool::Pool;
 use self::presence::Presence;
 use self::requests::Requests;
-pub use self::journal::Recording;
 pub use self::script::{BeforeEffect, Limits, Outside, Report, Script};
 use self::supervise::{Ended, supervise};
 

@@ -28,9 +28,10 @@ const TOKEN_LIFETIME_S: i64 = 100_000_000;
 const ALL_ITEMS: usize = 10_000;
 
 /// The tables with sealed attributes, and the key of each; only reading opens them here.
-static SEALED_TABLES: [(&str, SealedAttributes); 5] = [
+static SEALED_TABLES: [(&str, SealedAttributes); 6] = [
     ("ACTION_RUNS_TABLE", SealedAttributes { key: &["actionRunId"], paths: &[] }),
     ("DISPATCHERS_TABLE", SealedAttributes { key: &["pk", "dispatcherId"], paths: &[] }),
+    ("JOURNALS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
     ("MESSAGES_TABLE", SealedAttributes { key: &["id"], paths: &[] }),
     ("RUNS_TABLE", SealedAttributes { key: &["eventId", "item"], paths: &[] }),
     ("TASKS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),

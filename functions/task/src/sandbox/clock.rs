@@ -2,9 +2,12 @@
 
 use std::rc::Rc;
 
-use rquickjs::{Ctx, Function, Object, Result};
+use rquickjs::{ArrayBuffer, Ctx, Function, Object, Result};
 
 use super::host::Host;
+
+/// How many random bytes are drawn at once.
+const MAX_RANDOM_BYTES: usize = 64 * 1024;
 
 /// Adds the functions to those that the host passes to the prelude.
 ///
@@ -18,6 +21,13 @@ pub(super) fn install<'js>(ctx: &Ctx<'js>, functions: &Object<'js>, host: &Rc<Ho
     let random = move || random.outside().random_number();
     functions.set("now", Function::new(ctx.clone(), now)?.with_name("now")?)?;
     functions.set("time", Function::new(ctx.clone(), time)?.with_name("now")?)?;
+    let bytes = host.clone();
+    let random_bytes = move |ctx: Ctx<'js>, length: usize| {
+        let mut drawn = vec![0; length.min(MAX_RANDOM_BYTES)];
+        bytes.outside().fill_random(&mut drawn);
+        ArrayBuffer::new_copy(ctx, drawn)
+    };
+    functions.set("randomBytes", Function::new(ctx.clone(), random_bytes)?)?;
     functions.set("random", Function::new(ctx.clone(), random)?.with_name("random")?)?;
     #[expect(clippy::cast_precision_loss, reason = "as JavaScript has times")]
     functions.set("started", host.outside().started_ms() as f64)

@@ -253,9 +253,8 @@ mod tests {
 
     #[test]
     fn what_stays_too_large_when_packed_is_given_up() {
-        let noise = |length: usize| {
-            (0..length / 32).flat_map(|index| Sha256::digest(index.to_le_bytes())).collect::<Vec<u8>>()
-        };
+        let noise =
+            |length: usize| (0..length / 32).flat_map(|index| Sha256::digest(index.to_le_bytes())).collect::<Vec<u8>>();
         assert!(matches!(journal(&[], &[], &[noise(MAX_PACKED_BYTES / 2)]).pack(), Recording::Kept(_)));
         assert_eq!(journal(&[], &[], &[noise(MAX_PACKED_BYTES + 1024)]).pack(), Recording::TooLarge);
     }

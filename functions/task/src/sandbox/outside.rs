@@ -43,15 +43,7 @@ impl Outside {
         let now_ms = || Clock::system().now().as_millisecond();
         let started_ms = replay.as_ref().map_or_else(now_ms, Replay::started_ms);
         let recorder = (*choice != Choice::Live).then(|| Recorder::new(started_ms));
-        Some(Self {
-            started: Instant::now(),
-            started_ms,
-            last_us: 0,
-            fine_readings: 0,
-            random: None,
-            recorder,
-            replay,
-        })
+        Some(Self { started: Instant::now(), started_ms, last_us: 0, fine_readings: 0, random: None, recorder, replay })
     }
 
     /// When the script was started, in milliseconds since 1970.
@@ -98,7 +90,7 @@ impl Outside {
         self.random().fill_bytes(bytes);
     }
 
-    /// A random number from 0 to 1.
+    /// A random number from 0 to 1, without 1.
     pub(super) fn random_number(&mut self) -> f64 {
         // As many bits as a number has.
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
@@ -110,7 +102,8 @@ impl Outside {
         let Self { random, recorder, replay, .. } = self;
         random.get_or_insert_with(|| {
             // Code that asks for random values where the recorded run did not gets the same ones every time.
-            let seed = replay.as_ref().map_or_else(|| Ids::random().bytes(), |replay| replay.seed().unwrap_or_default());
+            let seed =
+                replay.as_ref().map_or_else(|| Ids::random().bytes(), |replay| replay.seed().unwrap_or_default());
             if let Some(recorder) = recorder {
                 recorder.seeded(seed);
             }

@@ -54,7 +54,9 @@ impl Replay {
             Some(recorded) if recorded.text() == asked.text() => {
                 Err(format!("the script asked for {}, which is not the body in the journal", asked.text()))
             }
-            Some(recorded) => Err(format!("the script asked for {}, the journal has {}", asked.text(), recorded.text())),
+            Some(recorded) => {
+                Err(format!("the script asked for {}, the journal has {}", asked.text(), recorded.text()))
+            }
             None => Err(format!("the script asked for {}, the journal has no further request", asked.text())),
         }
     }

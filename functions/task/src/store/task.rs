@@ -11,7 +11,9 @@ use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, key};
 use shared::{Environment, Error};
 
+use crate::kept::Journaled;
 use crate::sandbox::LogLine;
+use crate::store::journal::Journals;
 
 /// The priority of a task: an integer that JavaScript represents exactly.
 pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740_991>;
@@ -19,7 +21,7 @@ pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740
 /// What a step may have handed on, and what became of it.
 const SEALED: SealedAttributes = SealedAttributes {
     key: &[Task::KEY],
-    paths: &[&["data"], &["tags"], &["functionName"], &["logs"], &["claim", "answer"]],
+    paths: &[&["data"], &["tags"], &["functionName"], &["logs"], &["claim", "answer"], &["journal"]],
 };
 /// Of how many tasks a list can be made.
 pub(crate) const LIST_LIMIT: usize = 100_000;
@@ -99,6 +101,9 @@ pub(crate) struct Task {
     /// The failed tasks whose place this one takes, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) retry_for_task_ids: Vec<String>,
+    /// What there is of what its script has read; absent until it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) journal: Option<Journaled>,
     /// When the record is removed, in seconds since 1970.
     pub(crate) expires_at: i64,
 }
@@ -119,6 +124,14 @@ impl Task {
         self.answer_with(answer.started_at(self.status_changed_timestamp));
         let is_success = self.answer().is_some_and(|answer| answer.status == StepStatus::Succeeded);
         self.set_status(if is_success { Status::Complete } else { Status::Failed }, now);
+    }
+
+    /// The task as its script got it, when it started at this time.
+    pub(crate) fn as_started(&self, at: Timestamp) -> Self {
+        let claim = self.claim.clone().map(|claim| Claim { answer: None, ..claim });
+        let mut task = Self { claim, logs: Vec::new(), retried_by_task_id: None, journal: None, ..self.clone() };
+        task.set_status(Status::InProgress, at);
+        task
     }
 
     /// Why it failed, under the name that users of tasks know.
@@ -285,6 +298,7 @@ pub(crate) type Tasks = Claims<TaskStore>;
 /// The table of tasks.
 pub(crate) struct TaskStore {
     table: Table,
+    journals: Journals,
     retention_s: i64,
 }
 
@@ -305,8 +319,14 @@ impl TaskStore {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
             table: environment.sealed_table("TASKS_TABLE", &SEALED)?,
+            journals: Journals::new(environment)?,
             retention_s: environment.config.retention_s()?,
         })
+    }
+
+    /// Returns the journals that have no room in the records of their tasks.
+    pub(crate) fn journals(&self) -> &Journals {
+        &self.journals
     }
 
     /// When the record of a task created now is removed, in seconds since 1970.
@@ -333,9 +353,10 @@ impl TaskStore {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Seals a batch of tasks with the current key.
+    /// Seals a batch of tasks and their journals with the current key.
     pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
-        self.table.reseal().await
+        let (tasks, journals) = (self.table.reseal().await?, self.journals.reseal().await?);
+        Ok(Resealed { resealed: tasks.resealed + journals.resealed, more: tasks.more || journals.more })
     }
 
     /// Creates a task that waits; false if one with its id exists.

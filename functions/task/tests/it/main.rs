@@ -6,6 +6,8 @@ mod fault;
 #[cfg(test)]
 mod function;
 mod invocation;
+#[cfg(test)]
+mod journal;
 mod retry;
 #[cfg(test)]
 mod sandbox;

@@ -199,7 +199,8 @@ async fn a_script_that_reads_something_else_is_told_so() {
     check(&format!("await fetch({x}); await new Promise((done) => setTimeout(done, 1))"), waits).await;
     assert_eq!(count.load(Ordering::Relaxed), 1);
     // What it reads less does not matter, and the clock goes on where the journal ends.
-    let source = "exports.main = () => { const end = Date.now() + 100; while (Date.now() < end); return Math.random() }";
+    let source =
+        "exports.main = () => { const end = Date.now() + 100; while (Date.now() < end); return Math.random() }";
     let other = script(source);
     let (one, two) = (replayed(&sandbox, &other, &report).await, replayed(&sandbox, &other, &report).await);
     assert!(one.result.is_ok() && one == two, "{one:?}");
@@ -254,8 +255,23 @@ async fn dates_are_those_of_the_language() {
         ];
     }";
     let expected = json!([
-        "string", "2020-01-02T00:00:00.000Z", 1970, true, true, true, true, 7, "Date", true, 0, "now", 0, true, true,
-        "Thu Jan 01 1970 00:00:00 GMT+0000 (Coordinated Universal Time) Invalid Date", true
+        "string",
+        "2020-01-02T00:00:00.000Z",
+        1970,
+        true,
+        true,
+        true,
+        true,
+        7,
+        "Date",
+        true,
+        0,
+        "now",
+        0,
+        true,
+        true,
+        "Thu Jan 01 1970 00:00:00 GMT+0000 (Coordinated Universal Time) Invalid Date",
+        true
     ]);
     assert_eq!(value(source).await, expected);
 }
