@@ -101,16 +101,18 @@ impl Mask {
 /// Masks the texts in fields with secret names; returns whether there were any.
 fn mask_fields(value: &mut Value) -> bool {
     match value {
-        Value::Array(values) => values.iter_mut().fold(false, |masked, value| mask_fields(value) || masked),
-        Value::Object(fields) => fields.iter_mut().fold(false, |masked, (name, value)| {
-            if value.is_string() && is_secret(name) {
-                *value = MASK.into();
-                return true;
-            }
-            mask_fields(value) || masked
-        }),
+        Value::Array(values) => values.iter_mut().map(mask_fields).filter(|masked| *masked).count() > 0,
+        Value::Object(fields) => fields.iter_mut().map(mask_field).filter(|masked| *masked).count() > 0,
         _ => false,
     }
+}
+
+fn mask_field((name, value): (&String, &mut Value)) -> bool {
+    if value.is_string() && is_secret(name) {
+        *value = MASK.into();
+        return true;
+    }
+    mask_fields(value)
 }
 
 fn is_secret(name: &str) -> bool {

@@ -123,7 +123,7 @@ impl<'a, 'js> EventLoop<'a, 'js> {
         };
         event.filter(|_| is_awaited).unwrap_or_else(|| {
             let message = "the script waits for something else than it did when its journal was written";
-            self.host.diverge("JournalMismatch", message.to_owned());
+            self.host.diverge("JournalMismatch", message);
             Event::Stopped(Reason::Diverged)
         })
     }

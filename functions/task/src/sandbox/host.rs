@@ -84,7 +84,7 @@ impl Host {
     pub(super) fn stop_reason(&self) -> Option<Reason> {
         if self.stop.reason().is_none() && Instant::now() >= self.deadline {
             match self.outside.borrow().is_replayed() {
-                true => self.diverge("ReplayTimeLimit", "the script does not end from its journal".to_owned()),
+                true => self.diverge("ReplayTimeLimit", "the script does not end from its journal"),
                 false => self.stop.stop(Reason::Time),
             }
         }
@@ -97,8 +97,8 @@ impl Host {
     }
 
     /// Stops a script that has left its journal.
-    pub(super) fn diverge(&self, name: &str, message: String) {
-        self.diverged.borrow_mut().get_or_insert_with(|| failure::runtime(name, failure::clipped_message(&message)));
+    pub(super) fn diverge(&self, name: &str, message: &str) {
+        self.diverged.borrow_mut().get_or_insert_with(|| failure::runtime(name, failure::clipped_message(message)));
         self.stop.stop(Reason::Diverged);
     }
 
@@ -117,7 +117,7 @@ impl Host {
             Ok(()) if is_replayed => self.fetches.borrow_mut().expect(id),
             Ok(()) => self.fetches.borrow_mut().start(id, request),
             Err(message) => {
-                self.diverge("JournalMismatch", message);
+                self.diverge("JournalMismatch", &message);
                 return false;
             }
         }

@@ -12,6 +12,7 @@ mod house;
 mod log;
 mod process;
 mod readme;
+mod replay;
 mod script;
 mod sealed;
 mod serve;
