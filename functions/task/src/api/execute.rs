@@ -131,7 +131,7 @@ async fn perform(services: Arc<Services>, task: Task, _place: Place) -> Result<T
             Ok(ended) => ended,
             Err(_) => Ok(run::ended(task, timed_out(), clock.now())),
         };
-    let task = match tasks.once(task, run::DIRECT, work).await? {
+    let task = match Box::pin(tasks.once(task, run::DIRECT, work)).await? {
         Once::Done(task) | Once::NotDue(task) => task,
         Once::Here | Once::Elsewhere => {
             let refusal = Refusal::illegal_state("the execution with this `Idempotency-Key` is still running");
@@ -153,7 +153,7 @@ async fn perform(services: Arc<Services>, task: Task, _place: Place) -> Result<T
 pub(crate) fn timed_out() -> Report {
     let message = format!("the script did not end within {} seconds", direct::PATIENCE.as_secs());
     let error = StepError { kind: Some("runtime".to_owned()), name: "TimeLimitExceeded".to_owned(), message };
-    Report { result: Err(error), lines: Vec::new() }
+    Report::failed(error)
 }
 
 /// The answer to an execution that failed. Whoever needs no token to execute a public function is not told how.

@@ -81,6 +81,9 @@ pub(crate) struct Function {
     /// Which of its failed tasks are tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_policy: Option<RetryPolicy>,
+    /// Whether what its tasks read from outside is kept, so that they can be replayed.
+    #[serde(default = "is_journaled")]
+    pub(crate) journal: bool,
     /// Whether tasks may run it.
     pub(crate) enabled: bool,
     /// When it was created.
@@ -154,6 +157,11 @@ pub(crate) enum PermissionMode {
     AllUsers,
     /// Everybody.
     Public,
+}
+
+/// Functions have journals unless they say otherwise.
+fn is_journaled() -> bool {
+    true
 }
 
 impl Function {

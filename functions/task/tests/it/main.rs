@@ -16,6 +16,9 @@ mod fault;
 #[cfg(test)]
 mod function;
 mod invocation;
+#[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod lambda;
 #[cfg(test)]
 mod log;
