@@ -41,8 +41,13 @@ fn trace_of_failure(task: &Task) -> Trace {
 }
 
 fn task_failed(task: &Task, now: Timestamp) -> Option<Entry> {
-    let content =
-        TaskFailed { id: task.task_id.clone(), function_name: task.function_name.clone(), error: task.error()? };
+    let content = TaskFailed {
+        id: task.task_id.clone(),
+        function_name: task.function_name.clone(),
+        script: task.script.clone(),
+        schedule_id: task.schedule.as_ref().map(|schedule| schedule.key.schedule_id.clone()),
+        error: task.error()?,
+    };
     let id = EventId::new(clock::derived_uuid(&[TASK_FAILED.as_str().as_bytes(), task.task_id.as_bytes()]).to_string());
     let fact = Envelope::new(TASK_FAILED, id, task.tenant_id.clone(), clock::truncate(now), content);
     let fact = match task.origin.is_some() || task.trace.is_some() {

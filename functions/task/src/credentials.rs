@@ -54,11 +54,20 @@ impl Credentials {
         };
         let lifetime_s = i64::from(function.time_limit) + MARGIN_S;
         variables.insert(TOKEN.to_owned(), self.tokens.issue(client, lifetime_s).await?);
-        if let Some(url) = &self.base_url {
-            variables.insert(URL.to_owned(), url.clone());
-            variables.insert(API_HOST.to_owned(), sdk_host(url));
-        }
+        variables.extend(self.addresses());
         Ok(variables)
+    }
+
+    /// Returns the same variables with [`MASK`] in place of the token, for a script that calls nobody.
+    pub(crate) fn masked(&self) -> BTreeMap<String, String> {
+        let mut variables = self.addresses();
+        variables.insert(TOKEN.to_owned(), MASK.to_owned());
+        variables
+    }
+
+    fn addresses(&self) -> BTreeMap<String, String> {
+        let Some(url) = &self.base_url else { return BTreeMap::new() };
+        [(URL.to_owned(), url.clone()), (API_HOST.to_owned(), sdk_host(url))].into()
     }
 }
 

@@ -13,7 +13,7 @@ use shared::{Error, Refusal, permission};
 
 use crate::code::{Code, Program};
 use crate::lambda::{self, LambdaTarget};
-use crate::sandbox::{Limits, Sandbox, Script};
+use crate::sandbox::{Limits, Outside, Sandbox, Script};
 use crate::store::code::CodeRef;
 use crate::store::function::{ExecutionCredentials, ExecutionOptions, Function, MASK, RetryPolicy, Variable};
 
@@ -58,6 +58,8 @@ pub(crate) struct FunctionBody {
     pub(crate) execution_credentials: Option<ExecutionCredentials>,
     /// Which of its failed tasks are tried again.
     pub(crate) retry_policy: Option<RetryPolicy>,
+    /// Whether what its tasks read from outside is kept, so that they can be replayed; `true` unless given.
+    pub(crate) journal: Option<bool>,
     /// Whether tasks may run it; `true` unless given.
     pub(crate) enabled: Option<bool>,
     /// Set by the server.
@@ -116,6 +118,7 @@ impl FunctionBody {
             execution_options: None,
             execution_credentials: None,
             retry_policy: None,
+            journal: true,
             enabled: true,
             creation_timestamp: now,
             update_timestamp: now,
@@ -156,6 +159,7 @@ impl FunctionBody {
             execution_options: self.execution_options.or(former.execution_options),
             execution_credentials: execution_credentials.unwrap_or(former.execution_credentials),
             retry_policy: self.retry_policy.or(former.retry_policy),
+            journal: self.journal.unwrap_or(former.journal),
             enabled: self.enabled.unwrap_or(former.enabled),
             update_timestamp: now,
             name: former.name,
@@ -275,6 +279,7 @@ pub(crate) async fn check_script(
         input: String::new(),
         variables: BTreeMap::new(),
         limits: COMPILATION,
+        outside: Outside::Live,
     };
     sandbox.check(script).await
 }

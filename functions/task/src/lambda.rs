@@ -9,7 +9,7 @@ use shared::event::{STEP_OUTPUT_LIMIT_BYTES, StepError};
 use shared::invoker::Invoker;
 use shared::{Error, Refusal};
 
-use crate::sandbox::{BeforeEffect, Log, Report, clipped_error, result_of};
+use crate::sandbox::{BeforeEffect, Log, Recording, Report, clipped_error, result_of};
 
 /// The `runtime` of these functions.
 pub(crate) const RUNTIME: &str = "lambda";
@@ -101,10 +101,10 @@ pub(crate) async fn run(
     let invoked = invoker.invoke(&target.function_name, target.qualifier.as_deref(), input.into_bytes());
     let invocation = match tokio::time::timeout(time_limit, invoked).await {
         Ok(Ok(invocation)) => invocation,
-        Ok(Err(error)) => return Ok(Report { result: Err(clipped_error(error)), lines: Vec::new() }),
+        Ok(Err(error)) => return Ok(Report::failed(clipped_error(error))),
         Err(_) => {
             let message = format!("the Lambda function did not answer within {} seconds", time_limit.as_secs());
-            return Ok(Report { result: Err(runtime("TimeLimitExceeded", message)), lines: Vec::new() });
+            return Ok(Report::failed(runtime("TimeLimitExceeded", message)));
         }
     };
     let log = Log::default();
@@ -115,7 +115,7 @@ pub(crate) async fn run(
         true => Err(failure(&invocation.payload)),
         false => returned(&invocation.payload),
     };
-    Ok(Report { result, lines: log.lines() })
+    Ok(Report { result, lines: log.lines(), recording: Recording::Off })
 }
 
 /// What the function returned; nothing is null.

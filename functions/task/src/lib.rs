@@ -19,15 +19,18 @@ mod direct;
 mod director;
 mod emitter;
 mod function_body;
+mod kept;
 mod lambda;
 mod last_task;
 mod lifecycle;
+mod mask;
 mod new_task;
 mod on_schedule;
 mod on_sweep;
 mod on_task_due;
 mod on_task_requested;
 mod package;
+mod replay;
 mod retry;
 mod run;
 mod runner;
@@ -63,6 +66,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
         .permission(Permission::CancelTasks, routes!(api::tasks::cancel))
         .permission(Permission::ViewTaskLogs, routes!(api::logs::of_task))
+        .permission(Permission::ViewTaskLogs, routes!(api::journal::get))
+        .permission(Permission::ViewTaskLogs, routes!(api::journal::replay))
         .permission(Permission::RotateKeys, routes!(api::tasks::rotate))
         .permission(Permission::ViewTaskFunctions, routes!(api::functions::list))
         .permission_up_to(code::BODY_LIMIT_BYTES, Permission::CreateTaskFunction, routes!(api::functions::create))
@@ -101,6 +106,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .finish(services.clone());
     let checks = [
         store::task::check(environment)?,
+        store::journal::check(environment)?,
         store::function::check(environment)?,
         store::version::check(environment)?,
         store::code::check(environment)?,

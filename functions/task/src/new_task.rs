@@ -80,6 +80,7 @@ impl NewTask {
             logs: Vec::new(),
             retried_by_task_id: None,
             retry_for_task_ids: Vec::new(),
+            journal: None,
             expires_at: expires_at + delay_s,
             open: None,
             sweep_at_ms: None,

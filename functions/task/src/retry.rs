@@ -49,6 +49,7 @@ fn successor(task: &Task) -> Option<Task> {
         sweeps: 0,
         logs: Vec::new(),
         retried_by_task_id: None,
+        journal: None,
         retry_for_task_ids: [task.retry_for_task_ids.as_slice(), std::slice::from_ref(&task.task_id)].concat(),
         ..task.clone()
     })

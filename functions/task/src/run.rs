@@ -13,7 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::code::Program;
 use crate::emitter::Origin;
-use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Place, Report, Script};
+use crate::kept::{self, Journaled, Kept};
+use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Outside, Place, Report, Script};
 use crate::scripts::Source;
 use crate::services::Services;
 use crate::store::function::{Function, Functions};
@@ -37,7 +38,7 @@ const SCRIPT_TIME: Duration = Duration::from_secs(300);
 /// The size of a record, which `DynamoDB` limits to 400 KB in all.
 const RECORD_BYTES: usize = 400_000;
 /// The part of a record that is neither input, tag, answer nor log.
-const OTHER_BYTES: usize = 6_000;
+const OTHER_BYTES: usize = 6_000 + kept::MAX_INLINE_BYTES;
 /// The part of a log line that is not its text.
 const LINE_BYTES: usize = 64;
 
@@ -52,11 +53,15 @@ pub(crate) async fn run(services: &Services, task: Task, place: Option<Place>) -
     let function_version = function.as_ref().ok().and_then(Option::as_deref).map(|function| function.version);
     let task = Arc::new(Task { function_version, ..task });
     let running = Running { tasks: tasks.clone(), task, has_acted: Arc::default(), log: Log::default() };
-    let report = match &function {
+    let (report, kept) = match &function {
         Ok(function) => running.keep(Box::pin(work(services, &running, function.as_deref(), place))).await?,
-        Err(error) => Report::failed(error.clone()),
+        Err(error) => (Report::failed(error.clone()), None),
     };
     let mut task = Task::clone(&running.task);
+    task.journal = Some(match kept {
+        Some(kept) => tasks.store().journals().keep(&task, kept, &report.recording).await,
+        None => Journaled::Off,
+    });
     if let Some(claim) = &mut task.claim {
         claim.effect |= running.has_acted.load(Ordering::Acquire);
     }
@@ -84,13 +89,14 @@ async fn function(functions: &Functions, task: &Task) -> Result<Result<Option<Ar
     })
 }
 
-/// Runs the script of a task or invokes its Lambda function, and reports how that ended.
+/// Runs the script of a task or invokes its Lambda function, and reports how that ended, with what its journal needs if
+/// it has one.
 async fn work(
     services: &Services,
     running: &Running,
     function: Option<&Function>,
     place: Option<Place>,
-) -> Result<Report, Error> {
+) -> Result<(Report, Option<Kept>), Error> {
     let Services { functions, sandbox, runner, invoker, clock, .. } = services;
     let (task, before_effect) = (&*running.task, running.marks_effect());
     let place = match place {
@@ -99,19 +105,26 @@ async fn work(
     };
     if let Some((function, target)) = function.and_then(|function| Some((function, function.lambda.as_ref()?))) {
         let time_limit = Duration::from_secs(function.time_limit.into());
-        return lambda::run(invoker, target, input(task), time_limit, before_effect, clock).await;
+        let report = lambda::run(invoker, target, input(task), time_limit, before_effect, clock).await?;
+        return Ok((report, None));
     }
-    let script = match script_of(functions, function, task).await? {
+    let mut script = match script_of(functions, function, task).await? {
         Ok(script) => script,
-        Err(error) => return Ok(Report::failed(error)),
+        Err(error) => return Ok((Report::failed(error), None)),
     };
+    let kept = function.is_none_or(|function| function.journal).then(|| {
+        script.outside = Outside::Recorded;
+        let has_token = function.is_some_and(|function| !function.permissions().is_empty());
+        Kept::of(&script, task.status_changed_timestamp).with_token(has_token)
+    });
     let is_retried = function.and_then(|function| function.retry_policy.as_ref()).is_some_and(|policy| policy.enabled);
     let origin = Origin::of_task(task, is_retried && !task.direct);
-    runner.run(function, script, origin, before_effect, place, &running.log).await
+    let report = runner.run(function, script, origin, before_effect, place, &running.log).await?;
+    Ok((report, kept))
 }
 
 /// What a task runs, or why it cannot.
-async fn script_of(
+pub(crate) async fn script_of(
     functions: &Functions,
     function: Option<&Function>,
     task: &Task,
@@ -130,7 +143,7 @@ async fn script_of(
 }
 
 /// A script that a task names by its URL; it gets what the task was given as its `config`.
-fn script_by_url(task: &Task, source: Source) -> Script {
+pub(crate) fn script_by_url(task: &Task, source: Source) -> Script {
     Script {
         tenant: task.tenant_id.as_str().to_owned(),
         source: source.text,
@@ -140,11 +153,12 @@ fn script_by_url(task: &Task, source: Source) -> Script {
         input: task.data.clone(),
         variables: BTreeMap::new(),
         limits: Limits { time: SCRIPT_TIME, ..Limits::default() },
+        outside: Outside::Live,
     }
 }
 
 /// The task as its function gets it.
-fn input(task: &Task) -> String {
+pub(crate) fn input(task: &Task) -> String {
     serde_json::to_string(&TaskView::from(task)).unwrap_or_else(|_| "null".to_owned())
 }
 
@@ -172,6 +186,7 @@ pub(crate) fn script(
         input,
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
+        outside: Outside::Live,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::clock::Clock;
 use shared::{Environment, Error};
 
 use crate::credentials::{self, Credentials};
@@ -20,6 +21,18 @@ pub(crate) struct Runner {
 impl Runner {
     pub(crate) fn new(environment: &Environment, sandbox: Sandbox, emitter: Emitter) -> Result<Self, Error> {
         Ok(Self { sandbox, emitter, credentials: Credentials::new(environment)? })
+    }
+
+    /// Runs a script again from its journal, without any token; see [`Sandbox::replay`].
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Sandbox::replay`].
+    pub(crate) async fn replay(&self, mut script: Script, had_token: bool, clock: &Clock) -> Result<Report, Error> {
+        if had_token {
+            script.variables.extend(self.credentials.masked());
+        }
+        self.sandbox.replay(script, clock).await
     }
 
     /// Runs a script to its end, that of a function with what the function lets it do.

@@ -8,6 +8,7 @@
 mod bytecode;
 mod bytes;
 mod calls;
+mod clock;
 mod commonjs;
 mod compile;
 mod console;
@@ -16,25 +17,29 @@ mod engine;
 mod entry;
 mod event_loop;
 mod examine;
-mod exchange;
+pub(crate) mod exchange;
 mod export_names;
 mod failure;
 mod fair;
 mod fetch;
 mod globals;
 mod host;
+pub(crate) mod journal;
 mod leading_requires;
 mod loader;
 mod manifest;
 mod message;
 mod modules;
+mod outside;
 mod package;
 mod package_check;
 mod pool;
 mod presence;
 mod priority;
 mod process;
+mod recorder;
 mod reflection;
+mod replay;
 mod requests;
 mod resident;
 mod script;
@@ -61,10 +66,11 @@ use tokio::sync::Semaphore;
 pub use self::calls::{Call, CallError, CallKind, Calls, MAX_CALLS};
 pub use self::console::{Log, LogLine};
 pub(crate) use self::failure::{clipped_error, parsed as result_of};
+pub use self::journal::Recording;
 use self::message::Work;
 use self::pool::Pool;
 use self::presence::{Presence, Present, Queue};
-pub use self::script::{BeforeEffect, Files, Limits, Report, Script};
+pub use self::script::{BeforeEffect, Files, Limits, Outside, Report, Script};
 use self::supervise::{Ended, Reach, supervise};
 
 /// How many scripts compute or wait at once; each has a thread of the worker.
@@ -131,8 +137,18 @@ impl Sandbox {
         log: &Log,
     ) -> Result<Report, Error> {
         let reach = Reach { outbound: self.outbound.clone(), calls, before_effect };
-        let result = self.end_of(place, &script, Work::Run, reach, log).await?;
-        Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines: log.lines() })
+        let (result, recording) = self.end_of(place, &script, Work::Run, reach, log).await?;
+        Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines: log.lines(), recording })
+    }
+
+    /// Runs a script again from its journal, with lines printed at the times of `clock`; nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot start the worker.
+    pub async fn replay(&self, script: Script, clock: &Clock) -> Result<Report, Error> {
+        let sandbox = Self { clock: clock.clone(), ..self.clone() };
+        sandbox.run(script, sends_nothing()).await
     }
 
     /// Waits for a place for a script of a tenant's function, before its scripts with a lower priority that wait.
@@ -166,11 +182,9 @@ impl Sandbox {
     ///
     /// When the system cannot start the worker.
     pub async fn check(&self, script: Script) -> Result<Result<(), StepError>, Error> {
-        let sends_nothing: BeforeEffect =
-            Arc::new(|| Box::pin(async { Err(Error::new("send a request", "nothing runs")) }));
-        let reach = Reach { outbound: self.outbound.clone(), calls: no_calls(), before_effect: sends_nothing };
+        let reach = Reach { outbound: self.outbound.clone(), calls: no_calls(), before_effect: sends_nothing() };
         let place = self.place(&script.tenant, &script.file_name, 0).await?;
-        let result = self.end_of(place, &script, Work::Check, reach, &Log::default()).await?;
+        let (result, _) = self.end_of(place, &script, Work::Check, reach, &Log::default()).await?;
         Ok(result.map(drop))
     }
 
@@ -187,22 +201,22 @@ impl Sandbox {
         work: Work,
         reach: Reach,
         log: &Log,
-    ) -> Result<Result<String, StepError>, Error> {
+    ) -> Result<(Result<String, StepError>, Recording), Error> {
         let has_acted = match self.beside_others(place.0, script, work, &reach, log).await? {
-            Ended::Reported(result) => return Ok(result),
+            Ended::Reported(result, recording) => return Ok((result, recording)),
             Ended::Lost { has_acted } => has_acted,
             Ended::Refused(_) => false,
         };
         if has_acted {
             let message = "the process that ran the script ended after the script had begun to send requests";
-            return Ok(Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)));
+            return Ok((Err(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), Recording::Off));
         }
         // Who ended the worker is not known, so that each of its scripts gets one where it can harm nobody else.
         match self.alone(script, work, reach, log).await? {
-            Ended::Reported(result) => Ok(result),
+            Ended::Reported(result, recording) => Ok((result, recording)),
             Ended::Lost { .. } => {
                 let message = "the process that ran the script ended before the script did";
-                Ok(Err(failure::runtime("WorkerLost", message)))
+                Ok((Err(failure::runtime("WorkerLost", message)), Recording::Off))
             }
             Ended::Refused(_) => Err(Error::new("run a script", "its worker takes no scripts")),
         }
@@ -241,6 +255,11 @@ impl Sandbox {
 /// A place for a script, which is free again when this is dropped or the script has ended.
 #[derive(Debug)]
 pub struct Place(Present);
+
+/// Refuses every request.
+fn sends_nothing() -> BeforeEffect {
+    Arc::new(|| Box::pin(async { Err(Error::new("send a request", "this script sends none")) }))
+}
 
 /// The calls of a script that nobody does them for.
 fn no_calls() -> Calls {

@@ -55,6 +55,7 @@ pub(crate) async fn task_of(
         logs: Vec::new(),
         retried_by_task_id: None,
         retry_for_task_ids: Vec::new(),
+        journal: None,
         expires_at: services.tasks.store().expires_at(now),
     })
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, USER_AGENT,
+    ACCEPT, CONTENT_TYPE, DATE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue, Method};
+use jiff::SignedDuration;
+use jiff::fmt::rfc2822;
 use moka::sync::Cache;
 use shared::event::{StepError, TenantId};
 use shared::http::BaseUrl;
@@ -21,6 +23,8 @@ use crate::store::asset::{Asset, Assets};
 
 /// The longest script that is fetched.
 const LIMIT_BYTES: usize = 1024 * 1024;
+/// How old a change of a script is at least that its time tells from another one.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(10);
 const AGENT: &str = concat!("hookyard/", env!("CARGO_PKG_VERSION"));
 /// How much text is kept to be revalidated, and how long after its last use.
@@ -103,13 +107,20 @@ impl Scripts {
         }
         let text = text_of(&answer, &shown)?;
         let Response { headers, .. } = answer;
-        let (etag, last_modified) = (headers.get(ETAG).cloned(), headers.get(LAST_MODIFIED).cloned());
+        let (etag, last_modified) = (headers.get(ETAG).cloned(), settled(&headers));
         match etag.is_some() || last_modified.is_some() {
             true => self.fetched.insert(key.to_owned(), Arc::new(Fetched { text: text.clone(), etag, last_modified })),
             false => self.fetched.invalidate(key),
         }
         Ok(text)
     }
+}
+
+/// When a script was last changed, unless that is so recent that another change may bear the same time (RFC 9110, 8.8.2.2).
+fn settled(headers: &HeaderMap) -> Option<HeaderValue> {
+    let time = |name: HeaderName| Some(rfc2822::parse(headers.get(name)?.to_str().ok()?).ok()?.timestamp());
+    let age = time(DATE)?.duration_since(time(LAST_MODIFIED)?);
+    headers.get(LAST_MODIFIED).filter(|_| age >= SETTLED_AFTER).cloned()
 }
 
 fn headers(known: Option<&Fetched>) -> HeaderMap {

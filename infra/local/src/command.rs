@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::replay::ReplayArguments;
 use clap::{Parser, Subcommand, ValueEnum};
 use http::Uri;
 use ipnet::IpNet;
@@ -77,7 +78,9 @@ Examples:
   hookyard                             serve on 127.0.0.1:8787, data in ./.hookyard
   hookyard --listen 127.0.0.1:0 --data /tmp/try --allow-cidr 127.0.0.0/8
   hookyard doctor                      names the rows that cannot be read, of a stopped server
-  hookyard openapi > openapi.json      the description of every route";
+  hookyard openapi > openapi.json      the description of every route
+  hookyard replay 0123456789abcdef01234567
+                                       runs the script of a task again, from what it read then";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -89,6 +92,8 @@ pub(crate) enum Command {
     Doctor,
     /// Prints the OpenAPI 3.1 document of all routes.
     Openapi,
+    /// Runs the script of a task again from its journal, and tells whether all was the same.
+    Replay(ReplayArguments),
     /// Runs the scripts of the process that started it.
     #[command(name = task::sandbox::worker::ARGUMENT, hide = true)]
     ScriptWorker,
@@ -116,6 +121,11 @@ fn base_url(text: &str) -> Result<String, &'static str> {
 }
 
 impl Arguments {
+    /// Where a server with these options listens, and where its administrator's credentials are.
+    pub(crate) fn server(&self) -> (String, PathBuf) {
+        (format!("http://{}", self.listen), self.data.join("admin.json"))
+    }
+
     pub(crate) fn options(self) -> Options {
         Options {
             listen: self.listen,

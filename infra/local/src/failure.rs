@@ -28,6 +28,18 @@ pub enum Failure {
         /// How many.
         rows: usize,
     },
+    /// A task could not be replayed.
+    #[error("cannot replay the task: {problem}")]
+    Replay {
+        /// Why not.
+        problem: String,
+    },
+    /// A replayed task did not do the same.
+    #[error("the task did not do the same: {}", .differences.join("; "))]
+    NotIdentical {
+        /// What was not the same.
+        differences: Vec<String>,
+    },
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),

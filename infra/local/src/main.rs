@@ -1,6 +1,7 @@
 //! The `hookyard` command: the whole of Hookyard in one process.
 
 mod command;
+mod replay;
 
 use std::process::ExitCode;
 
@@ -36,10 +37,12 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), local::Failure> {
     let json = arguments.json;
+    let server = arguments.server();
     match arguments.command {
         None | Some(Command::Serve | Command::ScriptWorker) => command::serve(arguments.options(), json).await,
         Some(Command::Demo) => local::demo::run(json).await,
         Some(Command::Doctor) => command::doctor(arguments.options(), json).await,
         Some(Command::Openapi) => command::openapi(arguments.options()).await,
+        Some(Command::Replay(replayed)) => replay::replay(server, replayed, json).await,
     }
 }

@@ -178,8 +178,15 @@ pub struct ChannelChanged<C> {
 pub struct TaskFailed {
     /// The task.
     pub id: String,
-    /// The function that it ran.
+    /// The function that it ran; absent for a script.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub function_name: String,
+    /// The script that it ran in place of a function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    /// The schedule that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
     /// Why it failed.
     pub error: StepError,
 }

@@ -145,7 +145,7 @@ async fn perform(
     let report = timeout(direct::PATIENCE, Box::pin(run)).await;
     let now = clock.now();
     let (outcome, lines) = match report.unwrap_or_else(|_| Ok(timed_out())) {
-        Ok(Report { result, mut lines }) => {
+        Ok(Report { result, mut lines, .. }) => {
             let outcome = result.and_then(|result| ApiResult::read(result).map_err(invalid));
             if let Ok(result) = &outcome {
                 let note = |name: &String| format!("the header {name} was left out, as a function cannot set it");

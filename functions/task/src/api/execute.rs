@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::auth::{Caller, Permission};
 use shared::clock::derived_hex24;
 use shared::event::StepError;
 use shared::http::{ErrorBody, IdempotencyKey, JsonBody};
-use shared::step::{Claimable as _, Once};
+use shared::step::Once;
 use shared::{Error, Refusal};
 use tokio::time::timeout;
 
@@ -31,16 +31,6 @@ pub(crate) struct Execution {
     data: Option<Map<String, Value>>,
 }
 
-/// A task that has ended, and what its script returned.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Executed {
-    /// The task.
-    #[serde(flatten)]
-    task: TaskView,
-    /// What the script returned.
-    result: Value,
-}
-
 /// Executes a function and answers with the task and its result.
 ///
 /// Needs the permission `EXECUTE_TASK_FUNCTION` or `EXECUTE_TASK_FUNCTION:<name>`, unless the `permissionMode` of the
@@ -54,7 +44,7 @@ pub(crate) struct Executed {
         ("x-tenant-id" = Option<String>, Header, description = "The tenant of a public function, without a token."),
     ),
     responses(
-        (status = 200, description = "The task and its result.", body = Executed),
+        (status = 200, description = "The task and its result.", body = TaskView),
         (status = 400, description = "The script failed (1406) or could not run (1403, 1404, 1405).", body = ErrorBody),
     )
 )]
@@ -66,7 +56,7 @@ pub(crate) async fn execute(
     RawQuery(query): RawQuery,
     key: IdempotencyKey,
     JsonBody(Execution { data }): JsonBody<Execution>,
-) -> Result<Json<Executed>, Refusal> {
+) -> Result<Json<TaskView>, Refusal> {
     let permission = Permission::ExecuteTaskFunction;
     let granted = grant(&services.functions, permission, &name, caller, &headers, query.as_deref()).await?;
     if granted.function.time_limit > direct::TIME_LIMIT_S {
@@ -88,10 +78,7 @@ pub(crate) async fn execute(
     let task = performed.map_err(Error::cannot("execute a function"))??;
     match task.error() {
         Some(error) => Err(failed(&task.task_id, &error, is_known)),
-        None => {
-            let result = task.answer().and_then(|answer| answer.output.clone()).unwrap_or_default();
-            Ok(Json(Executed { task: TaskView::from(&task), result }))
-        }
+        None => Ok(Json(TaskView::from(&task))),
     }
 }
 
@@ -153,7 +140,7 @@ async fn perform(services: Arc<Services>, task: Task, _place: Place) -> Result<T
 pub(crate) fn timed_out() -> Report {
     let message = format!("the script did not end within {} seconds", direct::PATIENCE.as_secs());
     let error = StepError { kind: Some("runtime".to_owned()), name: "TimeLimitExceeded".to_owned(), message };
-    Report { result: Err(error), lines: Vec::new() }
+    Report::failed(error)
 }
 
 /// The answer to an execution that failed. Whoever needs no token to execute a public function is not told how.

@@ -129,7 +129,7 @@ pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json
 }
 
 /// Reads a task of the caller's tenant by the id that was sent.
-pub(super) async fn known(tasks: &Tasks, caller: &Caller, id: &str) -> Result<Task, Refusal> {
+pub(crate) async fn known(tasks: &Tasks, caller: &Caller, id: &str) -> Result<Task, Refusal> {
     check_id(id)?;
     tasks.store().get(caller.tenant_id(), id).await?.ok_or_else(|| Refusal::unknown("task", id))
 }

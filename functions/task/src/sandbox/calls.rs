@@ -18,7 +18,8 @@ pub const MAX_CALLS: u32 = 100;
 pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// What a call asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum CallKind {
     /// Publishes an event.
     Publish,
@@ -87,6 +88,11 @@ impl Calling {
     pub(super) fn start(&mut self, id: u32, call: Call) {
         self.pending = Some(id);
         self.output.say(self.script, Said::Call { id, call });
+    }
+
+    /// Takes a call that is not made, as its end is known already.
+    pub(super) fn expect(&mut self, id: u32) {
+        self.pending = Some(id);
     }
 
     /// Forgets the call that has ended. Returns whether it was known.

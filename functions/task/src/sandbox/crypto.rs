@@ -1,4 +1,4 @@
-//! The host functions of a script for cryptography: digests, keys from passwords, ciphers, signatures and random bytes.
+//! The host functions of a script for cryptography: digests, keys from passwords, ciphers and signatures.
 //!
 //! Long work looks between two slices whether the script must stop, and what it returns is allocated in the engine.
 
@@ -9,8 +9,7 @@ mod sign;
 
 use std::rc::Rc;
 
-use rand::RngCore;
-use rquickjs::{ArrayBuffer, Ctx, Exception, Function, Object, Result, TypedArray};
+use rquickjs::{Ctx, Exception, Function, Object, Result, TypedArray};
 use subtle::ConstantTimeEq;
 
 use super::host::Host;
@@ -23,7 +22,6 @@ type Bytes<'js> = TypedArray<'js, u8>;
 
 /// Adds the functions to those that the host passes to the prelude.
 pub(super) fn install<'js>(ctx: &Ctx<'js>, functions: &Object<'js>, host: &Rc<Host>) -> Result<()> {
-    functions.set("randomBytes", Function::new(ctx.clone(), random_bytes)?)?;
     functions.set("sameBytes", Function::new(ctx.clone(), same_bytes)?)?;
     digest::install(ctx, functions, host)?;
     derive::install(ctx, functions, host)?;
@@ -41,13 +39,6 @@ fn go_on(ctx: &Ctx<'_>, host: &Host) -> Result<()> {
 
 fn read<'a>(bytes: &'a Bytes<'_>) -> &'a [u8] {
     bytes.as_bytes().unwrap_or_default()
-}
-
-/// Everything random that a script's cryptography needs comes from here.
-fn random_bytes(ctx: Ctx<'_>, length: usize) -> Result<ArrayBuffer<'_>> {
-    let mut bytes = vec![0; length.min(SLICE_BYTES)];
-    rand::rng().fill_bytes(&mut bytes);
-    ArrayBuffer::new_copy(ctx, bytes)
 }
 
 /// Compares in a time that depends on the length only.

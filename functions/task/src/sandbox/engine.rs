@@ -12,7 +12,9 @@ use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
 use super::fetch::Fetches;
 use super::host::Host;
+use super::journal::Recording;
 use super::loader::PackageLoader;
+use super::outside::Outside;
 use super::script::Script;
 use super::stop::{Stop, Wake};
 use super::turns::Turn;
@@ -30,21 +32,34 @@ pub(super) struct Links {
     pub(super) turn: Turn,
 }
 
-/// Runs the script and returns its result as JSON.
-pub(super) fn execute(script: &Script, links: Links) -> Result<String, StepError> {
-    let host = Rc::new(Host::new(links.stop, links.turn, links.fetches, links.calling, script.limits.time));
-    let kind = kind(script, &host)?;
-    let result = match start(script, &host) {
-        Ok((_runtime, context)) => context.with(|ctx| {
-            let outcome = run(&ctx, script, kind, &host, &links.events);
-            let outcome = outcome.map_err(|fault| explain(&ctx, fault, script, &host));
-            host.release();
-            outcome
-        }),
-        Err(_) => Err(failure::broken()),
+/// Runs the script and returns its result as JSON, and what it has read from outside.
+pub(super) fn execute(script: &Script, links: Links) -> (Result<String, StepError>, Recording) {
+    let Links { stop, events, fetches, calling, turn } = links;
+    let Some(outside) = Outside::new(&script.outside) else {
+        return (Err(failure::runtime("JournalMismatch", "the journal cannot be read")), Recording::Off);
     };
+    let host = Rc::new(Host::new(stop, turn, fetches, calling, outside, script.time_limit()));
+    let result = kind(script, &host).and_then(|kind| evaluate(script, kind, &host, &events));
     host.fetches.borrow_mut().abort_all();
-    result
+    let recording = host.outside().finish();
+    (result, recording)
+}
+
+fn evaluate(
+    script: &Script,
+    kind: Option<Kind>,
+    host: &Rc<Host>,
+    events: &Receiver<Wake>,
+) -> Result<String, StepError> {
+    let Ok((_runtime, context)) = start(script, host) else {
+        return Err(failure::broken());
+    };
+    context.with(|ctx| {
+        let outcome = run(&ctx, script, kind, host, events);
+        let outcome = outcome.map_err(|fault| explain(&ctx, fault, script, host));
+        host.release();
+        outcome
+    })
 }
 
 /// What kind of script a text is; `None` for a package, each of whose files has a kind.
@@ -169,6 +184,7 @@ fn explain(ctx: &Ctx<'_>, fault: Fault, script: &Script, host: &Host) -> StepErr
     };
     // The getters of a thrown object are the script's own code, and may have run out of time.
     let error = host.stop.reason().map_or(error, |reason| failure::stopped(reason, &script.limits));
+    let error = host.divergence().unwrap_or(error);
     if let Some(log) = log {
         host.stop.note(log);
     }

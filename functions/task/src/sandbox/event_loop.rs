@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use rquickjs::promise::PromiseState;
 use rquickjs::{Coerced, Ctx, Function, Object, Promise, Result as JsResult, Value};
 
-use super::calls::CallEnded;
-use super::exchange::Finished;
+use super::calls::{CallEnded, CallError};
+use super::exchange::{FetchError, FetchResponse, Finished};
 use super::failure::{self, Fault};
 use super::globals;
 use super::host::Host;
-use super::stop::Wake;
+use super::journal::Event;
+use super::stop::{Reason, Wake};
 
 /// Drives what a script waits for.
 pub(super) struct EventLoop<'a, 'js> {
@@ -75,22 +76,71 @@ impl<'a, 'js> EventLoop<'a, 'js> {
 
     /// Handles the next event that is due, or waits for one.
     fn advance(&self, ctx: &Ctx<'js>) -> Result<(), Fault> {
-        let now = Instant::now();
-        let due = self.host.timers.borrow_mut().take_due(now);
-        if let Some(timer) = due {
-            return Ok(self.fire.call((timer,))?);
-        }
-        let next = self.host.timers.borrow().next();
-        if next.is_none() && self.host.fetches.borrow().is_empty() && self.host.calling.borrow().is_empty() {
+        if self.waits_for_nothing() {
             let message = "the script returned a promise that nothing can settle any more";
             return Err(Fault::Failed(failure::runtime("PromiseNeverSettles", message)));
         }
-        let until = next.map_or(self.host.deadline, |next| next.min(self.host.deadline));
-        match self.wait(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
-            Some(Wake::Fetched(finished)) => self.deliver(ctx, finished),
-            Some(Wake::Called(ended)) => self.deliver_call(ctx, ended),
-            Some(Wake::Stopped) | None => Ok(()),
+        let is_replayed = self.host.outside().is_replayed();
+        let event = if is_replayed { self.replayed_event() } else { self.next_event() };
+        self.host.outside().note_event(&event);
+        match event {
+            Event::Timer(timer) => Ok(self.fire.call((timer,))?),
+            Event::Fetched { fetch, result } => self.deliver(ctx, fetch, result),
+            Event::Called { call, result } => self.deliver_call(ctx, call, result),
+            Event::Stopped(reason) => Err(Fault::Stopped(reason)),
         }
+    }
+
+    fn waits_for_nothing(&self) -> bool {
+        let Host { timers, fetches, calling, .. } = self.host;
+        timers.borrow().next().is_none() && fetches.borrow().is_empty() && calling.borrow().is_empty()
+    }
+
+    /// Takes the next event that is due, or waits for one.
+    fn next_event(&self) -> Event {
+        loop {
+            if let Some(reason) = self.host.stop_reason() {
+                return Event::Stopped(reason);
+            }
+            let now = Instant::now();
+            let due = self.host.timers.borrow_mut().take_due(now);
+            if let Some(timer) = due {
+                return Event::Timer(timer);
+            }
+            let next = self.host.timers.borrow().next();
+            let until = next.map_or(self.host.deadline, |next| next.min(self.host.deadline));
+            match self.wait(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
+                Some(Wake::Fetched(Finished { id: fetch, result }))
+                    if self.host.fetches.borrow_mut().finished(fetch) =>
+                {
+                    return Event::Fetched { fetch, result };
+                }
+                Some(Wake::Called(CallEnded { id: call, result })) if self.host.calling.borrow_mut().ended(call) => {
+                    return Event::Called { call, result };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes the next event of the journal, for which the script must be waiting.
+    fn replayed_event(&self) -> Event {
+        let event = self.host.outside().replayed_event();
+        let is_awaited = match &event {
+            Some(Event::Timer(timer)) => self.host.timers.borrow_mut().unschedule(*timer),
+            Some(Event::Fetched { fetch, .. }) => self.host.fetches.borrow_mut().finished(*fetch),
+            Some(Event::Called { call, .. }) => self.host.calling.borrow_mut().ended(*call),
+            Some(Event::Stopped(reason)) => {
+                self.host.stop.stop(*reason);
+                true
+            }
+            None => false,
+        };
+        event.filter(|_| is_awaited).unwrap_or_else(|| {
+            let message = "the script waits for something else than it did when its journal was written";
+            self.host.diverge("JournalMismatch", message);
+            Event::Stopped(Reason::Diverged)
+        })
     }
 
     /// Waits for an event; others compute meanwhile.
@@ -104,25 +154,19 @@ impl<'a, 'js> EventLoop<'a, 'js> {
         wake
     }
 
-    fn deliver(&self, ctx: &Ctx<'js>, finished: Finished) -> Result<(), Fault> {
-        if !self.host.fetches.borrow_mut().finished(finished.id) {
-            return Ok(());
-        }
-        let (response, error): (Option<Object<'js>>, Option<Object<'js>>) = match finished.result {
+    fn deliver(&self, ctx: &Ctx<'js>, fetch: u32, result: Result<FetchResponse, FetchError>) -> Result<(), Fault> {
+        let (response, error): (Option<Object<'js>>, Option<Object<'js>>) = match result {
             Ok(response) => (Some(globals::response(ctx, response)?), None),
             Err(error) => (None, Some(globals::error(ctx, &error.name, &error.message, error.code.as_deref())?)),
         };
-        Ok(self.settle.call((finished.id, response, error))?)
+        Ok(self.settle.call((fetch, response, error))?)
     }
 
-    fn deliver_call(&self, ctx: &Ctx<'js>, ended: CallEnded) -> Result<(), Fault> {
-        if !self.host.calling.borrow_mut().ended(ended.id) {
-            return Ok(());
-        }
-        let (answer, error): (Option<String>, Option<Object<'js>>) = match ended.result {
+    fn deliver_call(&self, ctx: &Ctx<'js>, call: u32, result: Result<String, CallError>) -> Result<(), Fault> {
+        let (answer, error): (Option<String>, Option<Object<'js>>) = match result {
             Ok(answer) => (Some(answer), None),
             Err(error) => (None, Some(globals::error(ctx, &error.name, &error.message, None)?)),
         };
-        Ok(self.settle_call.call((ended.id, answer, error))?)
+        Ok(self.settle_call.call((call, answer, error))?)
     }
 }

@@ -14,7 +14,7 @@ use shared::event::StepError;
 
 use super::compile::{self, Kind, Rejected};
 use super::package::{Format, Package};
-use super::script::{Limits, Script};
+use super::script::{Limits, Outside, Script};
 
 /// How many files are remembered.
 const REMEMBERED: u64 = 20_000;
@@ -58,6 +58,7 @@ fn compiled(format: Format, path: &str, text: String, limits: Limits) -> Result<
         input: String::new(),
         variables: BTreeMap::new(),
         limits,
+        outside: Outside::Live,
     };
     let imports: Rc<RefCell<Vec<String>>> = Rc::default();
     let Ok((context, _runtime)) = realm(&script, &imports) else {

@@ -34,21 +34,21 @@ pub(super) struct Finished {
 
 /// The response of a server.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FetchResponse {
-    pub(super) status: u16,
-    pub(super) status_text: String,
-    pub(super) url: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Bytes,
+pub(crate) struct FetchResponse {
+    pub(crate) status: u16,
+    pub(crate) status_text: String,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
 }
 
 /// Why there is no response, as the script sees it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FetchError {
-    pub(super) name: String,
-    pub(super) message: String,
+pub(crate) struct FetchError {
+    pub(crate) name: String,
+    pub(crate) message: String,
     /// The name that Node.js has for the cause, such as `ECONNREFUSED`.
-    pub(super) code: Option<String>,
+    pub(crate) code: Option<String>,
 }
 
 impl FetchError {
@@ -58,15 +58,15 @@ impl FetchError {
 }
 
 /// Copies bytes as a whole, not one by one.
-mod at_once {
+pub(super) mod at_once {
     use bytes::Bytes;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::sandbox) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(bytes)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(in crate::sandbox) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         Bytes::deserialize(deserializer).map(Vec::from)
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn stopped(reason: Reason, limits: &Limits) -> StepError {
             let message = format!("the script printed more than {PRINTED_BYTES} bytes");
             runtime(StepError::OUTPUT_TOO_LARGE, message)
         }
+        Reason::Diverged => runtime("JournalMismatch", "the script reads something else than its journal has"),
         Reason::Abandoned => StepError::invocation("Aborted", "the script was stopped from outside"),
     }
 }

@@ -61,6 +61,11 @@ impl Fetches {
         }
     }
 
+    /// Takes a request that is not sent, as its end is known already.
+    pub(super) fn expect(&mut self, id: u32) {
+        self.pending.insert(id, Pending { bytes: 0, in_flight: false });
+    }
+
     /// Removes a request that has ended. Returns whether it was known.
     pub(super) fn finished(&mut self, id: u32) -> bool {
         self.remove(id).is_some()

@@ -12,7 +12,7 @@ use super::console::PRINTED_BYTES;
 use super::exchange::{FetchRequest, FetchResponse};
 use super::host::Host;
 use super::stop::Reason;
-use super::{crypto, modules, reflection, urls, zlib, zone};
+use super::{clock, crypto, modules, reflection, urls, zlib, zone};
 
 /// The processor under the name that Node.js has for it.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
@@ -35,7 +35,6 @@ pub(super) fn install<'js>(
     functions.set("abortFetch", abort_fetch(ctx, host.clone())?)?;
     functions.set("call", call(ctx, host.clone())?)?;
     functions.set("callLimit", MAX_BODY_BYTES)?;
-    functions.set("now", now(ctx, host.clone())?)?;
     functions.set("exhausted", exhausted(ctx, host.clone())?)?;
     functions.set("uncaught", uncaught(ctx, host.clone())?)?;
     functions.set("extend", extend(ctx, host.clone())?)?;
@@ -47,6 +46,7 @@ pub(super) fn install<'js>(
     reflection::install(ctx, &functions)?;
     urls::install(ctx, &functions)?;
     zone::install(ctx, &functions)?;
+    clock::install(ctx, &functions, host)?;
     let prelude = modules::internal(ctx, "hookyard:prelude")?;
     prelude.get::<_, Function<'js>>("install")?.call((functions, environment))
 }
@@ -101,11 +101,6 @@ fn print<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     })
 }
 
-/// The milliseconds since the script was started.
-fn now<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move || host.started.elapsed().as_secs_f64() * 1000.0)
-}
-
 fn exhausted<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move || host.exhausted.set(true))
 }
@@ -130,11 +125,13 @@ fn schedule<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
 }
 
 fn unschedule<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move |id: u32| host.timers.borrow_mut().unschedule(id))
+    Function::new(ctx.clone(), move |id: u32| {
+        host.timers.borrow_mut().unschedule(id);
+    })
 }
 
 fn fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move |id: u32, request: Object<'js>| -> Result<()> {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: u32, request: Object<'js>| -> Result<()> {
         let headers: Vec<Vec<String>> = request.get("headers")?;
         let body: Value<'js> = request.get("body")?;
         let request = FetchRequest {
@@ -145,8 +142,10 @@ fn fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
             max_redirects: request.get("maxRedirects")?,
             body: bytes(&body)?,
         };
-        host.fetches.borrow_mut().start(id, request);
-        Ok(())
+        match host.ask(id, request) {
+            true => Ok(()),
+            false => Err(Exception::throw_internal(&ctx, "the journal has no such request")),
+        }
     })
 }
 
@@ -157,9 +156,12 @@ fn abort_fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
 }
 
 fn call<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
-    Function::new(ctx.clone(), move |id: u32, kind: u32, body: String| {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: u32, kind: u32, body: String| {
         let kind = if kind == 0 { CallKind::Publish } else { CallKind::StartTask };
-        host.calling.borrow_mut().start(id, Call { kind, body });
+        match host.ask_call(id, Call { kind, body }) {
+            true => Ok(()),
+            false => Err(Exception::throw_internal(&ctx, "the journal has no such call")),
+        }
     })
 }
 

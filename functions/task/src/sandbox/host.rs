@@ -1,13 +1,17 @@
 //! The state that a running script and its host functions share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::time::{Duration, Instant};
 
 use rquickjs::{Ctx, Function, Persistent, Value};
+use shared::event::StepError;
 
-use super::calls::Calling;
-use super::failure::Fault;
+use super::calls::{Call, Calling};
+use super::exchange::FetchRequest;
+use super::failure::{self, Fault};
 use super::fetch::Fetches;
+use super::journal::Asked;
+use super::outside::Outside;
 use super::stop::{Reason, Stop};
 use super::timers::Timers;
 use super::turns::Turn;
@@ -29,8 +33,20 @@ pub(super) struct Host {
     uncaught: RefCell<Option<Persistent<Value<'static>>>>,
     /// The functions of the prelude that note rejections.
     rejections: RefCell<Option<Rejections>>,
-    pub(super) started: Instant,
+    /// How a replayed script has left its journal.
+    diverged: RefCell<Option<StepError>>,
+    outside: RefCell<Outside>,
+    /// How often it was checked whether the script must stop, which is the same whenever the same script runs.
+    checks: Cell<u64>,
     pub(super) deadline: Instant,
+}
+
+/// Whether something that a script asks for leaves this process.
+#[derive(Clone, Copy)]
+enum Sending {
+    Now,
+    /// Its end is in the journal.
+    Never,
 }
 
 #[derive(Clone)]
@@ -40,7 +56,14 @@ struct Rejections {
 }
 
 impl Host {
-    pub(super) fn new(stop: Stop, turn: Turn, fetches: Fetches, calling: Calling, time: Duration) -> Self {
+    pub(super) fn new(
+        stop: Stop,
+        turn: Turn,
+        fetches: Fetches,
+        calling: Calling,
+        outside: Outside,
+        time: Duration,
+    ) -> Self {
         Self {
             stop,
             turn,
@@ -52,7 +75,9 @@ impl Host {
             rejected: Cell::new(false),
             uncaught: RefCell::default(),
             rejections: RefCell::default(),
-            started: Instant::now(),
+            diverged: RefCell::default(),
+            outside: RefCell::new(outside),
+            checks: Cell::new(0),
             deadline: Instant::now() + time,
         }
     }
@@ -60,10 +85,75 @@ impl Host {
     /// Whether the script must stop; notices when its time is up, and lets other scripts go first now and then.
     pub(super) fn is_stopped(&self) -> bool {
         self.turn.share();
-        if self.stop.reason().is_none() && Instant::now() >= self.deadline {
-            self.stop.stop(Reason::Time);
+        let checks = self.checks.get() + 1;
+        self.checks.set(checks);
+        if let Some(reason) = self.outside.borrow().replayed_stop(checks) {
+            self.stop.stop(reason);
         }
-        self.stop.reason().is_some()
+        let reason = self.stop_reason();
+        if let Some(reason) = reason {
+            self.outside.borrow_mut().note_stop(checks, reason);
+        }
+        reason.is_some()
+    }
+
+    /// Why the script must stop, if it must; notices when its time is up.
+    pub(super) fn stop_reason(&self) -> Option<Reason> {
+        if self.stop.reason().is_none() && Instant::now() >= self.deadline {
+            match self.outside.borrow().is_replayed() {
+                true => self.diverge("ReplayTimeLimit", "the script does not end from its journal"),
+                false => self.stop.stop(Reason::Time),
+            }
+        }
+        self.stop.reason()
+    }
+
+    /// What the script reads from outside.
+    pub(super) fn outside(&self) -> RefMut<'_, Outside> {
+        self.outside.borrow_mut()
+    }
+
+    /// Stops a script that has left its journal.
+    pub(super) fn diverge(&self, name: &str, message: &str) {
+        self.diverged.borrow_mut().get_or_insert_with(|| failure::runtime(name, failure::clipped_message(message)));
+        self.stop.stop(Reason::Diverged);
+    }
+
+    /// How the script has left its journal.
+    pub(super) fn divergence(&self) -> Option<StepError> {
+        self.diverged.borrow().clone()
+    }
+
+    /// Starts a request, or waits for what the journal has of it; fails if the journal has another one.
+    pub(super) fn ask(&self, id: u32, request: FetchRequest) -> bool {
+        match self.asked(&Asked::request(id, &request)) {
+            Some(Sending::Now) => self.fetches.borrow_mut().start(id, request),
+            Some(Sending::Never) => self.fetches.borrow_mut().expect(id),
+            None => return false,
+        }
+        true
+    }
+
+    /// Makes a call, or waits for what the journal has of it; fails if the journal has another one.
+    pub(super) fn ask_call(&self, id: u32, call: Call) -> bool {
+        match self.asked(&Asked::call(id, &call)) {
+            Some(Sending::Now) => self.calling.borrow_mut().start(id, call),
+            Some(Sending::Never) => self.calling.borrow_mut().expect(id),
+            None => return false,
+        }
+        true
+    }
+
+    fn asked(&self, asked: &Asked) -> Option<Sending> {
+        let mut outside = self.outside();
+        let sending = if outside.is_replayed() { Sending::Never } else { Sending::Now };
+        let message = match outside.ask(asked) {
+            Ok(()) => return Some(sending),
+            Err(message) => message,
+        };
+        drop(outside);
+        self.diverge("JournalMismatch", &message);
+        None
     }
 
     /// Whether the engine should interrupt the script.

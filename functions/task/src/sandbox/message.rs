@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::calls::{Call, CallError};
 use super::exchange::{FetchError, FetchRequest, FetchResponse};
+use super::journal::Recording;
 use super::script::Script;
 use super::stop::Reason;
 
@@ -57,7 +58,7 @@ pub(super) enum Said {
     /// A line of our own for its log.
     Note { text: String },
     /// It has ended.
-    Done { result: Result<String, Failure> },
+    Done { result: Result<String, Failure>, recording: Recording },
 }
 
 /// What is done with a script.

@@ -36,7 +36,7 @@ static PUBLIC: [Source; 21] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 75] = [
+static REALM: [Source; 76] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:assert", include_str!("realm/assert.js")),
     Source::new("hookyard:assertion_error", include_str!("realm/assertion_error.js")),
@@ -52,6 +52,7 @@ static REALM: [Source; 75] = [
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:calls", include_str!("realm/calls.js")),
     Source::new("hookyard:client_request", include_str!("realm/client_request.js")),
+    Source::new("hookyard:clock", include_str!("realm/clock.js")),
     Source::new("hookyard:commonjs", include_str!("realm/commonjs.js")),
     Source::new("hookyard:comparisons", include_str!("realm/comparisons.js")),
     Source::new("hookyard:console", include_str!("realm/console.js")),

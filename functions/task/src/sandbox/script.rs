@@ -12,6 +12,10 @@ use shared::Error;
 use shared::event::StepError;
 
 use super::console::LogLine;
+use super::journal::Recording;
+
+/// How long a script may run from a journal: about as long as an HTTP API waits for an answer.
+const REPLAY_TIME: Duration = Duration::from_secs(25);
 
 /// Called before the first request of a script is sent; the request waits for it.
 pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
@@ -38,6 +42,20 @@ pub struct Script {
     pub variables: BTreeMap<String, String>,
     /// The limits within which it runs.
     pub limits: Limits,
+    /// Where its time, its random values and the answers to its requests come from.
+    pub outside: Outside,
+}
+
+/// Where a script's time, its random values and the answers to its requests come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outside {
+    /// From the machine and the network.
+    #[default]
+    Live,
+    /// From the machine and the network, and into a journal.
+    Recorded,
+    /// From a packed journal; nothing is sent.
+    Replayed(Bytes),
 }
 
 impl Script {
@@ -67,12 +85,24 @@ pub struct Report {
     pub result: Result<Value, StepError>,
     /// What it printed.
     pub lines: Vec<LogLine>,
+    /// What it has read from outside.
+    pub recording: Recording,
+}
+
+impl Script {
+    /// How long it may run: a journal makes nothing wait, and the checks that it counts take longer on a slower machine.
+    pub(super) fn time_limit(&self) -> Duration {
+        match self.outside {
+            Outside::Replayed(_) => REPLAY_TIME,
+            Outside::Live | Outside::Recorded => self.limits.time,
+        }
+    }
 }
 
 impl Report {
     /// The report of a script that could not run.
     pub(crate) fn failed(error: StepError) -> Self {
-        Self { result: Err(error), lines: Vec::new() }
+        Self { result: Err(error), lines: Vec::new(), recording: Recording::Off }
     }
 }
 

@@ -13,13 +13,15 @@ use super::message::{Output, Said};
 
 /// Why a script is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     /// Its time is up.
     Time = 1,
     /// It printed too much.
     Output = 2,
     /// Nobody is waiting for it any more, or its first request must not be sent.
     Abandoned = 3,
+    /// It reads something else than the journal that it is run from.
+    Diverged = 4,
 }
 
 /// What wakes a waiting script up.
@@ -62,7 +64,8 @@ impl Stop {
             0 => None,
             1 => Some(Reason::Time),
             2 => Some(Reason::Output),
-            _ => Some(Reason::Abandoned),
+            3 => Some(Reason::Abandoned),
+            _ => Some(Reason::Diverged),
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::calls::{Answering, Calls};
 use super::console::Log;
 use super::failure;
+use super::journal::Recording;
 use super::message::{Said, ToWorker, Work};
 use super::presence::Present;
 use super::process::Process;
@@ -25,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What is known of a script's end.
 pub(super) enum Ended {
     /// It has ended, with this result as JSON.
-    Reported(Result<String, StepError>),
+    Reported(Result<String, StepError>, Recording),
     /// The worker has ended before it; `has_acted` tells whether it may have sent a request.
     Lost { has_acted: bool },
     /// The worker takes no scripts any more.
@@ -66,7 +67,7 @@ pub(super) async fn supervise(
     let first_effect = FirstEffect::new(reach.before_effect);
     let mut requests = Requests::new(reach.outbound, first_effect.clone());
     let mut calls = Answering::new(reach.calls, first_effect.clone());
-    let limit = script.limits.time + GRACE;
+    let limit = script.time_limit() + GRACE;
     let start = ToWorker::Start { id, script: script.clone(), work };
     let mut told = process.tell(&start).await?;
     let mut patience = Box::pin(tokio::time::sleep(limit));
@@ -75,9 +76,9 @@ pub(super) async fn supervise(
         tokio::select! {
             biased;
             said = guard.hear() => match said {
-                Some(Said::Done { result }) => {
+                Some(Said::Done { result, recording }) => {
                     guard.heard = None;
-                    return Ok(Ended::Reported(result.map_err(Into::into)));
+                    return Ok(Ended::Reported(result.map_err(Into::into), recording));
                 }
                 Some(Said::Fetch { fetch, request }) => requests.start(fetch, request),
                 Some(Said::AbortFetch { fetch }) => requests.abort(fetch),
@@ -100,7 +101,7 @@ pub(super) async fn supervise(
                     process.give_up(id);
                     guard.heard = None;
                     let error = failure::stopped(Reason::Time, &script.limits);
-                    return Ok(Ended::Reported(Err(error)));
+                    return Ok(Ended::Reported(Err(error), Recording::Off));
                 }
                 was_stopped = true;
                 patience.set(tokio::time::sleep(GRACE));

@@ -18,11 +18,9 @@ impl Timers {
         self.by_time.insert((at, id));
     }
 
-    /// Removes a timer if it is pending.
-    pub(super) fn unschedule(&mut self, id: u32) {
-        if let Some(at) = self.by_id.remove(&id) {
-            self.by_time.remove(&(at, id));
-        }
+    /// Removes a timer and returns whether it was pending.
+    pub(super) fn unschedule(&mut self, id: u32) -> bool {
+        self.by_id.remove(&id).is_some_and(|at| self.by_time.remove(&(at, id)))
     }
 
     /// When the next timer is due.

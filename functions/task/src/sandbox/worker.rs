@@ -18,6 +18,7 @@ use super::engine::{self, Links};
 use super::exchange::Finished;
 use super::failure;
 use super::fetch::Fetches;
+use super::journal::Recording;
 use super::message::{self, FromWorker, Output, Said, ToWorker, Work};
 use super::script::Script;
 use super::stop::Stop;
@@ -113,12 +114,13 @@ impl Worker {
             let links = Links { stop, events, fetches, calling, turn };
             let job = || match work {
                 Work::Run => engine::execute(&script, links),
-                Work::Check => engine::check(&script).map(|()| String::new()),
+                Work::Check => (engine::check(&script).map(|()| String::new()), Recording::Off),
             };
             // Whatever state a panic leaves behind belongs to the script alone.
-            let result = catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| Err(failure::broken()));
+            let ended = catch_unwind(AssertUnwindSafe(job));
+            let (result, recording) = ended.unwrap_or_else(|_| (Err(failure::broken()), Recording::Off));
             lock(&scripts).remove(&id);
-            output.say(id, Said::Done { result: result.map_err(Into::into) });
+            output.say(id, Said::Done { result: result.map_err(Into::into), recording });
         }))
     }
 }

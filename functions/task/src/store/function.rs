@@ -84,6 +84,9 @@ pub(crate) struct Function {
     /// Which of its failed tasks are tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_policy: Option<RetryPolicy>,
+    /// Whether what its tasks read from outside is kept, so that they can be replayed.
+    #[serde(default = "is_journaled")]
+    pub(crate) journal: bool,
     /// Whether tasks may run it.
     pub(crate) enabled: bool,
     /// When it was created.
@@ -159,11 +162,18 @@ pub(crate) enum PermissionMode {
     Public,
 }
 
+/// Functions have journals unless they say otherwise.
+fn is_journaled() -> bool {
+    true
+}
+
 impl Function {
     /// Tells whether a run of it may differ from one of another version.
     pub(crate) fn runs_as(&self, other: &Self) -> bool {
         let what = |function: &Self| (function.code.form, function.code.hash.clone(), function.entry_point.clone());
-        let how = |function: &Self| (function.lambda.clone(), function.time_limit, function.memory_limit);
+        let how = |function: &Self| {
+            (function.runtime.clone(), function.lambda.clone(), function.time_limit, function.memory_limit)
+        };
         what(self) == what(other)
             && how(self) == how(other)
             && self.environment_variables == other.environment_variables

@@ -12,7 +12,9 @@ use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Write, is_new, key};
 use shared::{Environment, Error};
 
+use crate::kept::Journaled;
 use crate::sandbox::LogLine;
+use crate::store::journal::Journals;
 use crate::store::open_task::watched;
 
 /// The priority of a task: an integer that JavaScript represents exactly.
@@ -21,7 +23,7 @@ pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740
 /// What a step may have handed on, and what became of it.
 const SEALED: SealedAttributes = SealedAttributes {
     key: &[Task::KEY],
-    paths: &[&["data"], &["tags"], &["functionName"], &["script"], &["logs"], &["claim", "answer"]],
+    paths: &[&["data"], &["tags"], &["functionName"], &["script"], &["logs"], &["claim", "answer"], &["journal"]],
 };
 /// Of how many tasks a list can be made.
 pub(crate) const LIST_LIMIT: usize = 100_000;
@@ -130,6 +132,9 @@ pub(crate) struct Task {
     /// The failed tasks whose place this one takes, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) retry_for_task_ids: Vec<String>,
+    /// What there is of what its script has read; absent until it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) journal: Option<Journaled>,
     /// When the record is removed, in seconds since 1970.
     pub(crate) expires_at: i64,
     /// The place in the index of open tasks, while the sweep must know of it.
@@ -180,6 +185,23 @@ impl Task {
     /// Tells whether somebody waits for the news of its end, or another task follows.
     pub(crate) fn is_announced(&self) -> bool {
         self.status != Status::Complete || self.origin.is_some()
+    }
+
+    /// The task as its script got it, when it started at this time.
+    pub(crate) fn as_started(&self, at: Timestamp) -> Self {
+        let claim = self.claim.clone().map(|claim| Claim { answer: None, ..claim });
+        let mut task = Self {
+            claim,
+            logs: Vec::new(),
+            retried_by_task_id: None,
+            journal: None,
+            open: None,
+            sweep_at_ms: None,
+            sweeps: 0,
+            ..self.clone()
+        };
+        task.set_status(Status::InProgress, at);
+        task
     }
 
     /// Why it failed, under the name that users of tasks know.
@@ -389,6 +411,7 @@ pub(crate) type Tasks = Claims<TaskStore>;
 /// The table of tasks.
 pub(crate) struct TaskStore {
     table: Table,
+    journals: Journals,
     retention_s: i64,
 }
 
@@ -417,8 +440,14 @@ impl TaskStore {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
             table: environment.sealed_table("TASKS_TABLE", &SEALED)?,
+            journals: Journals::new(environment)?,
             retention_s: environment.config.retention_s()?,
         })
+    }
+
+    /// Returns the journals that have no room in the records of their tasks.
+    pub(crate) fn journals(&self) -> &Journals {
+        &self.journals
     }
 
     /// When the record of a task created now is removed, in seconds since 1970.
@@ -450,9 +479,10 @@ impl TaskStore {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Seals a batch of tasks with the current key.
+    /// Seals a batch of tasks and their journals with the current key.
     pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
-        self.table.reseal().await
+        let (tasks, journals) = (self.table.reseal().await?, self.journals.reseal().await?);
+        Ok(Resealed { resealed: tasks.resealed + journals.resealed, more: tasks.more || journals.more })
     }
 
     /// Creates a task that waits, which the sweep watches; false if one with its id exists.

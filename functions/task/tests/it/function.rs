@@ -19,7 +19,7 @@ async fn a_function_is_created_shown_changed_and_deleted() {
     let expected = json!({
         "name": "wipe", "code": "exports.main = () => process.env.KEY", "description": "d", "timeLimit": 10,
         "memoryLimit": 128, "environmentVariables": {"KEY": {"value": "*****"}},
-        "executionOptions": {"defaultPriority": 3}, "enabled": true, "version": 1,
+        "executionOptions": {"defaultPriority": 3}, "journal": true, "enabled": true, "version": 1,
         "creationTimestamp": "2026-01-02T03:04:05.678Z", "updateTimestamp": "2026-01-02T03:04:05.678Z",
     });
     assert_eq!((created.status, &created.body), (200, &expected));

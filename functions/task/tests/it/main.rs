@@ -21,6 +21,8 @@ mod function;
 #[cfg(test)]
 mod invocation;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod lambda;
 #[cfg(test)]
 mod log;

@@ -10,6 +10,7 @@ mod modules;
 mod node;
 mod packages;
 mod rejections;
+mod replaying;
 mod shapes;
 mod workers;
 
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use shared::Error;
 use shared::clock::Clock;
 use shared::outbound::Outbound;
-use task::sandbox::{BeforeEffect, Limits, Report, Sandbox, Script};
+use task::sandbox::{BeforeEffect, Limits, Outside, Report, Sandbox, Script};
 
 /// A script with little time and memory.
 fn script(source: &str) -> Script {
@@ -36,6 +37,7 @@ fn script(source: &str) -> Script {
         input: json!({"id": "t1", "data": {"event": {"n": 41}}}).to_string(),
         variables: BTreeMap::from([("KEY".to_owned(), "value".to_owned())]),
         limits,
+        outside: Outside::Live,
     }
 }
 

@@ -339,6 +339,8 @@ async fn every_route_requires_its_permission() {
         ("GET", format!("/tasks/v1/{id}"), "VIEW_TASKS"),
         ("POST", format!("/tasks/v1/{id}/cancel"), "CANCEL_TASKS"),
         ("GET", format!("/tasks/v1/{id}/logs"), "VIEW_TASK_LOGS"),
+        ("GET", format!("/tasks/v1/{id}/journal"), "VIEW_TASK_LOGS VIEW_TASK_FUNCTION_DETAILS"),
+        ("POST", format!("/tasks/v1/{id}/replay"), "VIEW_TASK_LOGS VIEW_TASK_FUNCTION_DETAILS"),
         ("POST", "/tasks/v1/rotate".to_owned(), "ROTATE_KEYS"),
         ("GET", "/tasks/v1/functions/".to_owned(), "VIEW_TASK_FUNCTIONS"),
         ("POST", "/tasks/v1/functions/".to_owned(), "CREATE_TASK_FUNCTION"),
@@ -373,12 +375,12 @@ async fn every_route_requires_its_permission() {
         ["", "/a/b"].map(|path| (method, format!("/tasks/v1/api/f{path}"), "EXECUTE_API_FUNCTION:f"))
     });
     let (without, mut described) = (world.token("default", &["OTHER"]).await, 0);
-    for (method, path, permission) in routes.into_iter().chain(of_function) {
+    for (method, path, permissions) in routes.into_iter().chain(of_function) {
         let answer = world.send(method, &path, json!({}), &without).await;
         // The answer to HEAD has no body.
         let code = if method == "HEAD" { Value::Null } else { json!(10) };
         assert_eq!((answer.status, &answer.body["code"]), (401, &code), "{method} {path}");
-        let with = world.token("default", &[permission]).await;
+        let with = world.token("default", &permissions.split(' ').collect::<Vec<_>>()).await;
         let answer = world.send(method, &path, json!({}), &with).await;
         assert_ne!(answer.status, 401, "{method} {path}");
         described += 1;

@@ -14,6 +14,7 @@ mod lambda;
 mod log;
 mod process;
 mod readme;
+mod replay;
 mod script;
 mod sealed;
 mod serve;

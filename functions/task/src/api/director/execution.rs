@@ -20,7 +20,7 @@ use super::body::Verbatim;
 use super::{TestBody, known};
 use crate::lifecycle;
 use crate::on_task_due;
-use crate::sandbox::{Limits, Script};
+use crate::sandbox::{Limits, Outside, Script};
 use crate::services::Services;
 use crate::store::task::{Status, Task};
 
@@ -113,6 +113,7 @@ pub(crate) async fn test(
         input: texts.remove("scriptConfig").unwrap_or_else(|| "{}".to_owned()),
         variables: BTreeMap::new(),
         limits: Limits { time: TEST_TIME, ..Limits::default() },
+        outside: Outside::Live,
     };
     let report = services.sandbox.run(script, Arc::new(|| Box::pin(async { Ok(()) }))).await?;
     report.result.map(returned).map_err(|error| failed(&error))

@@ -89,7 +89,7 @@ fn names_mean_the_files_that_node_finds() {
     required("/index.js", "node:url", "built in: url");
     required("/index.js", "url/", "/node_modules/url/index.js");
     required("/index.js", "node:fs", "cannot find the module 'node:fs'");
-    required("/index.js", "left-pad", "a script can import buffer");
+    required("/index.js", "left-pad", "a script can import assert, ");
     required("/index.js", "", "cannot find the module ''");
 }
 

@@ -6,6 +6,7 @@ const MAX_TIMERS = 10_000;
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 export function install(host, variables) {
+  host.load("clock").install(host);
   const intrinsics = host.load("intrinsics");
   const { uncurryThis, values, methods } = intrinsics;
   const { MathMax, Number, ObjectDefineProperty, ObjectFreeze, ReflectApply, RangeError } = values;

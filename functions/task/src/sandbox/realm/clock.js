@@ -1,0 +1,33 @@
+// Time and random values, which the language itself takes from the machine: here they come from the host, which can
+// give a script the same ones again.
+
+const { construct, apply, defineProperty: define } = Reflect;
+const Plain = Date;
+const { toString } = Plain.prototype;
+
+export function install(host) {
+  const { time } = host;
+
+  function Date(...args) {
+    if (new.target === undefined) {
+      return apply(toString, new Plain(time()), []);
+    }
+    if (args.length === 0) {
+      args[0] = time();
+    }
+    return construct(Plain, args, new.target);
+  }
+
+  const hidden = (object, name, value) =>
+    void define(object, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
+  define(Date, "length", { __proto__: null, value: Plain.length, configurable: true });
+  define(Date, "prototype", { __proto__: null, value: Plain.prototype, writable: false });
+  hidden(Date, "now", time);
+  hidden(Date, "parse", Plain.parse);
+  hidden(Date, "UTC", Plain.UTC);
+  hidden(Plain.prototype, "constructor", Date);
+  hidden(globalThis, "Date", Date);
+  hidden(Math, "random", host.random);
+  // That of the engine cannot be changed.
+  define(globalThis, "performance", { __proto__: null, value: { now: host.now, timeOrigin: host.started } });
+}
