@@ -281,7 +281,7 @@ async fn a_script_that_publishes_and_starts_tasks_does_neither_again() {
     let world = World::new().await;
     let code = "const { publish, startTask } = require('hookyard'); exports.main = async () => {
         const event = await publish('order.paid', { token: 's3cret' });
-        const refused = await startTask('missing').catch((error) => error.name);
+        const refused = await startTask({ functionName: 'missing', data: {} }).catch((error) => error.name);
         return [event.id, refused];
     }";
     world.script("f", code).await;
