@@ -211,12 +211,22 @@ fn credentials(changed: ExecutionCredentials) -> Result<Option<ExecutionCredenti
     Ok((!permissions.is_empty()).then_some(ExecutionCredentials { permissions }))
 }
 
+/// Tells whether `process.env` can have a variable of this name.
+fn is_variable_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    name != "__proto__" && !name.is_empty() && !name.as_bytes()[0].is_ascii_digit() && name.bytes().all(is_part)
+}
+
 /// The variables after a change, in which a masked value stands for the former one.
 fn variables(
     changed: Option<BTreeMap<String, Variable>>,
     mut former: BTreeMap<String, Variable>,
 ) -> Result<BTreeMap<String, Variable>, Refusal> {
     let Some(mut variables) = changed else { return Ok(former) };
+    if let Some(name) = variables.keys().find(|name| !is_variable_name(name)) {
+        let rule = "must have names of letters, digits and `_.-` that do not begin with a digit";
+        return Err(Refusal::field("environmentVariables", format!("{rule}, unlike `{name}`")));
+    }
     for (name, variable) in &mut variables {
         if variable.value == MASK {
             *variable = former.remove(name).ok_or_else(|| {
@@ -328,6 +338,9 @@ mod tests {
         check(json!({"name": "a", "code": code, "timeLimit": 301}), 1402);
         check(json!({"name": "a", "code": code, "memoryLimit": 127}), 1402);
         check(json!({"name": "a", "code": code, "description": "x".repeat(4_097)}), 15);
+        for wrong in ["", "1A", "A=B", "A B", "A\0", "__proto__", "é"] {
+            check(json!({"name": "a", "code": code, "environmentVariables": {wrong: {"value": "x"}}}), 15);
+        }
         let variables = json!({"A": {"value": "x".repeat(4_096)}});
         check(json!({"name": "a", "code": code, "environmentVariables": variables}), 15);
         let deep = (0..50).fold(json!([]), |inner, _| json!([inner]));

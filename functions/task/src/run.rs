@@ -200,20 +200,25 @@ struct Running {
 }
 
 impl Running {
-    /// Renews the lease for as long as the work lasts, and shows in the record what it has printed so far.
+    /// Waits for the end of the work, and attends to the record meanwhile.
+    async fn keep<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            result = work => result,
+            lost = self.attend() => Err(lost),
+        }
+    }
+
+    /// Renews the lease and shows in the record what was printed so far, until the task is lost to another process.
     ///
     /// The lines take the place of a renewal, so that they cost one write more at most, after the first second.
-    async fn keep<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        tokio::pin!(work);
+    async fn attend(&self) -> Error {
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut ticked, mut shown) = (0_u64, 0);
         loop {
-            tokio::select! {
-                biased;
-                result = &mut work => return result,
-                _ = ticks.tick() => ticked += 1,
-            }
+            ticks.tick().await;
+            ticked += 1;
             let printed = self.log.count();
             let is_renewal = ticked.is_multiple_of(TICKS_OF_RENEWAL);
             if printed > shown && (is_renewal || ticked == 1) && matches!(self.show().await, Ok(true)) {
@@ -222,7 +227,7 @@ impl Running {
             }
             // A failed renewal is tried again until the lease is over, which the next one notices.
             if is_renewal && matches!(self.tasks.renew(&self.task, LEASE).await, Ok(false)) {
-                return Err(lost(&self.task));
+                return lost(&self.task);
             }
         }
     }

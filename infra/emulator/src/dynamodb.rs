@@ -70,12 +70,18 @@ impl Tables {
             return Reply::error(413, "RequestEntityTooLargeException", "the request is too large");
         }
         let (database, operation, body) = (self.database.clone(), operation.to_owned(), body.to_vec());
-        let turn = self.turns.clone().acquire_owned().await;
-        let done = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            dispatch(&database, &operation, &body)
+        let turns = self.turns.clone();
+        // On a task of its own: a turn is taken as soon as it is there, even while the one who asked waits for something
+        // else first, such as a request that comes after this one.
+        let done = tokio::spawn(async move {
+            let turn = turns.acquire_owned().await;
+            let engine = move || {
+                let _turn = turn;
+                dispatch(&database, &operation, &body)
+            };
+            tokio::task::spawn_blocking(engine).await
         });
-        done.await.unwrap_or_else(Reply::internal)
+        done.await.and_then(|done| done).unwrap_or_else(Reply::internal)
     }
 
     /// Sweeps expired items every ten minutes.

@@ -174,3 +174,22 @@ async fn the_tables_are_served_over_http_as_well() {
     let unknown = client.list_backups().send().await.unwrap_err().into_service_error();
     assert_eq!(unknown.meta().code(), Some("UnknownOperationException"));
 }
+
+#[tokio::test]
+async fn requests_that_nobody_looks_at_hold_up_no_other_one() {
+    let (emulator, _) = in_memory().await;
+    let client = Client::new(&emulator.sdk_config());
+    let keys: Vec<String> = (0..20).map(|key| key.to_string()).collect();
+    let mut begun: Vec<_> = keys.iter().map(|key| Box::pin(put(&client, key, "x"))).collect();
+    // Each is on its way to the engine, and nothing polls it again before the others have passed.
+    for request in &mut begun {
+        assert!(futures::poll!(request.as_mut()).is_pending());
+    }
+    for n in 100..120 {
+        let passed = tokio::time::timeout(Duration::from_secs(60), put(&client, &n.to_string(), "y")).await;
+        passed.expect("a request passes").unwrap();
+    }
+    for request in begun {
+        request.await.unwrap();
+    }
+}

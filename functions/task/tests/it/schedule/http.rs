@@ -79,7 +79,7 @@ async fn what_is_wrong_with_a_body_names_the_field() {
     check(json!({"functionName": "absent"}), 14, "`functionName` is required").await;
     check(json!({"functionName": "a b"}), 15, "`functionName` must be").await;
     check(json!({"functionName": "nowhere"}), 16, "").await;
-    check(json!({"interval": "absent"}), 14, "`interval` is required").await;
+    check(json!({"interval": "absent"}), 14, "`interval` or `cron` is required").await;
     for wrong in [json!(0), json!(-1), json!(1.5), json!("soon"), json!(i64::MAX)] {
         check(json!({"interval": wrong}), 15, "`interval` must be a whole number from 1 to 316224000").await;
     }
