@@ -7,7 +7,7 @@ use shared::event::{Answer, Envelope, EventId, StepError, Trace};
 use shared::step::{Claimable as _, Outcome};
 use shared::{Error, clock};
 
-use crate::share;
+use crate::runner::share;
 use crate::store::task::{Status, Task};
 
 /// What there is to say about a task in its current state.

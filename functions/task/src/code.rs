@@ -1,5 +1,7 @@
 //! The code of a function as clients send it: the text of a script, or a package as a zip archive in base64.
 
+pub(crate) mod package;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -9,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::package::unpack;
+use crate::code::package::unpack;
 use crate::sandbox::Files;
 
 /// The most bytes of a text or an archive. Lambda takes requests of 6 MB, which an archive in base64 has to fit into.

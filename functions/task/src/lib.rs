@@ -10,42 +10,27 @@
 mod access;
 mod answer;
 mod api;
-mod api_event;
-mod api_result;
+mod api_function;
 mod asset;
 mod code;
-mod credentials;
 mod direct;
 mod director;
-mod emitter;
 mod function_body;
-mod kept;
 mod lambda;
-mod last_task;
-mod lifecycle;
-mod mask;
 mod new_task;
 mod on_schedule;
 mod on_sweep;
 mod on_task_due;
 mod on_task_requested;
-mod package;
 mod replay;
 mod retry;
 mod run;
 mod runner;
 pub mod sandbox;
 mod schedule;
-mod schedule_body;
-mod schedule_task;
-mod schedule_view;
-mod script_url;
 mod scripts;
 mod services;
-mod settle;
-mod share;
 mod store;
-mod wake;
 
 use std::sync::Arc;
 
@@ -60,7 +45,7 @@ use crate::services::Services;
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let services = Arc::new(Services::new(environment)?);
-    let router = director_routes(Api::new(environment.tokens()?))
+    let router = schedule_routes(director_routes(direct_routes(Api::new(environment.tokens()?))))
         .permission(Permission::ViewTasks, routes!(api::tasks::list))
         .permission(Permission::CreateTasks, routes!(api::tasks::create))
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
@@ -80,28 +65,6 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         .permission(Permission::ViewTaskFunctionDetails, routes!(api::versions::get))
         .permission(Permission::UpdateTaskFunction, routes!(api::versions::rollback))
         .permission(Permission::RotateKeys, routes!(api::functions::rotate))
-        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::list))
-        .permission(Permission::CreateTaskSchedule, routes!(api::schedules::create))
-        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::preview))
-        .permission(Permission::RotateKeys, routes!(api::schedules::rotate))
-        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::get))
-        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::update))
-        .permission(Permission::DeleteTaskSchedule, routes!(api::schedules::delete))
-        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::start))
-        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::stop))
-        .permission(Permission::CreateTasks, routes!(api::schedules::run_now))
-        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::history))
-        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::next))
-        .decided_by_handler(Permission::ExecuteTaskFunction, BODY_LIMIT_BYTES, routes!(api::execute::execute))
-        .decided_by_handler(
-            Permission::ExecuteApiFunction,
-            api_event::LIMIT_BYTES,
-            routes!(api::api_functions::call_root),
-        )
-        .decided_by_handler(Permission::ExecuteApiFunction, api_event::LIMIT_BYTES, routes!(api::api_functions::call))
-        .permission(Permission::ViewApiFunctionRequests, routes!(api::api_requests::list))
-        .permission(Permission::ViewApiFunctionRequestLogs, routes!(api::api_requests::logs))
-        .permission(Permission::RotateKeys, routes!(api::api_requests::rotate))
         .permission(Permission::ViewTaskLogs, routes!(api::logs::of_function))
         .finish(services.clone());
     let checks = [
@@ -117,6 +80,40 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     ];
     Ok(Function::new(environment.seal()?, router, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
+}
+
+/// Adds the routes by which functions run at once, and answer requests.
+fn direct_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
+    api.decided_by_handler(Permission::ExecuteTaskFunction, BODY_LIMIT_BYTES, routes!(api::execute::execute))
+        .decided_by_handler(
+            Permission::ExecuteApiFunction,
+            api_function::event::LIMIT_BYTES,
+            routes!(api::api_functions::call_root),
+        )
+        .decided_by_handler(
+            Permission::ExecuteApiFunction,
+            api_function::event::LIMIT_BYTES,
+            routes!(api::api_functions::call),
+        )
+        .permission(Permission::ViewApiFunctionRequests, routes!(api::api_requests::list))
+        .permission(Permission::ViewApiFunctionRequestLogs, routes!(api::api_requests::logs))
+        .permission(Permission::RotateKeys, routes!(api::api_requests::rotate))
+}
+
+/// Adds the routes of schedules.
+fn schedule_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
+    api.permission(Permission::ViewTaskSchedules, routes!(api::schedules::list))
+        .permission(Permission::CreateTaskSchedule, routes!(api::schedules::create))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::preview))
+        .permission(Permission::RotateKeys, routes!(api::schedules::rotate))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::get))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::update))
+        .permission(Permission::DeleteTaskSchedule, routes!(api::schedules::delete))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::start))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::schedules::stop))
+        .permission(Permission::CreateTasks, routes!(api::schedules::run_now))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::history))
+        .permission(Permission::ViewTaskSchedules, routes!(api::schedules::next))
 }
 
 /// Adds the routes of Director's tasks, and of the files that they use.

@@ -9,10 +9,10 @@ use serde_json::Value;
 use shared::Error;
 use shared::event::command::{ScheduleDue, TaskDue};
 
+use crate::schedule::settle::{Settled, settle};
+use crate::schedule::wake::{self, WINDOW};
 use crate::services::Services;
-use crate::settle::{Settled, settle};
 use crate::store::schedule::DUE_SHARDS;
-use crate::wake::{self, WINDOW};
 
 /// The most schedules of one partition in one minute; those behind them come first in the next.
 const DUE_LIMIT: usize = 10_000;

@@ -1,5 +1,8 @@
 //! Runs the script of a task again from its journal, and compares how it ended.
 
+pub(crate) mod kept;
+pub(crate) mod mask;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +15,8 @@ use shared::{Error, Refusal};
 
 use crate::code::Code;
 use crate::function_body::invalid_code;
-use crate::kept::{Change, Kept};
-use crate::mask::Mask;
+use crate::replay::kept::{Change, Kept};
+use crate::replay::mask::Mask;
 use crate::run;
 use crate::sandbox::journal::Journal;
 use crate::sandbox::{LogLine, Recording, Script};

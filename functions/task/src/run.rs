@@ -12,8 +12,8 @@ use shared::{Error, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::code::Program;
-use crate::emitter::Origin;
-use crate::kept::{self, Journaled, Kept};
+use crate::replay::kept::{self, Journaled, Kept};
+use crate::runner::emitter::Origin;
 use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Outside, Place, Report, Script};
 use crate::scripts::Source;
 use crate::services::Services;

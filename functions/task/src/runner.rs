@@ -1,12 +1,16 @@
 //! Runs the scripts of functions with what they may use: the API through a token, and events and tasks through calls.
 
+pub(crate) mod credentials;
+pub(crate) mod emitter;
+pub(crate) mod share;
+
 use std::collections::BTreeMap;
 
 use shared::clock::Clock;
 use shared::{Environment, Error};
 
-use crate::credentials::{self, Credentials};
-use crate::emitter::{Emitter, Origin};
+use crate::runner::credentials::Credentials;
+use crate::runner::emitter::{Emitter, Origin};
 use crate::sandbox::{BeforeEffect, Log, Place, Report, Sandbox, Script};
 use crate::store::function::Function;
 

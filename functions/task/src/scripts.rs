@@ -1,5 +1,7 @@
 //! Where the scripts of tasks come from: a tenant's own assets, or any other place by its URL.
 
+pub(crate) mod url;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use shared::outbound::{Outbound, Request, Response};
 use shared::{Environment, Error};
 
 use crate::asset::not_found;
-use crate::script_url::ScriptUrl;
+use crate::scripts::url::ScriptUrl;
 use crate::store::asset::{Asset, Assets};
 
 /// The longest script that is fetched.
@@ -91,7 +93,7 @@ impl Scripts {
         }
     }
 
-    async fn fetch(&self, key: &str, url: &url::Url) -> Result<Arc<str>, StepError> {
+    async fn fetch(&self, key: &str, url: &::url::Url) -> Result<Arc<str>, StepError> {
         let known = self.fetched.get(key);
         let request = Request {
             headers: headers(known.as_deref()),
@@ -176,7 +178,7 @@ fn failed(name: &str, shown: &str, why: &str) -> StepError {
 }
 
 /// Returns a URL without what may be secret in it.
-fn shown(url: &url::Url) -> String {
+fn shown(url: &::url::Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
@@ -186,7 +188,7 @@ fn shown(url: &url::Url) -> String {
 }
 
 /// Returns the last part of the path.
-fn file_name(url: &url::Url) -> String {
+fn file_name(url: &::url::Url) -> String {
     let last = url.path_segments().and_then(|mut segments| segments.next_back()).filter(|last| !last.is_empty());
     last.unwrap_or("script.js").to_owned()
 }
@@ -221,8 +223,8 @@ mod tests {
 
     #[test]
     fn nothing_secret_of_a_url_is_shown() {
-        let url = url::Url::parse("https://user:word@a.test:8443/x/s.js?token=secret#part").unwrap();
+        let url = ::url::Url::parse("https://user:word@a.test:8443/x/s.js?token=secret#part").unwrap();
         assert_eq!((shown(&url).as_str(), file_name(&url).as_str()), ("https://a.test:8443/x/s.js", "s.js"));
-        assert_eq!(file_name(&url::Url::parse("https://a.test/").unwrap()), "script.js");
+        assert_eq!(file_name(&::url::Url::parse("https://a.test/").unwrap()), "script.js");
     }
 }

@@ -10,8 +10,8 @@ use shared::step::Claims;
 use shared::{Environment, Error};
 
 use crate::direct::Places;
-use crate::emitter::Emitter;
 use crate::runner::Runner;
+use crate::runner::emitter::Emitter;
 use crate::sandbox::Sandbox;
 use crate::store::api_request::ApiRequests;
 use crate::store::asset::Assets;

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 
 use super::execute::{bad, failure, shown, timed_out};
 use crate::access::{Granted, grant};
-use crate::api_event::{ApiCall, path_below};
-use crate::api_result::{self, ApiResult};
+use crate::api_function::event::{ApiCall, path_below};
+use crate::api_function::result::{self, ApiResult};
 use crate::direct::{self, Place};
-use crate::emitter::Origin;
+use crate::runner::emitter::Origin;
 use crate::sandbox::{BeforeEffect, Log, LogLine, Report};
 use crate::services::Services;
 use crate::store::api_request::ApiRequest;
@@ -137,7 +137,7 @@ async fn perform(
         }
         let program = functions.program(tenant, function).await?;
         let mut script = run::script(tenant, function, program, event, direct::TIME);
-        script.limits.result_bytes = api_result::LIMIT_BYTES;
+        script.limits.result_bytes = result::LIMIT_BYTES;
         let origin = Origin::of_request(tenant, &function.name, &record.id);
         let place = sandbox.place(&script.tenant, &script.file_name, 0).await?;
         runner.run(Some(function), script, origin, before_effect, place, &log).await
@@ -184,7 +184,7 @@ fn marks_effect(services: &Arc<Services>, record: &ApiRequest) -> BeforeEffect {
 }
 
 fn invalid(message: String) -> StepError {
-    StepError { kind: Some("response".to_owned()), name: api_result::INVALID.to_owned(), message }
+    StepError { kind: Some("response".to_owned()), name: result::INVALID.to_owned(), message }
 }
 
 /// The answer to a request whose script failed. Whoever needs no token to call a public function is not told how.

@@ -21,8 +21,8 @@ use super::schedules::blank;
 use crate::director::definition::{Definition, check_id};
 use crate::director::document::{document, has_all, matches};
 use crate::director::timing::Given;
-use crate::lifecycle;
-use crate::script_url::ScriptUrl;
+use crate::schedule::lifecycle;
+use crate::scripts::url::ScriptUrl;
 use crate::services::Services;
 use crate::store::schedule::{LIST_LIMIT, Program, Schedule};
 

@@ -15,8 +15,8 @@ use shared::http::ErrorBody;
 use shared::{Refusal, json};
 
 use super::tasks::known;
-use crate::kept::{Journaled, Kept};
-use crate::mask::Mask;
+use crate::replay::kept::{Journaled, Kept};
+use crate::replay::mask::Mask;
 use crate::replay::{self, Replayed};
 use crate::sandbox::exchange::{FetchError, FetchResponse};
 use crate::sandbox::journal::{Asked, Event, Journal, What};

@@ -15,10 +15,10 @@ use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 use url::form_urlencoded;
 
-use crate::lifecycle;
+use crate::schedule::body::ScheduleBody;
+use crate::schedule::lifecycle;
 use crate::schedule::timing::Timing;
-use crate::schedule_body::ScheduleBody;
-use crate::schedule_view::{HistoryView, NextTimes, ScheduleView};
+use crate::schedule::view::{HistoryView, NextTimes, ScheduleView};
 use crate::services::Services;
 use crate::store::history;
 use crate::store::schedule::{LIST_LIMIT, Misfire, Overlap, Program, Schedule};

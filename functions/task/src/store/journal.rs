@@ -6,7 +6,7 @@ use shared::seal::Resealed;
 use shared::table::{Check, SealedAttributes, Table, key};
 use shared::{Environment, Error};
 
-use crate::kept::{Journaled, Kept, MAX_INLINE_BYTES};
+use crate::replay::kept::{Journaled, Kept, MAX_INLINE_BYTES};
 use crate::sandbox::Recording;
 use crate::store::task::Task;
 

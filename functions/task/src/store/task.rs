@@ -12,7 +12,7 @@ use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Write, is_new, key};
 use shared::{Environment, Error};
 
-use crate::kept::Journaled;
+use crate::replay::kept::Journaled;
 use crate::sandbox::LogLine;
 use crate::store::journal::Journals;
 use crate::store::open_task::watched;

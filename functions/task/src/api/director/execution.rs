@@ -18,9 +18,9 @@ use shared::{Error, Refusal};
 
 use super::body::Verbatim;
 use super::{TestBody, known};
-use crate::lifecycle;
 use crate::on_task_due;
 use crate::sandbox::{Limits, Outside, Script};
+use crate::schedule::lifecycle;
 use crate::services::Services;
 use crate::store::task::{Status, Task};
 

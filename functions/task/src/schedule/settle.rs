@@ -14,14 +14,15 @@ use shared::event::fact::{SCHEDULE_MISSED, ScheduleMissed, TASK_SOURCE};
 use shared::event::{Envelope, EventId};
 use shared::{Error, clock};
 
-use crate::last_task::{self, LastTask};
+use crate::on_task_due;
 use crate::schedule::decide::{self, Backlog, Outcome, Progress, Reason, Summary};
+use crate::schedule::last_task::{self, LastTask};
+use crate::schedule::task::task_of;
 use crate::schedule::timing::Instants;
-use crate::schedule_task::task_of;
+use crate::schedule::wake;
 use crate::services::Services;
 use crate::store::history::Row;
 use crate::store::schedule::{Overlap, Schedule};
-use crate::{on_task_due, wake};
 
 /// How many schedules, or rows of one schedule, are written at once.
 const CONCURRENT_WRITES: usize = 32;

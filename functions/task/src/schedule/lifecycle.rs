@@ -4,14 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 use shared::event::TenantId;
 use shared::{Error, Refusal};
 
+use crate::on_task_due;
 use crate::schedule::decide::{Outcome, Reason, due_at, is_woken, starts_at};
-use crate::schedule_task::task_of;
+use crate::schedule::settle::settle;
+use crate::schedule::task::task_of;
+use crate::schedule::wake;
 use crate::services::Services;
-use crate::settle::settle;
 use crate::store::history::Row;
 use crate::store::schedule::Schedule;
 use crate::store::task::Task;
-use crate::{on_task_due, wake};
 
 /// How often a change is tried again because somebody else has changed the schedule.
 const ATTEMPTS: usize = 8;

@@ -16,10 +16,12 @@ use shared::{Error, Refusal};
 
 use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
+use crate::on_task_due;
+use crate::runner::credentials;
+use crate::runner::share;
 use crate::sandbox::{Call, CallError, CallKind, Calls};
 use crate::store::function::Functions;
 use crate::store::task::{Task, Tasks};
-use crate::{credentials, on_task_due, share};
 
 /// The longest key of an event, in bytes.
 const KEY_LIMIT_BYTES: usize = 255;
