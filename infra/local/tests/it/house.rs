@@ -158,6 +158,7 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/tasks/v1") => json!({"functionName": "f"}),
         ("POST", "/tasks/v1/functions") => json!({"name": "g", "code": "exports.main = () => 1"}),
         ("PUT", "/tasks/v1/functions/{name}") => json!({"description": "changed"}),
+        ("POST", "/tasks/v1/functions/{name}/rollback") => json!({"version": 1}),
         ("POST", "/tasks/v1/schedules" | "/tasks/v1/schedules/next") => json!({"functionName": "f", "interval": 60}),
         ("PUT", "/tasks/v1/schedules/{id}") => json!({"priority": 1}),
         ("POST", "/api/v1/tasks") | ("PUT", "/api/v1/tasks/{id}") => {
