@@ -198,6 +198,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_time_of_change_counts_once_another_change_would_bear_another_time() {
+        let check = |changed: &str, date: Option<&str>, expected: bool| {
+            let mut headers = HeaderMap::from_iter([(LAST_MODIFIED, changed.parse().unwrap())]);
+            headers.extend(date.map(|date| (DATE, date.parse().unwrap())));
+            assert_eq!(settled(&headers).is_some(), expected, "{changed} {date:?}");
+        };
+        let changed = "Thu, 26 Nov 2026 09:20:47 GMT";
+        check(changed, Some("Thu, 26 Nov 2026 09:20:47 GMT"), false);
+        check(changed, Some("Thu, 26 Nov 2026 09:21:46 GMT"), false);
+        check(changed, Some("Thu, 26 Nov 2026 09:21:47 GMT"), true);
+        check(changed, Some("Thu, 26 Nov 2026 08:00:00 GMT"), false);
+        check(changed, None, false);
+        check("yesterday", Some("Thu, 26 Nov 2026 09:21:47 GMT"), false);
+    }
+
+    #[test]
     fn only_a_successful_answer_that_is_text_is_a_script() {
         let check = |status: u16, content_type: &str, body: &[u8], expected: Result<&str, &str>| {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);

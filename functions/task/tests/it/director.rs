@@ -42,6 +42,18 @@ fn refused(answer: &Answer, status: u16, message: &str) {
 }
 
 #[tokio::test]
+async fn a_failed_run_leaves_a_fact_that_names_its_task() {
+    let world = World::new().await;
+    let script = asset(&world, "boom.js", "module.exports.main = () => Promise.reject('no')").await;
+    create(&world, task(&script, json!({"id": "boom", "running": false}))).await;
+    assert_eq!(world.post(&format!("{TASKS}/boom/run"), json!({})).await.status, 500);
+    let facts = world.heard("task_failed");
+    let said = |name: &str| facts[0].get(name).cloned();
+    assert_eq!((said("scheduleId"), said("script")), (Some(json!("boom")), Some(json!(script))));
+    assert_eq!((facts.len(), said("functionName")), (1, None));
+}
+
+#[tokio::test]
 async fn an_id_is_a_switch() {
     let world = World::new().await;
     let script = asset(&world, "slack.js", "module.exports.main = async (config) => `told ${config.scopeId}`").await;
