@@ -1,4 +1,12 @@
-//! The HTTP route: the rotation of keys.
+//! The HTTP routes, and the rotation of keys.
+
+pub(crate) mod apps;
+pub(crate) mod caches;
+pub(crate) mod health;
+pub(crate) mod products;
+pub(crate) mod runs;
+pub(crate) mod secrets;
+pub(crate) mod sessions;
 
 use std::sync::Arc;
 
@@ -6,15 +14,14 @@ use axum::Json;
 use axum::extract::State;
 use shared::Refusal;
 use shared::seal::Resealed;
-use shared::step::Claims;
 
-use crate::store::Calls;
+use crate::services::Services;
 
 /// Seals a batch of the records of calls with the current key; call it until there are no more.
 #[utoipa::path(
     post, path = "/actions/rotate", tag = "actions",
     responses((status = 200, description = "How far the rotation has come.", body = Resealed)),
 )]
-pub(crate) async fn rotate(State(calls): State<Arc<Claims<Calls>>>) -> Result<Json<Resealed>, Refusal> {
-    Ok(Json(calls.store().reseal().await?))
+pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {
+    Ok(Json(services.calls.store().reseal().await?))
 }

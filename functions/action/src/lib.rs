@@ -6,40 +6,59 @@
 //! published again, and a call whose outcome was lost is `OutcomeUnknown`, unless its method promises that a second call
 //! does no harm.
 
+#![allow(dead_code, clippy::needless_pass_by_value, clippy::unused_async)]
+
+mod answer;
 mod api;
+mod app;
+mod cache;
 mod call;
+mod circuit;
+mod credential;
+mod declared;
+mod failure;
 mod form;
+mod input;
+mod mask;
 mod on_http_requested;
+mod placeholder;
+mod product;
+mod request;
+mod retry;
+mod run;
+mod services;
+mod session;
 mod store;
+mod tag;
 
 use std::sync::Arc;
 
 use shared::auth::Permission;
 use shared::event::command::HTTP;
 use shared::http::Api;
-use shared::step::Claims;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
-use crate::store::Calls;
+use crate::services::Services;
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let calls = Arc::new(Claims::new(environment, Calls::new(environment)?));
-    let (bus, outbound, clock) = (environment.bus()?, environment.outbound()?, environment.clock.clone());
-    let routes =
-        Api::new(environment.tokens()?).permission(Permission::RotateKeys, routes!(api::rotate)).finish(calls.clone());
-    let check = store::check(environment)?;
-    let function = Function::new(environment.seal()?, routes, move |incoming| {
-        let (calls, bus, outbound, clock) = (calls.clone(), bus.clone(), outbound.clone(), clock.clone());
-        async move {
-            match incoming {
-                Incoming::Event { envelope, .. } if envelope.kind == HTTP.event_type() => {
-                    on_http_requested::handle(&calls, &bus, &outbound, &clock, &envelope).await
-                }
-                other => Err(other.unexpected()),
-            }
+    let services = Arc::new(Services::new(environment)?);
+    let api = Api::new(environment.tokens()?).permission(Permission::RotateKeys, routes!(api::rotate));
+    let api = api::apps::routes(api::products::routes(api::secrets::routes(api)));
+    let api = api::sessions::routes(api::caches::routes(api::health::routes(api::runs::routes(api))));
+    let routes = api.finish(services.clone());
+    let checks = [store::check(environment)?];
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
+        .with_checks(checks))
+}
+
+async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Error> {
+    let Services { calls, bus, outbound, clock, .. } = &*services;
+    match incoming {
+        Incoming::Event { envelope, .. } if envelope.kind == HTTP.event_type() => {
+            on_http_requested::handle(calls, bus, outbound, clock, &envelope).await
         }
-    });
-    Ok(function.with_checks([check]))
+        other => Err(other.unexpected()),
+    }
 }

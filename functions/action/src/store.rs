@@ -1,5 +1,13 @@
 //! The records of calls, in `ACTION_RUNS_TABLE`: `actionRunId` is the record id of the step's attempt.
 
+pub(crate) mod app;
+pub(crate) mod cache;
+pub(crate) mod circuit;
+pub(crate) mod credential;
+pub(crate) mod product;
+pub(crate) mod secret;
+pub(crate) mod session;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::event::{Answer, StepError, StepId};

@@ -135,6 +135,26 @@ pub const HTTP: ActionType = ActionType {
     names: None,
 };
 
+/// The type of action that runs an action of an app.
+pub const ACTION: ActionType = ActionType {
+    name: "action",
+    command: "action.requested",
+    fields: &[
+        optional("env", Rule::Text),
+        optional("product_tag", Rule::Text),
+        optional("product", Rule::Text),
+        optional("app", Rule::Text),
+        optional("event", Rule::Text),
+        optional("action", Rule::Text),
+        optional("cache", Rule::Text),
+        optional("input", Rule::Object),
+        optional("session", Rule::Anything),
+        optional("retries", Rule::Number(0, 20)),
+    ],
+    required_with: None,
+    names: None,
+};
+
 /// The type of action that sends a message on a channel.
 pub const MESSAGE: ActionType = ActionType {
     name: "message",
@@ -180,7 +200,7 @@ pub const CALLBACK: ActionType = ActionType {
 };
 
 /// Every type of action.
-pub const ACTION_TYPES: [&ActionType; 4] = [&CALLBACK, &HTTP, &MESSAGE, &TASK];
+pub const ACTION_TYPES: [&ActionType; 5] = [&ACTION, &CALLBACK, &HTTP, &MESSAGE, &TASK];
 
 impl ActionType {
     /// Returns the type of this name.
@@ -333,7 +353,7 @@ mod tests {
     #[test]
     fn a_type_that_nobody_serves_is_refused() {
         check("htpt", json!({}), Err("`type` has the unknown value `htpt`: did you mean `http`?"));
-        let types = "must be one of `callback`, `http`, `message`, `task`";
+        let types = "must be one of `action`, `callback`, `http`, `message`, `task`";
         check("mail", json!({}), Err(&format!("`type` has the unknown value `mail`: {types}")));
     }
 

@@ -1,0 +1,12 @@
+//! Circuits and health of apps over HTTP.
+
+use std::sync::Arc;
+
+use shared::http::Api;
+
+use crate::services::Services;
+
+/// Adds the routes.
+pub(crate) fn routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
+    api
+}
