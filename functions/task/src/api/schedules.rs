@@ -323,6 +323,8 @@ pub(crate) fn blank(services: &Services, tenant: &TenantId, now: Timestamp) -> S
         creation_timestamp: now,
         update_timestamp: now,
         created_by_application_id: None,
+        job: None,
+        expires_at: None,
         version: 0,
         due_shard: None,
         due_at: None,

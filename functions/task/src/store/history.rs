@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shared::table::{Check, Expression, Query, Table, Write, is_new};
+use shared::table::{Check, Expression, Query, Table, Unmet, Write, is_new};
 use shared::{Environment, Error};
 
 use crate::schedule::decide::{Outcome, Reason, Summary};
@@ -90,6 +90,21 @@ impl History {
         }
     }
 
+    /// Writes rows of instants in one transaction, as many as one may have; those of instants that have a row already
+    /// are left out.
+    pub(crate) async fn claim_all(&self, mut rows: Vec<Row>) -> Result<(), Error> {
+        while !rows.is_empty() {
+            let writes = rows.iter().map(|row| self.firing(row, false)).collect::<Result<Vec<_>, _>>()?;
+            let unmet = self.table.transact(writes).await?;
+            if unmet.is_empty() {
+                return Ok(());
+            }
+            let mut index = 0..;
+            rows.retain(|_| index.next().is_some_and(|index| !unmet.contains(&index)));
+        }
+        Ok(())
+    }
+
     /// Prepares the row of an instant that nothing was decided about, or that waits.
     pub(crate) fn firing(&self, row: &Row, waits: bool) -> Result<Write, Error> {
         let condition = match waits {
@@ -107,7 +122,12 @@ impl History {
 
     /// Does writes of which one is [`History::firing`]; returns whether all were done.
     pub(crate) async fn transact(&self, writes: Vec<Write>) -> Result<bool, Error> {
-        Ok(self.table.transact(writes).await?.is_empty())
+        Ok(self.transact_all(writes).await?.is_empty())
+    }
+
+    /// The same; returns which of the writes did not meet their conditions, so that none was done.
+    pub(crate) async fn transact_all(&self, writes: Vec<Write>) -> Result<Unmet, Error> {
+        self.table.transact(writes).await
     }
 
     /// Reads the row of the same instant as it is now.

@@ -9,7 +9,7 @@ use shared::event::TenantId;
 use shared::event::command::ScheduleDue;
 use shared::json::Problem;
 use shared::seal::Resealed;
-use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new};
+use shared::table::{Check, Expression, Query, SealedAttributes, Table, Unmet, is_new};
 use shared::{Environment, Error};
 
 use crate::schedule::timing::{Instants, Timing};
@@ -47,6 +47,28 @@ pub(crate) enum Program {
         /// The argument of its `main`, a JSON object as text.
         config: String,
     },
+    /// An action of an app, which the action function runs.
+    Action {
+        /// The fields of a step of that type, a JSON object as text.
+        fields: String,
+    },
+}
+
+/// What a schedule has in addition that is a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Job {
+    /// Whether it runs once, rather than periodically.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_single: bool,
+    /// How many runs its instants start at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u64>,
+    /// How many they have started.
+    pub(crate) runs: u64,
+    /// Whether it was cancelled, which is final.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_cancelled: bool,
 }
 
 /// What becomes of an instant that comes while the last task of the schedule has not ended.
@@ -121,6 +143,12 @@ pub(crate) struct Schedule {
     pub(crate) update_timestamp: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) created_by_application_id: Option<String>,
+    /// What it is as a job, which stays when its time is over; absent unless it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<Job>,
+    /// When the record is removed, in seconds since 1970; absent while it may still do something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<i64>,
     /// Grows with every change of the record.
     pub(crate) version: u64,
     /// The partition of the index of what is due, and when that is, in milliseconds since 1970; neither if never.
@@ -138,7 +166,28 @@ impl Schedule {
 
     /// Tells whether its time is over: it is gone, even if its record is still there.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        self.end.is_some_and(|end| end <= now)
+        self.job.is_none() && self.end.is_some_and(|end| end <= now)
+    }
+
+    /// Returns how many runs its instants may still start, if there is a limit; those that wait are among them.
+    pub(crate) fn runs_left(&self) -> Option<u64> {
+        let job = self.job.as_ref()?;
+        let taken = job.runs.saturating_add(self.queue.len() as u64);
+        job.limit.map(|limit| limit.saturating_sub(taken))
+    }
+
+    /// Returns about how many bytes the record and each of its tasks have at most.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let program_bytes = match &self.program {
+            Program::Function { function_name, data, tags, .. } => {
+                function_name.len() + data.len() + tags.iter().map(String::len).sum::<usize>()
+            }
+            Program::Script { script, config } => script.len() + config.len(),
+            Program::Action { fields } => fields.len(),
+        };
+        let extra_bytes = self.extra.as_ref().map_or(0, String::len);
+        // Sealed in base64, with the instants that wait and all other attributes.
+        (program_bytes + extra_bytes) * 3 / 2 + self.queue.len() * 20 + 4_000
     }
 
     /// Returns what names it.
@@ -250,6 +299,16 @@ impl SchedulesStore {
             *schedule = next;
         }
         Ok(is_replaced)
+    }
+
+    /// Replaces schedules that were read before, and counts their versions up, in one transaction; returns the indexes
+    /// of those that have changed or gone meanwhile, without whom it can be tried again.
+    pub(crate) async fn replace_all(&self, schedules: impl Iterator<Item = &Schedule>) -> Result<Unmet, Error> {
+        let write = |schedule: &Schedule| {
+            let next = Schedule { version: schedule.version + 1, ..schedule.clone() };
+            self.table.writing(&next, Some(is_unchanged(schedule)))
+        };
+        self.table.transact(schedules.map(write).collect::<Result<_, _>>()?).await
     }
 
     /// Puts a schedule in the place of one of another id that was read before; false if that has changed or gone

@@ -23,7 +23,16 @@ pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740
 /// What a step may have handed on, and what became of it.
 const SEALED: SealedAttributes = SealedAttributes {
     key: &[Task::KEY],
-    paths: &[&["data"], &["tags"], &["functionName"], &["script"], &["logs"], &["claim", "answer"], &["journal"]],
+    paths: &[
+        &["data"],
+        &["tags"],
+        &["functionName"],
+        &["script"],
+        &["action"],
+        &["logs"],
+        &["claim", "answer"],
+        &["journal"],
+    ],
 };
 /// Of how many tasks a list can be made.
 pub(crate) const LIST_LIMIT: usize = 100_000;
@@ -102,6 +111,9 @@ pub(crate) struct Task {
     /// The script to fetch and to run with the input as its argument, in place of a function, whose name is empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) script: Option<String>,
+    /// The fields of the action that the action function runs for it, a JSON object as text, in place of a function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
     /// The schedule that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) schedule: Option<OfSchedule>,
