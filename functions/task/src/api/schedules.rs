@@ -195,7 +195,8 @@ pub(crate) async fn history_of(
     query: Option<&str>,
 ) -> Result<List<Value>, Refusal> {
     let query = Rql::parse::<HistoryView>(query)?;
-    let mut rows = services.history.newest(&schedule.incarnation, query.times("timestamp")).await?;
+    let mut rows =
+        services.history.newest(&schedule.incarnation, query.times("timestamp"), history::LIST_LIMIT + 1).await?;
     let has_more = rows.len() > history::LIST_LIMIT;
     rows.truncate(history::LIST_LIMIT);
     let views: Vec<HistoryView> = rows.into_iter().map(HistoryView::from).collect();

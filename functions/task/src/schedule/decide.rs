@@ -193,7 +193,7 @@ pub(crate) fn due_at(schedule: &Schedule, instants: &Instants, now: Timestamp) -
     });
     let check = (schedule.running && !schedule.queue.is_empty()).then(|| now.checked_add(QUEUE_CHECK).unwrap_or(now));
     // Jitter may take the last instants past the end.
-    let end = schedule.end.filter(|end| *end > now || next.is_none());
+    let end = schedule.end.filter(|end| schedule.job.is_none() && (*end > now || next.is_none()));
     [next, check, end].into_iter().flatten().min()
 }
 

@@ -5,7 +5,7 @@ use shared::event::TenantId;
 use shared::{Error, Refusal};
 
 use crate::on_task_due;
-use crate::schedule::decide::{Outcome, Reason, due_at, is_woken, starts_at};
+use crate::schedule::decide::{Outcome, Reason, is_woken, starts_at};
 use crate::schedule::settle::settle;
 use crate::schedule::task::task_of;
 use crate::schedule::wake;
@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 8;
 pub(crate) async fn create(services: &Services, schedule: &mut Schedule) -> Result<bool, Refusal> {
     let now = services.clock.now();
     let instants = schedule.instants()?;
-    schedule.set_due(due_at(schedule, &instants, now));
+    wake::set_due(services, schedule, &instants, now);
     let mut is_created = services.schedules.create(schedule).await?;
     if !is_created && remove_over(services, &schedule.tenant_id, &schedule.schedule_id, now).await? {
         is_created = services.schedules.create(schedule).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn change(
         schedule.settled_until = schedule.settled_until.max(now);
         schedule.update_timestamp = now;
         let instants = schedule.instants()?;
-        schedule.set_due(due_at(&schedule, &instants, now));
+        wake::set_due(services, &mut schedule, &instants, now);
         if schedule.sweeping_as_of.is_none() && services.schedules.replace(&mut schedule).await? {
             wake::arrange(services, &schedule, was_woken).await?;
             return Ok(Some(schedule));
@@ -112,7 +112,7 @@ pub(crate) async fn delete(services: &Services, tenant: &TenantId, id: &str) -> 
 pub(crate) async fn rename(services: &Services, former: &Schedule, renamed: &mut Schedule) -> Result<bool, Refusal> {
     let now = services.clock.now();
     let instants = renamed.instants()?;
-    renamed.set_due(due_at(renamed, &instants, now));
+    wake::set_due(services, renamed, &instants, now);
     remove_over(services, &renamed.tenant_id, &renamed.schedule_id, now).await?;
     // Before the record: nothing wakes a schedule that is gone.
     wake::cancel(services, former).await?;
@@ -121,11 +121,16 @@ pub(crate) async fn rename(services: &Services, former: &Schedule, renamed: &mut
     Ok(is_renamed)
 }
 
-/// Creates a task of a schedule out of turn, whether it is running or stopped, for the caller to start.
-pub(crate) async fn requested(services: &Services, schedule: &Schedule, client_id: &str) -> Result<Task, Error> {
+/// Creates a task of a schedule out of turn, whether it is running or stopped, for the caller to start at this time.
+pub(crate) async fn requested(
+    services: &Services,
+    schedule: &Schedule,
+    client_id: &str,
+    start: Option<Timestamp>,
+) -> Result<Task, Error> {
     let now = services.clock.now();
     let task = task_of(services, schedule, None, services.ids.hex24(), now).await?;
-    let task = Task { created_by_application_id: Some(client_id.to_owned()), ..task };
+    let task = Task { created_by_application_id: Some(client_id.to_owned()), start_timestamp: start, ..task };
     let mut instant = now;
     loop {
         let row = services.history.row(&schedule.incarnation, instant, Outcome::Fired, now);
@@ -141,7 +146,7 @@ pub(crate) async fn requested(services: &Services, schedule: &Schedule, client_i
 
 /// Creates and starts a task of a schedule out of turn, whether it is running or stopped.
 pub(crate) async fn run_now(services: &Services, schedule: &Schedule, client_id: &str) -> Result<Task, Error> {
-    let task = requested(services, schedule, client_id).await?;
+    let task = requested(services, schedule, client_id, None).await?;
     let command = on_task_due::command_for(&task.tenant_id, &task.task_id, task.creation_timestamp);
     services.bus.publish(command.into_iter().collect()).await?;
     Ok(task)

@@ -55,6 +55,11 @@ impl History {
         Ok(Self { table, retention_s: environment.config.retention_s()? })
     }
 
+    /// When what is written now is removed, in seconds since 1970.
+    pub(crate) fn expires_at(&self, now: Timestamp) -> i64 {
+        now.as_second() + self.retention_s
+    }
+
     /// Builds the row of an instant.
     pub(crate) fn row(&self, incarnation: &str, instant: Timestamp, outcome: Outcome, now: Timestamp) -> Row {
         Row {
@@ -67,7 +72,7 @@ impl History {
             count: 1,
             at_least: false,
             handled_at: now,
-            expires_at: now.as_second() + self.retention_s,
+            expires_at: self.expires_at(now),
         }
     }
 
@@ -153,11 +158,12 @@ impl History {
         self.table.query(Query::new(key).limit(limit)).await
     }
 
-    /// Reads the newest rows between two moments, the newest first, and one more than [`LIST_LIMIT`] at most.
+    /// Reads the newest rows between two moments, the newest first.
     pub(crate) async fn newest(
         &self,
         incarnation: &str,
         (from_ms, to_ms): (Option<i64>, Option<i64>),
+        limit: usize,
     ) -> Result<Vec<Row>, Error> {
         let key = Expression::new("incarnation = :incarnation AND instant BETWEEN :from AND :to");
         let key = key.value(":incarnation", incarnation);
@@ -166,6 +172,6 @@ impl History {
             return Ok(Vec::new());
         }
         let key = key.value(":from", from).value(":to", to);
-        self.table.query(Query::new(key).descending().limit(LIST_LIMIT + 1)).await
+        self.table.query(Query::new(key).descending().limit(limit)).await
     }
 }

@@ -196,7 +196,7 @@ impl Task {
 
     /// Tells whether somebody waits for the news of its end, or another task follows.
     pub(crate) fn is_announced(&self) -> bool {
-        self.status != Status::Complete || self.origin.is_some()
+        self.status != Status::Complete || self.origin.is_some() || self.action.is_some()
     }
 
     /// The task as its script got it, when it started at this time.
@@ -510,6 +510,11 @@ impl TaskStore {
     /// Reads how far tasks have come, without what is sealed of them and without those that are gone.
     pub(crate) async fn rows(&self, ids: &[&str]) -> Result<Vec<Row>, Error> {
         self.table.get_rows(&ids.iter().map(|id| key(Task::KEY, *id)).collect::<Vec<_>>()).await
+    }
+
+    /// Reads tasks as a whole, in no particular order and without those that are gone or cannot be read.
+    pub(crate) async fn all(&self, ids: &[&str]) -> Result<Vec<Task>, Error> {
+        self.table.open_rows(self.rows(ids).await?).await
     }
 
     /// Cancels a task that is waiting and returns it; `None` if it is not waiting any more.

@@ -1,5 +1,6 @@
 //! Moves the records of schedules on when their instants are settled, many in one transaction.
 
+use jiff::Timestamp;
 use shared::Error;
 
 use super::pass::Pass;
@@ -65,15 +66,15 @@ async fn write<'a>(
 
 /// Changes the record of a schedule in memory by what was settled; a second time changes nothing.
 fn step(pass: &mut Pass<'_>) -> Step {
-    let Pass { now, schedule, instants, progress, is_through, .. } = pass;
+    let Pass { services, now, schedule, instants, progress, is_through, .. } = pass;
     let found = schedule.clone();
     decide::apply(progress, schedule);
     let next = decide::next_start(schedule, instants);
     if schedule.is_over(*now) && next.is_none() {
         return Step::Over;
     }
-    let due = decide::due_at(schedule, instants, *now);
-    schedule.set_due(due);
+    wake::set_due(services, schedule, instants, *now);
+    let due = schedule.due_at.and_then(|due_at| Timestamp::from_millisecond(due_at).ok());
     let settled = Settled {
         key: schedule.key(),
         next: next.into_iter().chain(due).min(),
