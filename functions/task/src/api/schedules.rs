@@ -219,9 +219,19 @@ pub(crate) async fn next(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<NextTimes>, Refusal> {
-    let count = count(query.as_deref())?;
-    let schedule = known(&services, &caller, &id).await?;
-    Ok(Json(NextTimes { data: lifecycle::next(&schedule, services.clock.now(), count)? }))
+    next_of(&services, known(&services, &caller, &id).await, query.as_deref()).map(Json)
+}
+
+/// Tells when the next tasks of a schedule start, as often as a query asks for.
+///
+/// A query that cannot be understood is refused before a schedule that is not there.
+pub(crate) fn next_of(
+    services: &Services,
+    schedule: Result<Schedule, Refusal>,
+    query: Option<&str>,
+) -> Result<NextTimes, Refusal> {
+    let count = count(query)?;
+    Ok(NextTimes { data: lifecycle::next(&schedule?, services.clock.now(), count)? })
 }
 
 /// Shows when the tasks of a schedule would start that does not exist.
@@ -333,7 +343,7 @@ pub(crate) fn blank(services: &Services, tenant: &TenantId, now: Timestamp) -> S
 }
 
 /// Reads how many times are asked for.
-pub(crate) fn count(query: Option<&str>) -> Result<usize, Refusal> {
+fn count(query: Option<&str>) -> Result<usize, Refusal> {
     let (default, most) = NEXT_TIMES;
     let mut count = default;
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {

@@ -1,5 +1,7 @@
 //! How schedules are created, changed, stopped and deleted, and run out of turn.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use shared::event::TenantId;
 use shared::{Error, Refusal};
@@ -15,13 +17,16 @@ use crate::store::schedule::Schedule;
 use crate::store::task::Task;
 
 /// How often a change is tried again because somebody else has changed the schedule.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: u64 = 32;
+/// The longest pause before another attempt, in milliseconds for each one before.
+const PAUSE_MS: u64 = 4;
 
 /// Creates a schedule; false if one with its id exists.
 pub(crate) async fn create(services: &Services, schedule: &mut Schedule) -> Result<bool, Refusal> {
     let now = services.clock.now();
     let instants = schedule.instants()?;
     wake::set_due(services, schedule, &instants, now);
+    services.schedules.check_room(&schedule.tenant_id).await?;
     let mut is_created = services.schedules.create(schedule).await?;
     if !is_created && remove_over(services, &schedule.tenant_id, &schedule.schedule_id, now).await? {
         is_created = services.schedules.create(schedule).await?;
@@ -54,7 +59,8 @@ pub(crate) async fn change(
     id: &str,
     mut change: impl FnMut(&mut Schedule) -> Result<(), Refusal>,
 ) -> Result<Option<Schedule>, Refusal> {
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        pause(services, attempt).await;
         let now = services.clock.now();
         let Some(found) = services.schedules.get(tenant, id, now).await? else { return Ok(None) };
         // A change that is refused settles nothing.
@@ -92,7 +98,8 @@ async fn settle_up_to(services: &Services, schedule: &Schedule, until: Timestamp
 /// Deletes a schedule; false if there was none.
 pub(crate) async fn delete(services: &Services, tenant: &TenantId, id: &str) -> Result<bool, Refusal> {
     let mut was_there = false;
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        pause(services, attempt).await;
         let Some(schedule) = services.schedules.get(tenant, id, services.clock.now()).await? else {
             // Perhaps gone by the attempt before, whose reply was lost.
             return Ok(was_there);
@@ -157,6 +164,14 @@ pub(crate) fn next(schedule: &Schedule, after: Timestamp, count: usize) -> Resul
     let after = after.max(schedule.settled_until);
     let instants = schedule.instants()?;
     Ok(instants.after(after).take(count).map(|instant| starts_at(schedule, instant)).collect())
+}
+
+/// Lets those go first who change the same schedule, each for a time of its own.
+async fn pause(services: &Services, attempt: u64) {
+    if attempt > 0 {
+        let [spread] = services.ids.bytes::<1>();
+        tokio::time::sleep(Duration::from_millis(attempt.min(8) * PAUSE_MS * u64::from(spread) / 256)).await;
+    }
 }
 
 fn busy(id: &str) -> Error {

@@ -1,6 +1,11 @@
 //! Schedules, in `SCHEDULES_TABLE` by tenant and id: what runs when, and how far that has come.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use jiff::Timestamp;
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -10,7 +15,7 @@ use shared::event::command::ScheduleDue;
 use shared::json::Problem;
 use shared::seal::Resealed;
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, Unmet, is_new};
-use shared::{Environment, Error};
+use shared::{Environment, Error, Refusal};
 
 use crate::schedule::timing::{Instants, Timing};
 
@@ -19,6 +24,9 @@ const SEALED: SealedAttributes =
     SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[&["program"], &["extra"]] };
 /// Of how many schedules a list can be made.
 pub(crate) const LIST_LIMIT: usize = 20_000;
+/// Of how many tenants it is known how many schedules they have, and for how long.
+const COUNTED_TENANTS: u64 = 1_000;
+const COUNT_AGE: Duration = Duration::from_secs(60);
 /// Over how many partitions of the index the schedules are spread.
 pub(crate) const DUE_SHARDS: u8 = 8;
 
@@ -225,6 +233,10 @@ struct DueEntry {
 /// The table of schedules.
 pub(crate) struct SchedulesStore {
     table: Table,
+    /// How many schedules a tenant may have.
+    limit: usize,
+    /// How many tenants had when they were last counted, and what this process has created since then.
+    counts: Cache<TenantId, Arc<AtomicUsize>>,
 }
 
 /// Returns how the table is checked.
@@ -236,7 +248,13 @@ pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
 
 impl SchedulesStore {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        Ok(Self { table: environment.sealed_table("SCHEDULES_TABLE", &SEALED)? })
+        let limit = environment.config.optional("SCHEDULES_PER_TENANT").map(str::parse).transpose();
+        let limit = limit.map_err(Error::cannot("read the variable SCHEDULES_PER_TENANT"))?;
+        Ok(Self {
+            table: environment.sealed_table("SCHEDULES_TABLE", &SEALED)?,
+            limit: limit.map_or(LIST_LIMIT, |limit: usize| limit.min(LIST_LIMIT)),
+            counts: Cache::builder().max_capacity(COUNTED_TENANTS).time_to_live(COUNT_AGE).build(),
+        })
     }
 
     /// Reads a schedule of a tenant, unless its time is over.
@@ -279,6 +297,31 @@ impl SchedulesStore {
         let mut schedules: Vec<Schedule> = self.table.query(Query::new(of_tenant).limit(LIST_LIMIT + 1)).await?;
         schedules.retain(|schedule| !schedule.is_over(now));
         Ok(schedules)
+    }
+
+    /// Refuses another schedule of a tenant that has as many as it may have.
+    ///
+    /// Those that other processes create, and those that are deleted, count after a while.
+    pub(crate) async fn check_room(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        let count = match self.counts.get(tenant) {
+            Some(count) => count,
+            None => {
+                let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+                let found = self.table.query_rows(Query::new(of_tenant).limit(self.limit)).await?.len();
+                let count = Arc::new(AtomicUsize::new(found));
+                self.counts.insert(tenant.clone(), count.clone());
+                count
+            }
+        };
+        match count.fetch_add(1, Ordering::AcqRel) >= self.limit {
+            true => {
+                // Once it is full, it is counted each time.
+                self.counts.invalidate(tenant);
+                let message = format!("a tenant can have {} schedules and jobs, and no more", self.limit);
+                Err(Refusal::illegal_state(message))
+            }
+            false => Ok(()),
+        }
     }
 
     /// Creates a schedule; false if another one with its id exists.

@@ -46,7 +46,7 @@ impl World {
 
     /// Answers a command as the action function does.
     async fn answer_action(&self, command: &Value, answer: Value) {
-        self.publish(&answer_to(command, answer)).await;
+        self.publish(&answer_to(command, &answer)).await;
     }
 
     /// The facts about jobs, without their ids.
@@ -70,7 +70,7 @@ pub(super) fn path(job: &Value, rest: &str) -> String {
 }
 
 /// The answer to a command as the bus carries it.
-pub(super) fn answer_to(command: &Value, answer: Value) -> Event {
+pub(super) fn answer_to(command: &Value, answer: &Value) -> Event {
     let mut content = json!({});
     for name in ["eventId", "dispatcherId", "step", "attempt"] {
         content[name] = command["content"][name].clone();

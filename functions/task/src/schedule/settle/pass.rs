@@ -117,6 +117,8 @@ impl<'a> Pass<'a> {
     /// Empties the queue, sweeps what was missed, and finds the instants that are due.
     pub(super) async fn prepare(mut self) -> Result<Self, Error> {
         if !self.schedule.running || (self.is_spent() && self.schedule.queue.is_empty()) {
+            // Nothing is left to be swept.
+            self.progress.swept_as_of = self.schedule.sweeping_as_of;
             return Ok(self);
         }
         self.lacks_function = self.find_lack().await?;

@@ -51,7 +51,7 @@ async fn a_failed_action_fails_the_run_and_the_job_can_be_retried() {
     assert_eq!(world.heard("task_failed")[0]["scheduleId"], job["job_id"]);
     assert_eq!(world.heard("job.failed")[0]["error"]["name"], "TIMEOUT");
     let retried = world.post(&path(&job, "/retry"), json!({})).await;
-    assert_eq!((retried.status, &retried.body["status"]), (200, &json!("queued")));
+    assert_eq!((retried.status, &retried.body["runs"]), (200, &json!(1)));
     world.idle().await;
     assert_eq!(world.asked().len(), 2);
     world.answer_action(&world.asked()[1], succeeded()).await;
@@ -63,7 +63,7 @@ async fn a_failed_action_fails_the_run_and_the_job_can_be_retried() {
     let retried = world.post(&path(&job, "/retry"), json!({"delay": 60_000})).await;
     assert_eq!(retried.status, 200, "{}", retried.body);
     assert_eq!(world.asked().len(), 2);
-    world.advance(60).await;
+    world.advance(61).await;
     assert_eq!(world.asked().len(), 3);
     let wrong = world.post(&path(&job, "/retry"), json!({"dealy": 1})).await;
     assert_eq!(wrong.body["message"], "unknown field `dealy`: did you mean `delay`?");
@@ -77,7 +77,7 @@ async fn an_answer_that_comes_again_or_is_not_one_changes_nothing() {
     world.answer_action(&command, json!({"status": "waiting"})).await;
     assert_eq!(world.job_now(&job).await["status"], "running");
     // Another tenant, and a task that is none of an action.
-    let foreign = answer_to(&command, succeeded()).tenant("other");
+    let foreign = answer_to(&command, &succeeded()).tenant("other");
     world.publish(&foreign).await;
     assert_eq!(world.job_now(&job).await["status"], "running");
     world.answer_action(&command, succeeded()).await;
@@ -148,7 +148,7 @@ async fn a_crash_at_any_call_loses_and_doubles_no_run() {
             if operation != "dynamodb.UpdateItem" {
                 crash(&world);
             }
-            let payload = answer_to(&asked[0], succeeded()).payload();
+            let payload = answer_to(&asked[0], &succeeded()).payload();
             let crashed = world.invoke(payload.clone()).await;
             assert_eq!(crashed.is_err(), operation != "dynamodb.UpdateItem", "{case}");
             world.invoke(payload).await.unwrap();
