@@ -1,8 +1,9 @@
 //! The task function: keeps functions, which are scripts, and runs them as tasks, now or at a set time.
 //!
 //! In: `task.requested` for a step, `task.due` and schedules for tasks to start, `schedule.due` and schedules for instants
-//! to settle, a sweep, and requests over HTTP. Out: `step.finished` for the tasks of steps, `task.due` for tasks created
-//! over HTTP and by schedules, and the facts `task_failed` and `schedule.missed`.
+//! to settle, `step.finished` for the tasks of jobs, a sweep, and requests over HTTP. Out: `step.finished` for the tasks
+//! of steps, `task.due` for tasks created over HTTP and by schedules, `action.requested` for the tasks of jobs, and the
+//! facts `task_failed`, `schedule.missed` and those about jobs.
 //!
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
 //! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
