@@ -127,6 +127,12 @@ impl Refusal {
         Self::bad(14, "MISSING_REQUIRED_FIELDS_EXCEPTION", format!("`{field}` is required"))
     }
 
+    /// None of several fields is there, one of which must be: 400, code 14.
+    pub fn missing_one_of(fields: &[&str]) -> Self {
+        let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+        Self::bad(14, "MISSING_REQUIRED_FIELDS_EXCEPTION", format!("{} is required", fields.join(" or ")))
+    }
+
     /// A field breaks a rule: 400, code 15.
     pub fn field(field: &str, rule: impl std::fmt::Display) -> Self {
         Self::bad(15, "FIELD_FORMAT_EXCEPTION", format!("`{field}` {rule}"))

@@ -7,6 +7,7 @@ use shared::event::{Answer, Envelope, EventId, StepError, Trace};
 use shared::step::{Claimable as _, Outcome};
 use shared::{Error, clock};
 
+use crate::job;
 use crate::runner::share;
 use crate::store::task::{Status, Task};
 
@@ -22,7 +23,7 @@ pub(crate) fn outcome(task: &Task, now: Timestamp) -> Outcome {
         }
         (None, _) => Answer::waiting(),
     };
-    Outcome { answer, facts: task_failed(task, now).into_iter().collect() }
+    Outcome { answer, facts: task_failed(task, now).into_iter().chain(job::fact::ended(task, now)).collect() }
 }
 
 /// Publishes it; a task that no step asked for answers nobody.

@@ -6,6 +6,7 @@ pub(crate) mod assets;
 pub(crate) mod director;
 pub(crate) mod execute;
 pub(crate) mod functions;
+pub(crate) mod jobs;
 pub(crate) mod journal;
 pub(crate) mod logs;
 pub(crate) mod schedules;

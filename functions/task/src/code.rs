@@ -48,7 +48,7 @@ pub(crate) struct Code {
 
 /// Code as it is run. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) enum Program {
+pub(crate) enum Runnable {
     Text(Arc<str>),
     Package(Arc<Files>),
 }
@@ -88,15 +88,15 @@ impl Code {
     }
 
     /// Unpacks the code, or says what is wrong with its archive.
-    pub(crate) fn program(&self) -> Result<Program, String> {
+    pub(crate) fn program(&self) -> Result<Runnable, String> {
         match self.form {
-            Form::Text => Ok(Program::Text(String::from_utf8_lossy(&self.bytes).into())),
-            Form::Zip => unpack(&self.bytes).map(|files| Program::Package(Arc::new(files))),
+            Form::Text => Ok(Runnable::Text(String::from_utf8_lossy(&self.bytes).into())),
+            Form::Zip => unpack(&self.bytes).map(|files| Runnable::Package(Arc::new(files))),
         }
     }
 }
 
-impl Program {
+impl Runnable {
     /// The text and the files, of which one is empty, as a script has them.
     pub(crate) fn into_parts(self) -> (Arc<str>, Arc<Files>) {
         match self {

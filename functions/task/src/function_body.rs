@@ -11,7 +11,7 @@ use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARAC
 use shared::event::{StepError, TenantId};
 use shared::{Error, Refusal, permission};
 
-use crate::code::{Code, Program};
+use crate::code::{Code, Runnable};
 use crate::lambda::{self, LambdaTarget};
 use crate::sandbox::{Limits, Outside, Sandbox, Script};
 use crate::store::code::CodeRef;
@@ -264,7 +264,7 @@ pub(crate) async fn check_compiles(
     sandbox: &Sandbox,
     tenant: &TenantId,
     function: &Function,
-    program: Program,
+    program: Runnable,
 ) -> Result<(), Refusal> {
     let file_name = format!("{}.js", function.name);
     let compiled = check_script(sandbox, tenant, program, file_name, function.entry_point.clone()).await?;
@@ -275,7 +275,7 @@ pub(crate) async fn check_compiles(
 pub(crate) async fn check_script(
     sandbox: &Sandbox,
     tenant: &TenantId,
-    program: Program,
+    program: Runnable,
     file_name: String,
     entry_point: Option<String>,
 ) -> Result<Result<(), StepError>, Error> {

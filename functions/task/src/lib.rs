@@ -1,13 +1,15 @@
 //! The task function: keeps functions, which are scripts, and runs them as tasks, now or at a set time.
 //!
 //! In: `task.requested` for a step, `task.due` and schedules for tasks to start, `schedule.due` and schedules for instants
-//! to settle, a sweep, and requests over HTTP. Out: `step.finished` for the tasks of steps, `task.due` for tasks created
-//! over HTTP and by schedules, and the facts `task_failed` and `schedule.missed`.
+//! to settle, `step.finished` for the tasks of jobs, a sweep, and requests over HTTP. Out: `step.finished` for the tasks
+//! of steps, `task.due` for tasks created over HTTP and by schedules, `action.requested` for the tasks of jobs, and the
+//! facts `task_failed`, `schedule.missed` and those about jobs.
 //!
 //! A task runs once ([`shared::step`]): the process that has claimed it renews its lease for as long as the script runs.
 //! Another process may take over a task whose owner is gone, unless the script had begun to act on the outside world.
 
 mod access;
+mod action;
 mod answer;
 mod api;
 mod api_function;
@@ -16,8 +18,10 @@ mod code;
 mod direct;
 mod director;
 mod function_body;
+mod job;
 mod lambda;
 mod new_task;
+mod on_action_finished;
 mod on_schedule;
 mod on_sweep;
 mod on_task_due;
@@ -36,6 +40,7 @@ use std::sync::Arc;
 
 use shared::auth::Permission;
 use shared::event::command::{COMMAND_SOURCE, SCHEDULE_DUE, TASK, TASK_DUE, TaskDue};
+use shared::event::step::{STEP_FINISHED, STEP_SOURCE};
 use shared::http::{Api, BODY_LIMIT_BYTES};
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
@@ -45,7 +50,7 @@ use crate::services::Services;
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
     let services = Arc::new(Services::new(environment)?);
-    let router = schedule_routes(director_routes(direct_routes(Api::new(environment.tokens()?))))
+    let router = job_routes(schedule_routes(director_routes(direct_routes(Api::new(environment.tokens()?)))))
         .permission(Permission::ViewTasks, routes!(api::tasks::list))
         .permission(Permission::CreateTasks, routes!(api::tasks::create))
         .permission(Permission::ViewTasks, routes!(api::tasks::get))
@@ -116,6 +121,20 @@ fn schedule_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
         .permission(Permission::ViewTaskSchedules, routes!(api::schedules::next))
 }
 
+/// Adds the routes of jobs.
+fn job_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
+    api.permission(Permission::ViewTaskSchedules, routes!(api::jobs::list))
+        .permission(Permission::CreateTaskSchedule, routes!(api::jobs::create))
+        .permission(Permission::ViewTaskSchedules, routes!(api::jobs::get))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::jobs::update))
+        .permission(Permission::DeleteTaskSchedule, routes!(api::jobs::delete))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::jobs::pause))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::jobs::resume))
+        .permission(Permission::UpdateTaskSchedule, routes!(api::jobs::cancel))
+        .permission(Permission::CreateTasks, routes!(api::jobs::retry))
+        .permission(Permission::ViewTaskSchedules, routes!(api::jobs::history))
+}
+
 /// Adds the routes of Director's tasks, and of the files that they use.
 fn director_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
     api.plain_errors("/api")
@@ -149,6 +168,12 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == SCHEDULE_DUE => {
             on_schedule::watch_one(&services, envelope.content()?).await
+        }
+        Incoming::Event { source, envelope } if source == STEP_SOURCE && envelope.kind == STEP_FINISHED => {
+            match on_action_finished::handle(&services, envelope).await? {
+                Some(schedule) => on_schedule::settle_one(&services, schedule).await,
+                None => Ok(()),
+            }
         }
         Incoming::Schedule(input) if input.get("sweep").is_some_and(|swept| swept == on_sweep::TASKS) => {
             on_sweep::handle(&services).await

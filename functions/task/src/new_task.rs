@@ -67,6 +67,7 @@ impl NewTask {
             function_version: None,
             data: Value::Object(self.data.unwrap_or_default()).to_string(),
             script: None,
+            action: None,
             schedule: None,
             start_timestamp: self.start_timestamp,
             tags,

@@ -8,10 +8,11 @@ use shared::event::{Answer, StepError};
 use shared::step::{ClaimStore as _, Claimable as _, Once};
 use shared::table::key;
 
+use crate::on_schedule::settle_one;
 use crate::services::Services;
 use crate::store::open_task::PARTITIONS;
 use crate::store::task::{Status, Task, is_waiting, status_change};
-use crate::{answer, on_task_due, retry, run};
+use crate::{action, answer, on_task_due, retry, run};
 
 /// What is swept, as the template's schedule names it.
 pub(crate) const TASKS: &str = "tasks";
@@ -54,7 +55,13 @@ async fn sweep(services: &Services, now: Timestamp, id: String) -> Result<(), Er
     if task.claim().is_some_and(|claim| now.as_millisecond() < claim.lease_until_ms) {
         return Ok(());
     }
-    if task.status == Status::InProgress && task.sweeps >= RESTARTS {
+    if let Some(answer) = action::overdue(&task, now).filter(|_| task.action.is_some()) {
+        return match action::end(services, task, answer).await? {
+            Some(schedule) => settle_one(services, schedule).await,
+            None => Ok(()),
+        };
+    }
+    if task.status == Status::InProgress && task.action.is_none() && task.sweeps >= RESTARTS {
         return Box::pin(give_up(services, &task)).await;
     }
     tracing::warn!(

@@ -7,12 +7,12 @@ use shared::clock::Clock;
 use shared::event::command::{COMMAND_SOURCE, ScheduleDue, TASK_DUE, TaskDue};
 use shared::event::{Envelope, EventId, TenantId};
 use shared::scheduler::Scheduler;
-use shared::step::Once;
+use shared::step::{Claimable as _, Once};
 
 use crate::sandbox::{Place, Sandbox};
 use crate::services::Services;
 use crate::store::task::{Status, Task, Tasks, is_waiting, status_change};
-use crate::{answer, retry, run};
+use crate::{action, answer, retry, run};
 
 /// How long after its schedule the record of a task may appear.
 const RECORD_DELAY_S: i64 = 60;
@@ -25,7 +25,8 @@ pub(crate) async fn handle(services: &Services, due: &TaskDue) -> Result<Option<
     let now = clock.now();
     let start = status_change(Status::InProgress, now);
     let work = |task| Box::pin(run::run(services, task, place));
-    match Box::pin(tasks.once_begun(id, start, is_waiting(), run::POLICY, work)).await? {
+    let can_run = is_waiting().append(" AND attribute_not_exists(#action)").name("#action", "action");
+    match Box::pin(tasks.once_begun(id, start, can_run, run::POLICY, work)).await? {
         Once::Missing if now.as_second() - due.requested_at.as_second() < RECORD_DELAY_S => {
             Err(Error::new("start a task", format!("task {id} is not there yet")))
         }
@@ -34,6 +35,9 @@ pub(crate) async fn handle(services: &Services, due: &TaskDue) -> Result<Option<
             Ok(None)
         }
         once => match once.done()? {
+            Some(task) if task.action.is_some() && task.answer().is_none() => {
+                action::request(services, task).await.map(|()| None)
+            }
             Some(task) => {
                 retry::follow(tasks, scheduler, &task).await?;
                 answer::publish(bus, &task, clock.now()).await?;
@@ -59,7 +63,7 @@ async fn turn(tasks: &Tasks, sandbox: &Sandbox, id: &str) -> Result<Turn, Error>
         return Ok(Turn::Ours(None));
     }
     match tasks.find(id).await? {
-        Some(task) if task.status == Status::New => await_turn(sandbox, &task).await,
+        Some(task) if task.status == Status::New && task.action.is_none() => await_turn(sandbox, &task).await,
         _ => Ok(Turn::Ours(None)),
     }
 }

@@ -11,7 +11,7 @@ use shared::step::Policy;
 use shared::{Error, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::code::Program;
+use crate::code::Runnable;
 use crate::replay::kept::{self, Journaled, Kept};
 use crate::runner::emitter::Origin;
 use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Outside, Place, Report, Script};
@@ -166,7 +166,7 @@ pub(crate) fn input(task: &Task) -> String {
 pub(crate) fn script(
     tenant: &TenantId,
     function: &Function,
-    program: Program,
+    program: Runnable,
     input: String,
     time_limit: Duration,
 ) -> Script {

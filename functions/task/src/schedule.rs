@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod decide;
 pub(crate) mod last_task;
 pub(crate) mod lifecycle;
+pub(crate) mod passes;
 pub(crate) mod settle;
 pub(crate) mod task;
 pub(crate) mod timing;

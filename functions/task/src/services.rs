@@ -13,6 +13,7 @@ use crate::direct::Places;
 use crate::runner::Runner;
 use crate::runner::emitter::Emitter;
 use crate::sandbox::Sandbox;
+use crate::schedule::passes::Passes;
 use crate::store::api_request::ApiRequests;
 use crate::store::asset::Assets;
 use crate::store::function::Functions;
@@ -26,6 +27,7 @@ pub(crate) struct Services {
     pub(crate) assets: Assets,
     pub(crate) schedules: SchedulesStore,
     pub(crate) history: History,
+    pub(crate) passes: Passes,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) sandbox: Sandbox,
@@ -62,6 +64,7 @@ impl Services {
             assets: Assets::new(environment)?,
             schedules: SchedulesStore::new(environment)?,
             history: History::new(environment)?,
+            passes: Passes::default(),
             bus,
             scheduler,
             runner: Runner::new(environment, sandbox.clone(), emitter)?,

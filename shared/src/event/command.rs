@@ -44,6 +44,9 @@ pub struct ScheduleDue {
 /// The type of [`ScheduleDue`].
 pub const SCHEDULE_DUE: EventType = EventType::known("schedule.due");
 
+/// The command that asks for an action of an app.
+pub const ACTION_REQUESTED: EventType = EventType::known("action.requested");
+
 /// A type of action: the command that asks for its steps, and its own fields.
 #[derive(Debug)]
 pub struct ActionType {

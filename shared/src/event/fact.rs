@@ -37,6 +37,20 @@ pub const CHANNEL_UNREGISTERED: EventType = EventType::known("channel.unregister
 pub const TASK_FAILED: EventType = EventType::known("task_failed");
 /// The type of [`ScheduleMissed`].
 pub const SCHEDULE_MISSED: EventType = EventType::known("schedule.missed");
+/// The type of [`JobChanged`] when a job was created or got another schedule.
+pub const JOB_SCHEDULED: EventType = EventType::known("job.scheduled");
+/// The type of [`JobChanged`] when a run of a job started.
+pub const JOB_STARTED: EventType = EventType::known("job.started");
+/// The type of [`JobChanged`] when a run of a job succeeded.
+pub const JOB_COMPLETED: EventType = EventType::known("job.completed");
+/// The type of [`JobChanged`] when a run of a job failed.
+pub const JOB_FAILED: EventType = EventType::known("job.failed");
+/// The type of [`JobChanged`] when a job was cancelled.
+pub const JOB_CANCELLED: EventType = EventType::known("job.cancelled");
+/// The type of [`JobChanged`] when a job was paused.
+pub const JOB_PAUSED: EventType = EventType::known("job.paused");
+/// The type of [`JobChanged`] when a job was resumed.
+pub const JOB_RESUMED: EventType = EventType::known("job.resumed");
 /// The type of [`CallbackEnded`] when a callback was called.
 pub const CALLBACK_RESOLVED: EventType = EventType::known("callback.resolved");
 /// The type of [`CallbackEnded`] when nobody called a callback in time.
@@ -210,6 +224,20 @@ pub struct ScheduleMissed {
     pub at_least: bool,
     /// Why.
     pub reason: String,
+}
+
+/// The facts about jobs, from `job.scheduled` to `job.resumed`, which say nothing of what was sent or returned.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobChanged {
+    /// The job.
+    pub job_id: String,
+    /// The task of the run that started or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+    /// Why the run failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
 }
 
 /// The facts `callback.resolved` and `callback.expired`, which say nothing of what was sent.

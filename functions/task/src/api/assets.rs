@@ -15,7 +15,7 @@ use shared::rql::{self, Rql};
 use shared::{Refusal, encoding};
 
 use crate::asset::{self, AssetName, Kind};
-use crate::code::Program;
+use crate::code::Runnable;
 use crate::function_body::check_script;
 use crate::services::Services;
 use crate::store::asset::{Asset, AssetHead, LIST_LIMIT};
@@ -44,7 +44,7 @@ pub(crate) async fn put(
         let compiled = check_script(
             &services.sandbox,
             caller.tenant_id(),
-            Program::Text(content.as_str().into()),
+            Runnable::Text(content.as_str().into()),
             name.as_str().to_owned(),
             None,
         )

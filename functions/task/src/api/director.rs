@@ -226,7 +226,7 @@ fn built(services: &Services, caller: &Caller, definition: &Definition, id: &str
 async fn check_free(services: &Services, caller: &Caller, id: &str) -> Result<(), Refusal> {
     match services.schedules.get(caller.tenant_id(), id, services.clock.now()).await? {
         Some(other) if is_script(&other) => Err(bad("Task already exists")),
-        Some(_) => Err(Refusal::field("id", "is that of the schedule of a function")),
+        Some(_) => Err(Refusal::field("id", "is that of a job, or of the schedule of a function")),
         None => Ok(()),
     }
 }

@@ -195,7 +195,8 @@ pub(crate) async fn history_of(
     query: Option<&str>,
 ) -> Result<List<Value>, Refusal> {
     let query = Rql::parse::<HistoryView>(query)?;
-    let mut rows = services.history.newest(&schedule.incarnation, query.times("timestamp")).await?;
+    let mut rows =
+        services.history.newest(&schedule.incarnation, query.times("timestamp"), history::LIST_LIMIT + 1).await?;
     let has_more = rows.len() > history::LIST_LIMIT;
     rows.truncate(history::LIST_LIMIT);
     let views: Vec<HistoryView> = rows.into_iter().map(HistoryView::from).collect();
@@ -218,9 +219,19 @@ pub(crate) async fn next(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<NextTimes>, Refusal> {
-    let count = count(query.as_deref())?;
-    let schedule = known(&services, &caller, &id).await?;
-    Ok(Json(NextTimes { data: lifecycle::next(&schedule, services.clock.now(), count)? }))
+    next_of(&services, known(&services, &caller, &id).await, query.as_deref()).map(Json)
+}
+
+/// Tells when the next tasks of a schedule start, as often as a query asks for.
+///
+/// A query that cannot be understood is refused before a schedule that is not there.
+pub(crate) fn next_of(
+    services: &Services,
+    schedule: Result<Schedule, Refusal>,
+    query: Option<&str>,
+) -> Result<NextTimes, Refusal> {
+    let count = count(query)?;
+    Ok(NextTimes { data: lifecycle::next(&schedule?, services.clock.now(), count)? })
 }
 
 /// Shows when the tasks of a schedule would start that does not exist.
@@ -323,6 +334,8 @@ pub(crate) fn blank(services: &Services, tenant: &TenantId, now: Timestamp) -> S
         creation_timestamp: now,
         update_timestamp: now,
         created_by_application_id: None,
+        job: None,
+        expires_at: None,
         version: 0,
         due_shard: None,
         due_at: None,
@@ -330,7 +343,7 @@ pub(crate) fn blank(services: &Services, tenant: &TenantId, now: Timestamp) -> S
 }
 
 /// Reads how many times are asked for.
-pub(crate) fn count(query: Option<&str>) -> Result<usize, Refusal> {
+fn count(query: Option<&str>) -> Result<usize, Refusal> {
     let (default, most) = NEXT_TIMES;
     let mut count = default;
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {

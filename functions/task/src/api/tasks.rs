@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use serde_json::Value;
-use shared::Refusal;
 use shared::auth::Caller;
+use shared::event::TenantId;
 use shared::http::{Affected, ErrorBody, JsonBody, List};
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
+use shared::{Error, Refusal};
 
 use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
@@ -102,21 +103,27 @@ pub(crate) async fn cancel(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    let Services { tasks, bus, scheduler, clock, .. } = &*services;
     check_id(&id)?;
-    let now = clock.now();
-    let Some(task) = tasks.store().cancel(caller.tenant_id(), &id, now).await? else {
-        let task = known(tasks, &caller, &id).await?;
+    if !cancel_new(&services, caller.tenant_id(), &id).await? {
+        let task = known(&services.tasks, &caller, &id).await?;
         let message = format!("only a new task can be canceled, and this one is {}", task.status.as_str());
         return Err(Refusal::illegal_state(message));
-    };
-    answer::publish(bus, &task, now).await?;
-    tasks.store().close(&task).await?;
-    scheduler.cancel(&id).await?;
-    if let Some(schedule) = task.schedule.filter(|schedule| schedule.has_queue) {
-        on_schedule::settle_one(&services, schedule.key).await?;
     }
     Ok(Json(Affected { affected_records: 1 }))
+}
+
+/// Cancels a task that has not started; false if it has.
+pub(crate) async fn cancel_new(services: &Services, tenant: &TenantId, id: &str) -> Result<bool, Error> {
+    let Services { tasks, bus, scheduler, clock, .. } = services;
+    let now = clock.now();
+    let Some(task) = tasks.store().cancel(tenant, id, now).await? else { return Ok(false) };
+    answer::publish(bus, &task, now).await?;
+    tasks.store().close(&task).await?;
+    scheduler.cancel(id).await?;
+    if let Some(schedule) = task.schedule.filter(|schedule| schedule.has_queue) {
+        on_schedule::settle_one(services, schedule.key).await?;
+    }
+    Ok(true)
 }
 
 /// Seals a batch of tasks with the current key; call it until there are no more.

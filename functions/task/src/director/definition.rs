@@ -86,7 +86,7 @@ impl Definition {
                 Timing::Cron { expression: expression.clone(), timezone: timezone.clone() }
             }
             (None, Some(interval_ms)) => Timing::Interval { interval_ms },
-            (None, None) => return Err(Refusal::missing_field("interval` or `cron")),
+            (None, None) => return Err(Refusal::missing_one_of(&["interval", "cron"])),
         };
         (schedule.init, schedule.end) = (init.unwrap_or_else(|| truncate(now)), end);
         if let Some(end) = end {

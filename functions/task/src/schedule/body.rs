@@ -117,7 +117,7 @@ fn rule_of(problem: &Problem) -> String {
 fn timing(interval: Option<Seconds>, cron: Option<String>, timezone: Option<String>) -> Result<Timing, Refusal> {
     match (interval, cron) {
         (Some(_), Some(_)) => Err(Refusal::field("cron", "cannot be given beside `interval`")),
-        (None, None) => Err(Refusal::missing_field("interval` or `cron")),
+        (None, None) => Err(Refusal::missing_one_of(&["interval", "cron"])),
         (Some(_), None) if timezone.is_some() => Err(Refusal::field("timezone", "needs `cron`")),
         (Some(interval), None) => Ok(Timing::Interval { interval_ms: interval.get() * 1_000 }),
         (None, Some(expression)) => {

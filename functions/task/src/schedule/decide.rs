@@ -48,6 +48,8 @@ pub(crate) enum Reason {
     Ended,
     /// Somebody has asked for a run out of turn.
     Requested,
+    /// The function that its tasks run is gone.
+    FunctionMissing,
 }
 
 impl Reason {
@@ -59,6 +61,7 @@ impl Reason {
             Self::QueueFull => "queueFull",
             Self::Ended => "ended",
             Self::Requested => "requested",
+            Self::FunctionMissing => "functionMissing",
         }
     }
 }
@@ -94,6 +97,8 @@ pub(crate) struct Progress {
     pub(crate) settled_until: Option<Timestamp>,
     /// The newest instant that fired, and its task.
     pub(crate) fired: Option<(Timestamp, String)>,
+    /// The instants that fired, in milliseconds since 1970.
+    pub(crate) runs: Vec<i64>,
     /// The instants that wait from now on.
     pub(crate) queued: Vec<i64>,
     /// Those that do not any more.
@@ -105,12 +110,6 @@ pub(crate) struct Progress {
 impl Backlog {
     pub(crate) fn is_empty(&self) -> bool {
         self.summary.is_none() && self.missed.is_empty() && self.caught_up.is_empty()
-    }
-
-    /// The last of them.
-    pub(crate) fn last(&self) -> Option<Timestamp> {
-        let last = self.caught_up.last().or(self.missed.last());
-        last.copied().or(self.summary.map(|summary| summary.to))
     }
 
     /// Those that are missed, as one.
@@ -194,13 +193,14 @@ pub(crate) fn due_at(schedule: &Schedule, instants: &Instants, now: Timestamp) -
     });
     let check = (schedule.running && !schedule.queue.is_empty()).then(|| now.checked_add(QUEUE_CHECK).unwrap_or(now));
     // Jitter may take the last instants past the end.
-    let end = schedule.end.filter(|end| *end > now || next.is_none());
+    let end = schedule.end.filter(|end| schedule.job.is_none() && (*end > now || next.is_none()));
     [next, check, end].into_iter().flatten().min()
 }
 
 /// When the next instant that is not settled starts a task, if the schedule is running.
 pub(crate) fn next_start(schedule: &Schedule, instants: &Instants) -> Option<Timestamp> {
-    let next = instants.next(schedule.settled_until).filter(|_| schedule.running)?;
+    let may_run = schedule.running && schedule.runs_left() != Some(0);
+    let next = instants.next(schedule.settled_until).filter(|_| may_run)?;
     Some(starts_at(schedule, next))
 }
 
@@ -211,6 +211,7 @@ pub(crate) fn is_woken(schedule: &Schedule) -> bool {
 
 /// Changes the record of a schedule by what was settled; a second time changes nothing.
 pub(crate) fn apply(progress: &Progress, schedule: &mut Schedule) {
+    count_runs(progress, schedule);
     schedule.settled_until = schedule.settled_until.max(progress.settled_until.unwrap_or(Timestamp::MIN));
     if let Some((instant, task_id)) = &progress.fired
         && schedule.last_fired.is_none_or(|last| last < *instant)
@@ -224,6 +225,14 @@ pub(crate) fn apply(progress: &Progress, schedule: &mut Schedule) {
     if progress.swept_as_of.is_some() && progress.swept_as_of == schedule.sweeping_as_of {
         schedule.sweeping_as_of = None;
     }
+}
+
+/// Counts the runs of a job that its record does not know of.
+fn count_runs(progress: &Progress, schedule: &mut Schedule) {
+    let Schedule { settled_until, queue, job: Some(job), .. } = schedule else { return };
+    let settled_until = settled_until.as_millisecond();
+    let is_new = |instant: &&i64| **instant > settled_until || queue.contains(*instant);
+    job.runs += progress.runs.iter().filter(is_new).count() as u64;
 }
 
 #[cfg(test)]

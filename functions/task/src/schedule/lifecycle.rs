@@ -1,11 +1,13 @@
 //! How schedules are created, changed, stopped and deleted, and run out of turn.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use shared::event::TenantId;
 use shared::{Error, Refusal};
 
 use crate::on_task_due;
-use crate::schedule::decide::{Outcome, Reason, due_at, is_woken, starts_at};
+use crate::schedule::decide::{Outcome, Reason, is_woken, starts_at};
 use crate::schedule::settle::settle;
 use crate::schedule::task::task_of;
 use crate::schedule::wake;
@@ -15,13 +17,16 @@ use crate::store::schedule::Schedule;
 use crate::store::task::Task;
 
 /// How often a change is tried again because somebody else has changed the schedule.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: u64 = 32;
+/// The longest pause before another attempt, in milliseconds for each one before.
+const PAUSE_MS: u64 = 4;
 
 /// Creates a schedule; false if one with its id exists.
 pub(crate) async fn create(services: &Services, schedule: &mut Schedule) -> Result<bool, Refusal> {
     let now = services.clock.now();
     let instants = schedule.instants()?;
-    schedule.set_due(due_at(schedule, &instants, now));
+    wake::set_due(services, schedule, &instants, now);
+    services.schedules.check_room(&schedule.tenant_id).await?;
     let mut is_created = services.schedules.create(schedule).await?;
     if !is_created && remove_over(services, &schedule.tenant_id, &schedule.schedule_id, now).await? {
         is_created = services.schedules.create(schedule).await?;
@@ -54,7 +59,8 @@ pub(crate) async fn change(
     id: &str,
     mut change: impl FnMut(&mut Schedule) -> Result<(), Refusal>,
 ) -> Result<Option<Schedule>, Refusal> {
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        pause(services, attempt).await;
         let now = services.clock.now();
         let Some(found) = services.schedules.get(tenant, id, now).await? else { return Ok(None) };
         // A change that is refused settles nothing.
@@ -66,7 +72,7 @@ pub(crate) async fn change(
         schedule.settled_until = schedule.settled_until.max(now);
         schedule.update_timestamp = now;
         let instants = schedule.instants()?;
-        schedule.set_due(due_at(&schedule, &instants, now));
+        wake::set_due(services, &mut schedule, &instants, now);
         if schedule.sweeping_as_of.is_none() && services.schedules.replace(&mut schedule).await? {
             wake::arrange(services, &schedule, was_woken).await?;
             return Ok(Some(schedule));
@@ -92,7 +98,8 @@ async fn settle_up_to(services: &Services, schedule: &Schedule, until: Timestamp
 /// Deletes a schedule; false if there was none.
 pub(crate) async fn delete(services: &Services, tenant: &TenantId, id: &str) -> Result<bool, Refusal> {
     let mut was_there = false;
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        pause(services, attempt).await;
         let Some(schedule) = services.schedules.get(tenant, id, services.clock.now()).await? else {
             // Perhaps gone by the attempt before, whose reply was lost.
             return Ok(was_there);
@@ -112,7 +119,7 @@ pub(crate) async fn delete(services: &Services, tenant: &TenantId, id: &str) -> 
 pub(crate) async fn rename(services: &Services, former: &Schedule, renamed: &mut Schedule) -> Result<bool, Refusal> {
     let now = services.clock.now();
     let instants = renamed.instants()?;
-    renamed.set_due(due_at(renamed, &instants, now));
+    wake::set_due(services, renamed, &instants, now);
     remove_over(services, &renamed.tenant_id, &renamed.schedule_id, now).await?;
     // Before the record: nothing wakes a schedule that is gone.
     wake::cancel(services, former).await?;
@@ -121,11 +128,16 @@ pub(crate) async fn rename(services: &Services, former: &Schedule, renamed: &mut
     Ok(is_renamed)
 }
 
-/// Creates a task of a schedule out of turn, whether it is running or stopped, for the caller to start.
-pub(crate) async fn requested(services: &Services, schedule: &Schedule, client_id: &str) -> Result<Task, Error> {
+/// Creates a task of a schedule out of turn, whether it is running or stopped, for the caller to start at this time.
+pub(crate) async fn requested(
+    services: &Services,
+    schedule: &Schedule,
+    client_id: &str,
+    start: Option<Timestamp>,
+) -> Result<Task, Error> {
     let now = services.clock.now();
     let task = task_of(services, schedule, None, services.ids.hex24(), now).await?;
-    let task = Task { created_by_application_id: Some(client_id.to_owned()), ..task };
+    let task = Task { created_by_application_id: Some(client_id.to_owned()), start_timestamp: start, ..task };
     let mut instant = now;
     loop {
         let row = services.history.row(&schedule.incarnation, instant, Outcome::Fired, now);
@@ -141,7 +153,7 @@ pub(crate) async fn requested(services: &Services, schedule: &Schedule, client_i
 
 /// Creates and starts a task of a schedule out of turn, whether it is running or stopped.
 pub(crate) async fn run_now(services: &Services, schedule: &Schedule, client_id: &str) -> Result<Task, Error> {
-    let task = requested(services, schedule, client_id).await?;
+    let task = requested(services, schedule, client_id, None).await?;
     let command = on_task_due::command_for(&task.tenant_id, &task.task_id, task.creation_timestamp);
     services.bus.publish(command.into_iter().collect()).await?;
     Ok(task)
@@ -152,6 +164,14 @@ pub(crate) fn next(schedule: &Schedule, after: Timestamp, count: usize) -> Resul
     let after = after.max(schedule.settled_until);
     let instants = schedule.instants()?;
     Ok(instants.after(after).take(count).map(|instant| starts_at(schedule, instant)).collect())
+}
+
+/// Lets those go first who change the same schedule, each for a time of its own.
+async fn pause(services: &Services, attempt: u64) {
+    if attempt > 0 {
+        let [spread] = services.ids.bytes::<1>();
+        tokio::time::sleep(Duration::from_millis(attempt.min(8) * PAUSE_MS * u64::from(spread) / 256)).await;
+    }
 }
 
 fn busy(id: &str) -> Error {

@@ -18,7 +18,12 @@ pub(crate) async fn task_of(
 ) -> Result<Task, Error> {
     let (function_name, script, data, priority, tags) = match schedule.program.clone() {
         Program::Script { script, config } => (String::new(), Some(script), config, None, Vec::new()),
+        Program::Action { .. } => (String::new(), None, "{}".to_owned(), Some(0), Vec::new()),
         Program::Function { function_name, data, priority, tags } => (function_name, None, data, priority, tags),
+    };
+    let action = match &schedule.program {
+        Program::Action { fields } => Some(fields.clone()),
+        _ => None,
     };
     let priority = match (priority, &script) {
         (Some(priority), _) => priority,
@@ -40,6 +45,7 @@ pub(crate) async fn task_of(
         function_version: None,
         data,
         script,
+        action,
         schedule: Some(OfSchedule { key: schedule.key(), instant, has_queue }),
         start_timestamp: instant.map(|instant| starts_at(schedule, instant)),
         tags,

@@ -80,7 +80,9 @@ impl ScheduleView {
         let next_timestamp = next_start(schedule, &schedule.instants()?);
         let (function_name, data, priority, tags) = match schedule.program.clone() {
             Program::Function { function_name, data, priority, tags } => (function_name, data, priority, tags),
-            Program::Script { .. } => return Err(Refusal::unknown("schedule", &schedule.schedule_id)),
+            Program::Script { .. } | Program::Action { .. } => {
+                return Err(Refusal::unknown("schedule", &schedule.schedule_id));
+            }
         };
         let (interval, cron, timezone) = match schedule.timing.clone() {
             Timing::Interval { interval_ms } => (Some(interval_ms / 1_000), None, None),

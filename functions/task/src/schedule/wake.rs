@@ -7,7 +7,8 @@ use shared::event::command::{COMMAND_SOURCE, SCHEDULE_DUE};
 use shared::event::{Envelope, EventId};
 use shared::scheduler::Rate;
 
-use crate::schedule::decide::{Outcome, Reason, is_woken, next_start};
+use crate::schedule::decide::{Outcome, Reason, due_at, is_woken, next_start};
+use crate::schedule::timing::Instants;
 use crate::services::Services;
 use crate::store::history::Row;
 use crate::store::schedule::Schedule;
@@ -35,6 +36,15 @@ pub(crate) async fn arrange(services: &Services, schedule: &Schedule, was_woken:
         bus.publish(command(schedule, now).into_iter().collect()).await?;
     }
     Ok(())
+}
+
+/// Sets when a schedule must be looked at, and when a job that starts no more runs is removed.
+pub(crate) fn set_due(services: &Services, schedule: &mut Schedule, instants: &Instants, now: Timestamp) {
+    schedule.set_due(due_at(schedule, instants, now));
+    let state = schedule.job.as_ref();
+    let is_done = state.is_some_and(|job| job.is_cancelled || (schedule.running && schedule.due_at.is_none()));
+    let expires_at = schedule.expires_at.unwrap_or_else(|| services.history.expires_at(now));
+    schedule.expires_at = is_done.then_some(expires_at);
 }
 
 /// Keeps Scheduler from waking a schedule.

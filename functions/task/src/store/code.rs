@@ -16,7 +16,7 @@ use shared::event::TenantId;
 use shared::table::{Check, Expression, Query, Table};
 use shared::{Environment, Error};
 
-use crate::code::{Code, Form, Program};
+use crate::code::{Code, Form, Runnable};
 
 /// The longest text in the record that names it: a record of 4 KB is read at the lowest price.
 const INLINE_LIMIT_BYTES: usize = 3 * 1024;
@@ -68,7 +68,7 @@ struct Part {
 pub(crate) struct CodeStore {
     table: Table,
     /// By hash.
-    programs: Cache<String, Program>,
+    programs: Cache<String, Runnable>,
 }
 
 /// Returns how the table is checked.
@@ -78,7 +78,7 @@ pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
 
 impl CodeStore {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        let weight = |_: &String, program: &Program| u32::try_from(program.size_bytes()).unwrap_or(u32::MAX);
+        let weight = |_: &String, program: &Runnable| u32::try_from(program.size_bytes()).unwrap_or(u32::MAX);
         let programs = Cache::builder().max_capacity(CACHE_BYTES).weigher(weight).build();
         Ok(Self { table: environment.table("CODE_TABLE")?, programs })
     }
@@ -120,9 +120,9 @@ impl CodeStore {
     }
 
     /// Reads code as it is run, from the cache if it is there; `None` if its upload has been removed.
-    pub(crate) async fn program(&self, tenant: &TenantId, place: &CodeRef) -> Result<Option<Program>, Error> {
+    pub(crate) async fn program(&self, tenant: &TenantId, place: &CodeRef) -> Result<Option<Runnable>, Error> {
         if let Some(text) = &place.inline {
-            return Ok(Some(Program::Text(text.as_str().into())));
+            return Ok(Some(Runnable::Text(text.as_str().into())));
         }
         if let Some(program) = self.programs.get(&place.hash).await {
             return Ok(Some(program));

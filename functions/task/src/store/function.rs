@@ -19,7 +19,7 @@ use shared::seal::{Resealed, Seal, Sealed, SealedAttribute, reseal};
 use shared::table::{Check, Expression, Query, Table};
 use shared::{Environment, Error};
 
-use crate::code::{Code, Program};
+use crate::code::{Code, Runnable};
 use crate::lambda::LambdaTarget;
 use crate::scripts::Scripts;
 use crate::store::code::{CodeRef, CodeStore};
@@ -296,7 +296,7 @@ impl Functions {
     /// # Errors
     ///
     /// Also when the function was changed so often meanwhile that its former code is gone; the next call reads the new one.
-    pub(crate) async fn program(&self, tenant: &TenantId, function: &Function) -> Result<Program, Error> {
+    pub(crate) async fn program(&self, tenant: &TenantId, function: &Function) -> Result<Runnable, Error> {
         if let Some(program) = self.code.program(tenant, &function.code).await? {
             return Ok(program);
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shared::table::{Check, Expression, Query, Table, Write, is_new};
+use shared::table::{Check, Expression, Query, Table, Unmet, Write, is_new};
 use shared::{Environment, Error};
 
 use crate::schedule::decide::{Outcome, Reason, Summary};
@@ -55,6 +55,11 @@ impl History {
         Ok(Self { table, retention_s: environment.config.retention_s()? })
     }
 
+    /// When what is written now is removed, in seconds since 1970.
+    pub(crate) fn expires_at(&self, now: Timestamp) -> i64 {
+        now.as_second() + self.retention_s
+    }
+
     /// Builds the row of an instant.
     pub(crate) fn row(&self, incarnation: &str, instant: Timestamp, outcome: Outcome, now: Timestamp) -> Row {
         Row {
@@ -67,7 +72,7 @@ impl History {
             count: 1,
             at_least: false,
             handled_at: now,
-            expires_at: now.as_second() + self.retention_s,
+            expires_at: self.expires_at(now),
         }
     }
 
@@ -90,6 +95,21 @@ impl History {
         }
     }
 
+    /// Writes rows of instants in one transaction, as many as one may have; those of instants that have a row already
+    /// are left out.
+    pub(crate) async fn claim_all(&self, mut rows: Vec<Row>) -> Result<(), Error> {
+        while !rows.is_empty() {
+            let writes = rows.iter().map(|row| self.firing(row, false)).collect::<Result<Vec<_>, _>>()?;
+            let unmet = self.table.transact(writes).await?;
+            if unmet.is_empty() {
+                return Ok(());
+            }
+            let mut index = 0..;
+            rows.retain(|_| index.next().is_some_and(|index| !unmet.contains(&index)));
+        }
+        Ok(())
+    }
+
     /// Prepares the row of an instant that nothing was decided about, or that waits.
     pub(crate) fn firing(&self, row: &Row, waits: bool) -> Result<Write, Error> {
         let condition = match waits {
@@ -107,7 +127,12 @@ impl History {
 
     /// Does writes of which one is [`History::firing`]; returns whether all were done.
     pub(crate) async fn transact(&self, writes: Vec<Write>) -> Result<bool, Error> {
-        Ok(self.table.transact(writes).await?.is_empty())
+        Ok(self.transact_all(writes).await?.is_empty())
+    }
+
+    /// The same; returns which of the writes did not meet their conditions, so that none was done.
+    pub(crate) async fn transact_all(&self, writes: Vec<Write>) -> Result<Unmet, Error> {
+        self.table.transact(writes).await
     }
 
     /// Reads the row of the same instant as it is now.
@@ -133,11 +158,12 @@ impl History {
         self.table.query(Query::new(key).limit(limit)).await
     }
 
-    /// Reads the newest rows between two moments, the newest first, and one more than [`LIST_LIMIT`] at most.
+    /// Reads the newest rows between two moments, the newest first.
     pub(crate) async fn newest(
         &self,
         incarnation: &str,
         (from_ms, to_ms): (Option<i64>, Option<i64>),
+        limit: usize,
     ) -> Result<Vec<Row>, Error> {
         let key = Expression::new("incarnation = :incarnation AND instant BETWEEN :from AND :to");
         let key = key.value(":incarnation", incarnation);
@@ -146,6 +172,6 @@ impl History {
             return Ok(Vec::new());
         }
         let key = key.value(":from", from).value(":to", to);
-        self.table.query(Query::new(key).descending().limit(LIST_LIMIT + 1)).await
+        self.table.query(Query::new(key).descending().limit(limit)).await
     }
 }

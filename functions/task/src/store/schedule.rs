@@ -1,6 +1,11 @@
 //! Schedules, in `SCHEDULES_TABLE` by tenant and id: what runs when, and how far that has come.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use jiff::Timestamp;
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,8 +14,8 @@ use shared::event::TenantId;
 use shared::event::command::ScheduleDue;
 use shared::json::Problem;
 use shared::seal::Resealed;
-use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new};
-use shared::{Environment, Error};
+use shared::table::{Check, Expression, Query, SealedAttributes, Table, Unmet, is_new};
+use shared::{Environment, Error, Refusal};
 
 use crate::schedule::timing::{Instants, Timing};
 
@@ -19,6 +24,9 @@ const SEALED: SealedAttributes =
     SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[&["program"], &["extra"]] };
 /// Of how many schedules a list can be made.
 pub(crate) const LIST_LIMIT: usize = 20_000;
+/// Of how many tenants it is known how many schedules they have, and for how long.
+const COUNTED_TENANTS: u64 = 1_000;
+const COUNT_AGE: Duration = Duration::from_secs(60);
 /// Over how many partitions of the index the schedules are spread.
 pub(crate) const DUE_SHARDS: u8 = 8;
 
@@ -47,6 +55,28 @@ pub(crate) enum Program {
         /// The argument of its `main`, a JSON object as text.
         config: String,
     },
+    /// An action of an app, which the action function runs.
+    Action {
+        /// The fields of a step of that type, a JSON object as text.
+        fields: String,
+    },
+}
+
+/// What a schedule has in addition that is a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Job {
+    /// Whether it runs once, rather than periodically.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_single: bool,
+    /// How many runs its instants start at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u64>,
+    /// How many they have started.
+    pub(crate) runs: u64,
+    /// Whether it was cancelled, which is final.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_cancelled: bool,
 }
 
 /// What becomes of an instant that comes while the last task of the schedule has not ended.
@@ -121,6 +151,12 @@ pub(crate) struct Schedule {
     pub(crate) update_timestamp: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) created_by_application_id: Option<String>,
+    /// What it is as a job, which stays when its time is over; absent unless it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<Job>,
+    /// When the record is removed, in seconds since 1970; absent while it may still do something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<i64>,
     /// Grows with every change of the record.
     pub(crate) version: u64,
     /// The partition of the index of what is due, and when that is, in milliseconds since 1970; neither if never.
@@ -138,7 +174,28 @@ impl Schedule {
 
     /// Tells whether its time is over: it is gone, even if its record is still there.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        self.end.is_some_and(|end| end <= now)
+        self.job.is_none() && self.end.is_some_and(|end| end <= now)
+    }
+
+    /// Returns how many runs its instants may still start, if there is a limit; those that wait are among them.
+    pub(crate) fn runs_left(&self) -> Option<u64> {
+        let job = self.job.as_ref()?;
+        let taken = job.runs.saturating_add(self.queue.len() as u64);
+        job.limit.map(|limit| limit.saturating_sub(taken))
+    }
+
+    /// Returns about how many bytes the record and each of its tasks have at most.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let program_bytes = match &self.program {
+            Program::Function { function_name, data, tags, .. } => {
+                function_name.len() + data.len() + tags.iter().map(String::len).sum::<usize>()
+            }
+            Program::Script { script, config } => script.len() + config.len(),
+            Program::Action { fields } => fields.len(),
+        };
+        let extra_bytes = self.extra.as_ref().map_or(0, String::len);
+        // Sealed in base64, with the instants that wait and all other attributes.
+        (program_bytes + extra_bytes) * 3 / 2 + self.queue.len() * 20 + 4_000
     }
 
     /// Returns what names it.
@@ -176,6 +233,10 @@ struct DueEntry {
 /// The table of schedules.
 pub(crate) struct SchedulesStore {
     table: Table,
+    /// How many schedules a tenant may have.
+    limit: usize,
+    /// How many tenants had when they were last counted, and what this process has created since then.
+    counts: Cache<TenantId, Arc<AtomicUsize>>,
 }
 
 /// Returns how the table is checked.
@@ -187,7 +248,13 @@ pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
 
 impl SchedulesStore {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        Ok(Self { table: environment.sealed_table("SCHEDULES_TABLE", &SEALED)? })
+        let limit = environment.config.optional("SCHEDULES_PER_TENANT").map(str::parse).transpose();
+        let limit = limit.map_err(Error::cannot("read the variable SCHEDULES_PER_TENANT"))?;
+        Ok(Self {
+            table: environment.sealed_table("SCHEDULES_TABLE", &SEALED)?,
+            limit: limit.map_or(LIST_LIMIT, |limit: usize| limit.min(LIST_LIMIT)),
+            counts: Cache::builder().max_capacity(COUNTED_TENANTS).time_to_live(COUNT_AGE).build(),
+        })
     }
 
     /// Reads a schedule of a tenant, unless its time is over.
@@ -232,6 +299,31 @@ impl SchedulesStore {
         Ok(schedules)
     }
 
+    /// Refuses another schedule of a tenant that has as many as it may have.
+    ///
+    /// Those that other processes create, and those that are deleted, count after a while.
+    pub(crate) async fn check_room(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        let count = match self.counts.get(tenant) {
+            Some(count) => count,
+            None => {
+                let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+                let found = self.table.query_rows(Query::new(of_tenant).limit(self.limit)).await?.len();
+                let count = Arc::new(AtomicUsize::new(found));
+                self.counts.insert(tenant.clone(), count.clone());
+                count
+            }
+        };
+        match count.fetch_add(1, Ordering::AcqRel) >= self.limit {
+            true => {
+                // Once it is full, it is counted each time.
+                self.counts.invalidate(tenant);
+                let message = format!("a tenant can have {} schedules and jobs, and no more", self.limit);
+                Err(Refusal::illegal_state(message))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Creates a schedule; false if another one with its id exists.
     pub(crate) async fn create(&self, schedule: &Schedule) -> Result<bool, Error> {
         Ok(self.table.put_if(schedule, is_new("scheduleId")).await? || self.is_there(schedule).await?)
@@ -250,6 +342,16 @@ impl SchedulesStore {
             *schedule = next;
         }
         Ok(is_replaced)
+    }
+
+    /// Replaces schedules that were read before, and counts their versions up, in one transaction; returns the indexes
+    /// of those that have changed or gone meanwhile, without whom it can be tried again.
+    pub(crate) async fn replace_all(&self, schedules: impl Iterator<Item = &Schedule>) -> Result<Unmet, Error> {
+        let write = |schedule: &Schedule| {
+            let next = Schedule { version: schedule.version + 1, ..schedule.clone() };
+            self.table.writing(&next, Some(is_unchanged(schedule)))
+        };
+        self.table.transact(schedules.map(write).collect::<Result<_, _>>()?).await
     }
 
     /// Puts a schedule in the place of one of another id that was read before; false if that has changed or gone

@@ -23,7 +23,16 @@ pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740
 /// What a step may have handed on, and what became of it.
 const SEALED: SealedAttributes = SealedAttributes {
     key: &[Task::KEY],
-    paths: &[&["data"], &["tags"], &["functionName"], &["script"], &["logs"], &["claim", "answer"], &["journal"]],
+    paths: &[
+        &["data"],
+        &["tags"],
+        &["functionName"],
+        &["script"],
+        &["action"],
+        &["logs"],
+        &["claim", "answer"],
+        &["journal"],
+    ],
 };
 /// Of how many tasks a list can be made.
 pub(crate) const LIST_LIMIT: usize = 100_000;
@@ -102,6 +111,9 @@ pub(crate) struct Task {
     /// The script to fetch and to run with the input as its argument, in place of a function, whose name is empty then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) script: Option<String>,
+    /// The fields of the action that the action function runs for it, a JSON object as text, in place of a function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
     /// The schedule that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) schedule: Option<OfSchedule>,
@@ -184,7 +196,7 @@ impl Task {
 
     /// Tells whether somebody waits for the news of its end, or another task follows.
     pub(crate) fn is_announced(&self) -> bool {
-        self.status != Status::Complete || self.origin.is_some()
+        self.status != Status::Complete || self.origin.is_some() || self.action.is_some()
     }
 
     /// The task as its script got it, when it started at this time.
@@ -498,6 +510,11 @@ impl TaskStore {
     /// Reads how far tasks have come, without what is sealed of them and without those that are gone.
     pub(crate) async fn rows(&self, ids: &[&str]) -> Result<Vec<Row>, Error> {
         self.table.get_rows(&ids.iter().map(|id| key(Task::KEY, *id)).collect::<Vec<_>>()).await
+    }
+
+    /// Reads tasks as a whole, in no particular order and without those that are gone or cannot be read.
+    pub(crate) async fn all(&self, ids: &[&str]) -> Result<Vec<Task>, Error> {
+        self.table.open_rows(self.rows(ids).await?).await
     }
 
     /// Cancels a task that is waiting and returns it; `None` if it is not waiting any more.

@@ -21,6 +21,8 @@ mod function;
 #[cfg(test)]
 mod invocation;
 #[cfg(test)]
+mod job;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod lambda;

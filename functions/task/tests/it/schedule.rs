@@ -1,5 +1,6 @@
 //! Schedules over HTTP, and the tasks that they start.
 
+mod cost;
 mod crash;
 mod http;
 mod model;

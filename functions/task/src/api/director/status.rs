@@ -15,7 +15,7 @@ use shared::event::StepError;
 use shared::http::List;
 
 use super::{bad, known, shown, unknown};
-use crate::api::schedules::{count, history_of};
+use crate::api::schedules::{history_of, next_of};
 use crate::director::badge;
 use crate::schedule::lifecycle;
 use crate::schedule::view::{HistoryView, NextTimes};
@@ -139,9 +139,7 @@ pub(crate) async fn next(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<NextTimes>, Refusal> {
-    let count = count(query.as_deref())?;
-    let schedule = known(&services, &caller, &id).await?;
-    Ok(Json(NextTimes { data: lifecycle::next(&schedule, services.clock.now(), count)? }))
+    next_of(&services, known(&services, &caller, &id).await, query.as_deref()).map(Json)
 }
 
 /// Lists what became of the instants of a task and of the runs on demand, the newest first.

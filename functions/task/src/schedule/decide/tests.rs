@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use shared::event::TenantId;
 
 use super::*;
-use crate::store::schedule::Program;
+use crate::store::schedule::{Job, Program};
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(1_767_323_045_678 + ms).unwrap()
@@ -32,6 +32,8 @@ fn schedule(interval_ms: i64, misfire: Misfire, jitter_ms: i64) -> Schedule {
         creation_timestamp: at(0),
         update_timestamp: at(0),
         created_by_application_id: None,
+        job: None,
+        expires_at: None,
         version: 0,
         due_shard: None,
         due_at: None,
@@ -84,8 +86,11 @@ fn a_schedule_is_looked_at_when_something_is_to_be_done() {
 fn progress_is_applied_once() {
     let mut schedule = schedule(1_000, Misfire::Skip, 0);
     schedule.queue = vec![1, 2];
+    schedule.job = Some(Job { limit: Some(9), ..Job::default() });
     schedule.sweeping_as_of = Some(at(0));
     let progress = Progress {
+        // One that was due, and one that had waited.
+        runs: vec![1, at(4_000).as_millisecond()],
         settled_until: Some(at(5_000)),
         fired: Some((at(4_000), "task".to_owned())),
         queued: vec![5],
@@ -97,7 +102,8 @@ fn progress_is_applied_once() {
     apply(&progress, &mut schedule);
     assert_eq!(schedule, once);
     assert_eq!((&schedule.queue, schedule.last_task_id.as_deref()), (&vec![2, 5], Some("task")));
-    assert_eq!(schedule.sweeping_as_of, None);
+    assert_eq!((schedule.sweeping_as_of, schedule.job.as_ref().map(|job| job.runs)), (None, Some(2)));
+    assert_eq!(schedule.runs_left(), Some(9 - 2 - 2));
     // What is older changes nothing.
     let older =
         Progress { settled_until: Some(at(1_000)), fired: Some((at(1_000), "old".to_owned())), ..Progress::default() };
@@ -147,7 +153,7 @@ proptest! {
         let as_of = at(settled_ms + passed_ms);
         let (mut missed, caught_up) = naive(&schedule, as_of);
         let backlog = backlog(&schedule, &schedule.instants().unwrap(), as_of);
-        prop_assert_eq!(backlog.last(), caught_up.last().copied().or(missed.back().copied()));
+        prop_assert_eq!(backlog.caught_up.last().or(backlog.missed.last()).copied().or(backlog.summary.map(|summary| summary.to)), caught_up.last().copied().or(missed.back().copied()));
         prop_assert_eq!(&backlog.caught_up, &caught_up);
         let all = backlog.all_missed().map(|all| (all.from, all.to, all.count));
         let naively = missed.front().map(|first| (*first, missed[missed.len() - 1], missed.len() as u64));

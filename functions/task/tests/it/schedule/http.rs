@@ -187,3 +187,66 @@ async fn what_a_schedule_hands_to_its_tasks_is_sealed() {
     assert!(!format!("{rows:?}").contains("hunter2"), "{rows:?}");
     assert_eq!(world.post(&format!("{SCHEDULES}/rotate"), json!({})).await.body["resealed"], 0);
 }
+
+#[tokio::test]
+async fn a_tenant_has_no_more_schedules_than_it_may_have() {
+    let world = World::with(&[("SchedulesPerTenant", "3")]).await;
+    world.function().await;
+    let mut schedules = Vec::new();
+    for _ in 0..3 {
+        schedules.push(world.schedule(json!({"interval": 60})).await);
+    }
+    let body = json!({"functionName": "f", "interval": 60});
+    let refused = world.post(SCHEDULES, body.clone()).await;
+    let message = "a tenant can have 3 schedules and jobs, and no more";
+    assert_eq!((refused.status, &refused.body["message"]), (400, &json!(message)));
+    let stranger = world.token("other", &["*"]).await;
+    let function = json!({"name": "f", "code": "exports.main = () => 1"});
+    assert_eq!(world.send("POST", "/tasks/v1/functions/", function, &stranger).await.status, 200);
+    assert_eq!(world.send("POST", SCHEDULES, body.clone(), &stranger).await.status, 200);
+    // What is deleted makes room.
+    let path = format!("{SCHEDULES}/{}", schedules[0]["id"].as_str().unwrap());
+    assert_eq!(world.delete(&path).await.status, 200);
+    assert_eq!(world.post(SCHEDULES, body).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_schedule_whose_function_is_gone_starts_no_tasks_and_says_so() {
+    let world = World::by_hand().await;
+    world.function().await;
+    let schedule = world.schedule(json!({"interval": 30, "overlapPolicy": "queue"})).await;
+    world.minute().await;
+    assert_eq!(world.started().await.len(), 1);
+    assert_eq!(world.delete("/tasks/v1/functions/f").await.status, 200);
+    world.restart();
+    world.minute().await;
+    let history = world.history(&schedule).await;
+    assert_eq!(history[0], "2026-01-02T03:04:35.678Z fired");
+    let is_skipped = |row: &String| row.ends_with("skipped functionMissing");
+    assert!(history.len() >= 4 && history[1..].iter().all(is_skipped), "{history:?}");
+    assert_eq!(world.started().await.len(), 1);
+    assert_eq!(world.items("SCHEDULES_TABLE").await[0].get("queue"), None);
+    // It goes on when there is one again.
+    world.function().await;
+    let task = world.items("TASKS_TABLE").await.remove(0);
+    let cancel = format!("/tasks/v1/{}/cancel", task["taskId"].as_str().unwrap());
+    assert_eq!(world.post(&cancel, json!({})).await.status, 200);
+    world.minute().await;
+    assert_eq!(world.started().await.len(), 2);
+}
+
+#[tokio::test]
+async fn many_changes_at_once_all_succeed() {
+    let world = World::by_hand().await;
+    world.function().await;
+    let schedule = world.schedule(json!({"interval": 61})).await;
+    let path = format!("{SCHEDULES}/{}", schedule["id"].as_str().unwrap());
+    let changes = (0..20).map(|n| {
+        let (world, path) = (&world, &path);
+        async move { world.put(path, json!({"data": {"n": n}})).await.status }
+    });
+    let statuses = futures::future::join_all(changes).await;
+    assert_eq!(statuses, vec![200; 20]);
+    let version = world.items("SCHEDULES_TABLE").await[0]["version"].as_u64();
+    assert_eq!(version, Some(20));
+}
