@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
-use shared::{Error, Refusal, permission};
+use shared::{Error, Refusal, nearest, permission};
 
 use crate::code::{Code, Program};
 use crate::lambda::{self, LambdaTarget};
@@ -170,7 +170,8 @@ impl FunctionBody {
     fn check(&self) -> Result<(), Refusal> {
         check_length("description", self.description.as_deref(), DESCRIPTION_LIMIT_CHARACTERS)?;
         check_length("entryPoint", self.entry_point.as_deref(), NAME_LIMIT_CHARACTERS)?;
-        check_length("runtime", self.runtime.as_deref(), NAME_LIMIT_CHARACTERS)?;
+        check_entry_point(self.entry_point.as_deref())?;
+        check_runtime(self.runtime.as_deref())?;
         check_range("timeLimit", self.time_limit, TIME_LIMITS_S)?;
         check_range("memoryLimit", self.memory_limit, MEMORY_LIMITS_MB)?;
         let errors = self.retry_policy.iter().flat_map(|policy| &policy.errors_to_retry);
@@ -249,6 +250,42 @@ fn check_length(field: &str, text: Option<&str>, limit: usize) -> Result<(), Ref
     match text.is_none_or(|text| text.chars().count() <= limit) {
         true => Ok(()),
         false => Err(Refusal::field(field, format!("must have at most {limit} characters"))),
+    }
+}
+
+/// Refuses what can be neither a name nor a file and a name, whatever the code is.
+fn check_entry_point(entry_point: Option<&str>) -> Result<(), Refusal> {
+    let Some(text) = entry_point else { return Ok(()) };
+    let (folders, last) = text.rsplit_once('/').map_or((None, text), |(folders, last)| (Some(folders), last));
+    let is_folder = |part: &str| !part.is_empty() && part != "..";
+    let is_plain = !text.chars().any(|character| character.is_control() || character.is_whitespace());
+    let is_file = folders.is_none() || last.contains('.');
+    match is_plain
+        && is_file
+        && folders.is_none_or(|folders| folders.split('/').all(is_folder))
+        && !last.split('.').any(str::is_empty)
+    {
+        true => Ok(()),
+        false => {
+            let rule = "must be the name of an exported function, in a package after its file: `handler`, `index.handler` \
+                        or `folder/file.handler`";
+            Err(Refusal::field("entryPoint", rule))
+        }
+    }
+}
+
+/// Refuses what can only be meant to be the runtime that means something here. Clients of other systems have many names.
+fn check_runtime(runtime: Option<&str>) -> Result<(), Refusal> {
+    let Some(text) = runtime else { return Ok(()) };
+    check_length("runtime", runtime, NAME_LIMIT_CHARACTERS)?;
+    match nearest::nearest(text, [lambda::RUNTIME]) {
+        _ if text.trim().is_empty() || text.chars().any(char::is_control) => {
+            Err(Refusal::field("runtime", "must be a name, such as `nodejs20.x`"))
+        }
+        Some(near) if near != text => {
+            Err(Refusal::field("runtime", format!("must be `{near}` if that is what it means")))
+        }
+        _ => Ok(()),
     }
 }
 
