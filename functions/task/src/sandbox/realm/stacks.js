@@ -54,6 +54,11 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
     ObjectDefineProperty(prototype, "getColumnNumber", { __proto__: null, value: getColumnNumber, writable: true, configurable: true });
   }
 
+  // The text that `JSON.parse` is given is no file.
+  function isParsedJson(file, caller) {
+    return file === "<input>" && caller?.getFileName() === null && caller.getFunctionName() === "parse";
+  }
+
   function format(error, sites) {
     correctColumns(sites);
     if (typeof prepare === "function") {
@@ -63,7 +68,7 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
     for (let at = 0; at < sites.length && at < 10; at++) {
       const site = sites[at];
       const file = site.getFileName();
-      if (typeof file === "string" && startsWith(file, OWN_FILES)) {
+      if (typeof file === "string" && (startsWith(file, OWN_FILES) || (at === 0 && isParsedJson(file, sites[1])))) {
         continue;
       }
       const place = file === null ? "<anonymous>" : `${file}:${site.getLineNumber()}:${site.getColumnNumber()}`;
