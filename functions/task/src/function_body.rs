@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
 use shared::{Error, Refusal, nearest, permission};
@@ -47,8 +48,10 @@ pub(crate) struct FunctionBody {
     /// The function of AWS Lambda that does the tasks. Required with the runtime `lambda`, instead of `code`.
     pub(crate) lambda: Option<LambdaTarget>,
     /// Seconds that a run may take, 3 to 300; 30 unless given.
+    #[serde(default, deserialize_with = "time_limit")]
     pub(crate) time_limit: Option<u32>,
     /// Megabytes that a run may use, 128 to 10240; 128 unless given.
+    #[serde(default, deserialize_with = "memory_limit")]
     pub(crate) memory_limit: Option<u32>,
     /// The content of `process.env`, 4096 bytes in all.
     pub(crate) environment_variables: Option<BTreeMap<String, Variable>>,
@@ -289,6 +292,26 @@ fn check_runtime(runtime: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
+fn time_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    whole(deserializer, "seconds", TIME_LIMITS_S)
+}
+
+fn memory_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    whole(deserializer, "megabytes", MEMORY_LIMITS_MB)
+}
+
+/// Reads a whole number, whose range is checked with the rest of the function.
+fn whole<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    unit: &str,
+    (low, high): (u32, u32),
+) -> Result<Option<u32>, D::Error> {
+    let Some(value) = Option::<Value>::deserialize(deserializer)? else { return Ok(None) };
+    let number = value.as_i64().map(|number| u32::try_from(number.max(0)).unwrap_or(u32::MAX));
+    let rule = || D::Error::custom(format!("must be a whole number of {unit} from {low} to {high}"));
+    number.map(Some).ok_or_else(rule)
+}
+
 fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Result<(), Refusal> {
     match number.is_none_or(|number| (low..=high).contains(&number)) {
         true => Ok(()),
@@ -343,7 +366,7 @@ fn bad(code: u32, name: &'static str, message: String) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn created(body: Value) -> Result<Function, u32> {
         let mut body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
@@ -394,6 +417,27 @@ mod tests {
         }
         let options = json!({"defaultPriority": i64::MIN});
         check(json!({"name": "a", "code": code, "executionOptions": options}), 15);
+    }
+
+    #[test]
+    fn limits_are_whole_numbers_of_their_units() {
+        let message = |body: Value| {
+            let read: Result<FunctionBody, _> = shared::json::from_value(body);
+            Refusal::from(read.unwrap_err()).message
+        };
+        for wrong in [json!(3.5), json!("30"), json!([30]), json!(true)] {
+            let rule = "`timeLimit` must be a whole number of seconds from 3 to 300";
+            assert_eq!(message(json!({"timeLimit": wrong})), rule);
+            let rule = "`memoryLimit` must be a whole number of megabytes from 128 to 10240";
+            assert_eq!(message(json!({"memoryLimit": wrong})), rule);
+        }
+        assert_eq!(
+            created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": null})).unwrap().time_limit,
+            30
+        );
+        for wrong in [json!(-1), json!(5_000_000_000_i64)] {
+            assert_eq!(created(json!({"name": "a", "code": "exports.main = 1", "timeLimit": wrong})), Err(1402));
+        }
     }
 
     #[test]
