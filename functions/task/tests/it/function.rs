@@ -79,6 +79,13 @@ async fn wrong_functions_are_refused_with_their_codes() {
 }
 
 #[tokio::test]
+async fn an_empty_list_has_pages_with_room() {
+    let world = World::new().await;
+    let list = world.get("/tasks/v1/functions/").await.body;
+    assert_eq!(list, json!({"page": {"total": 0, "offset": 0, "limit": 20}, "data": []}));
+}
+
+#[tokio::test]
 async fn an_entry_point_that_cannot_be_there_is_refused() {
     let world = World::new().await;
     let module = "export const handler = () => 1; export const other = 2";
