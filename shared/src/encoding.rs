@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -113,7 +114,7 @@ impl Encoding {
         match self {
             Self::Gzip => read(MultiGzDecoder::new(bytes), "gzip", limit_bytes),
             Self::Deflate => inflated(bytes, limit_bytes),
-            Self::Brotli => read(brotli_decompressor::Decompressor::new(bytes, CHUNK_BYTES), "br", limit_bytes),
+            Self::Brotli => unbrotlied(bytes, limit_bytes),
             Self::Zstd => unframed(bytes, limit_bytes),
         }
     }
@@ -126,6 +127,34 @@ fn read(decoder: impl Read, name: &'static str, limit_bytes: usize) -> Result<Ve
         _ if body.len() > limit_bytes => Err(Undecodable::TooLarge { limit_bytes }),
         Err(_) => Err(Undecodable::Invalid(name)),
         Ok(_) => Ok(body),
+    }
+}
+
+/// Decodes `br` with the windows of RFC 7932, as those of its extension take up to a gigabyte.
+fn unbrotlied(bytes: &[u8], limit_bytes: usize) -> Result<Vec<u8>, Undecodable> {
+    let (small, words, codes) = (StandardAlloc::default(), StandardAlloc::default(), StandardAlloc::default());
+    let mut state = BrotliState::new_strict(small, words, codes);
+    let (mut body, mut buffer) = (Vec::new(), vec![0; CHUNK_BYTES]);
+    let (mut left, mut read, mut total) = (bytes.len(), 0, 0);
+    loop {
+        let (mut free, mut written) = (buffer.len(), 0);
+        let result = BrotliDecompressStream(
+            &mut left,
+            &mut read,
+            bytes,
+            &mut free,
+            &mut written,
+            &mut buffer,
+            &mut total,
+            &mut state,
+        );
+        body.extend_from_slice(&buffer[..written]);
+        match result {
+            _ if body.len() > limit_bytes => return Err(Undecodable::TooLarge { limit_bytes }),
+            BrotliResult::ResultSuccess => return Ok(body),
+            BrotliResult::NeedsMoreOutput => {}
+            BrotliResult::NeedsMoreInput | BrotliResult::ResultFailure => return Err(Undecodable::Invalid("br")),
+        }
     }
 }
 

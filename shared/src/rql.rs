@@ -92,7 +92,8 @@ impl Rql {
         }
         order::sort(&mut found, &self.sort);
         let total = self.counts.then_some(found.len());
-        let limit = if self.limit == usize::MAX { found.len() } else { self.limit };
+        let unlimited = if found.is_empty() { DEFAULT_LIMIT } else { found.len() };
+        let limit = if self.limit == usize::MAX { unlimited } else { self.limit };
         let data = found.into_iter().map(|(item, _)| item).skip(self.offset).take(self.limit).collect();
         Ok(List { page: Page { total, offset: self.offset, limit }, data })
     }

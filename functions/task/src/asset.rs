@@ -2,9 +2,11 @@
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::event::StepError;
+use shared::http::Called;
 use shared::{Refusal, json, media};
 
 use crate::director::timing::Given;
@@ -34,20 +36,30 @@ pub(crate) enum Kind {
 impl AssetName {
     /// What a text must be to name an asset.
     pub(crate) const RULE: &str = "must be folders and a file separated by `/`, ending in `.js`, `.json` or `.md`, of \
-        letters, digits, spaces and `._-`, where no part begins with a dot";
+        letters, digits, spaces and `._-`, where no part begins with a dot or has a space at one of its ends";
 
     /// Checks that a text can name an asset.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_plain = |char: char| char.is_alphanumeric() || matches!(char, '.' | '_' | '-' | ' ');
-        let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(is_plain);
+        let is_part = |part: &str| {
+            !part.is_empty() && !part.starts_with('.') && part.trim() == part && part.chars().all(is_plain)
+        };
         let is_name = text.len() <= NAME_LIMIT_BYTES && text.split('/').all(is_part) && kind(text).is_some();
         is_name.then(|| Self(text.to_owned()))
     }
 
-    /// Checks the name in the path of a request.
-    pub(crate) fn of_request(text: &str) -> Result<Self, Refusal> {
-        let rule = || Refusal::field("name", format!("{} and at most {NAME_LIMIT_BYTES} bytes long", Self::RULE));
-        Self::parse(text).ok_or_else(rule)
+    /// Reads the name from the path of a request as it was sent, which has one spelling but for what clients encode.
+    ///
+    /// A `/` that is encoded, doubled or at the end makes it none.
+    pub(crate) fn of_request(called: &Called) -> Result<Self, Refusal> {
+        let sent = called.path().strip_prefix(ROOT).unwrap_or_default();
+        let has_separators = sent.to_ascii_lowercase().contains("%2f");
+        let decoded = percent_decode_str(sent).decode_utf8().ok().filter(|_| !has_separators);
+        let rule = || {
+            let rule = format!("{} and at most {NAME_LIMIT_BYTES} bytes long", Self::RULE);
+            Refusal::field("name", rule)
+        };
+        decoded.and_then(|name| Self::parse(&name)).ok_or_else(rule)
     }
 
     /// Returns the name.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use shared::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS as NAME_LIMIT_CHARACTERS, is_function_name};
 use shared::event::{StepError, TenantId};
-use shared::{Error, Refusal, permission};
+use shared::{Error, Refusal, nearest, permission};
 
 use crate::code::{Code, Runnable};
 use crate::lambda::{self, LambdaTarget};
@@ -47,8 +48,10 @@ pub(crate) struct FunctionBody {
     /// The function of AWS Lambda that does the tasks. Required with the runtime `lambda`, instead of `code`.
     pub(crate) lambda: Option<LambdaTarget>,
     /// Seconds that a run may take, 3 to 300; 30 unless given.
+    #[serde(default, deserialize_with = "time_limit")]
     pub(crate) time_limit: Option<u32>,
     /// Megabytes that a run may use, 128 to 10240; 128 unless given.
+    #[serde(default, deserialize_with = "memory_limit")]
     pub(crate) memory_limit: Option<u32>,
     /// The content of `process.env`, 4096 bytes in all.
     pub(crate) environment_variables: Option<BTreeMap<String, Variable>>,
@@ -170,7 +173,8 @@ impl FunctionBody {
     fn check(&self) -> Result<(), Refusal> {
         check_length("description", self.description.as_deref(), DESCRIPTION_LIMIT_CHARACTERS)?;
         check_length("entryPoint", self.entry_point.as_deref(), NAME_LIMIT_CHARACTERS)?;
-        check_length("runtime", self.runtime.as_deref(), NAME_LIMIT_CHARACTERS)?;
+        check_entry_point(self.entry_point.as_deref())?;
+        check_runtime(self.runtime.as_deref())?;
         check_range("timeLimit", self.time_limit, TIME_LIMITS_S)?;
         check_range("memoryLimit", self.memory_limit, MEMORY_LIMITS_MB)?;
         let errors = self.retry_policy.iter().flat_map(|policy| &policy.errors_to_retry);
@@ -252,6 +256,62 @@ fn check_length(field: &str, text: Option<&str>, limit: usize) -> Result<(), Ref
     }
 }
 
+/// Refuses what can be neither a name nor a file and a name, whatever the code is.
+fn check_entry_point(entry_point: Option<&str>) -> Result<(), Refusal> {
+    let Some(text) = entry_point else { return Ok(()) };
+    let (folders, last) = text.rsplit_once('/').map_or((None, text), |(folders, last)| (Some(folders), last));
+    let is_folder = |part: &str| !part.is_empty() && part != "..";
+    let is_plain = !text.chars().any(|character| character.is_control() || character.is_whitespace());
+    let is_file = folders.is_none() || last.contains('.');
+    match is_plain
+        && is_file
+        && folders.is_none_or(|folders| folders.split('/').all(is_folder))
+        && !last.split('.').any(str::is_empty)
+    {
+        true => Ok(()),
+        false => {
+            let rule = "must be the name of an exported function, in a package after its file: `handler`, `index.handler` \
+                        or `folder/file.handler`";
+            Err(Refusal::field("entryPoint", rule))
+        }
+    }
+}
+
+/// Refuses what can only be meant to be the runtime that means something here. Clients of other systems have many names.
+fn check_runtime(runtime: Option<&str>) -> Result<(), Refusal> {
+    let Some(text) = runtime else { return Ok(()) };
+    check_length("runtime", runtime, NAME_LIMIT_CHARACTERS)?;
+    match nearest::nearest(text, [lambda::RUNTIME]) {
+        _ if text.trim().is_empty() || text.chars().any(char::is_control) => {
+            Err(Refusal::field("runtime", "must be a name, such as `nodejs20.x`"))
+        }
+        Some(near) if near != text => {
+            Err(Refusal::field("runtime", format!("must be `{near}` if that is what it means")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn time_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    whole(deserializer, "seconds", TIME_LIMITS_S)
+}
+
+fn memory_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    whole(deserializer, "megabytes", MEMORY_LIMITS_MB)
+}
+
+/// Reads a whole number, whose range is checked with the rest of the function.
+fn whole<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    unit: &str,
+    (low, high): (u32, u32),
+) -> Result<Option<u32>, D::Error> {
+    let Some(value) = Option::<Value>::deserialize(deserializer)? else { return Ok(None) };
+    let number = value.as_i64().map(|number| u32::try_from(number.max(0)).unwrap_or(u32::MAX));
+    let rule = || D::Error::custom(format!("must be a whole number of {unit} from {low} to {high}"));
+    number.map(Some).ok_or_else(rule)
+}
+
 fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Result<(), Refusal> {
     match number.is_none_or(|number| (low..=high).contains(&number)) {
         true => Ok(()),
@@ -306,7 +366,7 @@ fn bad(code: u32, name: &'static str, message: String) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn created(body: Value) -> Result<Function, u32> {
         let mut body: FunctionBody = shared::json::from_value(body).map_err(|problem| Refusal::from(problem).code)?;
@@ -357,6 +417,27 @@ mod tests {
         }
         let options = json!({"defaultPriority": i64::MIN});
         check(json!({"name": "a", "code": code, "executionOptions": options}), 15);
+    }
+
+    #[test]
+    fn limits_are_whole_numbers_of_their_units() {
+        let message = |body: Value| {
+            let read: Result<FunctionBody, _> = shared::json::from_value(body);
+            Refusal::from(read.unwrap_err()).message
+        };
+        for wrong in [json!(3.5), json!("30"), json!([30]), json!(true)] {
+            let rule = "`timeLimit` must be a whole number of seconds from 3 to 300";
+            assert_eq!(message(json!({"timeLimit": wrong})), rule);
+            let rule = "`memoryLimit` must be a whole number of megabytes from 128 to 10240";
+            assert_eq!(message(json!({"memoryLimit": wrong})), rule);
+        }
+        assert_eq!(
+            created(json!({"name": "a", "code": "exports.main = () => 1", "timeLimit": null})).unwrap().time_limit,
+            30
+        );
+        for wrong in [json!(-1), json!(5_000_000_000_i64)] {
+            assert_eq!(created(json!({"name": "a", "code": "exports.main = 1", "timeLimit": wrong})), Err(1402));
+        }
     }
 
     #[test]

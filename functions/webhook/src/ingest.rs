@@ -242,7 +242,15 @@ fn event_type(platform: &str, name: Option<&str>) -> EventType {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn the_events_of_every_platform_are_ours_alone() {
+        let names: BTreeSet<&str> = platform::registry::all().map(|platform| platform.spec().name).collect();
+        assert_eq!(names, BTreeSet::from(shared::event::fact::PLATFORMS));
+    }
 
     #[test]
     fn a_kind_that_a_dispatcher_cannot_name_is_a_received_webhook() {

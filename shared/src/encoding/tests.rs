@@ -169,3 +169,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn brotli_with_a_large_window_is_refused() {
+    // What Node's `zlib.brotliCompressSync` makes of `hello` with a window of 2^25 bytes, which RFC 7932 does not have.
+    let large = hex::decode("111908000268656c6c6f03").unwrap();
+    assert_eq!(decoded("br", &large, LIMIT_BYTES), Err(Undecodable::Invalid("br")));
+}

@@ -56,10 +56,49 @@ pub const CALLBACK_RESOLVED: EventType = EventType::known("callback.resolved");
 /// The type of [`CallbackEnded`] when nobody called a callback in time.
 pub const CALLBACK_EXPIRED: EventType = EventType::known("callback.expired");
 
-/// Refuses an event that somebody would publish with a type which is reserved for commands and answers.
+/// The platforms whose events have types that begin with their names, as `github.push`.
+pub const PLATFORMS: [&str; 11] = [
+    "discord",
+    "github",
+    "hmac",
+    "shopify",
+    "slack",
+    "standard-webhooks",
+    "stripe",
+    "telegram",
+    "twilio",
+    "unsigned",
+    "whatsapp",
+];
+
+/// The types of the facts that only Hookyard itself publishes, beside those of the [`PLATFORMS`].
+pub const OWN: [EventType; 12] = [
+    WEBHOOK_RECEIVED,
+    MESSAGE_RECEIVED,
+    MESSAGE_STATUS,
+    MESSAGE_REJECTED,
+    MESSAGE_SENT,
+    MESSAGE_FAILED,
+    CHANNEL_REGISTERED,
+    CHANNEL_UNREGISTERED,
+    TASK_FAILED,
+    SCHEDULE_MISSED,
+    CALLBACK_RESOLVED,
+    CALLBACK_EXPIRED,
+];
+
+/// Refuses an event that a client or a script would publish as if it came from Hookyard: with the type of a command, of an
+/// answer to one, or of a fact of our own.
 pub fn check_published(kind: &EventType) -> Result<(), Refusal> {
-    match kind.is_reserved() {
-        true => Err(Refusal::field("type", "must not be the type of a command or of an answer to one")),
+    if kind.is_reserved() {
+        return Err(Refusal::field("type", "must not be the type of a command or of an answer to one"));
+    }
+    let of_platform = kind.as_str().split_once('.').is_some_and(|(name, _)| PLATFORMS.contains(&name));
+    match of_platform || OWN.contains(kind) {
+        true => {
+            let rule = format!("must not be `{}`, which only Hookyard itself publishes", kind.as_str());
+            Err(Refusal::field("type", rule))
+        }
         false => Ok(()),
     }
 }
@@ -268,5 +307,15 @@ mod tests {
         check("step.finished", false);
         check("#id", false);
         check("", false);
+        check("task.failed", true);
+        check("github", true);
+        check("githubs.push", true);
+        check("order.github.push", true);
+        for platform in PLATFORMS {
+            check(&format!("{platform}.push"), false);
+        }
+        for kind in &OWN {
+            check(kind.as_str(), false);
+        }
     }
 }

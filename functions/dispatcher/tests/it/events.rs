@@ -50,6 +50,12 @@ async fn an_event_that_cannot_be_is_refused() {
     check(json!({}), 400, 14).await;
     check(json!({"type": "task.requested"}), 400, 15).await;
     check(json!({"type": "step.finished"}), 400, 15).await;
+    for own in shared::event::fact::OWN {
+        check(json!({"type": own}), 400, 15).await;
+    }
+    for platform in shared::event::fact::PLATFORMS {
+        check(json!({"type": format!("{platform}.push")}), 400, 15).await;
+    }
     check(json!({"type": "no spaces"}), 400, 15).await;
     check(json!({"type": "large", "content": "x".repeat(260 * 1024)}), 413, 22).await;
     world.emulator.throttle("eventbridge.PutEvents", 3);

@@ -151,7 +151,7 @@ async fn perform(
                 let note = |name: &String| format!("the header {name} was left out, as a function cannot set it");
                 lines.extend(result.left_out.iter().map(|name| LogLine { message: note(name), timestamp: now }));
             }
-            (outcome.map_err(|error| (refusal(&error, client_id.is_some()), error)), lines)
+            (outcome.map_err(|error| (refusal(&error, &record.id, client_id.is_some()), error)), lines)
         }
         Err(error) => {
             let unavailable =
@@ -187,15 +187,21 @@ fn invalid(message: String) -> StepError {
     StepError { kind: Some("response".to_owned()), name: result::INVALID.to_owned(), message }
 }
 
-/// The answer to a request whose script failed. Whoever needs no token to call a public function is not told how.
-fn refusal(error: &StepError, is_known: bool) -> Refusal {
+/// The answer to a request whose script failed. Whoever needs no token to call a public function is not told how, but which
+/// request its owner can look up.
+fn refusal(error: &StepError, request_id: &str, is_known: bool) -> Refusal {
     let refusal = match error.kind.as_deref() {
         Some("response") if is_known => bad(1409, "INVALID_API_FUNCTION_RESULT_EXCEPTION", &*error.message),
         Some("response") => {
-            bad(1409, "INVALID_API_FUNCTION_RESULT_EXCEPTION", "what the function returned is not an answer")
+            let message = format!(
+                "what the function returned is not an answer: the record of the request {request_id} in \
+                 /tasks/v1/apiRequests, or the same request with an access token, says why"
+            );
+            bad(1409, "INVALID_API_FUNCTION_RESULT_EXCEPTION", message)
         }
         _ => failure(error),
     };
     let is_runtime = refusal.code == 1406;
+    let refusal = refusal.with("requestId", request_id);
     if is_runtime && is_known { refusal.with("runtimeError", shown(error)) } else { refusal }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::{Affected, BODY_LIMIT_BYTES, List, RawBody};
+use shared::http::{Affected, BODY_LIMIT_BYTES, Called, List, RawBody};
 use shared::rql::{self, Rql};
 use shared::{Refusal, encoding};
 
@@ -33,11 +33,11 @@ use crate::store::asset::{Asset, AssetHead, LIST_LIMIT};
 pub(crate) async fn put(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    Path(name): Path<String>,
+    called: Called,
     headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, Refusal> {
-    let name = AssetName::of_request(&name)?;
+    let name = AssetName::of_request(&called)?;
     let body = encoding::decoded(&encoding::declared(&headers), &body, BODY_LIMIT_BYTES)?;
     let content = asset::content(&name, &headers, &body)?;
     if name.kind() == Kind::Script {
@@ -83,10 +83,10 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    Path(name): Path<String>,
+    called: Called,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let name = AssetName::of_request(&name)?;
+    let name = AssetName::of_request(&called)?;
     let asset = services.assets.get(caller.tenant_id(), &name).await?;
     let Asset { head, content } = asset.ok_or_else(|| Refusal::unknown("asset", name.as_str()))?;
     let validators: [(HeaderName, String); 3] = [
@@ -110,9 +110,9 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    Path(name): Path<String>,
+    called: Called,
 ) -> Result<Json<Affected>, Refusal> {
-    let name = AssetName::of_request(&name)?;
+    let name = AssetName::of_request(&called)?;
     match services.assets.delete(caller.tenant_id(), &name).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
         false => Err(Refusal::unknown("asset", name.as_str())),

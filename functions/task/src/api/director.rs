@@ -19,7 +19,7 @@ use self::body::Verbatim;
 pub(crate) use self::body::{DirectorTask, TestBody};
 use super::schedules::blank;
 use crate::director::definition::{Definition, check_id};
-use crate::director::document::{document, has_all, matches};
+use crate::director::document::{Answered, answered, document, has_all, matches};
 use crate::director::timing::Given;
 use crate::schedule::lifecycle;
 use crate::scripts::url::ScriptUrl;
@@ -58,12 +58,13 @@ pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Vec<Map<String, Value>>>, Refusal> {
+) -> Result<Json<Vec<Answered>>, Refusal> {
     let query = url::form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
     let query: Vec<(String, String)> = query.into_owned().collect();
-    let mut documents = all(&services, &caller).await?;
-    documents.retain(|document| matches(document, &query));
-    Ok(Json(documents))
+    let schedules = all(&services, &caller).await?;
+    let found =
+        schedules.iter().filter(|schedule| document(schedule).is_some_and(|document| matches(&document, &query)));
+    Ok(Json(found.filter_map(answered).collect()))
 }
 
 /// Creates a task, or replaces the one with its id.
@@ -77,7 +78,7 @@ pub(crate) async fn create(
     State(services): State<Arc<Services>>,
     caller: Caller,
     body: Verbatim,
-) -> Result<Json<Map<String, Value>>, Refusal> {
+) -> Result<Json<Answered>, Refusal> {
     let mut given = body.fields.clone();
     given.retain(|_, value| !value.is_null());
     let definition = definition(&services, &caller, body).await?;
@@ -86,10 +87,10 @@ pub(crate) async fn create(
     built(&services, &caller, &definition, &id)?;
     for _ in 0..ATTEMPTS {
         let existing = match &definition.id {
-            Some(id) => find(&services, &caller, id).await?.iter().filter_map(document).collect(),
+            Some(id) => find(&services, &caller, id).await?.into_iter().collect(),
             None => all(&services, &caller).await?,
         };
-        if existing.iter().any(|existing| has_all(existing, &given)) {
+        if existing.iter().filter_map(document).any(|existing| has_all(&existing, &given)) {
             return Err(bad("Task already exists"));
         }
         let written = match existing.is_empty() || definition.id.is_none() {
@@ -112,7 +113,7 @@ pub(crate) async fn get(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Map<String, Value>>, Refusal> {
+) -> Result<Json<Answered>, Refusal> {
     shown(&known(&services, &caller, &id).await?)
 }
 
@@ -232,9 +233,11 @@ async fn check_free(services: &Services, caller: &Caller, id: &str) -> Result<()
 }
 
 /// Reads all tasks of the caller's tenant.
-async fn all(services: &Services, caller: &Caller) -> Result<Vec<Map<String, Value>>, Refusal> {
+async fn all(services: &Services, caller: &Caller) -> Result<Vec<Schedule>, Refusal> {
     let schedules = services.schedules.list(caller.tenant_id(), services.clock.now()).await?;
-    Ok(rql::within(schedules, LIST_LIMIT)?.iter().filter_map(document).collect())
+    let mut schedules = rql::within(schedules, LIST_LIMIT)?;
+    schedules.retain(is_script);
+    Ok(schedules)
 }
 
 async fn find(services: &Services, caller: &Caller, id: &str) -> Result<Option<Schedule>, Error> {
@@ -253,8 +256,8 @@ fn unknown() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, 16, "RESOURCE_UNKNOWN_EXCEPTION", "Not Found")
 }
 
-fn shown(schedule: &Schedule) -> Result<Json<Map<String, Value>>, Refusal> {
-    document(schedule).map(Json).ok_or_else(unknown)
+fn shown(schedule: &Schedule) -> Result<Json<Answered>, Refusal> {
+    answered(schedule).map(Json).ok_or_else(unknown)
 }
 
 fn is_script(schedule: &Schedule) -> bool {

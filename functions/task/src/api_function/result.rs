@@ -7,11 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
+use shared::encoding::{self, Undecodable};
 use shared::http::ForeignBody;
 use shared::nearest;
 
 /// The largest result, as JSON: what Lambda passes on.
 pub(crate) const LIMIT_BYTES: usize = 6 * 1024 * 1024;
+/// The most bytes of the names and values of all headers, as in an answer of API Gateway.
+const HEADERS_LIMIT_BYTES: usize = 10_240;
 /// The name of the error in the record of a request.
 pub(crate) const INVALID: &str = "INVALID_API_FUNCTION_RESULT";
 /// What a result can have; the last two are for libraries, which write them though they are empty.
@@ -85,6 +88,8 @@ impl ApiResult {
             left_out.push("cookies".to_owned());
         }
         let body = body(&mut result)?;
+        check_encoding(&headers, &body)?;
+        check_size(&headers)?;
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.append(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
@@ -141,6 +146,27 @@ fn header_value(name: &str, value: &Value) -> Result<HeaderValue, String> {
         _ => return Err(format!("{} It is expected to be a string.", no_header(name))),
     };
     HeaderValue::from_str(&text).map_err(|_| no_header(name))
+}
+
+/// Refuses a body that no client could read, as it is not encoded as its header says. What is not understood is passed on.
+fn check_encoding(headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
+    let declared = encoding::declared(headers);
+    match encoding::decoded(&declared, body, LIMIT_BYTES) {
+        Err(Undecodable::Invalid(_)) => Err(format!(
+            "The header content-encoding is {declared:?}, but the body is not encoded so: return the encoded bytes in \
+             base64 with isBase64Encoded, or leave the header out."
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses more headers than clients and proxies take.
+fn check_size(headers: &HeaderMap) -> Result<(), String> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    match bytes <= HEADERS_LIMIT_BYTES {
+        true => Ok(()),
+        false => Err(format!("The headers have {bytes} bytes, and may have {HEADERS_LIMIT_BYTES} at most.")),
+    }
 }
 
 fn no_header(name: &str) -> String {
@@ -221,6 +247,41 @@ mod tests {
         check(json!({"statusCode": 200, "body": "é", "isBase64Encoded": true}), "expected to be base64");
         check(json!({"statusCode": 200, "body": {}, "isBase64Encoded": true}), "expected to be base64");
         check(json!({"statusCode": 200, "body": "", "isBase64Encoded": "yes"}), "true or false");
+    }
+
+    #[test]
+    fn a_body_is_encoded_as_its_header_says() {
+        let gzip = "H4sIAAAAAAAAA0tMSgYAwkEkNQMAAAA=";
+        let result = |encoding: &str, body: &str, is_base64: bool| {
+            let headers = json!({"content-encoding": encoding});
+            ApiResult::read(json!({"statusCode": 200, "headers": headers, "body": body, "isBase64Encoded": is_base64}))
+        };
+        for (encoding, body, is_base64) in
+            [("gzip", gzip, true), ("identity", "abc", false), ("aws-chunked", "abc", false), ("br", "", false)]
+        {
+            let read = result(encoding, body, is_base64).unwrap();
+            assert_eq!(read.headers["content-encoding"], encoding, "{encoding} {body}");
+        }
+        for (encoding, body, is_base64) in [
+            ("gzip", "abc", false),
+            ("br", "abc", false),
+            ("GZIP", gzip, false),
+            ("deflate", gzip, true),
+            ("gzip, br", gzip, true),
+        ] {
+            let error = result(encoding, body, is_base64).unwrap_err();
+            assert!(error.contains("but the body is not encoded so"), "{encoding} {body}: {error}");
+        }
+    }
+
+    #[test]
+    fn headers_are_as_long_as_clients_take_them() {
+        let read = |length: usize| ApiResult::read(json!({"statusCode": 200, "headers": {"x-a": "a".repeat(length)}}));
+        assert!(read(10_237).is_ok());
+        let error = read(10_238).unwrap_err();
+        assert_eq!(error, "The headers have 10241 bytes, and may have 10240 at most.");
+        let many: Map<String, Value> = (0..2_000).map(|number| (format!("x-{number}"), json!("value"))).collect();
+        assert!(ApiResult::read(json!({"statusCode": 200, "headers": many})).unwrap_err().contains("at most"));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use jiff::tz::Offset;
 use serde_json::Value;
 
 /// What a date must be.
-pub(crate) const DATE_RULE: &str = "must be a date such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
+pub(crate) const DATE_RULE: &str = "must be a date such as 2026-01-02T03:04:05Z, or milliseconds since 1970, \
+    up to the year 9999";
 
 /// The orders of day, month and year that are read besides those of ISO 8601.
 const DATES: [&str; 11] = [

@@ -71,11 +71,18 @@ impl Definition {
         Ok(definition)
     }
 
-    /// Takes over what the body does not say from the JSON file beside the script.
+    /// Takes over the fields that the body does not have from the JSON file beside the script.
+    ///
+    /// A null means no `end`, and now for `init`; without an interval there is no task, so that null is none said.
     pub(crate) fn with_settings(self, settings: Given) -> Self {
         let Given { init, end, interval_ms } = self.given;
-        let interval_ms = interval_ms.or(settings.interval_ms.filter(|_| self.cron.is_none()));
-        Self { given: Given { init: init.or(settings.init), end: end.or(settings.end), interval_ms }, ..self }
+        let is_absent = |name: &str| !self.extra.contains_key(name);
+        let given = Given {
+            init: init.or(settings.init.filter(|_| is_absent("init"))),
+            end: end.or(settings.end.filter(|_| is_absent("end"))),
+            interval_ms: interval_ms.or(settings.interval_ms.filter(|_| self.cron.is_none())),
+        };
+        Self { given, ..self }
     }
 
     /// Makes a schedule one of this task, whose missing `init` is `now`.

@@ -1,10 +1,16 @@
 //! A task as it is shown: every field as it was given, and what became of those that were not.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use crate::schedule::timing::Timing;
 use crate::store::schedule::{Program, Schedule};
+
+/// A task as it is answered, by the names of its fields.
+pub(crate) type Answered = BTreeMap<String, Box<RawValue>>;
 
 /// Shows a task; `None` for a schedule that runs a function.
 pub(crate) fn document(schedule: &Schedule) -> Option<Map<String, Value>> {
@@ -28,6 +34,20 @@ pub(crate) fn document(schedule: &Schedule) -> Option<Map<String, Value>> {
     fields.insert("running".to_owned(), schedule.running.into());
     fields.insert("config".to_owned(), serde_json::from_str(config).unwrap_or_default());
     Some(fields)
+}
+
+/// The same as it is answered: with the members of `config` in the order in which they were sent.
+pub(crate) fn answered(schedule: &Schedule) -> Option<Answered> {
+    let Program::Script { config, .. } = &schedule.program else { return None };
+    Some(verbatim(&document(schedule)?, config))
+}
+
+fn verbatim(document: &Map<String, Value>, config: &str) -> Answered {
+    let text = |name: &str, value: &Value| match name {
+        "config" => RawValue::from_string(config.to_owned()).ok(),
+        _ => to_raw_value(value).ok(),
+    };
+    document.iter().filter_map(|(name, value)| Some((name.clone(), text(name, value)?))).collect()
 }
 
 fn shown(time: Timestamp) -> Value {
@@ -54,6 +74,14 @@ pub(crate) fn matches(document: &Map<String, Value>, query: &[(String, String)])
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_config_is_answered_as_it_was_sent() {
+        let config = r#"{"z": 1.0, "a": {"y": 1e2, "b": 12345678901234567890}}"#;
+        let document = json!({"id": "t", "config": serde_json::from_str::<Value>(config).unwrap()});
+        let answered = serde_json::to_string(&verbatim(document.as_object().unwrap(), config)).unwrap();
+        assert_eq!(answered, format!(r#"{{"config":{config},"id":"t"}}"#));
+    }
 
     #[test]
     fn a_query_names_properties_by_their_text() {

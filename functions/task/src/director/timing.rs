@@ -34,7 +34,7 @@ impl Given {
 pub(crate) fn check_order(init: Timestamp, end: Timestamp) -> Result<(), Refusal> {
     match init < end {
         true => Ok(()),
-        false => Err(Refusal::field("end", format!("must be after `init`, which is {init}"))),
+        false => Err(Refusal::field("end", format!("must be after `init`: {end} is not after {init}"))),
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
         let check = |init: &str, end: &str, is_fine: bool| {
             let read = given(&json!({"init": init, "end": end}));
             assert_eq!(read.is_ok(), is_fine, "{read:?}");
-            assert!(is_fine || read.unwrap_err().starts_with("`end` must be after `init`"));
+            assert!(is_fine || read.unwrap_err().starts_with("`end` must be after `init`: "));
         };
         check("2022-06-24", "2022-06-25", true);
         check("2022-06-24", "2022-06-24T00:00:00Z", false);

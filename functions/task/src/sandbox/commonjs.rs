@@ -1,8 +1,9 @@
 //! What the `CommonJS` modules of a package are made of: its files, found and compiled for the loader in the realm.
 
 use rquickjs::{Ctx, Exception, Function, Object, Result, Value};
+use serde::de::IgnoredAny;
 
-use super::compile::{self, Kind, PARAMETERS};
+use super::compile::{self, BODY_START, Kind};
 use super::loader::native;
 use super::package::{By, Format, Found, Package, parent};
 use super::script::{Limits, Script};
@@ -38,13 +39,16 @@ fn is_json<'js>(ctx: &Ctx<'js>, package: Package) -> Result<Function<'js>> {
 fn json<'js>(ctx: &Ctx<'js>, package: Package) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, path: String| -> Result<Value<'js>> {
         let text = package.text(&path).unwrap_or_default();
-        ctx.json_parse(text).map_err(|error| match error.is_exception() {
-            true => {
-                let thrown = ctx.catch();
-                let message = thrown.as_exception().and_then(Exception::message).unwrap_or_default();
-                Exception::throw_syntax(&ctx, &format!("{path}: {message}"))
+        ctx.json_parse(text.as_str()).map_err(|error| match serde_json::from_str::<IgnoredAny>(&text) {
+            // The engine tells no position.
+            Err(invalid) if error.is_exception() => {
+                ctx.catch();
+                let reason = invalid.to_string();
+                let reason = reason.split(" at line ").next().unwrap_or_default();
+                let message = format!("{path}:{}:{}: {reason}", invalid.line(), invalid.column());
+                Exception::throw_syntax(&ctx, &message)
             }
-            false => error,
+            _ => error,
         })
     })
 }
@@ -64,7 +68,7 @@ fn body<'js>(ctx: &Ctx<'js>, package: Package, limits: Limits) -> Result<Functio
             Err(rejected) => return Err(examine::throw(&ctx, &path, &rejected)),
         }
         let text = package.text(&path).unwrap_or_default();
-        let program = format!("(function ({PARAMETERS}) {{{}\n}})", compile::body(&text));
+        let program = format!("{BODY_START}{}\n}})", compile::body(&text));
         ctx.eval_with_options(program, compile::sloppy(&path))
     })
 }

@@ -12,13 +12,21 @@ use sha2::{Digest, Sha256};
 use shared::event::StepError;
 
 use super::bytecode::{self, Header};
+use super::position::{self, MODULE_START, Position};
 use super::script::Script;
 use super::{engine, failure};
 
 /// How many sources are remembered.
 const REMEMBERED: u64 = 10_000;
-/// The parameters of the function whose body a `CommonJS` script is.
-pub(super) const PARAMETERS: &str = "exports, require, module, __filename, __dirname";
+/// The start of the function whose body a `CommonJS` script is; what follows it ends with a line of its own and `})`.
+pub(super) const BODY_START: &str = "(function (exports, require, module, __filename, __dirname) {";
+/// Functions that a body must not leave, with what ends them.
+///
+/// Only a source that leaves neither is a body: what follows a method is `,` or `}`, and nothing that follows the
+/// declaration of a function can begin so. The program ends with its first statement, before any other.
+const METHOD: Around = Around("throw 0; ({ method(exports, require, module, __filename, __dirname) {", "\n}})");
+const DECLARATION: Around =
+    Around("throw 0; function declared(exports, require, module, __filename, __dirname) {", "\n}");
 
 /// What the parser of modules says of an `await` in a function that is not async.
 const AWAIT_UNEXPECTED: &str = "unexpected 'await' keyword";
@@ -32,27 +40,57 @@ pub(super) enum Kind {
     Body,
 }
 
+/// What stands before and after a source that is compiled as the body of a function.
+#[derive(Clone, Copy)]
+struct Around(&'static str, &'static str);
+
+/// What a source is compiled as.
+#[derive(Clone, Copy)]
+enum Shape {
+    Module,
+    Body(Around),
+}
+
+/// Why the engine does not take a source, and the line that it says.
+struct Failed {
+    error: StepError,
+    line: usize,
+    shape: Shape,
+}
+
 /// Why a script cannot be compiled, and what its log says about it.
 #[derive(Debug)]
 pub(super) struct Rejected {
     pub(super) error: StepError,
     pub(super) log: Option<String>,
-    /// The line and column up to which the source made sense.
-    pub(super) reached: (usize, usize),
+    /// Up to where the source made sense; line 0 if that is not known.
+    pub(super) reached: Position,
 }
 
 impl Rejected {
+    fn without_place(error: StepError) -> Self {
+        Self { error, log: None, reached: Position::default() }
+    }
+
     /// Whether the parser of modules has met an `await` where none may be, and another parser comes no further.
     fn is_await(&self, of_body: &Self) -> bool {
-        self.error.message == AWAIT_UNEXPECTED && of_body.reached.0 <= self.reached.0
+        self.error.message == AWAIT_UNEXPECTED && of_body.reached.line <= self.reached.line
     }
 
     /// Says in plain words that an `await` stands where none may.
     fn explained(self, script: &Script) -> Self {
-        let (line, _) = self.reached;
-        let message = format!("{} (line {line})", failure::AWAIT_RULE);
-        let log = format!("SyntaxError: {message}\n    at {}:{line}", script.file_name);
-        Self { error: failure::runtime("SyntaxError", message), log: Some(log), ..self }
+        let message = format!("{} (line {})", failure::AWAIT_RULE, self.reached.line);
+        Self::at(failure::runtime("SyntaxError", message), script, self.reached)
+    }
+
+    fn at(error: StepError, script: &Script, reached: Position) -> Self {
+        let Position { line, column } = reached;
+        let place = match line {
+            0 => script.file_name.clone(),
+            _ => format!("{}:{line}:{column}", script.file_name),
+        };
+        let log = format!("{}: {}\n    at {place}", error.name, error.message);
+        Self { error, log: Some(log), reached }
     }
 }
 
@@ -88,20 +126,26 @@ pub(super) fn told(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
             // Only a module has `import.meta`.
             Err(_) => Ok(Kind::Module),
         },
-        Err(of_module) if of_module.error.name != "SyntaxError" => Err(of_module),
+        Err(of_module) if of_module.error.name != "SyntaxError" => Err(of_module.located(ctx, script)),
         Err(of_module) => match as_body(ctx, script) {
             Ok(()) => Ok(Kind::Body),
-            Err(of_body) if of_module.is_await(&of_body) => Err(of_module.explained(script)),
-            // The parser that understood more of the source took it for what it is.
-            Err(of_body) if of_body.reached > of_module.reached => Err(of_body),
-            Err(_) => Err(of_module),
+            Err(of_body) => Err(nearer(of_module.located(ctx, script), of_body.located(ctx, script), script)),
         },
+    }
+}
+
+/// What is wrong with a source that is neither: the parser that understood more of it took it for what it is.
+fn nearer(of_module: Rejected, of_body: Rejected, script: &Script) -> Rejected {
+    match of_module.is_await(&of_body) {
+        true => of_module.explained(script),
+        false if of_body.reached > of_module.reached => of_body,
+        false => of_module,
     }
 }
 
 /// Compiles a script that must be a module.
 pub(super) fn must_be_module(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
-    match as_module(ctx, script)?.awaits {
+    match as_module(ctx, script).map_err(|failed| failed.located(ctx, script))?.awaits {
         true => Err(awaits_outside()),
         false => Ok(Kind::Module),
     }
@@ -109,39 +153,81 @@ pub(super) fn must_be_module(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rej
 
 /// Compiles a script that must be `CommonJS`.
 pub(super) fn must_be_body(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
-    as_body(ctx, script).map(|()| Kind::Body)
+    as_body(ctx, script).map(|()| Kind::Body).map_err(|failed| failed.located(ctx, script))
 }
 
-fn as_module(ctx: &Ctx<'_>, script: &Script) -> Result<Header, Rejected> {
-    let module = Module::declare(ctx.clone(), script.file_name.as_str(), &*script.source);
-    let Ok(bytes) = module.and_then(|module| module.write(WriteOptions::default())) else {
-        return Err(rejected(ctx, script, 0));
-    };
-    bytecode::header(&bytes).ok_or_else(broken)
+fn as_module(ctx: &Ctx<'_>, script: &Script) -> Result<Header, Failed> {
+    let bytes = attempt(ctx, script, &script.source, Shape::Module)?;
+    let failed = || Failed { error: failure::broken(), line: 0, shape: Shape::Module };
+    bytecode::header(&bytes).ok_or_else(failed)
 }
 
-/// Compiles the script as the body of a function.
-///
-/// Only a source that leaves neither function is a body: what follows a method is `,` or `}`, and nothing that follows
-/// the declaration of a function can begin so.
-fn as_body(ctx: &Ctx<'_>, script: &Script) -> Result<(), Rejected> {
-    only_compile(ctx, script, ("({ method", "})"))?;
-    only_compile(ctx, script, ("function declared", ""))
+fn as_body(ctx: &Ctx<'_>, script: &Script) -> Result<(), Failed> {
+    attempt(ctx, script, &script.source, Shape::Body(METHOD))?;
+    attempt(ctx, script, &script.source, Shape::Body(DECLARATION)).map(drop)
 }
 
-/// Compiles a program that ends with its first statement, before any other.
-fn only_compile(ctx: &Ctx<'_>, script: &Script, (before, after): (&str, &str)) -> Result<(), Rejected> {
-    let before = format!("throw 0; {before}({PARAMETERS}) {{");
-    let program = format!("{before}{}\n}}{after}", body(&script.source));
-    let Err(error) = ctx.eval_with_options::<(), _>(program, sloppy(&script.file_name)) else {
-        return Ok(());
-    };
-    let thrown = ctx.catch();
-    if thrown.as_int() == Some(0) {
-        return Ok(());
+/// Compiles a source, of which a module's bytecode is returned.
+fn attempt(ctx: &Ctx<'_>, script: &Script, source: &str, shape: Shape) -> Result<Vec<u8>, Failed> {
+    match shape {
+        Shape::Module => {
+            let module = Module::declare(ctx.clone(), script.file_name.as_str(), module(source));
+            let bytes = module.and_then(|module| module.write(WriteOptions::default()));
+            bytes.map_err(|_| failed(ctx, script, shape))
+        }
+        Shape::Body(Around(before, after)) => {
+            let program = format!("{before}{}{after}", body(source));
+            let Err(error) = ctx.eval_with_options::<(), _>(program, sloppy(&script.file_name)) else {
+                return Ok(Vec::new());
+            };
+            let thrown = ctx.catch();
+            if thrown.as_int() == Some(0) {
+                return Ok(Vec::new());
+            }
+            let _ = if error.is_exception() { ctx.throw(thrown) } else { error };
+            Err(failed(ctx, script, shape))
+        }
     }
-    let _ = if error.is_exception() { ctx.throw(thrown) } else { error };
-    Err(rejected(ctx, script, before.len()))
+}
+
+/// Turns the pending exception of a compilation into its failure.
+fn failed(ctx: &Ctx<'_>, script: &Script, shape: Shape) -> Failed {
+    let (error, log) = failure::thrown(ctx, &rquickjs::Error::Exception);
+    if error.message.starts_with("out of memory") || error.message == "null" {
+        return Failed { error: failure::out_of_memory(&script.limits), line: 0, shape };
+    }
+    let line = log.as_deref().and_then(|log| line(log, &script.file_name)).unwrap_or(0);
+    Failed { error, line, shape }
+}
+
+impl Failed {
+    fn located(self, ctx: &Ctx<'_>, script: &Script) -> Rejected {
+        let Self { error, line, shape } = self;
+        if error.name == "MemoryLimitExceeded" || error.name == "SandboxError" {
+            return Rejected::without_place(error);
+        }
+        if line == 0 || error.name != "SyntaxError" {
+            return Rejected::at(error, script, Position::default());
+        }
+        let complaint = |part: &str| {
+            let Self { error, line, .. } = attempt(ctx, script, part, shape).err()?;
+            Some((line, error.message))
+        };
+        let reached = position::of_syntax_error(&script.source, line, &error.message, complaint);
+        Rejected::at(error, script, reached)
+    }
+}
+
+/// The first line that a stack names.
+fn line(stack: &str, file_name: &str) -> Option<usize> {
+    let (_, place) = stack.split_once(&format!("at {file_name}:"))?;
+    place.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// The source as a module, on the lines where it stood.
+pub(super) fn module(source: &str) -> String {
+    let start = if source.starts_with("#!") { "//" } else { MODULE_START };
+    format!("{start}{source}")
 }
 
 /// The source as the body of a function, on the lines where it stood.
@@ -158,32 +244,10 @@ pub(super) fn sloppy(file_name: &str) -> EvalOptions {
     options
 }
 
-/// The pending exception of a compilation whose source began in this column of its first line.
-fn rejected(ctx: &Ctx<'_>, script: &Script, start: usize) -> Rejected {
-    let (error, log) = failure::thrown(ctx, &rquickjs::Error::Exception);
-    if error.message.starts_with("out of memory") || error.message == "null" {
-        return Rejected { error: failure::out_of_memory(&script.limits), log: None, reached: (0, 0) };
-    }
-    let reached = log.as_deref().and_then(|log| position(log, &script.file_name));
-    let reached = reached.map_or((0, 0), |(line, column)| match line {
-        1 => (line, column.saturating_sub(start)),
-        _ => (line, column),
-    });
-    Rejected { error, log, reached }
-}
-
-/// The first line and column that a stack names.
-fn position(stack: &str, file_name: &str) -> Option<(usize, usize)> {
-    let (_, place) = stack.split_once(&format!("{file_name}:"))?;
-    let mut numbers = place.split(|character: char| !character.is_ascii_digit()).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
 fn awaits_outside() -> Rejected {
-    let error = failure::runtime("SyntaxError", "a script cannot await outside of its functions");
-    Rejected { error, log: None, reached: (0, 0) }
+    Rejected::without_place(failure::runtime("SyntaxError", "a script cannot await outside of its functions"))
 }
 
 pub(super) fn broken() -> Rejected {
-    Rejected { error: failure::broken(), log: None, reached: (0, 0) }
+    Rejected::without_place(failure::broken())
 }

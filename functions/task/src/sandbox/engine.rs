@@ -15,10 +15,11 @@ use super::host::Host;
 use super::journal::Recording;
 use super::loader::PackageLoader;
 use super::outside::Outside;
+use super::position::Positions;
 use super::script::Script;
 use super::stop::{Stop, Wake};
 use super::turns::Turn;
-use super::{entry, globals, modules, package_check};
+use super::{entry, exports, globals, modules, package_check};
 
 /// The part of its memory that a script uses before the first garbage collection; a small one never gets there.
 const GC_THRESHOLD: usize = 2;
@@ -78,9 +79,16 @@ pub(super) fn check(script: &Script) -> Result<(), StepError> {
     if !script.files.is_empty() {
         return package_check::check(script);
     }
+    let name = entry::name_in_text(script.entry_point.as_deref());
     match compile::kind(script) {
-        Ok(Kind::Module) => Ok(()),
-        Ok(Kind::Body) => package_check::check_text(&script.source),
+        Ok(Kind::Module) => {
+            let exported = exports::of_module(script, &script.file_name, &script.source)?;
+            entry::check_names("script", name, &exported)
+        }
+        Ok(Kind::Body) => {
+            package_check::check_text(&script.source)?;
+            entry::check_text("script", &script.source, name)
+        }
         Err(Rejected { error, log, .. }) => Err(StepError { message: log.unwrap_or(error.message), ..error }),
     }
 }
@@ -121,7 +129,7 @@ fn run(
     events: &Receiver<Wake>,
 ) -> Result<String, Fault> {
     watch_growth(ctx, host)?;
-    let script_side = globals::install(ctx, host, &script.variables)?;
+    let script_side = globals::install(ctx, host, &script.variables, Positions::new(script, kind))?;
     host.track_rejections(ctx, script_side.get("reject")?, script_side.get("handle")?);
     let event_loop = EventLoop::new(host, events, &script_side)?;
     let main = match kind {

@@ -2,7 +2,9 @@
 
 use rquickjs::{Ctx, Function, Module, Object, Value};
 
-use super::compile::{self, Kind, PARAMETERS};
+use shared::event::StepError;
+
+use super::compile::{self, BODY_START, Kind};
 use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
 use super::package::{Format, Package};
@@ -11,6 +13,8 @@ use super::{commonjs, examine, modules};
 
 /// The names under which a script may export its function, in order of preference.
 const KNOWN_NAMES: [&str; 3] = ["main", "handler", "doTask"];
+/// How many of the exported names an error lists.
+const SHOWN_NAMES: usize = 20;
 
 /// Evaluates the script and returns its function.
 pub(super) fn find<'js>(
@@ -19,8 +23,7 @@ pub(super) fn find<'js>(
     kind: Kind,
     event_loop: &EventLoop<'_, 'js>,
 ) -> Result<Function<'js>, Fault> {
-    // Other systems expect `file.function`; here there is only one file.
-    let entry_point = script.entry_point.as_deref().map(|name| name.rsplit('.').next().unwrap_or(name));
+    let entry_point = name_in_text(script.entry_point.as_deref());
     let candidates = match kind {
         Kind::Module => of_module(ctx, script, event_loop)?,
         Kind::Body => of_body(ctx, script, entry_point)?,
@@ -31,7 +34,32 @@ pub(super) fn find<'js>(
             return Ok(main);
         }
     }
-    Err(missing("script", entry_point))
+    Err(Fault::Failed(missing("script", entry_point, &exported_names(ctx, &candidates))))
+}
+
+/// Checks what is known before a script runs: whether it can export what is called.
+pub(super) fn check_names(what: &str, entry_point: Option<&str>, exported: &[String]) -> Result<(), StepError> {
+    let has = |name: &str| exported.iter().any(|exported| exported == name);
+    let is_there = match entry_point {
+        _ if has("default") => true,
+        Some(name) => has(name.split('.').next().unwrap_or(name)),
+        None => KNOWN_NAMES.into_iter().any(has),
+    };
+    if is_there { Ok(()) } else { Err(missing(what, entry_point, exported)) }
+}
+
+/// Checks what can be told from the text of a `CommonJS` or plain script: one that never speaks of what it exports, nor of
+/// the function, cannot have it.
+pub(super) fn check_text(what: &str, source: &str, entry_point: Option<&str>) -> Result<(), StepError> {
+    let names: Vec<&str> = entry_point.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
+    let could_have =
+        ["exports", "module", "this", "eval", "\\"].into_iter().chain(names).any(|word| source.contains(word));
+    if could_have { Ok(()) } else { Err(missing(what, entry_point, &[])) }
+}
+
+/// The name that an entry point says of a script without other files. Other systems expect `file.function`.
+pub(super) fn name_in_text(entry_point: Option<&str>) -> Option<&str> {
+    entry_point.map(|name| name.rsplit('.').next().unwrap_or(name))
 }
 
 /// Evaluates the file of a package that its entry point names, and returns the function.
@@ -58,7 +86,7 @@ pub(super) fn find_in_package<'js>(
         Kind::Module => default.into_iter().chain([exported]).collect(),
         Kind::Body => [exported].into_iter().chain(default).collect(),
     };
-    for candidate in candidates {
+    for candidate in candidates.clone() {
         let Some((last, objects)) = names.split_last() else {
             match function_of(&candidate, &KNOWN_NAMES, true)? {
                 Some(main) => return Ok(main),
@@ -74,20 +102,43 @@ pub(super) fn find_in_package<'js>(
             return Ok(main);
         }
     }
-    Err(missing(&format!("file {path}"), Some(names.join(".")).filter(|name| !name.is_empty()).as_deref()))
+    let name = Some(names.join(".")).filter(|name| !name.is_empty());
+    let exported = exported_names(ctx, &candidates);
+    Err(Fault::Failed(missing(&format!("file {path}"), name.as_deref(), &exported)))
 }
 
-fn missing(what: &str, entry_point: Option<&str>) -> Fault {
+fn missing(what: &str, entry_point: Option<&str>, exported: &[String]) -> StepError {
     let message = match entry_point {
         Some(name) => format!("the {what} exports no function `{name}`"),
         None => format!("the {what} has no default export and exports no function main, handler or doTask"),
     };
-    Fault::Failed(failure::entry_point_not_found(message))
+    let shown: Vec<String> = exported.iter().take(SHOWN_NAMES).map(|name| format!("`{name}`")).collect();
+    let more = if exported.len() > SHOWN_NAMES { " and more" } else { "" };
+    failure::entry_point_not_found(match shown.is_empty() {
+        true => format!("{message}; it exports nothing"),
+        false => format!("{message}; it exports {}{more}", shown.join(", ")),
+    })
+}
+
+/// The names of what a script that has run exports.
+fn exported_names<'js>(ctx: &Ctx<'js>, candidates: &[Value<'js>]) -> Vec<String> {
+    let mut names = Vec::new();
+    for object in candidates.iter().filter_map(Value::as_object) {
+        for name in object.keys::<String>().take(SHOWN_NAMES + 1) {
+            match name {
+                Ok(name) if !names.contains(&name) => names.push(name),
+                Ok(_) => {}
+                // A proxy can fail to tell.
+                Err(_) => drop(ctx.catch()),
+            }
+        }
+    }
+    names
 }
 
 /// The exports of an ES module, once it is evaluated.
 fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, event_loop: &EventLoop<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
-    let module = Module::declare(ctx.clone(), script.file_name.as_str(), &*script.source)?;
+    let module = Module::declare(ctx.clone(), script.file_name.as_str(), compile::module(&script.source))?;
     let (module, evaluated) = module.eval()?;
     event_loop.run_until(ctx, &evaluated)?;
     let exports = module.namespace()?;
@@ -117,7 +168,7 @@ fn wrapped(source: &str, entry_point: Option<&str>) -> String {
     let functions: Vec<String> =
         names.map(|name| format!("{name}: typeof {name} === 'function' ? {name} : undefined")).collect();
     let (body, functions) = (compile::body(source), functions.join(", "));
-    format!("(function ({PARAMETERS}) {{{body}\n;return {{{functions}}};\n}})")
+    format!("{BODY_START}{body}\n;return {{{functions}}};\n}})")
 }
 
 fn is_identifier(name: &str) -> bool {

@@ -14,6 +14,7 @@ use shared::event::StepError;
 
 use super::compile::{self, Kind, Rejected};
 use super::package::{Format, Package};
+use super::position::Position;
 use super::script::{Limits, Outside, Script};
 
 /// How many files are remembered.
@@ -99,8 +100,8 @@ impl Loader for Anything {
 pub(super) fn described(path: &str, rejected: &Rejected) -> String {
     let message = &rejected.error.message;
     match rejected.reached {
-        (0, _) => format!("{path}: {message}"),
-        (line, column) => format!("{path}:{line}:{column}: {message}"),
+        Position { line: 0, .. } => format!("{path}: {message}"),
+        Position { line, column } => format!("{path}:{line}:{column}: {message}"),
     }
 }
 

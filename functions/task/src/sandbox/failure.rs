@@ -96,12 +96,12 @@ pub(super) fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error) -> (StepError, Opti
         return (runtime("Error", json_or_text(ctx, &value)), None);
     }
     let name = name.unwrap_or_else(|| "Error".to_owned());
-    let message = message.map(|message| match AWAIT_UNDEFINED.contains(&message.as_str()) {
-        true => AWAIT_RULE.to_owned(),
-        false => message,
-    });
-    let message = message.unwrap_or_default();
-    let stack = text(ctx, object, "stack").unwrap_or_default();
+    let mut message = message.unwrap_or_default();
+    let mut stack = text(ctx, object, "stack").unwrap_or_default();
+    if AWAIT_UNDEFINED.contains(&message.as_str()) {
+        stack = stack.replacen(&message, AWAIT_RULE, 1);
+        message = AWAIT_RULE.to_owned();
+    }
     let log = match stack.starts_with(&name) {
         true => stack,
         false => format!("{name}: {message}\n{stack}"),

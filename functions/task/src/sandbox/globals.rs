@@ -11,6 +11,7 @@ use super::calls::{Call, CallKind, MAX_BODY_BYTES};
 use super::console::PRINTED_BYTES;
 use super::exchange::{FetchRequest, FetchResponse};
 use super::host::Host;
+use super::position::Positions;
 use super::stop::Reason;
 use super::{clock, crypto, modules, reflection, urls, zlib, zone};
 
@@ -22,6 +23,7 @@ pub(super) fn install<'js>(
     ctx: &Ctx<'js>,
     host: &Rc<Host>,
     variables: &BTreeMap<String, String>,
+    positions: Positions,
 ) -> Result<Object<'js>> {
     let environment = Object::new(ctx.clone())?;
     for (name, value) in variables {
@@ -42,6 +44,7 @@ pub(super) fn install<'js>(
     functions.set("printLimit", PRINTED_BYTES)?;
     functions.set("architecture", ARCHITECTURE)?;
     functions.set("internalError", internal_error(ctx))?;
+    functions.set("column", positions.into_function(ctx)?)?;
     bytes::install(ctx, &functions)?;
     reflection::install(ctx, &functions)?;
     urls::install(ctx, &functions)?;

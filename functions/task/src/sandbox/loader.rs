@@ -4,7 +4,7 @@ use rquickjs::loader::{Loader, Resolver};
 use rquickjs::module::Declared;
 use rquickjs::{Ctx, Error, Module, Result};
 
-use super::compile::Kind;
+use super::compile::{self, Kind};
 use super::examine;
 use super::export_names::export_names;
 use super::modules::{self, BuiltIn, OWN};
@@ -87,7 +87,7 @@ impl Loader for PackageLoader {
             return BuiltIn.load(ctx, name);
         }
         let Some(text) = self.package.text(name) else { return Err(Error::new_loading(name)) };
-        let module = Module::declare(ctx.clone(), name, text)?;
+        let module = Module::declare(ctx.clone(), name, compile::module(&text))?;
         module.meta()?.set("url", format!("file://{name}"))?;
         Ok(module)
     }

@@ -9,6 +9,8 @@ use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, 
 
 /// How the names of the modules begin that scripts cannot import.
 pub(super) const OWN: &str = "hookyard:";
+/// How much of a name is quoted, so that a message stays readable.
+const QUOTE_LIMIT_CHARACTERS: usize = 200;
 
 /// The modules that scripts can import.
 static PUBLIC: [Source; 21] = [
@@ -150,13 +152,14 @@ impl Source {
 pub(super) struct BuiltIn;
 
 impl Resolver for BuiltIn {
-    fn resolve<'js>(&mut self, _ctx: &Ctx<'js>, base: &str, name: &str) -> Result<String> {
+    fn resolve<'js>(&mut self, ctx: &Ctx<'js>, base: &str, name: &str) -> Result<String> {
         let plain = name.strip_prefix("node:").unwrap_or(name);
         let own = name.starts_with(OWN) && (base.starts_with(OWN) || is_public(base));
         if own || is_public(plain) {
             return Ok(plain.to_owned());
         }
-        Err(Error::new_resolving_message(base, name, only()))
+        // The engine's own message would be cut off.
+        Err(not_found(ctx, "ERR_MODULE_NOT_FOUND", &missing(name, base)))
     }
 }
 
@@ -174,13 +177,14 @@ pub(super) fn is_public(name: &str) -> bool {
     PUBLIC.iter().any(|source| source.name == name)
 }
 
-/// Says that a module is not there, and what scripts can import.
-pub(super) fn missing(name: &str) -> String {
-    format!("cannot find the module '{name}': {}", only())
+/// Says that a module is not there which a file needs, and what scripts can import.
+pub(super) fn missing(name: &str, base: &str) -> String {
+    let name: String = name.chars().take(QUOTE_LIMIT_CHARACTERS).collect();
+    format!("cannot find the module '{name}' that {base} needs: {}", only())
 }
 
 /// Says what scripts can import.
-pub(super) fn only() -> String {
+fn only() -> String {
     format!("a script can import {} only", PUBLIC.each_ref().map(|source| source.name).join(", "))
 }
 
@@ -204,7 +208,7 @@ pub(super) fn internal<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Object<'js>> {
 pub(super) fn require<'js>(ctx: Ctx<'js>, name: String) -> Result<Value<'js>> {
     let plain = name.strip_prefix("node:").unwrap_or(&name);
     if !is_public(plain) {
-        return Err(not_found(&ctx, "MODULE_NOT_FOUND", &missing(&name)));
+        return Err(not_found(&ctx, "MODULE_NOT_FOUND", &missing(&name, "the script")));
     }
     let exports: Object<'js> = Module::import(&ctx, name)?.finish().map_err(|error| match error {
         // None of them waits for anything: without memory, the engine leaves what it has begun.

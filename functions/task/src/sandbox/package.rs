@@ -141,7 +141,7 @@ impl Package {
 
     /// Finds what a name means in the file that asks for it, or says why it means nothing.
     pub(super) fn resolve(&self, base: &str, name: &str, by: By) -> Result<Found, String> {
-        let missing = || Err(format!("cannot find the module '{name}' that {base} needs: {}", modules::only()));
+        let missing = || Err(modules::missing(name, base));
         if let Some(plain) = name.strip_prefix("node:") {
             return if modules::is_public(plain) { Ok(Found::BuiltIn(plain.to_owned())) } else { missing() };
         }

@@ -11,14 +11,14 @@ use super::compile::Kind;
 use super::leading_requires::leading_requires;
 use super::package::{By, Format, Found, Package};
 use super::script::Script;
-use super::{examine, failure, modules};
+use super::{entry, examine, exports, failure, modules};
 
 /// Compiles the files of a package that are certain to be loaded, from its entry on.
 pub(super) fn check(script: &Script) -> Result<(), StepError> {
     let package = Package::new(script.files.clone());
     let entry = package.entry(script.entry_point.as_deref());
-    let (entry, _) = entry.map_err(failure::entry_point_not_found)?;
-    let (mut seen, mut open) = (BTreeSet::new(), vec![entry]);
+    let (entry, names) = entry.map_err(failure::entry_point_not_found)?;
+    let (mut seen, mut open) = (BTreeSet::new(), vec![entry.clone()]);
     while let Some(path) = open.pop() {
         if !seen.insert(path.clone()) {
             continue;
@@ -31,7 +31,26 @@ pub(super) fn check(script: &Script) -> Result<(), StepError> {
             }
         }
     }
-    Ok(())
+    check_entry(&package, &entry, &names, script)
+}
+
+/// Checks whether the file of the entry point can export what is called.
+fn check_entry(package: &Package, path: &str, names: &[String], script: &Script) -> Result<(), StepError> {
+    let what = format!("file {path}");
+    let name = Some(names.join(".")).filter(|name| !name.is_empty());
+    if matches!(package.format(path), Format::Json | Format::Native) {
+        return Ok(());
+    }
+    let text = package.text(path).unwrap_or_default();
+    match examine::kind(package, path, script.limits).map_err(|rejected| examine::error(path, &rejected))? {
+        Kind::Module => {
+            let exported = exports::of_module(script, path, &text)?;
+            entry::check_names(&what, name.as_deref(), &exported)
+        }
+        // Other files may say what this one exports.
+        Kind::Body if text.contains("require") => Ok(()),
+        Kind::Body => entry::check_text(&what, &text, names.last().map(String::as_str)),
+    }
 }
 
 /// What a file needs as soon as it is loaded.
@@ -59,7 +78,7 @@ fn needed(package: &Package, path: &str, script: &Script) -> Result<Vec<(String,
 pub(super) fn check_text(source: &str) -> Result<(), StepError> {
     let is_missing = |name: &&str| !modules::is_public(name.strip_prefix("node:").unwrap_or(name));
     match leading_requires(source).into_iter().find(is_missing) {
-        Some(name) => Err(failure::runtime("Error", modules::missing(name))),
+        Some(name) => Err(failure::runtime("Error", modules::missing(name, "the script"))),
         None => Ok(()),
     }
 }

@@ -49,7 +49,8 @@ fn own(path: &str) -> Option<Result<ScriptUrl, String>> {
     // What the path of a request would be decoded to.
     let base = Url::parse("http://own").ok()?;
     let decoded = percent_encoding::percent_decode_str(name).decode_utf8().ok();
-    let is_in_place = base.join(path).is_ok_and(|url| url.path().starts_with(ROOT));
+    let has_separators = name.to_ascii_lowercase().contains("%2f");
+    let is_in_place = !has_separators && base.join(path).is_ok_and(|url| url.path().starts_with(ROOT));
     let name = decoded.filter(|_| is_in_place).and_then(|name| AssetName::parse(&name));
     Some(match name.filter(|name| name.kind() == Kind::Script) {
         Some(name) => Ok(ScriptUrl::Asset(name)),

@@ -76,6 +76,52 @@ async fn what_no_task_could_use_is_refused_and_says_why() {
 }
 
 #[tokio::test]
+async fn an_asset_has_one_name() {
+    let world = World::new().await;
+    assert_eq!(put(&world, "x/a.js", "text/javascript", SCRIPT).await.status, 200);
+    for name in [
+        "x/a.js/",
+        "x/a.js//",
+        "x%2Fa.js",
+        "x%2fa.js",
+        "x//a.js",
+        "/x/a.js",
+        "x/a.js%20",
+        "%20x/a.js",
+        "x/a.js%2F",
+        "x%5Ca.js",
+        "x/a%00.js",
+        "x/%FF.js",
+    ] {
+        let path = format!("{ROOT}/{name}");
+        let written = put(&world, name, "text/javascript", "module.exports.main = () => 0").await;
+        for answer in [written, world.get(&path).await, world.delete(&path).await] {
+            let message = answer.body["message"].as_str().unwrap().to_owned();
+            assert!(
+                answer.status == 400 && message.starts_with("`name` must be folders and a file"),
+                "{name}: {message}"
+            );
+        }
+    }
+    assert_eq!(world.get(&format!("{ROOT}/x/%61.js")).await.body, SCRIPT, "what clients encode means the same");
+    assert_eq!(world.get(&format!("/localhost{ROOT}/x/a.js")).await.body, SCRIPT);
+    assert_eq!(world.get(ROOT).await.body["page"]["total"], 1);
+}
+
+#[tokio::test]
+async fn of_many_who_delete_an_asset_one_has_done_it() {
+    let world = World::new().await;
+    for round in 0..5 {
+        put(&world, "a.js", "text/javascript", SCRIPT).await;
+        let path = format!("{ROOT}/a.js");
+        let answers = futures::future::join_all((0..20).map(|_| world.delete(&path))).await;
+        let done = answers.iter().filter(|answer| answer.status == 200).count();
+        let gone = answers.iter().filter(|answer| answer.status == 404).count();
+        assert_eq!((done, gone), (1, 19), "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn the_await_of_the_documented_example_is_explained_with_its_line() {
     let world = World::new().await;
     let example = "\"use strict\";\nconst axios = require(\"axios\");\nmodule.exports.main = (config) => {\n  \

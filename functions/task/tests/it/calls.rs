@@ -201,3 +201,19 @@ async fn a_bus_that_fails_is_an_error_that_a_script_can_catch() {
     let answer = world.post("/tasks/v1/functions/f/execute", json!({})).await;
     assert_eq!(answer.body["result"], "ServiceUnreachable", "{}", answer.body);
 }
+
+#[tokio::test]
+async fn a_script_publishes_no_facts_of_our_own() {
+    let world = World::new().await;
+    let own = serde_json::to_string(&shared::event::fact::OWN).unwrap();
+    let body = format!(
+        "{{ const refused = []; for (const type of [...{own}, 'github.push', 'step.finished']) {{
+            try {{ await publish(type, {{}}) }} catch (error) {{ refused.push(error.message) }} }} return refused }}"
+    );
+    let refused = result(&world, &body).await;
+    let refused = refused.as_array().unwrap();
+    assert_eq!(refused.len(), shared::event::fact::OWN.len() + 2);
+    assert!(refused.iter().all(|message| message.as_str().unwrap().starts_with("`type` must not be")), "{refused:?}");
+    assert_eq!(refused[8], "`type` must not be `task_failed`, which only Hookyard itself publishes");
+    assert!(events(&world, "task_failed").is_empty());
+}

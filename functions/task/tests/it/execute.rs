@@ -51,7 +51,7 @@ async fn an_execution_that_fails_says_how() {
     let task = world.get(&format!("/tasks/v1/{id}")).await.body;
     assert_eq!((&task["status"], &task["error"]["name"]), (&json!("failed"), &json!("RangeError")), "not retried");
     assert_eq!(world.heard("task_failed").len(), 1);
-    function(&world, "nothing", "const x = 1", json!({})).await;
+    function(&world, "nothing", "exports.other = () => 1", json!({})).await;
     let failed = world.post("/tasks/v1/functions/nothing/execute", json!({})).await;
     assert_eq!((failed.status, &failed.body["code"]), (400, &json!(1405)), "{}", failed.body);
     assert_eq!(failed.body["name"], "LAMBDA_INVOCATION_EXCEPTION");

@@ -79,12 +79,83 @@ async fn wrong_functions_are_refused_with_their_codes() {
 }
 
 #[tokio::test]
+async fn an_empty_list_has_pages_with_room() {
+    let world = World::new().await;
+    let list = world.get("/tasks/v1/functions/").await.body;
+    assert_eq!(list, json!({"page": {"total": 0, "offset": 0, "limit": 20}, "data": []}));
+}
+
+#[tokio::test]
+async fn an_entry_point_that_cannot_be_there_is_refused() {
+    let world = World::new().await;
+    let module = "export const handler = () => 1; export const other = 2";
+    let create = async |name: &str, entry_point: &str, code: &str| {
+        let body = json!({"name": name, "code": code, "entryPoint": entry_point});
+        world.post("/tasks/v1/functions/", body).await
+    };
+    for wrong in ["", " ", ".", "a..b", "index.", ".handler", "/handler", "a//b.c", "../a.b", "a/b", "a b", "a.b\n"] {
+        let answer = create("f", wrong, module).await;
+        assert_eq!((answer.status, &answer.body["code"]), (400, &json!(15)), "{wrong:?}");
+        assert!(
+            answer.body["message"].as_str().unwrap().starts_with("`entryPoint` must be the name"),
+            "{}",
+            answer.body
+        );
+    }
+    let answer = create("f", "index.nope", module).await;
+    assert_eq!(answer.body["code"], 1401);
+    let message = "`code` cannot be run: the script exports no function `nope`; it exports `handler`, `other`";
+    assert_eq!(answer.body["message"], message);
+    let plain = create("f", "nope", "function handler() {}").await.body["message"].clone();
+    assert_eq!(plain, "`code` cannot be run: the script exports no function `nope`; it exports nothing");
+    assert_eq!(create("f", "index.handler", module).await.status, 200);
+    assert_eq!(
+        create("late", "nope", "module.exports = make(); function make() { return { ['no' + 'pe']: () => 1 } }")
+            .await
+            .status,
+        200
+    );
+    for change in [json!({"entryPoint": "nope"}), json!({"code": "export const gone = 1"})] {
+        let answer = world.put("/tasks/v1/functions/f", change.clone()).await;
+        assert_eq!((answer.status, &answer.body["code"]), (400, &json!(1401)), "{change}");
+    }
+    assert_eq!(world.put("/tasks/v1/functions/f", json!({"entryPoint": "a..b"})).await.body["code"], 15);
+    assert_eq!(world.get("/tasks/v1/functions/f").await.body["version"], 1);
+}
+
+#[tokio::test]
+async fn a_runtime_is_any_name_but_nearly_that_of_lambda() {
+    let world = World::new().await;
+    for (number, (runtime, is_fine)) in [
+        ("nodejs20.x", true),
+        ("python3.12", true),
+        ("script", true),
+        ("Lambda", false),
+        ("lamdba", false),
+        ("", false),
+        (" ", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"name": format!("f{number}"), "code": "exports.main = () => 1", "runtime": runtime});
+        let answer = world.post("/tasks/v1/functions/", body).await;
+        assert_eq!(answer.status == 200, is_fine, "{runtime:?}: {}", answer.body);
+        assert!(
+            is_fine || answer.body["message"].as_str().unwrap().starts_with("`runtime` must be"),
+            "{}",
+            answer.body
+        );
+    }
+}
+
+#[tokio::test]
 async fn code_that_cannot_be_compiled_is_refused_with_its_line() {
     let world = World::new().await;
     let code = "export default () => {\n  return 1 +;\n}";
     let answer = world.post("/tasks/v1/functions/", json!({"name": "f", "code": code})).await;
     assert_eq!((answer.status, &answer.body["code"]), (400, &json!(1401)));
-    assert!(answer.body["message"].as_str().unwrap().contains("f.js:2"), "{}", answer.body);
+    assert!(answer.body["message"].as_str().unwrap().contains("f.js:2:13"), "{}", answer.body);
 }
 
 /// A function `f` that returns its environment, with two variables.

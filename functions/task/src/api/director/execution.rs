@@ -19,7 +19,7 @@ use shared::{Error, Refusal};
 use super::body::Verbatim;
 use super::{TestBody, known};
 use crate::on_task_due;
-use crate::sandbox::{Limits, Outside, Script};
+use crate::sandbox::{Limits, LogLine, Outside, Report, Script};
 use crate::schedule::lifecycle;
 use crate::services::Services;
 use crate::store::task::{Status, Task};
@@ -52,10 +52,10 @@ pub(crate) async fn run(
     let output = ended.answer().and_then(|answer| answer.output.clone());
     match (ended.error(), ended.status) {
         (None, Status::Complete) => Ok(returned(output.unwrap_or_default())),
-        (Some(error), _) => Err(failed(&error)),
+        (Some(error), _) => Err(failed(&error, &ended.logs, Some(&ended.task_id))),
         (None, status) => {
-            let message = format!("the task {} is {}", ended.task_id, status.as_str());
-            Err(failed(&StepError::invocation("TaskNotEnded", message)))
+            let error = StepError::invocation("TaskNotEnded", format!("the task is {}", status.as_str()));
+            Err(failed(&error, &[], Some(&ended.task_id)))
         }
     }
 }
@@ -115,8 +115,8 @@ pub(crate) async fn test(
         limits: Limits { time: TEST_TIME, ..Limits::default() },
         outside: Outside::Live,
     };
-    let report = services.sandbox.run(script, Arc::new(|| Box::pin(async { Ok(()) }))).await?;
-    report.result.map(returned).map_err(|error| failed(&error))
+    let Report { result, lines, .. } = services.sandbox.run(script, Arc::new(|| Box::pin(async { Ok(()) }))).await?;
+    result.map(returned).map_err(|error| failed(&error, &lines, None))
 }
 
 /// Runs a task to its end.
@@ -135,7 +135,51 @@ fn returned(value: Value) -> Response {
     }
 }
 
-fn failed(error: &StepError) -> Refusal {
-    let message = format!("Error running script: {}: {}", error.name, error.message);
+/// Says why a script failed, where in it, and which task has its log.
+fn failed(error: &StepError, lines: &[LogLine], task_id: Option<&str>) -> Refusal {
+    let task = task_id.map(|id| format!("task {id}"));
+    let where_to_look = [place(error, lines).map(str::to_owned), task];
+    let where_to_look: Vec<String> = where_to_look.into_iter().flatten().collect();
+    let mut message = format!("Error running script: {}: {}", error.name, error.message);
+    if !where_to_look.is_empty() {
+        message += &format!(" ({})", where_to_look.join(", "));
+    }
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, 1, "SERVER_EXCEPTION", message)
+}
+
+/// The file, line and column that the stack of the error names, which is among the lines of its script's log.
+fn place<'a>(error: &StepError, lines: &'a [LogLine]) -> Option<&'a str> {
+    let text = format!("{}: {}", error.name, error.message);
+    let frames = lines.iter().rev().find_map(|line| {
+        let (head, frames) = line.message.split_once("\n    at ")?;
+        // The error may quote what was thrown.
+        text.trim_end_matches([':', ' ']).ends_with(head.trim_end_matches([':', ' '])).then_some(frames)
+    })?;
+    let first = frames.lines().next()?;
+    let place = first.strip_suffix(')').and_then(|first| first.rsplit_once('(')).map_or(first, |(_, place)| place);
+    place.ends_with(|last: char| last.is_ascii_digit()).then_some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    #[test]
+    fn the_place_of_an_error_is_that_of_its_own_stack() {
+        let check = |name: &str, message: &str, lines: &[&str], expected: Option<&str>| {
+            let line = |text: &&str| LogLine { message: (*text).to_owned(), timestamp: Timestamp::UNIX_EPOCH };
+            let lines: Vec<LogLine> = lines.iter().map(line).collect();
+            let error = StepError { kind: None, name: name.to_owned(), message: message.to_owned() };
+            assert_eq!(place(&error, &lines), expected, "{name}: {message}");
+        };
+        let stack = "TypeError: no\n    at f (a.js:2:5)\n    at a.js:9:1";
+        check("TypeError", "no", &["before", stack], Some("a.js:2:5"));
+        check("TypeError", "no", &["Error: other\n    at b.js:1:1"], None);
+        check("TimeLimitExceeded", "the script did not end", &[stack], None);
+        check("UnhandledRejection", "nothing handles it: TypeError: no", &[stack], Some("a.js:2:5"));
+        check("SyntaxError", "no", &["SyntaxError: no\n    at a (1).js:3:1"], Some("a (1).js:3:1"));
+        check("Error", "", &["Error\n    at a.js:3:1"], Some("a.js:3:1"));
+        check("Error", "x", &[], None);
+    }
 }

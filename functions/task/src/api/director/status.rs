@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::event::StepError;
@@ -17,6 +17,7 @@ use shared::http::List;
 use super::{bad, known, shown, unknown};
 use crate::api::schedules::{history_of, next_of};
 use crate::director::badge;
+use crate::director::document::Answered;
 use crate::schedule::lifecycle;
 use crate::schedule::view::{HistoryView, NextTimes};
 use crate::services::Services;
@@ -90,7 +91,7 @@ pub(crate) async fn change(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path((id, action)): Path<(String, String)>,
-) -> Result<Json<Map<String, Value>>, Refusal> {
+) -> Result<Json<Answered>, Refusal> {
     known(&services, &caller, &id).await?;
     let change = |schedule: &mut Schedule| {
         schedule.running = match (action.as_str(), schedule.running) {

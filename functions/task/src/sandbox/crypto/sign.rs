@@ -236,8 +236,7 @@ fn generate<'js>(ctx: Ctx<'js>, kind: String, bits: u32) -> Result<Option<Object
     let size = match bits {
         2048 => KeySize::Rsa2048,
         3072 => KeySize::Rsa3072,
-        4096 => KeySize::Rsa4096,
-        _ => KeySize::Rsa8192,
+        _ => KeySize::Rsa4096,
     };
     let key = match kind.as_str() {
         "rsa" => RsaKeyPair::generate(size).ok().map(Private::Rsa),

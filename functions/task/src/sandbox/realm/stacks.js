@@ -22,6 +22,7 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
   let limit = Error.stackTraceLimit;
   let capturing = false;
   let captured;
+  let correct = false;
 
   host.isNodeError = Symbol("isNodeError");
   // Node.js has no such class.
@@ -35,7 +36,31 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
     }
   }
 
+  // The columns of the engine are those of what a source was put into, in bytes.
+  function correctColumns(sites) {
+    if (correct || sites.length === 0) {
+      return;
+    }
+    correct = true;
+    const prototype = ObjectGetPrototypeOf(sites[0]);
+    const fileOf = uncurryThis(prototype.getFileName);
+    const lineOf = uncurryThis(prototype.getLineNumber);
+    const columnOf = uncurryThis(prototype.getColumnNumber);
+    function getColumnNumber() {
+      const file = fileOf(this);
+      const column = columnOf(this);
+      return typeof file === "string" ? host.column(file, lineOf(this), column) : column;
+    }
+    ObjectDefineProperty(prototype, "getColumnNumber", { __proto__: null, value: getColumnNumber, writable: true, configurable: true });
+  }
+
+  // The text that `JSON.parse` is given is no file.
+  function isParsedJson(file, caller) {
+    return file === "<input>" && caller?.getFileName() === null && caller.getFunctionName() === "parse";
+  }
+
   function format(error, sites) {
+    correctColumns(sites);
     if (typeof prepare === "function") {
       return prepare(error, sites);
     }
@@ -43,7 +68,7 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
     for (let at = 0; at < sites.length && at < 10; at++) {
       const site = sites[at];
       const file = site.getFileName();
-      if (typeof file === "string" && startsWith(file, OWN_FILES)) {
+      if (typeof file === "string" && (startsWith(file, OWN_FILES) || (at === 0 && isParsedJson(file, sites[1])))) {
         continue;
       }
       const place = file === null ? "<anonymous>" : `${file}:${site.getLineNumber()}:${site.getColumnNumber()}`;

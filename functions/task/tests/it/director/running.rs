@@ -55,9 +55,10 @@ async fn a_failure_says_what_failed_and_is_seen_afterwards() {
     let script = asset(&world, "a.js", "module.exports.main = (config) => config.a.b").await;
     create(&world, task(&script, json!({"id": "t"}))).await;
     let answer = world.post(&format!("{TASKS}/t/run"), Value::Null).await;
-    let message = "Error running script: TypeError: cannot read property 'b' of undefined";
-    refused(&answer, 500, message);
     world.idle().await;
+    let task = world.get("/tasks/v1").await.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let message = "Error running script: TypeError: cannot read property 'b' of undefined";
+    refused(&answer, 500, &format!("{message} (a.js:1:1, task {task})"));
     let fact = world.heard("task_failed");
     assert_eq!(fact[0]["error"]["name"], "TypeError");
     assert_eq!(world.get("/tasks/v1?eq(status,failed)").await.body["page"]["total"], 1);
@@ -99,7 +100,14 @@ async fn the_task_runner_posts_a_text_and_prints_the_answer() {
         assert_eq!(answer.body["code"], status);
     };
     let failing = "module.exports.main = () => { throw new RangeError('too far') }";
-    check(json!({"scriptText": failing}), 500, "Error running script: RangeError: too far").await;
+    check(json!({"scriptText": failing}), 500, "Error running script: RangeError: too far (script.js:1:41)").await;
+    let wrong = "module.exports.main = (config) => {\n  return 1 +\n}";
+    check(
+        json!({"scriptText": wrong}),
+        500,
+        "Error running script: SyntaxError: unexpected token in expression: '}' (script.js:3:1)",
+    )
+    .await;
     let awaiting = "module.exports.main = (config) => {\n  return await config.a\n}";
     check(json!({"scriptText": awaiting}), 500, "`await` is only allowed in async functions").await;
     check(json!({"scriptText": "module.exports.other = () => 1"}), 500, "EntryPointNotFound").await;

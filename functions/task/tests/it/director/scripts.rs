@@ -29,7 +29,9 @@ async fn an_edited_asset_is_what_the_next_run_uses() {
     assert_eq!(run(&world).await.body, 2);
     world.delete(&path).await;
     let gone = "Error running script: ScriptNotFound: no script /assets/public/director/tasks/a b/script.js exists";
-    refused(&run(&world).await, 500, gone);
+    let answer = run(&world).await;
+    let message = answer.body["message"].as_str().unwrap();
+    assert!(answer.status == 500 && message.starts_with(&format!("{gone} (task ")), "{message}");
 }
 
 #[tokio::test]
@@ -44,6 +46,14 @@ async fn the_settings_beside_an_own_script_supply_what_a_task_does_not_say() {
     assert_eq!(created["end"], "2026-03-01T00:00:00.000Z");
     let said = create(&world, task(&path, json!({"id": "u", "init": "2026-02-03"}))).await;
     assert_eq!((&said["interval"], &said["init"]), (&json!(60_000), &json!("2026-02-03")));
+    let endless = create(&world, task(&path, json!({"id": "w", "init": "2026-04-01", "end": null}))).await;
+    assert_eq!(endless["end"], json!(null), "what a body has is not looked up");
+    let replaced =
+        world.put(&format!("{TASKS}/t"), task(&path, json!({"init": "2026-02-04", "interval": 90_000}))).await;
+    assert_eq!(replaced.status, 200, "{}", replaced.body);
+    let replaced = world.get(&format!("{TASKS}/t")).await.body;
+    assert_eq!((&replaced["interval"], &replaced["init"]), (&json!(90_000), &json!("2026-02-04")));
+    assert_eq!(replaced["end"], "2026-03-01T00:00:00.000Z", "the body replaces the whole task");
     let late = world.post(TASKS, task(&path, json!({"id": "v", "init": "2026-04-01"}))).await;
     assert_eq!((late.status, late.body["message"].as_str().unwrap().contains("`end`")), (400, true));
 }

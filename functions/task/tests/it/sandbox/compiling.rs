@@ -167,3 +167,28 @@ async fn an_await_outside_of_an_async_function_is_explained() {
     }
     assert_eq!(failure("module.exports.main = () => { await: }").await.1, "SyntaxError");
 }
+
+#[tokio::test]
+async fn an_error_of_syntax_is_where_its_author_sees_it() {
+    let check = async |source: &str, place: &str| {
+        let (name, message) = checked(source).await.unwrap_err();
+        assert_eq!(
+            (name.as_str(), message.lines().last()),
+            ("SyntaxError", Some(format!("    at script.js:{place}").as_str())),
+            "{source}: {message}"
+        );
+    };
+    check("module.exports = () => 1 +;", "1:27").await;
+    check("export default () => 1 +;", "1:25").await;
+    check(";;; exports.main = () => 'ä😀' + ;", "1:34").await;
+    check("exports.main = () => {\n  const a = [1, 2;\n}", "2:18").await;
+    check("exports.main = () => {\r\n\tlet a b c\r\n}", "2:8").await;
+    check("import u from 'url'\nexport default () => {\n  return u u;\n}", "3:12").await;
+    check("exports.main = () => {\n  call('a', 'b c' 'd e');\n}", "2:19").await;
+    check("exports.main = () => {\n  if (a instanceof B) { x => } }", "2:30").await;
+    check("exports.main = () => {\n  const s = 'never ends;\n}", "2:13").await;
+    check("exports.main = () => {\n  f(", "2:5").await;
+    check("exports.main = () => {\n  return 1;\n", "3:1").await;
+    check("#!/usr/bin/env node\nexports.main = () => 1 +;", "2:25").await;
+    check("with ({}) {}\nmodule.exports = () => { return 1 + }", "2:37").await;
+}

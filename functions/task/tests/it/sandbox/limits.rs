@@ -188,3 +188,33 @@ async fn many_scripts_run_at_once() {
         assert_eq!(report.unwrap().result, Ok(json!(1)));
     }
 }
+
+#[tokio::test]
+async fn heavy_work_of_the_host_stops_at_the_time_limit() {
+    let sandbox = sandbox();
+    let heavy = [
+        "const z = require('zlib'); let t = ''; for (let i = 0; i < 60000; i++) t += Math.random().toString(36); const go = () => z.brotliCompressSync(t); module.exports = () => { for (;;) go() }",
+        "const z = require('zlib'), t = require('crypto').randomBytes(2e6); module.exports = () => { for (;;) z.gzipSync(t, { level: 9 }) }",
+        "const c = require('crypto'); module.exports = () => c.pbkdf2Sync('a', 'b', 2 ** 31 - 1, 64, 'sha512')",
+        "const c = require('crypto'); module.exports = () => { for (;;) c.scryptSync('a', 'b', 64, { N: 2 ** 14 }) }",
+        "const c = require('crypto'), b = Buffer.alloc(4e6); module.exports = () => { for (;;) c.createHash('sha512').update(b).digest() }",
+        "const b = Buffer.alloc(1e6); module.exports = () => { for (;;) structuredClone([b, b.toString('hex')]) }",
+        "const a = Array.from({ length: 1e5 }, (_, i) => -i); module.exports = () => { for (;;) JSON.parse(JSON.stringify([...a].sort())) }",
+    ];
+    sandbox.run(script("module.exports = () => 1"), no_effect()).await.unwrap().result.unwrap();
+    let worker = sandbox.worker_id();
+    for source in heavy {
+        let error = sandbox.run(short(source), no_effect()).await.unwrap().result.unwrap_err();
+        assert_eq!(error.name, "TimeLimitExceeded", "{source}: {}", error.message);
+        // A script that does not stop is given up with the worker.
+        let next = sandbox.run(script("module.exports = () => 1"), no_effect()).await.unwrap();
+        assert_eq!((next.result, sandbox.worker_id()), (Ok(json!(1)), worker), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_take_too_long_to_make_are_refused() {
+    let (_, name, message) =
+        failure("module.exports = () => require('crypto').generateKeyPairSync('rsa', { modulusLength: 8192 })").await;
+    assert_eq!((name.as_str(), message.contains("8192")), ("NotSupported", true), "{message}");
+}

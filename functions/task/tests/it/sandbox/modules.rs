@@ -166,7 +166,10 @@ async fn the_page_lists_the_modules_and_globals_that_there_are() {
     let rows = listed(page, "modules").lines().filter_map(|line| line.strip_prefix("| `"));
     let modules: Vec<&str> = rows.map(|row| row.split_once('`').unwrap().0).collect();
     let message = failure("module.exports = () => require('fs')").await.2;
-    assert_eq!(message, format!("cannot find the module 'fs': a script can import {} only", modules.join(", ")));
+    assert_eq!(
+        message,
+        format!("cannot find the module 'fs' that the script needs: a script can import {} only", modules.join(", "))
+    );
 
     let globals: Vec<&str> = listed(page, "globals").split('`').skip(1).step_by(2).collect();
     let language = "Object Function Array Number Boolean String Symbol Date Promise RegExp Error AggregateError EvalError RangeError \

@@ -137,7 +137,7 @@ async fn an_entry_point_names_file_and_function() {
         let (kind, name, message) = failure_of(script).await;
         assert_eq!((kind.as_str(), name.as_str(), message.as_str()), ("invocation", "EntryPointNotFound", expected));
     };
-    check(Some("src/app.gone"), "the file /src/app.js exports no function `gone`").await;
+    check(Some("src/app.gone"), "the file /src/app.js exports no function `gone`; it exports `api`, `handler`").await;
     check(Some("app.handler"), "the package has no file `app.js`, but a file `src/app.js`").await;
     check(None, "the package has no file `index.js`").await;
 }
@@ -163,7 +163,7 @@ async fn errors_name_the_file_inside_of_the_package() {
     }
     let (_, name, message) = failed(&[("index.js", "require('./a.json')"), ("a.json", "{")]).await;
     assert_eq!(name, "SyntaxError");
-    assert!(message.starts_with("/a.json: "), "{message}");
+    assert!(message.starts_with("/a.json:1:1: EOF"), "{message}");
 }
 
 #[tokio::test]
@@ -301,4 +301,68 @@ async fn long_chains_of_files_end_in_an_error_at_worst() {
             Err(error) => assert!(!matches!(error.name.as_str(), "WorkerLost" | "SandboxError"), "{ending}: {error:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn the_stack_of_a_package_names_the_places_that_its_author_sees() {
+    let check = async |files: &[(&str, &str)], frames: &[&str]| {
+        let report = report(package(files)).await;
+        let lines = messages(&report);
+        let stack: Vec<&str> = lines.last().unwrap().lines().skip(1).map(str::trim).collect();
+        assert_eq!(stack, frames, "{lines:?}");
+    };
+    let main = ("index.js", "exports.main = () => require('./b').run()");
+    check(
+        &[main, ("b.js", "'ä'; exports.run = () => { throw new Error('x') }")],
+        &["at /b.js:1:38", "at /index.js:1:37"],
+    )
+    .await;
+    let main = ("index.mjs", "import { run } from './b.mjs'; export const main = () => run()");
+    let of_module = ("b.mjs", "\u{feff}export const run = () => { throw new Error('x') }");
+    check(&[main, of_module], &["at run (/b.mjs:1:38)", "at main (/index.mjs:1:58)"]).await;
+}
+
+#[tokio::test]
+async fn an_export_that_cannot_be_there_is_missed_before_anything_runs() {
+    let check = async |entry_point: Option<&str>, files: &[(&str, &str)], expected: Result<(), &str>| {
+        let entry_point = entry_point.map(str::to_owned);
+        let found = sandbox().check(Script { entry_point, ..package(files) }).await.unwrap();
+        let found = found.map_err(|error| error.message);
+        assert_eq!(
+            found.as_ref().map_err(String::as_str),
+            expected.as_ref().map_err(|expected| *expected),
+            "{files:?}"
+        );
+    };
+    let module = [("index.mjs", "import './b.mjs'; export const a = 1, b = 2; throw 1"), ("b.mjs", "throw 2")];
+    check(Some("index.a"), &module, Ok(())).await;
+    check(Some("index.gone"), &module, Err("the file /index.mjs exports no function `gone`; it exports `a`, `b`"))
+        .await;
+    check(None, &module, Err("the file /index.mjs has no default export and exports no function main, handler or doTask; it exports `a`, `b`")).await;
+    check(None, &[("index.mjs", "export * from './b.mjs'"), ("b.mjs", "export function handler() {}")], Ok(())).await;
+    check(
+        Some("index.x"),
+        &[("index.mjs", "export { default } from './b.js'"), ("b.js", "module.exports = { x: () => 1 }")],
+        Ok(()),
+    )
+    .await;
+    check(
+        None,
+        &[("index.mjs", "import { gone } from './b.mjs'; export const main = gone"), ("b.mjs", "export const a = 1")],
+        Err("Could not find export 'gone' in module '/b.mjs'"),
+    )
+    .await;
+    check(
+        Some("index.run"),
+        &[("index.js", "const handler = () => 1")],
+        Err("the file /index.js exports no function `run`; it exports nothing"),
+    )
+    .await;
+    check(Some("index.run"), &[("index.js", "module.exports = build()")], Ok(())).await;
+    check(
+        Some("index.run"),
+        &[("index.js", "module.exports = require('./b')"), ("b.js", "exports.run = () => 1")],
+        Ok(()),
+    )
+    .await;
 }

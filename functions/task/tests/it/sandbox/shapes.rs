@@ -42,7 +42,7 @@ async fn an_entry_point_names_the_function() {
     let script = Script { entry_point: Some("missing".to_owned()), ..script("export const main = () => 1") };
     let (kind, name, message) = failure_of(script).await;
     assert_eq!((kind.as_str(), name.as_str()), ("invocation", "EntryPointNotFound"));
-    assert_eq!(message, "the script exports no function `missing`");
+    assert_eq!(message, "the script exports no function `missing`; it exports `main`");
 }
 
 #[tokio::test]
@@ -238,4 +238,34 @@ async fn a_script_sees_nothing_of_another_one() {
         let report = sandbox.run(script(source), no_effect()).await.unwrap();
         assert_eq!(report.result, Ok(json!([1, ["x"]])));
     }
+}
+
+#[tokio::test]
+async fn a_stack_names_the_places_that_the_author_sees() {
+    let check = async |source: &str, frames: &[&str]| {
+        let report = report(script(source)).await;
+        let lines = messages(&report);
+        let stack: Vec<&str> = lines.last().unwrap().lines().skip(1).map(str::trim).collect();
+        assert_eq!(stack[..frames.len().min(stack.len())], *frames, "{source}: {lines:?}");
+    };
+    check("exports.main = () => { throw new Error('x') }", &["at script.js:1:34"]).await;
+    check("export const main = () => { throw new Error('x') }", &["at main (script.js:1:39)"]).await;
+    check("throw new Error('x')", &["at script.js:1:11"]).await;
+    check("export const main = 1; throw new Error('x')", &["at script.js:1:34"]).await;
+    check("exports.main = () => { const s = 'ä😀'; throw new Error(s) }", &["at script.js:1:51"]).await;
+    check("exports.main = () => {\n  const s = 'ä😀'; throw new Error(s)\n}", &["at script.js:2:30"]).await;
+    check("exports.main = async () => { await null; throw new Error('x') }", &["at script.js:1:52"]).await;
+    check(
+        "exports.main = () => new Promise(() => setTimeout(() => { throw new Error('x') }, 1))",
+        &["at script.js:1:69"],
+    )
+    .await;
+    check("exports.main = async () => { Promise.reject(new Error('x')); await 1 }", &["at script.js:1:49"]).await;
+    check("exports.main = () => { JSON.parse('{') }", &["at parse (<anonymous>)", "at script.js:1:29"]).await;
+}
+
+#[tokio::test]
+async fn a_script_that_formats_stacks_itself_gets_the_same_places() {
+    let source = "exports.main = () => { Error.prepareStackTrace = (error, sites) => sites.map((site) => [site.getLineNumber(), site.getColumnNumber()]); return new Error('x').stack[0] }";
+    assert_eq!(value(source).await, json!([1, 148]));
 }
