@@ -27,13 +27,17 @@ pub(crate) struct CacheKey<'a> {
 pub(crate) enum Cached<T> {
     /// From the cache.
     Hit(Value),
-    /// By the work, of this run or of another that asked for the same at the same time.
+    /// By the work of this run.
     Miss(T),
+    /// By the work of another run of the same process that asked for the same at the same time.
+    Joined(T),
 }
 
 /// Answers from a cache, or does the work once for all who ask for the same at the same time and keeps its output if it
 /// succeeds.
-pub(crate) async fn through<T>(
+///
+/// `output` finds the output of work that has succeeded. Work that fails is handed to those who wait in this process, too.
+pub(crate) async fn through<T: Clone + Send + Sync + 'static>(
     services: &Services,
     cache: &Tag,
     key: CacheKey<'_>,

@@ -6,7 +6,7 @@ use shared::event::TenantId;
 
 use crate::failure::Failure;
 use crate::services::Services;
-use crate::tag::Tag;
+use crate::tag::{Slug, Tag};
 
 /// A session as a run names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +30,15 @@ pub(crate) struct Session {
     pub(crate) data: Value,
 }
 
-/// Checks the session of a run: signed by us, for this tenant and product, neither expired nor revoked.
+/// Checks the session of a run: signed by us, for this tenant, product and environment, neither expired nor revoked.
 pub(crate) async fn verify(
     services: &Services,
     tenant: &TenantId,
     product: &Tag,
+    env: &Slug,
     given: &SessionGiven,
 ) -> Result<Result<Session, Failure>, Error> {
-    let _ = (services, tenant, product);
+    let _ = (services, tenant, product, env);
     let message = format!("the session `{}` is not valid", given.tag);
     Ok(Err(Failure::new(crate::failure::FailureType::Unauthorized, message)))
 }
