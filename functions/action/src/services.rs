@@ -16,11 +16,13 @@ use crate::store::cache::Caches;
 use crate::store::circuit::Circuits;
 use crate::store::credential::StoredCredentials;
 use crate::store::product::Products;
+use crate::store::run::Runs;
 use crate::store::secret::Secrets;
 use crate::store::session::Sessions;
 
 pub(crate) struct Services {
     pub(crate) calls: Arc<Claims<Calls>>,
+    pub(crate) runs: Arc<Claims<Runs>>,
     pub(crate) apps: Apps,
     pub(crate) products: Products,
     pub(crate) secrets: Secrets,
@@ -40,6 +42,7 @@ impl Services {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
             calls: Arc::new(Claims::new(environment, Calls::new(environment)?)),
+            runs: Arc::new(Claims::new(environment, Runs::new(environment)?)),
             apps: Apps::new(environment)?,
             products: Products::new(environment)?,
             secrets: Secrets::new(environment)?,
