@@ -54,6 +54,8 @@ pub struct ActionType {
     fields: &'static [Field],
     /// A field that is required where another one has this value: (other, value, field).
     required_with: Option<(&'static str, &'static str, &'static str)>,
+    /// Fields with two names, one of which is required.
+    either: &'static [[&'static str; 2]],
     /// The field that names a record of another function, and of which kind.
     pub names: Option<(&'static str, Named)>,
 }
@@ -107,6 +109,12 @@ enum Rule {
     Texts,
     Headers,
     Time,
+    /// The name of an environment.
+    Environment,
+    /// The tag of an app, a product or what belongs to them.
+    Tag,
+    /// A session, as `tag:token` or as an object with both.
+    Session,
 }
 
 const fn required(name: &'static str, rule: Rule) -> Field {
@@ -132,6 +140,7 @@ pub const HTTP: ActionType = ActionType {
         optional("timeoutSeconds", Rule::Number(1, 60)),
     ],
     required_with: None,
+    either: &[],
     names: None,
 };
 
@@ -140,18 +149,19 @@ pub const ACTION: ActionType = ActionType {
     name: "action",
     command: "action.requested",
     fields: &[
-        optional("env", Rule::Text),
-        optional("product_tag", Rule::Text),
-        optional("product", Rule::Text),
-        optional("app", Rule::Text),
-        optional("event", Rule::Text),
-        optional("action", Rule::Text),
-        optional("cache", Rule::Text),
+        required("env", Rule::Environment),
+        optional("product", Rule::Tag),
+        optional("product_tag", Rule::Tag),
+        required("app", Rule::Tag),
+        optional("action", Rule::Tag),
+        optional("event", Rule::Tag),
+        optional("cache", Rule::Tag),
         optional("input", Rule::Object),
-        optional("session", Rule::Anything),
+        optional("session", Rule::Session),
         optional("retries", Rule::Number(0, 20)),
     ],
     required_with: None,
+    either: &[["product", "product_tag"], ["action", "event"]],
     names: None,
 };
 
@@ -167,6 +177,7 @@ pub const MESSAGE: ActionType = ActionType {
         optional("threadId", Rule::Text),
     ],
     required_with: None,
+    either: &[],
     names: Some(("channelId", Named::Channel)),
 };
 
@@ -182,6 +193,7 @@ pub const TASK: ActionType = ActionType {
         optional("priority", Rule::Number(-9_007_199_254_740_991, 9_007_199_254_740_991)),
     ],
     required_with: None,
+    either: &[],
     names: Some(("functionName", Named::Function)),
 };
 
@@ -196,6 +208,7 @@ pub const CALLBACK: ActionType = ActionType {
         optional("id", Rule::Text),
     ],
     required_with: Some(("action", "wait", "id")),
+    either: &[],
     names: None,
 };
 
@@ -249,10 +262,21 @@ impl ActionType {
         });
         let required = self.fields.iter().filter(|field| field.is_required).map(|field| field.name);
         let required = required.chain(with.map(|(_, _, name)| name));
-        match required.into_iter().find(|name| fields.get(*name).is_none_or(Value::is_null)) {
-            Some(name) => Err(Problem::missing(name)),
-            None => Ok(()),
+        if let Some(name) = required.into_iter().find(|name| fields.get(*name).is_none_or(Value::is_null)) {
+            return Err(Problem::missing(name));
         }
+        self.either.iter().try_for_each(|[name, alias]| {
+            let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
+            let is_open = |value: &Value| value.as_str().is_some_and(&is_template);
+            match (given(name), given(alias)) {
+                (None, None) => Err(Problem::missing(name)),
+                (Some(one), Some(other)) if one != other && !is_open(one) && !is_open(other) => {
+                    let rule = format!("must be the same as `{alias}`, or only one of them given");
+                    Err(Problem::field(name, rule))
+                }
+                _ => Ok(()),
+            }
+        })
     }
 }
 
@@ -285,6 +309,29 @@ impl Rule {
                 Some(word) => (false, format!("has the {}", nearest::unknown("value", word, words.iter().copied()))),
                 None => (false, format!("must be one of {}", words.join(", "))),
             },
+            Self::Environment => {
+                let is_environment = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_lowercase());
+                let rule = "must be three lower-case letters, such as `dev`".to_owned();
+                (value.as_str().is_some_and(is_environment), rule)
+            }
+            Self::Tag => {
+                let rule = format!("must be 1 to {TAG_LIMIT_CHARACTERS} letters, digits, `_`, `.` and `-`");
+                (value.as_str().is_some_and(is_tag), rule)
+            }
+            Self::Session => {
+                let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+                let is_session = match value {
+                    Value::Object(members) => {
+                        members.len() == 2
+                            && ["tag", "token"].iter().all(|name| members.get(*name).is_some_and(is_text))
+                    }
+                    Value::String(text) => {
+                        text.split_once(':').is_some_and(|(tag, token)| is_tag(tag) && !token.is_empty())
+                    }
+                    _ => false,
+                };
+                (is_session, "must be `tag:token`, or an object with `tag` and `token`".to_owned())
+            }
             Self::Number(low, high) => return whole_number(value, *low, *high).err(),
             Self::Time => {
                 let is_time = value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
@@ -302,6 +349,14 @@ pub fn is_function_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+/// Tells whether a text can be the tag of an app, a product or what belongs to them.
+pub fn is_tag(text: &str) -> bool {
+    (1..=TAG_LIMIT_CHARACTERS).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+/// The longest tag.
+pub const TAG_LIMIT_CHARACTERS: usize = 128;
 /// The longest name of a function.
 pub const FUNCTION_NAME_LIMIT_CHARACTERS: usize = 128;
 /// No id of a record is longer.
@@ -383,6 +438,41 @@ mod tests {
         check("task", json!({"functionname": "f"}), Err(unknown));
         let unknown = "unknown field `dependancies`: did you mean `dependencies`?";
         check("task", json!({"functionName": "f", "dependancies": []}), Err(unknown));
+        let action = |more: Value| {
+            let mut action = json!({"env": "dev", "product": "shop", "app": "payments", "action": "charge"});
+            action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            action
+        };
+        check("action", action(json!({})), Ok(()));
+        check("action", action(json!({"product": null, "product_tag": "p", "action": null, "event": "e"})), Ok(()));
+        check("action", action(json!({"product_tag": "shop", "input": {"a": 1}, "session": "users:jwt"})), Ok(()));
+        check(
+            "action",
+            action(json!({"app": "{{ event.content.app }}", "session": {"tag": "a", "token": "b"}})),
+            Ok(()),
+        );
+        check("action", action(json!({"session": "{{ event.content.session }}", "retries": "3"})), Ok(()));
+        check("action", action(json!({"env": null})), Err("`env` is required"));
+        check("action", action(json!({"env": "prod"})), Err("`env` must be three lower-case letters, such as `dev`"));
+        check("action", action(json!({"product": null})), Err("`product` is required"));
+        check("action", action(json!({"action": null})), Err("`action` is required"));
+        let both = "`action` must be the same as `event`, or only one of them given";
+        check("action", action(json!({"event": "refund"})), Err(both));
+        check(
+            "action",
+            action(json!({"cache": ""})),
+            Err("`cache` must be 1 to 128 letters, digits, `_`, `.` and `-`"),
+        );
+        check("action", action(json!({"input": "a"})), Err("`input` must be an object"));
+        let session = "`session` must be `tag:token`, or an object with `tag` and `token`";
+        for wrong in [json!(1), json!("token"), json!({"tag": "a"}), json!({"tag": "a", "token": "b", "c": 1})] {
+            check("action", action(json!({"session": wrong})), Err(session));
+        }
+        check("action", action(json!({"retries": 21})), Err("`retries` must be a whole number from 0 to 20"));
+        let unknown = "unknown field `inputs`: did you mean `input`?";
+        check("action", action(json!({"inputs": {}})), Err(unknown));
+        let refused = ACTION.check(&json!({"values": []}).as_object().unwrap().clone(), &[], |_| false);
+        assert!(refused.unwrap_err().to_string().starts_with("unknown field `values`"));
         check("http", json!({"url": "ftp://a.test"}), Err("`url` must be a URL of http or https"));
         check("http", json!({"url": "{{ event.content.url }}"}), Ok(()));
         let typo = "`method` has the unknown value `PSOT`: did you mean `POST`?";

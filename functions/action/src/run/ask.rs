@@ -181,7 +181,10 @@ mod tests {
         check(json!({"session": 5}), "`session` must be `tag:token`, or an object with `tag` and `token`");
         check(json!({"session": "token"}), "`session` must be `tag:token`");
         check(json!({"session": {"tag": "t"}}), "`session.token` is required");
-        check(json!({"session": {"tag": "t", "token": "x", "id": 1}}), "unknown field `session.id`");
+        check(
+            json!({"session": {"tag": "t", "token": "x", "id": 1}}),
+            "`session`: unknown field `id`: must be one of `tag`, `token`",
+        );
         check(json!({"inputs": {}}), "unknown field `inputs`: did you mean `input`?");
     }
 }
