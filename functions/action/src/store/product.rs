@@ -13,24 +13,3 @@ impl Products {
         Ok(Self { table: environment.table("APPS_TABLE")? })
     }
 }
-
-impl Products {
-    pub(crate) async fn get(
-        &self,
-        tenant: &shared::event::TenantId,
-        product: &crate::tag::Tag,
-    ) -> Result<Option<crate::product::Product>, Error> {
-        self.table.get(&serde_json::json!({"owner": tenant, "record": product})).await
-    }
-
-    pub(crate) async fn connection(
-        &self,
-        tenant: &shared::event::TenantId,
-        product: &crate::tag::Tag,
-        access_tag: &crate::tag::Tag,
-    ) -> Result<Option<crate::product::Connection>, Error> {
-        self.table
-            .get(&serde_json::json!({"owner": format!("{}#{product}", tenant.as_str()), "record": access_tag}))
-            .await
-    }
-}
