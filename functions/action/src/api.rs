@@ -1,7 +1,10 @@
 //! The HTTP routes, and the rotation of keys.
 
+mod actions;
 pub(crate) mod apps;
+mod body;
 pub(crate) mod caches;
+mod connections;
 pub(crate) mod health;
 pub(crate) mod products;
 pub(crate) mod runs;

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod cache;
+pub(crate) mod catalog;
 pub(crate) mod circuit;
 pub(crate) mod credential;
 pub(crate) mod product;
