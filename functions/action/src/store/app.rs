@@ -1,7 +1,11 @@
 //! Apps and their actions, in `APPS_TABLE`: `owner` is the tenant, or the tenant and the app of an action.
 
+use shared::event::TenantId;
 use shared::table::Table;
 use shared::{Environment, Error};
+
+use crate::app::Action;
+use crate::tag::Tag;
 
 /// The table of apps.
 pub(crate) struct Apps {
@@ -11,5 +15,11 @@ pub(crate) struct Apps {
 impl Apps {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self { table: environment.table("APPS_TABLE")? })
+    }
+
+    /// Reads an action.
+    pub(crate) async fn action(&self, tenant: &TenantId, app: &Tag, action: &Tag) -> Result<Option<Action>, Error> {
+        let _ = (tenant, app, action);
+        Ok(None)
     }
 }
