@@ -2,6 +2,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod caches;
+pub(crate) mod credentials;
 pub(crate) mod health;
 pub(crate) mod products;
 pub(crate) mod runs;

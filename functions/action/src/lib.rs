@@ -47,6 +47,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     let api = Api::new(environment.tokens()?).permission(Permission::RotateKeys, routes!(api::rotate));
     let api = api::apps::routes(api::products::routes(api::secrets::routes(api)));
     let api = api::sessions::routes(api::caches::routes(api::health::routes(api::runs::routes(api))));
+    let api = api::credentials::routes(api);
     let routes = api.finish(services.clone());
     let checks =
         [store::check(environment)?, store::secret::check(environment)?, store::credential::check(environment)?];

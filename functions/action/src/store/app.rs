@@ -4,7 +4,7 @@ use shared::event::TenantId;
 use shared::table::Table;
 use shared::{Environment, Error};
 
-use crate::app::Action;
+use crate::app::{Action, App};
 use crate::tag::Tag;
 
 /// The table of apps.
@@ -15,6 +15,12 @@ pub(crate) struct Apps {
 impl Apps {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self { table: environment.table("APPS_TABLE")? })
+    }
+
+    /// Reads an app.
+    pub(crate) async fn get(&self, tenant: &TenantId, app: &Tag) -> Result<Option<App>, Error> {
+        let _ = (tenant, app);
+        Ok(None)
     }
 
     /// Reads an action.
