@@ -5,6 +5,7 @@ pub(crate) mod apps;
 mod body;
 pub(crate) mod caches;
 mod connections;
+pub(crate) mod credentials;
 pub(crate) mod health;
 pub(crate) mod products;
 pub(crate) mod runs;
@@ -20,11 +21,17 @@ use shared::seal::Resealed;
 
 use crate::services::Services;
 
-/// Seals a batch of the records of calls with the current key; call it until there are no more.
+/// Seals a batch of what calls, secrets and credentials have with the current key; call it until there are no more.
 #[utoipa::path(
     post, path = "/actions/rotate", tag = "actions",
     responses((status = 200, description = "How far the rotation has come.", body = Resealed)),
 )]
 pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json<Resealed>, Refusal> {
-    Ok(Json(services.calls.store().reseal().await?))
+    let batches = [
+        services.calls.store().reseal().await?,
+        services.secrets.reseal().await?,
+        services.credentials.reseal().await?,
+    ];
+    let resealed = batches.iter().map(|batch| batch.resealed).sum();
+    Ok(Json(Resealed { resealed, more: batches.iter().any(|batch| batch.more) }))
 }

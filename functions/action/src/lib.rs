@@ -54,8 +54,14 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     let api = Api::new(environment.tokens()?).permission(Permission::RotateKeys, routes!(api::rotate));
     let api = api::apps::routes(api::products::routes(api::secrets::routes(api)));
     let api = api::sessions::routes(api::caches::routes(api::health::routes(api::runs::routes(api))));
+    let api = api::credentials::routes(api);
     let routes = api.finish(services.clone());
-    let checks = [store::check(environment)?, store::app::check(environment)?];
+    let checks = [
+        store::check(environment)?,
+        store::app::check(environment)?,
+        store::secret::check(environment)?,
+        store::credential::check(environment)?,
+    ];
     Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }
