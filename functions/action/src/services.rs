@@ -10,6 +10,7 @@ use shared::seal::Seal;
 use shared::step::Claims;
 use shared::{Environment, Error};
 
+use crate::session::SessionTokens;
 use crate::store::Calls;
 use crate::store::app::Apps;
 use crate::store::cache::Caches;
@@ -28,6 +29,7 @@ pub(crate) struct Services {
     pub(crate) secrets: Secrets,
     pub(crate) credentials: StoredCredentials,
     pub(crate) sessions: Sessions,
+    pub(crate) session_tokens: SessionTokens,
     pub(crate) caches: Caches,
     pub(crate) circuits: Circuits,
     pub(crate) bus: Bus,
@@ -48,6 +50,7 @@ impl Services {
             secrets: Secrets::new(environment)?,
             credentials: StoredCredentials::new(environment)?,
             sessions: Sessions::new(environment)?,
+            session_tokens: SessionTokens::new(environment)?,
             caches: Caches::new(environment)?,
             circuits: Circuits::new(environment)?,
             bus: environment.bus()?,

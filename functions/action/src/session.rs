@@ -1,19 +1,35 @@
 //! Sessions: who a run is for, as a signed token whose data is encrypted.
+//!
+//! A token is enough to know whose it is and what its data is; one read says whether it is still good.
 
+mod definition;
+mod lifecycle;
+mod sample;
+pub(crate) mod selector;
+mod token;
+
+pub(crate) use definition::{Definition, DefinitionChange, NewDefinition};
+pub(crate) use lifecycle::{NotRefreshed, NotStarted, StartedSession, refresh, start};
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::Error;
+use shared::clock::Clock;
 use shared::event::TenantId;
+use shared::seal::{KeyRing, Seal};
+use shared::{Environment, Error};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureType};
 use crate::services::Services;
+use crate::store::session::{Owner, Sessions, Standing};
 use crate::tag::{Slug, Tag};
+use token::{Scope, SessionClaims};
 
 /// A session as a run names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionGiven {
     /// The tag of its definition.
     pub(crate) tag: Tag,
-    /// The token.
+    /// The token, with or without its tag in front.
     pub(crate) token: String,
 }
 
@@ -30,6 +46,87 @@ pub(crate) struct Session {
     pub(crate) data: Value,
 }
 
+/// Why a token is not valid; none of its texts has anything of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Invalid {
+    Unknown,
+    OtherTenant,
+    OtherProduct,
+    OtherTag,
+    OtherEnv,
+    Expired,
+    Revoked,
+    Undefined,
+}
+
+impl Invalid {
+    /// Says why in words that complete "the session".
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Unknown => "has a token that is not one of ours, or was altered",
+            Self::OtherTenant => "was started by another tenant",
+            Self::OtherProduct => "was started for another product",
+            Self::OtherTag => "was started for another tag",
+            Self::OtherEnv => "was started for another environment",
+            Self::Expired => "has expired",
+            Self::Revoked => "was revoked",
+            Self::Undefined => "has ended because its definition was deleted",
+        }
+    }
+}
+
+/// Where a token has to be good; what is absent is not asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Expected<'a> {
+    pub(crate) product: Option<&'a Tag>,
+    pub(crate) env: Option<&'a Slug>,
+    pub(crate) tag: Option<&'a Tag>,
+}
+
+/// What tokens are made and checked with.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionTokens {
+    ring: KeyRing,
+    seal: Seal,
+    clock: Clock,
+}
+
+/// What is sealed in a token.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    identifier: String,
+    data: Value,
+}
+
+/// A valid session with what its token says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Verified {
+    pub(crate) session: Session,
+    /// When the token ends, in seconds since 1970.
+    pub(crate) ends_at_s: i64,
+}
+
+impl SessionGiven {
+    /// Reads `<tag>:<jwt>`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let rule = || "must be `<tag>:<token>`, as the start of a session answers it".to_owned();
+        let (tag, token) = text.split_once(':').ok_or_else(rule)?;
+        Ok(Self { tag: Tag::parse(tag).map_err(|_| rule())?, token: token.to_owned() })
+    }
+}
+
+impl SessionTokens {
+    pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
+        Ok(Self { ring: environment.key_ring()?, seal: environment.seal()?, clock: environment.clock.clone() })
+    }
+
+    /// Opens the data of a token; `None` if it was not sealed for this session.
+    async fn open(&self, claims: &SessionClaims) -> Result<Option<Sealed>, Error> {
+        let opened = self.seal.open_if_ours(&sealed_for(&claims.scope, &claims.sid), &claims.data).await?;
+        Ok(opened.and_then(|json| serde_json::from_slice(&json).ok()))
+    }
+}
+
 /// Checks the session of a run: signed by us, for this tenant, product and environment, neither expired nor revoked.
 pub(crate) async fn verify(
     services: &Services,
@@ -38,7 +135,136 @@ pub(crate) async fn verify(
     env: &Slug,
     given: &SessionGiven,
 ) -> Result<Result<Session, Failure>, Error> {
-    let _ = (services, tenant, product, env);
-    let message = format!("the session `{}` is not valid", given.tag);
-    Ok(Err(Failure::new(crate::failure::FailureType::Unauthorized, message)))
+    let expected = Expected { product: Some(product), env: Some(env), tag: Some(&given.tag) };
+    let checked = check(&services.session_tokens, &services.sessions, tenant, expected, &given.token).await?;
+    Ok(checked.map(|verified| verified.session).map_err(|invalid| {
+        let message = format!("the session `{}` {}", given.tag, invalid.reason());
+        Failure::new(FailureType::Unauthorized, message)
+    }))
+}
+
+/// Checks a token, with or without its tag in front.
+pub(crate) async fn check(
+    tokens: &SessionTokens,
+    sessions: &Sessions,
+    tenant: &TenantId,
+    expected: Expected<'_>,
+    token: &str,
+) -> Result<Result<Verified, Invalid>, Error> {
+    let Some(claims) = token::read::<SessionClaims>(&tokens.ring, token).await? else {
+        return Ok(Err(Invalid::Unknown));
+    };
+    if let Err(invalid) = within(&claims.scope, tenant, expected) {
+        return Ok(Err(invalid));
+    }
+    if claims.exp <= tokens.clock.now().as_second() {
+        return Ok(Err(Invalid::Expired));
+    }
+    let Some(Sealed { identifier, data }) = tokens.open(&claims).await? else {
+        return Ok(Err(Invalid::Unknown));
+    };
+    let SessionClaims { scope, sid: id, exp, .. } = claims;
+    let standing = sessions.standing(owner(&scope), &scope.env, &id, &identifier).await?;
+    Ok(judge(&standing)
+        .map(|()| Verified { session: Session { tag: scope.tag, id, identifier, data }, ends_at_s: exp }))
+}
+
+/// Checks where a token is good.
+fn within(scope: &Scope, tenant: &TenantId, expected: Expected<'_>) -> Result<(), Invalid> {
+    let Expected { product, env, tag } = expected;
+    if scope.tenant != *tenant {
+        return Err(Invalid::OtherTenant);
+    }
+    if product.is_some_and(|product| scope.product != *product) {
+        return Err(Invalid::OtherProduct);
+    }
+    if tag.is_some_and(|tag| scope.tag != *tag) {
+        return Err(Invalid::OtherTag);
+    }
+    if env.is_some_and(|env| scope.env != *env) {
+        return Err(Invalid::OtherEnv);
+    }
+    Ok(())
+}
+
+/// Decides whether a session is still good.
+fn judge(standing: &Standing) -> Result<(), Invalid> {
+    let Some((definition_id, user_generation, is_revoked)) = &standing.session else {
+        // Its record is removed only after the last of its tokens has ended.
+        return Err(Invalid::Revoked);
+    };
+    if standing.definition_id.as_ref() != Some(definition_id) {
+        return Err(Invalid::Undefined);
+    }
+    match *is_revoked || *user_generation != standing.user_generation {
+        true => Err(Invalid::Revoked),
+        false => Ok(()),
+    }
+}
+
+fn owner(scope: &Scope) -> Owner<'_> {
+    Owner { tenant: &scope.tenant, product: &scope.product, tag: &scope.tag }
+}
+
+/// What the data of a session is sealed for: for this session alone, where it is good.
+fn sealed_for(scope: &Scope, session_id: &str) -> String {
+    let Scope { tenant, product, env, tag } = scope;
+    serde_json::json!(["session", tenant, product, env, tag, session_id]).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scope((tenant, product, env, tag): (String, String, String, String)) -> Scope {
+        let (product, tag) = (Tag::parse(&product).unwrap(), Tag::parse(&tag).unwrap());
+        Scope { tenant: TenantId::new(tenant), product, env: Slug::parse(&env).unwrap(), tag }
+    }
+
+    fn is_within(scope: &Scope, place: &Scope) -> Result<(), Invalid> {
+        let Scope { tenant, product, env, tag } = place;
+        within(scope, tenant, Expected { product: Some(product), env: Some(env), tag: Some(tag) })
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_is_good_in_one_place_alone(
+            one in ("[a-b.]{1,3}", "[a-b.]{1,3}", "[a-b]{3}", "[a-b.]{1,3}"),
+            two in ("[a-b.]{1,3}", "[a-b.]{1,3}", "[a-b]{3}", "[a-b.]{1,3}"),
+            id in "[a-f]{1,3}",
+        ) {
+            let (one, two) = (scope(one), scope(two));
+            prop_assert_eq!(is_within(&one, &one), Ok(()));
+            prop_assert_eq!(is_within(&one, &two).is_ok(), one == two);
+            prop_assert_eq!(sealed_for(&one, &id) == sealed_for(&two, &id), one == two);
+            let same = (&one.tenant, &one.product, &one.tag) == (&two.tenant, &two.product, &two.tag);
+            prop_assert_eq!(owner(&one).key() == owner(&two).key(), same);
+        }
+    }
+
+    #[test]
+    fn a_session_is_good_until_it_or_its_user_is_revoked_or_its_definition_deleted() {
+        let good = Standing {
+            definition_id: Some("d".to_owned()),
+            session: Some(("d".to_owned(), 2, false)),
+            user_generation: 2,
+        };
+        let check = |standing: Standing, expected| assert_eq!(judge(&standing), expected, "{standing:?}");
+        check(good.clone(), Ok(()));
+        check(Standing { user_generation: 3, ..good.clone() }, Err(Invalid::Revoked));
+        check(Standing { session: Some(("d".to_owned(), 2, true)), ..good.clone() }, Err(Invalid::Revoked));
+        check(Standing { session: None, ..good.clone() }, Err(Invalid::Revoked));
+        check(Standing { definition_id: None, ..good.clone() }, Err(Invalid::Undefined));
+        check(Standing { definition_id: Some("e".to_owned()), ..good }, Err(Invalid::Undefined));
+    }
+
+    #[test]
+    fn a_session_in_one_text_is_a_tag_and_a_token() {
+        let given = SessionGiven::parse("login:a.b.c").unwrap();
+        assert_eq!((given.tag.as_str(), given.token.as_str()), ("login", "a.b.c"));
+        for text in ["", "a.b.c", ":a.b.c", "a#b:c"] {
+            assert!(SessionGiven::parse(text).is_err(), "{text}");
+        }
+    }
 }
