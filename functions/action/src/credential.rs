@@ -184,7 +184,7 @@ fn as_sent(auth: &Auth, mut data: Map<String, Value>) -> Value {
 
 /// Identifies what a token is made of and for: where any of it changes, the token is of no use any more.
 fn made_for(place: &Place, app: &App, auth: &Auth, data: &Map<String, Value>) -> String {
-    let setup = serde_json::to_vec(&auth.setup).unwrap_or_default();
+    let setup = serde_json::to_vec(auth).unwrap_or_default();
     let data = serde_json::to_vec(data).unwrap_or_default();
     let base_url = data::base_url(place, app).unwrap_or_default();
     let parts: [&[u8]; 5] =

@@ -165,7 +165,7 @@ async fn begin(leg: &pursue::Leg<'_>, mut record: RunRecord) -> Result<Result<Ru
         caller: None,
         idempotency_key: attempt::idempotency_key(&record, &target),
     };
-    if let Err(failure) = prepare::check(&target, &given) {
+    if let Err(failure) = prepare::check(&target, &given, false) {
         return Ok(Err(failure));
     }
     match &ask.cache {

@@ -61,7 +61,11 @@ pub(crate) fn idempotency_key(record: &RunRecord, target: &Target) -> String {
 /// Sends a request and reads its answer.
 pub(crate) async fn exchange(services: &Services, target: &Target, request: Request) -> Exchange {
     match services.outbound.send(request).await {
-        Ok(response) => Exchange { outcome: answer::read(&response), response: Some(response), is_unanswered: false },
+        Ok(response) => Exchange {
+            outcome: answer::read(&response, services.clock.now()),
+            response: Some(response),
+            is_unanswered: false,
+        },
         Err(error) => {
             let outcome = Err(answer::failure(&error, target.is_repeatable()));
             Exchange { outcome, response: None, is_unanswered: error.may_have_arrived() }

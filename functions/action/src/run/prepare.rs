@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use shared::Error;
 use shared::outbound::Request;
 
-use crate::app::AuthSetup;
 use crate::credential::{self, Credentials};
 use crate::failure::{Failure, FailureType, Violation};
 use crate::input::Input;
@@ -40,6 +37,9 @@ pub(crate) struct Given<'a> {
     pub(crate) idempotency_key: String,
 }
 
+/// Headers and fields of the query.
+type Additions = (BTreeMap<String, String>, BTreeMap<String, String>);
+
 /// A request that can be sent.
 pub(crate) struct Prepared {
     /// The request.
@@ -51,13 +51,13 @@ pub(crate) struct Prepared {
 }
 
 /// Checks the input as far as that is possible before anything is asked of anybody.
-pub(crate) fn check(target: &Target, given: &Given<'_>) -> Result<(Input, References), Failure> {
+pub(crate) fn check(target: &Target, given: &Given<'_>, is_token_action: bool) -> Result<(Input, References), Failure> {
     let input = declared::checked(&target.action, given.input.clone()).map_err(Failure::violating)?;
-    let additions = additions(target, &input);
-    let all = json!([input.to_value(), additions, target.base_url()]);
+    let (headers, query) = if is_token_action { Additions::default() } else { additions(target, &input) };
+    let all = json!([input.to_value(), headers, query, target.base_url()]);
     let mut references = placeholder::references(&all).map_err(|violation| Failure::violating(vec![violation]))?;
     let auth = target.auth().map(|auth| auth.tag.as_str().to_owned());
-    if references.default_auth || additions.is_of_auth {
+    if references.default_auth {
         references.auths.extend(auth);
     }
     Ok((input, references))
@@ -70,7 +70,7 @@ pub(crate) async fn prepare(
     given: &Given<'_>,
     own: Option<(&str, &Value)>,
 ) -> Result<Result<Prepared, Failure>, Error> {
-    let (input, references) = match check(target, given) {
+    let (input, references) = match check(target, given, own.is_some()) {
         Ok(checked) => checked,
         Err(failure) => return Ok(Err(failure)),
     };
@@ -120,9 +120,9 @@ fn built(
     let whole = declared::checked(action, filled.clone()).map_err(Failure::violating)?;
     let whole = fill::added(action, (&filled, filled.clone()), &whole, &mut sources).map_err(Failure::violating)?;
     let mut input = declared::decorated(action, whole);
-    let mut masked = credentials.clone();
     if !is_token_action {
-        add_auth(target, &mut input, &mut sources, &mut masked)?;
+        sources.input = None;
+        add_auth(target, &mut input, &sources).map_err(|violation| Failure::violating(vec![violation]))?;
     }
     let base_url = base_url(target, &sources).map_err(|violation| Failure::violating(vec![violation]))?;
     let built = request::build(&base_url, action, target.request_type(), &input);
@@ -132,7 +132,7 @@ fn built(
         let key = key.map_err(|_| Failure::new(FailureType::ValidationError, "the Idempotency-Key is not a header"))?;
         request.headers.entry(IDEMPOTENCY_KEY).or_insert(key);
     }
-    Ok(Prepared { request, masks: Masks::of(&masked), credentials: credentials.clone() })
+    Ok(Prepared { request, masks: Masks::of(credentials), credentials: credentials.clone() })
 }
 
 /// What placeholders resolve to in a run.
@@ -160,76 +160,25 @@ pub(crate) fn sources(target: &Target, given: &Given<'_>, credentials: &Credenti
     }
 }
 
-/// What the auth of an access tag adds to a request, with placeholders.
-#[derive(serde::Serialize)]
-struct Additions {
-    headers: Vec<(String, String)>,
-    query: Vec<(String, String)>,
-    /// Whether it is made of the auth without a placeholder that says so.
-    #[serde(skip)]
-    is_of_auth: bool,
-}
-
-/// Returns what the auth adds; what the input has already stays as it is.
+/// Returns what the auth of the access tag adds, with placeholders; what the input has already stays as it is.
 fn additions(target: &Target, input: &Input) -> Additions {
-    let mut additions = Additions { headers: Vec::new(), query: Vec::new(), is_of_auth: false };
-    let Some(auth) = target.auth() else { return additions };
-    let has_header = |name: &str| input.headers.keys().any(|known| known.eq_ignore_ascii_case(name));
-    let declares = |name: &str| auth.headers.keys().any(|known| known.eq_ignore_ascii_case(name));
-    let pairs = |map: &BTreeMap<String, String>| map.clone().into_iter().collect::<Vec<_>>();
-    additions.headers = pairs(&auth.headers);
-    additions.query = pairs(&auth.query);
-    match &auth.setup {
-        AuthSetup::OAuth2 { .. } if !declares("authorization") => {
-            let token = format!("Bearer $Auth{{{}}}{{access_token}}", auth.tag);
-            additions.headers.push(("authorization".to_owned(), token));
-        }
-        AuthSetup::ApiKey { name, place } => {
-            let key = (name.clone(), format!("$Auth{{{}}}{{key}}", auth.tag));
-            if place == "query" { additions.query.push(key) } else { additions.headers.push(key) }
-        }
-        AuthSetup::Basic {} => additions.is_of_auth = !has_header("authorization") && !declares("authorization"),
-        _ => {}
-    }
-    additions.headers.retain(|(name, _)| !has_header(name));
-    additions.query.retain(|(name, _)| !input.query.contains_key(name));
-    additions
+    let Some(auth) = target.auth() else { return Additions::default() };
+    let (mut headers, mut query) = credential::additions(auth);
+    headers.retain(|name, _| !input.headers.keys().any(|known| known.eq_ignore_ascii_case(name)));
+    query.retain(|name, _| !input.query.contains_key(name));
+    (headers, query)
 }
 
 /// Adds to an input that is filled in what the auth adds.
-fn add_auth(
-    target: &Target,
-    input: &mut Input,
-    sources: &mut Sources,
-    masked: &mut Credentials,
-) -> Result<(), Failure> {
-    let additions = additions(target, input);
-    sources.input = None;
-    let resolve = |text: String| {
-        placeholder::resolve(&text.into(), sources).map_err(|violation| Failure::violating(vec![violation]))
-    };
-    for (name, text) in additions.headers {
-        input.headers.insert(name, resolve(text)?);
+fn add_auth(target: &Target, input: &mut Input, sources: &Sources) -> Result<(), Violation> {
+    let (headers, query) = additions(target, input);
+    for (name, text) in headers {
+        input.headers.insert(name, placeholder::resolve(&text.into(), sources)?);
     }
-    for (name, text) in additions.query {
-        input.query.insert(name, resolve(text)?);
-    }
-    if additions.is_of_auth
-        && let Some(auth) = target.auth()
-    {
-        let data = masked.auths.get(auth.tag.as_str()).cloned().unwrap_or_default();
-        let field =
-            |name: &str| data[name].as_str().map(str::to_owned).ok_or_else(|| no_field(auth.tag.as_str(), name));
-        let pair = STANDARD.encode(format!("{}:{}", field("username")?, field("password")?));
-        input.headers.insert("authorization".to_owned(), format!("Basic {pair}").into());
-        masked.auths.insert(format!("{} as a header", auth.tag), pair.into());
+    for (name, text) in query {
+        input.query.insert(name, placeholder::resolve(&text.into(), sources)?);
     }
     Ok(())
-}
-
-fn no_field(auth: &str, name: &str) -> Failure {
-    let violation = Violation { selector: format!("$Auth{{{auth}}}{{{name}}}"), rule: "is not there".to_owned() };
-    Failure::violating(vec![violation])
 }
 
 /// Fills in the base URL, which can be made of variables and constants.

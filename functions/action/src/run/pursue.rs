@@ -128,7 +128,7 @@ async fn at_target(
     has_next: bool,
 ) -> Result<Verdict, Error> {
     let services = leg.services;
-    let (mut prepared, mut refused): (Option<Prepared>, Option<(Failure, Credentials)>) = (None, None);
+    let mut prepared: Option<Prepared> = None;
     loop {
         let start = services.clock.now();
         if start >= leg.deadline {
@@ -136,30 +136,19 @@ async fn at_target(
         }
         let tried = match next_prepared(leg, target, given, &mut prepared).await? {
             Err(failure) => Tried::unsent(failure),
-            Ok(prepared) => {
-                if let Some((failure, former)) = refused.take()
-                    && former.auths == prepared.credentials.auths
-                {
-                    return Ok(Verdict::Failed(failure, has_next));
-                }
-                attempt(services, target, prepared, record, leg.deadline).await?
-            }
+            Ok(prepared) => attempt(services, target, prepared, record, leg.deadline).await?,
         };
         note(record, target, start, services.clock.now(), &tried);
         let failure = match tried.outcome {
             Ok(output) => return Ok(Verdict::Succeeded(output)),
             Err(failure) => failure,
         };
-        let auths = prepared.as_ref().map(|prepared| prepared.credentials.auths.keys().cloned().collect::<Vec<_>>());
-        if let Some(auths) = auths.filter(|auths| !auths.is_empty() && failure.status == Some(401))
+        if failure.status == Some(401)
             && !record.detail.is_renewed
+            && let Some(refused) = prepared.take()
+            && is_renewed(services, target, &refused.credentials).await?
         {
-            for auth in &auths {
-                credential::refused(services, &target.place, auth).await?;
-            }
-            record.detail.is_renewed = true;
-            record.detail.tried -= 1;
-            refused = prepared.take().map(|prepared| (failure, prepared.credentials));
+            (record.detail.is_renewed, record.detail.tried) = (true, record.detail.tried - 1);
             continue;
         }
         match decide(leg, target, record, failure, tried.is_refused && has_next, has_next).await? {
@@ -167,6 +156,15 @@ async fn at_target(
             Next::Over(verdict) => return Ok(verdict),
         }
     }
+}
+
+/// Gives up the tokens that the app has refused; tells whether others can be had.
+async fn is_renewed(services: &Services, target: &Target, credentials: &Credentials) -> Result<bool, Error> {
+    let mut is_renewed = false;
+    for auth in credentials.auths.keys() {
+        is_renewed |= credential::refused(services, &target.place, auth, credentials).await?;
+    }
+    Ok(is_renewed)
 }
 
 /// Prepares the request, unless that was done for an earlier attempt.

@@ -3,9 +3,9 @@
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::media;
 use shared::outbound::{Request, Response};
 
+use crate::answer;
 use crate::mask::Masks;
 
 /// The most bytes that are shown of a URL, of all headers together, and of a body.
@@ -67,10 +67,8 @@ impl Sent {
 impl Received {
     /// Shows an answer.
     pub(crate) fn of(response: &Response, masks: &Masks) -> Self {
-        let content_type = response.headers.get(http::header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-        let text = media::text(&String::from_utf8_lossy(content_type), &response.body);
         let (headers, are_headers_cut) = headers(&response.headers, masks);
-        let (body, is_body_cut) = cut(masks.text(&text));
+        let (body, is_body_cut) = cut(masks.text(&answer::shown(response)));
         Self { status: response.status, headers, body, is_cut: are_headers_cut || is_body_cut }
     }
 }
