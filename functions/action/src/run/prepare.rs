@@ -54,7 +54,7 @@ pub(crate) struct Prepared {
 pub(crate) fn check(target: &Target, given: &Given<'_>, is_token_action: bool) -> Result<(Input, References), Failure> {
     let input = declared::checked(&target.action, given.input.clone()).map_err(Failure::violating)?;
     let (headers, query) = if is_token_action { Additions::default() } else { additions(target, &input) };
-    let all = json!([input.to_value(), headers, query, target.base_url()]);
+    let all = json!([input.to_value(), headers, query]);
     let mut references = placeholder::references(&all).map_err(|violation| Failure::violating(vec![violation]))?;
     let auth = target.auth().map(|auth| auth.tag.as_str().to_owned());
     if references.default_auth {
@@ -124,8 +124,7 @@ fn built(
         sources.input = None;
         add_auth(target, &mut input, &sources).map_err(|violation| Failure::violating(vec![violation]))?;
     }
-    let base_url = base_url(target, &sources).map_err(|violation| Failure::violating(vec![violation]))?;
-    let built = request::build(&base_url, action, target.request_type(), &input);
+    let built = request::build(target.base_url(), action, target.request_type(), &input);
     let mut request = built.map_err(Failure::violating)?;
     if target.app.idempotency_key && !target.is_idempotent() {
         let key = HeaderValue::from_str(&given.idempotency_key);
@@ -179,22 +178,4 @@ fn add_auth(target: &Target, input: &mut Input, sources: &Sources) -> Result<(),
         input.query.insert(name, placeholder::resolve(&text.into(), sources)?);
     }
     Ok(())
-}
-
-/// Fills in the base URL, which can be made of variables and constants.
-fn base_url(target: &Target, sources: &Sources) -> Result<String, Violation> {
-    let base_url = target.base_url();
-    if !placeholder::is_open(&base_url.into()) {
-        return Ok(base_url.to_owned());
-    }
-    let sources = Sources {
-        values: Vec::new(),
-        auths: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        session: None,
-        ..sources.clone()
-    };
-    let resolved = placeholder::resolve(&base_url.into(), &sources)?;
-    let not_text = || Violation { selector: base_url.to_owned(), rule: "must resolve to a URL".to_owned() };
-    resolved.as_str().map(str::to_owned).ok_or_else(not_text)
 }
