@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::failure::{Failure, FailureType};
 
@@ -25,7 +25,7 @@ pub(crate) struct RetryPolicy {
     /// The most attempts after the first.
     pub(crate) max: u32,
     /// What is done about each HTTP status; once there is one, a status that is not named is not tried again.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "by_status")]
     #[schema(value_type = Object)]
     pub(crate) policy: BTreeMap<u16, StatusPolicy>,
 }
@@ -43,6 +43,15 @@ pub(crate) struct StatusPolicy {
 
 fn lag() -> u64 {
     5_000
+}
+
+/// Reads a map whose keys are numbers, which JSON writes as texts.
+fn by_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u16, StatusPolicy>, D::Error> {
+    let read = |(status, policy): (String, StatusPolicy)| match status.parse() {
+        Ok(number) => Ok((number, policy)),
+        Err(_) => Err(de::Error::custom(format!("has `{status}`, which is not an HTTP status"))),
+    };
+    BTreeMap::<String, StatusPolicy>::deserialize(deserializer)?.into_iter().map(read).collect()
 }
 
 /// The most attempts after the first: what the run says counts more than what the app says.

@@ -91,7 +91,7 @@ async fn a_step_waits_on_a_schedule_and_ends_with_what_came_of_it() {
 
 #[tokio::test]
 async fn a_waiting_step_survives_a_death_before_its_schedule_and_a_schedule_that_fires_twice() {
-    for operation in ["scheduler.CreateSchedule", "events.PutEvents"] {
+    for operation in ["scheduler.CreateSchedule", "eventbridge.PutEvents"] {
         let setup = Setup::new().await;
         setup.server.answer_next(Answer::status(503, json!({})).header("retry-after", &600));
         setup.world.emulator.crash_before(operation, 1);
