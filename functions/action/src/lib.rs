@@ -18,6 +18,7 @@ mod credential;
 mod declared;
 mod failure;
 mod form;
+mod health;
 mod input;
 mod mask;
 mod on_http_requested;
@@ -48,7 +49,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     let api = api::apps::routes(api::products::routes(api::secrets::routes(api)));
     let api = api::sessions::routes(api::caches::routes(api::health::routes(api::runs::routes(api))));
     let routes = api.finish(services.clone());
-    let checks = [store::check(environment)?];
+    let checks = [store::check(environment)?, store::circuit::check(environment)?];
     Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }
@@ -58,6 +59,9 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
     match incoming {
         Incoming::Event { envelope, .. } if envelope.kind == HTTP.event_type() => {
             on_http_requested::handle(calls, bus, outbound, clock, &envelope).await
+        }
+        Incoming::Schedule(input) if input.get("sweep").is_some_and(|swept| swept == health::sweep::HEALTH) => {
+            health::sweep::handle(&services).await
         }
         other => Err(other.unexpected()),
     }

