@@ -14,12 +14,6 @@ use shared::media::{self, Media};
 use shared::outbound::{OutboundError, Response};
 
 use crate::failure::{Failure, FailureType};
-use crate::mask::Masks;
-
-/// How much of an answer is recorded.
-const EXCERPT_BYTES: usize = 4 * 1024;
-/// How much of an answer a failure keeps, so that what begins within the excerpt is seen whole when it is masked.
-const KEPT_BYTES: usize = 64 * 1024;
 
 /// What a body is, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +32,7 @@ enum Kind {
 pub(crate) fn read(response: &Response, now: Timestamp) -> Result<Value, Failure> {
     let broken = |message: String| {
         let failure = Failure::new(FailureType::InvalidResponse, message);
-        Failure { status: Some(response.status), answer: kept(response), ..failure }
+        Failure { status: Some(response.status), ..failure }
     };
     if !(200..300).contains(&response.status) {
         return Err(refused(response, now));
@@ -90,22 +84,6 @@ pub(crate) fn failure(error: &OutboundError, is_idempotent: bool) -> Failure {
 /// The name that the client gives to a body which is not in its own encoding.
 const UNDECODABLE: &str = "Z_DATA_ERROR";
 
-/// The first 4 KB of an answer as they may be shown.
-///
-/// Masked before it is cut, so that no secret is cut in two and so escapes.
-pub(crate) fn excerpt(text: &str, masks: &Masks) -> String {
-    cut(&masks.text(cut(text, KEPT_BYTES)), EXCERPT_BYTES).to_owned()
-}
-
-/// The text of an answer for the record; of what is not text only what it is.
-pub(crate) fn shown(response: &Response) -> String {
-    match kind(&header(response, &CONTENT_TYPE)) {
-        Kind::Binary => binary_note(response),
-        Kind::Unknown if !is_text(&response.body) => binary_note(response),
-        _ => text(response),
-    }
-}
-
 /// Parses JSON that can be handed on as an output; what nests too deep for that stays text.
 fn json(text: &str) -> Result<Value, String> {
     match shared::json::check_depth(text.as_bytes()) {
@@ -128,19 +106,8 @@ fn refused(response: &Response, now: Timestamp) -> Failure {
     Failure {
         status: Some(response.status),
         retry_after_ms: retry_after::ms(&response.headers, now),
-        answer: kept(response),
         ..Failure::new(kind, format!("the app answered {}", response.status))
     }
-}
-
-fn kept(response: &Response) -> Option<String> {
-    let text = shown(response);
-    (!text.is_empty()).then(|| cut(&text, KEPT_BYTES).to_owned())
-}
-
-/// The beginning of a text, cut between characters.
-fn cut(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
 }
 
 fn header<'r>(response: &'r Response, name: &HeaderName) -> Cow<'r, str> {
@@ -239,12 +206,6 @@ fn binary(response: &Response) -> Value {
         "base64": STANDARD.encode(&response.body),
         "size": response.body.len(),
     })
-}
-
-fn binary_note(response: &Response) -> String {
-    let content_type = header(response, &CONTENT_TYPE);
-    let content_type = if content_type.is_empty() { "binary data" } else { &*content_type };
-    format!("({} bytes of {content_type})", response.body.len())
 }
 
 #[cfg(test)]

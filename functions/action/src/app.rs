@@ -11,6 +11,7 @@ pub(crate) mod rules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::circuit::CircuitSettings;
 use crate::retry::RetryPolicy;
 use crate::tag::{Slug, Tag};
 pub(crate) use auth::{Auth, AuthSetup};
@@ -46,6 +47,9 @@ pub(crate) struct App {
     /// How its health is probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) health: Option<HealthCheck>,
+    /// When requests are refused for a while, after failures in a row.
+    #[serde(default, skip_serializing_if = "CircuitSettings::is_default")]
+    pub(crate) circuit: CircuitSettings,
     /// Whether methods that are not idempotent carry the header `Idempotency-Key`, the same for all attempts at a run.
     #[serde(default)]
     pub(crate) idempotency_key: bool,

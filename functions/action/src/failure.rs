@@ -51,9 +51,6 @@ pub(crate) struct Failure {
     /// For how long the app asked not to be called, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_ms: Option<u64>,
-    /// The beginning of the app's answer, not masked yet: show it by [`crate::answer::excerpt`] only.
-    #[serde(skip)]
-    pub(crate) answer: Option<String>,
 }
 
 /// A rule that the input breaks.
@@ -87,7 +84,7 @@ impl FailureType {
 impl Failure {
     /// A failure without more than a type and a message.
     pub(crate) fn new(kind: FailureType, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), violations: Vec::new(), status: None, retry_after_ms: None, answer: None }
+        Self { kind, message: message.into(), violations: Vec::new(), status: None, retry_after_ms: None }
     }
 
     /// An input that breaks these rules.

@@ -21,6 +21,7 @@ mod credential;
 mod declared;
 mod failure;
 mod form;
+mod health;
 mod input;
 mod mask;
 mod on_action_requested;
@@ -61,6 +62,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         store::app::check(environment)?,
         store::secret::check(environment)?,
         store::credential::check(environment)?,
+        store::circuit::check(environment)?,
     ];
     Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
@@ -78,6 +80,9 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
         Incoming::Schedule(input) if input.get("runDue").is_some() => {
             let due = Due::deserialize(input).map_err(Error::cannot("read the input of a schedule"))?;
             on_run_due::handle(&services, &due.run_due).await
+        }
+        Incoming::Schedule(input) if input.get("sweep").is_some_and(|swept| swept == health::sweep::HEALTH) => {
+            health::sweep::handle(&services).await
         }
         other => Err(other.unexpected()),
     }

@@ -42,7 +42,8 @@ pub(crate) fn build(
     input: &Input,
 ) -> Result<Request, Vec<Violation>> {
     let mut broken = Broken { action: &action.tag, found: Vec::new() };
-    let method = method(&action.method).map_err(|rule| broken.rule("method", rule)).unwrap_or_default();
+    let method =
+        method(&action.method).map_err(|rule| broken.rule("method", format!("has the {rule}"))).unwrap_or_default();
     let url = resource::url(base_url, action, input, &mut broken);
     let mut headers = header::of(input, &mut broken);
     let body = body::of(&method, action, request_type, &input.body, &mut headers, &mut broken);

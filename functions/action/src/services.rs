@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
+use shared::event::TenantId;
 use shared::outbound::Outbound;
 use shared::scheduler::Scheduler;
 use shared::seal::Seal;
 use shared::step::Claims;
 use shared::{Environment, Error};
 
+use crate::app::App;
+use crate::product::Place;
 use crate::session::SessionTokens;
 use crate::store::Calls;
 use crate::store::app::Apps;
 use crate::store::cache::Caches;
+use crate::store::catalog::Use;
 use crate::store::circuit::Circuits;
 use crate::store::credential::StoredCredentials;
 use crate::store::product::Products;
@@ -60,5 +64,24 @@ impl Services {
             clock: environment.clock.clone(),
             ids: environment.ids.clone(),
         })
+    }
+}
+
+impl Services {
+    /// Lists where an app is used: the environments of its access tags.
+    pub(crate) async fn places(&self, tenant: &TenantId, app: &App) -> Result<Vec<Place>, Error> {
+        let mut places = Vec::new();
+        for Use { product, access_tag } in self.apps.uses(tenant, &app.tag).await? {
+            let Some(connection) = self.products.connection(tenant, &product, &access_tag).await? else { continue };
+            places.extend(connection.envs.into_iter().map(|settings| Place {
+                tenant_id: tenant.clone(),
+                product: product.clone(),
+                env: settings.product_env_slug,
+                access_tag: access_tag.clone(),
+                app: app.tag.clone(),
+                app_env: settings.app_env_slug,
+            }));
+        }
+        Ok(places)
     }
 }

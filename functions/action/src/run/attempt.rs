@@ -81,7 +81,7 @@ pub(crate) async fn attempt(
     record: &mut RunRecord,
     deadline: Timestamp,
 ) -> Result<Tried, Error> {
-    if let Err(failure) = circuit::admit(services, &target.place).await? {
+    if let Err(failure) = circuit::admit(services, &target.place, &target.app.circuit).await? {
         return Ok(Tried { is_refused: true, ..Tried::unsent(failure) });
     }
     mark_effect(services, target, record).await?;
@@ -91,7 +91,7 @@ pub(crate) async fn attempt(
     let masks = &prepared.masks;
     let sent = Sent::of(&request, masks);
     let Exchange { outcome, response, is_unanswered } = exchange(services, target, request).await;
-    if let Err(error) = circuit::note(services, &target.place, outcome.as_ref().err()).await {
+    if let Err(error) = circuit::note(services, &target.place, &target.app.circuit, outcome.as_ref().err()).await {
         // The run goes on all the same: its request was sent.
         tracing::error!(error = error.chain(), "how a request ended was not noted for its circuit");
     }

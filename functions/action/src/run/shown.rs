@@ -3,9 +3,9 @@
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shared::media;
 use shared::outbound::{Request, Response};
 
-use crate::answer;
 use crate::mask::Masks;
 
 /// The most bytes that are shown of a URL, of all headers together, and of a body.
@@ -68,8 +68,18 @@ impl Received {
     /// Shows an answer.
     pub(crate) fn of(response: &Response, masks: &Masks) -> Self {
         let (headers, are_headers_cut) = headers(&response.headers, masks);
-        let (body, is_body_cut) = cut(masks.text(&answer::shown(response)));
+        let (body, is_body_cut) = cut(masks.text(&text(response)));
         Self { status: response.status, headers, body, is_cut: are_headers_cut || is_body_cut }
+    }
+}
+
+/// Returns the body of an answer as text; of what is not text, only how much there is of it.
+fn text(response: &Response) -> String {
+    let content_type = response.headers.get(http::header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let text = media::text(&String::from_utf8_lossy(content_type), &response.body);
+    match text.contains(['\0', char::REPLACEMENT_CHARACTER]) {
+        true => format!("{} bytes that are not text", response.body.len()),
+        false => text.into(),
     }
 }
 

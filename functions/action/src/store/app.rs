@@ -101,6 +101,19 @@ impl Apps {
         self.catalog.all(tenant.key(app.as_str()), ACTION, ACTION_LIMIT + BATCH_ACTIONS).await
     }
 
+    /// Lists the access tags that use an app.
+    pub(crate) async fn uses(&self, tenant: &TenantId, app: &Tag) -> Result<Vec<Use>, Error> {
+        let ledger = self.catalog.ledger(tenant, app).await?.filter(|ledger| !ledger.value.is_deleted);
+        Ok(ledger.map(|ledger| ledger.value.uses).unwrap_or_default())
+    }
+
+    /// Lists the apps of all tenants whose health is probed.
+    pub(crate) async fn probed(&self) -> Result<Vec<(TenantId, Tag)>, Error> {
+        let apps: Vec<(String, App)> = self.catalog.every(APP).await?;
+        let probed = apps.into_iter().filter(|(_, app)| app.health.is_some());
+        Ok(probed.map(|(owner, app)| (TenantId::new(owner), app.tag)).collect())
+    }
+
     /// Creates an app with its first actions, [`FIRST_ACTION_LIMIT`] at most; false if there is one of this tag.
     pub(crate) async fn create(&self, tenant: &TenantId, app: &App, actions: &[Action]) -> Result<bool, Error> {
         let key = Key::of_tenant(tenant, APP, &app.tag);

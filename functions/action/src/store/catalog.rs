@@ -20,6 +20,9 @@ pub(super) const ATTEMPTS: usize = 50;
 /// The pause before the next attempt, which grows with each one up to ten times that.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(4);
 
+/// Of how many records all tenants together can have a kind.
+const EVERY_LIMIT: usize = 100_000;
+
 /// The record of an app's ledger.
 const LEDGER: &str = "ledger";
 
@@ -176,6 +179,21 @@ impl Catalog {
             }
         }
         Ok(all)
+    }
+
+    /// Reads the records of a kind of all tenants, with their owners.
+    pub(super) async fn every<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<(String, T)>, Error> {
+        let of_kind = Expression::new("begins_with(#record, :kind)").name("#record", "record");
+        let items: Vec<Item> = self.table.scan(Some(of_kind.value(":kind", format!("{kind}#"))), EVERY_LIMIT).await?;
+        let mut every = Vec::with_capacity(items.len());
+        for item in items {
+            let (owner, record) = (item.owner.clone(), item.record.clone());
+            match item.read() {
+                Ok(stored) => every.push((owner, stored.value)),
+                Err(error) => self.table.log_unreadable(&record, &error),
+            }
+        }
+        Ok(every)
     }
 
     /// Writes a record that must not exist yet, or that must be as `former` was read; returns whether it did.

@@ -16,7 +16,9 @@ async fn the_log_is_filtered_and_paged_newest_first() {
     let list = async |query: &str| {
         let body = setup.world.get(&format!("/actions/runs?{query}")).await.body;
         let runs = body["data"].as_array().unwrap_or_else(|| panic!("{query}: {body}")).clone();
-        runs.iter().map(|run| format!("{} {}", run["action"].as_str().unwrap(), run["status"].as_str().unwrap())).collect::<Vec<_>>()
+        runs.iter()
+            .map(|run| format!("{} {}", run["action"].as_str().unwrap(), run["status"].as_str().unwrap()))
+            .collect::<Vec<_>>()
     };
     let all = ["create_charge success", "get_account success", "get_account fail", "get_account success"];
     assert_eq!(list("").await, all);
@@ -72,10 +74,9 @@ async fn a_fallback_takes_over_when_the_app_cannot_be_used() {
     other["tag"] = "spare-bank".into();
     other["actions"][1]["resource"] = "/spare-charges".into();
     let envs = json!([{"product_env_slug": "dev", "app_env_slug": "tst"}]);
-    for (path, body) in [
-        ("/apps", other),
-        ("/products/shop/apps", json!({"app": "spare-bank", "access_tag": "spare", "envs": envs})),
-    ] {
+    for (path, body) in
+        [("/apps", other), ("/products/shop/apps", json!({"app": "spare-bank", "access_tag": "spare", "envs": envs}))]
+    {
         assert_eq!(setup.world.post(path, body).await.status, 200, "{path}");
     }
     let input = json!({"body": {"sum": "$Input{body}{amount}"}});

@@ -74,7 +74,10 @@ async fn a_step_waits_on_a_schedule_and_ends_with_what_came_of_it() {
     assert_eq!(setup.world.answer("pay").unwrap()["status"], "waiting");
     let shown = setup.newest().await;
     assert_eq!((&shown["status"], &shown["attempt_count"]), (&json!("waiting"), &json!(1)), "{shown}");
-    assert!(shown["next_attempt"].is_string() && shown["attempts"][0]["wait_ms"].as_u64().unwrap() >= 600_000, "{shown}");
+    assert!(
+        shown["next_attempt"].is_string() && shown["attempts"][0]["wait_ms"].as_u64().unwrap() >= 600_000,
+        "{shown}"
+    );
     // A second delivery changes nothing.
     setup.deliver("pay", "get_account", with_retries(2)).await.unwrap();
     assert_eq!(setup.calls(), 1);
@@ -82,7 +85,11 @@ async fn a_step_waits_on_a_schedule_and_ends_with_what_came_of_it() {
     assert_eq!(setup.calls(), 1);
     setup.world.advance(10).await;
     let answer = setup.world.answer("pay").unwrap();
-    assert_eq!((&answer["status"], &answer["output"]["path"]), (&json!("succeeded"), &json!("/accounts/1")), "{answer}");
+    assert_eq!(
+        (&answer["status"], &answer["output"]["path"]),
+        (&json!("succeeded"), &json!("/accounts/1")),
+        "{answer}"
+    );
     let shown = setup.newest().await;
     assert_eq!((&shown["status"], &shown["attempt_count"], setup.calls()), (&json!("success"), &json!(2), 2));
     setup.deliver("pay", "get_account", with_retries(2)).await.unwrap();

@@ -70,7 +70,10 @@ async fn another_tenant_has_nothing_of_it() {
     assert_eq!(get("/actions/runs".to_owned()).await.body["page"]["total"], 0);
     let unknown = "0".repeat(24);
     let (theirs, nobodys) = (get(format!("/actions/runs/{id}")).await, get(format!("/actions/runs/{unknown}")).await);
-    assert_eq!((theirs.status, theirs.body["message"].as_str().unwrap().replace(&id, &unknown)), (404, nobodys.body["message"].as_str().unwrap().to_owned()));
+    assert_eq!(
+        (theirs.status, theirs.body["message"].as_str().unwrap().replace(&id, &unknown)),
+        (404, nobodys.body["message"].as_str().unwrap().to_owned())
+    );
     let run = harness::Request::new("POST", "/actions/run").bearer(&token).json(ask("get_account", json!({})));
     assert_eq!(setup.world.send(run).await.status, 404);
 }

@@ -24,7 +24,8 @@ pub(crate) fn app(server: &Server) -> Value {
 
 /// Stores an app, and the product `shop` that uses it as `pay`.
 pub(crate) async fn stored(world: &World, app: Value, connection: Value) {
-    let mut whole = json!({"app": "bank", "access_tag": "pay", "envs": [{"product_env_slug": "dev", "app_env_slug": "tst"}]});
+    let mut whole =
+        json!({"app": "bank", "access_tag": "pay", "envs": [{"product_env_slug": "dev", "app_env_slug": "tst"}]});
     whole.as_object_mut().unwrap().extend(connection.as_object().unwrap().clone());
     for (path, body) in [
         ("/apps", app),
