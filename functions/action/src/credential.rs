@@ -9,6 +9,8 @@ mod oauth2;
 mod renewal;
 mod secret;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -145,13 +147,6 @@ async fn add(
             Ok(data) => data,
             Err(failure) => return Ok(Err(failure)),
         };
-        if let AuthSetup::CredentialAccess { .. } = auth.setup
-            && exchange::is_running()
-        {
-            let message =
-                format!("a token action cannot use the auth `{}`, which has a token action as well", auth.tag);
-            return Ok(Err(Failure::new(FailureType::ValidationError, message)));
-        }
         if let AuthSetup::CredentialAccess { .. } | AuthSetup::OAuth2 { .. } = auth.setup {
             let made_for = made_for(place, app, auth, &data);
             let wanted = Wanted { services, place, app, auth, data: &data, made_for };

@@ -85,7 +85,12 @@ impl Secrets {
 
     /// Creates a secret; false if there is one of this key.
     pub(crate) async fn create(&self, secret: &Secret) -> Result<bool, Error> {
-        self.table.put_if(secret, is_new("key")).await
+        if self.table.put_if(secret, is_new("key")).await? {
+            return Ok(true);
+        }
+        // It is this very one if the answer to the write was lost.
+        let known = self.get(&secret.tenant_id, secret.key.as_str()).await?;
+        Ok(known.is_some_and(|known| known.head == secret.head && known.value == secret.value))
     }
 
     /// Reads a secret.
