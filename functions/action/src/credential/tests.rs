@@ -98,7 +98,17 @@ fn auth(name: &str, mut setup: Value) -> Auth {
         serde_json::from_value(added).unwrap()
     };
     let (headers, query) = (additions("headers"), additions("query"));
-    let setup = serde_json::from_value(setup).unwrap();
+    let text = |name: &str| setup[name].as_str().unwrap_or_default().to_owned();
+    let setup = match text("setup_type").as_str() {
+        "oauth2" => AuthSetup::OAuth2 {
+            token_url: text("token_url"),
+            scopes: serde_json::from_value(setup["scopes"].clone()).unwrap_or_default(),
+        },
+        "api_key" => AuthSetup::ApiKey { name: text("name"), place: text("in") },
+        "basic" => AuthSetup::Basic {},
+        "token_access" => AuthSetup::TokenAccess {},
+        other => panic!("there is no {other}"),
+    };
     Auth { tag: tag(name), name: String::new(), description: String::new(), setup, headers, query }
 }
 

@@ -42,15 +42,6 @@ async fn a_client_proves_itself_in_the_header_or_in_the_body() {
 }
 
 #[tokio::test]
-async fn a_token_url_can_be_below_the_base_url_of_the_environment() {
-    let setup = Setup::lasting(3600).await;
-    setup.give(client()).await;
-    let app = setup.app(json!({"setup_type": "oauth2", "token_url": "/token"}));
-    assert_eq!(setup.token(&app).await.unwrap(), "token-1");
-    assert_eq!(setup.endpoint.requests().pop().unwrap().path, "/token");
-}
-
-#[tokio::test]
 async fn a_token_lasts_as_its_answer_says() {
     let check = async |expires_in: Value, expected_s: i64| {
         let mut body = json!({"access_token": "t"});
