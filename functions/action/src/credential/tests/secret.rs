@@ -15,7 +15,7 @@ async fn create(setup: &Setup, tenant: &str, key: &str, change: impl FnOnce(&mut
         updated_at: now,
     };
     change(&mut head);
-    let secret = Secret::new(TenantId::new(tenant), head, format!("value of {key}"));
+    let secret = Secret::new(TenantId::new(tenant), head, "id".to_owned(), format!("value of {key}"));
     assert!(setup.services.secrets.create(&secret).await.unwrap());
 }
 
