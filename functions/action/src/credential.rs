@@ -9,6 +9,8 @@ mod oauth2;
 mod renewal;
 mod secret;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -43,7 +45,7 @@ pub(crate) struct Credentials {
     /// What no placeholder refers to and nobody may see all the same: the data that tokens were made of.
     pub(crate) hidden: Vec<Value>,
     /// Which attempt got the token of each auth that has one.
-    rounds: BTreeMap<String, u64>,
+    pub(crate) rounds: BTreeMap<String, u64>,
 }
 
 /// Reads the credentials that placeholders refer to at a place; a token that is over, or soon will be, is asked for anew.
@@ -145,13 +147,6 @@ async fn add(
             Ok(data) => data,
             Err(failure) => return Ok(Err(failure)),
         };
-        if let AuthSetup::CredentialAccess { .. } = auth.setup
-            && exchange::is_running()
-        {
-            let message =
-                format!("a token action cannot use the auth `{}`, which has a token action as well", auth.tag);
-            return Ok(Err(Failure::new(FailureType::ValidationError, message)));
-        }
         if let AuthSetup::CredentialAccess { .. } | AuthSetup::OAuth2 { .. } = auth.setup {
             let made_for = made_for(place, app, auth, &data);
             let wanted = Wanted { services, place, app, auth, data: &data, made_for };
@@ -184,12 +179,14 @@ fn as_sent(auth: &Auth, mut data: Map<String, Value>) -> Value {
 
 /// Identifies what a token is made of and for: where any of it changes, the token is of no use any more.
 fn made_for(place: &Place, app: &App, auth: &Auth, data: &Map<String, Value>) -> String {
-    let setup = serde_json::to_vec(auth).unwrap_or_default();
+    let how = match &auth.setup {
+        AuthSetup::OAuth2 { token_url, scopes } => format!("{token_url}\n{}", scopes.join(" ")),
+        AuthSetup::CredentialAccess { action_tag, expiry, period } => format!("{action_tag}\n{expiry} {period}"),
+        AuthSetup::TokenAccess {} | AuthSetup::ApiKey { .. } | AuthSetup::Basic {} => String::new(),
+    };
     let data = serde_json::to_vec(data).unwrap_or_default();
     let base_url = data::base_url(place, app).unwrap_or_default();
-    let parts: [&[u8]; 5] =
-        [place.app.as_str().as_bytes(), place.app_env.as_str().as_bytes(), base_url.as_bytes(), &setup, &data];
-    derived_hex24(&parts)
+    derived_hex24(&[place.app_env.as_str().as_bytes(), base_url.as_bytes(), how.as_bytes(), &data])
 }
 
 fn not_configured(place: &Place, auth: &Auth) -> Failure {

@@ -4,6 +4,8 @@
 //! another, so that it does not matter which characters were encoded and how. Base64 and hexadecimal are searched for
 //! as such. Upper and lower case are the same.
 
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::BTreeSet;

@@ -177,7 +177,7 @@ pub(crate) async fn create(
     let head =
         SecretHead { key, description, token_type, scope, envs, expires_at, revoked: false, created_at, updated_at };
     check(&head)?;
-    let secret = Secret::new(caller.tenant_id().clone(), head, value.0);
+    let secret = Secret::new(caller.tenant_id().clone(), head, services.ids.hex24(), value.0);
     if !services.secrets.create(&secret).await? {
         let message = format!("a secret named `{}` exists already", secret.head.key);
         return Err(Refusal::new(StatusCode::CONFLICT, 17, "RESOURCE_ALREADY_EXISTS_EXCEPTION", message));

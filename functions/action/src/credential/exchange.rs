@@ -21,14 +21,10 @@ const LIMIT_BYTES: usize = 64 * 1024;
 /// The periods in which a token's time is given.
 pub(crate) const PERIODS: [&str; 7] = ["secs", "mins", "hours", "days", "weeks", "months", "years"];
 
-tokio::task_local! {
-    /// There while a token action runs.
-    static EXCHANGING: ();
-}
-
 /// Runs the token action of an auth; its answer is the token.
 ///
-/// The future is boxed here, as a token action loads credentials itself.
+/// The action can use no other auth than this one, so that no two wait for each other. The future is boxed here, as a
+/// token action loads secrets itself.
 pub(super) fn run<'a>(
     services: &'a Services,
     place: &'a Place,
@@ -36,7 +32,7 @@ pub(super) fn run<'a>(
     auth: &'a Auth,
     data: &'a Map<String, Value>,
 ) -> BoxFuture<'a, Result<Outcome, Error>> {
-    EXCHANGING.scope((), exchanged(services, place, app, auth, data)).boxed()
+    exchanged(services, place, app, auth, data).boxed()
 }
 
 async fn exchanged(
@@ -78,11 +74,6 @@ async fn exchanged(
     }
     let expires_at = end(services.clock.now(), *expiry, period);
     Ok(Ok(Got { value: answer, expires_at, rotated: None }))
-}
-
-/// Tells whether a token action is running, which can use no other token that is made by one.
-pub(super) fn is_running() -> bool {
-    EXCHANGING.try_with(|()| ()).is_ok()
 }
 
 /// Sends the data in the parts of the request that the action declares: in the four parts if it is given so, by name

@@ -13,12 +13,10 @@ use shared::clock::{Clock, derived_hex24};
 use shared::json::{DEPTH_LIMIT, depth};
 use shared::outbound::{Outbound, OutboundError, Request, Response};
 
-use super::data::base_url;
 use super::renewal::{Got, Outcome, Refused};
-use crate::app::{App, Auth};
+use crate::app::Auth;
 use crate::failure::{Failure, FailureType};
 use crate::mask::Masks;
-use crate::product::Place;
 use crate::store::credential::Rotated;
 use crate::tag::Tag;
 
@@ -51,7 +49,6 @@ impl Ask {
     /// Writes the request; a refresh token that has taken the place of the one in the data is used instead of it.
     pub(super) fn new(
         auth: &Auth,
-        (place, app): (&Place, &App),
         (token_url, scopes): (&str, &[String]),
         data: &Map<String, Value>,
         rotated: Option<&Rotated>,
@@ -86,11 +83,7 @@ impl Ask {
                 secret.map(|secret| form.append_pair("client_secret", secret));
             }
         }
-        let url = match token_url.starts_with('/') {
-            true => format!("{}{token_url}", base_url(place, app).unwrap_or_default().trim_end_matches('/')),
-            false => token_url.to_owned(),
-        };
-        let mut request = Request::new(Method::POST, url);
+        let mut request = Request::new(Method::POST, token_url);
         (request.headers, request.body) = (headers, form.finish().into());
         (request.timeout, request.max_response_bytes) = (TIMEOUT, LIMIT_BYTES);
         // A redirect would take the credentials to whomever it names.

@@ -120,7 +120,7 @@ async fn obtained(wanted: &Wanted<'_>, former: &Stored, lease: Lease) -> Result<
         lease: Some(lease),
     };
     if let AuthSetup::OAuth2 { token_url, scopes } = &auth.setup {
-        let request = oauth2::Ask::new(auth, (place, app), (token_url, scopes), data, former.rotated.as_ref());
+        let request = oauth2::Ask::new(auth, (token_url, scopes), data, former.rotated.as_ref());
         let (outbound, clock) = (services.outbound.clone(), services.clock.clone());
         // On its own, so that it is stored even if the client of this run goes away: the refresh token that was sent may
         // be of no use any more.

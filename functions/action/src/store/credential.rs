@@ -277,7 +277,12 @@ impl StoredCredentials {
         let now = self.clock.now();
         let lease = Lease { id: self.ids.uuid().to_string(), taken_at: now, until: now + time };
         let leased = Stored { lease: Some(lease.clone()), ..former.clone() };
-        Ok(self.replace(place, auth, &leased, former).await?.then_some(lease))
+        if self.replace(place, auth, &leased, former).await? {
+            return Ok(Some(lease));
+        }
+        // It was written all the same if the answer to that was lost.
+        let current = self.get(place, auth).await?;
+        Ok(current.and_then(|current| current.lease).filter(|held| *held == lease))
     }
 
     /// Changes what is stored as long as it is about the same data as `former`, and gives back its lease.

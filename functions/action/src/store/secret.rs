@@ -55,6 +55,8 @@ pub(crate) struct Secret {
     tenant_id: TenantId,
     key: Tag,
     pub(crate) head: SecretHead,
+    /// Which creation of the key this is.
+    id: String,
     /// Absent when it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) value: Option<String>,
@@ -63,8 +65,8 @@ pub(crate) struct Secret {
 
 impl Secret {
     /// Describes a new secret.
-    pub(crate) fn new(tenant_id: TenantId, head: SecretHead, value: String) -> Self {
-        Self { tenant_id, key: head.key.clone(), head, value: Some(value), version: 1 }
+    pub(crate) fn new(tenant_id: TenantId, head: SecretHead, id: String, value: String) -> Self {
+        Self { tenant_id, key: head.key.clone(), head, id, value: Some(value), version: 1 }
     }
 }
 
@@ -85,7 +87,12 @@ impl Secrets {
 
     /// Creates a secret; false if there is one of this key.
     pub(crate) async fn create(&self, secret: &Secret) -> Result<bool, Error> {
-        self.table.put_if(secret, is_new("key")).await
+        if self.table.put_if(secret, is_new("key")).await? {
+            return Ok(true);
+        }
+        // It is this very one if the answer to the write was lost.
+        let known = self.get(&secret.tenant_id, secret.key.as_str()).await?;
+        Ok(known.is_some_and(|known| known.id == secret.id))
     }
 
     /// Reads a secret.
