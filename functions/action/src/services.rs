@@ -10,6 +10,7 @@ use shared::seal::Seal;
 use shared::step::Claims;
 use shared::{Environment, Error};
 
+use crate::cache::Flights;
 use crate::session::SessionTokens;
 use crate::store::Calls;
 use crate::store::app::Apps;
@@ -29,6 +30,7 @@ pub(crate) struct Services {
     pub(crate) sessions: Sessions,
     pub(crate) session_tokens: SessionTokens,
     pub(crate) caches: Caches,
+    pub(crate) flights: Flights,
     pub(crate) circuits: Circuits,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
@@ -49,6 +51,7 @@ impl Services {
             sessions: Sessions::new(environment)?,
             session_tokens: SessionTokens::new(environment)?,
             caches: Caches::new(environment)?,
+            flights: Flights::default(),
             circuits: Circuits::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "ACTION_FUNCTION_ARN")?,

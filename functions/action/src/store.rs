@@ -4,6 +4,8 @@ pub(crate) mod app;
 pub(crate) mod cache;
 pub(crate) mod circuit;
 pub(crate) mod credential;
+mod json_text;
+pub(crate) mod owner;
 pub(crate) mod product;
 pub(crate) mod secret;
 pub(crate) mod session;
