@@ -168,3 +168,6 @@ async fn finish(services: &Services, slot: &Slot, leader: &Leader, value: Option
         tracing::warn!(error = error.chain(), "what work for a cache came to was not kept");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
     let api = api::apps::routes(api::products::routes(api::secrets::routes(api)));
     let api = api::sessions::routes(api::caches::routes(api::health::routes(api::runs::routes(api))));
     let routes = api.finish(services.clone());
-    let checks = [store::check(environment)?];
+    let checks = [store::check(environment)?, store::session::check(environment)?, store::cache::check(environment)?];
     Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }
