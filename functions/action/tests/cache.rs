@@ -3,6 +3,7 @@
 
 use harness::{Answer, Request, World};
 use serde_json::{Value, json};
+use shared::table::{Expression, Query};
 
 const RATES: &str = "/caches/shop/rates";
 const VALUES: &str = "/caches/shop/rates/values";
@@ -29,6 +30,14 @@ async fn set(world: &World, key: &str, value: Value) -> Answer {
 async fn send(world: &World, tenant: &str, permissions: &[&str], method: &str, path: &str, body: Value) -> Answer {
     let request = Request::new(method, path).bearer(&world.token(tenant, permissions).await);
     world.send(if body.is_null() { request } else { request.json(body) }).await
+}
+
+/// Changes the key ring, as an operator does, and starts every process again.
+async fn change_ring(world: &World, ring: &Value) {
+    let client = aws_sdk_secretsmanager::Client::new(&world.emulator.sdk_config());
+    let secret = world.environment("ActionFunction").config.required("KEY_RING_SECRET").unwrap();
+    client.put_secret_value().secret_id(secret).secret_string(ring.to_string()).send().await.unwrap();
+    world.restart();
 }
 
 #[tokio::test]
@@ -90,14 +99,16 @@ async fn thousands_of_values_are_gone_at_once_and_removed_call_by_call() {
     set(&world, "first", json!(1)).await;
     let items: Vec<Value> = table.scan(None, 10).await.unwrap();
     let generation = items.iter().find_map(|item| item["generation"].as_str()).unwrap();
-    for index in 0..2_100 {
-        let record = format!("value#{generation}#k{index}");
-        let item = json!({
-            "owner": "default#shop#rates", "record": record, "key": format!("k{index}"), "componentTag": "",
-            "componentType": "", "sizeBytes": 1, "storedAtMs": 0, "expiresAtMs": i64::MAX / 4, "leaseUntilMs": 0,
-            "expiresAt": i64::MAX / 4,
-        });
-        table.put(&item).await.unwrap();
+    let item = |index: usize| {
+        json!({
+            "owner": "default#shop#rates", "record": format!("value#{generation}#k{index}"), "key": format!("k{index}"),
+            "componentTag": "", "componentType": "", "sizeBytes": 1, "storedAtMs": 0,
+            "expiresAtMs": 1_900_000_000_000_i64, "leaseUntilMs": 0, "expiresAt": 1_900_000_000,
+        })
+    };
+    for hundred in 0..21 {
+        let writes = (0..100).map(|index| table.writing(&item(hundred * 100 + index), None).unwrap()).collect();
+        assert!(table.transact(writes).await.unwrap().is_empty());
     }
     assert_eq!(world.get(VALUES).await.body["page"]["total"], 2_101);
     assert_eq!(world.delete(VALUES).await.body, json!({"affectedRecords": 1_000, "more": true}));
@@ -194,11 +205,26 @@ async fn values_are_sealed_and_rotation_seals_them_again() {
     let world = created().await;
     set(&world, "one", json!("planted-secret")).await;
     let table = world.environment("ActionFunction").table("ACTION_CACHE_TABLE").unwrap();
-    let raw = table.scan::<Value>(None, 10).await.unwrap();
-    assert_eq!(raw.len(), 2);
-    assert!(!json!(raw).to_string().contains("planted"), "{raw:?}");
+    let stored = async || {
+        let of_cache = Expression::new("#owner = :owner").name("#owner", "owner").value(":owner", "default#shop#rates");
+        table.query_rows(Query::new(of_cache)).await.unwrap().pop().unwrap()
+    };
+    let row = stored().await;
+    assert_eq!(row.attribute::<String>("key").as_deref(), Some("one"));
+    assert!(!format!("{row:?}").contains("planted"), "{row:?}");
     assert_eq!(world.post("/actions/rotate", json!({})).await.body, json!({"resealed": 0, "more": false}));
-    assert_eq!(world.get(&format!("{VALUES}/one")).await.body["value"], "planted-secret");
+    let mut ring: Value = serde_json::from_str(&world.emulator.secret("KeyRing").unwrap()).unwrap();
+    let old = ring["current"].as_str().unwrap().to_owned();
+    ring["new"] = "another key material of sufficient length, 0123456789".into();
+    ring["current"] = "new".into();
+    change_ring(&world, &ring).await;
+    assert_eq!(world.post("/actions/rotate", json!({})).await.body, json!({"resealed": 1, "more": false}));
+    assert_eq!(stored().await.attribute::<String>("keyVersion").as_deref(), Some("new"));
+    ring.as_object_mut().unwrap().remove(&old);
+    change_ring(&world, &ring).await;
+    let token = world.token("default", &["*"]).await;
+    let request = Request::new("GET", &format!("{VALUES}/one")).bearer(&token);
+    assert_eq!(world.send(request).await.body["value"], "planted-secret");
 }
 
 #[tokio::test]
