@@ -21,7 +21,8 @@ use shared::seal::Resealed;
 
 use crate::services::Services;
 
-/// Seals a batch of what calls, secrets and credentials have with the current key; call it until there are no more.
+/// Seals a batch of what calls, runs, secrets, credentials, sessions and caches have with the current key; call it until
+/// there are no more.
 #[utoipa::path(
     post, path = "/actions/rotate", tag = "actions",
     responses((status = 200, description = "How far the rotation has come.", body = Resealed)),
@@ -31,6 +32,8 @@ pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json
         services.calls.store().reseal().await?,
         services.secrets.reseal().await?,
         services.credentials.reseal().await?,
+        services.sessions.reseal().await?,
+        services.caches.reseal().await?,
     ];
     let resealed = batches.iter().map(|batch| batch.resealed).sum();
     Ok(Json(Resealed { resealed, more: batches.iter().any(|batch| batch.more) }))

@@ -63,6 +63,8 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         store::secret::check(environment)?,
         store::credential::check(environment)?,
         store::circuit::check(environment)?,
+        store::session::check(environment)?,
+        store::cache::check(environment)?,
     ];
     Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))

@@ -12,6 +12,7 @@ use shared::step::Claims;
 use shared::{Environment, Error};
 
 use crate::app::App;
+use crate::cache::Flights;
 use crate::product::Place;
 use crate::session::SessionTokens;
 use crate::store::Calls;
@@ -35,6 +36,7 @@ pub(crate) struct Services {
     pub(crate) sessions: Sessions,
     pub(crate) session_tokens: SessionTokens,
     pub(crate) caches: Caches,
+    pub(crate) flights: Flights,
     pub(crate) circuits: Circuits,
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
@@ -56,6 +58,7 @@ impl Services {
             sessions: Sessions::new(environment)?,
             session_tokens: SessionTokens::new(environment)?,
             caches: Caches::new(environment)?,
+            flights: Flights::default(),
             circuits: Circuits::new(environment)?,
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "ACTION_FUNCTION_ARN")?,

@@ -8,7 +8,7 @@ mod sample;
 pub(crate) mod selector;
 mod token;
 
-pub(crate) use definition::{Definition, DefinitionChange, NewDefinition};
+pub(crate) use definition::{Definition, DefinitionChange, NewDefinition, check_texts};
 pub(crate) use lifecycle::{NotRefreshed, NotStarted, StartedSession, refresh, start};
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,8 @@ use shared::{Environment, Error};
 
 use crate::failure::{Failure, FailureType};
 use crate::services::Services;
-use crate::store::session::{Owner, Sessions, Standing};
+use crate::store::owner::Owner;
+use crate::store::session::{Sessions, Standing};
 use crate::tag::{Slug, Tag};
 use token::{Scope, SessionClaims};
 
@@ -104,15 +105,6 @@ pub(crate) struct Verified {
     pub(crate) session: Session,
     /// When the token ends, in seconds since 1970.
     pub(crate) ends_at_s: i64,
-}
-
-impl SessionGiven {
-    /// Reads `<tag>:<jwt>`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let rule = || "must be `<tag>:<token>`, as the start of a session answers it".to_owned();
-        let (tag, token) = text.split_once(':').ok_or_else(rule)?;
-        Ok(Self { tag: Tag::parse(tag).map_err(|_| rule())?, token: token.to_owned() })
-    }
 }
 
 impl SessionTokens {
@@ -257,14 +249,5 @@ mod tests {
         check(Standing { session: None, ..good.clone() }, Err(Invalid::Revoked));
         check(Standing { definition_id: None, ..good.clone() }, Err(Invalid::Undefined));
         check(Standing { definition_id: Some("e".to_owned()), ..good }, Err(Invalid::Undefined));
-    }
-
-    #[test]
-    fn a_session_in_one_text_is_a_tag_and_a_token() {
-        let given = SessionGiven::parse("login:a.b.c").unwrap();
-        assert_eq!((given.tag.as_str(), given.token.as_str()), ("login", "a.b.c"));
-        for text in ["", "a.b.c", ":a.b.c", "a#b:c"] {
-            assert!(SessionGiven::parse(text).is_err(), "{text}");
-        }
     }
 }

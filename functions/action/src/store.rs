@@ -5,6 +5,8 @@ pub(crate) mod cache;
 pub(crate) mod catalog;
 pub(crate) mod circuit;
 pub(crate) mod credential;
+mod json_text;
+pub(crate) mod owner;
 pub(crate) mod product;
 pub(crate) mod run;
 pub(crate) mod secret;

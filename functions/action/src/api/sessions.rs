@@ -12,7 +12,8 @@ use shared::http::Api;
 use utoipa_axum::routes;
 
 use crate::services::Services;
-use crate::store::session::{DefinitionRecord, Owner};
+use crate::store::owner::Owner;
+use crate::store::session::DefinitionRecord;
 use crate::tag::Tag;
 
 /// Adds the routes.

@@ -14,7 +14,8 @@ use super::token::{self, RefreshClaims, Scope, SessionClaims};
 use super::{Expected, Sealed, judge, owner, sealed_for, within};
 use crate::failure::Violation;
 use crate::services::Services;
-use crate::store::session::{Owner, SessionRecord};
+use crate::store::owner::Owner;
+use crate::store::session::SessionRecord;
 use crate::tag::Slug;
 
 /// How long a refresh token may be used again after its first use, in milliseconds.

@@ -15,6 +15,8 @@ use shared::seal::Resealed;
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new};
 use shared::{Environment, Error};
 
+use super::json_text;
+use super::owner::Owner;
 use crate::session::Definition;
 use crate::tag::{Slug, Tag};
 
@@ -26,21 +28,12 @@ const DEFINITIONS: &str = "definition#";
 const SESSIONS: &str = "session#";
 const USERS: &str = "user#";
 
-/// Whose sessions are meant: those of one definition.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Owner<'a> {
-    pub(crate) tenant: &'a TenantId,
-    pub(crate) product: &'a Tag,
-    pub(crate) tag: &'a Tag,
-}
-
 /// A definition as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DefinitionRecord {
     owner: TenantId,
     record: String,
-    /// As JSON: not every number and name in it could be an attribute.
     #[serde(with = "json_text")]
     pub(crate) definition: Definition,
     /// Differs from that of every other definition, also of one of the same tag before it.
@@ -131,12 +124,6 @@ impl DefinitionRecord {
 }
 
 impl Owner<'_> {
-    /// Returns the key of all that belongs to the definition.
-    pub(crate) fn key(&self) -> String {
-        let Self { tenant, product, tag } = self;
-        tenant.key(&format!("{product}#{tag}"))
-    }
-
     /// Returns the record of a session.
     pub(crate) fn session_record(session_id: &str) -> String {
         format!("{SESSIONS}{session_id}")
@@ -302,21 +289,6 @@ impl RevokedUsers {
     pub(crate) fn generation(&self, owner: Owner<'_>, env: &Slug, identifier: &str) -> u64 {
         let of = |env| self.0.get(&owner.user_record(env, identifier)).copied().unwrap_or_default();
         of(Some(env)) + of(None)
-    }
-}
-
-/// Values that are kept as the text of their JSON.
-mod json_text {
-    use serde::de::{DeserializeOwned, Error as _};
-    use serde::ser::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&serde_json::to_string(value).map_err(S::Error::custom)?)
-    }
-
-    pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-        serde_json::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

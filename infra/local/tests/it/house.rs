@@ -114,6 +114,13 @@ impl<'a> Client<'a> {
         self.post("/api/v1/tasks", periodic).await;
         self.get("/tasks/v1/api/f").await;
         let requests = self.get("/tasks/v1/apiRequests").await;
+        let (product, tag) = ("shop", "rates");
+        let session = json!({"product": product, "tag": tag, "schema": {"id": "u1"}, "selector": "$Session{id}",
+            "expiry": 1, "period": "days"});
+        self.post("/sessions", session).await;
+        self.post("/caches", json!({"product": product, "tag": tag, "expiry": 60_000})).await;
+        let value = json!({"key": "eur", "value": 1});
+        assert_eq!(self.send("PUT", "/caches/shop/rates/values", Some(value)).await.status, 200);
         self.world.idle().await;
         Records::from([
             ("/channels/{channelId}", text(&channel, "channelId")),
@@ -132,6 +139,9 @@ impl<'a> Client<'a> {
             ("/assets/public/director/{name}", "acme/own.js".to_owned()),
             ("/api/v1/tasks/{id}", "slack-acme1".to_owned()),
             ("/status/{action}", "switch".to_owned()),
+            ("/sessions/{product}/{tag}", "shop/rates".to_owned()),
+            ("/caches/{product}/{tag}", "shop/rates".to_owned()),
+            ("/values/{key}", "eur".to_owned()),
         ])
     }
 }
@@ -173,6 +183,8 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/dispatchers/v1/{id}/actions") => json!({"type": "http", "url": "https://a.test"}),
         ("PUT", "/dispatchers/v1/{id}/actions/{actionId}") => json!({"functionName": "g"}),
         ("POST", "/dispatchers/v1/{id}/explain") => json!({"type": "thing.happened"}),
+        ("POST", "/sessions/{product}/{tag}/start") => json!({"env": "dev", "data": {"id": "u1"}}),
+        ("PUT", "/caches/{product}/{tag}/values") => json!({"key": "usd", "value": 1}),
         ("POST", "/events/v1") => json!({"type": "other.thing"}),
         _ => json!({}),
     })

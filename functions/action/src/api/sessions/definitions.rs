@@ -13,7 +13,8 @@ use shared::rql::{self, Rql};
 use super::{known, of_path, unknown};
 use crate::services::Services;
 use crate::session::{Definition, DefinitionChange, NewDefinition};
-use crate::store::session::{DefinitionRecord, LIST_LIMIT, Owner};
+use crate::store::owner::Owner;
+use crate::store::session::{DefinitionRecord, LIST_LIMIT};
 
 /// Defines what the sessions of a tag of a product are like.
 #[utoipa::path(

@@ -15,7 +15,8 @@ use shared::{Error, Refusal};
 
 use super::{known, of_path};
 use crate::services::Services;
-use crate::store::session::{LIST_LIMIT, Owner, SessionRecord};
+use crate::store::owner::Owner;
+use crate::store::session::{LIST_LIMIT, SessionRecord};
 use crate::tag::Slug;
 
 /// A session that is good now, without its data.

@@ -17,7 +17,8 @@ use crate::failure::Violation;
 use crate::services::Services;
 use crate::session::selector::text_of;
 use crate::session::{self, Expected, NotRefreshed, NotStarted, StartedSession};
-use crate::store::session::{LIST_LIMIT, Owner, SessionRecord};
+use crate::store::owner::Owner;
+use crate::store::session::{LIST_LIMIT, SessionRecord};
 use crate::tag::{Slug, Tag};
 
 /// A session that is to be started.
