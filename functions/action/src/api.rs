@@ -6,6 +6,7 @@ mod body;
 pub(crate) mod caches;
 mod connections;
 pub(crate) mod health;
+mod imports;
 pub(crate) mod products;
 pub(crate) mod runs;
 pub(crate) mod secrets;

@@ -18,6 +18,7 @@ mod credential;
 mod declared;
 mod failure;
 mod form;
+mod import;
 mod input;
 mod mask;
 mod on_http_requested;

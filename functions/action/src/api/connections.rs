@@ -261,7 +261,7 @@ async fn forget(
         let still = same_env(next, env);
         for auth in &env.auth {
             if !still.is_some_and(|still| still.auth.iter().any(|other| other.auth_tag == auth.auth_tag)) {
-                services.credentials.remove(&place(tenant, product, former, env), &auth.auth_tag).await?;
+                services.credentials.delete(&place(tenant, product, former, env), &auth.auth_tag).await?;
             }
         }
     }

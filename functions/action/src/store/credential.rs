@@ -23,9 +23,9 @@ impl StoredCredentials {
         Ok(())
     }
 
-    /// Removes the data of an auth at a place, and the token that was made of it.
-    pub(crate) async fn remove(&self, place: &Place, auth_tag: &Tag) -> Result<(), Error> {
+    /// Removes the data of an auth at a place, and the token that was made of it; false if there was none.
+    pub(crate) async fn delete(&self, place: &Place, auth_tag: &Tag) -> Result<bool, Error> {
         let _ = (place, auth_tag);
-        Ok(())
+        Ok(false)
     }
 }

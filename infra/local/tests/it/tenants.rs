@@ -27,6 +27,10 @@ fn unknown() -> Records {
         ("/assets/public/director/{name}", "nobodys/own.js".to_owned()),
         ("/api/v1/tasks/{id}", "slack-nobody1".to_owned()),
         ("/status/{action}", "switch".to_owned()),
+        ("/apps/{tag}", "nobodys_app".to_owned()),
+        ("/actions/{action}", "nobodys_call".to_owned()),
+        ("/products/{tag}", "nobodys_product".to_owned()),
+        ("/apps/{access_tag}", "nobodys_access".to_owned()),
     ])
 }
 
