@@ -7,6 +7,7 @@ pub(crate) mod caches;
 mod connections;
 pub(crate) mod credentials;
 pub(crate) mod health;
+mod imports;
 pub(crate) mod products;
 pub(crate) mod runs;
 pub(crate) mod secrets;

@@ -22,6 +22,7 @@ mod declared;
 mod failure;
 mod form;
 mod health;
+mod import;
 mod input;
 mod mask;
 mod on_action_requested;

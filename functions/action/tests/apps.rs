@@ -29,6 +29,12 @@ async fn created(world: &World, path: &str, body: Value) -> Value {
     answer.body
 }
 
+/// Sets a member that need not be there.
+fn set(body: &mut Value, pointer: &str, value: Value) {
+    let (owner, member) = pointer.rsplit_once('/').unwrap();
+    body.pointer_mut(owner).unwrap()[member] = value;
+}
+
 /// Asserts that a request is refused with a message that has these parts.
 fn refused(answer: &Answer, parts: &[&str]) {
     let message = answer.body["message"].as_str().unwrap_or_default();
@@ -67,10 +73,7 @@ async fn an_app_that_breaks_a_rule_is_refused_with_the_path_of_the_field() {
     let world = world().await;
     let check = async |pointer: &str, value: Value, parts: &[&str]| {
         let mut body = app("crm");
-        match body.pointer_mut(pointer) {
-            Some(place) => *place = value,
-            None => body[pointer.trim_start_matches('/')] = value,
-        }
+        set(&mut body, pointer, value);
         refused(&world.post("/apps", body).await, parts);
     };
     check("/tag", json!("a b"), &["`tag`", "letters"]).await;
@@ -85,11 +88,11 @@ async fn an_app_that_breaks_a_rule_is_refused_with_the_path_of_the_field() {
     check("/envs", json!([app("a")["envs"][0], app("a")["envs"][0]]), &["`envs[1].slug`", "twice"]).await;
     check("/auths/0/setup_type", json!("oauth2"), &["`auths[0]`", "token_url"]).await;
     check("/auths/0/key_name", json!("Content-Length"), &["`auths[0].key_name`"]).await;
-    check("/auths/0/haeders", json!({}), &["crm"]).await;
+    check("/auths/0/haeders", json!({}), &["`auths[0]`: unknown field `haeders`: did you mean `headers`?"]).await;
     check("/constants/0/value", json!("many"), &["`constants[0].value` must be a number"]).await;
     check("/constants/0/type", json!("nubmer"), &["`constants[0].type`", "did you mean `number`"]).await;
     check("/variables", json!([{"key": "a"}, {"key": "a"}]), &["`variables[1].key`", "twice"]).await;
-    check("/retries", json!({"max": 11}), &["`retries.max`"]).await;
+    check("/retries", json!({"max": 21}), &["`retries.max`"]).await;
     check("/retries", json!({"max": 1, "policy": {"99": {"available": true}}}), &["`retries.policy.99`"]).await;
     check("/health", json!({"action_tag": "ping", "interval": 90_000}), &["`health.interval`", "minutes"]).await;
     check("/evns", json!([]), &["unknown field `evns`: did you mean `envs`?"]).await;
@@ -243,6 +246,21 @@ async fn hundreds_of_actions_are_listed_in_pages_and_go_with_their_app() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_was_interrupted_leaves_nothing_to_a_new_app_of_the_tag() {
+    let world = world().await;
+    created(&world, "/apps", app("crm")).await;
+    created(&world, "/apps/crm/actions", action("old")).await;
+    // The app goes with the first transaction, its actions with the next one, which fails.
+    world.emulator.pass("dynamodb.TransactWriteItems", 1);
+    world.emulator.throttle("dynamodb.TransactWriteItems", 3);
+    assert_eq!(world.delete("/apps/crm").await.status, 503);
+    assert_eq!(world.get("/apps/crm/actions/old").await.status, 404);
+    created(&world, "/apps", app("crm")).await;
+    assert_eq!(world.get("/apps/crm/actions").await.body["page"]["total"], 0);
+    created(&world, "/apps/crm/actions", action("new")).await;
+}
+
+#[tokio::test]
 async fn changes_at_the_same_time_are_all_kept_and_one_of_two_creations_wins() {
     let world = world().await;
     let answers = join_all((0..8).map(|_| world.post("/apps", app("crm")))).await;
@@ -342,10 +360,7 @@ async fn an_access_tag_that_breaks_a_rule_is_refused_with_the_path_of_the_field(
     created(&world, "/products", product()).await;
     let check = async |pointer: &str, value: Value, parts: &[&str]| {
         let mut body = connection();
-        match body.pointer_mut(pointer) {
-            Some(place) => *place = value,
-            None => body[pointer.trim_start_matches('/')] = value,
-        }
+        set(&mut body, pointer, value);
         let answer = world.post("/products/shop/apps", body).await;
         refused(&answer, parts);
         assert!(!answer.body.to_string().contains("planted-secret"), "{}", answer.body);

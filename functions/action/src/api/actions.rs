@@ -110,7 +110,10 @@ pub(crate) async fn update(
         if change.contains_key("resource") && !change.contains_key("params") {
             // Parameters that the new resource does not have any more go with the old one.
             let resource = change["resource"].as_str().unwrap_or_default();
-            before.params.retain(|field| crate::app::resource::params(resource).contains(&field.key.as_str()));
+            let declared: Vec<String> = before.params.iter().map(|field| field.key.clone()).collect();
+            let declared: Vec<&str> = declared.iter().map(String::as_str).collect();
+            let named = crate::app::resource::params(resource, &declared);
+            before.params.retain(|field| named.contains(&field.key.as_str()));
         }
         let next = declaration::checked(body::changed(&before, &change, &["tag"], &[])?)?;
         if services.apps.replace_action(tenant, &app, &former, &next).await? {

@@ -13,8 +13,8 @@ use shared::rql::{self, Rql};
 use shared::{Error, Refusal};
 use utoipa_axum::routes;
 
-use super::actions;
 use super::body::{self, ATTEMPTS, Shown, busy, tag};
+use super::{actions, imports};
 use crate::app::{Action, App, declaration, rules};
 use crate::services::Services;
 use crate::store::app::{Deletion, FIRST_ACTION_LIMIT, LIST_LIMIT};
@@ -29,7 +29,7 @@ pub(crate) fn routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
         .permission(Permission::ViewApps, routes!(get))
         .permission(Permission::UpdateApps, routes!(update))
         .permission(Permission::DeleteApps, routes!(delete));
-    actions::routes(api)
+    imports::routes(actions::routes(api))
 }
 
 /// Creates an app, with up to 50 actions at once.

@@ -63,7 +63,9 @@ pub(crate) fn checked(mut action: Action) -> Result<Action, Problem> {
 
 /// Declares what the resource has and the declaration has not.
 fn declare_params(action: &mut Action) -> Result<(), Problem> {
-    let names: Vec<String> = resource::params(&action.resource).into_iter().map(str::to_owned).collect();
+    let declared: Vec<&str> = action.params.iter().map(|field| field.key.as_str()).collect();
+    let names = resource::params(&action.resource, &declared).into_iter().map(str::to_owned);
+    let names: Vec<String> = names.collect();
     let stray = action.params.iter().position(|field| !names.contains(&field.key));
     if let Some(index) = stray {
         let rule = format!("is `{}`, but the resource has no `:{0}`", action.params[index].key);
@@ -78,7 +80,7 @@ fn declare_params(action: &mut Action) -> Result<(), Problem> {
 }
 
 fn check_fields(fields: &[Field], part: Part, depth: usize, count: &mut usize) -> Result<(), Problem> {
-    if depth > FIELD_DEPTH_LIMIT {
+    if depth > FIELD_DEPTH_LIMIT && !fields.is_empty() {
         return Err(Problem::field("", format!("must nest at most {FIELD_DEPTH_LIMIT} levels of fields")));
     }
     let mut keys = BTreeSet::new();

@@ -5,58 +5,44 @@ use url::Url;
 /// The most characters of a base URL or a resource.
 pub(crate) const LENGTH_LIMIT_CHARACTERS: usize = 2_000;
 
-/// A piece of a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part<'a> {
-    /// Text that is sent as it is.
-    Text(&'a str),
-    /// A parameter, without its colon.
-    Param(&'a str),
-}
-
-/// Splits a resource at its parameters: a colon and the letters, digits, `_` and `-` that follow it, of which the last is
-/// no `-`.
-pub(crate) fn parts(resource: &str) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    let mut rest = resource;
-    let mut text_end = 0;
-    while let Some(colon) = rest[text_end..].find(':').map(|at| at + text_end) {
-        let after = &rest[colon + 1..];
-        let end = after.bytes().position(|byte| !is_name_byte(byte)).unwrap_or(after.len());
-        let name = after[..end].trim_end_matches('-');
-        if name.is_empty() {
-            text_end = colon + 1;
-            continue;
-        }
-        if colon > 0 {
-            parts.push(Part::Text(&rest[..colon]));
-        }
-        parts.push(Part::Param(name));
-        rest = &after[name.len()..];
-        text_end = 0;
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Text(rest));
-    }
-    parts
-}
-
 /// Returns the names of the parameters of a resource, each once.
-pub(crate) fn params(resource: &str) -> Vec<&str> {
-    let mut names = Vec::new();
-    for part in parts(resource) {
-        if let Part::Param(name) = part
-            && !names.contains(&name)
-        {
-            names.push(name);
+///
+/// A parameter is the longest declared name after a colon. At the beginning of a segment it need not be declared; later on
+/// an undeclared one is text, as in `/operations/:id:cancel`.
+pub(crate) fn params<'a>(resource: &'a str, declared: &[&str]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for segment in resource.split('/') {
+        let mut from = 0;
+        while let Some(colon) = segment[from..].find(':').map(|offset| from + offset) {
+            from = colon + 1;
+            let rest = &segment[from..];
+            let known = longest(rest, declared).or_else(|| if colon == 0 { word(rest) } else { None });
+            let Some(bytes) = known else { continue };
+            from += bytes;
+            if !names.contains(&&rest[..bytes]) {
+                names.push(&rest[..bytes]);
+            }
         }
     }
     names
 }
 
-/// Whether a byte can stand in the name of a parameter.
-pub(crate) fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+/// The bytes of the longest of these names that a text begins with as a whole word.
+fn longest(text: &str, names: &[&str]) -> Option<usize> {
+    let ends = |rest: &str| !rest.starts_with(is_word);
+    let found = names.iter().filter(|name| !name.is_empty() && text.strip_prefix(**name).is_some_and(ends));
+    found.map(|name| name.len()).max()
+}
+
+/// The bytes of the word that a text begins with.
+fn word(text: &str) -> Option<usize> {
+    let end = text.find(|next: char| !is_word(next)).unwrap_or(text.len());
+    (end > 0).then_some(end)
+}
+
+/// Whether a character continues a word.
+pub(crate) fn is_word(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
 }
 
 /// Says which rule a resource breaks.
@@ -125,17 +111,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_is_a_colon_and_a_name() {
-        let check = |resource: &str, expected: &[Part<'_>]| assert_eq!(parts(resource), expected, "{resource}");
-        let (text, param) = (Part::Text, Part::Param);
-        check("/users/:id", &[text("/users/"), param("id")]);
-        check("/users/:id/orders/:order-id", &[text("/users/"), param("id"), text("/orders/"), param("order-id")]);
-        check("/:a-:b.json", &[text("/"), param("a"), text("-"), param("b"), text(".json")]);
-        check("/a:/b", &[text("/a:/b")]);
-        check("/::id", &[text("/:"), param("id")]);
-        check("/:-/:ü", &[text("/:-/:ü")]);
-        check("", &[]);
-        assert_eq!(params("/:a/:b/:a"), ["a", "b"]);
+    fn a_parameter_is_a_declared_name_after_a_colon_or_a_word_at_the_beginning_of_a_segment() {
+        let check = |resource: &str, declared: &[&str], expected: &[&str]| {
+            assert_eq!(params(resource, declared), expected, "{resource}");
+        };
+        check("/users/:id", &[], &["id"]);
+        check("/users/:id/orders/:order-id", &[], &["id", "order"]);
+        check("/users/:id/orders/:order-id", &["order-id", "order"], &["id", "order-id"]);
+        check("/:a/:b/:a", &[], &["a", "b"]);
+        check("/operations/:id:cancel", &[], &["id"]);
+        check("/operations/:id:verb", &["verb"], &["id", "verb"]);
+        check("/:a.json/x:y/:/::z", &[], &["a"]);
+        check("/:ids", &["id"], &["ids"]);
+        check("/:größe", &[], &["größe"]);
+        check("", &["a"], &[]);
     }
 
     #[test]

@@ -21,10 +21,10 @@ pub(crate) const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_000;
 /// The most characters of a key of a field, a constant or a variable.
 pub(crate) const KEY_LIMIT_CHARACTERS: usize = 200;
 /// The most environments, auths, and constants or variables.
-const PART_LIMIT: usize = 200;
+pub(crate) const PART_LIMIT: usize = 200;
 /// How deep a value may nest.
 pub(crate) const VALUE_DEPTH_LIMIT: usize = 20;
-const RETRY_LIMIT: u32 = 10;
+const RETRY_LIMIT: u32 = 20;
 const LAG_LIMIT_MS: u64 = 24 * 60 * 60 * 1_000;
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;

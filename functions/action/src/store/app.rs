@@ -1,10 +1,12 @@
 //! Apps and their actions, in `APPS_TABLE`: `owner` is the tenant, or the tenant and the app of an action.
 
+use jiff::Timestamp;
 use shared::event::TenantId;
 use shared::table::{Check, Write};
 use shared::{Environment, Error};
 
-use super::catalog::{ATTEMPTS, Catalog, Item, Key, Ledger, Stored, Use, busy, pause};
+pub(crate) use super::catalog::Lease;
+use super::catalog::{ATTEMPTS, Catalog, Import, Item, Key, Ledger, Stored, Use, busy, pause};
 use crate::app::{Action, App};
 use crate::tag::Tag;
 
@@ -56,6 +58,22 @@ pub(crate) enum Addition {
     Exists(Tag),
     /// The app would have more than [`ACTION_LIMIT`].
     TooMany,
+}
+
+/// How an import of a document began, or why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// The app is new.
+    Created,
+    /// The app was there: as it may be updated, or as the same document created it.
+    Joined {
+        /// Whether the same document created it.
+        created: bool,
+    },
+    /// The app was there, and may not be updated.
+    Exists,
+    /// Another document is being imported.
+    Busy,
 }
 
 /// An action to write, and what is there instead of it.
@@ -140,6 +158,71 @@ impl Apps {
             pause(attempt).await;
         }
         Err(busy("create an app"))
+    }
+
+    /// Begins to import a document into an app, which is created if it is not there.
+    pub(crate) async fn begin_import(
+        &self,
+        tenant: &TenantId,
+        app: &App,
+        lease: &Lease,
+        now: Timestamp,
+        update_if_exists: bool,
+    ) -> Result<Begun, Error> {
+        for attempt in 1..=ATTEMPTS {
+            let former = match self.catalog.ledger(tenant, &app.tag).await? {
+                Some(ledger) if ledger.value.is_deleted => {
+                    self.clear(tenant, &app.tag, ledger).await?;
+                    continue;
+                }
+                former => former,
+            };
+            let import = Some(Import { lease: lease.clone(), creates: former.is_none() });
+            let Some(former) = former else {
+                let ledger = Ledger { import, ..Ledger::default() };
+                let writes = vec![
+                    self.catalog.saving(&Key::of_tenant(tenant, APP, &app.tag), app, None)?,
+                    self.catalog.noting(tenant, &app.tag, None, &ledger)?,
+                ];
+                if self.catalog.transact(writes).await?.is_empty() {
+                    return Ok(Begun::Created);
+                }
+                pause(attempt).await;
+                continue;
+            };
+            let mut creates = false;
+            match &former.value.import {
+                Some(running) if running.lease.digest == lease.digest => creates = running.creates,
+                Some(running) if running.lease.until > now => return Ok(Begun::Busy),
+                _ if !update_if_exists => return Ok(Begun::Exists),
+                _ => {}
+            }
+            let import = Some(Import { lease: lease.clone(), creates });
+            let ledger = Ledger { import, ..former.value.clone() };
+            let noting = self.catalog.noting(tenant, &app.tag, Some(&former), &ledger)?;
+            if self.catalog.transact(vec![noting]).await?.is_empty() {
+                return Ok(Begun::Joined { created: creates });
+            }
+            pause(attempt).await;
+        }
+        Err(busy("begin an import"))
+    }
+
+    /// Ends the import of a document, so that another one can be imported.
+    pub(crate) async fn end_import(&self, tenant: &TenantId, app: &Tag, digest: &str) -> Result<(), Error> {
+        for attempt in 1..=ATTEMPTS {
+            let Some(former) = self.catalog.ledger(tenant, app).await? else { return Ok(()) };
+            if former.value.import.as_ref().is_none_or(|import| import.lease.digest != digest) {
+                return Ok(());
+            }
+            let ledger = Ledger { import: None, ..former.value.clone() };
+            let noting = self.catalog.noting(tenant, app, Some(&former), &ledger)?;
+            if self.catalog.transact(vec![noting]).await?.is_empty() {
+                return Ok(());
+            }
+            pause(attempt).await;
+        }
+        Err(busy("end an import"))
     }
 
     /// Replaces an app unless it has changed since it was read; returns whether it did.

@@ -72,6 +72,28 @@ pub(super) struct Ledger {
     pub(super) uses: Vec<Use>,
     /// Whether its actions are being deleted.
     pub(super) is_deleted: bool,
+    /// The document that is being imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) import: Option<Import>,
+}
+
+/// An import that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Import {
+    /// Which document, and until when no other one is imported.
+    pub(super) lease: Lease,
+    /// Whether it has created the app.
+    pub(super) creates: bool,
+}
+
+/// The right to import a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lease {
+    /// What tells documents apart.
+    pub(crate) digest: String,
+    /// Until when no other document is imported, unless the import ends before.
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) until: Timestamp,
 }
 
 /// The key of a kind of record.

@@ -31,6 +31,10 @@ fn unknown() -> Records {
         ("/sessions/{product}/{tag}", "nothing/rates".to_owned()),
         ("/caches/{product}/{tag}", "nothing/rates".to_owned()),
         ("/values/{key}", "eur".to_owned()),
+        ("/apps/{tag}", "nobodys_app".to_owned()),
+        ("/actions/{action}", "nobodys_call".to_owned()),
+        ("/products/{tag}", "nobodys_product".to_owned()),
+        ("/apps/{access_tag}", "nobodys_access".to_owned()),
     ])
 }
 
