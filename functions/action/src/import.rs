@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::app::rules::{self, DESCRIPTION_LIMIT_CHARACTERS, KEY_LIMIT_CHARACTERS, NAME_LIMIT_CHARACTERS};
 use crate::app::{Action, App, declaration};
+use crate::circuit::CircuitSettings;
 use crate::tag::Tag;
 
 /// The most warnings of an import; what more there are is counted.
@@ -153,6 +154,7 @@ fn app(tag: Tag, name: &str, description: &str) -> App {
         retries: None,
         health: None,
         idempotency_key: false,
+        circuit: CircuitSettings::default(),
     }
 }
 

@@ -10,9 +10,18 @@ use crate::failure::Violation;
 use crate::input::Input;
 use crate::placeholder::{self, Sources};
 
+/// What the values of an input are that the declaration has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Texts as they were written, with placeholders.
+    Written,
+    /// What placeholders have become, which is never looked at again.
+    FilledIn,
+}
+
 /// Fills in what the caller gave.
 pub(crate) fn given(action: &Action, input: &Input, sources: &mut Sources) -> Result<Input, Vec<Violation>> {
-    Walk { sources, resolve: placeholder::resolve, violations: Vec::new() }.input(action, input)
+    Walk { sources, resolve: placeholder::resolve, violations: Vec::new(), stage: Stage::Written }.input(action, input)
 }
 
 /// Fills in what the declaration has added to an input: `before` became `after`, and `filled` is `before` filled in.
@@ -21,9 +30,10 @@ pub(crate) fn added(
     (before, filled): (&Input, Input),
     after: &Input,
     sources: &mut Sources,
+    stage: Stage,
 ) -> Result<Input, Vec<Violation>> {
     let caller = sources.input.replace(filled.to_value());
-    let mut walk = Walk { sources, resolve: placeholder::resolve, violations: Vec::new() };
+    let mut walk = Walk { sources, resolve: placeholder::resolve, violations: Vec::new(), stage };
     let mut part = |before: &Map<String, Value>, filled: Map<String, Value>, after: &Map<String, Value>, fields| {
         walk.added_members(before, filled, after, fields)
     };
@@ -51,7 +61,7 @@ pub(crate) fn without_credentials(
         }
         placeholder::resolve(value, sources)
     };
-    let input = Walk { sources, resolve, violations: Vec::new() }.input(action, input)?;
+    let input = Walk { sources, resolve, violations: Vec::new(), stage: Stage::Written }.input(action, input)?;
     Ok((input, left_out))
 }
 
@@ -60,6 +70,7 @@ struct Walk<'a, F> {
     sources: &'a mut Sources,
     resolve: F,
     violations: Vec<Violation>,
+    stage: Stage,
 }
 
 impl<F: FnMut(&Value, &Sources) -> Result<Value, Violation>> Walk<'_, F> {
@@ -127,7 +138,8 @@ impl<F: FnMut(&Value, &Sources) -> Result<Value, Violation>> Walk<'_, F> {
                 let items = before.iter().zip(filled).zip(after);
                 items.map(|((before, filled), after)| self.added(before, filled, after, fields)).collect()
             }
-            (Value::Null, _, after) if !after.is_null() => self.value(after, fields),
+            (before, _, after) if before != after && self.stage == Stage::Written => self.value(after, fields),
+            (before, _, after) if before != after => after.clone(),
             (_, filled, _) => filled,
         }
     }
