@@ -81,11 +81,12 @@ pub(super) async fn resolved(
     if open.is_empty() {
         return Ok(Ok(data.clone()));
     }
-    let References { auths, default_auth, secrets, session } = match placeholder::references(&Value::Array(open)) {
-        Ok(references) => references,
-        Err(violation) => return Ok(Err(unresolvable(auth, violation))),
-    };
-    if default_auth || session || !auths.is_empty() {
+    let References { auths, default_auth, secrets, session, values } =
+        match placeholder::references(&Value::Array(open)) {
+            Ok(references) => references,
+            Err(violation) => return Ok(Err(unresolvable(auth, violation))),
+        };
+    if default_auth || session || values || !auths.is_empty() {
         let message = format!("the credentials of the auth `{}` can refer to secrets only", auth.tag);
         return Ok(Err(Failure::new(FailureType::ValidationError, message)));
     }

@@ -120,6 +120,10 @@ impl<F: FnMut(&Value, &Sources) -> Result<Value, Violation>> Walk<'_, F> {
             let inner = fields.iter().find(|field| field.key == *name).map_or(&[][..], |field| &field.fields);
             let member = match (before.get(name), filled.remove(name)) {
                 (Some(before), Some(filled)) => self.added(before, filled, value, inner),
+                // A header under another spelling of its name is not new.
+                _ if self.stage == Stage::FilledIn && before.keys().any(|known| known.eq_ignore_ascii_case(name)) => {
+                    value.clone()
+                }
                 _ => self.member(name, value, fields),
             };
             members.insert(name.clone(), member);
