@@ -10,18 +10,9 @@ use crate::failure::Violation;
 use crate::input::Input;
 use crate::placeholder::{self, Sources};
 
-/// What the values of an input are that the declaration has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Texts as they were written, with placeholders.
-    Written,
-    /// What placeholders have become, which is never looked at again.
-    FilledIn,
-}
-
 /// Fills in what the caller gave.
 pub(crate) fn given(action: &Action, input: &Input, sources: &mut Sources) -> Result<Input, Vec<Violation>> {
-    Walk { sources, resolve: placeholder::resolve, violations: Vec::new(), stage: Stage::Written }.input(action, input)
+    Walk { sources, resolve: placeholder::resolve, violations: Vec::new() }.input(action, input)
 }
 
 /// Fills in what the declaration has added to an input: `before` became `after`, and `filled` is `before` filled in.
@@ -30,10 +21,9 @@ pub(crate) fn added(
     (before, filled): (&Input, Input),
     after: &Input,
     sources: &mut Sources,
-    stage: Stage,
 ) -> Result<Input, Vec<Violation>> {
     let caller = sources.input.replace(filled.to_value());
-    let mut walk = Walk { sources, resolve: placeholder::resolve, violations: Vec::new(), stage };
+    let mut walk = Walk { sources, resolve: placeholder::resolve, violations: Vec::new() };
     let mut part = |before: &Map<String, Value>, filled: Map<String, Value>, after: &Map<String, Value>, fields| {
         walk.added_members(before, filled, after, fields)
     };
@@ -61,7 +51,7 @@ pub(crate) fn without_credentials(
         }
         placeholder::resolve(value, sources)
     };
-    let input = Walk { sources, resolve, violations: Vec::new(), stage: Stage::Written }.input(action, input)?;
+    let input = Walk { sources, resolve, violations: Vec::new() }.input(action, input)?;
     Ok((input, left_out))
 }
 
@@ -70,7 +60,6 @@ struct Walk<'a, F> {
     sources: &'a mut Sources,
     resolve: F,
     violations: Vec<Violation>,
-    stage: Stage,
 }
 
 impl<F: FnMut(&Value, &Sources) -> Result<Value, Violation>> Walk<'_, F> {
@@ -120,10 +109,6 @@ impl<F: FnMut(&Value, &Sources) -> Result<Value, Violation>> Walk<'_, F> {
             let inner = fields.iter().find(|field| field.key == *name).map_or(&[][..], |field| &field.fields);
             let member = match (before.get(name), filled.remove(name)) {
                 (Some(before), Some(filled)) => self.added(before, filled, value, inner),
-                // A header under another spelling of its name is not new.
-                _ if self.stage == Stage::FilledIn && before.keys().any(|known| known.eq_ignore_ascii_case(name)) => {
-                    value.clone()
-                }
                 _ => self.member(name, value, fields),
             };
             members.insert(name.clone(), member);
@@ -142,8 +127,7 @@ impl<F: FnMut(&Value, &Sources) -> Result<Value, Violation>> Walk<'_, F> {
                 let items = before.iter().zip(filled).zip(after);
                 items.map(|((before, filled), after)| self.added(before, filled, after, fields)).collect()
             }
-            (before, _, after) if before != after && self.stage == Stage::Written => self.value(after, fields),
-            (before, _, after) if before != after => after.clone(),
+            (before, _, after) if before != after => self.value(after, fields),
             (_, filled, _) => filled,
         }
     }

@@ -13,7 +13,7 @@ use crate::failure::{Failure, FailureType, Violation};
 use crate::input::Input;
 use crate::mask::Masks;
 use crate::placeholder::{self, References, Sources};
-use crate::run::fill::{self, Stage};
+use crate::run::fill;
 use crate::run::target::Target;
 use crate::services::Services;
 use crate::session::Session;
@@ -115,12 +115,8 @@ fn built(
 ) -> Result<Prepared, Failure> {
     let (action, mut sources) = (&target.action, sources(target, given, credentials, now));
     let own = fill::given(action, &given.input, &mut sources).map_err(Failure::violating)?;
-    let filled = fill::added(action, (&given.input, own), input, &mut sources, Stage::Written);
-    let filled = filled.map_err(Failure::violating)?;
-    // What a placeholder has become may lack members that have defaults.
-    let whole = declared::checked_values(action, filled.clone()).map_err(Failure::violating)?;
-    let whole = fill::added(action, (&filled, filled.clone()), &whole, &mut sources, Stage::FilledIn);
-    let whole = whole.map_err(Failure::violating)?;
+    let filled = fill::added(action, (&given.input, own), input, &mut sources).map_err(Failure::violating)?;
+    let whole = declared::checked_values(action, filled).map_err(Failure::violating)?;
     let mut input = declared::decorated(action, whole);
     if !is_token_action {
         sources.input = None;
