@@ -5,10 +5,14 @@
 mod budget;
 mod comparison;
 mod date;
+mod default;
 mod evaluate;
 mod number;
+mod opening;
 mod operator;
 mod parse;
+#[cfg(test)]
+mod property_tests;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -19,9 +23,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use shared::json::depth;
 
+pub(crate) use self::default::with_default;
+
 use self::budget::Budget;
 use self::evaluate::Evaluator;
-use self::parse::Limits;
+use self::opening::Limits;
 use self::syntax::{Expression, Part, Source, Template};
 use crate::failure::Violation;
 use crate::tag::Tag;
@@ -37,6 +43,8 @@ pub(crate) struct References {
     pub(crate) secrets: BTreeSet<String>,
     /// Whether the session is asked for.
     pub(crate) session: bool,
+    /// Whether there is a `$Value{n}`, which nobody but a dispatcher writes.
+    pub(crate) values: bool,
 }
 
 /// What placeholders resolve to.
@@ -138,6 +146,7 @@ impl References {
                     (Source::Auth, [tag, ..]) => drop(self.auths.insert(tag.clone())),
                     (Source::Secret, [key]) => drop(self.secrets.insert(key.clone())),
                     (Source::Session, _) => self.session = true,
+                    (Source::Value, _) => self.values = true,
                     (Source::Sequence, _) => return Err(evaluate::not_supported(reference)),
                     _ => {}
                 }

@@ -76,6 +76,19 @@ pub enum Place {
     Url,
     /// In the body of a request, whose `content-type` is among the action's `headers`.
     Body,
+    /// Where placeholders such as `$Secret{KEY}` are resolved by the function that does the step.
+    Placeholders,
+}
+
+/// The field of a command with the values that were put aside in [`Place::Placeholders`]; no action can have it.
+pub const VALUES: &str = "values";
+
+/// How the placeholder of a value that was put aside begins.
+pub const OWN_VALUE: &str = "$Value{";
+
+/// Returns the placeholder of the value at a position of [`VALUES`].
+pub fn own_value(position: usize) -> String {
+    format!("{OWN_VALUE}{position}}}")
 }
 
 /// A field of an action.
@@ -104,6 +117,8 @@ enum Rule {
     /// A whole number in this range, perhaps written as a text.
     Number(i64, i64),
     Object,
+    /// An object whose texts can have placeholders.
+    Placeholders,
     Texts,
     Headers,
     Time,
@@ -147,7 +162,7 @@ pub const ACTION: ActionType = ActionType {
         optional("event", Rule::Text),
         optional("action", Rule::Text),
         optional("cache", Rule::Text),
-        optional("input", Rule::Object),
+        optional("input", Rule::Placeholders),
         optional("session", Rule::Anything),
         optional("retries", Rule::Number(0, 20)),
     ],
@@ -220,8 +235,14 @@ impl ActionType {
         match self.fields.iter().find(|known| known.name == field).map(|known| &known.rule) {
             Some(Rule::Url) => Place::Url,
             Some(Rule::Body) => Place::Body,
+            Some(Rule::Placeholders) => Place::Placeholders,
             _ => Place::Plain,
         }
+    }
+
+    /// Whether a field has placeholders that the function of the step resolves.
+    pub fn has_placeholders(&self) -> bool {
+        self.fields.iter().any(|field| matches!(field.rule, Rule::Placeholders))
     }
 
     /// Checks an action's own fields as far as that is possible before its templates are filled in.
@@ -274,7 +295,7 @@ impl Rule {
                 let is_url = |text: &str| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
                 (value.as_str().is_some_and(is_url), "must be a URL of http or https".to_owned())
             }
-            Self::Object => (value.is_object(), "must be an object".to_owned()),
+            Self::Object | Self::Placeholders => (value.is_object(), "must be an object".to_owned()),
             Self::Texts => (
                 value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
                 "must be an array of strings".to_owned(),

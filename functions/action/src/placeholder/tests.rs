@@ -349,7 +349,9 @@ fn references_name_what_must_be_read() {
         default_auth: true,
         secrets: BTreeSet::from(["IN".to_owned(), "S".to_owned()]),
         session: true,
+        values: false,
     };
     assert_eq!(references(&value), Ok(expected));
+    assert!(references(&json!(["$Trim('$Value{0}')"])).unwrap().values);
     assert_eq!(references(&json!({"$Secret{S}": "\\$Secret{S} $Input{a} $Now", "b": 5})), Ok(References::default()));
 }
