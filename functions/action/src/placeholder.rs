@@ -8,6 +8,7 @@ mod date;
 mod default;
 mod evaluate;
 mod number;
+mod opening;
 mod operator;
 mod parse;
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub(crate) use self::default::with_default;
 
 use self::budget::Budget;
 use self::evaluate::Evaluator;
-use self::parse::Limits;
+use self::opening::Limits;
 use self::syntax::{Expression, Part, Source, Template};
 use crate::failure::Violation;
 use crate::tag::Tag;

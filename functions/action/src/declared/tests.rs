@@ -248,10 +248,10 @@ fn a_flat_input_is_sorted_by_the_declaration() {
     check(
         json!({"name": "n", "emial": "e", "bdy:x": 1, "body:": 1, "limit": 1, "query:limit": 2}),
         Err(&[
-            "$Input{name} is declared more than once: write `body:name` or `query:name`",
-            &format!("$Input{{emial}} is not declared: did you mean `email`? {prefixes}"),
             &format!("$Input{{bdy:x}} is not declared {prefixes}"),
             "$Input{body:} has no name after its prefix",
+            &format!("$Input{{emial}} is not declared: did you mean `email`? {prefixes}"),
+            "$Input{name} is declared more than once: write `body:name` or `query:name`",
             "$Input{query:limit} is given more than once",
         ]),
     );

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::evaluate::text_of;
-use super::parse::Limits;
+use super::opening::Limits;
 use super::syntax::{Expression, Part, Source, Template};
 use crate::failure::Violation;
 

@@ -62,7 +62,7 @@ fn expression() -> impl Strategy<Value = Expression> {
 }
 
 /// Texts with placeholders, in which no two literal parts follow each other.
-fn template(expression: impl Strategy<Value = Expression> + Clone + 'static) -> impl Strategy<Value = Template> {
+fn template(expression: impl Strategy<Value = Expression> + 'static) -> impl Strategy<Value = Template> {
     let opened = expression.prop_filter("a placeholder or an operator", |expression| {
         matches!(expression, Expression::Reference(_) | Expression::Measure(..) | Expression::Operation(..))
     });
@@ -107,7 +107,7 @@ const OWN: [&str; 6] = ["$Input{v}", "$Value{0}", "$Auth{t}{v}", "$Secret{K}", "
 const HOSTILE: &str = r#"([a$\\{}()'",]|\$Secret\{OTHER\}|\$Auth\{t\}\{canary\}|\$Input\{canary\}|\$Value\{1\}|\$Session\{canary\}|\$Default|\$Response\{canary\}|Secret\{OTHER\}|OTHER\}|\$Concat\(\[|\{\{ event\.v \}\}){0,6}"#;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn what_is_printed_is_parsed_as_the_same(template in template(expression())) {
@@ -145,7 +145,7 @@ proptest! {
 
     #[test]
     fn no_value_changes_whether_a_text_resolves_or_shows_another_source(
-        author in r#"(<|\\|\{|\}|\(|\)|,|'|\$|\$Input\{v\}|\$Value\{0\}|\$Secret\{K|\$Secret\{K\}|\$Trim\(|\$Concat\(\[|\])|\$Auth\{t\}){0,8}"#,
+        author in r#"(<|\\|\{|\}|\(|\)|,|'|\$|\$Input\{v\}|\$Value\{0\}|\$Secret\{K|\$Secret\{K\}|\$Trim\(|\$Concat\(\[|\]\)|\$Auth\{t\}){0,8}"#,
         texts in prop::array::uniform6(HOSTILE),
     ) {
         let plain = resolve(&json!(author), &sources_with(&std::array::from_fn(|at| format!("plain{at}"))));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::parse;
+use super::{opening, parse};
 
 /// A parsed text.
 #[derive(Clone, Debug, PartialEq)]
@@ -273,7 +273,7 @@ fn escaped(text: &str, follows_stages: bool, is_before_open: bool) -> String {
     let mut backslashes = 0;
     let mut follows_stages = follows_stages;
     for (at, char) in text.char_indices() {
-        if (char == '$' && parse::opens(&text[at + 1..])) || (char == '{' && follows_stages) {
+        if (char == '$' && opening::opens(&text[at + 1..])) || (char == '{' && follows_stages) {
             written.extend(std::iter::repeat_n('\\', backslashes + 1));
         }
         backslashes = if char == '\\' { backslashes + 1 } else { 0 };
@@ -293,7 +293,7 @@ fn quoted(text: &str) -> String {
         let is_special = match char {
             '\\' | '\'' => true,
             '{' => at == 0,
-            '$' => parse::opens(&text[at + 1..]),
+            '$' => opening::opens(&text[at + 1..]),
             _ => false,
         };
         if is_special {

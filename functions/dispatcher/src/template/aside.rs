@@ -38,7 +38,12 @@ impl TemplateValue {
 }
 
 impl Template {
-    fn fill_aside(&self, scope: &Scope<'_>, values: &mut Vec<Value>, budget: &mut Budget) -> Result<Value, Failure> {
+    pub(super) fn fill_aside(
+        &self,
+        scope: &Scope<'_>,
+        values: &mut Vec<Value>,
+        budget: &mut Budget,
+    ) -> Result<Value, Failure> {
         if let [Part::Placeholder(placeholder)] = self.parts.as_slice() {
             let value = placeholder.value(scope, &mut budget.placeholder())?;
             budget.output(size_bytes(&*value))?;
@@ -75,9 +80,7 @@ impl Template {
 /// Puts the texts of a value aside that could be read as placeholders, so that everything else keeps its form.
 fn texts_aside(value: Value, values: &mut Vec<Value>, budget: &mut Budget) -> Result<Value, Failure> {
     match value {
-        Value::String(text) if text.contains('$') => {
-            put_aside(Value::String(text), values, budget).map(Value::String)
-        }
+        Value::String(text) if text.contains('$') => put_aside(Value::String(text), values, budget).map(Value::String),
         Value::Array(items) => {
             let items = items.into_iter().map(|item| texts_aside(item, values, budget));
             items.collect::<Result<_, _>>().map(Value::Array)
