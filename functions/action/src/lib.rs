@@ -23,6 +23,8 @@ mod input;
 mod mask;
 mod on_http_requested;
 mod placeholder;
+#[cfg(test)]
+mod played;
 mod product;
 mod request;
 mod retry;
