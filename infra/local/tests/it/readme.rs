@@ -12,6 +12,7 @@ use crate::process::Hookyard;
 const README: &str = include_str!("../../../../README.md");
 const PLATFORMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
 const TASKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tasks");
+const ACTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/actions");
 const ALL_RAN: &str = "all examples ran";
 
 /// Returns the blocks marked `sh`; what is marked `console` cannot run in a test.
@@ -71,7 +72,7 @@ async fn every_example_of_the_readme_runs() {
 #[tokio::test]
 async fn every_example_of_the_pages_runs_after_the_readmes_first() {
     let mut pages = 0;
-    for entry in [PLATFORMS, TASKS].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
+    for entry in [PLATFORMS, TASKS, ACTIONS].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let mut all = vec![preamble()];
