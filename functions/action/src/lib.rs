@@ -6,7 +6,7 @@
 //! published again, and a call whose outcome was lost is `OutcomeUnknown`, unless its method promises that a second call
 //! does no harm.
 
-#![allow(dead_code, clippy::needless_pass_by_value, clippy::unused_async)]
+#![allow(dead_code, unused_imports, clippy::needless_pass_by_value, clippy::unused_async)]
 
 mod answer;
 mod api;
