@@ -7,7 +7,6 @@ use shared::clock::{Clock, Ids};
 use shared::event::TenantId;
 use shared::outbound::Outbound;
 use shared::scheduler::Scheduler;
-use shared::seal::Seal;
 use shared::step::Claims;
 use shared::{Environment, Error};
 
@@ -41,7 +40,6 @@ pub(crate) struct Services {
     pub(crate) bus: Bus,
     pub(crate) scheduler: Scheduler,
     pub(crate) outbound: Outbound,
-    pub(crate) seal: Seal,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
 }
@@ -63,7 +61,6 @@ impl Services {
             bus: environment.bus()?,
             scheduler: Scheduler::new(&environment.aws, &environment.config, "ACTION_FUNCTION_ARN")?,
             outbound: environment.outbound()?,
-            seal: environment.seal()?,
             clock: environment.clock.clone(),
             ids: environment.ids.clone(),
         })

@@ -328,6 +328,25 @@ async fn an_app_is_connected_several_times_under_different_access_tags() {
 }
 
 #[tokio::test]
+async fn credentials_go_with_their_access_tag_however_they_were_given() {
+    let world = world().await;
+    created(&world, "/apps", app("crm")).await;
+    created(&world, "/products", product()).await;
+    let connection =
+        json!({"app": "crm", "access_tag": "crm", "envs": [{"product_env_slug": "dev", "app_env_slug": "prd"}]});
+    created(&world, "/products/shop/apps", connection.clone()).await;
+    let path = "/products/shop/apps/crm/credentials/dev/key";
+    let put = world.put(path, json!({"data": {"key": "planted-secret"}})).await;
+    assert_eq!(put.status, 200, "{}", put.body);
+    assert_eq!(world.delete("/products/shop/apps/crm").await.status, 200);
+    assert_eq!(world.items("CREDENTIALS_TABLE").await, Vec::<Value>::new());
+    created(&world, "/products/shop/apps", connection).await;
+    assert_eq!(world.put(path, json!({"data": {"key": "planted-secret"}})).await.status, 200);
+    assert_eq!(world.put("/products/shop/apps/crm", json!({"envs": []})).await.status, 200);
+    assert_eq!(world.items("CREDENTIALS_TABLE").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn credentials_stay_until_they_are_replaced_or_left_out() {
     let world = world().await;
     created(&world, "/apps", app("crm")).await;

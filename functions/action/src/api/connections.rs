@@ -159,8 +159,7 @@ pub(crate) async fn delete(
 ) -> Result<Json<Affected>, Refusal> {
     let tenant = caller.tenant_id();
     let (owner, former) = known(&services, tenant, &product, &access_tag).await?;
-    let nothing = Connection { envs: Vec::new(), ..former.value.clone() };
-    forget(&services, tenant, &owner.value.tag, &former.value, &nothing).await?;
+    services.credentials.delete_access_tag(tenant, &owner.value.tag, &former.value.access_tag).await?;
     match services.products.disconnect(tenant, &owner.value.tag, &former.value.access_tag).await? {
         true => Ok(Json(Affected { affected_records: 1 })),
         false => Err(Refusal::unknown("access tag", &access_tag)),
@@ -259,6 +258,10 @@ async fn forget(
 ) -> Result<(), Error> {
     for env in &former.envs {
         let still = same_env(next, env);
+        if still.is_none() {
+            services.credentials.delete_place(&place(tenant, product, former, env)).await?;
+            continue;
+        }
         for auth in &env.auth {
             if !still.is_some_and(|still| still.auth.iter().any(|other| other.auth_tag == auth.auth_tag)) {
                 services.credentials.delete(&place(tenant, product, former, env), &auth.auth_tag).await?;

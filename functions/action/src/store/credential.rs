@@ -205,6 +205,7 @@ impl StoredCredentials {
     }
 
     /// Tells whether there is data for an auth of the place's app.
+    #[cfg(test)]
     pub(crate) async fn is_configured(&self, place: &Place, auth: &Tag) -> Result<bool, Error> {
         Ok(self.get(place, auth).await?.is_some_and(|stored| stored.app == place.app))
     }

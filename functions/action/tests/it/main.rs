@@ -7,3 +7,4 @@ mod retries;
 mod runs;
 mod setup;
 mod steps;
+mod whole;
