@@ -17,7 +17,7 @@ pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<()
             Err(problem) => return Ok(Some(Answer::failed(StepError::bad_request(problem.to_string())).into())),
         };
         let (id, tenant) = (request.id.record_id(), origin.command.tenant_id.clone());
-        let record = run::record(services, id, &tenant, Asker::Step(origin), &ask);
+        let record = run::record(services, id, &tenant, Asker::Step(Box::new(origin)), &ask);
         let work = |record| Box::pin(run::go(services, &ask, record, STEP));
         let once = Box::pin(services.runs.once(record, STEP.policy(), work)).await?;
         let Some(record) = once.done()? else { return Ok(None) };

@@ -76,7 +76,7 @@ pub(crate) enum Asker {
     /// A client of the API.
     Client(String),
     /// A step of a dispatcher, or a task.
-    Step(Origin),
+    Step(Box<Origin>),
 }
 
 /// Builds the record of a run that has not begun.
@@ -84,7 +84,7 @@ pub(crate) fn record(services: &Services, id: String, tenant: &TenantId, asker: 
     let now = services.clock.now();
     let (client_id, origin) = match asker {
         Asker::Client(id) => (Some(id), None),
-        Asker::Step(origin) => (None, Some(origin)),
+        Asker::Step(origin) => (None, Some(*origin)),
     };
     // Nobody goes on with the run of a client whose process has died.
     let overdue = client_id.is_some().then(|| now.checked_add(REQUEST.lease).unwrap_or(Timestamp::MAX));

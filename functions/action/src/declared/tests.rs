@@ -2,6 +2,7 @@ use super::*;
 use crate::app::FieldType;
 use serde_json::json;
 
+#[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
 fn action(more: Value) -> Action {
     let mut action = json!({"tag": "create", "resource": "/users/:id/:kind", "method": "POST"});
     action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -25,6 +25,7 @@ impl Default for Limits {
 }
 
 /// What a `$` begins.
+#[derive(Clone, Copy)]
 pub(super) enum Opening<'t> {
     /// A name, and the text after it.
     Known(Name, &'t str),

@@ -68,7 +68,7 @@ pub(super) fn of(
             return None;
         }
     };
-    match written(writing, request_type, action, body, given) {
+    match written(writing, request_type, action, body, given.as_ref()) {
         Ok(written) if written.bytes.len() > BODY_LIMIT_BYTES => {
             broken.value("Body", &[], format!("is longer than {BODY_LIMIT_BYTES} bytes as it is sent"));
             None
@@ -139,9 +139,9 @@ fn written(
     request_type: RequestType,
     action: &Action,
     body: &Value,
-    given: Option<HeaderValue>,
+    given: Option<&HeaderValue>,
 ) -> Result<Written, Unwritable> {
-    let or = |default: &'static str| given.clone().unwrap_or_else(|| HeaderValue::from_static(default));
+    let or = |default: &'static str| given.cloned().unwrap_or_else(|| HeaderValue::from_static(default));
     match (writing, body) {
         (Writing::Json, body) => Ok(Written { bytes: body.to_string().into(), content_type: or("application/json") }),
         (Writing::Form, Value::Object(_)) => {
