@@ -273,7 +273,7 @@ mod tests {
         count: u32,
     }
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
     #[serde(rename_all = "lowercase")]
     enum Mode {
         Fast,
@@ -326,6 +326,16 @@ mod tests {
             let refusal = refused(body);
             assert!(refusal.code == 22 && refusal.message.contains("a second field `name`"), "{}", refusal.message);
         }
+    }
+
+    #[test]
+    fn a_key_may_be_a_number_and_is_then_written_as_one() {
+        let read = |value: Value| from_value::<BTreeMap<u16, Inner>>(value);
+        assert_eq!(read(json!({"503": {"count": 1}})).unwrap(), BTreeMap::from([(503, Inner { count: 1 })]));
+        let problem = read(json!({"5xx": {"count": 1}})).unwrap_err().to_string();
+        assert_eq!(problem, "the body must be a whole number from 0 to 65535");
+        let modes: BTreeMap<Mode, u8> = from_value(json!({"fast": 1})).unwrap();
+        assert_eq!(modes, BTreeMap::from([(Mode::Fast, 1)]));
     }
 
     #[test]

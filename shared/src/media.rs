@@ -50,6 +50,15 @@ pub fn readable<'b>(content_type: &str, body: &'b [u8]) -> Option<Cow<'b, str>> 
     (!has_errors).then_some(text)
 }
 
+/// Encodes a text by the `charset` of its `content-type`, or else as UTF-8; `None` if something in it cannot be encoded.
+#[must_use]
+pub fn encoded(content_type: &str, text: &str) -> Option<Vec<u8>> {
+    let encoding = encoding(content_type);
+    let (bytes, written_as, has_errors) = encoding.encode(text);
+    // What is written as another encoding than it says, such as UTF-16, would not be read.
+    (!has_errors && written_as == encoding).then(|| bytes.into_owned())
+}
+
 fn encoding(content_type: &str) -> &'static Encoding {
     let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let charset = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
@@ -96,5 +105,8 @@ mod tests {
         check("text/plain; charset", b"\xe9", "\u{fffd}");
         assert_eq!(readable("text/plain; charset", b"\xe9"), None);
         assert_eq!(readable("text/plain; charset=latin1", b"\xe9").as_deref(), Some("é"));
+        assert_eq!(encoded("text/xml; charset=ISO-8859-1", "é").as_deref(), Some(&b"\xe9"[..]));
+        assert_eq!(encoded("text/xml", "é").as_deref(), Some("é".as_bytes()));
+        assert_eq!((encoded("text/xml; charset=latin1", "テ"), encoded("text/xml; charset=utf-16", "a")), (None, None));
     }
 }

@@ -189,6 +189,11 @@ impl Seal {
     }
 }
 
+/// Returns how many bytes a value takes in a sealed attribute, at most.
+pub fn sealed_attribute_bytes(value: &[u8]) -> usize {
+    VERSION_LIMIT_BYTES + 1 + NONCE_BYTES + 1 + pack::pack(value).len() + TAG_BYTES
+}
+
 /// Returns how long the text of a sealed value of so many bytes is at most.
 pub(crate) fn sealed_text_bytes(value_bytes: usize) -> usize {
     VERSION_LIMIT_BYTES + 1 + (NONCE_BYTES + value_bytes + TAG_BYTES).div_ceil(3) * 4

@@ -2,13 +2,20 @@
 //!
 //! The fields are spelt as Ductape spells them, so that what its users have can be sent as it is.
 
-use std::collections::BTreeMap;
+mod auth;
+pub(crate) mod declaration;
+mod field;
+pub(crate) mod resource;
+pub(crate) mod rules;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::circuit::CircuitSettings;
 use crate::retry::RetryPolicy;
 use crate::tag::{Slug, Tag};
+pub(crate) use auth::{Auth, AuthSetup};
+pub(crate) use field::{DecoratorPosition, Field, FieldType, PlainType};
 
 /// An API that can be called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -40,6 +47,9 @@ pub(crate) struct App {
     /// How its health is probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) health: Option<HealthCheck>,
+    /// When requests are refused for a while, after failures in a row.
+    #[serde(default, skip_serializing_if = "CircuitSettings::is_default")]
+    pub(crate) circuit: CircuitSettings,
     /// Whether methods that are not idempotent carry the header `Idempotency-Key`, the same for all attempts at a run.
     #[serde(default)]
     pub(crate) idempotency_key: bool,
@@ -112,154 +122,6 @@ pub(crate) struct Action {
     pub(crate) body: Vec<Field>,
 }
 
-/// A declared field of a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Field {
-    /// Its name.
-    pub(crate) key: String,
-    /// What it is for.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) description: String,
-    /// What values it takes.
-    #[serde(rename = "type", default)]
-    pub(crate) kind: FieldType,
-    /// Whether a request without it is refused.
-    #[serde(default)]
-    pub(crate) required: bool,
-    /// The fewest characters or items.
-    #[serde(rename = "minLength", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) min_length: Option<u64>,
-    /// The most characters or items.
-    #[serde(rename = "maxLength", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) max_length: Option<u64>,
-    /// What is joined to the value with a space, such as `Bearer`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) decorator: String,
-    /// On which side of the value.
-    #[serde(rename = "decoratorPosition", default, skip_serializing_if = "DecoratorPosition::is_none")]
-    pub(crate) decorator_position: DecoratorPosition,
-    /// What is sent when the input has nothing; can have placeholders.
-    #[serde(rename = "defaultValue", default, skip_serializing_if = "Value::is_null")]
-    #[schema(value_type = Value)]
-    pub(crate) default_value: Value,
-    /// An example.
-    #[serde(rename = "sampleValue", default, skip_serializing_if = "Value::is_null")]
-    #[schema(value_type = Value)]
-    pub(crate) sample_value: Value,
-    /// The fields of an object, or of each object of an array.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(no_recursion)]
-    pub(crate) fields: Vec<Field>,
-}
-
-/// What a field takes: a plain type, or an array of one (`array-string`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FieldType {
-    /// Whether it is an array of them.
-    pub(crate) is_array: bool,
-    /// The plain type.
-    pub(crate) plain: PlainType,
-}
-
-/// A type of one value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum PlainType {
-    /// Anything at all.
-    #[default]
-    Any,
-    String,
-    NoSpacesString,
-    EmailString,
-    NumberString,
-    Number,
-    Float,
-    Double,
-    Uuid,
-    Array,
-    Object,
-    Boolean,
-}
-
-/// On which side of a value its decorator stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum DecoratorPosition {
-    /// Before it.
-    #[serde(alias = "")]
-    #[default]
-    Before,
-    /// After it.
-    After,
-}
-
-impl DecoratorPosition {
-    fn is_none(&self) -> bool {
-        *self == Self::Before
-    }
-}
-
-/// A way in which callers of an app prove who they are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Auth {
-    /// The name in placeholders, as in `$Auth{tag}{token}`.
-    pub(crate) tag: Tag,
-    /// The name for people.
-    #[serde(default)]
-    pub(crate) name: String,
-    /// What it is for.
-    #[serde(default)]
-    pub(crate) description: String,
-    /// How it works.
-    #[serde(flatten)]
-    pub(crate) setup: AuthSetup,
-    /// What is added to every request of the app, with placeholders over the credentials.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(value_type = Object)]
-    pub(crate) headers: BTreeMap<String, String>,
-    /// What is added to the query of every request of the app.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(value_type = Object)]
-    pub(crate) query: BTreeMap<String, String>,
-}
-
-/// How an auth works.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "setup_type", rename_all = "snake_case")]
-pub(crate) enum AuthSetup {
-    /// The data of the access tag is the token.
-    TokenAccess {},
-    /// The data of the access tag is exchanged for a token by running an action.
-    CredentialAccess {
-        /// The action.
-        action_tag: Tag,
-        /// How long its answer is good for, in periods.
-        expiry: u64,
-        /// The period: secs, mins, hours, days, weeks, months or years.
-        period: String,
-    },
-    /// OAuth 2: client credentials, or a refresh token where the data has one.
-    #[serde(rename = "oauth2")]
-    OAuth2 {
-        /// The token endpoint.
-        token_url: String,
-        /// What is asked for.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        scopes: Vec<String>,
-    },
-    /// The data has `key`, which is sent in a header or the query.
-    ApiKey {
-        /// The name of the header or field.
-        name: String,
-        /// `header` or `query`.
-        #[serde(rename = "in")]
-        place: String,
-    },
-    /// The data has `username` and `password`.
-    Basic {},
-}
-
 /// A value that is the same for all who use an app.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -303,55 +165,3 @@ pub(crate) struct HealthCheck {
     #[serde(default)]
     pub(crate) retries: u32,
 }
-
-impl Serialize for FieldType {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_string())
-    }
-}
-
-impl<'de> Deserialize<'de> for FieldType {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (is_array, name) = text.strip_prefix("array-").map_or((false, text.as_str()), |plain| (true, plain));
-        match PLAIN_TYPES.iter().find(|(known, _)| *known == name) {
-            Some((_, plain)) => Ok(Self { is_array, plain: *plain }),
-            None => Err(serde::de::Error::custom(shared::nearest::unknown(
-                "type",
-                &text,
-                PLAIN_TYPES.map(|(name, _)| name),
-            ))),
-        }
-    }
-}
-
-impl std::fmt::Display for FieldType {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = PLAIN_TYPES.iter().find(|(_, plain)| *plain == self.plain).map_or("any", |(name, _)| name);
-        write!(f, "{}{name}", if self.is_array { "array-" } else { "" })
-    }
-}
-
-impl utoipa::PartialSchema for FieldType {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        String::schema()
-    }
-}
-
-impl utoipa::ToSchema for FieldType {}
-
-/// The plain types by their names in requests.
-const PLAIN_TYPES: [(&str, PlainType); 12] = [
-    ("any", PlainType::Any),
-    ("string", PlainType::String),
-    ("nospaces_string", PlainType::NoSpacesString),
-    ("email_string", PlainType::EmailString),
-    ("numberstring", PlainType::NumberString),
-    ("number", PlainType::Number),
-    ("float", PlainType::Float),
-    ("double", PlainType::Double),
-    ("uuid", PlainType::Uuid),
-    ("array", PlainType::Array),
-    ("object", PlainType::Object),
-    ("boolean", PlainType::Boolean),
-];

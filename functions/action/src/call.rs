@@ -10,14 +10,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use shared::clock::derived_hex24;
-use shared::event::command::HTTP_METHODS;
 use shared::event::{Answer, STEP_OUTPUT_LIMIT_BYTES, StepError, StepId};
 use shared::json::{DEPTH_LIMIT, WholeNumber, depth, from_value};
 use shared::media::{self, Media};
-use shared::nearest;
 use shared::outbound::{Outbound, OutboundError, Request, Response};
 
-use crate::form;
+use crate::{form, request};
 
 /// The header by which a server can tell a repeated call; the same for every attempt at one step.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -82,27 +80,16 @@ impl Call {
 }
 
 fn method(name: &str) -> Result<Method, StepError> {
-    let known = HTTP_METHODS.iter().find(|known| known.eq_ignore_ascii_case(name));
-    known.and_then(|known| known.parse().ok()).ok_or_else(|| {
-        StepError::bad_request(format!("`method` has the {}", nearest::unknown("value", name, HTTP_METHODS)))
-    })
+    request::method(name).map_err(|problem| StepError::bad_request(format!("`method` has the {problem}")))
 }
 
 fn headers(fields: &BTreeMap<String, Value>) -> Result<HeaderMap, StepError> {
-    let mut headers = HeaderMap::new();
+    let mut headers = request::Headers::default();
     for (name, value) in fields {
-        let broken = |rule: &str| StepError::bad_request(format!("`headers.{name}` {rule}"));
-        let value = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(_) | Value::Bool(_) => value.to_string(),
-            _ => return Err(broken("must be a string")),
-        };
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| broken("is not the name of a header"))?;
-        let value = HeaderValue::from_str(&value)
-            .map_err(|_| broken("has a line break or another control character, which no header can have"))?;
-        headers.append(name, value);
+        let added = headers.add(name, value);
+        added.map_err(|rule| StepError::bad_request(format!("`headers.{name}` {rule}")))?;
     }
-    Ok(headers)
+    Ok(headers.into_map())
 }
 
 /// Writes a body in the type that the headers give it; a text is that already.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How many violations the message of a failure names.
+const NAMED_VIOLATIONS: usize = 5;
+
 /// The machine-readable type of a failure, which retries are decided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -59,9 +62,46 @@ pub(crate) struct Violation {
     pub(crate) rule: String,
 }
 
+impl FailureType {
+    /// Returns the name, as in `VALIDATION_ERROR`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ValidationError => "VALIDATION_ERROR",
+            Self::NotFound => "NOT_FOUND",
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::Timeout => "TIMEOUT",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::ServiceUnavailable => "SERVICE_UNAVAILABLE",
+            Self::ConnectionError => "CONNECTION_ERROR",
+            Self::RequestFailed => "REQUEST_FAILED",
+            Self::InvalidResponse => "INVALID_RESPONSE",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+        }
+    }
+}
+
 impl Failure {
     /// A failure without more than a type and a message.
     pub(crate) fn new(kind: FailureType, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), violations: Vec::new(), status: None, retry_after_ms: None }
+    }
+
+    /// An input that breaks these rules.
+    pub(crate) fn violating(violations: Vec<Violation>) -> Self {
+        let named: Vec<String> = violations
+            .iter()
+            .take(NAMED_VIOLATIONS)
+            .map(|broken| format!("`{}` {}", broken.selector, broken.rule))
+            .collect();
+        let more = violations.len().saturating_sub(NAMED_VIOLATIONS);
+        let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+        let message = format!("the input is not valid: {}{more}", named.join(", "));
+        Self { violations, ..Self::new(FailureType::ValidationError, message) }
+    }
+
+    /// Something that the run names does not exist.
+    pub(crate) fn unknown(resource: &str, tag: impl std::fmt::Display) -> Self {
+        Self::new(FailureType::NotFound, format!("no {resource} `{tag}` exists"))
     }
 }

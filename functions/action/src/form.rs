@@ -3,6 +3,8 @@
 //! Members of objects and items of arrays are named as PHP, Rails and Stripe read them and as their clients write them:
 //! `a[b]=c` and `a[0]=c`. `null` is an empty field, and what is empty has none.
 
+use std::fmt::Write as _;
+
 use form_urlencoded::byte_serialize;
 use serde_json::Value;
 
@@ -15,52 +17,58 @@ pub(crate) fn encoded(body: &Value) -> Result<String, String> {
     let Value::Object(fields) = body else {
         return Err("`body` must be an object or a text to be sent as a form".to_owned());
     };
-    let mut form = Form { text: String::new(), name: String::new() };
-    fields.iter().try_for_each(|(name, value)| form.nested(name, value))?;
-    Ok(form.text)
-}
-
-struct Form {
-    text: String,
-    /// The name of the current field.
-    name: String,
-}
-
-impl Form {
-    /// Writes a value whose name goes on with `part`.
-    fn nested(&mut self, part: &str, value: &Value) -> Result<(), String> {
-        let outer_bytes = self.name.len();
-        self.name.push_str(part);
-        self.value(value)?;
-        self.name.truncate(outer_bytes);
-        Ok(())
-    }
-
-    fn value(&mut self, value: &Value) -> Result<(), String> {
+    let mut form = String::new();
+    let mut add = |name: &str, value: &Value| {
+        if !form.is_empty() {
+            form.push('&');
+        }
+        form.extend(byte_serialize(name.as_bytes()));
+        form.push('=');
         match value {
-            Value::Object(members) => {
-                members.iter().try_for_each(|(name, member)| self.nested(&format!("[{name}]"), member))
-            }
-            Value::Array(items) => {
-                items.iter().enumerate().try_for_each(|(index, item)| self.nested(&format!("[{index}]"), item))
-            }
-            Value::String(text) => self.field(text),
-            Value::Null => self.field(""),
-            other => self.field(&other.to_string()),
+            Value::Null => {}
+            Value::String(text) => form.extend(byte_serialize(text.as_bytes())),
+            other => form.extend(byte_serialize(other.to_string().as_bytes())),
         }
-    }
+        match form.len() > LIMIT_BYTES {
+            true => Err(format!("`body` is longer than {LIMIT_BYTES} bytes as a form")),
+            false => Ok(()),
+        }
+    };
+    fields.iter().try_for_each(|(name, value)| each(name, value, &|_| false, &mut add))?;
+    Ok(form)
+}
 
-    fn field(&mut self, value: &str) -> Result<(), String> {
-        if !self.text.is_empty() {
-            self.text.push('&');
+/// Visits what is in a value field by field, with the name that each has in a form.
+///
+/// An object or array that `is_field` says so of is a field as a whole.
+pub(crate) fn each<E>(
+    name: &str,
+    value: &Value,
+    is_field: &impl Fn(&Value) -> bool,
+    visit: &mut impl FnMut(&str, &Value) -> Result<(), E>,
+) -> Result<(), E> {
+    nested(&mut name.to_owned(), value, is_field, visit)
+}
+
+fn nested<E>(
+    name: &mut String,
+    value: &Value,
+    is_field: &impl Fn(&Value) -> bool,
+    visit: &mut impl FnMut(&str, &Value) -> Result<(), E>,
+) -> Result<(), E> {
+    let outer_bytes = name.len();
+    let mut member = |part: &dyn std::fmt::Display, value: &Value| {
+        let _ = write!(name, "[{part}]");
+        let outcome = nested(name, value, is_field, visit);
+        name.truncate(outer_bytes);
+        outcome
+    };
+    match value {
+        Value::Object(members) if !is_field(value) => members.iter().try_for_each(|(part, value)| member(part, value)),
+        Value::Array(items) if !is_field(value) => {
+            items.iter().enumerate().try_for_each(|(index, item)| member(&index, item))
         }
-        self.text.extend(byte_serialize(self.name.as_bytes()));
-        self.text.push('=');
-        self.text.extend(byte_serialize(value.as_bytes()));
-        if self.text.len() > LIMIT_BYTES {
-            return Err(format!("`body` is longer than {LIMIT_BYTES} bytes as a form"));
-        }
-        Ok(())
+        plain => visit(name, plain),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Products: who uses which apps, under which access tags and with what in each environment.
 
+pub(crate) mod rules;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shared::event::TenantId;
 
 use crate::tag::{Slug, Tag};
@@ -20,6 +22,10 @@ pub(crate) struct Product {
     pub(crate) description: String,
     /// Its environments.
     pub(crate) envs: Vec<ProductEnv>,
+    /// How many access tags it has.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub(crate) access_tags: usize,
 }
 
 /// An environment of a product.
@@ -45,6 +51,7 @@ pub(crate) struct Connection {
     /// The app.
     pub(crate) app: Tag,
     /// What it uses in which environment of the product.
+    #[serde(default)]
     pub(crate) envs: Vec<ConnectionEnv>,
     /// The access tags of the same product that take over, in this order, when a run fails.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,6 +72,25 @@ pub(crate) struct ConnectionEnv {
     /// Which auth is used; the first one that the app has unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) auth_tag: Option<Tag>,
+    /// The auths that it has data for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) auth: Vec<AuthData>,
+}
+
+/// The data of an auth: its credentials, which are kept apart and never shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthData {
+    /// The auth.
+    pub(crate) auth_tag: Tag,
+    /// The credentials; only in requests. Those that are kept already stay as they are if there are none.
+    #[serde(default, skip_serializing)]
+    #[schema(value_type = Option<Object>, write_only)]
+    pub(crate) data: Option<Map<String, Value>>,
+    /// Whether there are credentials; only in answers.
+    #[serde(default)]
+    #[schema(read_only)]
+    pub(crate) configured: bool,
 }
 
 /// The value of a variable.

@@ -1,23 +1,31 @@
-//! The records of calls, in `ACTION_RUNS_TABLE`: `actionRunId` is the record id of the step's attempt.
+//! The records of calls, in `ACTION_RUNS_TABLE` beside those of runs: `actionRunId` is the record id of the step's attempt.
 
 pub(crate) mod app;
 pub(crate) mod cache;
+pub(crate) mod catalog;
 pub(crate) mod circuit;
 pub(crate) mod credential;
+mod json_text;
+pub(crate) mod owner;
 pub(crate) mod product;
+pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod session;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::event::{Answer, StepError, StepId};
 use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable};
 use shared::table::{Check, SealedAttributes, Table};
 use shared::{Environment, Error};
 
-/// The answer is what the step hands on.
-const SEALED: SealedAttributes = SealedAttributes { key: &[CallRecord::KEY], paths: &[&["claim", "answer"]] };
+use crate::store::run::RunRecord;
+
+/// The answer is what the step hands on; the rest is what a run was asked for, and what it has sent and got.
+const SEALED: SealedAttributes =
+    SealedAttributes { key: &[CallRecord::KEY], paths: &[&["claim", "answer"], &["asked"], &["detail"]] };
 
 /// One call, before and after.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,7 +73,14 @@ pub(crate) struct Calls {
 
 /// Returns how the table is checked.
 pub(crate) fn check(environment: &Environment) -> Result<Check, Error> {
-    Ok(environment.sealed_table("ACTION_RUNS_TABLE", &SEALED)?.check(|_: CallRecord| Ok(())))
+    let table = environment.sealed_table("ACTION_RUNS_TABLE", &SEALED)?;
+    Ok(table.check(|item: Value| {
+        let read = match item.get("detail") {
+            Some(_) => RunRecord::deserialize(item).map(drop),
+            None => CallRecord::deserialize(item).map(drop),
+        };
+        read.map_err(Error::cannot("read the record of a call"))
+    }))
 }
 
 impl Calls {

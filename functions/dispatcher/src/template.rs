@@ -6,6 +6,9 @@
 //!
 //! Braces that do not open a path to `event` or to a step are text, and so is a placeholder after a backslash.
 
+mod aside;
+#[cfg(test)]
+mod aside_tests;
 mod budget;
 mod filter;
 mod parse;

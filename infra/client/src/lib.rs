@@ -86,7 +86,7 @@ impl Client {
             builder = builder.header(name, value);
         }
         if let Some(body) = &request.body {
-            builder = builder.header(CONTENT_TYPE, "application/json").body(body.clone());
+            builder = builder.header(CONTENT_TYPE, request.content_type).body(body.clone());
         }
         if let Some(token) = self.token.as_ref().filter(|_| !request.public) {
             builder = builder.bearer_auth(token);

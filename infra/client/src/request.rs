@@ -8,13 +8,21 @@ pub struct Request {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<String>,
+    pub(crate) content_type: &'static str,
     pub(crate) public: bool,
 }
 
 impl Request {
     /// Builds a request to a path of the server, or to a whole URL.
     pub fn new(method: Method, path: &str) -> Self {
-        Self { method, path: path.to_owned(), headers: Vec::new(), body: None, public: false }
+        Self {
+            method,
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            content_type: "application/json",
+            public: false,
+        }
     }
 
     /// Builds a GET.
@@ -31,6 +39,12 @@ impl Request {
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
         Self { body: Some(body.to_string()), ..self }
+    }
+
+    /// Sends a text of this content type.
+    #[must_use]
+    pub fn text(self, content_type: &'static str, body: String) -> Self {
+        Self { body: Some(body), content_type, ..self }
     }
 
     /// Adds a header.

@@ -5,7 +5,7 @@
 //! [`Event`] enter as AWS hands them to Lambda, what is published is read from the bus, records are read from their
 //! tables, and faults are those of the emulator ([`World::emulator`] has `throttle`, `lose_reply`, `fail_entries`,
 //! `deliver_twice`, `crash_before`, `crash_after`). The outside world is a [`server::Server`] on loopback; the chat
-//! platforms are played by [`platform`]; [`World::stand_in`] takes the deliveries of functions that do not run. A new
+//! platforms are played by [`platform`], an API that actions call by [`app`]; [`World::stand_in`] takes the deliveries of functions that do not run. A new
 //! process is [`World::restart`] (all functions), [`World::another`] (one more) or [`World::reopen`] (after `kill -9`).
 //!
 //! ```
@@ -55,6 +55,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "tests write values in place")]
 
+pub mod app;
 mod event;
 pub mod platform;
 mod process;

@@ -174,7 +174,7 @@ async fn handle(State(shared): State<Arc<Shared>>, parts: Parts, body: Bytes) ->
     }
 }
 
-fn read(text: &str) -> Value {
+pub(crate) fn read(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { serde_json::from_str(text).unwrap_or_else(|_| text.into()) }
 }
 

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::apps::AppsArguments;
 use crate::replay::ReplayArguments;
 use clap::{Parser, Subcommand, ValueEnum};
 use http::Uri;
@@ -80,7 +81,9 @@ Examples:
   hookyard doctor                      names the rows that cannot be read, of a stopped server
   hookyard openapi > openapi.json      the description of every route
   hookyard replay 0123456789abcdef01234567
-                                       runs the script of a task again, from what it read then";
+                                       runs the script of a task again, from what it read then
+  hookyard apps import openapi.yaml --tag crm
+                                       makes an app of an OpenAPI document or a Postman collection";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -94,6 +97,8 @@ pub(crate) enum Command {
     Openapi,
     /// Runs the script of a task again from its journal, and tells whether all was the same.
     Replay(ReplayArguments),
+    /// Works on apps and their actions.
+    Apps(AppsArguments),
     /// Runs the scripts of the process that started it.
     #[command(name = task::sandbox::worker::ARGUMENT, hide = true)]
     ScriptWorker,

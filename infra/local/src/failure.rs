@@ -34,6 +34,12 @@ pub enum Failure {
         /// Why not.
         problem: String,
     },
+    /// A document could not be imported.
+    #[error("cannot import the document: {problem}")]
+    Import {
+        /// Why not.
+        problem: String,
+    },
     /// A replayed task did not do the same.
     #[error("the task did not do the same: {}", .differences.join("; "))]
     NotIdentical {

@@ -1,5 +1,6 @@
 //! The `hookyard` command: the whole of Hookyard in one process.
 
+mod apps;
 mod command;
 mod replay;
 
@@ -43,6 +44,7 @@ async fn run(arguments: Arguments) -> Result<(), local::Failure> {
         Some(Command::Demo) => local::demo::run(json).await,
         Some(Command::Doctor) => command::doctor(arguments.options(), json).await,
         Some(Command::Openapi) => command::openapi(arguments.options()).await,
+        Some(Command::Apps(arguments)) => apps::apps(server, arguments, json).await,
         Some(Command::Replay(replayed)) => replay::replay(server, replayed, json).await,
     }
 }

@@ -57,6 +57,8 @@ pub struct ActionType {
     fields: &'static [Field],
     /// A field that is required where another one has this value: (other, value, field).
     required_with: Option<(&'static str, &'static str, &'static str)>,
+    /// Fields with two names, one of which is required.
+    either: &'static [[&'static str; 2]],
     /// The field that names a record of another function, and of which kind.
     pub names: Option<(&'static str, Named)>,
 }
@@ -79,6 +81,19 @@ pub enum Place {
     Url,
     /// In the body of a request, whose `content-type` is among the action's `headers`.
     Body,
+    /// Where placeholders such as `$Secret{KEY}` are resolved by the function that does the step.
+    Placeholders,
+}
+
+/// The field of a command with the values that were put aside in [`Place::Placeholders`]; no action can have it.
+pub const VALUES: &str = "values";
+
+/// How the placeholder of a value that was put aside begins.
+pub const OWN_VALUE: &str = "$Value{";
+
+/// Returns the placeholder of the value at a position of [`VALUES`].
+pub fn own_value(position: usize) -> String {
+    format!("{OWN_VALUE}{position}}}")
 }
 
 /// A field of an action.
@@ -107,9 +122,17 @@ enum Rule {
     /// A whole number in this range, perhaps written as a text.
     Number(i64, i64),
     Object,
+    /// An object whose texts can have placeholders.
+    Placeholders,
     Texts,
     Headers,
     Time,
+    /// The name of an environment.
+    Environment,
+    /// The tag of an app, a product or what belongs to them.
+    Tag,
+    /// A session, as `tag:token` or as an object with both.
+    Session,
 }
 
 const fn required(name: &'static str, rule: Rule) -> Field {
@@ -135,6 +158,7 @@ pub const HTTP: ActionType = ActionType {
         optional("timeoutSeconds", Rule::Number(1, 60)),
     ],
     required_with: None,
+    either: &[],
     names: None,
 };
 
@@ -143,18 +167,19 @@ pub const ACTION: ActionType = ActionType {
     name: "action",
     command: "action.requested",
     fields: &[
-        optional("env", Rule::Text),
-        optional("product_tag", Rule::Text),
-        optional("product", Rule::Text),
-        optional("app", Rule::Text),
-        optional("event", Rule::Text),
-        optional("action", Rule::Text),
-        optional("cache", Rule::Text),
-        optional("input", Rule::Object),
-        optional("session", Rule::Anything),
+        required("env", Rule::Environment),
+        optional("product", Rule::Tag),
+        optional("product_tag", Rule::Tag),
+        required("app", Rule::Tag),
+        optional("action", Rule::Tag),
+        optional("event", Rule::Tag),
+        optional("cache", Rule::Tag),
+        optional("input", Rule::Placeholders),
+        optional("session", Rule::Session),
         optional("retries", Rule::Number(0, 20)),
     ],
     required_with: None,
+    either: &[["product", "product_tag"], ["action", "event"]],
     names: None,
 };
 
@@ -170,6 +195,7 @@ pub const MESSAGE: ActionType = ActionType {
         optional("threadId", Rule::Text),
     ],
     required_with: None,
+    either: &[],
     names: Some(("channelId", Named::Channel)),
 };
 
@@ -185,6 +211,7 @@ pub const TASK: ActionType = ActionType {
         optional("priority", Rule::Number(-9_007_199_254_740_991, 9_007_199_254_740_991)),
     ],
     required_with: None,
+    either: &[],
     names: Some(("functionName", Named::Function)),
 };
 
@@ -199,6 +226,7 @@ pub const CALLBACK: ActionType = ActionType {
         optional("id", Rule::Text),
     ],
     required_with: Some(("action", "wait", "id")),
+    either: &[],
     names: None,
 };
 
@@ -223,8 +251,14 @@ impl ActionType {
         match self.fields.iter().find(|known| known.name == field).map(|known| &known.rule) {
             Some(Rule::Url) => Place::Url,
             Some(Rule::Body) => Place::Body,
+            Some(Rule::Placeholders) => Place::Placeholders,
             _ => Place::Plain,
         }
+    }
+
+    /// Whether a field has placeholders that the function of the step resolves.
+    pub fn has_placeholders(&self) -> bool {
+        self.fields.iter().any(|field| matches!(field.rule, Rule::Placeholders))
     }
 
     /// Checks an action's own fields as far as that is possible before its templates are filled in.
@@ -252,10 +286,21 @@ impl ActionType {
         });
         let required = self.fields.iter().filter(|field| field.is_required).map(|field| field.name);
         let required = required.chain(with.map(|(_, _, name)| name));
-        match required.into_iter().find(|name| fields.get(*name).is_none_or(Value::is_null)) {
-            Some(name) => Err(Problem::missing(name)),
-            None => Ok(()),
+        if let Some(name) = required.into_iter().find(|name| fields.get(*name).is_none_or(Value::is_null)) {
+            return Err(Problem::missing(name));
         }
+        self.either.iter().try_for_each(|[name, alias]| {
+            let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
+            let is_open = |value: &Value| value.as_str().is_some_and(&is_template);
+            match (given(name), given(alias)) {
+                (None, None) => Err(Problem::missing(name)),
+                (Some(one), Some(other)) if one != other && !is_open(one) && !is_open(other) => {
+                    let rule = format!("must be the same as `{alias}`, or only one of them given");
+                    Err(Problem::field(name, rule))
+                }
+                _ => Ok(()),
+            }
+        })
     }
 }
 
@@ -277,7 +322,7 @@ impl Rule {
                 let is_url = |text: &str| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
                 (value.as_str().is_some_and(is_url), "must be a URL of http or https".to_owned())
             }
-            Self::Object => (value.is_object(), "must be an object".to_owned()),
+            Self::Object | Self::Placeholders => (value.is_object(), "must be an object".to_owned()),
             Self::Texts => (
                 value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
                 "must be an array of strings".to_owned(),
@@ -288,6 +333,29 @@ impl Rule {
                 Some(word) => (false, format!("has the {}", nearest::unknown("value", word, words.iter().copied()))),
                 None => (false, format!("must be one of {}", words.join(", "))),
             },
+            Self::Environment => {
+                let is_environment = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_lowercase());
+                let rule = "must be three lower-case letters, such as `dev`".to_owned();
+                (value.as_str().is_some_and(is_environment), rule)
+            }
+            Self::Tag => {
+                let rule = format!("must be 1 to {TAG_LIMIT_CHARACTERS} letters, digits, `_`, `.` and `-`");
+                (value.as_str().is_some_and(is_tag), rule)
+            }
+            Self::Session => {
+                let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+                let is_session = match value {
+                    Value::Object(members) => {
+                        members.len() == 2
+                            && ["tag", "token"].iter().all(|name| members.get(*name).is_some_and(is_text))
+                    }
+                    Value::String(text) => {
+                        text.split_once(':').is_some_and(|(tag, token)| is_tag(tag) && !token.is_empty())
+                    }
+                    _ => false,
+                };
+                (is_session, "must be `tag:token`, or an object with `tag` and `token`".to_owned())
+            }
             Self::Number(low, high) => return whole_number(value, *low, *high).err(),
             Self::Time => {
                 let is_time = value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
@@ -305,6 +373,14 @@ pub fn is_function_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+/// Tells whether a text can be the tag of an app, a product or what belongs to them.
+pub fn is_tag(text: &str) -> bool {
+    (1..=TAG_LIMIT_CHARACTERS).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+/// The longest tag.
+pub const TAG_LIMIT_CHARACTERS: usize = 128;
 /// The longest name of a function.
 pub const FUNCTION_NAME_LIMIT_CHARACTERS: usize = 128;
 /// No id of a record is longer.
@@ -386,6 +462,41 @@ mod tests {
         check("task", json!({"functionname": "f"}), Err(unknown));
         let unknown = "unknown field `dependancies`: did you mean `dependencies`?";
         check("task", json!({"functionName": "f", "dependancies": []}), Err(unknown));
+        let action = |more: Value| {
+            let mut action = json!({"env": "dev", "product": "shop", "app": "payments", "action": "charge"});
+            action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            action
+        };
+        check("action", action(json!({})), Ok(()));
+        check("action", action(json!({"product": null, "product_tag": "p", "action": null, "event": "e"})), Ok(()));
+        check("action", action(json!({"product_tag": "shop", "input": {"a": 1}, "session": "users:jwt"})), Ok(()));
+        check(
+            "action",
+            action(json!({"app": "{{ event.content.app }}", "session": {"tag": "a", "token": "b"}})),
+            Ok(()),
+        );
+        check("action", action(json!({"session": "{{ event.content.session }}", "retries": "3"})), Ok(()));
+        check("action", action(json!({"env": null})), Err("`env` is required"));
+        check("action", action(json!({"env": "prod"})), Err("`env` must be three lower-case letters, such as `dev`"));
+        check("action", action(json!({"product": null})), Err("`product` is required"));
+        check("action", action(json!({"action": null})), Err("`action` is required"));
+        let both = "`action` must be the same as `event`, or only one of them given";
+        check("action", action(json!({"event": "refund"})), Err(both));
+        check(
+            "action",
+            action(json!({"cache": ""})),
+            Err("`cache` must be 1 to 128 letters, digits, `_`, `.` and `-`"),
+        );
+        check("action", action(json!({"input": "a"})), Err("`input` must be an object"));
+        let session = "`session` must be `tag:token`, or an object with `tag` and `token`";
+        for wrong in [json!(1), json!("token"), json!({"tag": "a"}), json!({"tag": "a", "token": "b", "c": 1})] {
+            check("action", action(json!({"session": wrong})), Err(session));
+        }
+        check("action", action(json!({"retries": 21})), Err("`retries` must be a whole number from 0 to 20"));
+        let unknown = "unknown field `inputs`: did you mean `input`?";
+        check("action", action(json!({"inputs": {}})), Err(unknown));
+        let refused = ACTION.check(&json!({"values": []}).as_object().unwrap().clone(), &[], |_| false);
+        assert!(refused.unwrap_err().to_string().starts_with("unknown field `values`"));
         check("http", json!({"url": "ftp://a.test"}), Err("`url` must be a URL of http or https"));
         check("http", json!({"url": "{{ event.content.url }}"}), Ok(()));
         let typo = "`method` has the unknown value `PSOT`: did you mean `POST`?";

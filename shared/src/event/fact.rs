@@ -14,6 +14,8 @@ pub const CUSTOM_SOURCE: &str = "hookyard.custom";
 pub const WEBHOOK_SOURCE: &str = "hookyard.webhook";
 /// The source of facts about tasks.
 pub const TASK_SOURCE: &str = "hookyard.task";
+/// The source of facts about apps.
+pub const ACTION_SOURCE: &str = "hookyard.action";
 /// The source of facts about callbacks.
 pub const CALLBACK_SOURCE: &str = "hookyard.callback";
 
@@ -56,6 +58,11 @@ pub const CALLBACK_RESOLVED: EventType = EventType::known("callback.resolved");
 /// The type of [`CallbackEnded`] when nobody called a callback in time.
 pub const CALLBACK_EXPIRED: EventType = EventType::known("callback.expired");
 
+/// The type of [`AppHealthChanged`] when the probes of an app get through again.
+pub const APP_AVAILABLE: EventType = EventType::known("app.available");
+/// The type of [`AppHealthChanged`] when the probes of an app do not get through.
+pub const APP_UNAVAILABLE: EventType = EventType::known("app.unavailable");
+
 /// The platforms whose events have types that begin with their names, as `github.push`.
 pub const PLATFORMS: [&str; 11] = [
     "discord",
@@ -72,7 +79,7 @@ pub const PLATFORMS: [&str; 11] = [
 ];
 
 /// The types of the facts that only Hookyard itself publishes, beside those of the [`PLATFORMS`].
-pub const OWN: [EventType; 12] = [
+pub const OWN: [EventType; 21] = [
     WEBHOOK_RECEIVED,
     MESSAGE_RECEIVED,
     MESSAGE_STATUS,
@@ -83,8 +90,17 @@ pub const OWN: [EventType; 12] = [
     CHANNEL_UNREGISTERED,
     TASK_FAILED,
     SCHEDULE_MISSED,
+    JOB_SCHEDULED,
+    JOB_STARTED,
+    JOB_COMPLETED,
+    JOB_FAILED,
+    JOB_CANCELLED,
+    JOB_PAUSED,
+    JOB_RESUMED,
     CALLBACK_RESOLVED,
     CALLBACK_EXPIRED,
+    APP_AVAILABLE,
+    APP_UNAVAILABLE,
 ];
 
 /// Refuses an event that a client or a script would publish as if it came from Hookyard: with the type of a command, of an
@@ -288,6 +304,31 @@ pub struct CallbackEnded {
     /// When it was called or its time ran out.
     #[serde(default, with = "crate::clock::iso::optional")]
     pub date: Option<Timestamp>,
+}
+
+/// The facts `app.available` and `app.unavailable`: the health of an app has changed for an access tag.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppHealthChanged {
+    /// The app.
+    pub app: String,
+    /// Its environment.
+    pub app_env: String,
+    /// The product.
+    pub product: String,
+    /// The environment of the product.
+    pub env: String,
+    /// The access tag.
+    pub access_tag: String,
+    /// When it changed.
+    #[serde(with = "crate::clock::iso")]
+    pub since: Timestamp,
+    /// When a probe last got through.
+    #[serde(default, with = "crate::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    pub last_available: Option<Timestamp>,
+    /// The type of the last failure, such as `TIMEOUT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<Value>,
 }
 
 #[cfg(test)]

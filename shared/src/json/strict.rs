@@ -154,12 +154,58 @@ struct Members {
     value: Option<(String, Value)>,
 }
 
+/// The name of a member as the key of a map: a number is written as text there.
+struct Key(String);
+
+macro_rules! deserialize_numbers {
+    ($($deserialize:ident: $number:ty => $visit:ident),*) => {
+        $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+            match self.0.parse::<$number>() {
+                Ok(number) => visitor.$visit(number),
+                Err(_) => self.deserialize_any(visitor),
+            }
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Key {
+    type Error = Problem;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        let text: StringDeserializer<Problem> = self.0.into_deserializer();
+        text.deserialize_any(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
+        Strict(Value::String(self.0)).deserialize_enum(name, variants, visitor)
+    }
+
+    deserialize_numbers! {
+        deserialize_u8: u8 => visit_u8, deserialize_u16: u16 => visit_u16, deserialize_u32: u32 => visit_u32,
+        deserialize_u64: u64 => visit_u64, deserialize_i64: i64 => visit_i64
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i128 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq tuple tuple_struct map
+        struct identifier ignored_any
+    }
+}
+
 impl<'de> de::MapAccess<'de> for Members {
     type Error = Problem;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Problem> {
         let Some((name, value)) = self.rest.next() else { return Ok(None) };
-        let key: StringDeserializer<Problem> = name.clone().into_deserializer();
+        let key = Key(name.clone());
         self.value = Some((name, value));
         seed.deserialize(key).map(Some)
     }

@@ -20,7 +20,7 @@ const MAX_URL_BYTES: usize = 16 * 1024;
 const REFUSED_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 /// Headers of the connection or of the framing, which are the client's own affair.
-pub(crate) const NOT_PASSED_ON: [HeaderName; 9] =
+pub const NOT_PASSED_ON: [HeaderName; 9] =
     [CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// One request of the chain.

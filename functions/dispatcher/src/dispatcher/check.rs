@@ -86,7 +86,11 @@ fn actions(actions: &[Action]) -> Result<(), Problem> {
             Some(_) => Ok(()),
         };
         for (name, value) in &action.fields {
-            templates(&format!("actions[{index}].{name}"), value, &used)?;
+            let field = format!("actions[{index}].{name}");
+            templates(&field, value, &used)?;
+            if ActionType::find(&action.kind).is_ok_and(ActionType::has_placeholders) {
+                no_own_values(&field, value)?;
+            }
         }
     }
     Ok(())
@@ -123,6 +127,17 @@ fn templates(field: &str, value: &Value, used: &impl Fn(&str) -> Result<(), Stri
             used(step).map_err(|why| Problem::field(field, format!("uses a step that it cannot see: {why}")))?;
         }
         Ok(())
+    })
+}
+
+/// Refuses the placeholders that stand for filled in values, which nobody but the dispatcher can number.
+fn no_own_values(field: &str, value: &Value) -> Result<(), Problem> {
+    each_text(field, value, &mut |field, text| match Template::parse(text) {
+        Ok(template) if template.has_own_value() => {
+            let rule = "has `$Value{`, which only the dispatcher writes: `{{ … }}` fills in a value";
+            Err(Problem::field(field, rule))
+        }
+        _ => Ok(()),
     })
 }
 
@@ -289,6 +304,21 @@ mod tests {
         check(one(json!({"configuration": {"dat": {}}})), "`actions[0]`: unknown field `dat`: did you mean `data`?");
         check(one(json!({"id": "x"})), "`actions[0]`: unknown field `id`");
         check(one(json!({"data": [1]})), "`actions[0].data` must be an object");
+        let action = |more: Value| {
+            let mut action = json!({"type": "action", "app": "a"});
+            action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!([action])
+        };
+        check(action(json!({"input": [1]})), "`actions[0].input` must be an object");
+        check(action(json!({"values": []})), "`actions[0]`: unknown field `values`");
+        check(action(json!({"configuration": {"values": []}})), "`actions[0]`: unknown field `values`");
+        for own in ["$Value{0}", "a $Value{{{ event.id }}}", r"\$Value{0}", r"$Value\{{ event.id }}", "'$Value{"] {
+            let rule = "has `$Value{`, which only the dispatcher writes";
+            check(action(json!({"input": {"a": [own]}})), &format!("`actions[0].input.a[0]` {rule}"));
+            let within = json!({"configuration": {"input": {"a": own}}});
+            check(action(within), &format!("`actions[0].configuration.input.a` {rule}"));
+        }
+        assert!(with_actions(&action(json!({"input": {"a": "$Value{{ event.id }} $Secret{K}"}}))).is_ok());
         check(json!([{"type": "callback", "action": "wait"}]), "`actions[0].id` is required");
         check(json!([task(json!({"name": "a"})), task(json!({"name": "a"}))]), "`actions[1].name`");
         check(one(json!({"condition": {"a": 1}})), "`actions[0].condition`");

@@ -79,16 +79,19 @@ impl Plan {
     /// Returns the fields of an action's command, with their templates filled in.
     pub(crate) fn command_fields(&self, action: usize, scope: &Scope<'_>) -> Result<Value, StepError> {
         let mut budget = Budget::new(ENTRY_LIMIT_BYTES);
-        let mut fields = Map::new();
+        let (mut fields, mut aside) = (Map::new(), Vec::new());
         for CompiledField { name, place, value } in &self.actions[action].fields {
-            let place = match place {
-                command::Place::Plain => Place::Plain,
-                command::Place::Url => Place::Url,
-                command::Place::Body => place_in_body(&fields),
-            };
             let value = value.as_ref().map_err(|why| Failure::Template(why.clone()));
-            let filled = value.and_then(|value| value.fill(scope, place, &mut budget));
+            let filled = value.and_then(|value| match place {
+                command::Place::Plain => value.fill(scope, Place::Plain, &mut budget),
+                command::Place::Url => value.fill(scope, Place::Url, &mut budget),
+                command::Place::Body => value.fill(scope, place_in_body(&fields), &mut budget),
+                command::Place::Placeholders => value.fill_aside(scope, &mut aside, &mut budget),
+            });
             fields.insert(name.clone(), filled.map_err(|failure| template_error(name, &failure))?);
+        }
+        if !aside.is_empty() {
+            fields.insert(command::VALUES.to_owned(), Value::Array(aside));
         }
         let fields = Value::Object(fields);
         match json::depth(&fields) {

@@ -90,7 +90,7 @@ fn the_result_has_a_limit() {
     assert_eq!(fill_in(&long, &event, &json!({})), Err(Failure::TooLarge));
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
+pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),

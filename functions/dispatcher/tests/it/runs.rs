@@ -266,3 +266,34 @@ async fn values_are_written_for_the_place_that_the_action_gives_them() {
     check("braces", json!("{{name}} ../é"));
     assert!(world.command("up").is_none(), "the path would be another one");
 }
+
+#[tokio::test]
+async fn values_stay_out_of_texts_with_placeholders_of_their_own() {
+    let world = World::new().await;
+    let input = json!({
+        "headers": {"Authorization": "Bearer $Auth{t}{token}"},
+        "query": "{{ event.content.query }}",
+        "body": {"text": "{{ event.content.text }} $Concat(['{{field `event` `content` `text`}}'], '')", "n": "{{ event.content.n }}"},
+    });
+    let action = json!({"type": "action", "name": "a", "app": "mail-{{ event.content.n }}", "input": input});
+    let within =
+        json!({"type": "action", "name": "b", "configuration": {"app": "x", "input": {"a": "<{{ event.content.n }}"}}});
+    let none = json!({"type": "action", "name": "c", "input": {"a": "$Secret{KEY}"}});
+    world.dispatcher(json!({"eventType": "e", "actions": [action, within, none]})).await;
+    let content = json!({"text": "$Secret{KEY}", "n": 5, "query": {"a": "$Value{0}", "b": "c"}});
+    world.publish(&event("e1", "e", content)).await;
+    world.idle().await;
+    let action = |step: &str| world.command(step).unwrap().action;
+    let expected = json!({
+        "app": "mail-5",
+        "input": {
+            "headers": {"Authorization": "Bearer $Auth{t}{token}"},
+            "query": {"a": "$Value{2}", "b": "c"},
+            "body": {"text": "$Value{0} $Concat(['$Value{1}'], '')", "n": 5},
+        },
+        "values": ["$Secret{KEY}", "$Secret{KEY}", "$Value{0}"],
+    });
+    assert_eq!(action("a"), expected);
+    assert_eq!(action("b"), json!({"app": "x", "input": {"a": "<$Value{0}"}, "values": [5]}));
+    assert_eq!(action("c"), json!({"input": {"a": "$Secret{KEY}"}}));
+}

@@ -107,6 +107,13 @@ impl<'a> Client<'a> {
         ]});
         let dispatcher = self.post("/dispatchers/v1", dispatcher).await;
         let event = self.post("/events/v1", json!({"type": "thing.happened", "content": {"n": 1}})).await;
+        let envs = json!([{"slug": "prd", "base_url": "https://api.example.com", "active": true}]);
+        self.post("/apps", json!({"tag": "acme_app", "envs": envs})).await;
+        let call = json!({"tag": "acme_call", "method": "GET", "resource": "/"});
+        self.post("/apps/acme_app/actions", call).await;
+        self.post("/products", json!({"tag": "acme_product", "envs": [{"slug": "prd"}]})).await;
+        let connection = json!({"app": "acme_app", "access_tag": "acme_access"});
+        self.post("/products/acme_product/apps", connection).await;
         let asset = Request::new("PUT", "/assets/public/director/acme/own.js").bearer(&self.token).body(code);
         assert_eq!(self.world.send(asset).await.status, 200);
         let periodic = json!({"id": "slack-acme1", "script": "/assets/public/director/acme/own.js", "config": {},
@@ -114,6 +121,13 @@ impl<'a> Client<'a> {
         self.post("/api/v1/tasks", periodic).await;
         self.get("/tasks/v1/api/f").await;
         let requests = self.get("/tasks/v1/apiRequests").await;
+        let (product, tag) = ("shop", "rates");
+        let session = json!({"product": product, "tag": tag, "schema": {"id": "u1"}, "selector": "$Session{id}",
+            "expiry": 1, "period": "days"});
+        self.post("/sessions", session).await;
+        self.post("/caches", json!({"product": product, "tag": tag, "expiry": 60_000})).await;
+        let value = json!({"key": "eur", "value": 1});
+        assert_eq!(self.send("PUT", "/caches/shop/rates/values", Some(value)).await.status, 200);
         self.world.idle().await;
         Records::from([
             ("/channels/{channelId}", text(&channel, "channelId")),
@@ -132,6 +146,13 @@ impl<'a> Client<'a> {
             ("/assets/public/director/{name}", "acme/own.js".to_owned()),
             ("/api/v1/tasks/{id}", "slack-acme1".to_owned()),
             ("/status/{action}", "switch".to_owned()),
+            ("/sessions/{product}/{tag}", "shop/rates".to_owned()),
+            ("/caches/{product}/{tag}", "shop/rates".to_owned()),
+            ("/values/{key}", "eur".to_owned()),
+            ("/apps/{tag}", "acme_app".to_owned()),
+            ("/actions/{action}", "acme_call".to_owned()),
+            ("/products/{tag}", "acme_product".to_owned()),
+            ("/apps/{access_tag}", "acme_access".to_owned()),
         ])
     }
 }
@@ -173,6 +194,14 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/dispatchers/v1/{id}/actions") => json!({"type": "http", "url": "https://a.test"}),
         ("PUT", "/dispatchers/v1/{id}/actions/{actionId}") => json!({"functionName": "g"}),
         ("POST", "/dispatchers/v1/{id}/explain") => json!({"type": "thing.happened"}),
+        ("POST", "/sessions/{product}/{tag}/start") => json!({"env": "dev", "data": {"id": "u1"}}),
+        ("PUT", "/caches/{product}/{tag}/values") => json!({"key": "usd", "value": 1}),
+        ("POST", "/apps") => json!({"tag": "own"}),
+        ("PUT", "/apps/{tag}" | "/apps/{tag}/actions/{action}" | "/products/{tag}") => json!({"name": "renamed"}),
+        ("POST", "/apps/{tag}/actions") => json!({"tag": "own", "method": "GET", "resource": "/"}),
+        ("POST", "/products") => json!({"tag": "own", "envs": [{"slug": "dev"}]}),
+        ("POST", "/products/{tag}/apps") => json!({"app": "acme_app"}),
+        ("PUT", "/products/{tag}/apps/{access_tag}") => json!({"fallbacks": []}),
         ("POST", "/events/v1") => json!({"type": "other.thing"}),
         _ => json!({}),
     })

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use harness::server::{Answer, Server};
+use serde_json::json;
 use tempfile::tempdir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -12,6 +14,9 @@ use crate::process::Hookyard;
 const README: &str = include_str!("../../../../README.md");
 const PLATFORMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
 const TASKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tasks");
+const ACTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/actions");
+/// What stands in the pages for the API of somebody else.
+const OTHER_API: &str = "https://crm.example.com";
 const ALL_RAN: &str = "all examples ran";
 
 /// Returns the blocks marked `sh`; what is marked `console` cannot run in a test.
@@ -44,6 +49,7 @@ async fn run(hookyard: &Hookyard, data: &Path, examples: &[String]) -> Output {
         "set -euo pipefail\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{examples}\necho \"{ALL_RAN}\"\n"
     );
     let mut shell = Command::new("bash")
+        .current_dir(data)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -70,12 +76,13 @@ async fn every_example_of_the_readme_runs() {
 
 #[tokio::test]
 async fn every_example_of_the_pages_runs_after_the_readmes_first() {
+    let other = Server::start(|_| Answer::ok(json!({"ok": true}))).await;
     let mut pages = 0;
-    for entry in [PLATFORMS, TASKS].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
+    for entry in [PLATFORMS, TASKS, ACTIONS].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let mut all = vec![preamble()];
-        all.extend(examples(&std::fs::read_to_string(&path).unwrap()));
+        all.extend(examples(&std::fs::read_to_string(&path).unwrap().replace(OTHER_API, &other.url())));
         assert!(all.len() > 1, "{name} has examples");
         let data = tempdir().unwrap();
         let hookyard = Hookyard::start_with(data.path(), &["--allow-cidr", "127.0.0.0/8"]).await;

@@ -27,6 +27,14 @@ fn unknown() -> Records {
         ("/assets/public/director/{name}", "nobodys/own.js".to_owned()),
         ("/api/v1/tasks/{id}", "slack-nobody1".to_owned()),
         ("/status/{action}", "switch".to_owned()),
+        // The same tag, which answers name, of a product that nobody has.
+        ("/sessions/{product}/{tag}", "nothing/rates".to_owned()),
+        ("/caches/{product}/{tag}", "nothing/rates".to_owned()),
+        ("/values/{key}", "eur".to_owned()),
+        ("/apps/{tag}", "nobodys_app".to_owned()),
+        ("/actions/{action}", "nobodys_call".to_owned()),
+        ("/products/{tag}", "nobodys_product".to_owned()),
+        ("/apps/{access_tag}", "nobodys_access".to_owned()),
     ])
 }
 
@@ -60,7 +68,7 @@ async fn no_route_leads_to_a_record_of_another_tenant() {
         let answer = other.send(&route.method, &path, valid_body(route)).await;
         let told = answer.body.to_string();
         if path == route.path {
-            let chosen = ["{name}", "{version}", "{path}", "{action}"];
+            let chosen = ["{name}", "{version}", "{path}", "{action}", "{tag}", "{key}"];
             let ids = records.iter().filter(|(place, _)| !chosen.iter().any(|name| place.ends_with(name)));
             for (place, id) in ids {
                 assert!(!told.contains(id), "{} {path} shows {place}: {told}", route.method);

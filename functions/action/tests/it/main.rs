@@ -1,0 +1,10 @@
+//! The action function on the embedded engines, called as Lambda calls it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+
+mod calls;
+mod log;
+mod retries;
+mod runs;
+mod setup;
+mod steps;
+mod whole;
