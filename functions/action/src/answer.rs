@@ -209,4 +209,6 @@ fn binary(response: &Response) -> Value {
 }
 
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod tests;

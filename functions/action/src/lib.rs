@@ -29,6 +29,8 @@ mod on_action_requested;
 mod on_http_requested;
 mod on_run_due;
 mod placeholder;
+#[cfg(test)]
+mod played;
 mod product;
 mod request;
 mod retry;
