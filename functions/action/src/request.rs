@@ -12,7 +12,6 @@ mod xml;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Method;
 use serde_json::Value;
 use shared::event::command::HTTP_METHODS;
@@ -51,7 +50,7 @@ pub(crate) fn build(
         Some(url) if broken.found.is_empty() => {
             let mut request = Request::new(method, url);
             request.headers = headers.into_map();
-            request.body = body.unwrap_or_else(Bytes::new);
+            request.body = body.unwrap_or_default();
             request.timeout = TIMEOUT;
             request.max_response_bytes = ANSWER_LIMIT_BYTES;
             Ok(request)
