@@ -60,7 +60,7 @@ pub(crate) async fn through<T: Clone + Send + Sync + 'static>(
     output: impl Fn(&T) -> Option<&Value>,
 ) -> Result<Result<Cached<T>, Failure>, Error> {
     let owner = Owner { tenant: &key.place.tenant_id, product: &key.place.product, tag: cache };
-    let Some(defined) = services.caches.definition(owner).await? else {
+    let Some(defined) = Box::pin(services.caches.definition(owner)).await? else {
         let message = format!("the product `{}` has no cache `{cache}`", key.place.product);
         return Ok(Err(Failure::new(FailureType::NotFound, message)));
     };
@@ -77,11 +77,11 @@ pub(crate) async fn through<T: Clone + Send + Sync + 'static>(
     let Some(leader) = leader else { return work().await.map(|done| Ok(Cached::Miss(done))) };
     let done = {
         let work = std::pin::pin!(work());
-        let renewing = std::pin::pin!(renew(services, &slot, leader.id()));
+        let mut renewing = Box::pin(renew(services, &slot, leader.id()));
         tokio::select! {
             biased;
             done = work => done,
-            never = renewing => match never {},
+            never = &mut renewing => match never {},
         }
     };
     let value = done.as_ref().ok().and_then(&output).map(|value| NewValue {
@@ -91,7 +91,7 @@ pub(crate) async fn through<T: Clone + Send + Sync + 'static>(
         stored_at: services.clock.now(),
         expiry_ms: defined.definition.expiry,
     });
-    finish(services, &slot, &leader, value).await;
+    Box::pin(finish(services, &slot, &leader, value)).await;
     let done = done?;
     leader.land(Arc::new(done.clone()));
     Ok(Ok(Cached::Miss(done)))

@@ -150,7 +150,7 @@ async fn add(
         if let AuthSetup::CredentialAccess { .. } | AuthSetup::OAuth2 { .. } = auth.setup {
             let made_for = made_for(place, app, auth, &data);
             let wanted = Wanted { services, place, app, auth, data: &data, made_for };
-            let token = match renewal::token(&wanted, stored).await? {
+            let token = match Box::pin(renewal::token(&wanted, stored)).await? {
                 None => continue,
                 Some(Ok(token)) => token,
                 Some(Err(failure)) => return Ok(Err(failure)),

@@ -9,7 +9,7 @@
 //! that a redelivered command never calls twice: a recorded answer is published again, and a request whose outcome was lost
 //! is `OutcomeUnknown`, unless a second one does no harm.
 
-#![allow(dead_code, clippy::needless_pass_by_value, clippy::unused_async)]
+#![allow(dead_code, unused_imports, clippy::needless_pass_by_value, clippy::unused_async)]
 
 mod answer;
 mod api;

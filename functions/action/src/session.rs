@@ -182,8 +182,8 @@ fn within(scope: &Scope, tenant: &TenantId, expected: Expected<'_>) -> Result<()
 /// Decides whether a session is still good.
 fn judge(standing: &Standing) -> Result<(), Invalid> {
     let Some((definition_id, user_generation, is_revoked)) = &standing.session else {
-        // Its record is removed only after the last of its tokens has ended.
-        return Err(Invalid::Revoked);
+        // Its record is removed with its definition, or after the last of its tokens has ended.
+        return Err(Invalid::Undefined);
     };
     if standing.definition_id.as_ref() != Some(definition_id) {
         return Err(Invalid::Undefined);
@@ -235,6 +235,51 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_run_has_the_session_or_a_failure_that_says_why_not_and_nothing_of_the_data() {
+        use harness::World;
+        use serde_json::json;
+
+        let world = World::builder().function("ActionFunction", crate::function).open().await;
+        for tag in ["login", "admin"] {
+            let definition = json!({"product": "shop", "tag": tag, "schema": {"id": "x"}, "selector": "$Session{id}",
+                "expiry": 60, "period": "seconds"});
+            assert_eq!(world.post("/sessions", definition).await.status, 200);
+        }
+        let start = async |tag: &str| {
+            let body = json!({"env": "dev", "data": {"id": "planted"}});
+            world.post(&format!("/sessions/shop/{tag}/start"), body).await.body["token"].as_str().unwrap().to_owned()
+        };
+        let services = Services::new(world.environment("ActionFunction")).unwrap();
+        let ask = async |tenant: &str, product: &str, env: &str, tag: &str, token: &str| {
+            let (product, tag) = (Tag::parse(product).unwrap(), Tag::parse(tag).unwrap());
+            let (env, given) = (Slug::parse(env).unwrap(), SessionGiven { tag, token: token.to_owned() });
+            verify(&services, &TenantId::new(tenant), &product, &env, &given).await.unwrap()
+        };
+        let (login, admin) = (start("login").await, start("admin").await);
+        for token in [login.as_str(), login.split_once(':').unwrap().1] {
+            let session = ask("default", "shop", "dev", "login", token).await.unwrap();
+            assert_eq!((session.identifier.as_str(), session.data), ("planted", json!({"id": "planted"})));
+        }
+        let check = async |place: (&str, &str, &str, &str), token: &str, reason: &str| {
+            let (tenant, product, env, tag) = place;
+            let failure = ask(tenant, product, env, tag, token).await.unwrap_err();
+            assert_eq!(failure.kind, FailureType::Unauthorized);
+            assert_eq!(failure.message, format!("the session `{tag}` {reason}"));
+        };
+        check(("other", "shop", "dev", "login"), &login, "was started by another tenant").await;
+        check(("default", "store", "dev", "login"), &login, "was started for another product").await;
+        check(("default", "shop", "prd", "login"), &login, "was started for another environment").await;
+        check(("default", "shop", "dev", "login"), &admin, "was started for another tag").await;
+        let mixed = admin.replace("admin:", "login:");
+        let unknown = "has a token that is not one of ours, or was altered";
+        check(("default", "shop", "dev", "login"), &mixed, unknown).await;
+        world.post("/sessions/revoke", json!({"product": "shop", "tag": "admin", "identifier": "planted"})).await;
+        check(("default", "shop", "dev", "admin"), &admin, "was revoked").await;
+        world.advance(60).await;
+        check(("default", "shop", "dev", "login"), &login, "has expired").await;
+    }
+
     #[test]
     fn a_session_is_good_until_it_or_its_user_is_revoked_or_its_definition_deleted() {
         let good = Standing {
@@ -246,7 +291,7 @@ mod tests {
         check(good.clone(), Ok(()));
         check(Standing { user_generation: 3, ..good.clone() }, Err(Invalid::Revoked));
         check(Standing { session: Some(("d".to_owned(), 2, true)), ..good.clone() }, Err(Invalid::Revoked));
-        check(Standing { session: None, ..good.clone() }, Err(Invalid::Revoked));
+        check(Standing { session: None, ..good.clone() }, Err(Invalid::Undefined));
         check(Standing { definition_id: None, ..good.clone() }, Err(Invalid::Undefined));
         check(Standing { definition_id: Some("e".to_owned()), ..good }, Err(Invalid::Undefined));
     }

@@ -1,5 +1,4 @@
 //! Imports over HTTP: documents in, apps and actions out.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 use harness::{Answer, Request, World};
 use serde_json::{Map, Value, json};

@@ -237,6 +237,7 @@ async fn deleting_a_definition_ends_its_sessions_for_good() {
     assert_eq!(world.delete(LOGIN).await.body, json!({"affectedRecords": 1}));
     let ended = "the session has ended because its definition was deleted";
     assert_eq!(verify(&world, &session["token"]).await["reason"], ended);
+    assert_eq!(world.items("SESSIONS_TABLE").await, Vec::<Value>::new());
     assert_eq!(world.delete(LOGIN).await.status, 404);
     world.post("/sessions", definition("shop", "login")).await;
     assert_eq!(verify(&world, &session["token"]).await["reason"], ended, "also when there is a new one");

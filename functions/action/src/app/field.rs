@@ -41,7 +41,7 @@ pub(crate) struct Field {
     /// The fields of an object, or of each object of an array.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<Self>,
 }
 
 /// What a field takes: a plain type, or an array of one (`array-string`).

@@ -360,6 +360,14 @@ async fn an_answer_that_is_too_large_is_handed_on_and_one_that_can_be_compressed
 }
 
 #[tokio::test]
+async fn an_answer_that_nests_too_deep_to_be_read_again_is_handed_on() {
+    let setup = Setup::open(|_| Ok(Ok((0..125).fold(json!(1), |inner, _| json!([inner]))))).await;
+    for _ in 0..2 {
+        assert!(matches!(setup.run(json!({})).await, Cached::Miss(Ok(_))));
+    }
+}
+
+#[tokio::test]
 async fn a_run_goes_on_when_its_output_cannot_be_kept() {
     let setup = Setup::new(numbered).await;
     let leader = setup.spawn(&setup.services, json!({}));

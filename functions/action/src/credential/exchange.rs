@@ -18,8 +18,6 @@ use crate::services::Services;
 
 /// The largest answer that is kept as a token, as JSON.
 const LIMIT_BYTES: usize = 64 * 1024;
-/// The periods in which a token's time is given.
-pub(crate) const PERIODS: [&str; 7] = ["secs", "mins", "hours", "days", "weeks", "months", "years"];
 
 /// Runs the token action of an auth; its answer is the token.
 ///
@@ -120,4 +118,52 @@ fn end(now: Timestamp, expiry: u64, period: &str) -> Timestamp {
     };
     let end = span.ok().and_then(|span| now.to_zoned(TimeZone::UTC).checked_add(span).ok());
     end.map_or(Timestamp::MAX, |end| end.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::tag::Tag;
+
+    fn auth() -> Auth {
+        let (headers, query) = (BTreeMap::new(), BTreeMap::new());
+        let tag = Tag::parse("login").unwrap();
+        Auth { tag, name: String::new(), description: String::new(), setup: AuthSetup::Basic {}, headers, query }
+    }
+
+    #[test]
+    fn data_in_four_parts_is_sent_in_them_and_by_reference() {
+        let action = json!({"tag": "login", "resource": "/login", "method": "POST"});
+        let action: Action = serde_json::from_value(action).unwrap();
+        let data = json!({"body": {"user": "$Now", "nested": {"a": 1}}, "headers": {"x": "$Secret{}"}, "params": {}});
+        let input = input(&auth(), &action, data.as_object().unwrap()).unwrap();
+        let expected = json!({
+            "body": {"user": "$Auth{login}{body}{user}", "nested": "$Auth{login}{body}{nested}"},
+            "headers": {"x": "$Auth{login}{headers}{x}"}, "params": {}, "query": {},
+        });
+        assert_eq!(serde_json::to_value(input).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_token_lasts_for_whole_periods_of_the_calendar() {
+        let check = |expiry: u64, period: &str, expected: &str| {
+            let end = end("2028-01-31T12:00:00Z".parse().unwrap(), expiry, period);
+            assert_eq!(end.to_string(), expected, "{expiry} {period}");
+        };
+        check(90, "secs", "2028-01-31T12:01:30Z");
+        check(90, "mins", "2028-01-31T13:30:00Z");
+        check(36, "hours", "2028-02-02T00:00:00Z");
+        check(1, "days", "2028-02-01T12:00:00Z");
+        check(2, "weeks", "2028-02-14T12:00:00Z");
+        check(1, "months", "2028-02-29T12:00:00Z");
+        check(1, "years", "2029-01-31T12:00:00Z");
+        check(0, "hours", "2028-01-31T12:00:00Z");
+        check(1, "fortnights", "2028-01-31T12:00:00Z");
+        check(u64::MAX, "secs", &Timestamp::MAX.to_string());
+        check(100_000, "years", &Timestamp::MAX.to_string());
+    }
 }

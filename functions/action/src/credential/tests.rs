@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
-
 mod oauth2;
 mod renewal;
 mod secret;

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
-
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use form_urlencoded::byte_serialize;
 use proptest::prelude::*;

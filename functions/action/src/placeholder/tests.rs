@@ -31,7 +31,6 @@ fn sources() -> Sources {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "cases are written in place")]
 fn check(text: &str, expected: Value) {
     assert_eq!(resolve(&json!(text), &sources()), Ok(expected), "{text}");
 }
@@ -313,7 +312,7 @@ fn a_date_is_written_in_every_token() {
 fn what_operators_multiply_is_bounded() {
     let mut sources = sources();
     sources.input = Some(json!({"a": "a".repeat(1_000), "b": "b".repeat(100_000), "list": vec![1; 100_000]}));
-    let tenfold = |text: &str| format!("$Concat([{}])", vec![text; 10].join(","));
+    let tenfold = |text: &str| format!("$Concat([{}])", [text; 10].join(","));
     for text in [
         "$Replace($Input{a}, 'a', $Input{b})".to_owned(),
         "$Concat($Split($Input{a}, ''), $Input{b})".to_owned(),

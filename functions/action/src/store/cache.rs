@@ -25,6 +25,8 @@ const REMOVED_AT_ONCE: usize = 1_000;
 const VALUE_LIMIT_BYTES: usize = 390 * 1024;
 /// What is longer than this without compression is not tried to be compressed.
 const PLAIN_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+/// How deep a value can nest: what reads it again takes 128 levels.
+const DEPTH_LIMIT: usize = 120;
 /// For how long after a lease has ended its record is kept, in seconds.
 const KEPT_S: i64 = 3_600;
 
@@ -155,8 +157,11 @@ impl Slot {
 }
 
 impl NewValue<'_> {
-    /// Returns the record of the value; `None` if it is too large to be kept.
+    /// Returns the record of the value; `None` if it is too large or nests too deep to be kept.
     fn record(&self, slot: &Slot) -> Option<ValueRecord> {
+        if shared::json::depth(self.value) > DEPTH_LIMIT {
+            return None;
+        }
         let value = self.value.to_string();
         let (size_bytes, stored_at_ms) = (value.len(), self.stored_at.as_millisecond());
         if size_bytes > PLAIN_LIMIT_BYTES || sealed_attribute_bytes(value.as_bytes()) > VALUE_LIMIT_BYTES {
@@ -289,8 +294,10 @@ impl Caches {
     pub(crate) async fn find(&self, slot: &Slot, now: Timestamp) -> Result<Found, Error> {
         let Some(record) = self.table.get::<ValueRecord>(&slot.key()).await? else { return Ok(Found::Nothing) };
         let now_ms = now.as_millisecond();
-        let value = record.value.as_deref().and_then(|json| serde_json::from_str(json).ok());
-        if let (Some(head), Some(value)) = (record.head().filter(|head| now_ms < head.expires_at_ms), value) {
+        if let Some(head) = record.head().filter(|head| now_ms < head.expires_at_ms) {
+            // The text of a serde error can quote the value, so that it must not become a cause.
+            let value = record.value.as_deref().and_then(|json| serde_json::from_str(json).ok());
+            let value = value.ok_or_else(|| Error::new("read a cached value", "it is not JSON"))?;
             return Ok(Found::Value(head, value));
         }
         let flight = record.flight.filter(|_| now_ms < record.lease_until_ms);

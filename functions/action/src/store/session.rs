@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use shared::clock::derived_hex24;
 use shared::event::TenantId;
 use shared::seal::Resealed;
-use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new};
+use shared::table::{Check, Expression, Query, SealedAttributes, TRANSACTION_LIMIT, Table, is_new};
 use shared::{Environment, Error};
 
 use super::json_text;
@@ -22,6 +22,8 @@ use crate::tag::{Slug, Tag};
 
 /// Of how many definitions or sessions a list can be made.
 pub(crate) const LIST_LIMIT: usize = 10_000;
+/// How many sessions of a deleted definition are removed with it.
+const REMOVED_AT_ONCE: usize = 1_000;
 
 const SEALED: SealedAttributes = SealedAttributes { key: &["owner", "record"], paths: &[&["identifier"], &["data"]] };
 const DEFINITIONS: &str = "definition#";
@@ -187,10 +189,25 @@ impl Sessions {
         self.table.put_if(&changed, unchanged(record)).await
     }
 
-    /// Deletes a definition, and with it ends its sessions; false if there is none.
-    pub(crate) async fn delete_definition(&self, owner: Owner<'_>) -> Result<bool, Error> {
-        let deleted: Option<DefinitionRecord> = self.table.delete(&definition_key(owner), None).await?;
-        Ok(deleted.is_some())
+    /// Deletes a definition, and with it ends its sessions; returns it as it was.
+    pub(crate) async fn delete_definition(&self, owner: Owner<'_>) -> Result<Option<DefinitionRecord>, Error> {
+        self.table.delete(&definition_key(owner), None).await
+    }
+
+    /// Removes the records of up to 1,000 sessions that have ended with their definition.
+    pub(crate) async fn remove(&self, owner: Owner<'_>, definition_id: &str) -> Result<(), Error> {
+        let query = Query::new(beginning(&owner.key(), SESSIONS)).limit(REMOVED_AT_ONCE);
+        let mut deletes = Vec::new();
+        for row in self.table.query_rows(query).await? {
+            let of: Option<String> = row.attribute("definitionId");
+            if let Some(record) = row.attribute::<String>("record").filter(|_| of.as_deref() == Some(definition_id)) {
+                deletes.push(self.table.deleting(&json!({"owner": owner.key(), "record": record}), None)?);
+            }
+        }
+        for deletes in deletes.chunks(TRANSACTION_LIMIT) {
+            self.table.transact(deletes.to_vec()).await?;
+        }
+        Ok(())
     }
 
     /// Starts a session; its id is random, so one with the same id can only be itself.

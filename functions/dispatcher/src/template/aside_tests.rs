@@ -26,18 +26,18 @@ fn a_value_within_a_text_is_put_aside() {
     let check = |text: &str, expected: &str, values: &[Value]| {
         assert_eq!(example(text), (json!(expected), values.to_vec()), "{text}");
     };
-    check("a {{ event.v }} b", "a $Value{0} b", &[secret.clone()]);
+    check("a {{ event.v }} b", "a $Value{0} b", std::slice::from_ref(&secret));
     check("{{ event.v }}{{ event.n }}", "$Value{0}$Value{1}", &[secret.clone(), json!(5)]);
     check("{{ event.o }}!", "$Value{0}!", &[json!({"a": ["$Secret{KEY}", "plain", 1], "$Secret{K}": null})]);
-    check("${{ event.v }}", "$$Value{0}", &[secret.clone()]);
-    check("$Secret{{ event.v }}", "$Secret$Value{0}", &[secret.clone()]);
-    check("$Secret{{{ event.v }}}", "$Secret{$Value{0}}", &[secret.clone()]);
-    check("{{ event.v }}{x}", "$Value{0}{x}", &[secret.clone()]);
-    check(r"\\{{ event.v }}", r"\\$Value{0}", &[secret.clone()]);
-    check(r"\\\\{{ event.v }}", r"\\\\$Value{0}", &[secret.clone()]);
+    check("${{ event.v }}", "$$Value{0}", std::slice::from_ref(&secret));
+    check("$Secret{{ event.v }}", "$Secret$Value{0}", std::slice::from_ref(&secret));
+    check("$Secret{{{ event.v }}}", "$Secret{$Value{0}}", std::slice::from_ref(&secret));
+    check("{{ event.v }}{x}", "$Value{0}{x}", std::slice::from_ref(&secret));
+    check(r"\\{{ event.v }}", r"\\$Value{0}", std::slice::from_ref(&secret));
+    check(r"\\\\{{ event.v }}", r"\\\\$Value{0}", std::slice::from_ref(&secret));
     check(r"\{{ event.v }} $Secret{K}", "{{ event.v }} $Secret{K}", &[]);
     check("$Concat(['{{ event.quote }}'])", "$Concat(['$Value{0}'])", &[json!("', $Add(1)")]);
-    check("{{ event.v | raw }}.", "$Value{0}.", &[secret.clone()]);
+    check("{{ event.v | raw }}.", "$Value{0}.", std::slice::from_ref(&secret));
     check(r#"<{{ event.gone | default("$Secret{K}") }}>"#, "<$Value{0}>", &[json!("$Secret{K}")]);
     check("{{field `event` `v`}} ", "$Value{0} ", &[secret]);
     check("{{ event.v | upper }}", "$Value{0}", &[json!("$SECRET{KEY}")]);
@@ -86,7 +86,7 @@ fn placeholders(text: &str) -> Vec<String> {
         let backslashes = at - text[..at].trim_end_matches('\\').len();
         let name: String = text[at + 1..].chars().take_while(char::is_ascii_alphabetic).collect();
         let stages = text[at + 1 + name.len()..].strip_prefix(['{', '(']);
-        if backslashes % 2 == 0 && ["Secret", "Auth", "Concat"].contains(&name.as_str()) && stages.is_some() {
+        if backslashes.is_multiple_of(2) && ["Secret", "Auth", "Concat"].contains(&name.as_str()) && stages.is_some() {
             found.push(format!("${name}{}", stages.unwrap_or_default().split(['}', ')']).next().unwrap_or_default()));
         }
     }

@@ -1,6 +1,7 @@
 //! The whole system as a user has it: the real binary, real HTTP, real signals.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
+mod apps;
 mod connections;
 mod conversation;
 mod crash;

@@ -101,8 +101,8 @@ pub(crate) async fn delete(
 ) -> Result<Json<Affected>, Refusal> {
     let (product, tag) = of_path(&path)?;
     let owner = Owner { tenant: caller.tenant_id(), product: &product, tag: &tag };
-    match services.sessions.delete_definition(owner).await? {
-        true => Ok(Json(Affected { affected_records: 1 })),
-        false => Err(unknown(tag.as_str())),
-    }
+    let deleted = services.sessions.delete_definition(owner).await?.ok_or_else(|| unknown(tag.as_str()))?;
+    // What a crash or the limit leaves is good for nothing, and is removed in its time.
+    services.sessions.remove(owner, &deleted.definition_id).await?;
+    Ok(Json(Affected { affected_records: 1 }))
 }

@@ -122,7 +122,7 @@ async fn a_refresh_token_survives_a_database_that_fails_for_a_while() {
     // The first write is that of the lease.
     setup.world.emulator.pass("dynamodb.PutItem", 1);
     setup.world.emulator.throttle("dynamodb.PutItem", 4);
-    assert_eq!(setup.world.pass_time(setup.token(&app)).await.unwrap(), "t");
+    assert_eq!(Box::pin(setup.world.pass_time(setup.token(&app))).await.unwrap(), "t");
     let stored = setup.services.credentials.get(&setup.place, &tag("main")).await.unwrap().unwrap();
     assert_eq!((stored.rotated.unwrap().refresh_token.as_str(), setup.asked()), ("refresh-2", 1));
 }

@@ -101,7 +101,7 @@ async fn a_crash_of_the_one_who_asks_frees_the_others() {
     let stored = store.get(&setup.place, &tag("main")).await.unwrap().unwrap();
     store.lease(&setup.place, &tag("main"), &stored, SignedDuration::from_secs(20)).await.unwrap().unwrap();
     let before = setup.world.clock.now();
-    assert_eq!(setup.world.pass_time(setup.token(&app)).await.unwrap(), "token-1");
+    assert_eq!(Box::pin(setup.world.pass_time(setup.token(&app))).await.unwrap(), "token-1");
     assert!(setup.world.clock.now().duration_since(before) <= SignedDuration::from_secs(21));
 }
 
@@ -224,4 +224,31 @@ async fn a_lost_answer_of_the_database_holds_nobody_up() {
     setup.give(client()).await;
     setup.world.emulator.lose_reply("dynamodb.PutItem", 2);
     assert_eq!((setup.token(&app).await.unwrap().as_str(), setup.asked()), ("token-1", 1));
+}
+
+#[tokio::test]
+async fn after_a_rotation_credentials_and_tokens_are_sealed_with_the_new_key() {
+    let setup = Setup::lasting(3_600).await;
+    let app = setup.oauth2();
+    setup.give(client()).await;
+    setup.token(&app).await.unwrap();
+    let change_ring = async |change: fn(&mut Value)| {
+        let mut ring: Value = serde_json::from_str(&setup.world.emulator.secret("KeyRing").unwrap()).unwrap();
+        change(&mut ring);
+        let secrets = aws_sdk_secretsmanager::Client::new(&setup.world.emulator.sdk_config());
+        let id = setup.world.environment("ActionFunction").config.required("KEY_RING_SECRET").unwrap();
+        secrets.put_secret_value().secret_id(id).secret_string(ring.to_string()).send().await.unwrap();
+    };
+    let switch = |ring: &mut Value| {
+        ring["2"] = "another key material of sufficient length, 0123456789".into();
+        ring["current"] = "2".into();
+    };
+    change_ring(switch).await;
+    setup.world.restart();
+    let rotated = setup.world.post("/actions/rotate", json!({})).await;
+    assert_eq!(rotated.body, json!({"resealed": 1, "more": false}));
+    change_ring(|ring| assert!(ring.as_object_mut().unwrap().remove("1").is_some())).await;
+    // As a process reads them that has never had the old key.
+    let loaded = load_by(&setup.another(), &setup.place, &app).await.unwrap();
+    assert_eq!((access_token(&loaded).as_str(), setup.asked()), ("token-1", 1));
 }
