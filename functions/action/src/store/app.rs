@@ -127,14 +127,14 @@ impl Apps {
 
     /// Lists the apps of all tenants whose health is probed.
     pub(crate) async fn probed(&self) -> Result<Vec<(TenantId, Tag)>, Error> {
-        let apps: Vec<(String, App)> = self.catalog.every(APP).await?;
-        let probed = apps.into_iter().filter(|(_, app)| app.health.is_some());
-        Ok(probed.map(|(owner, app)| (TenantId::new(owner), app.tag)).collect())
+        let found = self.catalog.probed().await?;
+        let app = |record: &str| Tag::parse(record.strip_prefix(APP)?.strip_prefix('#')?).ok();
+        Ok(found.into_iter().filter_map(|(owner, record)| Some((TenantId::new(owner), app(&record)?))).collect())
     }
 
     /// Creates an app with its first actions, [`FIRST_ACTION_LIMIT`] at most; false if there is one of this tag.
     pub(crate) async fn create(&self, tenant: &TenantId, app: &App, actions: &[Action]) -> Result<bool, Error> {
-        let key = Key::of_tenant(tenant, APP, &app.tag);
+        let key = key(tenant, app);
         for attempt in 1..=ATTEMPTS {
             // What was left of an app of the same name must not become part of this one.
             match self.catalog.ledger(tenant, &app.tag).await? {
@@ -181,7 +181,7 @@ impl Apps {
             let Some(former) = former else {
                 let ledger = Ledger { import, ..Ledger::default() };
                 let writes = vec![
-                    self.catalog.saving(&Key::of_tenant(tenant, APP, &app.tag), app, None)?,
+                    self.catalog.saving(&key(tenant, app), app, None)?,
                     self.catalog.noting(tenant, &app.tag, None, &ledger)?,
                 ];
                 if self.catalog.transact(writes).await?.is_empty() {
@@ -227,7 +227,7 @@ impl Apps {
 
     /// Replaces an app unless it has changed since it was read; returns whether it did.
     pub(crate) async fn replace(&self, tenant: &TenantId, former: &Stored<App>, app: &App) -> Result<bool, Error> {
-        self.catalog.save(&Key::of_tenant(tenant, APP, &app.tag), app, Some(&former.stamp())).await
+        self.catalog.save(&key(tenant, app), app, Some(&former.stamp())).await
     }
 
     /// Deletes an app with its actions, unless an access tag uses it.
@@ -367,6 +367,10 @@ impl Apps {
         }
         Err(busy("delete an action"))
     }
+}
+
+fn key(tenant: &TenantId, app: &App) -> Key {
+    Key::of_tenant(tenant, APP, &app.tag).probed(app.health.is_some())
 }
 
 /// Returns as many of the first changes as one transaction takes.

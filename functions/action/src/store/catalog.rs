@@ -20,8 +20,8 @@ pub(super) const ATTEMPTS: usize = 50;
 /// The pause before the next attempt, which grows with each one up to ten times that.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(4);
 
-/// Of how many records all tenants together can have a kind.
-const EVERY_LIMIT: usize = 100_000;
+/// The value by which the index `probed` finds apps.
+const PROBED: &str = "yes";
 
 /// The record of an app's ledger.
 const LEDGER: &str = "ledger";
@@ -39,6 +39,9 @@ pub(super) struct Item {
     created_at: Timestamp,
     #[serde(with = "shared::clock::iso")]
     updated_at: Timestamp,
+    /// Only in apps whose health is probed, so that the index holds no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probed: Option<String>,
 }
 
 /// A value as it is kept.
@@ -101,21 +104,27 @@ pub(crate) struct Lease {
 pub(super) struct Key {
     owner: String,
     record: String,
+    is_probed: bool,
 }
 
 impl Key {
     /// An app, or a product, of a tenant.
     pub(super) fn of_tenant(tenant: &TenantId, kind: &str, tag: &Tag) -> Self {
-        Self { owner: tenant.to_string(), record: format!("{kind}#{tag}") }
+        Self { owner: tenant.to_string(), record: format!("{kind}#{tag}"), is_probed: false }
     }
 
     /// What belongs to an app or a product.
     pub(super) fn below(tenant: &TenantId, owner: &Tag, kind: &str, tag: &Tag) -> Self {
-        Self { owner: tenant.key(owner.as_str()), record: format!("{kind}#{tag}") }
+        Self { owner: tenant.key(owner.as_str()), record: format!("{kind}#{tag}"), is_probed: false }
+    }
+
+    /// The same for what is found by [`Catalog::probed`] once it is written, or is not.
+    pub(super) fn probed(self, is_probed: bool) -> Self {
+        Self { is_probed, ..self }
     }
 
     fn ledger(tenant: &TenantId, app: &Tag) -> Self {
-        Self { owner: tenant.key(app.as_str()), record: LEDGER.to_owned() }
+        Self { owner: tenant.key(app.as_str()), record: LEDGER.to_owned(), is_probed: false }
     }
 
     fn value(&self) -> Value {
@@ -173,6 +182,7 @@ impl Catalog {
             body: serde_json::to_string(value).map_err(Error::cannot("write a record of an app"))?,
             created_at: former.map_or(now, |former| former.created_at),
             updated_at: now,
+            probed: key.is_probed.then(|| PROBED.to_owned()),
         })
     }
 
@@ -203,19 +213,11 @@ impl Catalog {
         Ok(all)
     }
 
-    /// Reads the records of a kind of all tenants, with their owners.
-    pub(super) async fn every<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<(String, T)>, Error> {
-        let of_kind = Expression::new("begins_with(#record, :kind)").name("#record", "record");
-        let items: Vec<Item> = self.table.scan(Some(of_kind.value(":kind", format!("{kind}#"))), EVERY_LIMIT).await?;
-        let mut every = Vec::with_capacity(items.len());
-        for item in items {
-            let (owner, record) = (item.owner.clone(), item.record.clone());
-            match item.read() {
-                Ok(stored) => every.push((owner, stored.value)),
-                Err(error) => self.table.log_unreadable(&record, &error),
-            }
-        }
-        Ok(every)
+    /// Returns the owners and the records that are found by [`Key::probed`], those of all tenants.
+    pub(super) async fn probed(&self) -> Result<Vec<(String, String)>, Error> {
+        let key = Expression::new("probed = :probed").value(":probed", PROBED);
+        let rows = self.table.query_rows(Query::new(key).index("probed")).await?;
+        Ok(rows.iter().filter_map(|row| Some((row.attribute("owner")?, row.attribute("record")?))).collect())
     }
 
     /// Writes a record that must not exist yet, or that must be as `former` was read; returns whether it did.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod calls;
+mod health;
 mod log;
 mod retries;
 mod runs;
