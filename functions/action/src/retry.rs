@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use shared::event::command::RETRIES_LIMIT;
 
 use crate::failure::{Failure, FailureType};
 
@@ -15,8 +16,6 @@ const FIRST_WAIT_MS: u64 = 1_000;
 const LONGEST_WAIT_MS: u64 = 300_000;
 /// For how long an app can ask not to be called, in milliseconds; a run does not wait longer.
 const LONGEST_RETRY_AFTER_MS: u64 = 24 * 3_600_000;
-/// The most attempts after the first.
-pub(crate) const RETRIES_LIMIT: u32 = 20;
 
 /// Which failures of an app are tried again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

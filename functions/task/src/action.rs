@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use shared::Error;
 use shared::bus::Entry;
-use shared::event::command::{ACTION_REQUESTED, COMMAND_SOURCE, ScheduleDue};
+use shared::event::command::{ACTION, COMMAND_SOURCE, ScheduleDue};
 use shared::event::{Answer, DispatcherId, Envelope, EventId, EventType, StepError, StepId, StepRequested, Trace};
 use shared::step::{Claim, ClaimStore as _, Claimable as _};
 use shared::table::{Expression, key};
@@ -85,7 +85,7 @@ fn command(task: &Task) -> Result<Entry, Error> {
     action.insert("type".to_owned(), json!(STEP));
     let request = StepRequested { id: step_of(&task.task_id), action: Value::Object(action), event };
     let id = EventId::new(format!("{COMMAND_PREFIX}{}", task.task_id));
-    let envelope = Envelope::new(ACTION_REQUESTED, id, task.tenant_id.clone(), time, request).with_trace(trace);
+    let envelope = Envelope::new(ACTION.event_type(), id, task.tenant_id.clone(), time, request).with_trace(trace);
     Entry::sealed(COMMAND_SOURCE, &envelope).map_err(Error::cannot("build the command of an action"))
 }
 

@@ -124,14 +124,14 @@ fn schedule_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
 /// Adds the routes of jobs.
 fn job_routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
     api.permission(Permission::ViewTaskSchedules, routes!(api::jobs::list))
-        .permission(Permission::CreateTaskSchedule, routes!(api::jobs::create))
+        .permission(Permission::RunActions, routes!(api::jobs::create))
         .permission(Permission::ViewTaskSchedules, routes!(api::jobs::get))
-        .permission(Permission::UpdateTaskSchedule, routes!(api::jobs::update))
+        .permission(Permission::RunActions, routes!(api::jobs::update))
         .permission(Permission::DeleteTaskSchedule, routes!(api::jobs::delete))
         .permission(Permission::UpdateTaskSchedule, routes!(api::jobs::pause))
         .permission(Permission::UpdateTaskSchedule, routes!(api::jobs::resume))
         .permission(Permission::UpdateTaskSchedule, routes!(api::jobs::cancel))
-        .permission(Permission::CreateTasks, routes!(api::jobs::retry))
+        .permission(Permission::RunActions, routes!(api::jobs::retry))
         .permission(Permission::ViewTaskSchedules, routes!(api::jobs::history))
 }
 

@@ -44,9 +44,6 @@ pub struct ScheduleDue {
 /// The type of [`ScheduleDue`].
 pub const SCHEDULE_DUE: EventType = EventType::known("schedule.due");
 
-/// The command that asks for an action of an app.
-pub const ACTION_REQUESTED: EventType = EventType::known("action.requested");
-
 /// A type of action: the command that asks for its steps, and its own fields.
 #[derive(Debug)]
 pub struct ActionType {
@@ -162,6 +159,9 @@ pub const HTTP: ActionType = ActionType {
     names: None,
 };
 
+/// The most attempts after the first that a run of an action may have.
+pub const RETRIES_LIMIT: u32 = 20;
+
 /// The type of action that runs an action of an app.
 pub const ACTION: ActionType = ActionType {
     name: "action",
@@ -176,7 +176,7 @@ pub const ACTION: ActionType = ActionType {
         optional("cache", Rule::Tag),
         optional("input", Rule::Placeholders),
         optional("session", Rule::Session),
-        optional("retries", Rule::Number(0, 20)),
+        optional("retries", Rule::Number(0, RETRIES_LIMIT as i64)),
     ],
     required_with: None,
     either: &[["product", "product_tag"], ["action", "event"]],

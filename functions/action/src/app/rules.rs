@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use serde_json::Value;
+use shared::event::command::RETRIES_LIMIT;
 use shared::json::{self, Problem};
 
 use super::auth::AuthSetup;
@@ -24,7 +25,6 @@ pub(crate) const KEY_LIMIT_CHARACTERS: usize = 200;
 pub(crate) const PART_LIMIT: usize = 200;
 /// How deep a value may nest.
 pub(crate) const VALUE_DEPTH_LIMIT: usize = 20;
-const RETRY_LIMIT: u32 = 20;
 const LAG_LIMIT_MS: u64 = 24 * 60 * 60 * 1_000;
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
@@ -73,8 +73,8 @@ pub(crate) fn check(app: &App) -> Result<(), Problem> {
             let rule = format!("must be whole minutes in milliseconds, from {MINUTE_MS} to {DAY_MS}");
             return Err(Problem::field("health.interval", rule));
         }
-        if health.retries > RETRY_LIMIT {
-            return Err(Problem::field("health.retries", format!("must be at most {RETRY_LIMIT}")));
+        if health.retries > RETRIES_LIMIT {
+            return Err(Problem::field("health.retries", format!("must be at most {RETRIES_LIMIT}")));
         }
     }
     check_size(app)
@@ -150,8 +150,8 @@ pub(crate) fn check_placeholders(path: &str, value: &Value) -> Result<(), Proble
 }
 
 fn check_retries(retries: &RetryPolicy) -> Result<(), Problem> {
-    if retries.max > RETRY_LIMIT {
-        return Err(Problem::field("max", format!("must be at most {RETRY_LIMIT}")));
+    if retries.max > RETRIES_LIMIT {
+        return Err(Problem::field("max", format!("must be at most {RETRIES_LIMIT}")));
     }
     for (status, policy) in &retries.policy {
         if !(100..=599).contains(status) {

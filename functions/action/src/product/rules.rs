@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use shared::json::{self, Problem};
+use shared::json::Problem;
 use shared::nearest;
 
 use super::{AuthData, Connection, ConnectionEnv, Product};
 use crate::app::App;
 use crate::app::rules::{check_name, check_name_and_description, check_size, check_value, each};
+use crate::credential::data;
 
 /// The most fallbacks of an access tag.
 const FALLBACK_LIMIT: usize = 10;
-/// The most bytes of the data of an auth.
-const DATA_LIMIT_BYTES: usize = 64 * 1024;
-const DATA_DEPTH_LIMIT: usize = 10;
 
 /// Says which rule a product breaks, and where.
 pub(crate) fn check(product: &Product) -> Result<(), Problem> {
@@ -93,23 +91,17 @@ fn check_env(env: &ConnectionEnv, product: &Product, app: &App) -> Result<(), Pr
         "auth_tag",
         |auth| {
             known("auth_tag", "auth of the app", auth.auth_tag.as_str(), auths())?;
-            check_data(auth)
+            check_data(auth, app)
         },
     )
 }
 
-/// Checks the size of credentials, without a word of what they are.
-fn check_data(auth: &AuthData) -> Result<(), Problem> {
-    let Some(data) = &auth.data else { return Ok(()) };
-    if data.is_empty() {
-        return Err(Problem::field("data", "must not be empty"));
-    }
-    if data.values().any(|value| json::depth(value) > DATA_DEPTH_LIMIT) {
-        return Err(Problem::field("data", format!("must nest at most {DATA_DEPTH_LIMIT} levels")));
-    }
-    match json::size_bytes(data) > DATA_LIMIT_BYTES {
-        true => Err(Problem::field("data", format!("must have at most {DATA_LIMIT_BYTES} bytes"))),
-        false => Ok(()),
+/// Checks credentials, without a word of what they are.
+fn check_data(given: &AuthData, app: &App) -> Result<(), Problem> {
+    let auth = app.auths.iter().find(|auth| auth.tag == given.auth_tag);
+    match (auth, &given.data) {
+        (Some(auth), Some(data)) => data::check(auth, data).map_err(|rule| Problem::field("data", rule)),
+        _ => Ok(()),
     }
 }
 

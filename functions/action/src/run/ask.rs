@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shared::event::command::RETRIES_LIMIT;
 use shared::json::{Problem, WholeNumber, from_value};
 
 use crate::session::SessionGiven;
@@ -38,7 +39,7 @@ pub(crate) struct RunBody {
     session: Option<Value>,
     /// The most attempts after the first; as the app says unless given.
     #[schema(value_type = Option<u32>, minimum = 0, maximum = 20)]
-    retries: Option<WholeNumber<0, 20>>,
+    retries: Option<WholeNumber<0, { RETRIES_LIMIT as i64 }>>,
 }
 
 /// A run that is asked for.

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::Refusal;
+use shared::event::command::RETRIES_LIMIT;
 use shared::json::{WholeNumber, from_value};
 
 use crate::new_task::time;
@@ -20,7 +21,7 @@ type Every = WholeNumber<1_000, { LONGEST_INTERVAL_MS - 1 }>;
 /// A number of runs.
 type Limit = WholeNumber<1, 1_000_000_000>;
 /// A number of retries.
-type Retries = WholeNumber<0, 100>;
+type Retries = WholeNumber<0, { RETRIES_LIMIT as i64 }>;
 
 /// A new job, or changes to one, where absent fields stay as they are and null removes one.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
