@@ -165,7 +165,7 @@ pub(crate) async fn cancel(
 
 /// Runs a job once more whose last run has ended, now or a while later.
 #[utoipa::path(
-    post, path = "/actions/jobs/{id}/retry", tag = "jobs", request_body = Option<RetryBody>,
+    post, path = "/actions/jobs/{id}/retry", tag = "jobs", request_body = RetryBody,
     responses((status = 200, description = "The job, with the task of the run.", body = JobView))
 )]
 pub(crate) async fn retry(

@@ -350,6 +350,20 @@ const OF_DIRECTOR: [(&str, &str, &str); 17] = [
     ("PUT", "/api/v1/tasks/a/run", "EXECUTE_TASK_FUNCTION"),
 ];
 
+/// The routes of jobs, and the permission that each requires.
+const OF_JOBS: [(&str, &str, &str); 10] = [
+    ("GET", "/actions/jobs", "VIEW_TASK_SCHEDULES"),
+    ("POST", "/actions/jobs", "CREATE_TASK_SCHEDULE"),
+    ("GET", "/actions/jobs/j", "VIEW_TASK_SCHEDULES"),
+    ("PUT", "/actions/jobs/j", "UPDATE_TASK_SCHEDULE"),
+    ("DELETE", "/actions/jobs/j", "DELETE_TASK_SCHEDULE"),
+    ("POST", "/actions/jobs/j/pause", "UPDATE_TASK_SCHEDULE"),
+    ("POST", "/actions/jobs/j/resume", "UPDATE_TASK_SCHEDULE"),
+    ("POST", "/actions/jobs/j/cancel", "UPDATE_TASK_SCHEDULE"),
+    ("POST", "/actions/jobs/j/retry", "CREATE_TASKS"),
+    ("GET", "/actions/jobs/j/history", "VIEW_TASK_SCHEDULES"),
+];
+
 #[tokio::test]
 async fn every_route_requires_its_permission() {
     let world = World::new().await;
@@ -395,9 +409,10 @@ async fn every_route_requires_its_permission() {
     let of_function = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].into_iter().flat_map(|method| {
         ["", "/a/b"].map(|path| (method, format!("/tasks/v1/api/f{path}"), "EXECUTE_API_FUNCTION:f"))
     });
-    let of_director = OF_DIRECTOR.map(|(method, path, permission)| (method, path.to_owned(), permission));
+    let others =
+        OF_DIRECTOR.into_iter().chain(OF_JOBS).map(|(method, path, permission)| (method, path.to_owned(), permission));
     let (without, mut described) = (world.token("default", &["OTHER"]).await, 0);
-    for (method, path, permissions) in routes.into_iter().chain(of_director).chain(of_function) {
+    for (method, path, permissions) in routes.into_iter().chain(others).chain(of_function) {
         let answer = world.send(method, &path, json!({}), &without).await;
         // The answer to HEAD has no body, and Director's users expect the status in theirs.
         let code = if path.starts_with("/api/") { json!(401) } else { json!(10) };

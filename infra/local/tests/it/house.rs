@@ -100,6 +100,9 @@ impl<'a> Client<'a> {
         let later = json!({"functionName": "f", "startTimestamp": "2030-01-01T00:00:00Z"});
         let task = self.post("/tasks/v1", later).await;
         let schedule = self.post("/tasks/v1/schedules", json!({"functionName": "f", "cron": "@yearly"})).await;
+        let job = json!({"env": "prd", "product_tag": "p", "app": "a", "event": "e",
+            "schedule": {"every": 60_000, "start_at": "2030-01-01T00:00:00Z"}});
+        let job = self.post("/actions/jobs", job).await;
         let callback = self.post("/callbacks", json!({})).await;
         let client = self.post("/clients", json!({"name": "c"})).await;
         let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [
@@ -138,6 +141,7 @@ impl<'a> Client<'a> {
             ("/tasks/v1/apiRequests/{id}", text(&requests["data"][0], "id")),
             ("/tasks/v1/{id}", text(&task, "id")),
             ("/tasks/v1/schedules/{id}", text(&schedule, "id")),
+            ("/actions/jobs/{id}", text(&job, "job_id")),
             ("/callbacks/{id}", text(&callback, "id")),
             ("/clients/{id}", text(&client, "clientId")),
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
@@ -183,6 +187,8 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/tasks/v1/functions/{name}/rollback") => json!({"version": 1}),
         ("POST", "/tasks/v1/schedules" | "/tasks/v1/schedules/next") => json!({"functionName": "f", "interval": 60}),
         ("PUT", "/tasks/v1/schedules/{id}") => json!({"priority": 1}),
+        ("POST", "/actions/jobs") => json!({"env": "prd", "product_tag": "p", "app": "a", "event": "e"}),
+        ("PUT", "/actions/jobs/{id}") => json!({"retries": 1}),
         ("POST", "/api/v1/tasks") | ("PUT", "/api/v1/tasks/{id}") => {
             json!({"script": "https://a.test/a.js", "config": {}, "interval": 60_000})
         }
