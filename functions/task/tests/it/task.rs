@@ -353,14 +353,14 @@ const OF_DIRECTOR: [(&str, &str, &str); 17] = [
 /// The routes of jobs, and the permission that each requires.
 const OF_JOBS: [(&str, &str, &str); 10] = [
     ("GET", "/actions/jobs", "VIEW_TASK_SCHEDULES"),
-    ("POST", "/actions/jobs", "CREATE_TASK_SCHEDULE"),
+    ("POST", "/actions/jobs", "RUN_ACTIONS"),
     ("GET", "/actions/jobs/j", "VIEW_TASK_SCHEDULES"),
-    ("PUT", "/actions/jobs/j", "UPDATE_TASK_SCHEDULE"),
+    ("PUT", "/actions/jobs/j", "RUN_ACTIONS"),
     ("DELETE", "/actions/jobs/j", "DELETE_TASK_SCHEDULE"),
     ("POST", "/actions/jobs/j/pause", "UPDATE_TASK_SCHEDULE"),
     ("POST", "/actions/jobs/j/resume", "UPDATE_TASK_SCHEDULE"),
     ("POST", "/actions/jobs/j/cancel", "UPDATE_TASK_SCHEDULE"),
-    ("POST", "/actions/jobs/j/retry", "CREATE_TASKS"),
+    ("POST", "/actions/jobs/j/retry", "RUN_ACTIONS"),
     ("GET", "/actions/jobs/j/history", "VIEW_TASK_SCHEDULES"),
 ];
 
