@@ -2,32 +2,33 @@
 //!
 //! Items are any `serde` type; expressions are DynamoDB's own language with named values.
 
+mod expression;
 mod sealed;
+mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, KeysAndAttributes, Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue};
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, from_item, to_attribute_value, to_item};
-use serde_json::Value;
+use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, from_item, to_item};
 
 use crate::aws::Aws;
 use crate::error::Error;
 use crate::seal::{Resealed, Seal};
+pub use expression::{Expression, Query, exists, is_new, key};
 pub use sealed::SealedAttributes;
 use sealed::Sealing;
+pub use transaction::{TRANSACTION_LIMIT, Unmet, Write};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// How often a transaction that collided with another one is tried again, and the first pause.
-const TRANSACTION_ATTEMPTS: u32 = 6;
+/// The first pause before something is asked for again.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause before what a batch left is asked for again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -35,10 +36,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const BATCH_GET_LIMIT: usize = 100;
 /// How many batches are read at once.
 const CONCURRENT_BATCHES: usize = 8;
-/// The most items in one transaction.
-///
-/// Source: Amazon DynamoDB developer guide, `TransactWriteItems`.
-pub const TRANSACTION_LIMIT: usize = 100;
 
 /// One DynamoDB table.
 #[derive(Debug, Clone)]
@@ -46,99 +43,6 @@ pub struct Table {
     client: aws_sdk_dynamodb::Client,
     name: String,
     sealing: Option<Arc<Sealing>>,
-}
-
-/// An expression in DynamoDB's language with what its `#names` and `:values` stand for.
-#[derive(Debug, Clone, Default)]
-pub struct Expression {
-    text: String,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
-}
-
-impl Expression {
-    /// Starts an expression, such as `#status = :new AND version = :version`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
-    }
-
-    /// Says which attribute `#name` stands for; needed for DynamoDB's reserved words.
-    #[must_use]
-    pub fn name(mut self, name: &str, attribute: impl Into<String>) -> Self {
-        self.names.insert(name.to_owned(), attribute.into());
-        self
-    }
-
-    /// Says what `:name` stands for; a value that cannot be an attribute becomes null.
-    #[must_use]
-    pub fn value(mut self, name: &str, value: impl Serialize) -> Self {
-        let value = to_attribute_value(value).unwrap_or(AttributeValue::Null(true));
-        self.values.insert(name.to_owned(), value);
-        self
-    }
-
-    /// Says what `:name` stands for, as the table has it.
-    #[must_use]
-    fn attribute(mut self, name: &str, value: AttributeValue) -> Self {
-        self.values.insert(name.to_owned(), value);
-        self
-    }
-
-    /// Adds to the end of the expression.
-    #[must_use]
-    pub fn append(mut self, text: &str) -> Self {
-        self.text.push_str(text);
-        self
-    }
-
-    /// Splits a condition and an update that share one namespace, as one request has it.
-    fn join(self, condition: Option<Self>) -> (String, Option<String>, HashMap<String, String>, Item) {
-        let Self { text, mut names, mut values } = self;
-        let condition = condition.map(|condition| {
-            names.extend(condition.names);
-            values.extend(condition.values);
-            condition.text
-        });
-        (text, condition, names, values)
-    }
-}
-
-/// A query of one partition of a table or index.
-#[derive(Debug, Clone)]
-pub struct Query {
-    /// The key condition, such as `eventType = :type`.
-    pub key: Expression,
-    /// The index; the table itself, read consistently, if none.
-    pub index: Option<&'static str>,
-    /// Newest (highest sort key) first.
-    pub descending: bool,
-    /// The most items to return; all if none.
-    pub limit: Option<usize>,
-}
-
-impl Query {
-    /// Asks for everything in a partition of the table, strongly consistent.
-    pub fn new(key: Expression) -> Self {
-        Self { key, index: None, descending: false, limit: None }
-    }
-
-    /// Asks an index instead, which is eventually consistent.
-    #[must_use]
-    pub fn index(self, index: &'static str) -> Self {
-        Self { index: Some(index), ..self }
-    }
-
-    /// Returns the highest sort key first.
-    #[must_use]
-    pub fn descending(self) -> Self {
-        Self { descending: true, ..self }
-    }
-
-    /// Returns no more than this many items.
-    #[must_use]
-    pub fn limit(self, limit: usize) -> Self {
-        Self { limit: Some(limit), ..self }
-    }
 }
 
 /// The longest partition key.
@@ -160,13 +64,6 @@ pub struct Unreadable {
 /// Reads every item of a table, and returns those that cannot be read.
 pub type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Unreadable>, Error>> + Send + Sync>;
 
-/// One write of a transaction.
-#[derive(Debug, Clone)]
-pub struct Write {
-    item: TransactWriteItem,
-    sealing: Option<Arc<Sealing>>,
-}
-
 /// An item whose sealed attributes are still sealed.
 #[derive(Debug, Clone)]
 pub struct Row(Item);
@@ -177,9 +74,6 @@ impl Row {
         from_attribute_value(self.0.get(name)?.clone()).ok()
     }
 }
-
-/// Which writes of a transaction did not meet their condition; empty if it was done.
-pub type Unmet = Vec<usize>;
 
 impl Table {
     /// Returns the table of this name.
@@ -475,61 +369,6 @@ impl Table {
         }
     }
 
-    /// Prepares a put for a transaction.
-    pub fn writing(&self, item: &impl Serialize, condition: Option<Expression>) -> Result<Write, Error> {
-        let (text, _, names, values) = condition.unwrap_or_default().join(None);
-        let put = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(self.item(item)?))
-            .set_condition_expression((!text.is_empty()).then_some(text))
-            .set_expression_attribute_names(some(names))
-            .set_expression_attribute_values(some(values))
-            .build()
-            .map_err(|cause| self.failed("write to", cause))?;
-        Ok(Write { item: TransactWriteItem::builder().put(put).build(), sealing: self.sealing.clone() })
-    }
-
-    /// Prepares a delete for a transaction.
-    pub fn deleting(&self, key: &impl Serialize, condition: Option<Expression>) -> Result<Write, Error> {
-        let (text, _, names, values) = condition.unwrap_or_default().join(None);
-        let delete = Delete::builder()
-            .table_name(&self.name)
-            .set_key(Some(self.item(key)?))
-            .set_condition_expression((!text.is_empty()).then_some(text))
-            .set_expression_attribute_names(some(names))
-            .set_expression_attribute_values(some(values))
-            .build()
-            .map_err(|cause| self.failed("delete from", cause))?;
-        Ok(Write { item: TransactWriteItem::builder().delete(delete).build(), sealing: None })
-    }
-
-    /// Does all the writes or none; returns the indexes of those whose condition did not hold.
-    ///
-    /// Writes may belong to several tables. A collision with another transaction is tried again.
-    pub async fn transact(&self, writes: Vec<Write>) -> Result<Unmet, Error> {
-        let writes = Box::pin(sealed::writes(writes)).await?;
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
-            let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
-            let error = match sent {
-                Ok(_) => return Ok(Unmet::new()),
-                Err(error) => error,
-            };
-            let codes = cancellation_codes(&error);
-            if codes.iter().any(|code| code == "ConditionalCheckFailed") {
-                let unmet = codes.iter().enumerate().filter(|(_, code)| *code == "ConditionalCheckFailed");
-                return Ok(unmet.map(|(index, _)| index).collect());
-            }
-            let collided = codes.iter().any(|code| code == "TransactionConflict");
-            if !collided || attempt >= TRANSACTION_ATTEMPTS {
-                return Err(self.failed("write a transaction to", error));
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-        Ok(Unmet::new())
-    }
-
     fn item(&self, item: &impl Serialize) -> Result<Item, Error> {
         to_item(item).map_err(|cause| self.failed("write an item for", cause))
     }
@@ -578,21 +417,6 @@ impl Table {
     }
 }
 
-/// The condition that no item with this key exists.
-pub fn is_new(key: &str) -> Expression {
-    Expression::new("attribute_not_exists(#key)").name("#key", key)
-}
-
-/// The condition that an item with this key exists.
-pub fn exists(key: &str) -> Expression {
-    Expression::new("attribute_exists(#key)").name("#key", key)
-}
-
-/// Makes the key of an item from one attribute.
-pub fn key(name: &str, value: impl Into<Value>) -> Value {
-    Value::Object([(name.to_owned(), value.into())].into_iter().collect())
-}
-
 /// Names an item by its ids, which are no secrets.
 fn name_of(item: &Item) -> String {
     let is_id = |name: &str| matches!(name, "id" | "item" | "name" | "pk") || name.ends_with("Id");
@@ -621,14 +445,4 @@ where
     SdkError<E, R>: aws_sdk_dynamodb::error::ProvideErrorMetadata,
 {
     error.code() == Some("ConditionalCheckFailedException")
-}
-
-fn cancellation_codes<R>(error: &SdkError<TransactWriteItemsError, R>) -> Vec<String> {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-            let reasons = canceled.cancellation_reasons().iter();
-            reasons.map(|reason| reason.code().unwrap_or("None").to_owned()).collect()
-        }
-        _ => Vec::new(),
-    }
 }
