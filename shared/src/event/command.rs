@@ -437,31 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_an_action_are_checked_when_it_is_saved() {
-        check("task", json!({"functionName": "f", "data": {"a": 1}, "tags": ["t"], "priority": 1}), Ok(()));
-        check("task", json!({}), Err("`functionName` is required"));
-        check("task", json!({"functionName": null}), Err("`functionName` is required"));
-        let name = "`functionName` must be 1 to 128 letters, digits and hyphens";
-        for wrong in [json!(5), json!(""), json!("a b"), json!("é"), json!("f".repeat(129)), json!("f".repeat(3_000))]
-        {
-            check("task", json!({"functionName": wrong}), Err(name));
-        }
-        for wrong in [json!(5), json!(""), json!("c".repeat(3_000))] {
-            let message = json!({"channelId": wrong, "to": "t", "content": "c"});
-            check("message", message, Err("`channelId` must have 1 to 128 characters"));
-        }
-        check("task", json!({"functionName": "f", "data": [1]}), Err("`data` must be an object"));
-        check("task", json!({"functionName": "f", "tags": "t"}), Err("`tags` must be an array of strings"));
-        check(
-            "task",
-            json!({"functionName": "f", "startTimestamp": "soon"}),
-            Err(&format!("`startTimestamp` {TIME_RULE}")),
-        );
-        check("task", json!({"functionName": "f", "startTimestamp": 1_767_323_045_000_i64}), Ok(()));
-        let unknown = "unknown field `functionname`: did you mean `functionName`?";
-        check("task", json!({"functionname": "f"}), Err(unknown));
-        let unknown = "unknown field `dependancies`: did you mean `dependencies`?";
-        check("task", json!({"functionName": "f", "dependancies": []}), Err(unknown));
+    fn the_fields_of_a_run_are_checked_when_it_is_saved() {
         let action = |more: Value| {
             let mut action = json!({"env": "dev", "product": "shop", "app": "payments", "action": "charge"});
             action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -497,6 +473,34 @@ mod tests {
         check("action", action(json!({"inputs": {}})), Err(unknown));
         let refused = ACTION.check(&json!({"values": []}).as_object().unwrap().clone(), &[], |_| false);
         assert!(refused.unwrap_err().to_string().starts_with("unknown field `values`"));
+    }
+
+    #[test]
+    fn the_fields_of_an_action_are_checked_when_it_is_saved() {
+        check("task", json!({"functionName": "f", "data": {"a": 1}, "tags": ["t"], "priority": 1}), Ok(()));
+        check("task", json!({}), Err("`functionName` is required"));
+        check("task", json!({"functionName": null}), Err("`functionName` is required"));
+        let name = "`functionName` must be 1 to 128 letters, digits and hyphens";
+        for wrong in [json!(5), json!(""), json!("a b"), json!("é"), json!("f".repeat(129)), json!("f".repeat(3_000))]
+        {
+            check("task", json!({"functionName": wrong}), Err(name));
+        }
+        for wrong in [json!(5), json!(""), json!("c".repeat(3_000))] {
+            let message = json!({"channelId": wrong, "to": "t", "content": "c"});
+            check("message", message, Err("`channelId` must have 1 to 128 characters"));
+        }
+        check("task", json!({"functionName": "f", "data": [1]}), Err("`data` must be an object"));
+        check("task", json!({"functionName": "f", "tags": "t"}), Err("`tags` must be an array of strings"));
+        check(
+            "task",
+            json!({"functionName": "f", "startTimestamp": "soon"}),
+            Err(&format!("`startTimestamp` {TIME_RULE}")),
+        );
+        check("task", json!({"functionName": "f", "startTimestamp": 1_767_323_045_000_i64}), Ok(()));
+        let unknown = "unknown field `functionname`: did you mean `functionName`?";
+        check("task", json!({"functionname": "f"}), Err(unknown));
+        let unknown = "unknown field `dependancies`: did you mean `dependencies`?";
+        check("task", json!({"functionName": "f", "dependancies": []}), Err(unknown));
         check("http", json!({"url": "ftp://a.test"}), Err("`url` must be a URL of http or https"));
         check("http", json!({"url": "{{ event.content.url }}"}), Ok(()));
         let typo = "`method` has the unknown value `PSOT`: did you mean `POST`?";

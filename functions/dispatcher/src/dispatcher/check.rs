@@ -305,7 +305,7 @@ mod tests {
         check(one(json!({"id": "x"})), "`actions[0]`: unknown field `id`");
         check(one(json!({"data": [1]})), "`actions[0].data` must be an object");
         let action = |more: Value| {
-            let mut action = json!({"type": "action", "app": "a"});
+            let mut action = json!({"type": "action", "env": "dev", "product": "p", "app": "a", "action": "c"});
             action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             json!([action])
         };

@@ -90,6 +90,31 @@ impl<'a> Client<'a> {
         self.send("GET", path, None).await.body
     }
 
+    /// Creates what runs of actions need, and returns the answer to one.
+    async fn furnish_actions(&self) -> Value {
+        let envs = json!([{"slug": "prd", "base_url": "https://api.example.com", "active": true}]);
+        let auths = json!([{"tag": "key", "setup_type": "api_key", "key_name": "x-key", "in": "header"}]);
+        self.post("/apps", json!({"tag": "acme_app", "envs": envs, "auths": auths})).await;
+        let call = json!({"tag": "acme_call", "method": "GET", "resource": "/"});
+        self.post("/apps/acme_app/actions", call).await;
+        self.post("/products", json!({"tag": "acme_product", "envs": [{"slug": "prd"}]})).await;
+        let envs = json!([{"product_env_slug": "prd", "app_env_slug": "prd", "auth": [
+            {"auth_tag": "key", "data": {"key": "k"}},
+        ]}]);
+        let connection = json!({"app": "acme_app", "access_tag": "acme_access", "envs": envs});
+        self.post("/products/acme_product/apps", connection).await;
+        let run = json!({"env": "prd", "product": "acme_product", "app": "acme_access", "action": "none"});
+        self.post("/secrets", json!({"key": "ACME_SECRET", "value": "s"})).await;
+        let (product, tag) = ("shop", "rates");
+        let session = json!({"product": product, "tag": tag, "schema": {"id": "u1"}, "selector": "$Session{id}",
+            "expiry": 1, "period": "days"});
+        self.post("/sessions", session).await;
+        self.post("/caches", json!({"product": product, "tag": tag, "expiry": 60_000})).await;
+        let value = json!({"key": "eur", "value": 1});
+        assert_eq!(self.send("PUT", "/caches/shop/rates/values", Some(value)).await.status, 200);
+        self.send("POST", "/actions/run", Some(run)).await.body
+    }
+
     /// Creates something of every kind, and returns what the paths of routes call it.
     pub(crate) async fn furnish(&self, code: &str) -> Records {
         let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
@@ -110,13 +135,7 @@ impl<'a> Client<'a> {
         ]});
         let dispatcher = self.post("/dispatchers/v1", dispatcher).await;
         let event = self.post("/events/v1", json!({"type": "thing.happened", "content": {"n": 1}})).await;
-        let envs = json!([{"slug": "prd", "base_url": "https://api.example.com", "active": true}]);
-        self.post("/apps", json!({"tag": "acme_app", "envs": envs})).await;
-        let call = json!({"tag": "acme_call", "method": "GET", "resource": "/"});
-        self.post("/apps/acme_app/actions", call).await;
-        self.post("/products", json!({"tag": "acme_product", "envs": [{"slug": "prd"}]})).await;
-        let connection = json!({"app": "acme_app", "access_tag": "acme_access"});
-        self.post("/products/acme_product/apps", connection).await;
+        let run = self.furnish_actions().await;
         let asset = Request::new("PUT", "/assets/public/director/acme/own.js").bearer(&self.token).body(code);
         assert_eq!(self.world.send(asset).await.status, 200);
         let periodic = json!({"id": "slack-acme1", "script": "/assets/public/director/acme/own.js", "config": {},
@@ -124,13 +143,6 @@ impl<'a> Client<'a> {
         self.post("/api/v1/tasks", periodic).await;
         self.get("/tasks/v1/api/f").await;
         let requests = self.get("/tasks/v1/apiRequests").await;
-        let (product, tag) = ("shop", "rates");
-        let session = json!({"product": product, "tag": tag, "schema": {"id": "u1"}, "selector": "$Session{id}",
-            "expiry": 1, "period": "days"});
-        self.post("/sessions", session).await;
-        self.post("/caches", json!({"product": product, "tag": tag, "expiry": 60_000})).await;
-        let value = json!({"key": "eur", "value": 1});
-        assert_eq!(self.send("PUT", "/caches/shop/rates/values", Some(value)).await.status, 200);
         self.world.idle().await;
         Records::from([
             ("/channels/{channelId}", text(&channel, "channelId")),
@@ -147,6 +159,10 @@ impl<'a> Client<'a> {
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
             ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
             ("/runs/{eventId}", text(&event, "id")),
+            ("/actions/runs/{id}", text(&run, "run_id")),
+            ("/credentials/{env}/{auth_tag}", "prd/key".to_owned()),
+            ("/health/{env}", "prd".to_owned()),
+            ("/secrets/{key}", "ACME_SECRET".to_owned()),
             ("/assets/public/director/{name}", "acme/own.js".to_owned()),
             ("/api/v1/tasks/{id}", "slack-acme1".to_owned()),
             ("/status/{action}", "switch".to_owned()),
@@ -203,6 +219,12 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/dispatchers/v1/{id}/explain") => json!({"type": "thing.happened"}),
         ("POST", "/sessions/{product}/{tag}/start") => json!({"env": "dev", "data": {"id": "u1"}}),
         ("PUT", "/caches/{product}/{tag}/values") => json!({"key": "usd", "value": 1}),
+        ("POST", "/actions/run") => {
+            json!({"env": "prd", "product": "own", "app": "own", "action": "own"})
+        }
+        ("POST", "/secrets") => json!({"key": "OWN", "value": "s"}),
+        ("PUT", "/secrets/{key}") => json!({"description": "changed"}),
+        ("PUT", "/products/{tag}/apps/{access_tag}/credentials/{env}/{auth_tag}") => json!({"data": {"key": "k"}}),
         ("POST", "/apps") => json!({"tag": "own"}),
         ("PUT", "/apps/{tag}" | "/apps/{tag}/actions/{action}" | "/products/{tag}") => json!({"name": "renamed"}),
         ("POST", "/apps/{tag}/actions") => json!({"tag": "own", "method": "GET", "resource": "/"}),

@@ -25,6 +25,10 @@ fn unknown() -> Records {
         ("/dispatchers/v1/{id}", "00000000000000000000000c".to_owned()),
         ("/actions/{actionId}", "00000000000000000000000d".to_owned()),
         ("/runs/{eventId}", "2f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
+        ("/credentials/{env}/{auth_tag}", "prd/key".to_owned()),
+        ("/health/{env}", "prd".to_owned()),
+        ("/secrets/{key}", "NOBODYS_SECRET".to_owned()),
+        ("/actions/runs/{id}", "00000000000000000000001a".to_owned()),
         ("/assets/public/director/{name}", "nobodys/own.js".to_owned()),
         ("/api/v1/tasks/{id}", "slack-nobody1".to_owned()),
         ("/status/{action}", "switch".to_owned()),
@@ -69,7 +73,7 @@ async fn no_route_leads_to_a_record_of_another_tenant() {
         let answer = other.send(&route.method, &path, valid_body(route)).await;
         let told = answer.body.to_string();
         if path == route.path {
-            let chosen = ["{name}", "{version}", "{path}", "{action}", "{tag}", "{key}"];
+            let chosen = ["{name}", "{version}", "{path}", "{action}", "{tag}", "{key}", "{env}"];
             let ids = records.iter().filter(|(place, _)| !chosen.iter().any(|name| place.ends_with(name)));
             for (place, id) in ids {
                 assert!(!told.contains(id), "{} {path} shows {place}: {told}", route.method);
