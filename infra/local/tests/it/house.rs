@@ -170,7 +170,6 @@ impl<'a> Client<'a> {
             ("/caches/{product}/{tag}", "shop/rates".to_owned()),
             ("/values/{key}", "eur".to_owned()),
             ("/apps/{tag}", "acme_app".to_owned()),
-            ("/health/{env}", "prd".to_owned()),
             ("/actions/{action}", "acme_call".to_owned()),
             ("/products/{tag}", "acme_product".to_owned()),
             ("/apps/{access_tag}", "acme_access".to_owned()),

@@ -182,7 +182,7 @@ async fn what_is_wrong_with_a_job_names_the_field() {
             json!({"session": {"tag": 1, "token": "t"}}),
             "`session` must be an object with `tag` and `token`, or a text `tag:token`",
         ),
-        (json!({"retries": -1}), "`retries` must be a whole number from 0 to 100"),
+        (json!({"retries": -1}), "`retries` must be a whole number from 0 to 20"),
         (json!({"schedule": {"every": 999}}), "`schedule.every` must be a whole number from 1000 to 316223999999"),
         (json!({"schedule": {"every": 1_000, "cron": "* * * * *"}}), "`schedule.cron` cannot be given beside `every`"),
         (json!({"schedule": {"every": 1_000, "tz": "UTC"}}), "`schedule.tz` needs `cron`"),
