@@ -4,8 +4,6 @@
 mod apps;
 mod cache;
 mod calls;
-mod credential;
-mod credential_runs;
 mod health;
 mod imports;
 mod log;
