@@ -109,7 +109,7 @@ impl Refusal {
 
     /// A unique name is taken: 400, code 17.
     pub fn already_exists(resource: &str, name: &str) -> Self {
-        Self::bad(17, "RESOURCE_ALREADY_EXISTS_EXCEPTION", format!("a {resource} named `{name}` exists already"))
+        Self::bad(17, "RESOURCE_ALREADY_EXISTS_EXCEPTION", format!("the {resource} `{name}` exists already"))
     }
 
     /// A path or body holds an id that cannot be one: 400, code 12.

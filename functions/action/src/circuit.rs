@@ -103,7 +103,7 @@ async fn change(
 
 fn refusal(key: &CircuitKey, circuit: &Circuit, until: Timestamp, now: Timestamp) -> Failure {
     let left = until.duration_since(now).max(SignedDuration::from_millis(1));
-    let last = circuit.last_error.map(|kind| format!(", the last one {kind:?}")).unwrap_or_default();
+    let last = circuit.last_error.map(|kind| format!(", the last one {}", kind.name())).unwrap_or_default();
     let message = format!(
         "requests to `{}` in `{}` are refused until {} after {} failures in a row{last}",
         key.app, key.env, until, circuit.failures

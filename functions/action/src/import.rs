@@ -81,7 +81,9 @@ struct Notes {
 impl Notes {
     /// Notes something about a place of the document.
     fn add(&mut self, pointer: &str, note: impl std::fmt::Display) {
-        let note = format!("`{}`: {note}", shortened(pointer, 300));
+        let place =
+            if pointer.is_empty() { "the document".to_owned() } else { format!("`{}`", shortened(pointer, 300)) };
+        let note = format!("{place}: {note}");
         if self.notes.len() >= WARNING_LIMIT {
             self.more += 1;
         } else if self.seen.insert(note.clone()) {

@@ -15,6 +15,8 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use form_urlencoded::byte_serialize;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use self::view::{View, views};
@@ -74,11 +76,15 @@ impl Masks {
                 spellings.push(Spelling::Word);
                 continue;
             }
-            patterns.extend([value.clone(), value.bytes().map(|byte| format!("{byte:02x}")).collect()]);
-            spellings.extend([Spelling::Plain; 2]);
-            let encoded = in_base64(value.as_bytes());
-            spellings.extend(encoded.iter().map(|_| Spelling::Base64));
-            patterns.extend(encoded);
+            patterns.push(value.clone());
+            spellings.push(Spelling::Plain);
+            for written in as_written(value) {
+                patterns.push(written.bytes().map(|byte| format!("{byte:02x}")).collect());
+                spellings.push(Spelling::Plain);
+                let encoded = in_base64(written.as_bytes());
+                spellings.extend(encoded.iter().map(|_| Spelling::Base64));
+                patterns.extend(encoded);
+            }
         }
         if patterns.is_empty() {
             return Self::default();
@@ -158,6 +164,20 @@ fn add(text: &str, values: &mut BTreeSet<String>) {
     let lines = text.lines().map(str::trim).filter(|line| line.len() >= ANYWHERE_BYTES);
     let whole = [text, text.trim()].into_iter().filter(|value| value.len() >= WORD_BYTES);
     values.extend(whole.chain(lines).map(str::to_owned));
+}
+
+/// How a value is written in what we send, any of which can come back in base64 or hexadecimal as a whole.
+fn as_written(value: &str) -> BTreeSet<String> {
+    let json = Value::from(value).to_string();
+    let markup = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    BTreeSet::from([
+        value.to_owned(),
+        json.trim_matches('"').to_owned(),
+        markup.replace('"', "&quot;").replace('\'', "&apos;"),
+        markup,
+        byte_serialize(value.as_bytes()).collect(),
+        utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
+    ])
 }
 
 /// What base64 has of a value at each of the three places at which it can begin, without the characters that depend on

@@ -111,7 +111,7 @@ pub(crate) struct Fallback {
     /// The access tag.
     pub(crate) app: Tag,
     /// The action there; the one of the same tag unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "action", skip_serializing_if = "Option::is_none")]
     pub(crate) event: Option<Tag>,
     /// Its input, with `$Input{…}` over that of the run; the same input unless given.
     #[serde(default, skip_serializing_if = "Value::is_null")]

@@ -153,6 +153,24 @@ fn found_below(directory: &Path) -> Vec<String> {
     found
 }
 
+/// What lists, records and views show.
+async fn everything_shown(world: &World, access_tags: &[&str]) -> Vec<String> {
+    let mut shown = Vec::new();
+    for path in ["/actions/runs", "/secrets", "/apps", "/apps/mirror", "/apps/mirror/actions", "/products/shop/apps"] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        for run in answer.body["data"].as_array().into_iter().flatten().filter(|_| path == "/actions/runs") {
+            let id = run["id"].as_str().or(run["run_id"].as_str()).unwrap_or_else(|| panic!("{run}"));
+            shown.push(format!("{:?}", world.get(&format!("/actions/runs/{id}")).await));
+        }
+        shown.push(format!("{answer:?}"));
+    }
+    for access_tag in access_tags {
+        shown.push(format!("{:?}", world.get(&format!("/products/shop/apps/{access_tag}/credentials")).await));
+    }
+    shown
+}
+
 #[tokio::test]
 async fn what_runs_know_of_secrets_is_in_no_answer_event_log_or_file() {
     let subscriber = tracing_subscriber::fmt().with_env_filter("trace").with_ansi(false);
@@ -196,18 +214,7 @@ async fn what_runs_know_of_secrets_is_in_no_answer_event_log_or_file() {
         assert_eq!(server.requests().len(), before);
         shown.push(format!("{answer:?}"));
     }
-    for path in ["/actions/runs", "/secrets", "/apps", "/apps/mirror", "/apps/mirror/actions", "/products/shop/apps"] {
-        let answer = world.get(path).await;
-        assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        for run in answer.body["data"].as_array().into_iter().flatten().filter(|_| path == "/actions/runs") {
-            let id = run["id"].as_str().or(run["run_id"].as_str()).unwrap_or_else(|| panic!("{run}"));
-            shown.push(format!("{:?}", world.get(&format!("/actions/runs/{id}")).await));
-        }
-        shown.push(format!("{answer:?}"));
-    }
-    for (access_tag, ..) in expected {
-        shown.push(format!("{:?}", world.get(&format!("/products/shop/apps/{access_tag}/credentials")).await));
-    }
+    shown.extend(everything_shown(&world, &expected.map(|(access_tag, ..)| access_tag)).await);
     // Ten by HTTP, five by steps, and two that were refused.
     assert!(shown.len() > 17 + 17, "every run is shown");
     assert!(shown.iter().filter(|text| text.contains("***")).count() >= 10, "there was something to mask");

@@ -81,9 +81,7 @@ fn command(task: &Task) -> Result<Entry, Error> {
     let id = EventId::new(task.task_id.as_str());
     let event = Envelope::new(JOB_DUE, id, task.tenant_id.clone(), time, content).with_trace(task.trace());
     let trace = Trace { depth: event.trace.depth + 1, ..Trace::caused_by(&event) };
-    let mut action = fields;
-    action.insert("type".to_owned(), json!(STEP));
-    let request = StepRequested { id: step_of(&task.task_id), action: Value::Object(action), event };
+    let request = StepRequested { id: step_of(&task.task_id), action: Value::Object(fields), event };
     let id = EventId::new(format!("{COMMAND_PREFIX}{}", task.task_id));
     let envelope = Envelope::new(ACTION.event_type(), id, task.tenant_id.clone(), time, request).with_trace(trace);
     Entry::sealed(COMMAND_SOURCE, &envelope).map_err(Error::cannot("build the command of an action"))

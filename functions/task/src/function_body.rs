@@ -286,7 +286,7 @@ fn check_runtime(runtime: Option<&str>) -> Result<(), Refusal> {
             Err(Refusal::field("runtime", "must be a name, such as `nodejs20.x`"))
         }
         Some(near) if near != text => {
-            Err(Refusal::field("runtime", format!("must be `{near}` if that is what it means")))
+            Err(Refusal::field("runtime", format!("has the unknown value `{text}`: did you mean `{near}`?")))
         }
         _ => Ok(()),
     }

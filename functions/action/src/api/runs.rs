@@ -181,6 +181,10 @@ fn refusal(record: &RunRecord, failure: &Failure) -> Refusal {
         Some(status) => refusal.with("status", status),
         None => refusal,
     };
+    let refusal = match record.detail.response.as_ref().map(serde_json::to_value) {
+        Some(Ok(response)) => refusal.with("response", response),
+        _ => refusal,
+    };
     let to_value = |value: Result<Value, serde_json::Error>| value.unwrap_or_default();
     refusal
         .with("violations", to_value(serde_json::to_value(&failure.violations)))

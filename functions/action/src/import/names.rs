@@ -73,12 +73,16 @@ pub(super) fn env_slug(description: &str, taken: &[Slug]) -> Option<Slug> {
 
 /// Writes text of a path so that none of it can be a parameter or leave the path; what is encoded already stays so.
 ///
-/// `after_parameter` says that a parameter ends where the text begins.
-pub(super) fn path_text(text: &str, after_parameter: bool) -> String {
+/// `after_parameter` says that a parameter ends where the text begins. A colon there, as in `/{id}:cancel`, stays unless one
+/// of the parameters could be meant.
+pub(super) fn path_text(text: &str, after_parameter: bool, parameters: &[&str]) -> String {
+    let verb = text.strip_prefix(':').filter(|verb| after_parameter && verb.starts_with(is_word));
+    let is_verb = verb.is_some_and(|verb| !parameters.iter().any(|name| verb.starts_with(name)));
     let mut written = String::with_capacity(text.len());
     for (index, char) in text.char_indices() {
         let is_at_start = if index == 0 { !after_parameter } else { text[..index].ends_with('/') };
         match char {
+            ':' if index == 0 && is_verb => written.push(char),
             ':' if is_at_start || index == 0 => written.push_str("%3A"),
             _ if index == 0 && after_parameter && is_word(char) => written.push_str(&encoded(char)),
             '?' | '#' | '\\' | '{' | '}' | '"' | '<' | '>' => written.push_str(&encoded(char)),
@@ -132,12 +136,16 @@ mod tests {
 
     #[test]
     fn text_of_a_path_stays_text() {
-        let check = |text: &str, after: bool, expected: &str| assert_eq!(path_text(text, after), expected, "{text}");
+        let check = |text: &str, after: bool, expected: &str| {
+            assert_eq!(path_text(text, after, &["cancelled"]), expected, "{text}")
+        };
         check("/a/b", false, "/a/b");
         check("/:a/b:c", false, "/%3Aa/b:c");
         check("s.json", true, "%73.json");
         check(".json", true, ".json");
-        check(":cancel", true, "%3Acancel");
+        check(":cancel", true, ":cancel");
+        check(":cancelled", true, "%3Acancelled");
+        check(":", true, "%3A");
         check("/a b?c#d", true, "/a%20b%3Fc%23d");
         check("ü", true, "%C3%BC");
     }

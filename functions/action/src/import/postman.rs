@@ -80,7 +80,7 @@ pub(super) fn read(document: &Value, tag: Option<&Tag>) -> Result<Imported, Inva
     reader.items(items, &format!("{root}/item"), folder)?;
     app.envs = reader.envs();
     if reader.scripts > 0 {
-        reader.notes.add(root, format!("has {} scripts, which are not run", reader.scripts));
+        reader.notes.add(root, format!("scripts are not run; it has {}", reader.scripts));
     }
     if reader.actions.is_empty() {
         reader.notes.add(&format!("{root}/item"), "has no request");

@@ -128,7 +128,9 @@ async fn update(services: &Services, tenant: &TenantId, app: &App) -> Result<Res
 fn joined(former: &App, app: &App) -> App {
     let mut next = former.clone();
     next.name.clone_from(&app.name);
-    next.description.clone_from(&app.description);
+    if !app.description.is_empty() {
+        next.description.clone_from(&app.description);
+    }
     join(&mut next.envs, &app.envs, |env| env.slug.as_str());
     join(&mut next.auths, &app.auths, |auth| auth.tag.as_str());
     join(&mut next.constants, &app.constants, |constant| constant.key.as_str());
@@ -146,6 +148,18 @@ fn join<T: Clone>(parts: &mut Vec<T>, others: &[T], name: impl Fn(&T) -> &str) {
     }
 }
 
+/// Keeps the name and the description of an action where the document has none.
+fn described(action: &Action, former: Option<&Action>) -> Action {
+    let mut action = action.clone();
+    if action.name.is_empty() {
+        action.name = former.map_or_else(|| action.tag.to_string(), |former| former.name.clone());
+    }
+    if let Some(former) = former.filter(|_| action.description.is_empty()) {
+        action.description.clone_from(&former.description);
+    }
+    action
+}
+
 /// Writes the actions that are not there as they should be.
 async fn write(
     services: &Services,
@@ -161,19 +175,17 @@ async fn write(
         }
         let (mut counts, mut changes) = (Counts::default(), Vec::<ActionChange>::new());
         for action in actions {
-            match there.remove(&action.tag) {
+            let former = there.remove(&action.tag);
+            let action = described(action, former.as_ref().map(|former| &former.value));
+            match &former {
                 None => counts.created += 1,
-                Some(former) if former.value == *action => {
+                Some(former) if former.value == action => {
                     counts.unchanged += 1;
                     continue;
                 }
-                Some(former) => {
-                    counts.updated += 1;
-                    changes.push((action.clone(), Some(former)));
-                    continue;
-                }
+                Some(_) => counts.updated += 1,
             }
-            changes.push((action.clone(), None));
+            changes.push((action, former));
         }
         counts.kept = there.len();
         let counts = *total.get_or_insert(counts);

@@ -314,7 +314,7 @@ fn requests_of_a_collection_become_actions() {
     assert_eq!(auths, ["bearer", "apikey"]);
     let all = format!("{app}{:?}{:?}", imported.actions, imported.warnings);
     assert!(!all.contains("planted-secret"), "{all}");
-    warned(&imported, &["1 scripts"]);
+    warned(&imported, &["scripts are not run"]);
     warned(&imported, &["is a file"]);
     warned(&imported, &["files.example.com"]);
     warned(&imported, &["header/2", "without its value"]);

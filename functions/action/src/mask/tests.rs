@@ -151,6 +151,24 @@ fn a_long_text_full_of_escapes_is_masked_in_bounded_space() {
     assert_eq!(masks.text(&"a".repeat(1_000_000)), MASK);
 }
 
+#[test]
+fn what_was_sent_is_masked_when_it_comes_back_encoded_as_a_whole() {
+    let secret = "a/s3cr+et?&<>\"'Zq9 é";
+    let masks = masks(json!({"token": secret}), &[]);
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    for sent in [json!({"a": secret}).to_string(), format!("a={form}&b=c"), format!("<a>{secret}</a>")] {
+        let hex: String = sent.bytes().map(|byte| format!("{byte:02x}")).collect();
+        for encoded in [STANDARD_NO_PAD.encode(&sent), URL_SAFE_NO_PAD.encode(&sent), hex] {
+            let shown = masks.text(&encoded);
+            let left = shown.replace(MASK, "").len();
+            assert!(
+                shown.contains(MASK) && left < encoded.len() - secret.len(),
+                "{sent}: {encoded} is shown as {shown}"
+            );
+        }
+    }
+}
+
 proptest! {
     /// However a secret is written, what is shown has it in no reading.
     #[test]

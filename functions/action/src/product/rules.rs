@@ -48,6 +48,11 @@ pub(crate) fn warnings(connection: &Connection, app: &App, access_tags: &BTreeSe
         for variable in app.variables.iter().filter(|variable| !given(&variable.key)) {
             warnings.push(format!("`envs[{index}].variables`: the variable `{}` has no value", variable.key));
         }
+        let auth = env.auth_tag.as_ref().or_else(|| app.auths.first().map(|auth| &auth.tag));
+        let missing = auth.filter(|tag| !env.auth.iter().any(|auth| auth.auth_tag == **tag && auth.configured));
+        if let Some(tag) = missing {
+            warnings.push(format!("`envs[{index}].auth`: there are no credentials for `{tag}` yet, which runs need"));
+        }
         let is_active = app.envs.iter().any(|own| own.slug == env.app_env_slug && own.active);
         if !is_active {
             warnings.push(format!("`envs[{index}].app_env_slug`: `{}` is not active in the app", env.app_env_slug));

@@ -218,6 +218,26 @@ async fn an_app_that_exists_is_changed_only_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn what_a_document_does_not_say_stays_and_what_it_cannot_mean_is_warned_of() {
+    let world = world().await;
+    let document = json!({
+        "openapi": "3.0.3", "info": {"title": "all", "version": "1"},
+        "servers": [{"url": "https://api.example.com"}],
+        "paths": {"/orders/{id}:cancel": {"post": {"operationId": "cancel", "security": []}}},
+    });
+    let report = import(&world, "?tag=all", &document).await.body;
+    assert!(report["warnings"].to_string().contains("asks for no credentials"), "{report}");
+    let cancel = "/apps/all/actions/cancel";
+    let action = world.get(cancel).await.body;
+    assert_eq!((&action["name"], &action["resource"]), (&json!("cancel"), &json!("/orders/:id:cancel")));
+    let texts = json!({"name": "Cancel an order", "description": "Before it is sent."});
+    assert_eq!(world.put(cancel, texts).await.status, 200);
+    let report = import(&world, "?tag=all&updateIfExists=true", &document).await.body;
+    assert_eq!(report["actions"]["unchanged"], 1, "{report}");
+    assert_eq!(world.get(cancel).await.body["name"], "Cancel an order");
+}
+
+#[tokio::test]
 async fn an_import_that_was_interrupted_is_continued_by_the_same_document() {
     let world = world().await;
     let document = large_openapi();

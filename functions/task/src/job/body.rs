@@ -162,7 +162,7 @@ impl JobSchedule {
         job.misfire = if is_single { Misfire::Once } else { Misfire::Skip };
         job.init = match self.start_at {
             Some(start) if !is_single || start > now => start,
-            None if !is_single => now,
+            None if !is_single => self.every.as_ref().map_or(now, |every| after(now, every.get())),
             _ if is_new => now,
             _ => soon(now),
         };
@@ -188,7 +188,11 @@ impl JobSchedule {
 
 /// The first moment after all that a change settles.
 pub(crate) fn soon(now: Timestamp) -> Timestamp {
-    now.checked_add(SignedDuration::from_millis(1)).unwrap_or(now)
+    after(now, 1)
+}
+
+fn after(time: Timestamp, span_ms: i64) -> Timestamp {
+    time.checked_add(SignedDuration::from_millis(span_ms)).unwrap_or(time)
 }
 
 fn before(now: Timestamp) -> Timestamp {

@@ -228,12 +228,34 @@ fn cron(expression: &str, timezone: &str) -> Result<Rule, Problem> {
         }
         pattern => pattern,
     };
-    let cron = CronParser::builder().build().parse(pattern).map_err(|error| refused(&error.to_string()))?;
+    let cron = CronParser::builder().build().parse(pattern).map_err(|_| refused(&broken_part(pattern)))?;
     let zone = TimeZone::get(timezone);
     let zone =
         zone.map_err(|_| Problem::field("timezone", "must be the IANA name of a time zone, as in Europe/Madrid"))?;
     Ok(Rule::Cron(Box::new(cron), zone))
 }
+
+/// Says which part of a cron pattern is not one.
+fn broken_part(pattern: &str) -> String {
+    let parts: Vec<&str> = pattern.split_whitespace().collect();
+    let names = match parts.len() {
+        5 => &CRON_PARTS[1..6],
+        6 => &CRON_PARTS[..6],
+        7 => &CRON_PARTS[..],
+        count => return format!("it has five parts, or six with seconds, and this has {count}"),
+    };
+    let alone = |index: usize| {
+        let others = (0..parts.len()).map(|other| if other == index { parts[index] } else { "*" });
+        CronParser::builder().build().parse(&others.collect::<Vec<_>>().join(" "))
+    };
+    match (0..parts.len()).find(|index| alone(*index).is_err()) {
+        Some(index) => format!("`{}` cannot be its {}", parts[index], names[index]),
+        None => "its parts do not fit together".to_owned(),
+    }
+}
+
+/// What the parts of a cron pattern are.
+const CRON_PARTS: [&str; 7] = ["second", "minute", "hour", "day of the month", "month", "day of the week", "year"];
 
 #[cfg(test)]
 mod conformance;

@@ -44,9 +44,10 @@ impl<'d> Reader<'d> {
         let fallback = format!("{method} {path}");
         let tag = taken.tag(&[if operation_id.is_empty() { fallback.as_str() } else { operation_id }]);
         let tag = tag.or_else(|| taken.tag(&[fallback.as_str()]))?;
+        // Without a summary it gets a name when it is saved, unless it has one there already.
         let summary = operation["summary"].as_str().filter(|summary| !summary.trim().is_empty());
         let mut action = Action {
-            name: line(summary.unwrap_or_else(|| if operation_id.is_empty() { tag.as_str() } else { operation_id })),
+            name: line(summary.unwrap_or_default()),
             tag,
             description: text(operation["description"].as_str().unwrap_or_default()),
             resource: String::new(),
@@ -60,9 +61,21 @@ impl<'d> Reader<'d> {
         };
         let mut budget = Budget::default();
         self.parameters(place, &mut action, &mut budget);
+        self.security(place);
         action.resource = self.resource(path, &mut action.params, pointer);
         self.body(place, &mut action, &mut budget);
         Some(action)
+    }
+
+    /// Warns of an operation that asks for no credentials, as the auth of the access tag goes with every request.
+    fn security(&mut self, place: &Place<'d, '_>) {
+        let own = place.operation["security"].as_array();
+        let is_public =
+            |own: &&Vec<Value>| own.iter().all(|choice| choice.as_object().is_some_and(serde_json::Map::is_empty));
+        if own.filter(is_public).is_some() {
+            let note = "asks for no credentials, and is sent with those of the access tag all the same";
+            self.notes.add(&below(place.pointer, "security"), note);
+        }
     }
 
     fn own_server(&mut self, place: &Place<'d, '_>) -> Option<String> {
@@ -147,17 +160,17 @@ impl<'d> Reader<'d> {
     /// Writes a path template as a resource, and leaves only the parameters that it has.
     fn resource(&mut self, path: &str, params: &mut Vec<Field>, pointer: &str) -> String {
         let mut resource = String::with_capacity(path.len());
-        let mut names: Vec<&str> = Vec::new();
+        let named = path.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name));
+        let names: Vec<&str> = named.collect();
         let (mut rest, mut after_parameter) = (path, false);
         while let Some((before, after)) = rest.split_once('{') {
             let Some((name, after)) = after.split_once('}') else { break };
-            resource.push_str(&path_text(before, after_parameter));
+            resource.push_str(&path_text(before, after_parameter, &names));
             resource.push(':');
             resource.push_str(name);
-            names.push(name);
             (rest, after_parameter) = (after, true);
         }
-        resource.push_str(&path_text(rest, after_parameter));
+        resource.push_str(&path_text(rest, after_parameter, &names));
         let count = params.len();
         params.retain(|field| names.contains(&field.key.as_str()));
         if params.len() < count {

@@ -110,7 +110,7 @@ impl<'d> Reader<'d> {
             let (mut rest, mut after_parameter) = (segment, false);
             while let Some((before, after)) = rest.split_once("{{") {
                 let (name, after) = after.split_once("}}")?;
-                resource.push_str(&path_text(before, after_parameter));
+                resource.push_str(&path_text(before, after_parameter, &[]));
                 let name = name.trim();
                 if !is_name(name) {
                     self.notes.add(pointer, "has a variable in its path whose name cannot be that of a parameter");
@@ -124,7 +124,7 @@ impl<'d> Reader<'d> {
                 }
                 (rest, after_parameter) = (after, true);
             }
-            resource.push_str(&path_text(rest, after_parameter));
+            resource.push_str(&path_text(rest, after_parameter, &[]));
         }
         Some((resource, params))
     }

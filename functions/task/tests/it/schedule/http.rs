@@ -86,7 +86,19 @@ async fn what_is_wrong_with_a_body_names_the_field() {
     check(json!({"cron": "@daily"}), 15, "`cron` cannot be given beside `interval`").await;
     check(json!({"timezone": "UTC"}), 15, "`timezone` needs `cron`").await;
     check(json!({"interval": "absent", "cron": "0 0 30 2 *"}), 15, "`cron` must match at least one time").await;
-    check(json!({"interval": "absent", "cron": "60 * * * *"}), 15, "`cron` must be a cron pattern").await;
+    check(
+        json!({"interval": "absent", "cron": "60 * * * *"}),
+        15,
+        "`cron` must be a cron pattern: `60` cannot be its minute",
+    )
+    .await;
+    check(
+        json!({"interval": "absent", "cron": "0 0 31 13 *"}),
+        15,
+        "`cron` must be a cron pattern: `13` cannot be its month",
+    )
+    .await;
+    check(json!({"interval": "absent", "cron": "0 0 *"}), 15, "`cron` must be a cron pattern: it has five parts").await;
     check(json!({"interval": "absent", "cron": "@daily", "timezone": "Mars"}), 15, "`timezone` must be the IANA").await;
     check(json!({"startTimestamp": "soon"}), 15, "`startTimestamp` must be a time").await;
     check(json!({"endTimestamp": "2025-01-01T00:00:00Z"}), 15, "`endTimestamp` must be in the future").await;
