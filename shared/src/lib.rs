@@ -23,6 +23,7 @@ pub mod media;
 pub mod nearest;
 pub mod outbound;
 pub mod permission;
+pub mod rotation;
 pub mod rql;
 pub mod scheduler;
 pub mod seal;

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use shared::Error;
 use shared::clock::Ids;
+use shared::rotation::Use;
 use shared::seal::KeyRing;
 
 use crate::account::{Account, Accounts};
 use crate::oauth::OAuthError;
-use crate::refresh_token::{RefreshToken, Use, judge};
+use crate::refresh_token::{RefreshToken, judge};
 use crate::store::token_family::{TokenFamilies, TokenFamily};
 
 /// How long an unused refresh token is valid, in seconds: 30 days.

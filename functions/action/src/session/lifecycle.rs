@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::Error;
 use shared::event::TenantId;
+use shared::rotation::{Rotation, Use};
 
 use super::token::{self, RefreshClaims, Scope, SessionClaims};
 use super::{Expected, Sealed, judge, owner, sealed_for, within};
@@ -18,8 +19,6 @@ use crate::store::owner::Owner;
 use crate::store::session::SessionRecord;
 use crate::tag::Slug;
 
-/// How long a refresh token may be used again after its first use, in milliseconds.
-const GRACE_MS: i64 = 30_000;
 /// For how long after the end of its token a session can be refreshed, in seconds: 30 days.
 const REFRESHABLE_S: i64 = 30 * 24 * 3_600;
 /// How long after that its record is kept, in seconds: a day.
@@ -116,7 +115,7 @@ pub(crate) async fn refresh(
         let Some((record, lifetime_s)) = refreshable(services, &claims).await? else {
             return Ok(Err(NotRefreshed::Unknown));
         };
-        match usage(&record, claims.generation, now) {
+        match rotation(&record).judge(claims.generation, now) {
             Use::Expired => return Ok(Err(NotRefreshed::Expired)),
             Use::Unknown => return Ok(Err(NotRefreshed::Unknown)),
             Use::Stolen => {
@@ -149,31 +148,11 @@ async fn refreshable(services: &Services, claims: &RefreshClaims) -> Result<Opti
     Ok(defined.filter(|_| judge(&standing).is_ok()).map(|defined| (record, defined.definition.lifetime_s())))
 }
 
-/// What the use of a refresh token means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    /// It is the valid one: the next generation takes its place.
-    Rotate,
-    /// It was valid a moment ago: its successor is returned again.
-    Repeat,
-    /// It was replaced long ago: somebody else has it, so the session must end.
-    Stolen,
-    /// The session never had it.
-    Unknown,
-    /// It was not used for too long.
-    Expired,
-}
-
-fn usage(record: &SessionRecord, generation: u32, now: Timestamp) -> Use {
-    if now.as_second() >= record.refreshable_until_s {
-        return Use::Expired;
-    }
-    let age_ms = now.as_millisecond() - record.rotated_at_ms;
-    match record.generation.checked_sub(generation) {
-        None => Use::Unknown,
-        Some(0) => Use::Rotate,
-        Some(1) if age_ms <= GRACE_MS => Use::Repeat,
-        Some(_) => Use::Stolen,
+fn rotation(record: &SessionRecord) -> Rotation {
+    Rotation {
+        generation: record.generation,
+        rotated_at_ms: record.rotated_at_ms,
+        ends_at_s: record.refreshable_until_s,
     }
 }
 
@@ -204,41 +183,4 @@ async fn issue(services: &Services, of: Owner<'_>, record: &SessionRecord) -> Re
         session_id: sid,
         expires_at: Timestamp::from_second(exp).map_err(Error::cannot("tell when a session ends"))?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refresh_token_is_judged_by_its_place_in_the_session() {
-        let record = SessionRecord {
-            owner: String::new(),
-            record: String::new(),
-            session_id: String::new(),
-            definition_id: String::new(),
-            env: Slug::parse("dev").unwrap(),
-            identifier: String::new(),
-            user_generation: 0,
-            data: String::new(),
-            start_timestamp: Timestamp::UNIX_EPOCH,
-            generation: 5,
-            rotated_at_ms: 1_000_000,
-            ends_at_s: 2_000,
-            refreshable_until_s: 5_000,
-            revoked: false,
-            expires_at: 0,
-        };
-        let check = |generation, now_ms, expected| {
-            let now = Timestamp::from_millisecond(now_ms).unwrap();
-            assert_eq!(usage(&record, generation, now), expected, "{generation} at {now_ms}");
-        };
-        check(5, 1_000_000, Use::Rotate);
-        check(5, 4_999_999, Use::Rotate);
-        check(5, 5_000_000, Use::Expired);
-        check(4, 1_030_000, Use::Repeat);
-        check(4, 1_030_001, Use::Stolen);
-        check(3, 1_000_001, Use::Stolen);
-        check(6, 1_000_001, Use::Unknown);
-    }
 }
