@@ -1,5 +1,6 @@
 //! Imports over HTTP: documents in, apps and actions out.
 
+use harness::server::{self, Server};
 use harness::{Answer, Request, World};
 use serde_json::{Map, Value, json};
 
@@ -193,6 +194,71 @@ async fn a_collection_of_hundreds_of_requests_becomes_an_app() {
     assert_eq!((&update["resource"], &update["method"]), (&json!("/tickets/:id"), &json!("PUT")));
     assert_eq!(update["query"][0]["defaultValue"], "$Variable{Everything}{tenant}");
     assert_eq!(world.get("/apps/Everything").await.body["variables"][0]["key"], "tenant");
+}
+
+/// Connects an imported app to a product, with the credentials of its only auth.
+async fn connect(world: &World, app: &str, auth: &str, data: Value, variables: Value) {
+    let env = json!({"product_env_slug": "dev", "app_env_slug": "prd", "variables": variables,
+        "auth": [{"auth_tag": auth, "data": data}]});
+    let connection = json!({"app": app, "access_tag": app, "envs": [env]});
+    for (path, body) in
+        [("/products", json!({"tag": "shop", "envs": [{"slug": "dev"}]})), ("/products/shop/apps", connection)]
+    {
+        let answer = world.post(path, body).await;
+        assert_eq!((answer.status, answer.body.get("warnings")), (200, None), "{path}: {}", answer.body);
+    }
+}
+
+async fn run(world: &World, app: &str, action: &str, input: Value) -> Answer {
+    let run = json!({"env": "dev", "product": "shop", "app": app, "action": action, "input": input});
+    world.post("/actions/run", run).await
+}
+
+#[tokio::test]
+async fn imported_operations_run() {
+    let world = world().await;
+    let server = Server::start(|request| server::Answer::ok(json!({"path": request.path}))).await;
+    let mut document = large_openapi();
+    document["servers"] = json!([{"url": format!("{}/v7", server.url())}]);
+    document["security"] = json!([{"bearer": []}]);
+    assert_eq!(import(&world, "?tag=all", &document).await.status, 200);
+    connect(&world, "all", "bearer", json!({"token": "planted-token"}), json!([])).await;
+    let id = "0198b3c2-0000-7000-8000-000000000001";
+    let input = json!({"params": {"id": id}, "body": {"title": "New", "amount": 1.5}});
+    let answer = run(&world, "all", "orders.update", input).await;
+    assert_eq!((answer.status, &answer.body), (200, &json!({"path": format!("/v7/orders/{id}")})), "{answer:?}");
+    let sent = server.requests().pop().unwrap();
+    assert_eq!((sent.method.as_str(), sent.header("authorization")), ("PATCH", "Bearer planted-token"));
+    assert_eq!(sent.body["title"], "New");
+    let answer = run(&world, "all", "invoices.list", json!({})).await;
+    assert_eq!((answer.status, server.requests().pop().unwrap().query.as_str()), (200, "limit=20"), "{answer:?}");
+    let answer = run(&world, "all", "invoices.create", json!({"body": {"amount": "x"}})).await;
+    let violations: Vec<&Value> =
+        answer.body["violations"].as_array().unwrap().iter().map(|one| &one["selector"]).collect();
+    assert_eq!(violations, ["$Body{invoices.create}{amount}", "$Body{invoices.create}{title}"], "{answer:?}");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn imported_requests_run() {
+    let world = world().await;
+    let server = Server::start(|request| server::Answer::ok(json!({"path": request.path}))).await;
+    let mut collection = large_collection();
+    collection["variable"][0]["value"] = server.url().into();
+    assert_eq!(import(&world, "?tag=all", &collection).await.status, 200);
+    let data = json!({"username": "ann", "password": "planted-password"});
+    connect(&world, "all", "basic", data, json!([{"key": "tenant", "value": "acme"}])).await;
+    let answer = run(&world, "all", "Update_tickets", json!({"params": {"id": "7"}, "body": {"title": "New"}})).await;
+    assert_eq!((answer.status, &answer.body), (200, &json!({"path": "/tickets/7"})), "{answer:?}");
+    let sent = server.requests().pop().unwrap();
+    assert_eq!(
+        (sent.method.as_str(), sent.query.as_str(), sent.header("accept")),
+        ("PUT", "tenant=acme", "application/json")
+    );
+    assert_eq!(
+        (sent.header("authorization"), &sent.body["title"]),
+        ("Basic YW5uOnBsYW50ZWQtcGFzc3dvcmQ=", &json!("New"))
+    );
 }
 
 #[tokio::test]
