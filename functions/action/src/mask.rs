@@ -2,8 +2,9 @@
 //!
 //! A text is searched as it is and as what it reads as once URLs, forms, JSON, XML and HTML are decoded, also one within
 //! another, so that it does not matter which characters were encoded and how. Base64 and hexadecimal are searched for
-//! as such. Upper and lower case are the same.
+//! as such, and what has a secret once it is decoded is masked as a whole. Upper and lower case are the same.
 
+mod packed;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -15,8 +16,6 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use form_urlencoded::byte_serialize;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use self::view::{View, views};
@@ -76,15 +75,11 @@ impl Masks {
                 spellings.push(Spelling::Word);
                 continue;
             }
-            patterns.push(value.clone());
-            spellings.push(Spelling::Plain);
-            for written in as_written(value) {
-                patterns.push(written.bytes().map(|byte| format!("{byte:02x}")).collect());
-                spellings.push(Spelling::Plain);
-                let encoded = in_base64(written.as_bytes());
-                spellings.extend(encoded.iter().map(|_| Spelling::Base64));
-                patterns.extend(encoded);
-            }
+            patterns.extend([value.clone(), value.bytes().map(|byte| format!("{byte:02x}")).collect()]);
+            spellings.extend([Spelling::Plain; 2]);
+            let encoded = in_base64(value.as_bytes());
+            spellings.extend(encoded.iter().map(|_| Spelling::Base64));
+            patterns.extend(encoded);
         }
         if patterns.is_empty() {
             return Self::default();
@@ -101,6 +96,11 @@ impl Masks {
         let mut found: Vec<Range<usize>> = Vec::new();
         for view in views(text) {
             patterns.find(search, &view, &mut found);
+            for run in packed::runs(view.bytes()) {
+                if patterns.is_within(search, &packed::readings(&view.bytes()[run.clone()])) {
+                    found.push(view.origin(run));
+                }
+            }
         }
         masked(text, found)
     }
@@ -127,6 +127,15 @@ impl Masks {
 }
 
 impl Patterns {
+    /// Tells whether one of these texts has a secret, however it is written there.
+    fn is_within(&self, search: &AhoCorasick, texts: &[String]) -> bool {
+        let mut found = Vec::new();
+        texts.iter().any(|text| {
+            views(text).iter().for_each(|view| self.find(search, view, &mut found));
+            !found.is_empty()
+        })
+    }
+
     /// Adds where in the text behind a view secrets are.
     fn find(&self, search: &AhoCorasick, view: &View<'_>, found: &mut Vec<Range<usize>>) {
         let bytes = view.bytes();
@@ -164,20 +173,6 @@ fn add(text: &str, values: &mut BTreeSet<String>) {
     let lines = text.lines().map(str::trim).filter(|line| line.len() >= ANYWHERE_BYTES);
     let whole = [text, text.trim()].into_iter().filter(|value| value.len() >= WORD_BYTES);
     values.extend(whole.chain(lines).map(str::to_owned));
-}
-
-/// How a value is written in what we send, any of which can come back in base64 or hexadecimal as a whole.
-fn as_written(value: &str) -> BTreeSet<String> {
-    let json = Value::from(value).to_string();
-    let markup = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    BTreeSet::from([
-        value.to_owned(),
-        json.trim_matches('"').to_owned(),
-        markup.replace('"', "&quot;").replace('\'', "&apos;"),
-        markup,
-        byte_serialize(value.as_bytes()).collect(),
-        utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
-    ])
 }
 
 /// What base64 has of a value at each of the three places at which it can begin, without the characters that depend on

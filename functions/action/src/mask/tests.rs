@@ -155,8 +155,19 @@ fn a_long_text_full_of_escapes_is_masked_in_bounded_space() {
 fn what_was_sent_is_masked_when_it_comes_back_encoded_as_a_whole() {
     let secret = "a/s3cr+et?&<>\"'Zq9 é";
     let masks = masks(json!({"token": secret}), &[]);
-    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    for sent in [json!({"a": secret}).to_string(), format!("a={form}&b=c"), format!("<a>{secret}</a>")] {
+    let form: String = byte_serialize(secret.as_bytes()).collect();
+    let text = json!({"a": secret}).to_string();
+    let go = text.replace('<', "\\u003c").replace('&', "\\u0026").replace('é', "\\u00e9");
+    let markup = secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    for sent in [
+        text.replace('/', "\\/"),
+        json!({"b": text}).to_string(),
+        text,
+        go,
+        format!("a={form}&b=c"),
+        format!("<a>{secret}</a>"),
+        format!("<a>{markup}</a>"),
+    ] {
         let hex: String = sent.bytes().map(|byte| format!("{byte:02x}")).collect();
         for encoded in [STANDARD_NO_PAD.encode(&sent), URL_SAFE_NO_PAD.encode(&sent), hex] {
             let shown = masks.text(&encoded);

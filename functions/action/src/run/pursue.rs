@@ -54,6 +54,7 @@ pub(crate) async fn pursue(
     mut record: RunRecord,
 ) -> Result<RunRecord, Error> {
     let fallbacks = &target.connection.fallbacks;
+    let mut of_app: Option<Failure> = None;
     loop {
         let position = record.detail.position;
         let has_next = position < fallbacks.len();
@@ -69,12 +70,17 @@ pub(crate) async fn pursue(
                 record.succeed(output, now);
             }
             Verdict::Waits(until) => record.wait(until, leg.ask),
-            Verdict::Failed(_, true) if has_next => {
+            Verdict::Failed(failure, true) if has_next => {
+                of_app = of_app.or_else(|| Some(failure).filter(is_about_the_app));
                 let detail = &mut record.detail;
                 (detail.position, detail.tried, detail.is_renewed) = (position + 1, 0, false);
                 continue;
             }
-            Verdict::Failed(failure, _) => record.fail(failure, now),
+            // A fallback that cannot be used says nothing of why the run failed.
+            Verdict::Failed(failure, _) => match of_app.filter(|_| !is_about_the_app(&failure)) {
+                Some(of_app) => record.fail(of_app, now),
+                None => record.fail(failure, now),
+            },
         }
         return Ok(record);
     }

@@ -67,6 +67,20 @@ async fn a_run_says_who_asked_for_it() {
 }
 
 #[tokio::test]
+async fn a_fallback_that_cannot_be_used_does_not_hide_why_the_app_failed() {
+    let setup = Setup::new().await;
+    let fallbacks = json!({"fallbacks": [{"app": "nowhere"}]});
+    assert_eq!(setup.world.put("/products/shop/apps/pay", fallbacks).await.status, 200);
+    let run = json!({"env": "dev", "product": "shop", "app": "pay", "action": "get_account",
+        "input": {"params": {"id": "broken"}}});
+    let answer = setup.world.post("/actions/run", run).await;
+    assert_eq!(
+        (answer.status, &answer.body["type"], &answer.body["status"]),
+        (502, &json!("REQUEST_FAILED"), &json!(500))
+    );
+}
+
+#[tokio::test]
 async fn a_fallback_takes_over_when_the_app_cannot_be_used() {
     let setup = Setup::new().await;
     let spare = Server::start(|request| Answer::ok(json!({"spare": request.path, "body": request.body}))).await;

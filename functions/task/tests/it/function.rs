@@ -141,11 +141,7 @@ async fn a_runtime_is_any_name_but_nearly_that_of_lambda() {
         let body = json!({"name": format!("f{number}"), "code": "exports.main = () => 1", "runtime": runtime});
         let answer = world.post("/tasks/v1/functions/", body).await;
         assert_eq!(answer.status == 200, is_fine, "{runtime:?}: {}", answer.body);
-        assert!(
-            is_fine || answer.body["message"].as_str().unwrap().starts_with("`runtime` must be"),
-            "{}",
-            answer.body
-        );
+        assert!(is_fine || answer.body["message"].as_str().unwrap().starts_with("`runtime` "), "{}", answer.body);
     }
 }
 

@@ -16,7 +16,7 @@ async fn a_job_without_a_schedule_runs_at_once_and_ends_with_its_answer() {
     let task_id = command["content"]["eventId"].as_str().unwrap().to_owned();
     assert_eq!(command["id"], format!("task:{task_id}"));
     let fields = json!({
-        "type": "action", "env": "prd", "product_tag": "shop", "app": "mailer", "event": "send",
+        "env": "prd", "product_tag": "shop", "app": "mailer", "event": "send",
         "input": {"body": {"to": "a@b.test"}}, "session": {"tag": "user", "token": "planted.token"}, "retries": 3,
     });
     assert_eq!(command["content"]["action"], fields);
