@@ -19,7 +19,6 @@ pub(crate) use field::{DecoratorPosition, Field, FieldType, PlainType};
 
 /// An API that can be called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct App {
     /// The name in requests.
     pub(crate) tag: Tag,
@@ -88,7 +87,7 @@ pub(crate) enum RequestType {
 
 /// One request that an app answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+#[schema(as = AppAction)]
 pub(crate) struct Action {
     /// The name in requests.
     pub(crate) tag: Tag,
@@ -142,6 +141,7 @@ pub(crate) struct Constant {
 /// A value that each access tag gives for each of its environments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AppVariable)]
 pub(crate) struct Variable {
     /// Its name, as in `$Variable{app}{key}`.
     pub(crate) key: String,

@@ -10,7 +10,6 @@ use crate::tag::{Slug, Tag};
 
 /// What a tenant builds with apps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Product {
     /// The name in requests.
     pub(crate) tag: Tag,
@@ -44,7 +43,6 @@ pub(crate) struct ProductEnv {
 
 /// An app in a product, under an access tag; an app can have several in one product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Connection {
     /// The name in requests.
     pub(crate) access_tag: Tag,

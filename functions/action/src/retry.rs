@@ -20,6 +20,7 @@ const LONGEST_RETRY_AFTER_MS: u64 = 24 * 3_600_000;
 /// Which failures of an app are tried again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AppRetryPolicy)]
 pub(crate) struct RetryPolicy {
     /// The most attempts after the first.
     pub(crate) max: u32,

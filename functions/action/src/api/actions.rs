@@ -94,7 +94,7 @@ pub(crate) async fn get(
 /// What the server sets may be sent back and is ignored.
 #[utoipa::path(
     put, path = "/apps/{tag}/actions/{action}", tag = "apps",
-    request_body(content = Action, example = json!({"resource": "/v2/teams/:team/users"})),
+    request_body(content = Object, description = "The fields to change, which are those of `POST /apps/{tag}/actions`.", example = json!({"resource": "/v2/teams/:team/users"})),
     responses((status = 200, description = "The action as it is now.", body = Shown<Action>))
 )]
 pub(crate) async fn update(

@@ -90,7 +90,7 @@ pub(crate) async fn get(
 /// Actions have their own routes. What the server sets may be sent back and is ignored.
 #[utoipa::path(
     put, path = "/apps/{tag}", tag = "apps",
-    request_body(content = App, example = json!({"description": "Customers and their orders."})),
+    request_body(content = Object, description = "The fields to change, which are those of `POST /apps`.", example = json!({"description": "Customers and their orders."})),
     responses((status = 200, description = "The app as it is now.", body = Shown<App>))
 )]
 pub(crate) async fn update(

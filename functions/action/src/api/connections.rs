@@ -122,7 +122,7 @@ pub(crate) async fn get(
 /// An auth of `envs` without `data` keeps the credentials that it has; one that is left out loses them.
 #[utoipa::path(
     put, path = "/products/{tag}/apps/{access_tag}", tag = "products",
-    request_body(content = Connection, example = json!({"fallbacks": [{"app": "crm_backup"}]})),
+    request_body(content = Object, description = "The fields to change, which are those of `POST /products/{tag}/apps`.", example = json!({"fallbacks": [{"app": "crm_backup"}]})),
     responses((status = 200, description = "The access tag and what it stands for now.", body = Shown<Connection>))
 )]
 pub(crate) async fn update(

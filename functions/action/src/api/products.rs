@@ -88,7 +88,7 @@ pub(crate) async fn get(
 /// An environment that an access tag uses cannot go. What the server sets may be sent back and is ignored.
 #[utoipa::path(
     put, path = "/products/{tag}", tag = "products",
-    request_body(content = Product, example = json!({"name": "The shop"})),
+    request_body(content = Object, description = "The fields to change, which are those of `POST /products`.", example = json!({"name": "The shop"})),
     responses((status = 200, description = "The product as it is now.", body = Shown<Product>))
 )]
 pub(crate) async fn update(

@@ -13,6 +13,7 @@ pub(crate) const LONGEST_MS: i64 = 365 * 24 * 3_600 * 1_000;
 /// A cache of a product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = CacheDefinition)]
 pub(crate) struct Definition {
     /// The product.
     pub(crate) product: Tag,
@@ -35,6 +36,7 @@ pub(crate) struct Definition {
 /// A cache that is to be created.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(example = json!({"product": "shop", "tag": "rates", "name": "Exchange rates", "expiry": 60_000}))]
+#[schema(as = CacheNewDefinition)]
 pub(crate) struct NewDefinition {
     /// The product.
     product: Tag,
@@ -53,6 +55,7 @@ pub(crate) struct NewDefinition {
 /// What is to be changed of a cache; the rest stays as it is.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(example = json!({"expiry": 300_000}))]
+#[schema(as = CacheDefinitionChange)]
 pub(crate) struct DefinitionChange {
     /// The name for people.
     name: Option<String>,

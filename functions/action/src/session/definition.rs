@@ -20,6 +20,7 @@ const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 /// What sessions of one tag of a product are like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SessionDefinition)]
 pub(crate) struct Definition {
     /// The product.
     pub(crate) product: Tag,
@@ -63,6 +64,7 @@ pub(crate) enum Period {
     "schema": {"user": {"id": "u1", "email": "ann@example.com"}}, "selector": "$Session{user}{id}",
     "expiry": 2, "period": "hours",
 }))]
+#[schema(as = SessionNewDefinition)]
 pub(crate) struct NewDefinition {
     /// The product.
     product: Tag,
@@ -88,6 +90,7 @@ pub(crate) struct NewDefinition {
 /// What is to be changed of a definition; the rest stays as it is.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(example = json!({"expiry": 30, "period": "minutes"}))]
+#[schema(as = SessionDefinitionChange)]
 pub(crate) struct DefinitionChange {
     /// The name for people.
     name: Option<String>,

@@ -22,6 +22,7 @@ pub(crate) const LIST_LIMIT: usize = 100_000;
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ActionRunStatus)]
 pub(crate) enum Status {
     /// An attempt is being made, or the next one follows at once.
     Processing,
@@ -61,6 +62,7 @@ impl CacheUse {
 
 /// One attempt at a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ActionRunAttempt)]
 pub(crate) struct Attempt {
     /// Counts from 1.
     pub(crate) number: u32,

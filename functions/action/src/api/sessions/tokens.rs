@@ -111,7 +111,7 @@ pub(crate) struct Revocation {
     /// The session.
     session_id: Option<String>,
     /// The user, as the selector of the definition finds one in the data.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Value)]
     identifier: Option<Value>,
     /// The environment in which the user is revoked; all unless given.
     env: Option<Slug>,
