@@ -14,6 +14,7 @@ const AVERAGED: f64 = 20.0;
 /// Whether the probes of an app get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = AppHealthStatus)]
 pub(crate) enum HealthStatus {
     /// The last one did, or too few in a row have not.
     Available,

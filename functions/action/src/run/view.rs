@@ -188,6 +188,7 @@ impl From<&RunRecord> for RunSummary {
 
 /// A run with what it sent and got.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = ActionRunView)]
 pub(crate) struct RunView {
     /// What lists show of it.
     #[serde(flatten)]

@@ -50,6 +50,7 @@ pub(crate) struct Definition {
 /// The unit of how long a token is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = SessionPeriod)]
 pub(crate) enum Period {
     Seconds,
     Minutes,

@@ -23,6 +23,7 @@ const QUEUE_CHECK: SignedDuration = SignedDuration::from_secs(60);
 /// What became of an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = InstantOutcome)]
 pub(crate) enum Outcome {
     /// It started a task.
     Fired,
