@@ -3,7 +3,7 @@
 //! In: `action.requested` for a step, schedules for attempts that are due, `http.requested` for a step that is one plain
 //! call, and requests over HTTP. Out: `step.finished` with the output of the app.
 //!
-//! A run goes from the product over the access tag of the environment to the app and its action ([`run`]): the session is
+//! A run goes from the product over the access tag of the environment to the app and its action (`run`): the session is
 //! verified, the input checked against the declaration, placeholders are filled in with what credentials, session and
 //! input have for them, and the request is sent, again or to a fallback if it fails. It is recorded before and after, so
 //! that a redelivered command never calls twice: a recorded answer is published again, and a request whose outcome was lost
