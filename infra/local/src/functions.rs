@@ -18,12 +18,13 @@ use crate::failure::Failure;
 pub type Constructor = fn(&Environment) -> Result<Function, Error>;
 
 /// The functions by their name in the template.
-pub const FUNCTIONS: [(&str, Constructor); 6] = [
+pub const FUNCTIONS: [(&str, Constructor); 7] = [
     ("WebhookFunction", webhook::function),
     ("DispatcherFunction", dispatcher::function),
     ("TaskFunction", task::function),
     ("ActionFunction", action::function),
     ("CallbackFunction", callback::function),
+    ("MailFunction", mail::function),
     ("AuthFunction", auth::function),
 ];
 

@@ -1,0 +1,3 @@
+//! What this function keeps in DynamoDB: templates and mails.
+
+pub(crate) mod template;
