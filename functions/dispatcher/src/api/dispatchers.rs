@@ -28,7 +28,9 @@ const CONCURRENT_LOOKUPS: usize = 8;
 /// How many texts that look like placeholders are named.
 const MAX_LOOK_ALIKES: usize = 20;
 /// The fields that a client may send back with a dispatcher that it has read, and that only the server sets.
-const SERVER_FIELDS: [&str; 4] = ["id", "creationTimestamp", "updateTimestamp", "version"];
+const SERVER_FIELDS: [&str; 5] = ["id", "creationTimestamp", "updateTimestamp", "version", "warnings"];
+/// What stands beside an action in the answer that it was written.
+const WARNINGS: [&str; 1] = ["warnings"];
 
 /// What was written, with what is worth knowing about it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,7 +57,7 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
 
 /// Creates a dispatcher.
 ///
-/// `id`, `creationTimestamp`, `updateTimestamp` and `version` may be sent and are ignored.
+/// `id`, `creationTimestamp`, `updateTimestamp`, `version` and `warnings` may be sent and are ignored.
 #[utoipa::path(
     post, path = "/dispatchers/v1", tag = "dispatchers", request_body = DispatcherBody,
     responses((status = 200, body = Written<Dispatcher>)),
@@ -85,8 +87,8 @@ pub(crate) async fn get(State(app): Services, caller: Caller, Path(id): Path<Str
 
 /// Changes the event type, name, description, tags or filter, or switches the dispatcher on or off.
 ///
-/// `id`, `creationTimestamp`, `updateTimestamp`, `version` and `actions` may be sent and are ignored; actions have their
-/// own routes.
+/// `id`, `creationTimestamp`, `updateTimestamp`, `version`, `warnings` and `actions` may be sent and are ignored; actions
+/// have their own routes.
 #[utoipa::path(
     put, path = "/dispatchers/v1/{id}", tag = "dispatchers", request_body = DispatcherChange,
     responses((status = 200, body = Affected)),
@@ -149,8 +151,9 @@ pub(crate) async fn add_action(
     State(app): Services,
     caller: Caller,
     Path(id): Path<String>,
-    JsonBody(action): JsonBody<Action>,
+    JsonBody(fields): JsonBody<Map<String, Value>>,
 ) -> Answer<Written<Action>> {
+    let action: Action = read_without(&WARNINGS, fields)?;
     let (tenant, action_id, now) = (caller.tenant_id(), app.ids.hex24(), app.clock.now());
     let add = |before: &Dispatcher| before.add_action(action.clone(), action_id.clone(), now);
     let changed = change(&app.store.dispatchers, tenant, &id, add).await?;
@@ -171,6 +174,7 @@ pub(crate) async fn update_action(
     JsonBody(fields): JsonBody<Map<String, Value>>,
 ) -> Answer<Written<Affected>> {
     check_id("action", &action_id)?;
+    let fields: Map<String, Value> = read_without(&WARNINGS, fields)?;
     let (tenant, now) = (caller.tenant_id(), app.clock.now());
     let changed =
         change(&app.store.dispatchers, tenant, &id, |before| before.change_action(&action_id, fields.clone(), now))

@@ -1,238 +1,58 @@
 #!/usr/bin/env node
-// Drives a real `hookyard` with the unmodified SDK of Extra Horizon: tasks, functions, schedules, execution, logs.
+// Drives a real `hookyard` with the unmodified SDK of Extra Horizon.
 //
 //     sdk.mjs HOOKYARD FOLDER
 //
 // FOLDER is where `npm install @extrahorizon/javascript-sdk` was run. The process runs on temporary data and a free port.
+// Every method of the services that Hookyard has must be called by one of the parts.
 
-import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
+import { actions, dispatchers, events, subscriptions } from './sdk/dispatchers.mjs';
+import { dispatcherLists, eventLists } from './sdk/lists.mjs';
+import { mailAction, mails, templates } from './sdk/mail.mjs';
+import { refresh, users } from './sdk/signin.mjs';
+import { methods, sdk, watched, withServer } from './sdk/support.mjs';
+import * as tasks from './sdk/tasks.mjs';
 
-const [hookyard, folder] = process.argv.slice(2).map((argument) => path.resolve(argument));
-const require = createRequire(path.join(folder, 'package.json'));
-const sdk = require('@extrahorizon/javascript-sdk');
-const { strToU8, zipSync } = require('fflate');
-const { rqlBuilder } = sdk;
+const SERVICES = ['dispatchers', 'events', 'mails', 'tasks', 'templatesV2'];
+const PARTS = [
+  tasks.functions, tasks.tasks, tasks.logs, tasks.retries, tasks.execution, tasks.apiFunctions, tasks.schedules, tasks.removal,
+  dispatchers, actions, events, subscriptions, templates, mails, mailAction, dispatcherLists, eventLists,
+];
 
-const PATIENCE_MS = 60_000;
-const UNKNOWN_ID = '0123456789abcdef01234567';
+let failures = 0;
 
-/** A package in base64, from the texts of its files. */
-function zip(files) {
-  const entries = Object.entries(files).map(([name, text]) => [name, strToU8(text)]);
-  return Buffer.from(zipSync(Object.fromEntries(entries))).toString('base64');
-}
-
-/** Looks until it sees something. */
-async function until(what, look) {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const seen = await look();
-    if (seen) {
-      return seen;
-    }
-    assert(Date.now() < deadline, `${what} never came`);
-    await new Promise((resolve) => { setTimeout(resolve, 20); });
+async function run(name, part) {
+  try {
+    const result = await part();
+    console.log(`ok      ${name}`);
+    return result;
+  } catch (error) {
+    failures += 1;
+    console.log(`FAILED  ${name}: ${error.stack}\n        ${JSON.stringify(error.response ?? {})}`);
+    return undefined;
   }
 }
 
-/** Expects a call to fail with an error of this class and status. */
-async function refused(call, name, status, more = {}) {
-  const error = await call().then((value) => assert.fail(`${name} expected, but ${JSON.stringify(value)}`), (thrown) => thrown);
-  assert(sdk[name], `the SDK has no ${name}`);
-  assert(error instanceof sdk[name], `${name} expected, but ${error.name}: ${error.message}`);
-  assert.equal(error.status, status, error.message);
-  for (const [key, value] of Object.entries(more)) {
-    assert.deepEqual(error.response?.[key], value, `${key} of ${JSON.stringify(error.response)}`);
-  }
-}
-
-const ended = (exh, id, status) => until(`the end of task ${id}`, async () => {
-  const task = await exh.tasks.findById(id);
-  assert(['new', 'inProgress', status].includes(task.status), JSON.stringify(task));
-  return task.status === status && task;
-});
-
-const SCRIPT = { entryPoint: 'index.handler', runtime: 'nodejs20.x' };
-
-async function functions(exh) {
-  const files = {
-    'index.js': "const { double } = require('./lib/double'); exports.handler = async (task) => { console.log('n is', task.data.n); return { doubled: double(task.data.n), word: process.env.WORD }; };",
-    'lib/double.js': 'exports.double = (n) => 2 * n;',
-  };
-  const created = await exh.tasks.functions.create({
-    name: 'double', description: 'doubles', code: zip(files), ...SCRIPT, timeLimit: 10,
-    environmentVariables: { WORD: { value: 'hello' } }, retryPolicy: { enabled: false, errorsToRetry: [] },
-    executionOptions: { permissionMode: sdk.FunctionPermissionMode?.PERMISSION_REQUIRED ?? 'permissionRequired', defaultPriority: 3 },
-  });
-  assert.equal(created.name, 'double');
-  assert.equal(created.enabled, true);
-  assert(created.updateTimestamp instanceof Date);
-  const details = await exh.tasks.functions.getByName('double');
-  assert.equal(details.entryPoint, 'index.handler');
-  assert.equal(details.executionOptions.defaultPriority, 3);
-  assert.notEqual(details.environmentVariables.WORD.value, 'hello');
-  await exh.tasks.functions.create({ name: 'boom', code: zip({ 'index.js': "exports.handler = () => { throw new RangeError('too far'); };" }), ...SCRIPT });
-  assert.deepEqual(await exh.tasks.functions.update('double', { description: 'doubles numbers' }), { affectedRecords: 1 });
-  const { data } = await exh.tasks.functions.find();
-  assert.deepEqual(data.map(({ name, description }) => [name, description]), [['boom', undefined], ['double', 'doubles numbers']]);
-  assert.deepEqual(await exh.tasks.functions.disable('double'), { affectedRecords: 1 });
-  assert.equal((await exh.tasks.functions.getByName('double')).enabled, false);
-  await refused(() => exh.tasks.create({ functionName: 'double' }), 'IllegalStateError', 400);
-  assert.deepEqual(await exh.tasks.functions.enable('double'), { affectedRecords: 1 });
-  await refused(() => exh.tasks.functions.getByName('nowhere'), 'ResourceUnknownError', 404);
-  await refused(() => exh.tasks.functions.create({ name: 'double', code: zip(files), ...SCRIPT }), 'ResourceAlreadyExistsError', 400);
-  await refused(() => exh.tasks.functions.create({ name: 'a_b', code: zip(files), ...SCRIPT }), 'InvalidFunctionNameError', 400);
-  await refused(() => exh.tasks.functions.create({ name: 'a', code: zip({ 'index.js': '(' }), ...SCRIPT }), 'InvalidFunctionCodeError', 400);
-  await refused(() => exh.tasks.functions.create({ name: 'a', code: zip(files), ...SCRIPT, timeLimit: 1 }), 'InvalidFunctionParameterError', 400);
-}
-
-async function tasks(exh) {
-  const created = await exh.tasks.create({ functionName: 'double', data: { n: 21, someKey: { innerKey: 1 } }, tags: ['a', 'b'] });
-  assert.equal(created.status, 'new');
-  assert.equal(created.priority, 3);
-  assert(created.creationTimestamp instanceof Date && created.startTimestamp instanceof Date);
-  assert(created.createdByUserId);
-  const task = await ended(exh, created.id, 'complete');
-  assert.deepEqual(task.data, { n: 21, someKey: { innerKey: 1 } });
-  assert.deepEqual(task.result, { doubled: 42, word: 'hello' });
-  const failed = await ended(exh, (await exh.tasks.create({ functionName: 'boom' })).id, 'failed');
-  assert.deepEqual(failed.error, { type: 'runtime', name: 'RangeError', message: 'too far' });
-  const later = new Date(Date.now() + 3_600_000);
-  const delayed = await exh.tasks.create({ functionName: 'double', startTimestamp: later, priority: -1 });
-  assert.equal(delayed.startTimestamp.getTime(), later.getTime());
-  const ids = async (rql) => (await exh.tasks.find({ rql: rql.build() })).data.map(({ id }) => id);
-  assert.deepEqual(await ids(rqlBuilder().eq('status', 'new')), [delayed.id]);
-  assert.deepEqual(await ids(rqlBuilder().eq('tags', 'b')), [created.id]);
-  assert.deepEqual(await ids(rqlBuilder().eq('data.someKey.innerKey', '1')), [created.id]);
-  assert.deepEqual(await ids(rqlBuilder().gt('startTimestamp', new Date(Date.now() + 60_000).toISOString())), [delayed.id]);
-  assert.deepEqual((await exh.tasks.findAll()).map(({ id }) => id), [delayed.id, failed.id, created.id]);
-  assert.equal((await exh.tasks.findFirst({ rql: rqlBuilder().eq('functionName', 'boom').build() })).id, failed.id);
-  assert.deepEqual(await exh.tasks.cancel(delayed.id), { affectedRecords: 1 });
-  assert.equal((await exh.tasks.findById(delayed.id)).status, 'canceled');
-  await refused(() => exh.tasks.cancel(delayed.id), 'IllegalStateError', 400);
-  await refused(() => exh.tasks.cancel(created.id), 'IllegalStateError', 400);
-  await refused(() => exh.tasks.cancel(UNKNOWN_ID), 'ResourceUnknownError', 404);
-  await refused(() => exh.tasks.cancel('nonsense'), 'IDFormatError', 400);
-  assert.equal(await exh.tasks.findById(UNKNOWN_ID), undefined);
-  return { created, failed, delayed };
-}
-
-async function logs(exh, { created, delayed }) {
-  const found = await exh.tasks.logs.find(created.id);
-  const lines = found.data ?? found;
-  assert.deepEqual(lines.map(({ message }) => message), ['n is 21']);
-  assert(lines[0].timestamp instanceof Date);
-  const after = rqlBuilder().ge('timestamp', new Date(Date.now() + 60_000).toISOString()).build();
-  const none = await exh.tasks.logs.find(created.id, { rql: after });
-  assert.deepEqual(none.data ?? none, []);
-  await refused(() => exh.tasks.logs.find(delayed.id), 'IllegalStateError', 400);
-  await exh.tasks.functions.create({ name: 'silent', code: zip({ 'index.js': 'exports.handler = () => 1;' }), ...SCRIPT });
-  const silent = await exh.tasks.create({ functionName: 'silent' });
-  await ended(exh, silent.id, 'complete');
-  await refused(() => exh.tasks.logs.find(silent.id), 'NoTaskLogsFoundError', 400);
-  const ofFunction = await exh.raw.get('/tasks/v1/functions/double/logs');
-  assert.deepEqual(ofFunction.data.data.map(({ message }) => message), ['n is 21']);
-  assert(ofFunction.data.data[0].eventTimestamp);
-}
-
-async function retries(exh) {
-  const retryPolicy = { enabled: true, errorsToRetry: ['RangeError'] };
-  await exh.tasks.functions.update('boom', { retryPolicy });
-  const first = await ended(exh, (await exh.tasks.create({ functionName: 'boom' })).id, 'retried');
-  const next = await exh.tasks.findById(first.retriedByTaskId);
-  assert.deepEqual(next.retryForTaskIds, [first.id]);
-  await exh.tasks.functions.update('boom', { retryPolicy: { enabled: false, errorsToRetry: [] } });
-}
-
-async function execution(exh) {
-  const executed = await exh.tasks.functions.execute('double', { n: 4 });
-  assert.deepEqual(executed.result, { doubled: 8, word: 'hello' });
-  assert.equal(executed.status, 'complete');
-  assert.equal((await exh.tasks.findById(executed.id)).status, 'complete');
-  const runtimeError = { name: 'RangeError', message: 'too far' };
-  await refused(() => exh.tasks.functions.execute('boom'), 'LambdaRuntimeError', 400, { runtimeError });
-  await exh.tasks.functions.update('double', { timeLimit: 31 });
-  await refused(() => exh.tasks.functions.execute('double', { n: 4 }), 'TimeLimitExceedsDirectExecutionMaximumError', 400);
-  await exh.tasks.functions.update('double', { timeLimit: 10 });
-  await refused(() => exh.tasks.functions.execute('nowhere'), 'ResourceUnknownError', 404);
-}
-
-async function apiFunctions(exh) {
-  const code = "exports.handler = async (request) => ({ statusCode: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ method: request.requestContext.http.method, body: request.body ?? null, user: request.headers['x-exh-requesting-user-id'] }) });";
-  await exh.tasks.functions.create({ name: 'echo', code: zip({ 'index.js': code }), ...SCRIPT });
-  const got = await exh.tasks.api.get('echo', 'some/path');
-  assert.equal(got.method, 'GET');
-  assert(got.user);
-  const posted = await exh.tasks.api.post('echo', 'some/path', { some_key: 1 });
-  assert.equal(posted.method, 'POST');
-  assert.deepEqual(JSON.parse(posted.body), { some_key: 1 });
-  const { data } = await exh.tasks.apiRequests.find();
-  assert.deepEqual(data.map(({ functionName, method, statusCode }) => [functionName, method, statusCode]), [['echo', 'POST', 200], ['echo', 'GET', 200]]);
-  await refused(() => exh.tasks.apiRequests.logs.find(data[0].id), 'NoApiRequestLogsFoundError', 400);
-}
-
-async function schedules(exh) {
-  const startTimestamp = new Date(Date.now() + 3_600_000);
-  const created = await exh.tasks.schedules.create({ interval: 3_600, functionName: 'double', data: { someKey: 1 }, priority: 2, startTimestamp });
-  assert.equal(created.interval, 3_600);
-  assert.equal(created.nextTimestamp.getTime(), startTimestamp.getTime());
-  assert.deepEqual(created.data, { someKey: 1 });
-  const { data } = await exh.tasks.schedules.find({ rql: rqlBuilder().eq('functionName', 'double').build() });
-  assert.deepEqual(data.map(({ id }) => id), [created.id]);
-  assert.equal((await exh.tasks.schedules.findAll()).length, 1);
-  await refused(() => exh.tasks.schedules.create({ interval: 0, functionName: 'double' }), 'ApiError', 400);
-  assert.deepEqual(await exh.tasks.schedules.remove(created.id), { affectedRecords: 1 });
-  await refused(() => exh.tasks.schedules.remove(created.id), 'ResourceUnknownError', 404);
-  assert.deepEqual(await exh.tasks.schedules.findAll(), []);
-}
-
-async function removal(exh) {
-  for (const name of ['double', 'boom', 'silent', 'echo']) {
-    assert.deepEqual(await exh.tasks.functions.remove(name), { affectedRecords: 1 });
-  }
-  await refused(() => exh.tasks.functions.remove('double'), 'ResourceUnknownError', 404);
-  assert.deepEqual((await exh.tasks.functions.find()).data, []);
-}
-
-async function drive(url, administrator) {
-  const { client_id: clientId, client_secret: clientSecret } = administrator;
-  const exh = sdk.createOAuth2Client({ host: `${url}/localhost`, clientId, clientSecret });
+await withServer(async ({ url, clientId, clientSecret }) => {
+  const host = `${url}/localhost`;
+  const exh = sdk.createOAuth2Client({ host, clientId, clientSecret });
   await exh.auth.authenticate({ username: clientId, password: clientSecret });
-  assert((await exh.users.me()).id);
-  let failures = 0;
+  const called = new Set();
+  const services = Object.fromEntries(SERVICES.map((name) => [name, exh[name]]));
+  const seen = { raw: exh.raw, ...Object.fromEntries(SERVICES.map((name) => [name, watched(exh[name], name, called)])) };
   let known;
-  for (const part of [functions, tasks, logs, retries, execution, apiFunctions, schedules, removal]) {
-    try {
-      known = (await part(exh, known)) ?? known;
-      console.log(`ok      ${part.name}`);
-    } catch (error) {
-      failures += 1;
-      console.log(`FAILED  ${part.name}: ${error.stack}\n        ${JSON.stringify(error.response ?? {})}`);
+  for (const part of PARTS) {
+    known = (await run(part.name, () => part(seen, known))) ?? known;
+  }
+  await run('users', () => users(exh, { host, clientId, clientSecret }));
+  await run('every method is called', async () => {
+    const forgotten = methods(services).filter((name) => !called.has(name));
+    if (forgotten.length > 0) {
+      throw new Error(`nothing calls ${forgotten.join(', ')}`);
     }
-  }
-  return failures;
-}
-
-const directory = await mkdtemp(path.join(tmpdir(), 'hookyard-sdk-'));
-const data = path.join(directory, 'data');
-const server = spawn(hookyard, ['--listen', '127.0.0.1:0', '--json', '--log', 'error', '--data', data], { stdio: ['ignore', 'pipe', 'inherit'] });
-try {
-  const [line] = await Promise.race([
-    createInterface({ input: server.stdout })[Symbol.asyncIterator]().next().then(({ value }) => [value]),
-    new Promise((_, reject) => { server.once('exit', (status) => reject(new Error(`the server ended with ${status}`))); }),
-  ]);
-  const administrator = JSON.parse(await readFile(path.join(data, 'admin.json'), 'utf8'));
-  process.exitCode = (await drive(JSON.parse(line).url, administrator)) > 0 ? 1 : 0;
-} finally {
-  const gone = new Promise((resolve) => { server.once('exit', resolve); });
-  if (server.exitCode === null && server.kill()) {
-    await gone;
-  }
-  await rm(directory, { recursive: true, force: true });
-}
+  });
+});
+await withServer(({ url, clientId, clientSecret }) => (
+  run('refresh', () => refresh({ host: `${url}/localhost`, clientId, clientSecret }))
+), '--access-token-seconds', '1');
+process.exitCode = failures > 0 ? 1 : 0;
