@@ -6,6 +6,7 @@
 // FOLDER is where `npm install @extrahorizon/javascript-sdk` was run. The process runs on temporary data and a free port.
 // Every method of the services that Hookyard has must be called by one of the parts.
 
+import { commandLine } from './sdk/cli.mjs';
 import { actions, dispatchers, events, subscriptions } from './sdk/dispatchers.mjs';
 import { dispatcherLists, eventLists } from './sdk/lists.mjs';
 import { mailAction, mails, templates } from './sdk/mail.mjs';
@@ -45,6 +46,7 @@ await withServer(async ({ url, clientId, clientSecret }) => {
     known = (await run(part.name, () => part(seen, known))) ?? known;
   }
   await run('users', () => users(exh, { host, clientId, clientSecret }));
+  await run('commandLine', () => commandLine(exh, { host, clientId, clientSecret }));
   await run('every method is called', async () => {
     const forgotten = methods(services).filter((name) => !called.has(name));
     if (forgotten.length > 0) {
