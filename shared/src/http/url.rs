@@ -38,6 +38,15 @@ impl BaseUrl {
         }
     }
 
+    /// Returns the URLs that a sender may have called: below the configured base, and as the request arrived.
+    pub fn may_be_called(&self, headers: &HeaderMap, called: &Called) -> Vec<String> {
+        let of_base = self.configured().map(|base| format!("{base}{}", called.below_stage()));
+        let arrived = base_of(headers).map(|base| format!("{base}{}", called.path_and_query()));
+        let mut urls: Vec<String> = arrived.into_iter().chain(of_base).collect();
+        urls.dedup();
+        urls
+    }
+
     /// Returns the configured URL, or else the one under which a request reached us; refuses one that names no host.
     ///
     /// Without a proxy that says otherwise, only hosts of this machine are reached without TLS.
@@ -84,6 +93,11 @@ pub struct Called {
 }
 
 impl Called {
+    /// Takes a URL that reached the routes as it was sent.
+    pub(crate) fn new(uri: Uri) -> Self {
+        Self { uri, stage: None }
+    }
+
     /// Returns the query as it was sent.
     pub fn query(&self) -> Option<&str> {
         self.uri.query()
