@@ -358,8 +358,7 @@ mod tests {
 
     fn caller(permissions: &[&str]) -> Caller {
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
-        let client =
-            Client { id: "c".to_owned(), tenant_id: TenantId::new("t"), permissions, is_administrator: false };
+        let client = Client { id: "c".to_owned(), tenant_id: TenantId::new("t"), permissions, is_administrator: false };
         Caller { claims: Claims::of(client.into()) }
     }
 

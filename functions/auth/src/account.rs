@@ -80,7 +80,11 @@ impl Accounts {
 impl From<ClientRecord> for Account {
     fn from(ClientRecord { client, secret_hash, .. }: ClientRecord) -> Self {
         let (id, tenant_id, permissions) = (client.client_id, client.tenant_id, client.permissions);
-        Self { client: Client { id, tenant_id, permissions, is_administrator: false }, is_user: false, stamp: secret_hash }
+        Self {
+            client: Client { id, tenant_id, permissions, is_administrator: false },
+            is_user: false,
+            stamp: secret_hash,
+        }
     }
 }
 

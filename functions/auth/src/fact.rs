@@ -48,7 +48,8 @@ async fn publish(
         true => user.password_stamp.as_str(),
         false => "",
     };
-    let parts = [b"user", user.tenant_id.as_str().as_bytes(), user.id.as_bytes(), kind.as_str().as_bytes(), which.as_bytes()];
+    let parts =
+        [b"user", user.tenant_id.as_str().as_bytes(), user.id.as_bytes(), kind.as_str().as_bytes(), which.as_bytes()];
     let id = EventId::new(derived_uuid(&parts).to_string());
     let trace = Trace::start(&id);
     let envelope = Envelope::new(kind, id, user.tenant_id.clone(), time, content).with_trace(trace);

@@ -42,11 +42,7 @@ pub(crate) async fn as_user(
 }
 
 /// Logs somebody in by an e-mail address of this tenant or by the id of a client.
-pub(crate) async fn by_name(
-    login: Login<'_>,
-    tenant: &TenantId,
-    user: &Credentials,
-) -> Result<Account, OAuthError> {
+pub(crate) async fn by_name(login: Login<'_>, tenant: &TenantId, user: &Credentials) -> Result<Account, OAuthError> {
     match user.id.contains('@') {
         true => {
             let user = as_person(login, tenant, user).await?;

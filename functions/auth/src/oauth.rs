@@ -75,7 +75,9 @@ impl OAuthError {
 
     pub(crate) fn unsupported_grant(grant: &str) -> Self {
         let description = match grant {
-            "authorization_code" => "the grant `authorization_code` is not supported: there are no login pages here".into(),
+            "authorization_code" => {
+                "the grant `authorization_code` is not supported: there are no login pages here".into()
+            }
             "mfa" => "the grant `mfa` is not supported: no login here asks for a second factor".into(),
             grant => nearest::unknown("grant type", grant, ["client_credentials", "password", "refresh_token"]),
         };

@@ -30,7 +30,8 @@ pub(crate) struct Passwords {
 impl Passwords {
     pub(crate) fn new(ids: &Ids) -> Result<Self, Error> {
         let (turns, places) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(AT_ONCE + WAITING)));
-        let nobody = PasswordHash::try_from(NOBODY).map_err(|_| Error::new("read a hash", "it is not one"))?.to_string();
+        let nobody =
+            PasswordHash::try_from(NOBODY).map_err(|_| Error::new("read a hash", "it is not one"))?.to_string();
         Ok(Self { ids: ids.clone(), turns, places, nobody: nobody.into() })
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use shared::Refusal;
 use shared::event::TenantId;
 
-use crate::role::{RoleView, Role};
+use crate::role::{Role, RoleView};
 
 /// No e-mail address is longer.
 ///
@@ -176,7 +176,9 @@ pub(crate) fn check_email(email: &str) -> Result<(), Refusal> {
     });
     match is_address && email.len() <= EMAIL_LIMIT_BYTES {
         true => Ok(()),
-        false => Err(Refusal::field("email", format!("must be an e-mail address of at most {EMAIL_LIMIT_BYTES} bytes"))),
+        false => {
+            Err(Refusal::field("email", format!("must be an e-mail address of at most {EMAIL_LIMIT_BYTES} bytes")))
+        }
     }
 }
 

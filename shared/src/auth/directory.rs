@@ -128,7 +128,8 @@ impl Directory {
             true => self.permissions(tenant, token).await?,
             false => {
                 let client = self.consumer(&token.user_id).await?;
-                let is_same = |client: &Consumer| client.tenant_id == *tenant && client.secret_hash == token.owner_stamp;
+                let is_same =
+                    |client: &Consumer| client.tenant_id == *tenant && client.secret_hash == token.owner_stamp;
                 client.filter(is_same).map(|client| client.permissions)
             }
         };

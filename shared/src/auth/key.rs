@@ -61,7 +61,8 @@ impl Issuer {
     fn of(id: &str) -> Option<(Self, &str)> {
         let (name, hash) = id.split_once('.')?;
         let issuer = Self::ALL.into_iter().find(|issuer| issuer.name() == name)?;
-        let is_hash = hash.len() == 43 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let is_hash =
+            hash.len() == 43 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         is_hash.then_some((issuer, hash))
     }
 }

@@ -72,7 +72,8 @@ impl Signed {
         let is_number = !timestamp.is_empty() && timestamp.bytes().all(|byte| byte.is_ascii_digit());
         let timestamp_s = timestamp.parse().ok().filter(|_| is_number);
         let timestamp_s = timestamp_s.ok_or_else(|| invalid_signature("`oauth_timestamp` must be in seconds"))?;
-        let signature = STANDARD.decode(signature).map_err(|_| invalid_signature("`oauth_signature` must be base64"))?;
+        let signature =
+            STANDARD.decode(signature).map_err(|_| invalid_signature("`oauth_signature` must be base64"))?;
         parameters.retain(|(name, _)| name != "oauth_signature" && name != "realm");
         Ok(Self { consumer_key, token, timestamp_s, nonce, signature, parameters })
     }

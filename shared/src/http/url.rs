@@ -38,12 +38,14 @@ impl BaseUrl {
         }
     }
 
-    /// Returns the URLs that a sender may have called: below the configured base, and as the request arrived.
+    /// Returns the URLs that a sender may have called: as the request arrived, with and without TLS, as proxies do not
+    /// always say which, and below the configured base.
     pub fn may_be_called(&self, headers: &HeaderMap, called: &Called) -> Vec<String> {
+        let arrived = base_of(headers).map(|base| format!("{}{}", host_of(&base), called.path_and_query()));
+        let arrived = arrived.into_iter().flat_map(|url| [format!("https://{url}"), format!("http://{url}")]);
         let of_base = self.configured().map(|base| format!("{base}{}", called.below_stage()));
-        let arrived = base_of(headers).map(|base| format!("{base}{}", called.path_and_query()));
-        let mut urls: Vec<String> = arrived.into_iter().chain(of_base).collect();
-        urls.dedup();
+        let mut urls: Vec<String> = arrived.collect();
+        urls.extend(of_base.filter(|url| !urls.contains(url)));
         urls
     }
 

@@ -10,7 +10,9 @@ use shared::rql::{self, Rql};
 use shared::{Refusal, permission};
 
 use super::users;
-use crate::role::{NewRole, PermissionView, ROLES_OF_USER, Role, RoleChange, RolePermissions, RoleView, UserRoles, check};
+use crate::role::{
+    NewRole, PermissionView, ROLES_OF_USER, Role, RoleChange, RolePermissions, RoleView, UserRoles, check,
+};
 use crate::store::user::{LIST_LIMIT, Outcome, Users};
 use crate::user::User;
 

@@ -71,7 +71,10 @@ pub(crate) async fn issue(
         token_type: "bearer",
         user_id: client.id.clone(),
         access_token: signer
-            .issue(Identity { client, is_user: account.is_user, application_id: application_id.clone() }, ACCESS_LIFETIME_S)
+            .issue(
+                Identity { client, is_user: account.is_user, application_id: application_id.clone() },
+                ACCESS_LIFETIME_S,
+            )
             .await?,
         expires_in: ACCESS_LIFETIME_S,
         refresh_token,

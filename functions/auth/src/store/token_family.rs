@@ -52,7 +52,12 @@ impl TokenFamilies {
     }
 
     /// Returns the families of a tenant, or of one of its users, that can still be used, in no order.
-    pub(crate) async fn of(&self, tenant: &TenantId, user_id: Option<&str>, now: Timestamp) -> Result<Vec<TokenFamily>, Error> {
+    pub(crate) async fn of(
+        &self,
+        tenant: &TenantId,
+        user_id: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<TokenFamily>, Error> {
         let of = "tenantId = :tenant AND revoked = :false AND expiresAt > :now";
         let of = Expression::new(of).value(":tenant", tenant).value(":false", false).value(":now", now.as_second());
         let of = match user_id {
