@@ -1,19 +1,23 @@
-//! Access tokens: short-lived signed JWTs that carry the permissions, so that a check costs no read.
+//! Who calls: known from an access token, a short-lived signed JWT that carries the permissions, so that a check costs no
+//! read; or from a signature of OAuth 1.0, whose owner's permissions are read for each request.
+
+pub mod directory;
+mod key;
+mod oauth1;
+mod token;
 
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use http::header::AUTHORIZATION;
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
-use crate::error::{Error, Refusal};
+use crate::error::Refusal;
 use crate::event::TenantId;
 use crate::permission::covers;
-use crate::seal::KeyRing;
+pub use key::{Issuer, PublicKey, PublicKeys};
+pub use token::{Sent, Signer, Tokens};
 
 /// The permission that holds all others.
 pub const ALL_PERMISSIONS: &str = "*";
@@ -130,23 +134,26 @@ impl Permission {
     }
 }
 
-const ISSUER: &str = "hookyard";
-const PURPOSE: &str = "token";
-
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// Who issued the token, always `hookyard`.
     pub iss: String,
-    /// The client that the token was issued to.
+    /// The client or the user that the token was issued to.
     pub sub: String,
-    /// The tenant that the client belongs to.
+    /// The tenant that it belongs to.
     pub tenant: TenantId,
-    /// What the client may do.
+    /// What it may do.
     pub permissions: Vec<String>,
     /// Whether it is the administrator, who may act for any tenant.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub administrator: bool,
+    /// Whether it is a user rather than a client.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub user: bool,
+    /// The client through which it was issued, unless that is `sub`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
     /// When it was issued, in seconds since 1970.
     pub iat: i64,
     /// When it stops being valid, in seconds since 1970.
@@ -166,92 +173,66 @@ pub struct Client {
     pub is_administrator: bool,
 }
 
-/// Issues and checks access tokens with the keys of a ring.
-#[derive(Debug, Clone)]
-pub struct Tokens {
-    ring: KeyRing,
-    clock: Clock,
+/// Who logs in, and through which client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The client or the user.
+    pub client: Client,
+    /// Whether it is a user rather than a client.
+    pub is_user: bool,
+    /// The client through which it logs in.
+    pub application_id: String,
 }
 
-impl Tokens {
-    /// Uses the keys of this ring.
-    pub fn new(ring: KeyRing, clock: Clock) -> Self {
-        Self { ring, clock }
+impl From<Client> for Identity {
+    /// A client that logs in through itself.
+    fn from(client: Client) -> Self {
+        Self { application_id: client.id.clone(), is_user: false, client }
     }
+}
 
-    /// Issues a token to a client that is valid for `lifetime_s` seconds.
-    pub async fn issue(&self, client: Client, lifetime_s: i64) -> Result<String, Error> {
-        let keys = self.ring.keys().await?;
-        let version = keys.current();
-        let missing = || Error::new("sign a token", "the current key is missing");
-        let key = keys.derive(version, PURPOSE).ok_or_else(missing)?;
-        let now = self.clock.now().as_second();
-        let Client { id: sub, tenant_id: tenant, permissions, is_administrator: administrator } = client;
-        let claims =
-            Claims { iss: ISSUER.to_owned(), sub, tenant, permissions, administrator, iat: now, exp: now + lifetime_s };
-        let header = Header { kid: Some(version.to_owned()), ..Header::new(Algorithm::HS256) };
-        encode(&header, &claims, &EncodingKey::from_secret(&key)).map_err(Error::cannot("sign a token"))
-    }
-
-    /// Checks the bearer token of a request if it has one; any other kind of credentials is not for us.
-    pub async fn check_if_sent(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
-        let mut sent = headers.get_all(AUTHORIZATION).iter().map(|value| value.to_str().unwrap_or_default());
-        let is_bearer = |value: &str| value.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case("bearer"));
-        if sent.any(is_bearer) { self.check(headers).await.map(Some) } else { Ok(None) }
-    }
-
-    /// Checks the bearer token of a request, and the tenant that the request names.
-    pub async fn check(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let token = bearer(headers)?;
-        let unknown =
-            |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, 117, "ACCESS_TOKEN_UNKNOWN_EXCEPTION", message);
-        let header = decode_header(token).map_err(|_| unknown("the access token is not one of ours"))?;
-        let version = header.kid.ok_or_else(|| unknown("the access token is not one of ours"))?;
-        let keys = self.ring.keys_with(&version).await?;
-        let key = keys.derive(&version, PURPOSE);
-        let key = key.ok_or_else(|| unknown("the key of the access token is no longer valid"))?;
-        let claims = decode::<Claims>(token, &DecodingKey::from_secret(&key), &validation())
-            .map_err(|_| unknown("the access token is not one of ours"))?
-            .claims;
-        if claims.exp <= self.clock.now().as_second() {
-            let message = "the access token has expired";
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, 118, "ACCESS_TOKEN_EXPIRED_EXCEPTION", message));
+impl Claims {
+    /// Returns what a token would say of somebody for whom there is none.
+    fn of(Identity { client, is_user, application_id }: Identity) -> Self {
+        Self {
+            iss: String::new(),
+            application: (application_id != client.id).then_some(application_id),
+            sub: client.id,
+            tenant: client.tenant_id,
+            permissions: client.permissions,
+            administrator: client.is_administrator,
+            user: is_user,
+            iat: 0,
+            exp: 0,
         }
-        Caller { claims }.acting_for(headers)
     }
 }
 
-/// Only our algorithm and issuer; the expiry is checked against our own clock.
-fn validation() -> Validation {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.set_issuer(&[ISSUER]);
-    validation.set_required_spec_claims(&["iss", "exp", "sub"]);
-    validation.validate_exp = false;
-    validation
-}
-
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
-    if headers.get_all(AUTHORIZATION).iter().count() > 1 {
-        return Err(Refusal::no_token("the request has several `Authorization` headers"));
-    }
-    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, token) = value.and_then(|value| value.split_once(' ')).unwrap_or_default();
-    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
-        return Ok(token.trim());
-    }
-    Err(Refusal::no_token("the request needs `Authorization: Bearer <access token>`"))
-}
-
-/// The client that a request comes from, known from its token.
+/// The client or the user that a request comes from, known from its token or its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     claims: Claims,
 }
 
 impl Caller {
-    /// Returns the client's id.
+    /// Returns the id of the client or the user.
     pub fn client_id(&self) -> &str {
         &self.claims.sub
+    }
+
+    /// Returns the id of the client through which it calls: its own, unless it is a user or has logged in through another.
+    pub fn application_id(&self) -> &str {
+        self.claims.application.as_deref().unwrap_or(&self.claims.sub)
+    }
+
+    /// Tells whether it is a user rather than a client.
+    pub fn is_user(&self) -> bool {
+        self.claims.user
+    }
+
+    /// Tells whether it is the administrator.
+    pub fn is_administrator(&self) -> bool {
+        self.claims.administrator
     }
 
     /// Returns the tenant for which the client acts: its own, or the one that the administrator has named.
@@ -377,8 +358,8 @@ mod tests {
 
     fn caller(permissions: &[&str]) -> Caller {
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
-        let (iss, sub, tenant) = (ISSUER.to_owned(), "c".to_owned(), TenantId::new("t"));
-        Caller { claims: Claims { iss, sub, tenant, permissions, administrator: false, iat: 0, exp: 0 } }
+        let client = Client { id: "c".to_owned(), tenant_id: TenantId::new("t"), permissions, is_administrator: false };
+        Caller { claims: Claims::of(client.into()) }
     }
 
     #[test]
@@ -420,19 +401,5 @@ mod tests {
         assert!(caller(&["VIEW_TASKS"]).require("VIEW_TASKS").is_ok());
         assert!(caller(&["*"]).require("VIEW_TASKS").is_ok());
         assert_eq!(caller(&["VIEW_TASK"]).require("VIEW_TASKS"), Err(Refusal::no_permission("VIEW_TASKS")));
-    }
-
-    #[test]
-    fn only_a_bearer_header_is_a_token() {
-        let check = |value: &str, expected: Option<&str>| {
-            let headers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
-            assert_eq!(bearer(&headers).ok(), expected, "{value}");
-        };
-        check("Bearer abc", Some("abc"));
-        check("bearer abc", Some("abc"));
-        check("Bearer ", None);
-        check("Basic abc", None);
-        check("abc", None);
-        assert!(bearer(&HeaderMap::new()).is_err());
     }
 }

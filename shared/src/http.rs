@@ -23,7 +23,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 pub use self::request::{IdempotencyKey, JsonBody, RawBody, SourceAddress, is_json};
 pub use self::url::{BaseUrl, Called, normalise, route_path};
-use crate::auth::{Permission, Tokens};
+use crate::auth::{Permission, Sent, Tokens};
 use crate::error::{BEARER, Refusal};
 
 /// The largest body that a route takes unless it says otherwise.
@@ -297,7 +297,7 @@ struct Gate {
 }
 
 async fn check(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Result<Response, Refusal> {
-    let caller = gate.tokens.check(request.headers()).await?;
+    let caller = gate.tokens.caller(Sent::of(&request)).await?;
     if let Some(permission) = gate.permission {
         caller.require(permission.name())?;
     }
@@ -306,7 +306,7 @@ async fn check(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
 }
 
 async fn check_if_sent(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Result<Response, Refusal> {
-    if let Some(caller) = gate.tokens.check_if_sent(request.headers()).await? {
+    if let Some(caller) = gate.tokens.caller_if_sent(Sent::of(&request)).await? {
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)

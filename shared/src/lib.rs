@@ -91,9 +91,9 @@ impl Environment {
         Ok(self.key_ring.get_or_init(|| KeyRing::new(&self.aws, secret_id)).clone())
     }
 
-    /// Returns the check of access tokens.
+    /// Returns the check of access tokens and of signed requests.
     pub fn tokens(&self) -> Result<Tokens, Error> {
-        Ok(Tokens::new(self.key_ring()?, self.clock.clone()))
+        Tokens::new(self)
     }
 
     /// Returns where clients reach the API, from `BASE_URL`.

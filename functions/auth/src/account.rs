@@ -1,26 +1,37 @@
-//! Who can log in: the clients, and the administrator whom Secrets Manager keeps.
+//! Who can log in: the users, the clients, and the administrator whom Secrets Manager keeps.
 
 use serde::Deserialize;
+use shared::auth::directory::Directory;
 use shared::auth::{ALL_PERMISSIONS, Client};
 use shared::event::TenantId;
 use shared::secret::Secret;
 use shared::{Environment, Error};
 
 use crate::credential::hash;
+use crate::password::Passwords;
 use crate::slowdown::Slowdown;
+use crate::store::attempt::Logins;
 use crate::store::client::{ClientRecord, Clients};
+use crate::store::user::Users;
+use crate::user::User;
 
-/// Somebody to whom tokens are issued, and the hash of the secret that proves who it is.
+/// Somebody to whom tokens are issued.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) client: Client,
-    pub(crate) secret_hash: String,
+    pub(crate) is_user: bool,
+    /// The hash of a client's secret, or the stamp of a user's password: another one ends what was got with it.
+    pub(crate) stamp: String,
 }
 
 /// All accounts, and whose logins fail. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Accounts {
     pub(crate) clients: Clients,
+    pub(crate) users: Users,
+    pub(crate) directory: Directory,
+    pub(crate) passwords: Passwords,
+    pub(crate) logins: Logins,
     /// The first client, which may do everything for every tenant.
     pub(crate) administrator: Secret<Account>,
     pub(crate) slowdown: Slowdown,
@@ -28,13 +39,20 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     /// Reads the name of the administrator's secret from `ADMINISTRATOR_SECRET`.
-    pub(crate) fn new(environment: &Environment, clients: Clients) -> Result<Self, Error> {
+    pub(crate) fn new(environment: &Environment, clients: Clients, users: Users) -> Result<Self, Error> {
         let secret_id = environment.config.required("ADMINISTRATOR_SECRET")?;
-        let administrator = Secret::new(&environment.aws, secret_id, administrator);
-        Ok(Self { clients, administrator, slowdown: Slowdown::new() })
+        Ok(Self {
+            clients,
+            users,
+            directory: Directory::new(environment)?,
+            passwords: Passwords::new(&environment.ids)?,
+            logins: Logins::new(environment)?,
+            administrator: Secret::new(&environment.aws, secret_id, administrator),
+            slowdown: Slowdown::new(),
+        })
     }
 
-    /// Returns the account with this id.
+    /// Returns the account of the client with this id.
     pub(crate) async fn find(&self, id: &str) -> Result<Option<Account>, Error> {
         let administrator = self.administrator.get().await?;
         if administrator.client.id == id {
@@ -42,12 +60,31 @@ impl Accounts {
         }
         Ok(self.clients.get(id).await?.map(Account::from))
     }
+
+    /// Returns the account of the user with this id.
+    pub(crate) async fn find_user(&self, tenant: &TenantId, id: &str) -> Result<Option<Account>, Error> {
+        match self.users.get(tenant, id).await? {
+            Some(user) => self.of_user(user).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the account of a user, with what its roles permit now.
+    pub(crate) async fn of_user(&self, user: User) -> Result<Account, Error> {
+        let permissions = self.directory.permissions_of_roles(&user.tenant_id, &user.roles).await?;
+        let client = Client { id: user.id, tenant_id: user.tenant_id, permissions, is_administrator: false };
+        Ok(Account { client, is_user: true, stamp: user.password_stamp })
+    }
 }
 
 impl From<ClientRecord> for Account {
     fn from(ClientRecord { client, secret_hash, .. }: ClientRecord) -> Self {
         let (id, tenant_id, permissions) = (client.client_id, client.tenant_id, client.permissions);
-        Self { client: Client { id, tenant_id, permissions, is_administrator: false }, secret_hash }
+        Self {
+            client: Client { id, tenant_id, permissions, is_administrator: false },
+            is_user: false,
+            stamp: secret_hash,
+        }
     }
 }
 
@@ -67,7 +104,7 @@ fn administrator(text: &str) -> Result<Account, Error> {
     }
     let (tenant_id, permissions) = (TenantId::new(TenantId::DEFAULT), vec![ALL_PERMISSIONS.to_owned()]);
     let client = Client { id, tenant_id, permissions, is_administrator: true };
-    Ok(Account { client, secret_hash: hash(&client_secret) })
+    Ok(Account { client, is_user: false, stamp: hash(&client_secret) })
 }
 
 #[cfg(test)]

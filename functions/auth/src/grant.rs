@@ -27,9 +27,9 @@ pub(crate) struct GrantRequest {
     client_id: Option<String>,
     /// The client's secret; may come in `Authorization: Basic` instead.
     client_secret: Option<String>,
-    /// For `password`: the id of the client to log in as.
+    /// For `password`: the e-mail address of the user to log in as, or the id of a client.
     username: Option<String>,
-    /// For `password`: its secret.
+    /// For `password`: the user's password, or the client's secret.
     password: Option<String>,
     /// For `refresh_token`: the last refresh token.
     refresh_token: Option<String>,

@@ -1,75 +1,147 @@
-//! The auth function: issues access tokens and keeps the API clients.
+//! The auth function: signs people and programs in, and keeps the clients, the users and their roles.
 //!
-//! In: a client's id and secret, or a refresh token. Out: an access token that carries what the client may do and for
-//! which tenant, so that no other function has to ask this one.
+//! In: a name and a secret, a refresh token, or a signed request. Out: an access token that carries what its owner may do
+//! and for which tenant, so that no other function has to ask this one; or a token that signs, whose owner's permissions
+//! every function reads for itself. And the facts that a user was created, activated, deleted or has another password.
 //!
 //! A request for a token is read into a `grant`; `login` checks its secret, or `refresh` its refresh token, and the
-//! answer is an access token and the next refresh token. The clients themselves are created and changed under
-//! `/clients`, each in its own tenant; the administrator is kept in Secrets Manager and has no record there.
+//! answer is an access token and the next refresh token. Access tokens are signed with a key that this function alone
+//! reads; the others check them with what it has published. Clients are created and changed under `/clients`, users and
+//! roles under `/users/v1`, each in its own tenant; the administrator is kept in Secrets Manager and has no record.
 
 mod account;
 mod api;
+mod attempt;
 mod client;
 mod credential;
+mod fact;
 mod grant;
 mod login;
 mod oauth;
+mod password;
 mod refresh;
 mod refresh_token;
+mod role;
 mod slowdown;
 mod store;
+mod user;
 
 use axum::extract::FromRef;
-use shared::auth::{Permission, Tokens};
+use shared::auth::{Issuer, Permission, PublicKey, Signer, Tokens};
+use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
-use shared::http::Api;
+use shared::http::{Api, BODY_LIMIT_BYTES};
 use shared::seal::KeyRing;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
 use crate::account::Accounts;
-use crate::store::client::{ClientRecord, Clients};
+use crate::api::users::OpenRegistration;
+use crate::store::client::Clients;
+use crate::store::signing_token::SigningTokens;
 use crate::store::token_family::{TokenFamilies, TokenFamily};
+use crate::store::user::Users;
 
 /// The services of this function; each handler gets those that it touches.
 #[derive(Clone, FromRef)]
 struct Services {
     clients: Clients,
+    users: Users,
     accounts: Accounts,
     families: TokenFamilies,
+    signing: SigningTokens,
     ring: KeyRing,
     tokens: Tokens,
+    signer: Signer,
+    bus: Bus,
     clock: Clock,
     ids: Ids,
+    open_registration: OpenRegistration,
+}
+
+impl Services {
+    fn new(environment: &Environment) -> Result<Self, Error> {
+        let (clients, users) = (Clients::new(environment)?, Users::new(environment)?);
+        Ok(Self {
+            accounts: Accounts::new(environment, clients.clone(), users.clone())?,
+            clients,
+            users,
+            families: TokenFamilies::new(environment)?,
+            signing: SigningTokens::new(environment)?,
+            ring: environment.key_ring()?,
+            tokens: environment.tokens()?,
+            signer: Signer::new(environment, Issuer::Auth)?,
+            bus: environment.bus()?,
+            clock: environment.clock.clone(),
+            ids: environment.ids.clone(),
+            open_registration: OpenRegistration(environment.config.required("OPEN_REGISTRATION")? == "true"),
+        })
+    }
 }
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let (ring, clients) = (environment.key_ring()?, Clients::new(environment)?);
-    let services = Services {
-        accounts: Accounts::new(environment, clients.clone())?,
-        clients,
-        families: TokenFamilies::new(environment)?,
-        tokens: Tokens::new(ring.clone(), environment.clock.clone()),
-        ring,
-        clock: environment.clock.clone(),
-        ids: environment.ids.clone(),
-    };
-    let router = Api::new(services.tokens.clone())
-        .public(routes!(api::tokens::issue))
-        .signed_in(routes!(api::users::me))
-        .permission(Permission::ViewClients, routes!(api::clients::list))
+    let services = Services::new(environment)?;
+    let routes = user_routes(client_routes(token_routes(Api::new(services.tokens.clone()))));
+    let checks = [
+        services.clients.check(),
+        services.users.check(),
+        services.users.check_passwords(),
+        services.signing.check(),
+        services.accounts.logins.check(),
+        environment.table("REFRESH_TOKENS_TABLE")?.check(|_: TokenFamily| Ok(())),
+        environment.table("TOKEN_KEYS_TABLE")?.check(|_: PublicKey| Ok(())),
+    ];
+    let router = routes.finish(services);
+    let function =
+        Function::new(environment.seal()?, router, |incoming: Incoming| async move { Err(incoming.unexpected()) });
+    Ok(function.with_checks(checks))
+}
+
+fn token_routes(api: Api<Services>) -> Api<Services> {
+    api.public(routes!(api::tokens::issue))
+        .public(routes!(api::keys::published))
+        .public(routes!(api::signing_tokens::create))
+        .public(routes!(api::signing_tokens::confirm_mfa))
+        .signed_in(routes!(api::signing_tokens::list))
+        .signed_in(routes!(api::signing_tokens::delete))
+        .signed_in(routes!(api::refresh_tokens::list))
+        .signed_in(routes!(api::refresh_tokens::delete))
+        .permission(Permission::RotateKeys, routes!(api::keys::rotate_tokens))
+        .permission(Permission::RotateKeys, routes!(api::keys::rotate_clients))
+}
+
+fn client_routes(api: Api<Services>) -> Api<Services> {
+    api.permission(Permission::ViewClients, routes!(api::clients::list))
         .permission(Permission::ViewClients, routes!(api::clients::get))
         .permission(Permission::CreateClients, routes!(api::clients::create))
         .permission(Permission::UpdateClients, routes!(api::clients::update))
         .permission(Permission::UpdateClients, routes!(api::clients::rotate))
         .permission(Permission::DeleteClients, routes!(api::clients::delete))
-        .finish(services);
-    let checks = [
-        environment.table("CLIENTS_TABLE")?.check(|_: ClientRecord| Ok(())),
-        environment.table("REFRESH_TOKENS_TABLE")?.check(|_: TokenFamily| Ok(())),
-    ];
-    let function =
-        Function::new(environment.seal()?, router, |incoming: Incoming| async move { Err(incoming.unexpected()) });
-    Ok(function.with_checks(checks))
+}
+
+fn user_routes(api: Api<Services>) -> Api<Services> {
+    api.decided_by_handler(Permission::CreateUsers, BODY_LIMIT_BYTES, routes!(api::users::register))
+        .public(routes!(api::logins::email_available))
+        .signed_in(routes!(api::me::me))
+        .signed_in(routes!(api::passwords::policy))
+        .signed_in(routes!(api::passwords::change_own))
+        .signed_in(routes!(api::passwords::confirm))
+        .signed_in(routes!(api::passwords::authenticate))
+        .signed_in(routes!(api::passwords::change))
+        .permission(Permission::ViewUsers, routes!(api::users::list))
+        .permission(Permission::DeleteUsers, routes!(api::users::delete_found))
+        .signed_in(routes!(api::users::get))
+        .signed_in(routes!(api::users::update))
+        .signed_in(routes!(api::users::update_email))
+        .signed_in(routes!(api::users::delete))
+        .permission(Permission::ViewRoles, routes!(api::roles::permissions))
+        .permission(Permission::ViewRoles, routes!(api::roles::list))
+        .permission(Permission::CreateRoles, routes!(api::roles::create))
+        .permission(Permission::UpdateRoles, routes!(api::roles::update))
+        .permission(Permission::DeleteRoles, routes!(api::roles::delete_found))
+        .permission(Permission::UpdateRoles, routes!(api::roles::add_permissions))
+        .permission(Permission::UpdateRoles, routes!(api::roles::remove_permissions))
+        .permission(Permission::UpdateUsers, routes!(api::roles::add_to_users))
+        .permission(Permission::UpdateUsers, routes!(api::roles::remove_from_users))
 }

@@ -7,6 +7,8 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::{Error, Refusal, nearest};
 
+use crate::attempt::Wait;
+
 /// An access token and how to get the next one.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct TokenAnswer {
@@ -18,7 +20,7 @@ pub(crate) struct TokenAnswer {
     pub(crate) expires_in: i64,
     /// Gets the next access token, once.
     pub(crate) refresh_token: String,
-    /// The client that the token speaks for.
+    /// The user or the client that the token speaks for.
     pub(crate) user_id: String,
     /// The client through which it was obtained.
     pub(crate) application_id: String,
@@ -72,7 +74,13 @@ impl OAuthError {
     }
 
     pub(crate) fn unsupported_grant(grant: &str) -> Self {
-        let description = nearest::unknown("grant type", grant, ["client_credentials", "password", "refresh_token"]);
+        let description = match grant {
+            "authorization_code" => {
+                "the grant `authorization_code` is not supported: there are no login pages here".into()
+            }
+            "mfa" => "the grant `mfa` is not supported: no login here asks for a second factor".into(),
+            grant => nearest::unknown("grant type", grant, ["client_credentials", "password", "refresh_token"]),
+        };
         Self::new("unsupported_grant_type", 121, "UNSUPPORTED_GRANT_TYPE_EXCEPTION", description)
     }
 
@@ -87,10 +95,42 @@ impl OAuthError {
     /// Turns a failed login of a client into one of a user, without saying which of name and password is wrong.
     pub(crate) fn of_user(self) -> Self {
         match self.error {
-            Some("invalid_client") => {
-                Self::new("invalid_grant", 106, "AUTHENTICATION_EXCEPTION", "the user name or the password is wrong")
-            }
+            Some("invalid_client") => Self::wrong_password(),
             _ => self,
+        }
+    }
+
+    pub(crate) fn wrong_password() -> Self {
+        Self::new("invalid_grant", 106, "AUTHENTICATION_EXCEPTION", "the user name or the password is wrong")
+    }
+
+    /// Tells that the next password has to wait.
+    pub(crate) fn waiting(wait: Wait) -> Self {
+        let (code, name, why, seconds) = match wait {
+            Wait::Timeout(seconds) => (211, "LOGIN_TIMEOUT_EXCEPTION", "too many logins have failed", seconds),
+            Wait::Freeze(seconds) => (212, "LOGIN_FREEZE_EXCEPTION", "ten more logins have failed", seconds),
+            Wait::TooMany(seconds) => (213, "TOO_MANY_FAILED_ATTEMPTS_EXCEPTION", "fifty logins have failed", seconds),
+        };
+        let description = format!("{why} for this user from this address, try again in {seconds} seconds");
+        let mut error = Self::new("invalid_grant", code, name, description);
+        error.refusal.retry_after_s = Some(seconds);
+        error
+    }
+
+    /// Tells that the failure is ours.
+    pub(crate) fn ours(refusal: Refusal) -> Self {
+        Self { error: None, refusal }
+    }
+
+    pub(crate) fn too_many_permissions(refusal: Refusal) -> Self {
+        Self { error: Some("invalid_grant"), refusal }
+    }
+
+    /// Returns it as other routes answer it.
+    pub(crate) fn into_refusal(self) -> Refusal {
+        match self.refusal.code {
+            106 => Refusal { status: StatusCode::UNAUTHORIZED, ..self.refusal },
+            _ => self.refusal,
         }
     }
 

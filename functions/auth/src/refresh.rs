@@ -29,7 +29,10 @@ pub(crate) async fn start(
         token_hash: token.hash(),
         client_id: account.client.id.clone(),
         application_id: application_id.to_owned(),
-        secret_hash: account.secret_hash.clone(),
+        tenant_id: account.client.tenant_id.clone(),
+        is_user: account.is_user,
+        creation_timestamp: now,
+        secret_hash: account.stamp.clone(),
         generation: 0,
         rotated_at_ms: now.as_millisecond(),
         revoked: false,
@@ -69,8 +72,11 @@ pub(crate) async fn renew(
             Use::Rotate if families.rotate(&family, now, now.as_second() + LIFETIME_S).await? => family.generation + 1,
             Use::Rotate => continue,
         };
-        let account = accounts.find(&family.client_id).await?;
-        let account = account.filter(|account| account.secret_hash == family.secret_hash).ok_or_else(unknown)?;
+        let account = match family.is_user {
+            true => accounts.find_user(&family.tenant_id, &family.client_id).await?,
+            false => accounts.find(&family.client_id).await?,
+        };
+        let account = account.filter(|account| account.stamp == family.secret_hash).ok_or_else(unknown)?;
         return Ok((account, RefreshToken { generation, ..token }));
     }
     Err(Error::new("refresh a token", "too many requests refresh it at the same time").into())

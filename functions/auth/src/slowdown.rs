@@ -1,4 +1,4 @@
-//! Failed logins: whoever fails often is told to wait, and a right secret is never refused.
+//! Failed logins of clients: whoever fails often is told to wait, and a right secret is never refused.
 //!
 //! Failures are counted by the address that they come from, and by that address and the client together, so that nobody
 //! can keep anybody else from logging in. Secrets have 256 random bits: what the counts are for is that programs with an
@@ -51,6 +51,12 @@ impl Slowdown {
             [OF_CLIENT.wait_ms(of_client.into_value(), now_ms), OF_SOURCE.wait_ms(of_source.into_value(), now_ms)];
         let wait_ms = waits.into_iter().max().filter(|wait_ms| *wait_ms > 0)?;
         u32::try_from((wait_ms + 999) / 1000).ok()
+    }
+
+    /// Returns how many seconds a source has to wait, if any, whatever it tries.
+    pub(crate) fn wait(&self, source: SourceAddress, now: Timestamp) -> Option<u32> {
+        let wait_ms = OF_SOURCE.wait_ms(self.sources.get(&source)?, now.as_millisecond());
+        u32::try_from((wait_ms + 999) / 1000).ok().filter(|seconds| *seconds > 0)
     }
 
     /// Forgets the failures of a client from a source, which has the right secret after all.

@@ -8,7 +8,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use emulator::{Emulator, Options, Template};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::auth::Client;
+use shared::auth::{Client, Issuer, Signer};
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
 use shared::event::{Answer, DispatcherId, Envelope, EventId, EventType, StepFinished, StepId, TenantId};
@@ -37,10 +37,12 @@ impl Bench {
             key_ring: SharedKeyRing::default(),
         };
         let function = dispatcher::function(&environment).expect("the template sets every variable");
-        let tokens = environment.tokens().expect("the template names the key ring");
+        let config = emulator.environment("AuthFunction").into_iter().collect();
+        let signer = Signer::new(&Environment { config, ..environment.clone() }, Issuer::Auth);
+        let signer = signer.expect("the template names the keys of tokens");
         let (id, tenant_id, permissions) = ("bench".to_owned(), TenantId::new("bench"), vec!["*".to_owned()]);
         let client = Client { id, tenant_id, permissions, is_administrator: false };
-        let token = tokens.issue(client, 3600).await.expect("the key ring has a key");
+        let token = signer.issue(client, 3600).await.expect("the key ring has a key");
         let mut dispatcher_id = DispatcherId::new("");
         for n in 1..=dispatchers {
             dispatcher_id = create(&function, &token, (n < dispatchers).then_some(1_000 + n)).await;

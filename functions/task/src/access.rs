@@ -16,6 +16,8 @@ pub(crate) struct Granted {
     pub(crate) function: Arc<Function>,
     /// The client that executes it; `None` for a public function and a request without a token.
     pub(crate) client_id: Option<String>,
+    /// The client through which a user executes it, if it is one.
+    pub(crate) application_id: Option<String>,
 }
 
 /// Finds the function that a request names and checks that it may execute it.
@@ -46,5 +48,7 @@ pub(crate) async fn grant(
     if !function.enabled {
         return Err(Refusal::illegal_state(format!("the function `{name}` is disabled")));
     }
-    Ok(Granted { tenant, function, client_id: caller.map(|caller| caller.client_id().to_owned()) })
+    let user = caller.as_ref().filter(|caller| caller.is_user());
+    let application_id = user.map(|caller| caller.application_id().to_owned());
+    Ok(Granted { tenant, function, client_id: caller.map(|caller| caller.client_id().to_owned()), application_id })
 }

@@ -74,6 +74,7 @@ impl NewTask {
             priority: self.priority.map_or(0, Priority::get),
             tenant_id,
             created_by_application_id: None,
+            created_by_user_id: None,
             origin: None,
             trace: None,
             direct: false,

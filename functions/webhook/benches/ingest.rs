@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Request;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use shared::auth::Client;
+use shared::auth::{Client, Issuer, Signer};
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
 use shared::event::TenantId;
@@ -47,10 +47,12 @@ impl Bench {
             key_ring: SharedKeyRing::default(),
         };
         let function = webhook::function(&environment).expect("the template has every variable");
-        let tokens = environment.tokens().expect("the template has every variable");
+        let config = emulator.environment("AuthFunction").into_iter().collect();
+        let signer = Signer::new(&Environment { config, ..environment.clone() }, Issuer::Auth);
+        let signer = signer.expect("the template names the keys of tokens");
         let (tenant_id, permissions) = (TenantId::new("bench"), vec!["*".to_owned()]);
         let client = Client { id: "bench".to_owned(), tenant_id, permissions, is_administrator: false };
-        let token = tokens.issue(client, 3600).await.expect("the key ring is there");
+        let token = signer.issue(client, 3600).await.expect("the key ring is there");
         let github = json!({"platform": "github", "credentials": {"secret": SECRET}});
         let credentials = json!({"appSecret": SECRET, "verifyToken": "token"});
         let whatsapp = json!({"platform": "whatsapp", "credentials": credentials});

@@ -8,7 +8,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use emulator::{Clock, Emulator, Invoke, Options, Template};
 use jiff::SignedDuration;
 use serde_json::Value;
-use shared::auth::Client;
+use shared::auth::{Client, Identity, Issuer, Signer};
 use shared::bus::{Entry, open_with};
 use shared::event::command::COMMAND_SOURCE;
 use shared::event::step::STEP_SOURCE;
@@ -28,10 +28,11 @@ const TOKEN_LIFETIME_S: i64 = 100_000_000;
 const ALL_ITEMS: usize = 10_000;
 
 /// The tables with sealed attributes, and the key of each; only reading opens them here.
-static SEALED_TABLES: [(&str, SealedAttributes); 12] = [
+static SEALED_TABLES: [(&str, SealedAttributes); 14] = [
     ("ACTION_CACHE_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
     ("ACTION_RUNS_TABLE", SealedAttributes { key: &["actionRunId"], paths: &[] }),
     ("API_REQUESTS_TABLE", SealedAttributes { key: &["pk", "id"], paths: &[] }),
+    ("CLIENTS_TABLE", SealedAttributes { key: &["clientId"], paths: &[] }),
     ("CREDENTIALS_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
     ("DISPATCHERS_TABLE", SealedAttributes { key: &["pk", "dispatcherId"], paths: &[] }),
     ("JOURNALS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
@@ -40,6 +41,7 @@ static SEALED_TABLES: [(&str, SealedAttributes); 12] = [
     ("SCHEDULES_TABLE", SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[] }),
     ("SECRETS_TABLE", SealedAttributes { key: &["tenantId", "key"], paths: &[] }),
     ("SESSIONS_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
+    ("SIGNING_TOKENS_TABLE", SealedAttributes { key: &["token"], paths: &[] }),
     ("TASKS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
 ];
 
@@ -67,6 +69,7 @@ pub struct World {
     builder: Builder,
     process: Arc<Process>,
     events: Arc<Mutex<Vec<Value>>>,
+    signer: Signer,
     administrator: String,
 }
 
@@ -126,8 +129,8 @@ impl Builder {
         let process = Process::new(template, self.functions.clone(), &self.variables, &self.clock, &emulator);
         let process = Arc::new(process);
         emulator.start(invoke(process.clone(), self.by_hand));
-        let clock = self.clock.clone();
-        let mut world = World { emulator, clock, builder: self, process, events, administrator: String::new() };
+        let (clock, signer) = (self.clock.clone(), signer(&process, &emulator));
+        let mut world = World { emulator, clock, builder: self, process, events, signer, administrator: String::new() };
         world.administrator = world.token(&world.builder.tenant, &["*"]).await;
         world
     }
@@ -183,11 +186,15 @@ impl World {
 
     /// Issues an access token of a client of this tenant with these permissions.
     pub async fn token(&self, tenant: &str, permissions: &[&str]) -> String {
-        let tokens = self.outsider().tokens().expect("every function has the key ring");
         let permissions = permissions.iter().map(|&permission| permission.to_owned()).collect();
         let tenant_id = TenantId::new(tenant);
         let client = Client { id: "client".to_owned(), tenant_id, permissions, is_administrator: false };
-        tokens.issue(client, TOKEN_LIFETIME_S).await.expect("the key ring can be read")
+        self.issue(client, TOKEN_LIFETIME_S).await
+    }
+
+    /// Issues an access token as the auth function does.
+    pub async fn issue(&self, identity: impl Into<Identity>, lifetime_s: i64) -> String {
+        self.signer.issue(identity, lifetime_s).await.expect("a token can be signed")
     }
 
     /// Returns the environment of a function as another process has it, which reads the key ring itself.
@@ -357,6 +364,13 @@ impl World {
     pub async fn idle(&self) {
         self.emulator.idle().await;
     }
+}
+
+/// Returns what signs access tokens with the keys of the auth function, whether that runs or not.
+fn signer(process: &Process, emulator: &Emulator) -> Signer {
+    let mut environment = process.environments.values().next().expect("at least one function runs").clone();
+    environment.config = emulator.environment("AuthFunction").into_iter().collect();
+    Signer::new(&environment, Issuer::Auth).expect("the template names the keys")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

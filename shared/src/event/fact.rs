@@ -63,6 +63,17 @@ pub const APP_AVAILABLE: EventType = EventType::known("app.available");
 /// The type of [`AppHealthChanged`] when the probes of an app do not get through.
 pub const APP_UNAVAILABLE: EventType = EventType::known("app.unavailable");
 
+/// The source of facts about users.
+pub const AUTH_SOURCE: &str = "hookyard.auth";
+/// The type of [`UserChanged`] when a user was created.
+pub const USER_CREATED: EventType = EventType::known("user_created");
+/// The type of [`UserChanged`] when a user was deleted.
+pub const USER_DELETED: EventType = EventType::known("user_deleted");
+/// The type of [`UserCompleted`] when a user got another password.
+pub const PASSWORD_UPDATE_COMPLETED: EventType = EventType::known("password_update_completed");
+/// The type of [`UserCompleted`] when a user was activated.
+pub const USER_ACTIVATION_COMPLETED: EventType = EventType::known("user_activation_completed");
+
 /// The platforms whose events have types that begin with their names, as `github.push`.
 pub const PLATFORMS: [&str; 11] = [
     "discord",
@@ -79,7 +90,7 @@ pub const PLATFORMS: [&str; 11] = [
 ];
 
 /// The types of the facts that only Hookyard itself publishes, beside those of the [`PLATFORMS`].
-pub const OWN: [EventType; 21] = [
+pub const OWN: [EventType; 25] = [
     WEBHOOK_RECEIVED,
     MESSAGE_RECEIVED,
     MESSAGE_STATUS,
@@ -101,6 +112,10 @@ pub const OWN: [EventType; 21] = [
     CALLBACK_EXPIRED,
     APP_AVAILABLE,
     APP_UNAVAILABLE,
+    USER_CREATED,
+    USER_DELETED,
+    PASSWORD_UPDATE_COMPLETED,
+    USER_ACTIVATION_COMPLETED,
 ];
 
 /// Refuses an event that a client or a script would publish as if it came from Hookyard: with the type of a command, of an
@@ -329,6 +344,20 @@ pub struct AppHealthChanged {
     /// The type of the last failure, such as `TIMEOUT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<Value>,
+}
+
+/// The facts `user_created` and `user_deleted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct UserChanged {
+    /// The user.
+    pub id: String,
+}
+
+/// The facts `password_update_completed` and `user_activation_completed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct UserCompleted {
+    /// The user.
+    pub user_id: String,
 }
 
 #[cfg(test)]

@@ -38,6 +38,17 @@ impl BaseUrl {
         }
     }
 
+    /// Returns the URLs that a sender may have called: as the request arrived, with and without TLS, as proxies do not
+    /// always say which, and below the configured base.
+    pub fn may_be_called(&self, headers: &HeaderMap, called: &Called) -> Vec<String> {
+        let arrived = base_of(headers).map(|base| format!("{}{}", host_of(&base), called.path_and_query()));
+        let arrived = arrived.into_iter().flat_map(|url| [format!("https://{url}"), format!("http://{url}")]);
+        let of_base = self.configured().map(|base| format!("{base}{}", called.below_stage()));
+        let mut urls: Vec<String> = arrived.collect();
+        urls.extend(of_base.filter(|url| !urls.contains(url)));
+        urls
+    }
+
     /// Returns the configured URL, or else the one under which a request reached us; refuses one that names no host.
     ///
     /// Without a proxy that says otherwise, only hosts of this machine are reached without TLS.
@@ -84,6 +95,11 @@ pub struct Called {
 }
 
 impl Called {
+    /// Takes a URL that reached the routes as it was sent.
+    pub(crate) fn new(uri: Uri) -> Self {
+        Self { uri, stage: None }
+    }
+
     /// Returns the query as it was sent.
     pub fn query(&self) -> Option<&str> {
         self.uri.query()

@@ -11,7 +11,6 @@ use shared::permission;
 use shared::rql::{self, Rql};
 
 use crate::client::{Client, ClientChange, ClientWithSecret, NewClient, check_name};
-use crate::credential::hash;
 use crate::store::client::{ClientRecord, Clients, LIST_LIMIT};
 
 /// No id of ours is longer.
@@ -42,7 +41,7 @@ pub(crate) async fn create(
         creation_timestamp: now,
         update_timestamp: now,
     };
-    clients.create(&ClientRecord::new(client.clone(), hash(&client_secret))).await?;
+    clients.create(&ClientRecord::new(client.clone(), client_secret.clone())).await?;
     Ok(Json(ClientWithSecret { client, client_secret }))
 }
 
@@ -122,7 +121,7 @@ pub(crate) async fn rotate(
     // Whoever learns a client's secret can do all that the client can.
     permission::require_all(&caller, &record.client.permissions)?;
     let client_secret = ids.secret();
-    record.secret_hash = hash(&client_secret);
+    record.set_secret(client_secret.clone());
     save(&clients, &clock, &mut record).await?;
     Ok(Json(ClientWithSecret { client: record.client, client_secret }))
 }

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, HeaderName};
-use shared::Error;
-use shared::auth::Tokens;
+use shared::auth::{Client, Identity, Signer};
 use shared::clock::{Clock, Ids};
 use shared::seal::KeyRing;
+use shared::{Error, permission};
 
 use crate::account::Accounts;
 use crate::grant::{Attempt, Grant, GrantRequest};
@@ -36,7 +36,7 @@ const ACCESS_LIFETIME_S: i64 = 300;
 pub(crate) async fn issue(
     State(accounts): State<Accounts>,
     State(families): State<TokenFamilies>,
-    State(tokens): State<Tokens>,
+    State(signer): State<Signer>,
     State(ring): State<KeyRing>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
@@ -61,12 +61,21 @@ pub(crate) async fn issue(
             (account, application.id, token)
         }
     };
+    // All permissions travel in the token.
+    let permissions = permission::checked("roles", account.client.permissions);
+    let permissions = permissions.map_err(OAuthError::too_many_permissions)?;
+    let client = Client { permissions, ..account.client };
     let keys = ring.keys().await?;
     let refresh_token = token.write(&keys).ok_or_else(|| Error::new("write a refresh token", "the key is missing"))?;
     let answer = TokenAnswer {
         token_type: "bearer",
-        user_id: account.client.id.clone(),
-        access_token: tokens.issue(account.client, ACCESS_LIFETIME_S).await?,
+        user_id: client.id.clone(),
+        access_token: signer
+            .issue(
+                Identity { client, is_user: account.is_user, application_id: application_id.clone() },
+                ACCESS_LIFETIME_S,
+            )
+            .await?,
         expires_in: ACCESS_LIFETIME_S,
         refresh_token,
         application_id,

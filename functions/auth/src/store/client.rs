@@ -2,30 +2,40 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::auth::directory::SEALED_OF_CLIENTS;
 use shared::event::TenantId;
-use shared::table::{Expression, Table, is_new, key};
+use shared::seal::Resealed;
+use shared::table::{Check, Expression, Table, is_new, key};
 use shared::{Environment, Error};
 
 use crate::client::Client;
+use crate::credential::hash;
 
 /// The most clients that a list returns.
 pub(crate) const LIST_LIMIT: usize = 10_000;
 
 /// A client as it is kept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClientRecord {
     #[serde(flatten)]
     pub(crate) client: Client,
     pub(crate) secret_hash: String,
+    /// The secret itself, sealed: what a client signs with must be known to those who check it.
+    pub(crate) secret: String,
     /// Counts the changes.
     pub(crate) version: u64,
 }
 
 impl ClientRecord {
     /// Returns the record of a new client.
-    pub(crate) fn new(client: Client, secret_hash: String) -> Self {
-        Self { client, secret_hash, version: 0 }
+    pub(crate) fn new(client: Client, secret: String) -> Self {
+        Self { client, secret_hash: hash(&secret), secret, version: 0 }
+    }
+
+    /// Replaces the secret.
+    pub(crate) fn set_secret(&mut self, secret: String) {
+        (self.secret_hash, self.secret) = (hash(&secret), secret);
     }
 }
 
@@ -35,7 +45,17 @@ pub(crate) struct Clients(Table);
 
 impl Clients {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
-        environment.table("CLIENTS_TABLE").map(Self)
+        environment.sealed_table("CLIENTS_TABLE", &SEALED_OF_CLIENTS).map(Self)
+    }
+
+    /// Returns the check that every client can be read.
+    pub(crate) fn check(&self) -> Check {
+        self.0.check(|_: ClientRecord| Ok(()))
+    }
+
+    /// Seals a batch of secrets with the current key.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, Error> {
+        self.0.reseal().await
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<Option<ClientRecord>, Error> {
@@ -53,22 +73,10 @@ impl Clients {
         self.0.put_if(record, is_new("clientId")).await.map(|_| ())
     }
 
-    /// Changes the name, permissions and secret of a client as it was read; false if it has been changed since.
+    /// Replaces a client as it was read; false if it has been changed since.
     pub(crate) async fn change(&self, record: &ClientRecord) -> Result<bool, Error> {
-        let change = Expression::new(
-            "SET #name = :name, #permissions = :permissions, secretHash = :secret, updateTimestamp = :now, \
-             version = :next",
-        )
-        .name("#name", "name")
-        .name("#permissions", "permissions")
-        .value(":name", &record.client.name)
-        .value(":permissions", &record.client.permissions)
-        .value(":secret", &record.secret_hash)
-        .value(":now", record.client.update_timestamp)
-        .value(":next", record.version + 1);
-        let changed: Option<ClientRecord> =
-            self.0.update(&client_key(&record.client.client_id), change, Some(unchanged(record))).await?;
-        Ok(changed.is_some())
+        let next = ClientRecord { version: record.version + 1, ..record.clone() };
+        self.0.put_if(&next, unchanged(record)).await
     }
 
     /// Deletes a client as it was read; false if it has been changed since.

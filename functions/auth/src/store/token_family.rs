@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::event::TenantId;
 use shared::table::{Expression, Table, exists, key};
 use shared::{Environment, Error};
 
@@ -14,10 +15,16 @@ use shared::{Environment, Error};
 pub(crate) struct TokenFamily {
     /// The hash of the family's id.
     pub(crate) token_hash: String,
+    /// Whose login it was.
     pub(crate) client_id: String,
+    pub(crate) tenant_id: TenantId,
+    /// Whether it was a user's rather than a client's.
+    pub(crate) is_user: bool,
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) creation_timestamp: Timestamp,
     /// The client through which the login was made.
     pub(crate) application_id: String,
-    /// The hash of the client's secret at that time; a new secret ends the family.
+    /// The hash of the client's secret, or the stamp of the user's password, at that time; another one ends the family.
     pub(crate) secret_hash: String,
     /// The generation of the token that is valid now.
     pub(crate) generation: u32,
@@ -27,6 +34,9 @@ pub(crate) struct TokenFamily {
     /// When it ends, in seconds since 1970.
     pub(crate) expires_at: i64,
 }
+
+/// The most families that a list returns.
+pub(crate) const LIST_LIMIT: usize = 10_000;
 
 /// The table of token families. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +49,22 @@ impl TokenFamilies {
 
     pub(crate) async fn get(&self, token_hash: &str) -> Result<Option<TokenFamily>, Error> {
         self.0.get(&family_key(token_hash)).await
+    }
+
+    /// Returns the families of a tenant, or of one of its users, that can still be used, in no order.
+    pub(crate) async fn of(
+        &self,
+        tenant: &TenantId,
+        user_id: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<TokenFamily>, Error> {
+        let of = "tenantId = :tenant AND revoked = :false AND expiresAt > :now";
+        let of = Expression::new(of).value(":tenant", tenant).value(":false", false).value(":now", now.as_second());
+        let of = match user_id {
+            Some(user_id) => of.append(" AND clientId = :user").value(":user", user_id),
+            None => of,
+        };
+        self.0.scan(Some(of), LIST_LIMIT + 1).await
     }
 
     pub(crate) async fn create(&self, family: &TokenFamily) -> Result<(), Error> {

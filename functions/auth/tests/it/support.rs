@@ -20,6 +20,41 @@ impl World {
         Self(harness::World::builder().function("AuthFunction", auth::function).open().await)
     }
 
+    /// Opens a world in which only those who may create users do so.
+    pub(crate) async fn closed() -> Self {
+        let builder = harness::World::builder().parameter("OpenRegistration", "false");
+        Self(builder.function("AuthFunction", auth::function).open().await)
+    }
+
+    /// Creates a user with the password `correct horse` and perhaps a role that permits this; returns its id.
+    pub(crate) async fn user(&self, email: &str, permissions: &[&str]) -> String {
+        let administrator = self.log_in_as_administrator().await;
+        let new = json!({"email": email, "password": "correct horse", "first_name": "Ada", "last_name": "Lovelace"});
+        let user = self.send("POST", "/users/v1/register", &administrator, new).await;
+        assert_eq!(user.status, 200, "{user:?}");
+        let id = user.body["id"].as_str().unwrap().to_owned();
+        if permissions.is_empty() {
+            return id;
+        }
+        let role = json!({"name": format!("role of {id}")});
+        let role = self.send("POST", "/users/v1/roles", &administrator, role).await.body["id"].clone();
+        let role = role.as_str().unwrap();
+        let path = format!("/users/v1/roles/add_permissions?eq(id,{role})");
+        let added = self.send("POST", &path, &administrator, json!({"permissions": permissions})).await;
+        assert_eq!(added.status, 200, "{added:?}");
+        let path = format!("/users/v1/add_roles?eq(id,{id})");
+        let given = self.send("POST", &path, &administrator, json!({"roles": [role]})).await;
+        assert_eq!(given.status, 200, "{given:?}");
+        id
+    }
+
+    /// Replaces a secret that a variable of the function names, as an operator does.
+    pub(crate) async fn put_secret(&self, variable: &str, text: &str) {
+        let id = self.emulator.environment("AuthFunction")[variable].clone();
+        let client = aws_sdk_secretsmanager::Client::new(&self.emulator.sdk_config());
+        client.put_secret_value().secret_id(id).secret_string(text).send().await.unwrap();
+    }
+
     /// Sends a request; a body that is a string goes as a form.
     pub(crate) async fn send(&self, method: &str, path: &str, authorization: &str, body: Value) -> Answer {
         let request = Request::new(method, path).header("content-type", "application/json");

@@ -28,7 +28,11 @@ async fn the_administrator_logs_in_without_a_record_and_may_do_everything() {
 
     let bearer = format!("Bearer {}", answer.body["access_token"].as_str().unwrap());
     let me = world.send("GET", "/users/v1/me", &bearer, Value::Null).await;
-    let expected = json!({"id": id, "clientId": id, "tenantId": "default", "permissions": ["*"]});
+    let expected = json!({
+        "id": id, "clientId": id, "applicationId": id, "tenantId": "default", "permissions": ["*"],
+        "email": id, "first_name": id, "last_name": "", "phone_number": "", "language": "EN", "time_zone": "UTC",
+        "activation": true, "roles": [],
+    });
     assert_eq!((me.status, me.body), (200, expected));
     check(&world.token(client_credentials(&id, "wrong")).await, 401, "invalid_client", 124);
 }
@@ -46,7 +50,7 @@ async fn an_access_token_ends_after_five_minutes_with_the_code_that_makes_client
     assert_eq!((none.status, &none.body["code"]), (401, &json!(104)));
     let basic = world.send("GET", "/users/v1/me", "Basic YTpi", Value::Null).await;
     assert_eq!((basic.status, &basic.body["code"]), (401, &json!(104)));
-    for path in ["/templates/v2/", "/users/v1/roles", "/"] {
+    for path in ["/templates/v2/", "/users/v2/roles", "/"] {
         let unknown = world.send("GET", path, &bearer, Value::Null).await;
         assert_eq!((unknown.status, &unknown.body["code"]), (404, &json!(903)), "{path}");
     }

@@ -7,13 +7,13 @@ use crate::world::{FUNCTION, World, event};
 #[tokio::test]
 async fn a_custom_event_is_published_and_listed() {
     let world = World::new().await;
-    let created = world.post("/events/v1/", json!({"type": "user_deleted", "content": {"id": "u1"}})).await;
+    let created = world.post("/events/v1/", json!({"type": "account_closed", "content": {"id": "u1"}})).await;
     assert_eq!(created.status, 200, "{}", created.body);
     world.idle().await;
     let id = created.body["id"].as_str().unwrap();
     let timeline = world.timeline(id).await;
     assert_eq!((&timeline["source"], &timeline["event"]["tenantId"]), (&json!("hookyard.custom"), &json!(TENANT)));
-    let listed = world.get("/events/v1/?eq(type,user%255Fdeleted)").await;
+    let listed = world.get("/events/v1/?eq(type,account%255Fclosed)").await;
     assert_eq!(listed.status, 200, "{}", listed.body);
     assert_eq!(listed.body["data"], json!([created.body]));
     assert_eq!(created.body["creation_timestamp"], 1_767_323_045_678_i64);

@@ -127,7 +127,7 @@ async fn perform(
     _place: Place,
 ) -> Result<Response, Refusal> {
     let Services { functions, runner, sandbox, invoker, clock, .. } = &*services;
-    let Granted { tenant, function, client_id } = &granted;
+    let Granted { tenant, function, client_id, .. } = &granted;
     let log = Log::default();
     let before_effect = marks_effect(&services, &record);
     let run = async {

@@ -89,7 +89,7 @@ fn task(
     data: Option<Map<String, Value>>,
     key: &IdempotencyKey,
 ) -> Result<Task, Refusal> {
-    let Granted { tenant, function, client_id } = granted;
+    let Granted { tenant, function, client_id, application_id } = granted;
     let id = match (key.as_bytes(), client_id) {
         (None, _) => services.ids.hex24(),
         // Nobody else can ask for the result of one who has no token, but whoever guesses the key could.
@@ -103,7 +103,8 @@ fn task(
     let new = NewTask::of(&function.name, data, function.default_priority());
     let mut task = new.into_task(id, tenant.clone(), now, services.tasks.store().expires_at(now))?;
     check_data(&task.data)?;
-    task.created_by_application_id.clone_from(client_id);
+    task.created_by_application_id = application_id.clone().or_else(|| client_id.clone());
+    task.created_by_user_id = application_id.is_some().then(|| client_id.clone()).flatten();
     task.direct = true;
     task.set_status(Status::InProgress, now);
     Ok(task)

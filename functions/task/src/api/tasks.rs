@@ -42,7 +42,8 @@ pub(crate) async fn create(
     new.priority = new.priority.or(function.default_priority());
     let mut task = new.into_task(ids.hex24(), tenant.clone(), now, tasks.store().expires_at(now))?;
     check_data(&task.data)?;
-    task.created_by_application_id = Some(caller.client_id().to_owned());
+    task.created_by_application_id = Some(caller.application_id().to_owned());
+    task.created_by_user_id = caller.is_user().then(|| caller.client_id().to_owned());
     on_task_due::submit(tasks, bus, scheduler, clock, &task).await?;
     Ok(Json(TaskView::from(&task)))
 }

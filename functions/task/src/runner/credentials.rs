@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use shared::auth::{Client, Tokens};
+use shared::auth::{Client, Issuer, Signer};
 use shared::event::TenantId;
 use shared::{Environment, Error};
 
@@ -20,7 +20,7 @@ const API_HOST: &str = "API_HOST";
 /// Issues the tokens of scripts.
 #[derive(Clone)]
 pub(crate) struct Credentials {
-    tokens: Tokens,
+    signer: Signer,
     /// Where clients reach the API, if the configuration says so.
     base_url: Option<String>,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Credentials {
 impl Credentials {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let base_url = environment.base_url().configured().map(str::to_owned);
-        Ok(Self { tokens: environment.tokens()?, base_url })
+        Ok(Self { signer: Signer::new(environment, Issuer::Task)?, base_url })
     }
 
     /// Returns the address of the API if it is one of this machine: the local runtime's, which is refused otherwise.
@@ -53,7 +53,7 @@ impl Credentials {
             is_administrator: false,
         };
         let lifetime_s = i64::from(function.time_limit) + MARGIN_S;
-        variables.insert(TOKEN.to_owned(), self.tokens.issue(client, lifetime_s).await?);
+        variables.insert(TOKEN.to_owned(), self.signer.issue(client, lifetime_s).await?);
         variables.extend(self.addresses());
         Ok(variables)
     }

@@ -124,6 +124,9 @@ pub(crate) struct Task {
     pub(crate) priority: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) created_by_application_id: Option<String>,
+    /// The user who created it through that client, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created_by_user_id: Option<String>,
     /// The step that this task does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<Origin>,
@@ -287,10 +290,10 @@ pub(crate) struct TaskView {
     /// When it was last changed.
     #[serde(with = "shared::clock::iso")]
     update_timestamp: Timestamp,
-    /// The client that created it, unless a dispatcher did.
+    /// The client that created it, or through which a user did, unless a dispatcher did.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_application_id: Option<String>,
-    /// The same client, which is a user as well.
+    /// The user that created it, or the same client, which is its own user.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_user_id: Option<String>,
     /// The task that takes its place, as it has failed.
@@ -332,6 +335,8 @@ pub(crate) struct TaskEntry {
     priority: i64,
     #[serde(default)]
     created_by_application_id: Option<String>,
+    #[serde(default)]
+    created_by_user_id: Option<String>,
     #[serde(default)]
     retried_by_task_id: Option<String>,
     #[serde(default)]
@@ -378,7 +383,7 @@ impl From<TaskEntry> for TaskView {
             priority: entry.priority,
             creation_timestamp: entry.creation_timestamp,
             update_timestamp: entry.update_timestamp,
-            created_by_user_id: entry.created_by_application_id.clone(),
+            created_by_user_id: entry.created_by_user_id.or_else(|| entry.created_by_application_id.clone()),
             created_by_application_id: entry.created_by_application_id,
             retried_by_task_id: entry.retried_by_task_id,
             retry_for_task_ids: entry.retry_for_task_ids,
@@ -406,7 +411,7 @@ impl From<&Task> for TaskView {
             creation_timestamp: task.creation_timestamp,
             update_timestamp: task.update_timestamp,
             created_by_application_id: task.created_by_application_id.clone(),
-            created_by_user_id: task.created_by_application_id.clone(),
+            created_by_user_id: task.created_by_user_id.clone().or_else(|| task.created_by_application_id.clone()),
             retried_by_task_id: task.retried_by_task_id.clone(),
             retry_for_task_ids: task.retry_for_task_ids.clone(),
             error: task.error(),

@@ -103,14 +103,13 @@ async fn no_route_leads_to_what_another_tenant_has() {
 #[tokio::test]
 async fn the_administrator_names_the_tenant_of_a_request() {
     let world = World::new().await;
-    let tokens = world.environment(TASK).tokens().unwrap();
     let administrator = shared::auth::Client {
         id: "admin".to_owned(),
         tenant_id: shared::event::TenantId::new("default"),
         permissions: vec!["*".to_owned()],
         is_administrator: true,
     };
-    let token = tokens.issue(administrator, 3600).await.unwrap();
+    let token = world.issue(administrator, 3600).await;
     let request = harness::Request::new("POST", "/tasks/v1/functions/").bearer(&token).header("x-tenant-id", "other");
     let request = request.json(json!({"name": "f", "code": "exports.main = () => 1"}));
     assert_eq!(harness::World::send(&world, request).await.status, 200);

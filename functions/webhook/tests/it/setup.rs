@@ -70,7 +70,7 @@ impl Setup {
     pub(crate) async fn administrator(&self) -> String {
         let (tenant_id, permissions) = (TenantId::new(TENANT), vec!["*".to_owned()]);
         let client = Client { id: "administrator".to_owned(), tenant_id, permissions, is_administrator: true };
-        self.environment(FUNCTION).tokens().unwrap().issue(client, 300).await.unwrap()
+        self.issue(client, 300).await
     }
 
     /// Creates a channel and returns its id.

@@ -1,0 +1,286 @@
+//! `/users/v1/roles`: named sets of permissions. Nobody gives, takes or uses up what it does not hold itself.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use serde_json::Value;
+use shared::auth::{ALL_PERMISSIONS, Caller, Permission};
+use shared::clock::{Clock, Ids};
+use shared::http::{Affected, JsonBody, List};
+use shared::rql::{self, Rql};
+use shared::{Refusal, permission};
+
+use super::users;
+use crate::role::{
+    NewRole, PermissionView, ROLES_OF_USER, Role, RoleChange, RolePermissions, RoleView, UserRoles, check,
+};
+use crate::store::user::{LIST_LIMIT, Outcome, Users};
+use crate::user::User;
+
+/// Lists the permissions that there are.
+#[utoipa::path(
+    get, path = "/users/v1/permissions", tag = "users",
+    responses((status = 200, description = "A page of the permissions; the query string is RQL.", body = List<PermissionView>))
+)]
+pub(crate) async fn permissions(RawQuery(query): RawQuery) -> Result<Json<List<Value>>, Refusal> {
+    let query = Rql::parse::<PermissionView>(query.as_deref())?;
+    let names = Permission::ALL.iter().map(|permission| permission.name()).chain([ALL_PERMISSIONS]);
+    let all: Vec<PermissionView> = names.map(PermissionView::new).collect();
+    query.apply(&all).map(Json)
+}
+
+/// Lists the roles.
+#[utoipa::path(
+    get, path = "/users/v1/roles", tag = "users",
+    responses((status = 200, description = "A page of the roles; the query string is RQL.", body = List<RoleView>))
+)]
+pub(crate) async fn list(
+    State(users): State<Users>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<Value>>, Refusal> {
+    let query = Rql::parse::<RoleView>(query.as_deref())?;
+    let roles = rql::within(users.roles(caller.tenant_id()).await?, LIST_LIMIT)?;
+    let mut views: Vec<RoleView> = roles.iter().map(RoleView::from).collect();
+    views.sort_by(|left, right| (left.creation_timestamp, &left.id).cmp(&(right.creation_timestamp, &right.id)));
+    query.apply(&views).map(Json)
+}
+
+/// Creates a role without permissions.
+#[utoipa::path(
+    post, path = "/users/v1/roles", tag = "users", request_body = NewRole,
+    responses((status = 200, description = "The role.", body = RoleView))
+)]
+pub(crate) async fn create(
+    State(users): State<Users>,
+    State(clock): State<Clock>,
+    State(ids): State<Ids>,
+    caller: Caller,
+    JsonBody(new): JsonBody<NewRole>,
+) -> Result<Json<RoleView>, Refusal> {
+    check(&new.name, &new.description)?;
+    let now = clock.now();
+    let role = Role {
+        id: ids.hex24(),
+        tenant_id: caller.tenant_id().clone(),
+        name: new.name,
+        description: new.description,
+        permissions: Vec::new(),
+        creation_timestamp: now,
+        update_timestamp: now,
+        version: 0,
+    };
+    match users.create_role(&role).await? {
+        Outcome::Done => Ok(Json(RoleView::from(&role))),
+        Outcome::Taken | Outcome::Changed => Err(Refusal::already_exists("role", &role.name)),
+    }
+}
+
+/// Changes the name and the description of a role.
+#[utoipa::path(
+    put, path = "/users/v1/roles/{id}", tag = "users", request_body = RoleChange,
+    responses((status = 200, description = "The role as it is now.", body = RoleView))
+)]
+pub(crate) async fn update(
+    State(users): State<Users>,
+    State(clock): State<Clock>,
+    caller: Caller,
+    Path(id): Path<String>,
+    JsonBody(change): JsonBody<RoleChange>,
+) -> Result<Json<RoleView>, Refusal> {
+    let former = known(&users, &caller, &id).await?;
+    let mut next = former.clone();
+    next.name = change.name.unwrap_or(next.name);
+    next.description = change.description.unwrap_or(next.description);
+    check(&next.name, &next.description)?;
+    Ok(Json(RoleView::from(&save(&users, &clock, &former, next).await?)))
+}
+
+/// Deletes the roles that a query finds, of which users may do no more then; takes all that they permit.
+#[utoipa::path(
+    delete, path = "/users/v1/roles", tag = "users",
+    responses((status = 200, description = "How many roles were deleted; the query string is RQL.", body = Affected))
+)]
+pub(crate) async fn delete_found(
+    State(users): State<Users>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Affected>, Refusal> {
+    let found = found(&users, &caller, query.as_deref()).await?;
+    permission::require_all(&caller, found.iter().flat_map(|role| &role.permissions))?;
+    for role in &found {
+        if users.delete_role(role).await? != Outcome::Done {
+            return Err(changed_meanwhile());
+        }
+    }
+    Ok(Json(Affected { affected_records: found.len() as u64 }))
+}
+
+/// Gives permissions to the roles that a query finds.
+#[utoipa::path(
+    post, path = "/users/v1/roles/add_permissions", tag = "users", request_body = RolePermissions,
+    responses((status = 200, description = "How many roles were changed; the query string is RQL.", body = Affected))
+)]
+pub(crate) async fn add_permissions(
+    State(users): State<Users>,
+    State(clock): State<Clock>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    JsonBody(RolePermissions { permissions }): JsonBody<RolePermissions>,
+) -> Result<Json<Affected>, Refusal> {
+    let added = permission::checked("permissions", permissions)?;
+    permission::require_all(&caller, &added)?;
+    change_found(&users, &clock, &caller, query.as_deref(), |role| {
+        let all = role.permissions.iter().chain(&added).cloned().collect();
+        permission::checked("permissions", all)
+    })
+    .await
+}
+
+/// Takes permissions from the roles that a query finds.
+#[utoipa::path(
+    post, path = "/users/v1/roles/remove_permissions", tag = "users", request_body = RolePermissions,
+    responses((status = 200, description = "How many roles were changed; the query string is RQL.", body = Affected))
+)]
+pub(crate) async fn remove_permissions(
+    State(users): State<Users>,
+    State(clock): State<Clock>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    JsonBody(RolePermissions { permissions }): JsonBody<RolePermissions>,
+) -> Result<Json<Affected>, Refusal> {
+    let removed = permission::checked("permissions", permissions)?;
+    permission::require_all(&caller, &removed)?;
+    change_found(&users, &clock, &caller, query.as_deref(), |role| {
+        Ok(role.permissions.iter().filter(|permission| !removed.contains(permission)).cloned().collect())
+    })
+    .await
+}
+
+/// Gives roles to the users that a query finds.
+#[utoipa::path(
+    post, path = "/users/v1/add_roles", tag = "users", request_body = UserRoles,
+    responses((status = 200, description = "How many users were changed; the query string is RQL.", body = Affected))
+)]
+pub(crate) async fn add_to_users(
+    State(users): State<Users>,
+    State(clock): State<Clock>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    JsonBody(UserRoles { roles }): JsonBody<UserRoles>,
+) -> Result<Json<Affected>, Refusal> {
+    let added = usable(&users, &caller, &roles).await?;
+    change_users(&users, &clock, &caller, query.as_deref(), |user| {
+        let new = added.iter().filter(|id| !user.roles.contains(id));
+        let all: Vec<String> = user.roles.iter().chain(new).cloned().collect();
+        match all.len() <= ROLES_OF_USER {
+            true => Ok(all),
+            false => Err(Refusal::field("roles", format!("make more than {ROLES_OF_USER} roles of one user"))),
+        }
+    })
+    .await
+}
+
+/// Takes roles from the users that a query finds.
+#[utoipa::path(
+    post, path = "/users/v1/remove_roles", tag = "users", request_body = UserRoles,
+    responses((status = 200, description = "How many users were changed; the query string is RQL.", body = Affected))
+)]
+pub(crate) async fn remove_from_users(
+    State(users): State<Users>,
+    State(clock): State<Clock>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    JsonBody(UserRoles { roles }): JsonBody<UserRoles>,
+) -> Result<Json<Affected>, Refusal> {
+    let removed = usable(&users, &caller, &roles).await?;
+    change_users(&users, &clock, &caller, query.as_deref(), |user| {
+        Ok(user.roles.iter().filter(|id| !removed.contains(id)).cloned().collect())
+    })
+    .await
+}
+
+/// Returns the ids of roles, each once, if they exist and permit nothing that the caller may not.
+async fn usable(users: &Users, caller: &Caller, ids: &[String]) -> Result<Vec<String>, Refusal> {
+    let mut usable: Vec<String> = Vec::new();
+    if ids.len() > ROLES_OF_USER {
+        return Err(Refusal::field("roles", format!("must name at most {ROLES_OF_USER} roles")));
+    }
+    for id in ids {
+        let role = known(users, caller, id).await?;
+        permission::require_all(caller, &role.permissions)?;
+        if !usable.contains(id) {
+            usable.push(role.id);
+        }
+    }
+    Ok(usable)
+}
+
+async fn change_found(
+    users: &Users,
+    clock: &Clock,
+    caller: &Caller,
+    query: Option<&str>,
+    change: impl Fn(&Role) -> Result<Vec<String>, Refusal>,
+) -> Result<Json<Affected>, Refusal> {
+    let found = found(users, caller, query).await?;
+    let changed = found.iter().map(|role| Ok(Role { permissions: change(role)?, ..role.clone() }));
+    let changed: Vec<Role> = changed.collect::<Result<_, Refusal>>()?;
+    for (former, next) in found.iter().zip(changed) {
+        if former.permissions != next.permissions {
+            save(users, clock, former, next).await?;
+        }
+    }
+    Ok(Json(Affected { affected_records: found.len() as u64 }))
+}
+
+async fn change_users(
+    users: &Users,
+    clock: &Clock,
+    caller: &Caller,
+    query: Option<&str>,
+    change: impl Fn(&User) -> Result<Vec<String>, Refusal>,
+) -> Result<Json<Affected>, Refusal> {
+    let found = users::found(users, caller, query).await?;
+    let changed = found.iter().map(|user| Ok(User { roles: change(user)?, ..user.clone() }));
+    let changed: Vec<User> = changed.collect::<Result<_, Refusal>>()?;
+    for (former, next) in found.iter().zip(changed) {
+        if former.roles != next.roles {
+            users::save(users, clock, former, next).await?;
+        }
+    }
+    Ok(Json(Affected { affected_records: found.len() as u64 }))
+}
+
+/// Returns the roles that a query with a filter finds.
+async fn found(users: &Users, caller: &Caller, query: Option<&str>) -> Result<Vec<Role>, Refusal> {
+    if query.unwrap_or_default().is_empty() {
+        return Err(Refusal::invalid_rql("the query needs a filter, such as `eq(name,…)`"));
+    }
+    let query = Rql::parse::<RoleView>(query)?.unlimited();
+    let all = rql::within(users.roles(caller.tenant_id()).await?, LIST_LIMIT)?;
+    let views: Vec<RoleView> = all.iter().map(RoleView::from).collect();
+    let page = query.page(&views)?;
+    let ids: std::collections::BTreeSet<&String> = page.data.iter().map(|view| &view.id).collect();
+    Ok(all.iter().filter(|role| ids.contains(&role.id)).cloned().collect())
+}
+
+async fn known(users: &Users, caller: &Caller, id: &str) -> Result<Role, Refusal> {
+    let unknown = || Refusal::unknown("role", &id.chars().take(64).collect::<String>());
+    if !(1..=64).contains(&id.len()) {
+        return Err(unknown());
+    }
+    users.role(caller.tenant_id(), id).await?.ok_or_else(unknown)
+}
+
+async fn save(users: &Users, clock: &Clock, former: &Role, next: Role) -> Result<Role, Refusal> {
+    let next = Role { update_timestamp: clock.now(), version: former.version + 1, ..next };
+    match users.change_role(former, &next).await? {
+        Outcome::Done => Ok(next),
+        Outcome::Taken if former.name != next.name => Err(Refusal::already_exists("role", &next.name)),
+        Outcome::Taken | Outcome::Changed => Err(changed_meanwhile()),
+    }
+}
+
+fn changed_meanwhile() -> Refusal {
+    Refusal::illegal_state("the role was changed at the same time, read it and try again")
+}

@@ -1,0 +1,118 @@
+//! Passwords: how they are hashed, and compared with a hash.
+//!
+//! A hash takes 19 MiB and some hundredth of a second on purpose, so that few are computed at once, and none by those
+//! that answer requests.
+
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use shared::clock::Ids;
+use shared::{Error, Refusal};
+use tokio::sync::Semaphore;
+
+/// How many hashes are computed at once.
+const AT_ONCE: usize = 2;
+/// How many may wait for their turn; a hash more is refused.
+const WAITING: usize = 64;
+const LENGTH_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=128;
+
+/// Hashes passwords. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Passwords {
+    ids: Ids,
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    /// The hash of no password, with which those of nobody are compared.
+    nobody: Arc<str>,
+}
+
+impl Passwords {
+    pub(crate) fn new(ids: &Ids) -> Result<Self, Error> {
+        let (turns, places) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(AT_ONCE + WAITING)));
+        let nobody =
+            PasswordHash::try_from(NOBODY).map_err(|_| Error::new("read a hash", "it is not one"))?.to_string();
+        Ok(Self { ids: ids.clone(), turns, places, nobody: nobody.into() })
+    }
+
+    /// Hashes a password for keeping.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Refusal> {
+        let salt: [u8; 16] = self.ids.bytes();
+        self.compute(move || {
+            let salt = SaltString::encode_b64(&salt).map_err(|_| failed())?;
+            let hash = argon2()?.hash_password(password.as_bytes(), &salt).map_err(|_| failed())?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Compares a password with a kept hash; without one it takes as long, and is wrong.
+    pub(crate) async fn matches(&self, password: String, hash: Option<&str>) -> Result<bool, Refusal> {
+        let (is_known, hash) = (hash.is_some(), hash.map_or_else(|| self.nobody.to_string(), str::to_owned));
+        self.compute(move || {
+            let hash = PasswordHash::new(&hash).map_err(|_| failed())?;
+            Ok(argon2()?.verify_password(password.as_bytes(), &hash).is_ok() && is_known)
+        })
+        .await
+    }
+
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Refusal::unavailable())?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(Error::cannot("wait for a turn"))?;
+        let computed = tokio::task::spawn_blocking(move || {
+            let _held = (place, turn);
+            work()
+        });
+        Ok(computed.await.map_err(Error::cannot("compute a hash"))??)
+    }
+}
+
+/// Argon2id with what OWASP recommends at least: 19 MiB, two passes, one lane.
+fn argon2() -> Result<Argon2<'static>, Error> {
+    let params = Params::new(19 * 1024, 2, 1, None).map_err(|_| failed())?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// The causes of these errors must not be told: they could quote a hash.
+fn failed() -> Error {
+    Error::new("compute the hash of a password", "its parameters are wrong")
+}
+
+/// A hash of random bytes that were thrown away.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$q2t7wJrWc1cJmX5dV0mYv1nQe3oS8hTzL6uB4fGkR9E";
+
+/// Checks a new password.
+pub(crate) fn check(field: &str, password: &str) -> Result<(), Refusal> {
+    let length = password.chars().count();
+    if LENGTH_CHARACTERS.contains(&length) && !password.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let (least, most) = LENGTH_CHARACTERS.into_inner();
+    Err(Refusal::field(field, format!("must have {least} to {most} printable characters")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_very_password_matches_its_hash() {
+        let passwords = Passwords::new(&Ids::seeded(1)).unwrap();
+        let hash = passwords.hash("correct horse".to_owned()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert_ne!(hash, passwords.hash("correct horse".to_owned()).await.unwrap(), "each has a salt of its own");
+        assert!(passwords.matches("correct horse".to_owned(), Some(&hash)).await.unwrap());
+        assert!(!passwords.matches("correct horsf".to_owned(), Some(&hash)).await.unwrap());
+        assert!(!passwords.matches("correct horse".to_owned(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn hashes_that_too_many_wait_for_are_refused() {
+        let passwords = Passwords::new(&Ids::seeded(1)).unwrap();
+        let _all = passwords.places.clone().acquire_many_owned(66).await.unwrap();
+        assert_eq!(passwords.hash("correct horse".to_owned()).await.unwrap_err().status, 503);
+    }
+}
