@@ -14,10 +14,9 @@ use shared::table::{Check, SealedAttributes};
 use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
-pub(crate) use event::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT, MatchOutcome};
+pub(crate) use event::{EventEntry, EventRecord, Events, MatchOutcome};
 pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
 
-use event::Events;
 use run::Runs;
 
 /// A run holds what its steps hand on, and an event may be about that.

@@ -71,7 +71,7 @@ async fn record(world: &World, count: i64, kind: impl Fn(i64) -> &'static str) {
         envelope.time = jiff::Timestamp::from_millisecond(created_at).expect("a time of our century");
         let row = json!({
             "eventId": envelope.id, "item": "event", "tenantId": TENANT, "tenantType": format!("{TENANT}#{}", kind(n)),
-            "kind": kind(n), "createdAt": created_at, "receivedAt": received_at, "envelope": json!(envelope).to_string(),
+            "kind": kind(n), "occurredAt": created_at, "receivedAt": received_at, "envelope": json!(envelope).to_string(),
             "source": "hookyard.custom", "received": "unmatched", "planned": true, "duplicates": 0,
             "expiresAt": 9_000_000_000_i64,
         });
