@@ -1,6 +1,6 @@
 //! Lists: the one way from a query to a page of records.
 //!
-//! A list of few and small records is read as a whole: [`items`]. Any other list has a [`Source`], which says what of the
+//! A list of few and small records is read as a whole: [`items`] and [`few`]. Any other list has a [`Source`], which says what of the
 //! records an index knows, and [`list`] reads no more of them than the query needs. To make one:
 //!
 //! 1. Promote the fields that people ask for into attributes, and project them into an index that is ordered by time.
@@ -21,8 +21,6 @@ mod walk;
 
 use std::time::Duration;
 
-use axum::Json;
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -49,9 +47,11 @@ pub struct Listed<T> {
     pub data: Vec<T>,
 }
 
-impl<T: Serialize> IntoResponse for Listed<T> {
-    fn into_response(self) -> Response {
-        Json(self).into_response()
+impl<T> Listed<T> {
+    /// Leaves out how many items there are, where nobody counts them all.
+    #[must_use]
+    pub fn without_total(self) -> Self {
+        Self { page: Page { total: None, ..self.page }, ..self }
     }
 }
 
@@ -72,7 +72,12 @@ pub trait Source: Sync {
     fn partly(&self, entry: &Self::Entry) -> Self::Item;
 
     /// Reads records in this order; `None` for one that is gone or cannot be read.
-    fn read(&self, entries: &[Self::Entry]) -> impl Future<Output = Result<Vec<Option<Self::Item>>, Refusal>> + Send;
+    ///
+    /// Where entries know all that the list shows, they are shown.
+    fn read(&self, entries: &[Self::Entry]) -> impl Future<Output = Result<Vec<Option<Self::Item>>, Refusal>> + Send {
+        let items = entries.iter().map(|entry| Some(self.partly(entry))).collect();
+        std::future::ready(Ok(items))
+    }
 }
 
 /// What a query may be about; the list looks which of them meet its conditions.
@@ -87,7 +92,12 @@ pub enum Found<'a, S: Source + ?Sized> {
 
 /// Returns the page of a list of records that are read as a whole, unless they are more than `limit`.
 pub fn items<T: Serialize>(query: &Rql, items: Vec<T>, limit: usize) -> Result<Listed<Value>, Refusal> {
-    let List { page, data } = query.apply(&rql::within(items, limit)?)?;
+    few(query, rql::within(items, limit)?)
+}
+
+/// Returns the page of a list of records that are read as a whole, and that are limited where they are created.
+pub fn few<T: Serialize>(query: &Rql, items: Vec<T>) -> Result<Listed<Value>, Refusal> {
+    let List { page, data } = query.apply(&items)?;
     Ok(Listed { query: echo(query), page, data })
 }
 

@@ -197,4 +197,6 @@ fn rest<'a>(path: &'a [String], name: &str) -> Option<&'a [String]> {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ mod run;
 use shared::table::{Check, SealedAttributes};
 use shared::{Environment, Error};
 
-pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
+pub(crate) use dispatcher::{DispatcherEntry, Dispatchers, WriteOutcome};
 pub(crate) use event::{EventEntry, EventRecord, Events, MatchOutcome};
 pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
 
