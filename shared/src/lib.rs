@@ -18,6 +18,7 @@ pub mod http;
 pub mod invoker;
 pub mod json;
 pub mod lambda;
+pub mod list;
 pub mod log;
 pub mod media;
 pub mod nearest;

@@ -5,10 +5,13 @@
 //! as `string:5`. Lists are filtered in memory, by what the caller would see of each item.
 
 mod filter;
+mod key;
 mod operand;
 mod order;
 mod parse;
+mod print;
 mod shape;
+mod sugar;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -16,8 +19,10 @@ use utoipa::ToSchema;
 
 use crate::error::Refusal;
 use crate::http::{List, Page};
-use filter::Filter;
+pub(crate) use filter::Filter;
+pub use filter::Span;
 use order::Direction;
+pub(crate) use print::text as text_of;
 use shape::Shape;
 
 /// How many items a page has unless the query says otherwise.
@@ -35,7 +40,7 @@ pub fn within<T>(items: Vec<T>, limit: usize) -> Result<Vec<T>, Refusal> {
 }
 
 /// A parsed query.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rql {
     filters: Vec<Filter>,
     sort: Vec<(Field, Direction)>,
@@ -49,7 +54,7 @@ pub struct Rql {
 
 /// The path of a field, split at its dots.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Field(Vec<String>);
+pub(crate) struct Field(Vec<String>);
 
 impl Default for Rql {
     fn default() -> Self {
@@ -87,15 +92,37 @@ impl Rql {
             }
             let value = to_value(item)?;
             if self.filters.iter().all(|filter| filter.holds(&value)) {
-                found.push((item, self.sort.iter().map(|(field, _)| field.first_in(&value).clone()).collect()));
+                found.push((item, self.sort_keys(&value)));
             }
         }
-        order::sort(&mut found, &self.sort);
-        let total = self.counts.then_some(found.len());
         let unlimited = if found.is_empty() { DEFAULT_LIMIT } else { found.len() };
         let limit = if self.limit == usize::MAX { unlimited } else { self.limit };
-        let data = found.into_iter().map(|(item, _)| item).skip(self.offset).take(self.limit).collect();
+        let (total, data) = self.window(found);
         Ok(List { page: Page { total, offset: self.offset, limit }, data })
+    }
+
+    /// Sorts what was found, and returns how many there are, if they are counted, with those on the page.
+    pub(crate) fn window<T>(&self, mut found: Vec<(T, Vec<Value>)>) -> (Option<usize>, Vec<T>) {
+        order::sort(&mut found, &self.sort);
+        let total = self.counts.then_some(found.len());
+        (total, found.into_iter().map(|(item, _)| item).skip(self.offset).take(self.limit).collect())
+    }
+
+    /// Returns what an item is sorted by.
+    ///
+    /// What has no order of its own among others of its kind is not kept.
+    pub(crate) fn sort_keys(&self, item: &Value) -> Vec<Value> {
+        let key = |value: &Value| match value {
+            Value::Array(_) | Value::Object(_) => Value::Array(Vec::new()),
+            other => other.clone(),
+        };
+        self.sort.iter().map(|(field, _)| key(field.first_in(item))).collect()
+    }
+
+    /// Returns which part of the list is asked for: how many items come before it, how many it has at most, and whether all
+    /// are to be counted.
+    pub(crate) fn part(&self) -> (usize, usize, bool) {
+        (self.offset, self.limit, self.counts)
     }
 
     /// Returns what the query selects of an item.
@@ -132,7 +159,8 @@ impl Rql {
         self.filters.iter().find_map(|filter| filter.exact_text(field))
     }
 
-    fn selected(&self, value: Value) -> Value {
+    /// Returns what the query selects of a value.
+    pub(crate) fn selected(&self, value: Value) -> Value {
         match &self.select {
             Some(fields) => {
                 let paths: Vec<&[String]> = fields.iter().map(|field| field.0.as_slice()).collect();
@@ -143,7 +171,7 @@ impl Rql {
     }
 }
 
-fn to_value(item: &impl Serialize) -> Result<Value, Refusal> {
+pub(crate) fn to_value(item: &impl Serialize) -> Result<Value, Refusal> {
     serde_json::to_value(item).map_err(|_| Refusal::internal())
 }
 
@@ -168,5 +196,7 @@ fn rest<'a>(path: &'a [String], name: &str) -> Option<&'a [String]> {
     path.split_first().filter(|(first, _)| *first == name).map(|(_, rest)| rest)
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! Items are any `serde` type; expressions are DynamoDB's own language with named values.
 
 mod expression;
+mod page;
 mod sealed;
 mod transaction;
 
@@ -22,6 +23,7 @@ use crate::aws::Aws;
 use crate::error::Error;
 use crate::seal::{Resealed, Seal};
 pub use expression::{Expression, Query, exists, is_new, key};
+pub use page::{Part, Position};
 pub use sealed::SealedAttributes;
 use sealed::Sealing;
 pub use transaction::{TRANSACTION_LIMIT, Unmet, Write};
@@ -276,22 +278,10 @@ impl Table {
 
     /// Reads the items of one partition and leaves their sealed attributes sealed.
     pub async fn query_rows(&self, query: Query) -> Result<Vec<Row>, Error> {
-        let (key, _, names, values) = query.key.join(None);
-        if !can_be_key(&values) {
-            return Ok(Vec::new());
-        }
         let limit = query.limit.unwrap_or(usize::MAX);
-        let request = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression(key)
-            .set_expression_attribute_names(some(names))
-            .set_expression_attribute_values(some(values))
-            .consistent_read(query.index.is_none())
-            .set_index_name(query.index.map(str::to_owned))
-            .set_limit(query.limit.and_then(|limit| i32::try_from(limit).ok()))
-            .scan_index_forward(!query.descending);
+        let per_request = query.limit.and_then(|limit| i32::try_from(limit).ok());
+        let Some(request) = self.query_request(query) else { return Ok(Vec::new()) };
+        let request = request.set_limit(per_request);
         let mut items = Vec::new();
         let mut start = None;
         loop {

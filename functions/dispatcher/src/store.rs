@@ -13,11 +13,10 @@ mod run;
 use shared::table::{Check, SealedAttributes};
 use shared::{Environment, Error};
 
-pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
-pub(crate) use event::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT, MatchOutcome};
+pub(crate) use dispatcher::{DispatcherEntry, Dispatchers, WriteOutcome};
+pub(crate) use event::{EventEntry, EventRecord, Events, MatchOutcome};
 pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
 
-use event::Events;
 use run::Runs;
 
 /// A run holds what its steps hand on, and an event may be about that.

@@ -7,9 +7,15 @@ use serde_json::Value;
 use super::Field;
 use super::operand::Operand;
 
+/// The first and the last millisecond since 1970 of a span of time, each if it has one.
+pub type Span = (Option<i64>, Option<i64>);
+
+/// The span in which there is no time.
+const NEVER: Span = (Some(1), Some(0));
+
 /// A condition.
-#[derive(Debug, Clone)]
-pub(super) enum Filter {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Filter {
     /// One of the field's values stands in this relation to the operand.
     Compare(Field, Comparison, Operand),
     /// One of the field's values equals one of the operands.
@@ -30,7 +36,7 @@ pub(super) enum Filter {
 
 /// A relation between a field and an operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(crate) enum Comparison {
     Equal,
     Greater,
     GreaterOrEqual,
@@ -40,7 +46,7 @@ pub(super) enum Comparison {
 
 impl Filter {
     /// Tells whether the condition holds for an item.
-    pub(super) fn holds(&self, item: &Value) -> bool {
+    pub(crate) fn holds(&self, item: &Value) -> bool {
         match self {
             Self::Compare(field, comparison, operand) => field.any_in(item, |value| comparison.holds(value, operand)),
             Self::In(field, operands) => field.any_in(item, |value| operands.iter().any(|one| one.equals(value))),
@@ -64,8 +70,41 @@ impl Filter {
         }
     }
 
+    /// Returns the texts of which the field must equal one for this condition to hold.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<&str>> {
+        match self {
+            Self::Compare(field, Comparison::Equal, operand) if field.is(name) => Some(vec![operand.exact_text()?]),
+            Self::In(field, operands) if field.is(name) => operands.iter().map(Operand::exact_text).collect(),
+            Self::Any(filters) => {
+                let texts: Option<Vec<Vec<&str>>> = filters.iter().map(|filter| filter.texts(name)).collect();
+                Some(texts?.concat())
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the least and the greatest whole number of milliseconds since 1970 for which the condition holds, if it is
+    /// a condition of this field alone and holds for just those between.
+    pub(crate) fn span(&self, name: &str) -> Option<Span> {
+        let Self::Compare(field, comparison, operand) = self else { return None };
+        if !field.is(name) {
+            return None;
+        }
+        let (whole, is_whole) = operand.whole_millisecond()?;
+        let millisecond =
+            |whole: i128| Some(i64::try_from(whole).unwrap_or(if whole < 0 { i64::MIN } else { i64::MAX }));
+        Some(match (comparison, is_whole) {
+            (Comparison::Equal, true) => (millisecond(whole), millisecond(whole)),
+            (Comparison::Equal, false) => NEVER,
+            (Comparison::Greater, _) | (Comparison::GreaterOrEqual, false) => (millisecond(whole + 1), None),
+            (Comparison::GreaterOrEqual, true) => (millisecond(whole), None),
+            (Comparison::Less, true) => (None, millisecond(whole - 1)),
+            (Comparison::Less, false) | (Comparison::LessOrEqual, _) => (None, millisecond(whole)),
+        })
+    }
+
     /// Tells whether the condition asks for a field of the item that passes the test.
-    pub(super) fn any_field(&self, test: &impl Fn(&Field) -> bool) -> bool {
+    pub(crate) fn any_field(&self, test: &impl Fn(&Field) -> bool) -> bool {
         match self {
             Self::Compare(field, ..) | Self::In(field, _) | Self::Like(field, _) | Self::Present(field) => test(field),
             Self::Element(field, _) => test(field),
@@ -105,7 +144,8 @@ impl Comparison {
 }
 
 impl Field {
-    fn is(&self, name: &str) -> bool {
+    /// Tells whether this is the path of the field.
+    pub(super) fn is(&self, name: &str) -> bool {
         name.split('.').eq(self.0.iter().map(String::as_str))
     }
 

@@ -13,13 +13,52 @@ use super::order;
 /// The largest compiled pattern of a `re:` or `glob:` value.
 const PATTERN_LIMIT_BYTES: usize = 256 * 1024;
 
+/// A number above that of every time that a text can be.
+const LATEST_MILLISECOND: f64 = 1e15;
+
 /// A value of a query.
 #[derive(Debug, Clone)]
-pub(super) struct Operand {
+pub(crate) struct Operand {
     text: String,
     typed: Typed,
     /// Without a cast the type is a guess, so that a string field with the same text is equal as well.
-    cast: bool,
+    cast: Option<Cast>,
+}
+
+/// How a query says what a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cast {
+    String,
+    Number,
+    Boolean,
+    Date,
+    Epoch,
+    Pattern,
+    Glob,
+}
+
+impl Cast {
+    const ALL: [Self; 7] =
+        [Self::String, Self::Number, Self::Boolean, Self::Date, Self::Epoch, Self::Pattern, Self::Glob];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Date => "date",
+            Self::Epoch => "epoch",
+            Self::Pattern => "re",
+            Self::Glob => "glob",
+        }
+    }
+}
+
+/// The text and the cast are all that the rest is read from.
+impl PartialEq for Operand {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.text, self.cast) == (&other.text, other.cast)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -37,33 +76,53 @@ impl Operand {
     ///
     /// A cast is one only if its colon is not encoded. What cannot be what its cast says is a text.
     pub(super) fn read(raw: &str) -> Option<Result<Self, String>> {
-        let (cast, rest) = raw.split_once(':').unwrap_or_default();
-        let rest = decoded(rest)?;
-        let wrong = |what: &str| format!("`{rest}` is not a valid {what}");
+        let (name, rest) = raw.split_once(':').unwrap_or_default();
+        // Many values have a colon and no cast: times, URLs, tags.
+        let Some(cast) = Cast::ALL.into_iter().find(|cast| cast.name() == name) else {
+            let text = decoded(raw)?;
+            return Some(Ok(Self { typed: guessed(&text), text, cast: None }));
+        };
+        let text = decoded(rest)?;
         let typed = match cast {
-            "string" => Some(Typed::Text),
-            "number" => number(&rest).map(Typed::Number),
-            "boolean" => rest.parse().ok().map(Typed::Boolean),
-            "date" => instant(&rest).map(Typed::Instant),
-            "epoch" => epoch(&rest).map(Typed::Instant),
-            "re" | "glob" => {
-                let source = if cast == "glob" { glob(&rest) } else { rest.clone() };
-                let what = if cast == "glob" { "glob" } else { "regular expression" };
-                let Some(pattern) = pattern(&source) else { return Some(Err(wrong(what))) };
+            Cast::String => Some(Typed::Text),
+            Cast::Number => number(&text).map(Typed::Number),
+            Cast::Boolean => text.parse().ok().map(Typed::Boolean),
+            Cast::Date => instant(&text).map(Typed::Instant),
+            Cast::Epoch => epoch(&text).map(Typed::Instant),
+            Cast::Pattern | Cast::Glob => {
+                let is_glob = cast == Cast::Glob;
+                let source = if is_glob { glob(&text) } else { text.clone() };
+                let Some(pattern) = pattern(&source) else {
+                    let what = if is_glob { "glob" } else { "regular expression" };
+                    return Some(Err(format!("`{text}` is not a valid {what}")));
+                };
                 Some(Typed::Pattern(pattern))
             }
-            // Many values have a colon and no cast: times, URLs, tags.
-            _ => {
-                let text = decoded(raw)?;
-                return Some(Ok(Self { typed: guessed(&text), text, cast: false }));
-            }
         };
-        Some(Ok(Self { typed: typed.unwrap_or(Typed::Text), text: rest, cast: true }))
+        Some(Ok(Self { typed: typed.unwrap_or(Typed::Text), text, cast: Some(cast) }))
     }
 
-    /// Returns the text if only that very text is meant.
+    /// Returns the text if of all texts only that very one equals the value.
     pub(super) fn exact_text(&self) -> Option<&str> {
-        (!self.cast || matches!(self.typed, Typed::Text)).then_some(&*self.text)
+        let is_exact = match &self.typed {
+            Typed::Text => true,
+            Typed::Boolean(_) => self.cast.is_none(),
+            // A text that is a time equals the same time in milliseconds.
+            Typed::Number(number) => {
+                self.cast.is_none() && number.as_f64().is_some_and(|number| number.abs() > LATEST_MILLISECOND)
+            }
+            Typed::Null | Typed::Instant(_) | Typed::Pattern(_) => false,
+        };
+        is_exact.then_some(&*self.text)
+    }
+
+    /// Writes the value as a query has it.
+    pub(super) fn print(&self, out: &mut String) {
+        if let Some(cast) = self.cast {
+            out.push_str(cast.name());
+            out.push(':');
+        }
+        encode(&self.text, out);
     }
 
     /// Tells whether the value is a pattern, which has no order.
@@ -91,7 +150,7 @@ impl Operand {
                 order::time_with(instant(left)?, right)
             }
             (Typed::Text, Value::String(left)) => Some(left.as_str().cmp(&self.text)),
-            (_, Value::String(left)) if !self.cast => Some(left.as_str().cmp(&self.text)),
+            (_, Value::String(left)) if self.cast.is_none() => Some(left.as_str().cmp(&self.text)),
             _ => None,
         }
     }
@@ -105,8 +164,25 @@ impl Operand {
         }
     }
 
+    /// Returns the whole number of milliseconds since 1970 that the value as a time begins with, and whether it is just
+    /// that; `None` if it cannot be a time.
+    pub(super) fn whole_millisecond(&self) -> Option<(i128, bool)> {
+        match &self.typed {
+            Typed::Instant(time) => {
+                let nanoseconds = time.as_nanosecond();
+                Some((nanoseconds.div_euclid(order::NANOSECONDS), nanoseconds.rem_euclid(order::NANOSECONDS) == 0))
+            }
+            Typed::Number(number) => match number.as_i128() {
+                Some(whole) => Some((whole, true)),
+                None => number.as_f64().map(|number| (number.floor() as i128, number.fract() == 0.0)),
+            },
+            _ => None,
+        }
+    }
+
     fn has_text(&self, value: &Value) -> bool {
-        self.exact_text().is_some_and(|text| value.as_str() == Some(text))
+        let is_text = self.cast.is_none() || matches!(self.typed, Typed::Text);
+        is_text && value.as_str() == Some(&self.text)
     }
 }
 
@@ -127,6 +203,23 @@ fn decode(text: &str) -> Option<String> {
         rest = if digits.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Encodes a text so that [`decoded`] returns it: once what has a meaning of its own, twice what begins an escape.
+pub(super) fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' | b'~' | b'*' | b'/' | b'@' | b'$' => {
+                out.push(char::from(byte));
+            }
+            b'%' => out.push_str("%2525"),
+            _ => {
+                let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0'));
+                out.push('%');
+                out.extend(digits.map(|digit| digit.to_ascii_uppercase()));
+            }
+        }
+    }
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {

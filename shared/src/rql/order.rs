@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 use super::{Field, operand};
 
 /// How many nanoseconds a millisecond has.
-const NANOSECONDS: i128 = 1_000_000;
+pub(super) const NANOSECONDS: i128 = 1_000_000;
 /// The place of texts among the kinds of values.
 const TEXT_RANK: u8 = 3;
 

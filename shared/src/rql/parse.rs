@@ -1,18 +1,22 @@
 //! From the raw query string to a query.
 //!
-//! The syntax is read before anything is decoded, so that an encoded comma or parenthesis is part of its value.
+//! The syntax is read before anything is decoded, so that an encoded comma or parenthesis is part of its value. A
+//! comparison may be written with a sign as well, `n>=5` or `n=ge=5` for `ge(n,5)`.
+
+use std::borrow::Cow;
 
 use super::filter::{Comparison, Filter};
 use super::operand::{Operand, decoded};
 use super::order::Direction;
 use super::shape::Shape;
+use super::sugar::{self, Signed};
 use super::{Field, MAX_LIMIT, Rql};
 use crate::error::Refusal;
 
 const QUERY_LIMIT_BYTES: usize = 8 * 1024;
 const DEPTH_LIMIT: usize = 8;
-const TERM_LIMIT: usize = 64;
-const ARGUMENT_LIMIT: usize = 256;
+const TERM_LIMIT: usize = 128;
+const ARGUMENT_LIMIT: usize = 512;
 const SEGMENT_LIMIT: usize = 10;
 /// How much of the query an error quotes.
 const QUOTE_LIMIT: usize = 24;
@@ -20,7 +24,7 @@ const QUOTE_LIMIT: usize = 24;
 /// Parses a whole query string on items of a shape.
 pub(super) fn query(raw: &str, shape: &Shape) -> Result<Rql, Refusal> {
     if raw.len() > QUERY_LIMIT_BYTES {
-        return Err(Refusal::invalid_rql(format!("the query is longer than {QUERY_LIMIT_BYTES} bytes")));
+        return Err(Refusal::long_query(format!("the query is longer than {QUERY_LIMIT_BYTES} bytes")));
     }
     let mut parser = Parser { raw, shape, at: 0, terms: 0, arguments: 0 };
     let mut query = Rql::default();
@@ -44,15 +48,25 @@ struct Parser<'a> {
 }
 
 /// `name(argument,argument)` as it is written.
+#[derive(Clone)]
 struct Call<'a> {
     name: &'a str,
     at: usize,
     arguments: Vec<Argument<'a>>,
 }
 
+#[derive(Clone)]
 enum Argument<'a> {
     Text { raw: &'a str, at: usize },
     Call(Call<'a>),
+}
+
+impl<'a> Call<'a> {
+    /// A comparison with a sign, as the operator that it stands for.
+    fn signed(signed: &Signed<'a>, at: usize, values: Vec<Argument<'a>>) -> Self {
+        let field = Argument::Text { raw: signed.field, at };
+        Self { name: signed.operator, at, arguments: std::iter::once(field).chain(values).collect() }
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -77,30 +91,51 @@ impl<'a> Parser<'a> {
     fn call(&mut self, depth: usize) -> Result<Call<'a>, Refusal> {
         let at = self.at;
         let name = self.text();
-        if !self.skip('(') {
+        if self.skip('(') {
+            return self.call_of(name, at, depth);
+        }
+        let Some(signed) = sugar::read(name) else {
             let hint = "a query is made of operators such as `eq(field,value)`";
             return Err(self.refuse(at, hint));
+        };
+        self.count_term(at, depth)?;
+        Ok(Call::signed(&signed, at, vec![Argument::Text { raw: signed.value, at }]))
+    }
+
+    fn count_term(&mut self, at: usize, depth: usize) -> Result<(), Refusal> {
+        self.terms += 1;
+        if depth > DEPTH_LIMIT || self.terms > TERM_LIMIT {
+            let rule = format!("a query has up to {TERM_LIMIT} operators, nested up to {DEPTH_LIMIT} deep");
+            return Err(Refusal::long_query(self.refuse(at, &rule).message));
         }
-        self.call_of(name, at, depth)
+        Ok(())
     }
 
     /// Reads the arguments of a call, after its opening parenthesis.
     fn call_of(&mut self, name: &'a str, at: usize, depth: usize) -> Result<Call<'a>, Refusal> {
-        self.terms += 1;
-        if depth > DEPTH_LIMIT || self.terms > TERM_LIMIT {
-            let rule = format!("a query has up to {TERM_LIMIT} operators, nested up to {DEPTH_LIMIT} deep");
-            return Err(self.refuse(at, &rule));
-        }
+        self.count_term(at, depth)?;
+        let arguments = self.arguments(depth)?;
+        Ok(match sugar::read(name) {
+            // As in `n=in=(1,2)`.
+            Some(signed) if signed.value.is_empty() => Call::signed(&signed, at, arguments),
+            _ => Call { name, at, arguments },
+        })
+    }
+
+    fn arguments(&mut self, depth: usize) -> Result<Vec<Argument<'a>>, Refusal> {
         let mut arguments = Vec::new();
         if self.skip(')') {
-            return Ok(Call { name, at, arguments });
+            return Ok(arguments);
         }
         loop {
-            arguments.push(self.argument(depth)?);
+            let argument = self.argument(depth)?;
+            // A missing `,` between `)` and the next operator is forgiven as a missing `&` is.
+            let next = self.rest().chars().next().filter(|_| matches!(argument, Argument::Call(_)));
+            arguments.push(argument);
             if self.skip(')') {
-                return Ok(Call { name, at, arguments });
+                return Ok(arguments);
             }
-            if !self.skip(',') {
+            if !self.skip(',') && !next.is_some_and(|next| next.is_ascii_alphabetic()) {
                 return Err(self.refuse(self.at, "expected `,` or `)`"));
             }
         }
@@ -109,7 +144,8 @@ impl<'a> Parser<'a> {
     fn argument(&mut self, depth: usize) -> Result<Argument<'a>, Refusal> {
         self.arguments += 1;
         if self.arguments > ARGUMENT_LIMIT {
-            return Err(self.refuse(self.at, &format!("a query has up to {ARGUMENT_LIMIT} arguments")));
+            let refusal = self.refuse(self.at, &format!("a query has up to {ARGUMENT_LIMIT} arguments"));
+            return Err(Refusal::long_query(refusal.message));
         }
         let at = self.at;
         let raw = self.text();
@@ -139,7 +175,7 @@ fn apply(query: &mut Rql, call: &Call<'_>, parser: &Parser<'_>) -> Result<(), Re
             (query.limit, query.requested_limit, query.offset) = (count.min(MAX_LIMIT), Some(count), offset);
         }
         "skipCount" | "skip_count" => query.counts = false,
-        "and" => return reader.calls(&call.arguments)?.into_iter().try_for_each(|call| apply(query, call, parser)),
+        "and" => return reader.calls(&call.arguments)?.iter().try_for_each(|call| apply(query, call, parser)),
         _ => query.filters.push(reader.filter()?),
     }
     Ok(())
@@ -223,19 +259,23 @@ impl Reader<'_> {
     }
 
     fn conditions(&self, arguments: &[Argument<'_>], within: &Field) -> Result<Vec<Filter>, Refusal> {
-        let calls = self.calls(arguments)?.into_iter();
-        calls.map(|call| Reader { parser: self.parser, call, within }.filter()).collect()
+        let read = |call: &Call<'_>| Reader { parser: self.parser, call, within }.filter();
+        self.calls(arguments)?.iter().map(|call| read(call)).collect()
     }
 
-    fn calls<'b>(&self, arguments: &'b [Argument<'b>]) -> Result<Vec<&'b Call<'b>>, Refusal> {
+    /// Returns the operators that the arguments are.
+    fn calls<'b>(&self, arguments: &'b [Argument<'b>]) -> Result<Vec<Cow<'b, Call<'b>>>, Refusal> {
         if arguments.is_empty() {
             return Err(self.refuse("this operator takes at least one condition"));
         }
         let call = |argument: &'b Argument<'b>| match argument {
-            Argument::Call(call) => Ok(call),
-            Argument::Text { at, .. } => {
-                Err(self.parser.refuse(*at, "a condition such as `eq(field,value)` belongs here"))
-            }
+            Argument::Call(call) => Ok(Cow::Borrowed(call)),
+            Argument::Text { raw, at } => match sugar::read(raw) {
+                Some(signed) => {
+                    Ok(Cow::Owned(Call::signed(&signed, *at, vec![Argument::Text { raw: signed.value, at: *at }])))
+                }
+                None => Err(self.parser.refuse(*at, "a condition such as `eq(field,value)` belongs here")),
+            },
         };
         arguments.iter().map(call).collect()
     }

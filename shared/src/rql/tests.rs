@@ -175,6 +175,7 @@ fn select_keeps_only_what_it_names() {
 #[test]
 fn a_lost_ampersand_between_operators_is_forgiven() {
     assert_eq!(found("eq(tags,b)sort(-n)&&limit(1)"), "1");
+    assert_eq!(found("or(eq(name,first)eq(name,third))limit(5)"), "13");
 }
 
 #[test]
@@ -184,8 +185,8 @@ fn what_is_not_rql_is_refused_with_its_place() {
         assert_eq!((refusal.code, refusal.status.as_u16()), (19, 400), "{query}");
         assert!(refusal.message.contains(part), "{query}: {}", refusal.message);
     };
-    check("name=first", "`eq(field,value)`");
-    check("n>=5", "(character 1)");
+    check("name", "`eq(field,value)`");
+    check("=5", "a field is a name");
     check("eq(a,b)&near(x,1)", "`near(x,1)` (character 9): no such operator");
     check("eq(a", "at its end (character 5): expected `,` or `)`");
     check("eq(a&b)", "expected `,` or `)`");
@@ -207,12 +208,39 @@ fn what_is_not_rql_is_refused_with_its_place() {
     check("eq(a,re:%28)", "not a valid regular expression");
     check("gt(a,re:x)", "only be equal");
     check("select()", "at least one field");
-    check(&format!("{}eq(a,b){}", "and(".repeat(8), ")".repeat(8)), "nested up to 8");
-    check(&"eq(a,b)&".repeat(65), "64 operators");
-    check(&format!("in(a{})", ",b".repeat(256)), "256 arguments");
-    check(&format!("eq(a,{})", "x".repeat(9000)), "8192 bytes");
     check("eq(a,re:(a{1000}){1000})", "(character");
     check("eq(a,re:%28a{900}%29{900})", "not a valid regular expression");
+}
+
+#[test]
+fn a_query_that_is_too_long_is_refused_as_that() {
+    let check = |query: &str, part: &str| {
+        let refusal = Rql::parse::<Value>(Some(query)).unwrap_err();
+        assert_eq!((refusal.code, refusal.name), (21, "LONG_QUERY_EXCEPTION"), "{query}");
+        assert!(refusal.message.contains(part), "{query}: {}", refusal.message);
+    };
+    check(&format!("{}eq(a,b){}", "and(".repeat(8), ")".repeat(8)), "nested up to 8");
+    check(&"eq(a,b)&".repeat(129), "128 operators");
+    check(&format!("in(a{})", ",b".repeat(512)), "512 arguments");
+    check(&format!("eq(a,{})", "x".repeat(9000)), "8192 bytes");
+}
+
+#[test]
+fn comparisons_may_be_written_with_a_sign() {
+    let check = |query: &str, expected: &str| assert_eq!(found(query), expected, "{query}");
+    check("n>=1", "12");
+    check("n>1&name!=third", "2");
+    check("n%3C1", "3");
+    check("name=first", "1");
+    check("name==first", "1");
+    check("name=in=(first,third)&sort(n)", "31");
+    check("name=like=ir", "13");
+    check("or(n=1,n<0)", "13");
+    check("and(on=true,limit(1))", "1");
+    check("at>=2023-06-02T00:00", "23");
+    check("contains(actions,and(type=task,n>2))", "2");
+    // Within the value of an operator a sign is a character.
+    check("eq(name,a=b)", "");
 }
 
 #[test]
@@ -221,7 +249,11 @@ fn the_text_of_a_top_level_eq_is_returned() {
         assert_eq!(Rql::parse::<Value>(Some(query)).unwrap().eq("id"), expected, "{query}");
     };
     check("eq(id,abc)", Some("abc"));
-    check("gt(n,1)&eq(id,5)", Some("5"));
+    check("gt(n,1)&eq(id,123456789012345678901234)", Some("123456789012345678901234"));
+    // A text that is a time equals its milliseconds, another text its time, and no field null.
+    check("eq(id,5)", None);
+    check("eq(id,2026-01-02)", None);
+    check("eq(id,null)", None);
     check("and(eq(id,string:5))", Some("5"));
     check("or(eq(id,abc))", None);
     check("ne(id,abc)", None);

@@ -7,9 +7,10 @@ use axum::extract::{Path, RawQuery, State};
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Permission};
 use shared::event::TenantId;
-use shared::http::{Affected, Api, JsonBody, List};
+use shared::http::{Affected, Api, JsonBody};
 use shared::json::Problem;
-use shared::rql::{self, Rql};
+use shared::list::{self, Listed};
+use shared::rql::Rql;
 use shared::{Error, Refusal};
 use utoipa_axum::routes;
 
@@ -60,16 +61,16 @@ pub(crate) async fn create(
 /// Lists the apps by tag, without their actions; the query string is RQL.
 #[utoipa::path(
     get, path = "/apps", tag = "apps",
-    responses((status = 200, description = "One page of apps.", body = List<Shown<App>>))
+    responses((status = 200, description = "One page of apps.", body = Listed<Shown<App>>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<Shown<App>>(query.as_deref())?;
-    let apps = rql::within(services.apps.all(caller.tenant_id()).await?, LIST_LIMIT)?;
-    query.apply(&apps.into_iter().map(Shown::new).collect::<Vec<_>>()).map(Json)
+    let apps = services.apps.all(caller.tenant_id()).await?;
+    list::items(&query, apps.into_iter().map(Shown::new).collect(), LIST_LIMIT).map(Json)
 }
 
 /// Shows an app, without its actions.

@@ -8,8 +8,9 @@ use axum::extract::{Path, RawQuery, State};
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Permission};
 use shared::event::TenantId;
-use shared::http::{Affected, Api, JsonBody, List};
+use shared::http::{Affected, Api, JsonBody};
 use shared::json::Problem;
+use shared::list::{self, Listed};
 use shared::rql::Rql;
 use shared::{Error, Refusal};
 use utoipa_axum::routes;
@@ -90,18 +91,18 @@ pub(crate) async fn create(
 /// Lists the access tags of a product; the query string is RQL.
 #[utoipa::path(
     get, path = "/products/{tag}/apps", tag = "products",
-    responses((status = 200, description = "One page of access tags.", body = List<Shown<Connection>>))
+    responses((status = 200, description = "One page of access tags.", body = Listed<Shown<Connection>>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(product): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<Shown<Connection>>(query.as_deref())?;
     let product = products::known(&services, caller.tenant_id(), &product).await?.value.tag;
     let connections = services.products.connections(caller.tenant_id(), &product).await?;
-    query.apply(&connections.into_iter().map(Shown::new).collect::<Vec<_>>()).map(Json)
+    list::few(&query, connections.into_iter().map(Shown::new).collect()).map(Json)
 }
 
 /// Shows what an access tag stands for, without credentials.

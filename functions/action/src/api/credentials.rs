@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::{Caller, Permission};
-use shared::http::{Affected, Api, JsonBody, List};
+use shared::http::{Affected, Api, JsonBody};
+use shared::list::{self, Listed};
 use shared::rql::Rql;
 use utoipa_axum::routes;
 
@@ -127,20 +128,20 @@ pub(crate) async fn put(
 /// Lists what is known of the credentials of an access tag, by environment and auth; the query string is RQL.
 #[utoipa::path(
     get, path = "/products/{tag}/apps/{access_tag}/credentials", tag = "secrets",
-    responses((status = 200, description = "One page of credentials, without their values.", body = List<CredentialsView>))
+    responses((status = 200, description = "One page of credentials, without their values.", body = Listed<CredentialsView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path((product, access_tag)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<CredentialsView>(query.as_deref())?;
     let (product, connection) = connection(&services, &caller, &product, &access_tag).await?;
     let stored = services.credentials.of_access_tag(caller.tenant_id(), &product, &connection.access_tag).await?;
     let stored = stored.into_iter().filter(|(_, _, stored)| stored.app == connection.app);
     let views: Vec<_> = stored.map(|(env, auth, stored)| CredentialsView::new(env, auth, stored)).collect();
-    query.apply(&views).map(Json)
+    list::few(&query, views).map(Json)
 }
 
 /// Shows what is known of the credentials of an auth in an environment.

@@ -1,16 +1,20 @@
 //! Runs over HTTP: run now, and look at runs.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use jiff::Timestamp;
 use serde_json::Value;
 use shared::auth::{Caller, Permission};
 use shared::clock::derived_hex24;
-use shared::http::{Api, ErrorBody, IdempotencyKey, JsonBody, List};
-use shared::rql::{self, Rql};
+use shared::event::TenantId;
+use shared::http::{Api, ErrorBody, IdempotencyKey, JsonBody};
+use shared::list::{Found, Listed, Source};
+use shared::rql::Rql;
 use shared::step::Once;
 use shared::{Error, Refusal};
 use utoipa_axum::routes;
@@ -20,7 +24,7 @@ use crate::run::ask::{Ask, RunBody};
 use crate::run::view::{RunResult, RunSummary, RunView};
 use crate::run::{self, Asker, REQUEST};
 use crate::services::Services;
-use crate::store::run::{LIST_LIMIT, RunRecord, Status};
+use crate::store::run::{RunEntry, RunRecord, Runs, Status};
 
 /// Adds the routes.
 pub(crate) fn routes(api: Api<Arc<Services>>) -> Api<Arc<Services>> {
@@ -193,22 +197,46 @@ fn refusal(record: &RunRecord, failure: &Failure) -> Refusal {
 
 /// Lists the runs of actions, newest first, without what they sent and got.
 ///
-/// `ge(start,…)` and `le(start,…)` narrow what has to be read. A query that would have to read more than 100,000 runs is
+/// `ge(start,…)` and `le(start,…)` narrow what has to be read. A query that would have to look at more than 200,000 runs is
 /// refused as a long query.
 #[utoipa::path(
     get, path = "/actions/runs", tag = "actions",
-    responses((status = 200, description = "One page of runs; the query string is RQL.", body = List<RunSummary>))
+    responses((status = 200, description = "One page of runs; the query string is RQL.", body = Listed<RunSummary>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<RunSummary>(query.as_deref())?;
-    let now = services.clock.now();
-    let entries = services.runs.store().entries(caller.tenant_id(), query.times("start")).await?;
-    let entries = rql::within(entries, LIST_LIMIT)?;
-    query.apply(&entries.into_iter().map(|entry| RunSummary::at(entry, now)).collect::<Vec<_>>()).map(Json)
+    let (runs, tenant, now) = (services.runs.store(), caller.tenant_id(), services.clock.now());
+    shared::list::list(&query, &RunSource { runs, tenant, now }).await.map(Json)
+}
+
+/// Where the runs of a tenant are.
+struct RunSource<'a> {
+    runs: &'a Runs,
+    tenant: &'a TenantId,
+    now: Timestamp,
+}
+
+impl Source for RunSource<'_> {
+    type Item = RunSummary;
+    type Entry = RunEntry;
+
+    async fn find(&self, query: &Rql) -> Result<Found<'_, Self>, Refusal> {
+        if let Some(ids) = query.texts("run_id") {
+            let found = self.runs.of_ids(self.tenant, &ids).await?;
+            let mut found: Vec<RunEntry> = found.iter().map(RunEntry::from).collect();
+            found.sort_by_key(|entry| Reverse(entry.started_at));
+            return Ok(Found::Entries(found));
+        }
+        Ok(Found::Index(self.runs.index(self.tenant, self.now).span(query.span("start"))))
+    }
+
+    fn partly(&self, entry: &RunEntry) -> RunSummary {
+        RunSummary::at(entry.clone(), self.now)
+    }
 }
 
 /// Shows a run: every attempt, the last request as it was sent and the answer to it, with secrets masked.

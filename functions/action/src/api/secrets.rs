@@ -10,8 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::{Caller, Permission};
-use shared::http::{Affected, Api, JsonBody, List};
-use shared::rql::{self, Rql};
+use shared::http::{Affected, Api, JsonBody};
+use shared::list::{self, Listed};
+use shared::rql::Rql;
 use utoipa_axum::routes;
 
 use crate::services::Services;
@@ -188,18 +189,18 @@ pub(crate) async fn create(
 /// Lists the secrets by key, without their values; the query string is RQL.
 #[utoipa::path(
     get, path = "/secrets", tag = "secrets",
-    responses((status = 200, description = "One page of secrets.", body = List<SecretView>))
+    responses((status = 200, description = "One page of secrets.", body = Listed<SecretView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<SecretView>(query.as_deref())?;
-    let heads = rql::within(services.secrets.heads(caller.tenant_id()).await?, LIST_LIMIT)?;
+    let heads = services.secrets.heads(caller.tenant_id()).await?;
     let now = services.clock.now();
     let views: Vec<SecretView> = heads.into_iter().map(|head| SecretView::new(head, now)).collect();
-    query.apply(&views).map(Json)
+    list::items(&query, views, LIST_LIMIT).map(Json)
 }
 
 /// Shows a secret, without its value.

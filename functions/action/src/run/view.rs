@@ -151,6 +151,10 @@ pub(crate) struct RunSummary {
 }
 
 impl RunSummary {
+    /// The fields that change after a run has begun.
+    pub(crate) const CHANGING: &[&str] =
+        &["attempt_count", "cache", "duration_ms", "end", "fallback", "http_status", "next_attempt", "status", "type"];
+
     /// Shows a run at a time: one that is overdue was interrupted, and nobody goes on with it.
     pub(crate) fn at(entry: RunEntry, now: Timestamp) -> Self {
         let is_lost = is_lost(entry.status, entry.overdue_at_ms, now);

@@ -5,19 +5,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::event::{Answer, StepError, TenantId};
+use shared::list::{self, Index, Walks};
 use shared::step::{Claim, ClaimStore, Claimable, Origin};
-use shared::table::{Expression, Query, Table, key};
+use shared::table::{Expression, Table, key};
 use shared::{Environment, Error};
 
 use super::SEALED;
 use crate::failure::{Failure, FailureType};
 use crate::run::ask::Ask;
 use crate::run::shown::{Received, Sent};
-use crate::run::view::interrupted;
+use crate::run::view::{RunSummary, interrupted};
 use crate::tag::{Slug, Tag};
-
-/// Of how many runs a list can be made.
-pub(crate) const LIST_LIMIT: usize = 100_000;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -265,7 +263,7 @@ impl Claimable for RunRecord {
 }
 
 /// A run as the index by time knows it.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunEntry {
     pub(crate) action_run_id: String,
@@ -312,13 +310,14 @@ impl From<&RunRecord> for RunEntry {
 /// The table of runs.
 pub(crate) struct Runs {
     table: Table,
+    walks: Walks,
     retention_s: i64,
 }
 
 impl Runs {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let table = environment.sealed_table("ACTION_RUNS_TABLE", &SEALED)?;
-        Ok(Self { table, retention_s: environment.config.retention_s()? })
+        Ok(Self { table, walks: Walks::default(), retention_s: environment.config.retention_s()? })
     }
 
     /// When the record of a run that begins now is removed, in seconds since 1970.
@@ -328,35 +327,23 @@ impl Runs {
 
     /// Reads a run of a tenant; the records of calls are not runs.
     pub(crate) async fn get(&self, tenant: &TenantId, id: &str) -> Result<Option<RunRecord>, Error> {
-        let found = self.table.get_rows(&[key(RunRecord::KEY, id)]).await?;
+        Ok(self.of_ids(tenant, &[id]).await?.pop())
+    }
+
+    /// Reads runs of a tenant in no particular order, without those that are gone or cannot be read.
+    pub(crate) async fn of_ids(&self, tenant: &TenantId, ids: &[&str]) -> Result<Vec<RunRecord>, Error> {
+        let found = self.table.get_rows(&ids.iter().map(|id| key(RunRecord::KEY, *id)).collect::<Vec<_>>()).await?;
         let of_tenant = |row: &shared::table::Row| row.attribute::<TenantId>("tenantId").as_ref() == Some(tenant);
-        let found = found.into_iter().filter(of_tenant).collect();
-        Ok(self.table.open_rows(found).await?.pop())
+        self.table.open_rows(found.into_iter().filter(of_tenant).collect()).await
     }
 
-    /// Reads the runs of a tenant that began in a span of time, in milliseconds since 1970: the newest first, without their
-    /// details, and one more than [`LIST_LIMIT`] at most.
-    pub(crate) async fn entries(
-        &self,
-        tenant: &TenantId,
-        (from_ms, to_ms): (Option<i64>, Option<i64>),
-    ) -> Result<Vec<RunEntry>, Error> {
-        let time = |ms: Option<i64>, otherwise: Timestamp| {
-            ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(otherwise)
-        };
-        let from = time(from_ms, Timestamp::UNIX_EPOCH).max(Timestamp::UNIX_EPOCH);
-        let to = time(to_ms, Timestamp::MAX);
-        let span = Expression::new("tenantId = :tenant AND startedAt BETWEEN :from AND :to")
-            .value(":tenant", tenant)
-            .value(":from", iso(from))
-            .value(":to", if to_ms.is_some() { iso(to) } else { "9".to_owned() });
-        self.table.query(Query::new(span).index("byTime").descending().limit(LIST_LIMIT + 1)).await
+    /// Returns the index of the runs of a tenant, in which are no details.
+    pub(crate) fn index(&self, tenant: &TenantId, now: Timestamp) -> Index<'_, RunEntry> {
+        let sort = ("startedAt", list::texts as list::Bounds);
+        Index::new(&self.table, &self.walks, ("tenantId", tenant.to_string()), sort, "start", now)
+            .index("byTime")
+            .changing(RunSummary::CHANGING)
     }
-}
-
-/// The time as it is in records, which sorts as text.
-fn iso(time: Timestamp) -> String {
-    format!("{time:.3}")
 }
 
 impl ClaimStore for Runs {

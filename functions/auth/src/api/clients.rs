@@ -6,9 +6,10 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::clock::{Clock, Ids};
-use shared::http::{Affected, JsonBody, List};
+use shared::http::{Affected, JsonBody};
+use shared::list::{self, Listed};
 use shared::permission;
-use shared::rql::{self, Rql};
+use shared::rql::Rql;
 
 use crate::client::{Client, ClientChange, ClientWithSecret, NewClient, check_name};
 use crate::store::client::{ClientRecord, Clients, LIST_LIMIT};
@@ -48,20 +49,20 @@ pub(crate) async fn create(
 /// Lists the clients, never their secrets.
 #[utoipa::path(
     get, path = "/clients", tag = "clients",
-    responses((status = 200, description = "A page of the clients; the query string is RQL.", body = List<Client>))
+    responses((status = 200, description = "A page of the clients; the query string is RQL.", body = Listed<Client>))
 )]
 pub(crate) async fn list(
     State(clients): State<Clients>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<Client>(query.as_deref())?;
-    let records = rql::within(clients.of_tenant(caller.tenant_id()).await?, LIST_LIMIT)?;
+    let records = clients.of_tenant(caller.tenant_id()).await?;
     let mut clients: Vec<Client> = records.into_iter().map(|record| record.client).collect();
     clients.sort_by(|left, right| {
         (left.creation_timestamp, &left.client_id).cmp(&(right.creation_timestamp, &right.client_id))
     });
-    query.apply(&clients).map(Json)
+    list::items(&query, clients, LIST_LIMIT).map(Json)
 }
 
 /// Shows a client, never its secret.

@@ -10,7 +10,8 @@ use shared::auth::Caller;
 use shared::directory::Directory;
 use shared::event::TenantId;
 use shared::event::command::ActionType;
-use shared::http::{Affected, JsonBody, List};
+use shared::http::{Affected, JsonBody};
+use shared::list::{Found, Listed, Source};
 use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::{Refusal, json};
@@ -19,7 +20,7 @@ use utoipa::ToSchema;
 use super::{Answer, Services};
 use crate::dispatcher::explain::{ExplainedEvent, Explanation};
 use crate::dispatcher::{Action, Dispatcher, DispatcherBody, DispatcherChange, is_id};
-use crate::store::{Dispatchers, WriteOutcome};
+use crate::store::{DispatcherEntry, Dispatchers, WriteOutcome};
 
 /// How often a change is tried when others get ahead of it.
 const WRITE_ATTEMPTS: u32 = 10;
@@ -42,17 +43,66 @@ pub(crate) struct Written<T> {
     warnings: Vec<String>,
 }
 
-/// Lists dispatchers.
+/// Lists dispatchers, the oldest first.
 ///
-/// The query string is RQL, such as `eq(tags,mine)&limit(50)`.
-#[utoipa::path(get, path = "/dispatchers/v1", tag = "dispatchers", responses((status = 200, body = List<Dispatcher>)))]
-pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
+/// The query string is RQL, such as `eq(tags,mine)&limit(50)`. A query that asks for `actions`, `description` or `filter` of
+/// more than 10,000 dispatchers is refused as a long query.
+#[utoipa::path(
+    get, path = "/dispatchers/v1", tag = "dispatchers", responses((status = 200, body = Listed<Dispatcher>)),
+)]
+pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<Listed<Value>> {
     let query = Rql::parse::<Dispatcher>(query.as_deref())?;
-    let found = match query.eq("id") {
-        Some(id) if is_id(id) => app.store.dispatchers.get(caller.tenant_id(), id).await?.into_iter().collect(),
-        _ => app.store.dispatchers.all(caller.tenant_id()).await?,
-    };
-    query.apply(&found).map(Json)
+    let source = DispatcherSource { dispatchers: &app.store.dispatchers, tenant: caller.tenant_id() };
+    shared::list::list(&query, &source).await.map(Json)
+}
+
+/// Where the dispatchers of a tenant are.
+struct DispatcherSource<'a> {
+    dispatchers: &'a Dispatchers,
+    tenant: &'a TenantId,
+}
+
+impl Source for DispatcherSource<'_> {
+    type Item = Dispatcher;
+    type Entry = DispatcherEntry;
+
+    const CONTENT: &'static [&'static str] = &["actions", "description", "filter"];
+
+    async fn find(&self, query: &Rql) -> Result<Found<'_, Self>, Refusal> {
+        let Self { dispatchers, tenant } = self;
+        if let Some(ids) = query.texts("id") {
+            return Ok(Found::Entries(dispatchers.entries_of_ids(tenant, &ids).await?));
+        }
+        if let Some(names) = query.texts("name") {
+            return Ok(Found::Entries(dispatchers.entries_of_names(tenant, &names).await?));
+        }
+        if Self::CONTENT.iter().any(|field| query.decides_by(field)) {
+            return Ok(Found::Items(dispatchers.all_of_few(tenant).await?));
+        }
+        Ok(Found::Entries(dispatchers.entries(tenant).await?))
+    }
+
+    fn partly(&self, entry: &DispatcherEntry) -> Dispatcher {
+        Dispatcher {
+            id: entry.dispatcher_id.clone(),
+            body: DispatcherBody {
+                event_type: entry.event_type.clone(),
+                enabled: entry.enabled,
+                name: entry.name.clone(),
+                description: None,
+                actions: Vec::new(),
+                tags: entry.tags.clone(),
+                filter: None,
+            },
+            creation_timestamp: entry.creation_timestamp,
+            update_timestamp: entry.update_timestamp,
+            version: entry.version,
+        }
+    }
+
+    async fn read(&self, entries: &[DispatcherEntry]) -> Result<Vec<Option<Dispatcher>>, Refusal> {
+        Ok(self.dispatchers.read(self.tenant, entries).await?)
+    }
 }
 
 /// Creates a dispatcher.

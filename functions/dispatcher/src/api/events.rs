@@ -1,9 +1,11 @@
 //! `/events/v1`: publishing custom events, and listing all that were received; `/runs`: what happened to one.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
@@ -11,14 +13,15 @@ use shared::auth::Caller;
 use shared::bus::Entry;
 use shared::clock::derived_uuid;
 use shared::event::fact::{CUSTOM_SOURCE, check_published};
-use shared::event::{Envelope, EventId, EventType};
-use shared::http::{IdempotencyKey, JsonBody, List};
-use shared::rql::{self, Rql};
+use shared::event::{Envelope, EventId, EventType, TenantId};
+use shared::http::{IdempotencyKey, JsonBody};
+use shared::list::{Found, Listed, Source};
+use shared::rql::Rql;
 use shared::seal::Resealed;
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
-use crate::store::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT};
+use crate::store::{EventEntry, EventRecord, Events};
 use crate::timeline::Timeline;
 
 /// A custom event.
@@ -85,33 +88,53 @@ pub(crate) async fn create(
 
 /// Lists events, the newest first.
 ///
-/// The query string is RQL, such as `eq(type,order.paid)&limit(50)`; without any it lists the events of all types. One that
-/// would have to read more than 100,000 events, or more than 10,000 to look at their `content`, is refused as a long
-/// query: `eq(type,…)` and `ge(update_timestamp,…)` make it shorter.
-#[utoipa::path(get, path = "/events/v1", tag = "events", responses((status = 200, body = List<EventView>)))]
-pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
+/// The query string is RQL, such as `eq(type,order.paid)&limit(50)`; without any it lists the events of all types. Types and
+/// times of creation are looked up in an index. A query that would have to look at more than 200,000 events, or more than
+/// 10,000 as a whole because it asks for their `content`, is refused as a long query.
+#[utoipa::path(get, path = "/events/v1", tag = "events", responses((status = 200, body = Listed<EventView>)))]
+pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<Listed<Value>> {
     let query = Rql::parse::<EventView>(query.as_deref())?;
-    let (events, tenant) = (&app.store.events, caller.tenant_id());
-    if let Some(id) = query.eq("id") {
-        let found = events.get(&EventId::new(id)).await?;
-        let found = found.filter(|found| found.event.envelope.tenant_id == *tenant);
-        return query.apply(&found.map(EventView::from).into_iter().collect::<Vec<_>>()).map(Json);
+    let source = EventSource { events: &app.store.events, tenant: caller.tenant_id(), now: app.clock.now() };
+    shared::list::list(&query, &source).await.map(Json)
+}
+
+/// Where the events of a tenant are.
+struct EventSource<'a> {
+    events: &'a Events,
+    tenant: &'a TenantId,
+    now: Timestamp,
+}
+
+impl Source for EventSource<'_> {
+    type Item = EventView;
+    type Entry = EventEntry;
+
+    const CONTENT: &'static [&'static str] = &["content"];
+
+    async fn find(&self, query: &Rql) -> Result<Found<'_, Self>, Refusal> {
+        if let Some(ids) = query.texts("id") {
+            let ids: Vec<EventId> = ids.into_iter().map(EventId::new).collect();
+            let found = self.events.read(&ids.iter().collect::<Vec<_>>()).await?;
+            let found = found.into_iter().flatten().filter(|found| found.event.envelope.tenant_id == *self.tenant);
+            let mut found: Vec<EventRecord> = found.collect();
+            found.sort_by_key(|found| Reverse(found.event.envelope.time));
+            return Ok(Found::Items(found.into_iter().map(EventView::from).collect()));
+        }
+        let kind = query.only_text("type");
+        let index = self.events.index(self.tenant, kind, self.now).span(query.span("creation_timestamp"));
+        Ok(Found::Index(if kind.is_some() { index.divided_by("type") } else { index }))
     }
-    let entries = events.entries(tenant, query.eq("type"), query.times("update_timestamp")).await?;
-    let entries = rql::within(entries, LIST_LIMIT)?;
-    let read = async |ids| {
-        let records = events.read(rql::within(ids, CONTENT_LIMIT)?).await?;
-        Ok::<Vec<EventView>, Refusal>(records.into_iter().map(EventView::from).collect())
-    };
-    if query.decides_by("content") {
-        let views = read(entries.into_iter().map(|entry| entry.event_id).collect()).await?;
-        return query.apply(&views).map(Json);
+
+    fn partly(&self, entry: &EventEntry) -> EventView {
+        let EventEntry { event_id: id, kind, occurred_at: creation_timestamp, received_at: update_timestamp } =
+            entry.clone();
+        EventView { id, kind, content: Value::Null, creation_timestamp, update_timestamp }
     }
-    let views: Vec<EventView> = entries.into_iter().map(EventView::from).collect();
-    let List { page, data } = query.page(&views)?;
-    let views = read(data.into_iter().map(|view| view.id.clone()).collect()).await?;
-    let data = views.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
-    Ok(Json(List { page, data }))
+
+    async fn read(&self, entries: &[EventEntry]) -> Result<Vec<Option<EventView>>, Refusal> {
+        let ids: Vec<&EventId> = entries.iter().map(|entry| &entry.event_id).collect();
+        Ok(self.events.read(&ids).await?.into_iter().map(|found| found.map(EventView::from)).collect())
+    }
 }
 
 /// Seals a batch of events and runs with the current key; call it until there are no more.
@@ -147,13 +170,5 @@ impl From<EventRecord> for EventView {
     fn from(record: EventRecord) -> Self {
         let received_at = record.received_at.as_millisecond();
         Self::new(Arc::unwrap_or_clone(record.event).envelope, received_at)
-    }
-}
-
-impl From<EventEntry> for EventView {
-    /// Shows all but the content.
-    fn from(EventEntry { event_id: id, kind, created_at, received_at }: EventEntry) -> Self {
-        let (creation_timestamp, update_timestamp) = (created_at, received_at);
-        Self { id, kind, content: Value::Null, creation_timestamp, update_timestamp }
     }
 }

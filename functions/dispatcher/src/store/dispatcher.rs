@@ -2,20 +2,23 @@
 //!
 //! A dispatcher is in the partition of its tenant and event type, so that one strongly consistent query finds all that
 //! an event may match. Two reserved partitions of the tenant, `#id#<tenant>` and `#name#<tenant>`, point to it; no tenant
-//! starts with `#`.
+//! starts with `#`. The pointer of an id carries what people look for in lists, so that the definitions of a page alone
+//! are read.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 use moka::future::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::Error;
 use shared::event::{DispatcherId, EventType, TenantId};
+use shared::rql;
 use shared::seal::Resealed;
 use shared::table::{Check, Expression, Query, Row, Table, is_new};
+use shared::{Error, Refusal};
 
 use super::run::{from_text, to_text};
 use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
@@ -26,6 +29,8 @@ const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 const ENTRY_BYTES: usize = 500;
 /// Of how many event types a list reads the dispatchers at once.
 const CONCURRENT_QUERIES: usize = 8;
+/// How many dispatchers a list reads as a whole, because its query asks for what no pointer knows.
+const CONTENT_LIMIT: usize = 10_000;
 /// How often reading a dispatcher that moves is tried.
 const READ_ATTEMPTS: u32 = 5;
 
@@ -72,6 +77,34 @@ struct Pointer {
     target: String,
 }
 
+/// A dispatcher as the pointer of its id knows it: enough to find its place in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DispatcherEntry {
+    pub(crate) dispatcher_id: DispatcherId,
+    /// The partition in which it is.
+    target: String,
+    pub(crate) event_type: EventType,
+    pub(crate) enabled: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) creation_timestamp: Timestamp,
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) update_timestamp: Timestamp,
+    pub(crate) version: u64,
+}
+
+/// The pointer of an id.
+#[derive(Debug, Serialize)]
+struct EntryItem {
+    pk: String,
+    #[serde(flatten)]
+    entry: DispatcherEntry,
+}
+
 impl Dispatchers {
     /// Keeps the dispatchers in a table.
     pub(super) fn new(table: Table) -> Self {
@@ -116,8 +149,7 @@ impl Dispatchers {
 
     /// Returns all dispatchers of a tenant, oldest first; one that moves to another event type meanwhile may be missing.
     pub(crate) async fn all(&self, tenant: &TenantId) -> Result<Vec<Dispatcher>, Error> {
-        let pointers: Vec<Pointer> = self.partition(&ids(tenant)).await?;
-        let partitions: BTreeSet<String> = pointers.into_iter().map(|pointer| pointer.target).collect();
+        let partitions: BTreeSet<String> = self.entries(tenant).await?.into_iter().map(|entry| entry.target).collect();
         let items: Vec<Vec<Item>> = stream::iter(partitions)
             .map(async |pk| self.partition(&pk).await)
             .buffer_unordered(CONCURRENT_QUERIES)
@@ -129,6 +161,61 @@ impl Dispatchers {
         dispatchers.sort_by(|one, other| (one.creation_timestamp, &one.id).cmp(&(other.creation_timestamp, &other.id)));
         dispatchers.dedup_by(|later, earlier| later.id == earlier.id);
         Ok(dispatchers)
+    }
+
+    /// Returns all dispatchers of a tenant, oldest first, unless they are more than a list may read.
+    pub(crate) async fn all_of_few(&self, tenant: &TenantId) -> Result<Vec<Dispatcher>, Refusal> {
+        rql::within(self.entries(tenant).await?, CONTENT_LIMIT)?;
+        Ok(self.all(tenant).await?)
+    }
+
+    /// Returns what the pointers know of a tenant's dispatchers, oldest first.
+    pub(crate) async fn entries(&self, tenant: &TenantId) -> Result<Vec<DispatcherEntry>, Error> {
+        Ok(in_order(self.partition(&ids(tenant)).await?))
+    }
+
+    /// Returns what the pointers know of the dispatchers of some ids, oldest first.
+    pub(crate) async fn entries_of_ids(&self, tenant: &TenantId, ids: &[&str]) -> Result<Vec<DispatcherEntry>, Error> {
+        let pk = self::ids(tenant);
+        let keys: Vec<Value> = ids.iter().map(|id| key(&pk, id)).collect();
+        Ok(in_order(self.table.get_all(&keys).await?.into_iter().flatten().collect()))
+    }
+
+    /// Returns what the pointers know of the dispatchers of some names, oldest first.
+    pub(crate) async fn entries_of_names(
+        &self,
+        tenant: &TenantId,
+        names: &[&str],
+    ) -> Result<Vec<DispatcherEntry>, Error> {
+        let pk = self::names(tenant);
+        let keys: Vec<Value> = names.iter().map(|name| key(&pk, name)).collect();
+        let found: Vec<Option<Pointer>> = self.table.get_all(&keys).await?;
+        let ids: Vec<&str> = found.iter().flatten().map(|pointer| pointer.target.as_str()).collect();
+        self.entries_of_ids(tenant, &ids).await
+    }
+
+    /// Reads dispatchers in this order; `None` for one that was deleted or cannot be read.
+    pub(crate) async fn read(
+        &self,
+        tenant: &TenantId,
+        entries: &[DispatcherEntry],
+    ) -> Result<Vec<Option<Dispatcher>>, Error> {
+        let keys: Vec<Value> = entries.iter().map(|entry| key(&entry.target, entry.dispatcher_id.as_str())).collect();
+        let mut dispatchers = Vec::with_capacity(entries.len());
+        for (entry, item) in entries.iter().zip(self.table.get_all::<Item>(&keys).await?) {
+            let item = if item.is_some() { item } else { self.moved(tenant, entry).await? };
+            dispatchers.push(item.and_then(|item| self.readable(&item, from_text(&item.definition))));
+        }
+        Ok(dispatchers)
+    }
+
+    /// Reads a dispatcher that is not where its pointer said, if it moved to another event type since.
+    async fn moved(&self, tenant: &TenantId, entry: &DispatcherEntry) -> Result<Option<Item>, Error> {
+        let id = entry.dispatcher_id.as_str();
+        match self.table.get::<Pointer>(&key(&ids(tenant), id)).await? {
+            Some(pointer) if pointer.target != entry.target => self.table.get_readable(&key(&pointer.target, id)).await,
+            _ => Ok(None),
+        }
     }
 
     /// Returns the dispatcher of an id, if it belongs to the tenant.
@@ -170,9 +257,7 @@ impl Dispatchers {
             let (dispatcher_id, version, definition) = (after.id.clone(), after.version, to_text(after)?);
             let item = Item { pk: new.clone(), dispatcher_id, version, definition };
             writes.push(self.table.writing(&item, Some(stays.map_or_else(|| is_new("pk"), unchanged)))?);
-            if stays.is_none() {
-                writes.push(self.table.writing(&pointer(&ids(tenant), after.id.as_str(), new), None)?);
-            }
+            writes.push(self.table.writing(&EntryItem::new(tenant, after, new), None)?);
         }
         let name = |dispatcher: Option<&Dispatcher>| dispatcher.and_then(|dispatcher| dispatcher.body.name.clone());
         let mut name_at = None;
@@ -208,6 +293,31 @@ impl Dispatchers {
     async fn partition<T: DeserializeOwned>(&self, pk: &str) -> Result<Vec<T>, Error> {
         self.table.query(all_in(pk)).await
     }
+}
+
+impl EntryItem {
+    fn new(tenant: &TenantId, dispatcher: &Dispatcher, target: &str) -> Self {
+        let Dispatcher { id, body, creation_timestamp, update_timestamp, version } = dispatcher;
+        let entry = DispatcherEntry {
+            dispatcher_id: id.clone(),
+            target: target.to_owned(),
+            event_type: body.event_type.clone(),
+            enabled: body.enabled,
+            name: body.name.clone(),
+            tags: body.tags.clone(),
+            creation_timestamp: *creation_timestamp,
+            update_timestamp: *update_timestamp,
+            version: *version,
+        };
+        Self { pk: ids(tenant), entry }
+    }
+}
+
+fn in_order(mut entries: Vec<DispatcherEntry>) -> Vec<DispatcherEntry> {
+    entries.sort_by(|one, other| {
+        (one.creation_timestamp, &one.dispatcher_id).cmp(&(other.creation_timestamp, &other.dispatcher_id))
+    });
+    entries
 }
 
 fn all_in(pk: &str) -> Query {

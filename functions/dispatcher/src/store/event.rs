@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::Error;
 use shared::event::{Envelope, EventId, EventType, TenantId};
+use shared::list::{self, Index, Walks};
 use shared::table::{Check, Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
 
 use super::run::{Key, Open, RunItem};
@@ -18,15 +18,9 @@ use crate::run::Run;
 /// How many occurrences of an event are kept, so that one that is redelivered late after a crash is recognised.
 const MAX_OCCURRENCES: usize = 50;
 /// The index of a tenant's events by type and time.
-const TYPE_INDEX: &str = "byType";
+const TYPE_INDEX: &str = "byTypeAndTime";
 /// The index of a tenant's events by time.
-const TENANT_INDEX: &str = "byTenant";
-/// Of how many events a list can be made; an entry of an index has about 200 bytes, so that they are about 20 requests.
-pub(crate) const LIST_LIMIT: usize = 100_000;
-/// How many events a list reads as a whole, because its query asks for what no index knows.
-pub(crate) const CONTENT_LIMIT: usize = 10_000;
-/// How many events a list reads at once.
-const CONCURRENT_READS: usize = 16;
+const TENANT_INDEX: &str = "byTime";
 /// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
 const TRANSACTION_BYTES: usize = 3_500_000;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -35,6 +29,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Clone)]
 pub(crate) struct Events {
     table: Table,
+    walks: Walks,
     retention: SignedDuration,
 }
 
@@ -81,7 +76,7 @@ pub(crate) struct EventEntry {
     pub(crate) event_id: EventId,
     pub(crate) kind: EventType,
     /// When it happened, in milliseconds since 1970.
-    pub(crate) created_at: i64,
+    pub(crate) occurred_at: i64,
     /// When it was received, in milliseconds since 1970.
     pub(crate) received_at: i64,
 }
@@ -95,7 +90,7 @@ struct EventItem<'a> {
     tenant_id: &'a TenantId,
     tenant_type: String,
     kind: &'a EventType,
-    created_at: i64,
+    occurred_at: i64,
     #[serde(flatten)]
     record: &'a EventRecord,
     #[serde(flatten)]
@@ -123,7 +118,7 @@ enum Row {
 impl Events {
     /// Keeps the events in a table for `retention_s` seconds.
     pub(super) fn new(table: Table, retention_s: i64) -> Self {
-        Self { table, retention: SignedDuration::from_secs(retention_s) }
+        Self { table, walks: Walks::default(), retention: SignedDuration::from_secs(retention_s) }
     }
 
     /// Returns how the table is checked.
@@ -142,6 +137,8 @@ impl Events {
 
     /// Writes the record of an event with all of its runs; returns whether the event is new.
     pub(crate) async fn create(&self, record: &EventRecord, runs: &[&Run]) -> Result<bool, Error> {
+        let envelope = &record.event.envelope;
+        self.walks.written(envelope.time, record.received_at);
         let is_event_new = || is_new("eventId");
         if runs.is_empty() {
             return self.table.put_if(&EventItem::new(record), is_event_new()).await;
@@ -266,36 +263,20 @@ impl Events {
         Ok(record.map(|record| (EventRecord { later, ..record }, runs)))
     }
 
-    /// Returns a tenant's events, of a type or of all, that were received in a span of time, newest first, and one more
-    /// than [`LIST_LIMIT`] at most. One that was just recorded may be missing.
-    pub(crate) async fn entries(
-        &self,
-        tenant: &TenantId,
-        kind: Option<&str>,
-        (from, to): (Option<i64>, Option<i64>),
-    ) -> Result<Vec<EventEntry>, Error> {
-        let (from, to) = (from.unwrap_or(0), to.unwrap_or(i64::MAX));
-        if from > to {
-            return Ok(Vec::new());
-        }
-        let (index, name, value) = match kind {
+    /// Returns the index of a tenant's events, of a type or of all. One that was just recorded may be missing.
+    pub(crate) fn index(&self, tenant: &TenantId, kind: Option<&str>, now: Timestamp) -> Index<'_, EventEntry> {
+        let (name, attribute, value) = match kind {
             Some(kind) => (TYPE_INDEX, "tenantType", tenant.key(kind)),
             None => (TENANT_INDEX, "tenantId", tenant.to_string()),
         };
-        let key = Expression::new("#key = :key AND receivedAt BETWEEN :from AND :to")
-            .name("#key", name)
-            .value(":key", value)
-            .value(":from", from)
-            .value(":to", to);
-        let query = Query::new(key).index(index).descending().limit(LIST_LIMIT + 1);
-        self.table.query(query).await
+        let sort = ("occurredAt", list::milliseconds as list::Bounds);
+        Index::new(&self.table, &self.walks, (attribute, value), sort, "creation_timestamp", now).index(name)
     }
 
-    /// Reads events as a whole, in their order, without those that have expired or cannot be read.
-    pub(crate) async fn read(&self, ids: Vec<EventId>) -> Result<Vec<EventRecord>, Error> {
-        let reads = ids.into_iter().map(|id| async move { self.table.get_readable(&Key::event(&id)).await });
-        let found: Vec<Option<EventRecord>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+    /// Reads events as a whole, in this order; `None` for one that has expired or cannot be read.
+    pub(crate) async fn read(&self, ids: &[&EventId]) -> Result<Vec<Option<EventRecord>>, Error> {
+        let keys: Vec<Key> = ids.iter().map(|id| Key::event(id)).collect();
+        self.table.get_all(&keys).await
     }
 }
 
@@ -303,13 +284,13 @@ impl<'a> EventItem<'a> {
     fn new(record: &'a EventRecord) -> Self {
         let Envelope { id, tenant_id, kind, .. } = &record.event.envelope;
         let open = if record.planned { Open::default() } else { Open::since(id, record.received_at) };
-        let created_at = record.event.envelope.time.as_millisecond();
+        let occurred_at = record.event.envelope.time.as_millisecond();
         Self {
             key: Key::event(id),
             tenant_id,
             tenant_type: tenant_id.key(kind.as_str()),
             kind,
-            created_at,
+            occurred_at,
             record,
             open,
         }

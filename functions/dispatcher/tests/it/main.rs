@@ -3,6 +3,7 @@
 mod dispatchers;
 mod events;
 mod faults;
+mod lists;
 mod rotation;
 mod runs;
 #[cfg(test)]

@@ -9,16 +9,16 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::event::StepError;
-use shared::http::{List, Page};
-use shared::rql::{self, Rql};
+use shared::event::{StepError, TenantId};
+use shared::list::{self, Found, Listed, Source};
+use shared::rql::Rql;
 use shared::seal::Resealed;
 
 use super::execute::bad;
 use crate::direct;
 use crate::sandbox::LogLine;
 use crate::services::Services;
-use crate::store::api_request::{ApiRequest, LIST_LIMIT};
+use crate::store::api_request::{ApiRequest, ApiRequests};
 
 /// How many lines a response has at most.
 const PAGE_LINES: usize = 100;
@@ -60,31 +60,52 @@ pub(crate) struct ApiRequestView {
 
 /// Lists the requests to API functions, newest first.
 ///
-/// A query that would have to read more than 100,000 requests is refused as a long query: `ge(timestamp,…)` makes it shorter.
+/// A query that would have to look at more than 200,000 requests is refused as a long query: `ge(timestamp,…)` makes it
+/// shorter.
 #[utoipa::path(
     get, path = "/tasks/v1/apiRequests", tag = "api functions",
-    responses((status = 200, description = "A page of requests; the query string is RQL.", body = List<ApiRequestView>))
+    responses((status = 200, description = "A page of requests; the query string is RQL.", body = Listed<ApiRequestView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<ApiRequestView>(query.as_deref())?;
     let (requests, tenant, now) = (&services.api_requests, caller.tenant_id(), services.clock.now());
-    let found = match query.eq("id") {
-        Some(id) => requests.get(tenant, id).await?.into_iter().collect(),
-        None => rql::within(requests.all(tenant, query.times("timestamp")).await?, LIST_LIMIT)?,
-    };
-    let views: Vec<ApiRequestView> = found.into_iter().map(|request| view(request, now)).collect();
-    query.apply(&views).map(Json)
+    list::list(&query, &RequestSource { requests, tenant, now }).await.map(Json)
+}
+
+/// Where the requests of a tenant are.
+struct RequestSource<'a> {
+    requests: &'a ApiRequests,
+    tenant: &'a TenantId,
+    now: Timestamp,
+}
+
+impl Source for RequestSource<'_> {
+    type Item = ApiRequestView;
+    type Entry = ApiRequest;
+
+    async fn find(&self, query: &Rql) -> Result<Found<'_, Self>, Refusal> {
+        if let Some(ids) = query.texts("id") {
+            let mut found = self.requests.of_ids(self.tenant, &ids).await?;
+            found.sort_by(|one, other| other.id.cmp(&one.id));
+            return Ok(Found::Entries(found));
+        }
+        Ok(Found::Index(self.requests.index(self.tenant, self.now).span(query.span("timestamp"))))
+    }
+
+    fn partly(&self, request: &ApiRequest) -> ApiRequestView {
+        view(request.clone(), self.now)
+    }
 }
 
 /// Lists the lines that the script of a request printed.
 #[utoipa::path(
     get, path = "/tasks/v1/apiRequests/{id}/logs", tag = "api functions",
     responses(
-        (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = List<LogLine>),
+        (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = Listed<LogLine>),
     )
 )]
 pub(crate) async fn logs(
@@ -92,7 +113,7 @@ pub(crate) async fn logs(
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let parsed = Rql::parse::<LogLine>(query.as_deref())?;
     let query = query.unwrap_or_default();
     if !query.is_empty() && (!query.starts_with("ge(timestamp,") || query.contains('&')) {
@@ -107,9 +128,7 @@ pub(crate) async fn logs(
     if lines.is_empty() {
         return Err(bad(1413, "NO_API_REQUEST_LOGS_FOUND_EXCEPTION", "the script of the request has printed nothing"));
     }
-    let mut data = parsed.unlimited().apply(&lines)?.data;
-    data.truncate(PAGE_LINES);
-    Ok(Json(List { page: Page { total: None, offset: 0, limit: PAGE_LINES }, data }))
+    Ok(Json(list::few(&parsed.pages_of(PAGE_LINES), lines)?.without_total()))
 }
 
 /// Seals a batch of requests and logs with the current key; call it until there are no more.

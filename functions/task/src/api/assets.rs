@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::{Affected, BODY_LIMIT_BYTES, Called, List, RawBody};
-use shared::rql::{self, Rql};
+use shared::http::{Affected, BODY_LIMIT_BYTES, Called, RawBody};
+use shared::list::{self, Listed};
+use shared::rql::Rql;
 use shared::{Refusal, encoding};
 
 use crate::asset::{self, AssetName, Kind};
@@ -60,15 +61,15 @@ pub(crate) async fn put(
 /// Lists the assets by name; the query string is RQL.
 #[utoipa::path(
     get, path = "/assets/public/director", tag = "assets",
-    responses((status = 200, description = "One page of assets, without their contents.", body = List<AssetHead>))
+    responses((status = 200, description = "One page of assets, without their contents.", body = Listed<AssetHead>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<AssetHead>(query.as_deref())?;
-    query.apply(&rql::within(services.assets.all(caller.tenant_id()).await?, LIST_LIMIT)?).map(Json)
+    list::items(&query, services.assets.all(caller.tenant_id()).await?, LIST_LIMIT).map(Json)
 }
 
 /// Reads the content of an asset, or nothing if the client has it already (`If-None-Match`).

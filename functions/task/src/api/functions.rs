@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::{Affected, JsonBody, List};
-use shared::rql::{self, Rql};
+use shared::http::{Affected, JsonBody};
+use shared::list::{self, Listed};
+use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::{Refusal, permission};
 
@@ -82,24 +83,24 @@ pub(crate) async fn create(
 /// Lists all functions by name, or a page of those that an RQL query names.
 #[utoipa::path(
     get, path = "/tasks/v1/functions", tag = "functions",
-    responses((status = 200, description = "The functions, without their code.", body = List<FunctionSummary>))
+    responses((status = 200, description = "The functions, without their code.", body = Listed<FunctionSummary>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let mut parsed = Rql::parse::<FunctionSummary>(query.as_deref())?;
     if query.is_none_or(|query| query.is_empty()) {
         parsed = parsed.unlimited();
     }
-    let functions = rql::within(services.functions.all(caller.tenant_id()).await?, LIST_LIMIT)?;
+    let functions = services.functions.all(caller.tenant_id()).await?;
     let summary = |function: Function| {
         let Function { name, description, update_timestamp, .. } = function;
         FunctionSummary { name, description, update_timestamp }
     };
     let data: Vec<FunctionSummary> = functions.into_iter().map(summary).collect();
-    parsed.apply(&data).map(Json)
+    list::items(&parsed, data, LIST_LIMIT).map(Json)
 }
 
 /// Shows a function.

@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::auth::Caller;
 use shared::event::fact::JOB_SCHEDULED;
-use shared::http::{Affected, JsonBody, List};
+use shared::http::{Affected, JsonBody};
 use shared::json::WholeNumber;
+use shared::list::{self, Listed};
 use shared::rql::{self, Rql};
 use shared::{Error, Refusal};
 
@@ -58,13 +59,13 @@ pub(crate) async fn create(
 /// Lists the jobs, newest first.
 #[utoipa::path(
     get, path = "/actions/jobs", tag = "jobs",
-    responses((status = 200, description = "One page of jobs; the query string is RQL.", body = List<JobView>))
+    responses((status = 200, description = "One page of jobs; the query string is RQL.", body = Listed<JobView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<JobView>(query.as_deref())?;
     let (tenant, now) = (caller.tenant_id(), services.clock.now());
     let mut jobs = match query.eq("job_id") {
@@ -76,7 +77,7 @@ pub(crate) async fn list(
         let order = b.creation_timestamp.cmp(&a.creation_timestamp);
         order.then_with(|| b.schedule_id.cmp(&a.schedule_id))
     });
-    query.apply(&shown(&services, &jobs, now).await?).map(Json)
+    list::items(&query, shown(&services, &jobs, now).await?, LIST_LIMIT).map(Json)
 }
 
 /// Shows a job.
@@ -205,14 +206,14 @@ pub(crate) async fn delete(
 /// A query sees the newest 1,000; `le(scheduled_at,…)` and `ge(scheduled_at,…)` lead to older ones.
 #[utoipa::path(
     get, path = "/actions/jobs/{id}/history", tag = "jobs",
-    responses((status = 200, description = "One page of runs; the query string is RQL.", body = List<JobRun>))
+    responses((status = 200, description = "One page of runs; the query string is RQL.", body = Listed<JobRun>))
 )]
 pub(crate) async fn history(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<JobRun>(query.as_deref())?;
     let job = known(&services, &caller, &id).await?;
     let mut rows = services.history.newest(&job.incarnation, query.times("scheduled_at"), RUNS + 1).await?;
@@ -225,11 +226,8 @@ pub(crate) async fn history(
         let task = row.task_id.as_ref().and_then(|id| tasks.get(id));
         JobRun::of(row, task)
     });
-    let mut list = query.apply(&runs.collect::<Vec<_>>())?;
-    if has_more {
-        list.page.total = None;
-    }
-    Ok(Json(list))
+    let list = list::items(&query, runs.collect(), RUNS)?;
+    Ok(Json(if has_more { list.without_total() } else { list }))
 }
 
 async fn one(services: &Services, job: &Schedule) -> Result<Json<JobView>, Refusal> {

@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{ErrorBody, List, Page};
+use shared::http::ErrorBody;
+use shared::list::{self, Listed};
 use shared::rql::Rql;
 
 use crate::api::tasks::known;
@@ -42,7 +43,7 @@ pub(crate) struct FunctionLogLine {
     get, path = "/tasks/v1/{id}/logs", tag = "tasks",
     responses(
         (status = 200, description = "The first lines; `ge(timestamp,…)` and `limit(100,100)` select later ones.",
-            body = List<LogLine>),
+            body = Listed<LogLine>),
         (status = 400, description = "The task has not run, or printed nothing (1408).", body = ErrorBody),
     )
 )]
@@ -51,7 +52,7 @@ pub(crate) async fn of_task(
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<LogLine>(query.as_deref())?;
     let task = known(&services.tasks, &caller, &id).await?;
     if matches!(task.status, Status::New | Status::Canceled) {
@@ -60,7 +61,7 @@ pub(crate) async fn of_task(
     if task.logs.is_empty() {
         return Err(no_logs("the task has printed nothing"));
     }
-    page(query, &task.logs)
+    page(query, task.logs)
 }
 
 /// Lists the lines that the newest tasks of a function printed, the newest first.
@@ -68,7 +69,7 @@ pub(crate) async fn of_task(
     get, path = "/tasks/v1/functions/{name}/logs", tag = "functions",
     responses(
         (status = 200, description = "The newest lines; `limit(100,100)` and `le(eventTimestamp,…)` select older ones.",
-            body = List<FunctionLogLine>),
+            body = Listed<FunctionLogLine>),
         (status = 400, description = "Its tasks printed nothing (1408).", body = ErrorBody),
         (status = 404, description = "No such function exists in the client's tenant.", body = ErrorBody),
     )
@@ -78,7 +79,7 @@ pub(crate) async fn of_function(
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let Services { tasks, functions, .. } = &*services;
     let query = Rql::parse::<FunctionLogLine>(query.as_deref())?;
     check_name("name", &name)?;
@@ -97,13 +98,12 @@ pub(crate) async fn of_function(
     // Lines of the same time stay in their order when the whole is turned round.
     lines.sort_by_key(|line| line.event_timestamp);
     lines.reverse();
-    page(query, &lines)
+    page(query, lines)
 }
 
 /// One page of lines, whose total nobody counts.
-fn page(query: Rql, lines: &[impl Serialize]) -> Result<Json<List<Value>>, Refusal> {
-    let List { page, data } = query.pages_of(PAGE_LINES).apply(lines)?;
-    Ok(Json(List { page: Page { total: None, ..page }, data }))
+fn page(query: Rql, lines: Vec<impl Serialize>) -> Result<Json<Listed<Value>>, Refusal> {
+    Ok(Json(list::few(&query.pages_of(PAGE_LINES), lines)?.without_total()))
 }
 
 fn no_logs(message: &str) -> Refusal {

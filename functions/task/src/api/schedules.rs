@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::event::TenantId;
-use shared::http::{Affected, ErrorBody, JsonBody, List};
+use shared::http::{Affected, ErrorBody, JsonBody};
 use shared::json::whole_number;
+use shared::list::{self, Listed};
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 use url::form_urlencoded;
@@ -55,13 +56,13 @@ pub(crate) async fn create(
 /// Lists the schedules of functions, newest first.
 #[utoipa::path(
     get, path = "/tasks/v1/schedules", tag = "schedules",
-    responses((status = 200, description = "One page of schedules; the query string is RQL.", body = List<ScheduleView>))
+    responses((status = 200, description = "One page of schedules; the query string is RQL.", body = Listed<ScheduleView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<ScheduleView>(query.as_deref())?;
     let (tenant, now) = (caller.tenant_id(), services.clock.now());
     let mut schedules = match query.eq("id") {
@@ -74,7 +75,7 @@ pub(crate) async fn list(
         order.then_with(|| b.schedule_id.cmp(&a.schedule_id))
     });
     let views: Vec<ScheduleView> = schedules.iter().map(ScheduleView::of).collect::<Result<_, _>>()?;
-    query.apply(&views).map(Json)
+    list::items(&query, views, LIST_LIMIT).map(Json)
 }
 
 /// Shows a schedule.
@@ -177,14 +178,14 @@ pub(crate) async fn delete(
 /// to older ones.
 #[utoipa::path(
     get, path = "/tasks/v1/schedules/{id}/history", tag = "schedules",
-    responses((status = 200, description = "One page of rows; the query string is RQL.", body = List<HistoryView>))
+    responses((status = 200, description = "One page of rows; the query string is RQL.", body = Listed<HistoryView>))
 )]
 pub(crate) async fn history(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     history_of(&services, &known(&services, &caller, &id).await?, query.as_deref()).await.map(Json)
 }
 
@@ -193,18 +194,15 @@ pub(crate) async fn history_of(
     services: &Services,
     schedule: &Schedule,
     query: Option<&str>,
-) -> Result<List<Value>, Refusal> {
+) -> Result<Listed<Value>, Refusal> {
     let query = Rql::parse::<HistoryView>(query)?;
     let mut rows =
         services.history.newest(&schedule.incarnation, query.times("timestamp"), history::LIST_LIMIT + 1).await?;
     let has_more = rows.len() > history::LIST_LIMIT;
     rows.truncate(history::LIST_LIMIT);
     let views: Vec<HistoryView> = rows.into_iter().map(HistoryView::from).collect();
-    let mut list = query.apply(&views)?;
-    if has_more {
-        list.page.total = None;
-    }
-    Ok(list)
+    let list = list::items(&query, views, history::LIST_LIMIT)?;
+    Ok(if has_more { list.without_total() } else { list })
 }
 
 /// Shows when the next tasks of a schedule start, as if it was running.

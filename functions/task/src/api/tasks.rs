@@ -1,21 +1,24 @@
 //! Tasks over HTTP: created, listed, shown and canceled.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use jiff::Timestamp;
 use serde_json::Value;
 use shared::auth::Caller;
 use shared::event::TenantId;
-use shared::http::{Affected, ErrorBody, JsonBody, List};
-use shared::rql::{self, Rql};
+use shared::http::{Affected, ErrorBody, JsonBody};
+use shared::list::{Found, Listed, Source};
+use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::{Error, Refusal};
 
 use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
 use crate::services::Services;
-use crate::store::task::{CONTENT_LIMIT, LIST_LIMIT, Task, TaskView, Tasks};
+use crate::store::task::{Task, TaskEntry, TaskStore, TaskView, Tasks};
 use crate::{answer, on_schedule, on_task_due};
 
 /// Creates a task, which starts at once or at its time.
@@ -50,36 +53,54 @@ pub(crate) async fn create(
 
 /// Lists the tasks, newest first.
 ///
-/// A query that would have to read more than 100,000 tasks, or more than 5,000 to look at their `data`, `error` or `result`, is
-/// refused as a long query.
+/// A query that would have to look at more than 200,000 tasks, or more than 10,000 as a whole because it asks for their `data`,
+/// `error`, `functionVersion` or `result`, is refused as a long query.
 #[utoipa::path(
     get, path = "/tasks/v1", tag = "tasks",
-    responses((status = 200, description = "One page of tasks; the query string is RQL.", body = List<TaskView>))
+    responses((status = 200, description = "One page of tasks; the query string is RQL.", body = Listed<TaskView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<TaskView>(query.as_deref())?;
-    let (store, tenant) = (services.tasks.store(), caller.tenant_id());
-    let read = async |ids| {
-        let tasks = store.read(rql::within(ids, CONTENT_LIMIT)?).await?;
-        Ok::<Vec<TaskView>, Refusal>(tasks.iter().map(TaskView::from).collect())
-    };
-    if let Some(id) = query.eq("id") {
-        let found = store.get(tenant, id).await?;
-        return query.apply(&found.iter().map(TaskView::from).collect::<Vec<_>>()).map(Json);
+    let (store, tenant, now) = (services.tasks.store(), caller.tenant_id(), services.clock.now());
+    shared::list::list(&query, &TaskSource { store, tenant, now }).await.map(Json)
+}
+
+/// Where the tasks of a tenant are.
+struct TaskSource<'a> {
+    store: &'a TaskStore,
+    tenant: &'a TenantId,
+    now: Timestamp,
+}
+
+impl Source for TaskSource<'_> {
+    type Item = TaskView;
+    type Entry = TaskEntry;
+
+    const CONTENT: &'static [&'static str] = TaskView::CONTENT;
+
+    async fn find(&self, query: &Rql) -> Result<Found<'_, Self>, Refusal> {
+        if let Some(ids) = query.texts("id") {
+            let found = self.store.in_order(&ids).await?.into_iter().flatten();
+            let mut found: Vec<Task> = found.filter(|task| task.tenant_id == *self.tenant).collect();
+            found.sort_by_key(|task| Reverse(task.creation_timestamp));
+            return Ok(Found::Items(found.iter().map(TaskView::from).collect()));
+        }
+        Ok(Found::Index(self.store.index(self.tenant, self.now).span(query.span("creationTimestamp"))))
     }
-    let entries = rql::within(store.entries(tenant).await?, LIST_LIMIT)?;
-    let views: Vec<TaskView> = entries.into_iter().map(TaskView::from).collect();
-    let ids = |views: &[&TaskView]| views.iter().map(|view| view.id().to_owned()).collect::<Vec<_>>();
-    if TaskView::CONTENT.iter().any(|field| query.decides_by(field)) {
-        return query.apply(&read(ids(&views.iter().collect::<Vec<_>>())).await?).map(Json);
+
+    fn partly(&self, entry: &TaskEntry) -> TaskView {
+        TaskView::from(entry.clone())
     }
-    let List { page, data } = query.page(&views)?;
-    let data = read(ids(&data)).await?.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
-    Ok(Json(List { page, data }))
+
+    async fn read(&self, entries: &[TaskEntry]) -> Result<Vec<Option<TaskView>>, Refusal> {
+        let ids: Vec<&str> = entries.iter().map(TaskEntry::id).collect();
+        let tasks = self.store.in_order(&ids).await?;
+        Ok(tasks.into_iter().map(|task| task.as_ref().map(TaskView::from)).collect())
+    }
 }
 
 /// Shows a task.

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::{JsonBody, List};
+use shared::http::JsonBody;
+use shared::list::{self, Listed};
 use shared::rql::Rql;
 use shared::{Refusal, permission};
 
@@ -83,7 +84,7 @@ pub(crate) struct Rollback {
 #[utoipa::path(
     get, path = "/tasks/v1/functions/{name}/versions", tag = "functions",
     responses(
-        (status = 200, description = "One page of versions without code; the query string is RQL.", body = List<VersionView>),
+        (status = 200, description = "One page of versions without code; the query string is RQL.", body = Listed<VersionView>),
     )
 )]
 pub(crate) async fn list(
@@ -91,12 +92,12 @@ pub(crate) async fn list(
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<VersionView>(query.as_deref())?;
     let function = known(&services, &caller, &name).await?;
     let versions = services.functions.versions().all(caller.tenant_id(), &name).await?;
     let views: Vec<VersionView> = versions.into_iter().map(|version| view(version, function.version)).collect();
-    query.apply(&views).map(Json)
+    list::few(&query, views).map(Json)
 }
 
 /// Shows a version of a function with its code.

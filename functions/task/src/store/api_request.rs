@@ -8,16 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::clock::Ids;
 use shared::event::{StepError, TenantId};
+use shared::list::{self, Index, Walks};
 use shared::seal::Resealed;
-use shared::table::{Check, Expression, Query, SealedAttributes, Table};
+use shared::table::{Check, SealedAttributes, Table};
 use shared::{Environment, Error};
 
 use crate::sandbox::LogLine;
 
 /// What a sender, a script or a step may have said.
 const SEALED: SealedAttributes = SealedAttributes { key: &["pk", "id"], paths: &[&["path"], &["error"], &["logs"]] };
-/// Of how many requests a list can be made.
-pub(crate) const LIST_LIMIT: usize = 100_000;
 
 /// A request to an API function. Its script is running, or its process has ended, if there is no status code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +64,7 @@ enum Row {
 /// The table of requests.
 pub(crate) struct ApiRequests {
     table: Table,
+    walks: Walks,
     retention_s: i64,
     ids: Ids,
 }
@@ -78,6 +78,7 @@ impl ApiRequests {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
             table: environment.sealed_table("API_REQUESTS_TABLE", &SEALED)?,
+            walks: Walks::default(),
             retention_s: environment.config.retention_s()?,
             ids: environment.ids.clone(),
         })
@@ -127,19 +128,27 @@ impl ApiRequests {
         Ok(found.map(|found| found.logs).unwrap_or_default())
     }
 
-    /// Reads the requests of a tenant between two times in milliseconds, newest first, and one more than [`LIST_LIMIT`] at
-    /// most.
-    pub(crate) async fn all(
-        &self,
-        tenant: &TenantId,
-        (from, to): (Option<i64>, Option<i64>),
-    ) -> Result<Vec<ApiRequest>, Error> {
-        let between = Expression::new("pk = :pk AND id BETWEEN :from AND :to")
-            .value(":pk", requests(tenant))
-            .value(":from", prefix(from.unwrap_or(0)))
+    /// Reads requests of a tenant in no particular order, without those that are gone or cannot be read.
+    pub(crate) async fn of_ids(&self, tenant: &TenantId, ids: &[&str]) -> Result<Vec<ApiRequest>, Error> {
+        let pk = requests(tenant);
+        let found = self.table.get_all(&ids.iter().map(|id| key(&pk, id)).collect::<Vec<_>>()).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Returns the requests of a tenant in the order of their times.
+    pub(crate) fn index(&self, tenant: &TenantId, now: Timestamp) -> Index<'_, ApiRequest> {
+        let bounds: list::Bounds = |(from, to)| {
             // Sorts after every digit.
-            .value(":to", format!("{}~", to.map_or_else(String::new, prefix)));
-        self.table.query(Query::new(between).descending().limit(LIST_LIMIT + 1)).await
+            let to = format!("{}~", to.map_or_else(String::new, prefix));
+            (prefix(from.unwrap_or(0)).into(), to.into())
+        };
+        Index::new(&self.table, &self.walks, ("pk", requests(tenant)), ("id", bounds), "timestamp", now).changing(&[
+            "duration",
+            "error",
+            "method",
+            "path",
+            "statusCode",
+        ])
     }
 
     /// Seals a batch of rows with the current key.

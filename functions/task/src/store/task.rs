@@ -7,6 +7,7 @@ use serde_json::Value;
 use shared::event::command::ScheduleDue;
 use shared::event::{Answer, EventId, StepError, StepStatus, TenantId, Trace};
 use shared::json::WholeNumber;
+use shared::list::{self, Index, Walks};
 use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
 use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Write, is_new, key};
@@ -34,11 +35,7 @@ const SEALED: SealedAttributes = SealedAttributes {
         &["journal"],
     ],
 };
-/// Of how many tasks a list can be made.
-pub(crate) const LIST_LIMIT: usize = 100_000;
-/// How many tasks a list reads as a whole, because its query asks for what no index knows.
-pub(crate) const CONTENT_LIMIT: usize = 5_000;
-/// How many tasks a list reads at once.
+/// How many tasks the logs of a function read at once.
 const CONCURRENT_READS: usize = 16;
 /// What other systems call a task that was interrupted after it had begun to act.
 const INTERRUPTED: &str = "zombieTaskCleaned";
@@ -312,7 +309,7 @@ pub(crate) struct TaskView {
 }
 
 /// A task as the index by time knows it: enough to find its place in a list.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TaskEntry {
     task_id: String,
@@ -345,18 +342,31 @@ pub(crate) struct TaskEntry {
 
 impl TaskView {
     /// The fields of which only the whole record of a task knows.
-    pub(crate) const CONTENT: [&str; 4] = ["data", "error", "functionVersion", "result"];
-
-    /// Returns the id.
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
+    pub(crate) const CONTENT: &[&str] = &["data", "error", "functionVersion", "result"];
+    /// The fields that change after a task is created.
+    pub(crate) const CHANGING: &[&str] = &[
+        "error",
+        "functionVersion",
+        "priority",
+        "result",
+        "retriedByTaskId",
+        "retryForTaskIds",
+        "startTimestamp",
+        "status",
+        "statusChangedTimestamp",
+        "updateTimestamp",
+    ];
 }
 
 impl TaskEntry {
     /// Tells whether the task runs this function, and may have printed something.
     pub(crate) fn has_run(&self, function_name: &str) -> bool {
         self.function_name == function_name && !matches!(self.status, Status::New | Status::Canceled)
+    }
+
+    /// Returns the id.
+    pub(crate) fn id(&self) -> &str {
+        &self.task_id
     }
 
     /// Returns the id.
@@ -428,6 +438,7 @@ pub(crate) type Tasks = Claims<TaskStore>;
 /// The table of tasks.
 pub(crate) struct TaskStore {
     table: Table,
+    walks: Walks,
     journals: Journals,
     retention_s: i64,
 }
@@ -457,6 +468,7 @@ impl TaskStore {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
             table: environment.sealed_table("TASKS_TABLE", &SEALED)?,
+            walks: Walks::default(),
             journals: Journals::new(environment)?,
             retention_s: environment.config.retention_s()?,
         })
@@ -478,9 +490,18 @@ impl TaskStore {
         Ok(task.filter(|task| task.tenant_id == *tenant))
     }
 
-    /// Reads the tasks of a tenant without their inputs and ends, newest first, and one more than [`LIST_LIMIT`] at most.
-    pub(crate) async fn entries(&self, tenant: &TenantId) -> Result<Vec<TaskEntry>, Error> {
-        self.newest(tenant, LIST_LIMIT + 1).await
+    /// Returns the index of the tasks of a tenant.
+    pub(crate) fn index(&self, tenant: &TenantId, now: Timestamp) -> Index<'_, TaskEntry> {
+        let sort = ("creationTimestamp", list::texts as list::Bounds);
+        let partition = ("tenantId", tenant.to_string());
+        Index::new(&self.table, &self.walks, partition, sort, "creationTimestamp", now)
+            .index("byTime")
+            .changing(TaskView::CHANGING)
+    }
+
+    /// Reads tasks in this order; `None` for one that is gone or cannot be read.
+    pub(crate) async fn in_order(&self, ids: &[&str]) -> Result<Vec<Option<Task>>, Error> {
+        self.table.get_all(&ids.iter().map(|id| key(Task::KEY, *id)).collect::<Vec<_>>()).await
     }
 
     /// Reads the newest tasks of a tenant without their inputs and ends, the newest first.

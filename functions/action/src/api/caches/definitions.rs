@@ -7,8 +7,9 @@ use axum::extract::{Path, RawQuery, State};
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{Affected, JsonBody, List};
-use shared::rql::{self, Rql};
+use shared::http::{Affected, JsonBody};
+use shared::list::{self, Listed};
+use shared::rql::Rql;
 
 use super::{known, of_path, unknown};
 use crate::cache::{Definition, DefinitionChange, NewDefinition};
@@ -37,17 +38,17 @@ pub(crate) async fn create(
 /// Lists the caches of all products; the query string is RQL.
 #[utoipa::path(
     get, path = "/caches", tag = "caches",
-    responses((status = 200, description = "One page of caches.", body = List<Definition>))
+    responses((status = 200, description = "One page of caches.", body = Listed<Definition>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<Definition>(query.as_deref())?;
-    let records = rql::within(services.caches.definitions(caller.tenant_id()).await?, LIST_LIMIT)?;
+    let records = services.caches.definitions(caller.tenant_id()).await?;
     let definitions: Vec<Definition> = records.into_iter().map(|record| record.definition).collect();
-    query.apply(&definitions).map(Json)
+    list::items(&query, definitions, LIST_LIMIT).map(Json)
 }
 
 /// Shows a cache.

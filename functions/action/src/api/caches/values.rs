@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::{Affected, JsonBody, List};
+use shared::http::{Affected, JsonBody};
+use shared::list::{self, Listed};
 use shared::rql::{self, Rql};
 use shared::{Error, Refusal};
 
@@ -102,21 +103,21 @@ pub(crate) struct CacheDashboard {
 #[utoipa::path(
     get, path = "/caches/{product}/{tag}/values", tag = "caches",
     params(("product" = String, Path, description = "The product."), ("tag" = String, Path, description = "The tag.")),
-    responses((status = 200, description = "One page of values.", body = List<CachedValueHead>))
+    responses((status = 200, description = "One page of values.", body = Listed<CachedValueHead>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path((product, tag)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<CachedValueHead>(query.as_deref())?;
     let cache = cache(&services, &caller, &product, &tag).await?;
     let now = services.clock.now();
     let heads = rql::within(services.caches.heads(&cache).await?, LIST_LIMIT)?;
     let heads: Vec<CachedValueHead> =
         heads.into_iter().map(|head| CachedValueHead::of(head, now)).collect::<Result<_, _>>()?;
-    query.apply(&heads).map(Json)
+    list::items(&query, heads, LIST_LIMIT).map(Json)
 }
 
 /// Counts the values.

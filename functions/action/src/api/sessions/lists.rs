@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::List;
+use shared::list::{self, Listed};
 use shared::rql::{self, Rql};
 use shared::{Error, Refusal};
 
@@ -84,14 +84,14 @@ enum Stand {
 #[utoipa::path(
     get, path = "/sessions/{product}/{tag}/active", tag = "sessions",
     params(("product" = String, Path, description = "The product."), ("tag" = String, Path, description = "The tag.")),
-    responses((status = 200, description = "One page of sessions.", body = List<ActiveSession>))
+    responses((status = 200, description = "One page of sessions.", body = Listed<ActiveSession>))
 )]
 pub(crate) async fn active(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<ActiveSession>(query.as_deref())?;
     let on_record = on_record(&services, &caller, &path).await?;
     let active = on_record.into_iter().filter(|(_, state)| matches!(state, Stand::Active));
@@ -100,24 +100,24 @@ pub(crate) async fn active(
     active.sort_by(|left, right| {
         (right.start_timestamp, &left.session_id).cmp(&(left.start_timestamp, &right.session_id))
     });
-    query.apply(&active).map(Json)
+    list::items(&query, active, LIST_LIMIT).map(Json)
 }
 
 /// Lists who has sessions on record; the query string is RQL.
 #[utoipa::path(
     get, path = "/sessions/{product}/{tag}/users", tag = "sessions",
     params(("product" = String, Path, description = "The product."), ("tag" = String, Path, description = "The tag.")),
-    responses((status = 200, description = "One page of users.", body = List<SessionUser>))
+    responses((status = 200, description = "One page of users.", body = Listed<SessionUser>))
 )]
 pub(crate) async fn users(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     let query = Rql::parse::<SessionUser>(query.as_deref())?;
     let on_record = on_record(&services, &caller, &path).await?;
-    query.apply(&by_user(&on_record)).map(Json)
+    list::items(&query, by_user(&on_record), LIST_LIMIT).map(Json)
 }
 
 /// Counts the sessions on record.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::event::StepError;
-use shared::http::List;
+use shared::list::Listed;
 
 use super::{bad, known, shown, unknown};
 use crate::api::schedules::{history_of, next_of};
@@ -146,14 +146,14 @@ pub(crate) async fn next(
 /// Lists what became of the instants of a task and of the runs on demand, the newest first.
 #[utoipa::path(
     get, path = "/api/v1/tasks/{id}/history", tag = "director",
-    responses((status = 200, description = "One page of rows; the query string is RQL.", body = List<HistoryView>))
+    responses((status = 200, description = "One page of rows; the query string is RQL.", body = Listed<HistoryView>))
 )]
 pub(crate) async fn history(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Value>>, Refusal> {
+) -> Result<Json<Listed<Value>>, Refusal> {
     history_of(&services, &known(&services, &caller, &id).await?, query.as_deref()).await.map(Json)
 }
 

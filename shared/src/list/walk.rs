@@ -1,0 +1,254 @@
+//! Pages inside an index.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use moka::sync::Cache;
+
+use super::pass::{Pass, STEP};
+use super::{Index, Source};
+use crate::error::Refusal;
+use crate::rql::{Span, text_of};
+use crate::table::{Position, Query};
+
+/// How long it is known how many records an index has, and where in it they are.
+const LIFE: Duration = Duration::from_secs(60);
+const LIFE_MS: i64 = 60_000;
+/// How much later than its time a record may appear in an index; what is younger is counted anew each time.
+const DELAY: SignedDuration = SignedDuration::from_secs(10);
+/// About how much memory what is known of all indexes takes.
+const SIZE_BYTES: u64 = 16 * 1024 * 1024;
+/// How many of the last pages are known by where they ended.
+const LAST_PAGES: usize = 64;
+/// About how much memory one mark takes.
+const MARK_BYTES: usize = 512;
+
+/// What is known of the indexes of a table: how many records there are up to a while ago, and where they are.
+///
+/// It is good for a minute. A record that appears in an index long after its time must be announced with
+/// [`Self::written`], so that the totals of this process are true at once; those of others are so within that minute.
+#[derive(Debug, Clone)]
+pub struct Walks(Cache<String, Arc<Walk>>);
+
+impl Default for Walks {
+    fn default() -> Self {
+        let weigh = |place: &String, walk: &Arc<Walk>| {
+            u32::try_from(place.len() + (walk.marks.len() + LAST_PAGES) * MARK_BYTES).unwrap_or(u32::MAX)
+        };
+        Self(Cache::builder().max_capacity(SIZE_BYTES).weigher(weigh).time_to_live(LIFE).build())
+    }
+}
+
+impl Walks {
+    /// Takes note of a record of this time that is written now.
+    pub fn written(&self, time: Timestamp, now: Timestamp) {
+        if time <= settled(now) {
+            self.0.invalidate_all();
+        }
+    }
+
+    /// Takes note of a record that is deleted before its time.
+    pub fn deleted(&self) {
+        self.0.invalidate_all();
+    }
+}
+
+/// What is known of one partition and the conditions of a query.
+#[derive(Debug)]
+struct Walk {
+    /// Up to which time it knows of everything.
+    until: i64,
+    /// How many records meet the conditions.
+    total: usize,
+    /// Places in the index, in order.
+    marks: Vec<Mark>,
+    /// The ends of the last pages, in the order in which they were read.
+    ends: Mutex<VecDeque<Mark>>,
+}
+
+/// A place in an index, and how many records before it meet the conditions.
+#[derive(Debug, Clone)]
+struct Mark {
+    matched: usize,
+    position: Position,
+}
+
+impl Walk {
+    /// Returns the last known place that has no more than so many records before it.
+    fn before(&self, matched: usize) -> Option<Mark> {
+        let at = self.marks.partition_point(|mark| mark.matched <= matched);
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = ends.iter().filter(|mark| mark.matched <= matched);
+        ends.chain(at.checked_sub(1).map(|at| &self.marks[at])).max_by_key(|mark| mark.matched).cloned()
+    }
+
+    fn ended(&self, mark: Mark) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        if ends.len() == LAST_PAGES {
+            ends.pop_front();
+        }
+        ends.push_back(mark);
+    }
+}
+
+/// Which of the records of a stretch of an index are wanted: how many come before them, and how many they are at most.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    skip: usize,
+    take: usize,
+    /// Whether to go on to the end to count all.
+    counts: bool,
+}
+
+/// What was found in a stretch of an index.
+struct Stretch<E> {
+    matched: usize,
+    entries: Vec<E>,
+    marks: Vec<Mark>,
+}
+
+/// Returns how many records meet the conditions, if they are counted, and those on the page.
+pub(super) async fn page<S: Source>(
+    pass: &mut Pass<'_, S>,
+    index: &Index<'_, S::Entry>,
+    descending: bool,
+) -> Result<(Option<usize>, Vec<S::Entry>), Refusal> {
+    let (skip, take, counts) = pass.query.part();
+    let is_lasting = !pass.conditions().any(|filter| filter.any_field(&|field| field.is_within(index.changing)));
+    if !counts || !is_lasting {
+        let window = Window { skip, take, counts };
+        let whole = match index.query(index.span, descending) {
+            Some(query) => stretch(pass, index, &query, None, window).await?,
+            None => Stretch { matched: 0, entries: Vec::new(), marks: Vec::new() },
+        };
+        return Ok((counts.then_some(whole.matched), whole.entries));
+    }
+    let walk = known(pass, index, descending).await?;
+    let fresh = index.query((later(index.span.0, walk.until), index.span.1), descending);
+    let settled = index.query(up_to(index.span, walk.until), descending);
+    // The younger part is first or last.
+    let before = if descending { 0 } else { walk.total };
+    let window = Window {
+        skip: skip.saturating_sub(before),
+        take: skip.saturating_add(take).saturating_sub(before.max(skip)),
+        counts,
+    };
+    let fresh = match fresh {
+        Some(query) => stretch(pass, index, &query, None, window).await?,
+        None => Stretch { matched: 0, entries: Vec::new(), marks: Vec::new() },
+    };
+    let before = if descending { fresh.matched } else { 0 };
+    let skip_settled = skip.saturating_sub(before);
+    let take = if descending { take - fresh.entries.len() } else { take };
+    let mut entries = Vec::new();
+    if let Some(query) = settled
+        && take > 0
+        && skip_settled < walk.total
+    {
+        entries = settled_page(pass, index, &query, &walk, (skip_settled, take)).await?;
+    }
+    let (first, second) = if descending { (fresh.entries, entries) } else { (entries, fresh.entries) };
+    let found = first.into_iter().chain(second).take(pass.query.part().1).collect();
+    Ok((Some(walk.total + fresh.matched), found))
+}
+
+/// Reads a page of what is known, from the last known place before it.
+async fn settled_page<S: Source>(
+    pass: &mut Pass<'_, S>,
+    index: &Index<'_, S::Entry>,
+    query: &Query,
+    walk: &Walk,
+    (skip, take): (usize, usize),
+) -> Result<Vec<S::Entry>, Refusal> {
+    let mark = walk.before(skip);
+    let matched = mark.as_ref().map_or(0, |mark| mark.matched);
+    let window = Window { skip: skip - matched, take, counts: false };
+    let found = stretch(pass, index, query, mark.map(|mark| mark.position), window).await?;
+    if let Some(last) = found.marks.last()
+        && found.entries.len() == take
+    {
+        walk.ended(Mark { matched: matched + last.matched, position: last.position.clone() });
+    }
+    Ok(found.entries)
+}
+
+/// Returns what is known of an index and these conditions, or finds it out.
+async fn known<S: Source>(
+    pass: &mut Pass<'_, S>,
+    index: &Index<'_, S::Entry>,
+    descending: bool,
+) -> Result<Arc<Walk>, Refusal> {
+    let mut place = format!("{} {descending} {:?}", index.place(), index.span);
+    for filter in pass.conditions() {
+        place.push('&');
+        place.push_str(&text_of(filter));
+    }
+    let oldest = settled(index.now).as_millisecond().saturating_sub(LIFE_MS);
+    if let Some(walk) = index.walks.0.get(&place).filter(|walk| walk.until >= oldest) {
+        return Ok(walk);
+    }
+    let until = settled(index.now).as_millisecond();
+    let window = Window { skip: usize::MAX, take: 0, counts: true };
+    let (total, marks) = match index.query(up_to(index.span, until), descending) {
+        Some(query) => {
+            let found = stretch(pass, index, &query, None, window).await?;
+            (found.matched, found.marks)
+        }
+        None => (0, Vec::new()),
+    };
+    let walk = Arc::new(Walk { until, total, marks, ends: Mutex::default() });
+    index.walks.0.insert(place, walk.clone());
+    Ok(walk)
+}
+
+/// Walks through an index until it has what is wanted of it.
+async fn stretch<S: Source>(
+    pass: &mut Pass<'_, S>,
+    index: &Index<'_, S::Entry>,
+    query: &Query,
+    mut position: Option<Position>,
+    window: Window,
+) -> Result<Stretch<S::Entry>, Refusal> {
+    let mut found = Stretch { matched: 0, entries: Vec::new(), marks: Vec::new() };
+    loop {
+        let missing = window.take - found.entries.len();
+        let to_skip = window.skip.saturating_sub(found.matched);
+        if to_skip == 0 && missing == 0 && !window.counts {
+            return Ok(found);
+        }
+        let next = if pass.takes_all() && (to_skip > 0 || missing == 0) {
+            let limit = if to_skip > 0 { to_skip.min(STEP) } else { STEP };
+            let part = index.table.count_part(query, position.as_ref(), limit).await?;
+            pass.count(part.found)?;
+            found.matched += part.found;
+            part.next
+        } else {
+            let limit = if pass.takes_all() { missing.min(STEP) } else { STEP };
+            let part = index.table.query_part(query, position.as_ref(), limit).await?;
+            let entries = (index.open)(index.table, part.found).await?;
+            let matching = pass.matching(entries).await?;
+            let to_skip = to_skip.min(matching.len());
+            found.matched += matching.len();
+            found.entries.extend(matching.into_iter().skip(to_skip).take(missing));
+            part.next
+        };
+        let Some(next) = next else { return Ok(found) };
+        found.marks.push(Mark { matched: found.matched, position: next.clone() });
+        position = Some(next);
+    }
+}
+
+/// The time up to which an index has everything.
+fn settled(now: Timestamp) -> Timestamp {
+    now.checked_sub(DELAY).unwrap_or(now)
+}
+
+fn later(from: Option<i64>, until: i64) -> Option<i64> {
+    Some(from.unwrap_or(i64::MIN).max(until.saturating_add(1)))
+}
+
+fn up_to((from, to): Span, until: i64) -> Span {
+    (from, Some(to.unwrap_or(i64::MAX).min(until)))
+}
