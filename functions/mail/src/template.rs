@@ -10,7 +10,6 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -96,22 +95,19 @@ impl Template {
     }
 
     /// Checks that its outputs can be rendered, as far as that can be told without inputs.
+    ///
+    /// Clients that know no translations write them apart, after the template: without any, no key can be checked.
     fn check(&self) -> Result<(), Refusal> {
-        let keys: BTreeSet<(String, String)> = self
-            .parsed()?
-            .into_iter()
-            .flat_map(|(name, parsed)| parsed.keys.into_iter().map(move |key| (name.clone(), key)))
-            .collect();
-        let none = Translations::new();
-        let known = self.translations.as_ref().unwrap_or(&none);
+        let parsed = self.parsed()?;
+        let Some(known) = &self.translations else { return Ok(()) };
         let is_known = |key: &str| {
             let begins = format!("{key}_");
             known.keys().any(|known| known == key || known.starts_with(&begins))
         };
-        match keys.iter().find(|(_, key)| !is_known(key)) {
+        let mut keys = parsed.iter().flat_map(|(name, parsed)| parsed.keys.iter().map(move |key| (name, key)));
+        match keys.find(|(_, key)| !is_known(key)) {
             Some((output, key)) => {
-                let unknown = shared::nearest::unknown("key", key, known.keys().map(String::as_str));
-                Err(wrong_syntax(output, &format!("`t` names the {unknown}")))
+                Err(wrong_syntax(output, &format!("`t` names the {}", helper::unknown_key(key, known))))
             }
             None => Ok(()),
         }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use shared::nearest;
 
 pub(super) use self::time::time_zone;
+pub(super) use self::translation::unknown_key;
 use super::render::Scene;
 
 /// Where a helper stands.

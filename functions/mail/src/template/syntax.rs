@@ -155,6 +155,9 @@ fn declared<'a>(inputs: &Inputs, names: impl Iterator<Item = &'a str>, written: 
     for name in names {
         if let Some(known) = members {
             let Some(input) = known.get(name) else {
+                if known.is_empty() {
+                    return Err(format!("`{written}` names the input `{name}`, and none is declared"));
+                }
                 let unknown = nearest::unknown("input", name, known.keys().map(String::as_str));
                 return Err(format!("`{written}` names the {unknown}"));
             };
@@ -241,15 +244,13 @@ mod tests {
         check("{{sum 1 2}} {{join tags sep='; '}} {{#eq name 'x'}}y{{/eq}}", Ok(()));
         check("{{summ 1 2}}", Err("unknown helper `summ`: did you mean `sum`? (line 1, column 1)"));
         check("{{gte 1 2}}", Err("unknown helper `gte`: did you mean `ge`? (line 1, column 1)"));
-        check("{{log name}}", Err("unknown helper `log`: did you mean `not`? (line 1, column 1)"));
-        check("{{#name}}x{{/name}}", Err("unknown helper `name`: did you mean `number`? (line 1, column 1)"));
         check("{{eq name}}", Err("`eq` takes 2 parameters, not 1 (line 1, column 1)"));
         check("{{sum}}", Err("`sum` takes at least 1 parameter, not 0 (line 1, column 1)"));
         check("{{if name}}", Err("`if` must be a block, `{{#if …}}…{{/if}}` (line 1, column 1)"));
         check("{{#sum 1}}x{{/sum}}", Err("`sum` cannot be a block (line 1, column 1)"));
         check(
             "{{join tags separator='x'}}",
-            Err("`join` has the unknown option `separator`: known are `sep` (line 1, column 1)"),
+            Err("`join` has the unknown option `separator`: must be one of `sep` (line 1, column 1)"),
         );
         check("{{(sum 1 2)}}", Err("a tag must begin with a name, not with `(` (line 1, column 1)"));
         check("{{#if name as |x|}}{{/if}}", Err("`if` has no block parameters, `as |…|` (line 1, column 1)"));
@@ -257,6 +258,14 @@ mod tests {
             "{{#if name}}x{{/unless}}",
             Err("helper \"if\" was opened, but \"unless\" is closing (line 1, column 14)"),
         );
+    }
+
+    #[test]
+    fn what_the_engine_has_beyond_the_helpers_is_not_there() {
+        for text in ["{{log name}}", "{{len name}}", "{{#name}}x{{/name}}", "{{raw name}}", "{{helperMissing name}}"] {
+            let rule = parse(text, &serde_json::from_value(json!({"name": {"type": "string"}})).unwrap()).unwrap_err();
+            assert!(rule.starts_with("unknown helper"), "{text}: {rule}");
+        }
     }
 
     #[test]

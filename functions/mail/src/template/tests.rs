@@ -249,7 +249,7 @@ fn translations_are_found_by_language_count_and_context() {
     check_refused(
         "{{t 'greeting'}}",
         1005,
-        "`t` needs for the text of `greeting` an unknown argument `name` (line 1, column 1)",
+        "`t` is not given `name`, which the text of `greeting` needs (line 1, column 1)",
     );
     let unknown = "`t` names the unknown key `greetng`: did you mean `greeting`?";
     check_refused("{{t 'greetng'}}", 1004, unknown);

@@ -103,7 +103,9 @@ async fn bad_templates_and_inputs_are_refused_and_say_why() {
     check(json!({"inputs": {"a": {"type": "object"}}}), 14, "`inputs.a.properties` is required").await;
     check(json!({"outputs": {"body": "{{#if a}}"}}), 1004, "`outputs.body`").await;
     check(json!({"outputs": {"body": "{{@inputs.frist_name}}"}}), 1004, "did you mean `first_name`?").await;
-    check(json!({"outputs": {"body": "{{t 'x'}}"}}), 1004, "unknown key `x`").await;
+    let translations = json!({"greeting": {"EN": "Hi"}});
+    let outputs = json!({"body": "{{t 'greetin'}}"});
+    check(json!({"outputs": outputs, "translations": translations}), 1004, "did you mean `greeting`?").await;
     check(json!({"outputs": {"body": "x".repeat(350_000)}}), 22, "at most 350000").await;
     check(json!({"translations": {"a": {"not a language": "x"}}}), 15, "must be a language tag").await;
     world.post(ROOT, welcome("good")).await;
@@ -116,6 +118,26 @@ async fn bad_templates_and_inputs_are_refused_and_say_why() {
     resolve(json!({"inputs": {"first_name": "x"}, "language": "!"}), 15).await;
     resolve(json!({"inputs": {"first_name": "x"}, "timeZone": "Mars"}), 15).await;
     resolve(json!({"input": {"first_name": "x"}}), 22).await;
+}
+
+/// The command line knows no translations: it writes a template without them, and does not take them away later.
+#[tokio::test]
+async fn translations_can_be_written_after_the_template_and_stay() {
+    let world = world().await;
+    let mut body = welcome("greeting");
+    body["outputs"] = json!({"text": "{{t 'hello' name=@inputs.first_name}}"});
+    assert_eq!(world.post(ROOT, body.clone()).await.status, 200);
+    let resolve = async || {
+        let inputs = json!({"language": "NL", "inputs": {"first_name": "Ada"}});
+        world.post("/templates/v2/greeting/resolve", inputs).await.body
+    };
+    let refused = resolve().await;
+    assert_eq!((&refused["code"], &refused["resolveError"]["output"]), (&json!(1005), &json!("text")));
+    let translations = json!({"translations": {"hello": {"NL": "Dag {{name}}"}}});
+    assert_eq!(world.put("/templates/v2/greeting", translations).await.status, 200);
+    assert_eq!(resolve().await, json!({"text": "Dag Ada"}));
+    assert_eq!(world.put("/templates/v2/greeting", body).await.status, 200);
+    assert_eq!(resolve().await, json!({"text": "Dag Ada"}));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use shared::nearest;
 
 use super::super::input::kind_of;
-use super::super::render::{Scene, VALUE_LIMIT_BYTES};
+use super::super::render::{Scene, Translations, VALUE_LIMIT_BYTES};
 use super::number::{decimal, unwritable};
 use super::{Arguments, number, time};
 
@@ -33,8 +33,15 @@ fn find<'a>(scene: &'a Scene, key: &str, arguments: &Arguments<'_>) -> Result<&'
             }
         }
     }
-    let known = scene.translations.keys().map(String::as_str);
-    Err(format!("finds no text in {}: {}", scene.language.tags.join(" or "), nearest::unknown("key", key, known)))
+    Err(format!("finds no text in {}: {}", scene.language.tags.join(" or "), unknown_key(key, &scene.translations)))
+}
+
+/// Says that there is no such key, and which one may be meant.
+pub(in crate::template) fn unknown_key(key: &str, translations: &Translations) -> String {
+    match nearest::nearest(key, translations.keys().map(String::as_str)) {
+        Some(nearest) => format!("unknown key `{key}`: did you mean `{nearest}`?"),
+        None => format!("unknown key `{key}`: `translations` has no such key"),
+    }
 }
 
 /// Returns a key as it is and as it is for a context and a count, the most special one first.
@@ -88,10 +95,8 @@ fn fill(scene: &Scene, key: &str, text: &str, arguments: &Arguments<'_>) -> Resu
             Some((name, format)) => (name.trim(), Some(format.trim())),
             None => (place.trim(), None),
         };
-        let value = argument(name, arguments).ok_or_else(|| {
-            let known = arguments.options.keys().copied();
-            format!("needs for the text of `{key}` an {}", nearest::unknown("argument", name, known))
-        })?;
+        let value = argument(name, arguments)
+            .ok_or_else(|| format!("is not given `{name}`, which the text of `{key}` needs"))?;
         let value = match format {
             Some(format) => formatted(scene, value, format, arguments)?,
             None => value.clone(),
