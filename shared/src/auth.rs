@@ -125,7 +125,7 @@ permissions! {
 impl Permission {
     /// Tells whether it can be held for one object alone, as `EXECUTE_TASK_FUNCTION:<name>` is.
     pub fn has_objects(self) -> bool {
-        matches!(self, Self::ExecuteApiFunction | Self::ExecuteTaskFunction)
+        matches!(self, Self::ExecuteApiFunction | Self::ExecuteTaskFunction | Self::ResolveTemplates)
     }
 
     /// Returns the permission for one object.

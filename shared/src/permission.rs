@@ -53,6 +53,11 @@ fn check_permission(permission: &str) -> Result<(), String> {
             let scoped = names.collect::<Vec<_>>().join(" and ");
             Err(format!("has an object after `{name}`, which only {scoped} have: did you mean `{name}`?"))
         }
+        // Templates have underscores in their names as well.
+        Some(object) if *known == Permission::ResolveTemplates && is_function_name(&object.replace('_', "-")) => Ok(()),
+        Some(object) if *known == Permission::ResolveTemplates => {
+            Err(format!("must have after `{name}:` the name of a template, not `{object}`"))
+        }
         Some(object) if !is_function_name(object) => Err(format!(
             "must have after `{name}:` the name of a function, 1 to {FUNCTION_NAME_LIMIT_CHARACTERS} letters, digits and \
              hyphens"
@@ -83,6 +88,9 @@ mod tests {
         check("EXECUTE_TASK_FUNCTION:*", false);
         check(&format!("EXECUTE_TASK_FUNCTION:{}", "a".repeat(128)), true);
         check(&format!("EXECUTE_TASK_FUNCTION:{}", "a".repeat(129)), false);
+        check("RESOLVE_TEMPLATES:welcome_mail-2", true);
+        check("RESOLVE_TEMPLATES:a b", false);
+        check("EXECUTE_TASK_FUNCTION:my_fn", false);
         check("VIEW_TASKS:my-fn", false);
         check("", false);
         check("view", false);
@@ -101,7 +109,7 @@ mod tests {
         assert_eq!((refusal.code, refusal.message.as_str()), (15, expected));
         let refusal = checked("a.b", list(&["VIEW_TASKS:one"])).unwrap_err();
         let expected = "`a.b[0]` has an object after `VIEW_TASKS`, which only EXECUTE_API_FUNCTION and \
-                        EXECUTE_TASK_FUNCTION have: did you mean `VIEW_TASKS`?";
+                        EXECUTE_TASK_FUNCTION and RESOLVE_TEMPLATES have: did you mean `VIEW_TASKS`?";
         assert_eq!((refusal.code, refusal.message.as_str()), (15, expected));
         let many: Vec<String> = (0..250).map(|n| format!("EXECUTE_TASK_FUNCTION:number-{n}")).collect();
         assert_eq!(checked("permissions", many).unwrap_err().code, 15);

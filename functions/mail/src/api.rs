@@ -1,1 +1,3 @@
 //! The routes.
+
+pub(crate) mod templates;

@@ -8,9 +8,11 @@ mod store;
 mod template;
 
 use axum::extract::FromRef;
+use shared::auth::Permission;
 use shared::clock::{Clock, Ids};
 use shared::http::Api;
 use shared::{Environment, Error, Function, Incoming};
+use utoipa_axum::routes;
 
 use crate::store::template::Templates;
 
@@ -29,8 +31,20 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         clock: environment.clock.clone(),
         ids: environment.ids.clone(),
     };
-    let routes = Api::new(environment.tokens()?).finish(services.clone());
-    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming)))
+    let routes = template_routes(Api::new(environment.tokens()?)).finish(services.clone());
+    let checks = vec![store::template::check(environment)?];
+    Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
+        .with_checks(checks))
+}
+
+/// Adds the routes of templates.
+fn template_routes(api: Api<Services>) -> Api<Services> {
+    api.permission(Permission::ViewTemplates, routes!(api::templates::list))
+        .permission(Permission::CreateTemplates, routes!(api::templates::create))
+        .signed_in(routes!(api::templates::health))
+        .permission(Permission::UpdateTemplates, routes!(api::templates::update))
+        .permission(Permission::DeleteTemplates, routes!(api::templates::delete))
+        .signed_in(routes!(api::templates::resolve))
 }
 
 async fn on_event(_: Services, incoming: Incoming) -> Result<(), Error> {

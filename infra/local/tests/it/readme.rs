@@ -1,6 +1,6 @@
 //! The examples of the README and of the pages beside it, run in order as their reader would.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use harness::server::{Answer, Server};
@@ -13,9 +13,8 @@ use crate::process::Hookyard;
 
 const README: &str = include_str!("../../../../README.md");
 const PLATFORMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
-const TASKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tasks");
-const ACTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/actions");
-const LISTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lists.md");
+/// All pages; only the glossary has no examples.
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
 /// What stands in the pages for the API of somebody else.
 const OTHER_API: &str = "https://crm.example.com";
 const ALL_RAN: &str = "all examples ran";
@@ -80,8 +79,7 @@ async fn every_example_of_the_readme_runs() {
 async fn every_example_of_the_pages_runs_after_the_readmes_first() {
     let other = Server::start(|_| Answer::ok(json!({"ok": true}))).await;
     let mut pages = 0;
-    let folders = [PLATFORMS, TASKS, ACTIONS].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
-    for path in folders.map(|entry| entry.unwrap().path()).chain([LISTS.into()]) {
+    for path in pages_in(Path::new(DOCS)) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let mut all = vec![preamble()];
         all.extend(examples(&std::fs::read_to_string(&path).unwrap().replace(OTHER_API, &other.url())));
@@ -92,6 +90,13 @@ async fn every_example_of_the_pages_runs_after_the_readmes_first() {
         pages += 1;
     }
     assert!(pages > 10, "the pages are found");
+}
+
+/// The pages of a folder and of the folders in it.
+fn pages_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let pages = entries.flat_map(|path| if path.is_dir() { pages_in(&path) } else { vec![path] });
+    pages.filter(|path| !path.ends_with("glossary.md")).collect()
 }
 
 #[tokio::test]

@@ -1,0 +1,278 @@
+//! Templates as they are parsed: only what is known may stand in them, and it is checked before they are kept.
+
+use std::collections::BTreeSet;
+
+use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
+use handlebars::{Path, PathSeg, Template};
+use serde_json::Value;
+use shared::nearest;
+
+use super::helper::{self, Place, Signature};
+use super::input::{Input, Inputs, Kind};
+use super::scan;
+
+/// The variables that blocks define.
+const BLOCK_VARIABLES: [&str; 4] = ["first", "index", "key", "last"];
+
+/// A template that is known to be valid, with what it needs from elsewhere.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) template: Template,
+    /// The translation keys that it names.
+    pub(super) keys: BTreeSet<String>,
+}
+
+/// Parses a template, or says what is wrong with it.
+pub(super) fn parse(text: &str, inputs: &Inputs) -> Result<Parsed, String> {
+    scan::check(text)?;
+    let mut template = Template::compile(text).map_err(|error| {
+        let place = error.pos().map_or_else(String::new, |(line, column)| format!(" (line {line}, column {column})"));
+        let reason = error.reason().to_string();
+        format!("{}{place}", reason.split_whitespace().collect::<Vec<_>>().join(" "))
+    })?;
+    let mut check = Check { inputs, keys: BTreeSet::new() };
+    check.template(&mut template, true)?;
+    Ok(Parsed { template, keys: check.keys })
+}
+
+struct Check<'a> {
+    inputs: &'a Inputs,
+    keys: BTreeSet<String>,
+}
+
+impl Check<'_> {
+    /// Checks a template; `is_top` says whether names without a prefix are those of inputs.
+    fn template(&mut self, template: &mut Template, is_top: bool) -> Result<(), String> {
+        for index in 0..template.elements.len() {
+            let place = template.mapping.get(index).map(|place| (place.0, place.1));
+            let Some(element) = template.elements.get_mut(index) else { break };
+            self.element(element, is_top).map_err(|rule| match place {
+                Some((line, column)) if !rule.ends_with(')') => format!("{rule} (line {line}, column {column})"),
+                _ => rule,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn element(&mut self, element: &mut TemplateElement, is_top: bool) -> Result<(), String> {
+        match element {
+            TemplateElement::RawString(_) | TemplateElement::Comment(_) => Ok(()),
+            TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => self.expression(call, is_top),
+            TemplateElement::HelperBlock(call) => self.block(call, is_top),
+            _ => Err("partials and decorators are not supported".to_owned()),
+        }
+    }
+
+    fn expression(&mut self, call: &mut HelperTemplate, is_top: bool) -> Result<(), String> {
+        let is_value = call.params.is_empty() && call.hash.is_empty();
+        match &mut call.name {
+            Parameter::Path(path) if is_value && helper::signature(raw(path)).is_none() => self.path(path, is_top),
+            Parameter::Path(_) | Parameter::Name(_) => self.call(call, Place::Value, is_top).map(drop),
+            Parameter::Subexpression(_) => Err("a tag must begin with a name, not with `(`".to_owned()),
+            _ => Err("a tag must begin with a name".to_owned()),
+        }
+    }
+
+    fn block(&mut self, call: &mut HelperTemplate, is_top: bool) -> Result<(), String> {
+        let signature = self.call(call, Place::Block, is_top)?;
+        if call.block_param.is_some() && !signature.changes_context {
+            return Err(format!("`{}` has no block parameters, `as |…|`", name_of(call)));
+        }
+        if let Some(template) = &mut call.template {
+            self.template(template, is_top && !signature.changes_context)?;
+        }
+        match &mut call.inverse {
+            Some(template) => self.template(template, is_top),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that a helper exists and is called as it can be.
+    fn call(&mut self, call: &mut HelperTemplate, place: Place, is_top: bool) -> Result<&'static Signature, String> {
+        let name = name_of(call);
+        let Some(signature) = helper::signature(&name) else {
+            return Err(nearest::unknown("helper", &name, helper::names()));
+        };
+        signature.check(&name, place, call.params.len(), call.hash.keys().map(String::as_str))?;
+        if name == "t"
+            && let Some(Parameter::Literal(Value::String(key))) = call.params.first()
+        {
+            self.keys.insert(key.clone());
+        }
+        for parameter in call.params.iter_mut().chain(call.hash.values_mut()) {
+            self.parameter(parameter, is_top)?;
+        }
+        Ok(signature)
+    }
+
+    fn parameter(&mut self, parameter: &mut Parameter, is_top: bool) -> Result<(), String> {
+        match parameter {
+            Parameter::Path(path) => self.path(path, is_top),
+            Parameter::Literal(Value::Array(_) | Value::Object(_)) => {
+                Err("arrays and objects cannot be written in a tag".to_owned())
+            }
+            Parameter::Literal(_) => Ok(()),
+            Parameter::Subexpression(subexpression) => match &mut *subexpression.element {
+                TemplateElement::Expression(call) => self.call(call, Place::Value, is_top).map(drop),
+                _ => Err("only helpers can be called in parentheses".to_owned()),
+            },
+            _ => Err("a parameter must be a value, a path or a helper in parentheses".to_owned()),
+        }
+    }
+
+    /// Checks that what a path names can be there, and makes `@inputs` name the inputs.
+    fn path(&self, path: &mut Path, is_top: bool) -> Result<(), String> {
+        let written = raw(path).to_owned();
+        if let Path::Local((level, name, _)) = &*path {
+            let rest = written.strip_prefix(&format!("@{name}")).filter(|_| *level == 0);
+            match (name.as_str(), rest) {
+                ("inputs" | "root", Some(rest)) => {
+                    let rest = rest.strip_prefix(['.', '/']).filter(|rest| !rest.is_empty()).unwrap_or("this");
+                    let found = Path::parse(&format!("@root/{rest}")).map_err(|error| error.to_string())?;
+                    let Path::Relative((segments, _)) = found else { return Err(unknown_variable(name)) };
+                    *path = Path::Relative((segments, written));
+                }
+                (name, _) if BLOCK_VARIABLES.contains(&name) && written.ends_with(name) => return Ok(()),
+                _ => return Err(unknown_variable(name)),
+            }
+        }
+        let Path::Relative((segments, written)) = &*path else { return Ok(()) };
+        let names = segments.iter().filter_map(|segment| match segment {
+            PathSeg::Named(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let is_plain = segments.iter().all(|segment| matches!(segment, PathSeg::Named(_)));
+        if written.starts_with('@') || (is_top && is_plain) {
+            return declared(self.inputs, names, written);
+        }
+        Ok(())
+    }
+}
+
+/// Checks that the inputs have what a path names.
+fn declared<'a>(inputs: &Inputs, names: impl Iterator<Item = &'a str>, written: &str) -> Result<(), String> {
+    let (mut members, mut found): (Option<&Inputs>, Option<&Input>) = (Some(inputs), None);
+    for name in names {
+        if let Some(known) = members {
+            let Some(input) = known.get(name) else {
+                if known.is_empty() {
+                    return Err(format!("`{written}` names the input `{name}`, and none is declared"));
+                }
+                let unknown = nearest::unknown("input", name, known.keys().map(String::as_str));
+                return Err(format!("`{written}` names the {unknown}"));
+            };
+            found = Some(input);
+        } else {
+            let items = found.and_then(|input| input.items.as_deref());
+            found = match items {
+                Some(items) if name.parse::<usize>().is_ok() => Some(items),
+                Some(_) => return Err(format!("`{written}` names `{name}` of an array, which only has positions")),
+                None => return Err(format!("`{written}` names `{name}` of what is neither an object nor an array")),
+            };
+        }
+        members = found.filter(|input| input.kind == Kind::Object).and_then(|input| input.properties.as_ref());
+    }
+    Ok(())
+}
+
+fn unknown_variable(name: &str) -> String {
+    let known = BLOCK_VARIABLES.into_iter().chain(["inputs"]);
+    let known: Vec<String> = known.map(|known| format!("@{known}")).collect();
+    nearest::unknown("variable", &format!("@{name}"), known.iter().map(String::as_str))
+}
+
+fn raw(path: &Path) -> &str {
+    match path {
+        Path::Relative((_, raw)) | Path::Local((_, _, raw)) => raw,
+    }
+}
+
+fn name_of(call: &HelperTemplate) -> String {
+    match &call.name {
+        Parameter::Name(name) => name.clone(),
+        Parameter::Path(path) => raw(path).to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(text: &str, expected: Result<(), &str>) {
+        let inputs = json!({
+            "name": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}},
+            "order": {"type": "object", "properties": {"lines": {"type": "array", "items": {
+                "type": "object", "properties": {"price": {"type": "number"}}
+            }}}},
+        });
+        let parsed = parse(text, &serde_json::from_value(inputs).unwrap());
+        assert_eq!(parsed.map(drop), expected.map_err(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn what_a_template_names_must_exist() {
+        check("{{@inputs.name}} {{name}} {{@root.name}} {{@inputs.tags.[0]}} {{@inputs.order.lines.0.price}}", Ok(()));
+        check("{{#each @inputs.tags as |tag|}}{{tag}}{{this}}{{@index}}{{@inputs.name}}{{../name}}{{/each}}", Ok(()));
+        check("{{#with @inputs.order}}{{lines}}{{else}}{{name}}{{/with}}", Ok(()));
+        check("{{#if (or (not name) (eq name 'x'))}}a{{else if tags}}b{{/if}}", Ok(()));
+        let known = "`@inputs.nam` names the unknown input `nam`: did you mean `name`? (line 1, column 1)";
+        check("{{@inputs.nam}}", Err(known));
+        check(
+            "{{#if name}}{{nam}}{{/if}}",
+            Err("`nam` names the unknown input `nam`: did you mean `name`? (line 1, column 13)"),
+        );
+        check("\n {{@input.name}}", Err("unknown variable `@input`: did you mean `@inputs`? (line 2, column 2)"));
+        check(
+            "{{@inputs.tags.length}}",
+            Err("`@inputs.tags.length` names `length` of an array, which only has positions (line 1, column 1)"),
+        );
+        check(
+            "{{@inputs.name.first}}",
+            Err("`@inputs.name.first` names `first` of what is neither an object nor an array (line 1, column 1)"),
+        );
+        check(
+            "{{#each @inputs.tags}}{{@inputs.tagz}}{{/each}}",
+            Err("`@inputs.tagz` names the unknown input `tagz`: did you mean `tags`? (line 1, column 23)"),
+        );
+    }
+
+    #[test]
+    fn helpers_are_called_as_they_can_be() {
+        check("{{sum 1 2}} {{join tags sep='; '}} {{#eq name 'x'}}y{{/eq}}", Ok(()));
+        check("{{summ 1 2}}", Err("unknown helper `summ`: did you mean `sum`? (line 1, column 1)"));
+        check("{{gte 1 2}}", Err("unknown helper `gte`: did you mean `ge`? (line 1, column 1)"));
+        check("{{eq name}}", Err("`eq` takes 2 parameters, not 1 (line 1, column 1)"));
+        check("{{sum}}", Err("`sum` takes at least 1 parameter, not 0 (line 1, column 1)"));
+        check("{{if name}}", Err("`if` must be a block, `{{#if …}}…{{/if}}` (line 1, column 1)"));
+        check("{{#sum 1}}x{{/sum}}", Err("`sum` cannot be a block (line 1, column 1)"));
+        check(
+            "{{join tags separator='x'}}",
+            Err("`join` has the unknown option `separator`: must be one of `sep` (line 1, column 1)"),
+        );
+        check("{{(sum 1 2)}}", Err("a tag must begin with a name, not with `(` (line 1, column 1)"));
+        check("{{#if name as |x|}}{{/if}}", Err("`if` has no block parameters, `as |…|` (line 1, column 1)"));
+        check(
+            "{{#if name}}x{{/unless}}",
+            Err("helper \"if\" was opened, but \"unless\" is closing (line 1, column 14)"),
+        );
+    }
+
+    #[test]
+    fn what_the_engine_has_beyond_the_helpers_is_not_there() {
+        for text in ["{{log name}}", "{{len name}}", "{{#name}}x{{/name}}", "{{raw name}}", "{{helperMissing name}}"] {
+            let rule = parse(text, &serde_json::from_value(json!({"name": {"type": "string"}})).unwrap()).unwrap_err();
+            assert!(rule.starts_with("unknown helper"), "{text}: {rule}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_translations_are_found() {
+        let text = "{{t 'a'}}{{#if (eq (t \"b\" x=(t 'c')) 'x')}}{{{t 'd'}}}{{/if}}{{t name}}";
+        let inputs = serde_json::from_value(json!({"name": {"type": "string"}})).unwrap();
+        let keys: Vec<String> = parse(text, &inputs).unwrap().keys.into_iter().collect();
+        assert_eq!(keys, ["a", "b", "c", "d"]);
+    }
+}

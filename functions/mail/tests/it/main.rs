@@ -1,0 +1,4 @@
+//! The mail function on the embedded engines, called as Lambda calls it.
+
+#[cfg(test)]
+mod template;
