@@ -1,1 +1,4 @@
 //! The routes.
+
+pub(crate) mod mails;
+pub(crate) mod opens;

@@ -28,13 +28,14 @@ const TOKEN_LIFETIME_S: i64 = 100_000_000;
 const ALL_ITEMS: usize = 10_000;
 
 /// The tables with sealed attributes, and the key of each; only reading opens them here.
-static SEALED_TABLES: [(&str, SealedAttributes); 12] = [
+static SEALED_TABLES: [(&str, SealedAttributes); 13] = [
     ("ACTION_CACHE_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
     ("ACTION_RUNS_TABLE", SealedAttributes { key: &["actionRunId"], paths: &[] }),
     ("API_REQUESTS_TABLE", SealedAttributes { key: &["pk", "id"], paths: &[] }),
     ("CREDENTIALS_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
     ("DISPATCHERS_TABLE", SealedAttributes { key: &["pk", "dispatcherId"], paths: &[] }),
     ("JOURNALS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
+    ("MAILS_TABLE", SealedAttributes { key: &["mailId"], paths: &[] }),
     ("MESSAGES_TABLE", SealedAttributes { key: &["id"], paths: &[] }),
     ("RUNS_TABLE", SealedAttributes { key: &["eventId", "item"], paths: &[] }),
     ("SCHEDULES_TABLE", SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[] }),

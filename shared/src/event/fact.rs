@@ -18,6 +18,8 @@ pub const TASK_SOURCE: &str = "hookyard.task";
 pub const ACTION_SOURCE: &str = "hookyard.action";
 /// The source of facts about callbacks.
 pub const CALLBACK_SOURCE: &str = "hookyard.callback";
+/// The source of facts about mails.
+pub const MAIL_SOURCE: &str = "hookyard.mail";
 
 /// The type of [`WebhookReceived`] where the platform does not name the kind of event.
 pub const WEBHOOK_RECEIVED: EventType = EventType::known("webhook.received");
@@ -63,6 +65,15 @@ pub const APP_AVAILABLE: EventType = EventType::known("app.available");
 /// The type of [`AppHealthChanged`] when the probes of an app do not get through.
 pub const APP_UNAVAILABLE: EventType = EventType::known("app.unavailable");
 
+/// The type of [`MailChanged`] when the server of a recipient took a mail.
+pub const MAIL_DELIVERED: EventType = EventType::known("mail.delivered");
+/// The type of [`MailChanged`] when a mail cannot be delivered to a recipient.
+pub const MAIL_BOUNCED: EventType = EventType::known("mail.bounced");
+/// The type of [`MailChanged`] when a recipient marked a mail as spam.
+pub const MAIL_COMPLAINED: EventType = EventType::known("mail.complained");
+/// The type of [`MailChanged`] when a mail was not sent, or nobody knows whether it was.
+pub const MAIL_FAILED: EventType = EventType::known("mail.failed");
+
 /// The platforms whose events have types that begin with their names, as `github.push`.
 pub const PLATFORMS: [&str; 11] = [
     "discord",
@@ -79,7 +90,7 @@ pub const PLATFORMS: [&str; 11] = [
 ];
 
 /// The types of the facts that only Hookyard itself publishes, beside those of the [`PLATFORMS`].
-pub const OWN: [EventType; 21] = [
+pub const OWN: [EventType; 25] = [
     WEBHOOK_RECEIVED,
     MESSAGE_RECEIVED,
     MESSAGE_STATUS,
@@ -101,6 +112,10 @@ pub const OWN: [EventType; 21] = [
     CALLBACK_EXPIRED,
     APP_AVAILABLE,
     APP_UNAVAILABLE,
+    MAIL_DELIVERED,
+    MAIL_BOUNCED,
+    MAIL_COMPLAINED,
+    MAIL_FAILED,
 ];
 
 /// Refuses an event that a client or a script would publish as if it came from Hookyard: with the type of a command, of an
@@ -329,6 +344,28 @@ pub struct AppHealthChanged {
     /// The type of the last failure, such as `TIMEOUT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<Value>,
+}
+
+/// The facts `mail.delivered`, `mail.bounced`, `mail.complained` and `mail.failed`, without subject and body.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailChanged {
+    /// The mail.
+    pub mail_id: String,
+    /// The template that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_name: Option<String>,
+    /// The addresses that it is about.
+    pub recipients: Vec<String>,
+    /// `permanent`, `transient` or `undetermined` for a bounce, `failed` or `unknown` for a mail that was not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Why, in the words of the one who says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it happened.
+    #[serde(with = "crate::clock::iso")]
+    pub time: Timestamp,
 }
 
 #[cfg(test)]
