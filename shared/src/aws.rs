@@ -25,6 +25,11 @@ impl Aws {
         }
     }
 
+    /// Returns what the clients are built from, for one that a single function needs.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// Builds the clients as Lambda runs them: region, credentials and `AWS_ENDPOINT_URL*` from the environment.
     pub async fn from_env() -> Self {
         Self::new(&aws_config::load_defaults(aws_config::BehaviorVersion::v2026_01_12()).await)

@@ -13,17 +13,22 @@ use crate::{Environment, Error};
 /// No name is longer, and DynamoDB refuses keys of over 1,024 bytes.
 const NAME_LIMIT_BYTES: usize = 256;
 
-/// Finds functions and channels by their names; reads only.
+/// Finds functions, channels and templates by their names; reads only.
 #[derive(Debug, Clone)]
 pub struct Directory {
     channels: Table,
     functions: Table,
+    templates: Table,
 }
 
 impl Directory {
-    /// Opens the tables that `CHANNELS_TABLE` and `FUNCTIONS_TABLE` name.
+    /// Opens the tables that `CHANNELS_TABLE`, `FUNCTIONS_TABLE` and `TEMPLATES_TABLE` name.
     pub fn new(environment: &Environment) -> Result<Self, Error> {
-        Ok(Self { channels: environment.table("CHANNELS_TABLE")?, functions: environment.table("FUNCTIONS_TABLE")? })
+        Ok(Self {
+            channels: environment.table("CHANNELS_TABLE")?,
+            functions: environment.table("FUNCTIONS_TABLE")?,
+            templates: environment.table("TEMPLATES_TABLE")?,
+        })
     }
 
     /// Says what the fields of an action name that does not exist in its tenant.
@@ -33,15 +38,25 @@ impl Directory {
         action_type: &ActionType,
         fields: &Map<String, Value>,
     ) -> Result<Option<String>, Error> {
-        let Some((field, named)) = action_type.names else { return Ok(None) };
+        let Some((field, named)) = action_type.naming(fields) else { return Ok(None) };
         let is_name = |name: &&str| (1..=NAME_LIMIT_BYTES).contains(&name.len()) && !name.contains("{{");
         let Some(name) = fields.get(field).and_then(Value::as_str).filter(is_name) else { return Ok(None) };
-        let (resource, found) = match named {
-            Named::Channel => ("channel", self.channels.get::<Value>(&channel_key(name)).await?),
-            Named::Function => ("function", self.functions.get::<Value>(&function_key(tenant, name)).await?),
+        let is_ours = |found: Option<Value>| found.is_some_and(|found| found["tenantId"] == tenant.as_str());
+        let (resource, exists) = match named {
+            Named::Channel => ("channel", is_ours(self.channels.get(&channel_key(name)).await?)),
+            Named::Function => ("function", is_ours(self.functions.get(&function_key(tenant, name)).await?)),
+            Named::Template => ("template", self.has_template(tenant, name).await?),
         };
-        let is_ours = found.is_some_and(|found| found["tenantId"] == tenant.as_str());
-        Ok((!is_ours).then(|| format!("no {resource} `{name}` exists")))
+        Ok((!exists).then(|| format!("no {resource} `{name}` exists")))
+    }
+
+    async fn has_template(&self, tenant: &TenantId, id_or_name: &str) -> Result<bool, Error> {
+        for key in [template_key(tenant, id_or_name), template_name_key(tenant, id_or_name)] {
+            if self.templates.get::<Value>(&key).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -53,4 +68,14 @@ pub fn channel_key(id: &str) -> Value {
 /// The key of a function's record: names are unique within a tenant.
 pub fn function_key(tenant: &TenantId, name: &str) -> Value {
     json!({"tenantId": tenant, "name": name})
+}
+
+/// The key of a template's record.
+pub fn template_key(tenant: &TenantId, id: &str) -> Value {
+    json!({"owner": tenant, "record": id})
+}
+
+/// The key of the record that points from the name of a template to its id.
+pub fn template_name_key(tenant: &TenantId, name: &str) -> Value {
+    json!({"owner": tenant, "record": format!("#{name}")})
 }

@@ -38,6 +38,13 @@ pub enum Incoming {
     },
     /// The input of a schedule, as the function wrote it or as the template says.
     Schedule(Value),
+    /// An event that an AWS service itself has published, which has no envelope of ours.
+    Service {
+        /// The service, such as `aws.ses`.
+        source: String,
+        /// The detail, as the service describes it.
+        detail: Value,
+    },
 }
 
 impl Incoming {
@@ -46,6 +53,7 @@ impl Incoming {
         let what = match self {
             Self::Event { source, envelope } => format!("{} of {source}", envelope.kind),
             Self::Schedule(_) => "the input of a schedule".to_owned(),
+            Self::Service { source, .. } => format!("an event of {source}"),
         };
         Error::new("handle an event", format!("{what} is not for this function"))
     }
@@ -122,13 +130,17 @@ impl Function {
         Ok(Value::Null)
     }
 
-    /// Tells an event of the bus, which is opened here, from the input of a schedule.
+    /// Tells an event of our bus, which is opened here, from one of an AWS service and from the input of a schedule.
     async fn incoming(&self, mut payload: Value) -> Result<Incoming, Error> {
         if payload.get("detail-type").is_none() {
             return Ok(Incoming::Schedule(payload));
         }
         let source = payload.get("source").and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut detail = payload.get_mut("detail").map(Value::take).unwrap_or_default();
+        // EventBridge takes a source that begins so from AWS alone.
+        if source.starts_with("aws.") {
+            return Ok(Incoming::Service { source, detail });
+        }
         bus::open(&self.seal, &source, &mut detail).await?;
         let envelope = Box::new(Envelope::deserialize(detail).map_err(Error::cannot("read an event"))?);
         Ok(Incoming::Event { source, envelope })

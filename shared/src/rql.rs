@@ -136,6 +136,12 @@ impl Rql {
         self.sort.iter().any(|(by, _)| is_by(by)) || self.filters.iter().any(|filter| filter.any_field(&is_by))
     }
 
+    /// Tells whether these fields of an item are enough to find its place in the list.
+    pub fn decides_by_no_other_than(&self, fields: &[&str]) -> bool {
+        let is_other = |by: &Field| by.0.first().is_some_and(|first| !fields.contains(&first.as_str()));
+        !self.sort.iter().any(|(by, _)| is_other(by)) && !self.filters.iter().any(|filter| filter.any_field(&is_other))
+    }
+
     /// Returns the times, in milliseconds since 1970, between which every item must be in this field.
     pub fn times(&self, field: &str) -> (Option<i64>, Option<i64>) {
         let bounds = self.filters.iter().filter_map(|filter| filter.time_bounds(field));

@@ -293,6 +293,13 @@ impl<S: ClaimStore> Claims<S> {
         self.change_claim(record, Expression::new("SET claim.effect = :true").value(":true", true)).await
     }
 
+    /// Takes back that the work acts on the outside world, which has certainly not noticed, and gives the record to whoever
+    /// comes next; false if it is lost to another process.
+    pub async fn withdraw(&self, record: &S::Record) -> Result<bool, Error> {
+        let change = Expression::new("SET claim.effect = :false, claim.leaseUntilMs = :now").value(":false", false);
+        self.change_claim(record, change.value(":now", self.until_ms(SignedDuration::ZERO))).await
+    }
+
     async fn change_claim(&self, record: &S::Record, change: Expression) -> Result<bool, Error> {
         let key = key(S::Record::KEY, record.id());
         Ok(self.store.table().update::<S::Record>(&key, change, Some(owned(record))).await?.is_some())

@@ -72,10 +72,7 @@ async fn on_event(services: Services, incoming: Incoming) -> Result<(), Error> {
         Incoming::Event { envelope, .. } if envelope.kind.as_str() == CALLBACK.command => {
             on_callback_requested::handle(store, bus, scheduler, urls, checks, clock, &envelope).await
         }
-        Incoming::Event { source, envelope } => {
-            let message = format!("this function does not handle {} of {source}", envelope.kind);
-            Err(Error::new("handle an event", message))
-        }
         Incoming::Schedule(input) => on_schedule::handle(store, bus, clock.now(), input).await,
+        other => Err(other.unexpected()),
     }
 }

@@ -76,5 +76,6 @@ async fn on_event(app: Arc<App>, incoming: Incoming) -> Result<(), Error> {
         Incoming::Schedule(input) => {
             Box::pin(on_schedule::handle(store, outbox, *event_budget, clock.now(), input)).await
         }
+        Incoming::Service { .. } => Err(incoming.unexpected()),
     }
 }

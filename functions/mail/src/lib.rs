@@ -1,38 +1,46 @@
 //! The mail function: keeps templates, renders them, and sends mails.
 //!
-//! In: requests about templates and mails, `mail.requested`. Out: a mail to the mail service, the answer of a step.
-#![allow(dead_code, reason = "rooms are filled one after the other")]
+//! In: requests about templates and mails, the command `mail.requested`, and what the mail service reports. Out: a mail to
+//! the mail service, the answer of a step, and the facts `mail.delivered`, `mail.bounced`, `mail.complained` and
+//! `mail.failed`.
+//!
+//! A mail is asked for by a client (`api::mails`) or by a step (`on_mail_requested`). It is checked (`draft`), its template
+//! is filled in and its files are fetched (`fetch`), and it is handed to the mail service once (`send`), as MIME (`letter`).
+//! What becomes of it after that the mail service reports (`on_mail_changed`), or whoever opens it (`api::opens`).
 
+mod address;
 mod api;
+mod draft;
+mod fetch;
+mod letter;
+mod mail;
+mod on_mail_changed;
+mod on_mail_requested;
+mod send;
+mod services;
 mod store;
 mod template;
 
-use axum::extract::FromRef;
 use shared::auth::Permission;
-use shared::clock::{Clock, Ids};
+use shared::event::command::MAIL;
 use shared::http::Api;
 use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
-use crate::store::template::Templates;
-
-/// The services of this function; each handler gets those that it touches.
-#[derive(Clone, FromRef)]
-struct Services {
-    templates: Templates,
-    clock: Clock,
-    ids: Ids,
-}
+use crate::services::Services;
 
 /// Builds the function from its environment.
 pub fn function(environment: &Environment) -> Result<Function, Error> {
-    let services = Services {
-        templates: Templates::new(environment)?,
-        clock: environment.clock.clone(),
-        ids: environment.ids.clone(),
-    };
-    let routes = template_routes(Api::new(environment.tokens()?)).finish(services.clone());
-    let checks = vec![store::template::check(environment)?];
+    let services = Services::new(environment)?;
+    let api = Api::new(environment.tokens()?)
+        .permission_up_to(api::mails::BODY_BYTES, Permission::SendMails, routes!(api::mails::create))
+        .permission(Permission::ViewMails, routes!(api::mails::list))
+        .permission(Permission::ViewMails, routes!(api::mails::queued))
+        .permission(Permission::RotateKeys, routes!(api::mails::rotate))
+        .public(routes!(api::mails::health))
+        .public(routes!(api::opens::open));
+    let routes = template_routes(api).finish(services.clone());
+    let checks = [store::template::check(environment)?, store::mail::check(environment)?];
     Ok(Function::new(environment.seal()?, routes, move |incoming| on_event(services.clone(), incoming))
         .with_checks(checks))
 }
@@ -47,6 +55,12 @@ fn template_routes(api: Api<Services>) -> Api<Services> {
         .signed_in(routes!(api::templates::resolve))
 }
 
-async fn on_event(_: Services, incoming: Incoming) -> Result<(), Error> {
-    Err(incoming.unexpected())
+async fn on_event(services: Services, incoming: Incoming) -> Result<(), Error> {
+    match incoming {
+        Incoming::Event { envelope, .. } if envelope.kind == MAIL.event_type() => {
+            on_mail_requested::handle(&services, &envelope).await
+        }
+        Incoming::Service { source, detail } if source == "aws.ses" => on_mail_changed::handle(&services, detail).await,
+        other => Err(other.unexpected()),
+    }
 }

@@ -1,3 +1,5 @@
-//! What this function keeps in DynamoDB: templates and mails.
+//! What this function keeps in DynamoDB, templates and mails, and the mail service.
 
+pub(crate) mod mail;
+pub(crate) mod service;
 pub(crate) mod template;

@@ -183,7 +183,7 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
             on_schedule::Input::Schedule(due) => on_schedule::wake(&services, due).await,
             on_schedule::Input::Task(due) => start(&services, &due).await,
         },
-        Incoming::Event { .. } => Err(incoming.unexpected()),
+        Incoming::Event { .. } | Incoming::Service { .. } => Err(incoming.unexpected()),
     }
 }
 

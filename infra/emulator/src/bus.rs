@@ -70,6 +70,21 @@ impl Bus {
         self.unmatched.load(Ordering::Relaxed)
     }
 
+    /// The deliveries of an event of an AWS service itself, on the default bus; they are still to be written.
+    pub(crate) fn of_aws(&self, entry: &Value) -> Vec<Delivery> {
+        let mut accepted = Accepted::default();
+        match Event::of_aws(entry, self.clock.now()) {
+            Ok(event) => drop(self.accept(event, &mut accepted)),
+            Err((code, message)) => tracing::error!(code, message, "an event of an AWS service is not one"),
+        }
+        accepted.deliveries
+    }
+
+    /// What delivers, for those who write deliveries of their own.
+    pub(crate) fn deliveries(&self) -> Deliveries {
+        self.deliveries.clone()
+    }
+
     /// Sets what receives every accepted event; the first observer stays.
     pub(crate) fn observe(&self, observer: Observer) {
         let _ = self.observer.set(observer);

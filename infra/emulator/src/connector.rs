@@ -12,8 +12,8 @@ use aws_smithy_types::body::SdkBody;
 
 use crate::engines::Engines;
 use crate::fault::Fault;
-use crate::scheduler;
 use crate::wire::{Reply, Service};
+use crate::{mail, scheduler};
 
 /// The SDK's connection to the engines; it does not keep them alive.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
         Some(("AWSEvents", name)) => Some((Service::EventBridge, name)),
         Some(("secretsmanager", name)) => Some((Service::SecretsManager, name)),
         Some(_) => None,
-        None => scheduler::operation(request.method(), path).map(|name| (Service::Scheduler, name)),
+        None => rest_operation(request.method(), path),
     };
     let Some((service, operation)) = called else {
         if path.starts_with("/2015-03-31/functions/") {
@@ -70,12 +70,19 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
         Service::EventBridge => engines.bus.answer(operation, body).await,
         Service::SecretsManager => engines.secrets.answer(operation, body).await,
         Service::Scheduler => engines.scheduler.answer(operation, path, query, body).await,
+        Service::Ses => engines.mails.answer(operation, body).await,
     };
     match fault {
         Some(Fault::LoseReply) => Err(broken("the connection was lost before the response arrived")),
         Some(Fault::CrashAfter) => crash(engines).await,
         _ => response(reply),
     }
+}
+
+/// The operation of a service that is told by method and path.
+fn rest_operation(method: &str, path: &str) -> Option<(Service, &'static str)> {
+    let scheduler = scheduler::operation(method, path).map(|name| (Service::Scheduler, name));
+    scheduler.or_else(|| mail::operation(method, path).map(|name| (Service::Ses, name)))
 }
 
 /// Never returns: whatever watches for crashes drops the caller.

@@ -13,6 +13,7 @@ use crate::error::EmulatorError;
 use crate::fault::Faults;
 use crate::folder::Folder;
 use crate::journal::Journal;
+use crate::mail::Mails;
 use crate::options::Options;
 use crate::scheduler::{self, Scheduler};
 use crate::secret::Secrets;
@@ -23,10 +24,11 @@ pub(crate) struct Engines {
     pub(crate) stack: Arc<Stack>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) tables: Tables,
-    pub(crate) bus: Bus,
+    pub(crate) bus: Arc<Bus>,
     pub(crate) deliveries: Deliveries,
     pub(crate) scheduler: Scheduler,
     pub(crate) secrets: Arc<Secrets>,
+    pub(crate) mails: Mails,
     pub(crate) faults: Arc<Faults>,
     pub(crate) clock: Clock,
     /// Whether the engines have stopped answering.
@@ -38,7 +40,7 @@ pub(crate) struct Engines {
 impl Engines {
     /// Opens everything that a template and a data directory describe.
     pub(crate) async fn open(template: Template, options: Options) -> Result<Self, EmulatorError> {
-        let clock = options.clock.clone();
+        let (clock, smtp) = (options.clock.clone(), options.smtp.clone());
         let opened = tokio::task::spawn_blocking(move || Opened::new(&template, &options)).await;
         let opened = opened.map_err(|cause| EmulatorError::engine("open the data", cause))??;
         let Opened { stack, journal, tables, secrets, folder } = opened;
@@ -48,6 +50,8 @@ impl Engines {
         let (deliveries, delivering) = delivery::open(functions, journal.clone(), clock.clone(), faults.clone());
         let sweeping = tables.sweep(clock.clone(), folder.is_some());
         let bus = Bus::new(stack.clone(), clock.clone(), journal.clone(), deliveries.clone(), faults.clone());
+        let bus = Arc::new(bus);
+        let mails = Mails::new(stack.clone(), clock.clone(), journal.clone(), bus.clone(), smtp);
         let scheduler = Scheduler::new(stack.clone(), clock.clone(), journal.clone(), deliveries.clone(), due);
         Ok(Self {
             stack,
@@ -57,6 +61,7 @@ impl Engines {
             deliveries,
             scheduler,
             secrets,
+            mails,
             faults,
             clock,
             closed: watch::Sender::new(false),

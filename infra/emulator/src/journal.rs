@@ -1,4 +1,4 @@
-//! The durable state of bus and scheduler: one SQLite file, one writer thread, group commit.
+//! The durable state of bus, scheduler and outbox: one SQLite file, one writer thread, group commit.
 //!
 //! The thread does everything in its queue in one transaction, commits it, and only then notifies the callers. So callers
 //! of the same moment share the cost of a commit.
@@ -44,6 +44,16 @@ const SCHEMA: &str = "
         due_at_ms INTEGER,
         PRIMARY KEY (schedule_group, name)
     ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS mail (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        message_id TEXT NOT NULL UNIQUE,
+        accepted_at_ms INTEGER NOT NULL,
+        letter TEXT NOT NULL,
+        recipients TEXT NOT NULL,
+        due_at_ms INTEGER,
+        raw BLOB NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS mail_due ON mail (due_at_ms) WHERE due_at_ms IS NOT NULL;
 ";
 
 /// What happens after the commit.

@@ -1,4 +1,4 @@
-//! AWS in this process: DynamoDB, EventBridge, Scheduler and Secrets Manager behind the real SDK.
+//! AWS in this process: DynamoDB, EventBridge, Scheduler, SES and Secrets Manager behind the real SDK.
 //!
 //! In: a SAM template and a data directory. Out: an [`SdkConfig`] whose clients reach embedded engines instead of a
 //! network, and one invocation of a function for each event that a rule or a schedule sends it.
@@ -18,6 +18,7 @@ mod error;
 mod fault;
 mod folder;
 mod journal;
+mod mail;
 mod options;
 mod scheduler;
 mod secret;
@@ -44,6 +45,7 @@ use tokio::sync::watch;
 pub use clock::Clock;
 pub use delivery::{DeadLetter, Invoke};
 pub use error::EmulatorError;
+pub use mail::{Mail, MailAttachment, MailRecipient, RecipientStatus, Smtp, UnusableSmtp};
 pub use options::{Durability, Options};
 pub use template::Template;
 
@@ -100,7 +102,7 @@ impl Emulator {
     /// When it is called outside of a Tokio runtime.
     pub fn start(&self, invoke: Invoke) {
         self.engines.deliveries.start(invoke);
-        self.engines.tasks().extend(self.engines.scheduler.start());
+        self.engines.tasks().extend(self.engines.scheduler.start().into_iter().chain(self.engines.mails.start()));
     }
 
     /// The clock, whose sleepers count as idle.
@@ -144,7 +146,7 @@ impl Emulator {
 
     /// How often each operation was called, such as `dynamodb.PutItem`, retries included.
     ///
-    /// The services are `dynamodb`, `eventbridge`, `scheduler` and `secretsmanager`.
+    /// The services are `dynamodb`, `eventbridge`, `scheduler`, `secretsmanager` and `sesv2`.
     pub fn aws_calls(&self) -> BTreeMap<String, u64> {
         self.engines.faults.calls()
     }
@@ -163,6 +165,16 @@ impl Emulator {
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         // A closed or broken journal lists nothing.
         self.engines.journal.read(delivery::row::dead_letters).unwrap_or_default()
+    }
+
+    /// The newest mails that were sent, the newest first; the last thousand are kept.
+    pub async fn outbox(&self, limit: usize) -> Vec<Mail> {
+        self.engines.mails.outbox(limit).await
+    }
+
+    /// A mail of the outbox as it was sent, with its headers.
+    pub async fn mail(&self, message_id: &str) -> Option<Vec<u8>> {
+        self.engines.mails.raw(message_id.to_owned()).await
     }
 
     /// The current value of a secret of the template, by logical id.

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::clock::Clock;
+use crate::mail::Smtp;
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,4 +25,6 @@ pub struct Options {
     pub clock: Clock,
     /// Values of the template's parameters; `AWS::StackName` may be given, too.
     pub parameters: BTreeMap<String, String>,
+    /// The SMTP server that mails are relayed to; without one they stay in the outbox.
+    pub smtp: Option<Smtp>,
 }

@@ -10,6 +10,7 @@ pub(crate) enum Service {
     EventBridge,
     Scheduler,
     SecretsManager,
+    Ses,
 }
 
 impl Service {
@@ -19,6 +20,7 @@ impl Service {
             Self::EventBridge => "eventbridge",
             Self::Scheduler => "scheduler",
             Self::SecretsManager => "secretsmanager",
+            Self::Ses => "sesv2",
         }
     }
 
@@ -28,6 +30,7 @@ impl Service {
             Self::DynamoDb => (400, "ProvisionedThroughputExceededException"),
             Self::EventBridge | Self::SecretsManager => (400, "ThrottlingException"),
             Self::Scheduler => (429, "ThrottlingException"),
+            Self::Ses => (429, "TooManyRequestsException"),
         };
         Reply::error(status, code, "Rate exceeded")
     }

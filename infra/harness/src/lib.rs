@@ -5,7 +5,7 @@
 //! [`Event`] enter as AWS hands them to Lambda, what is published is read from the bus, records are read from their
 //! tables, and faults are those of the emulator ([`World::emulator`] has `throttle`, `lose_reply`, `fail_entries`,
 //! `deliver_twice`, `crash_before`, `crash_after`). The outside world is a [`server::Server`] on loopback; the chat
-//! platforms are played by [`platform`], an API that actions call by [`app`]; [`World::stand_in`] takes the deliveries of functions that do not run. A new
+//! platforms are played by [`platform`], an API that actions call by [`app`], a mail server by [`smtp`]; [`World::stand_in`] takes the deliveries of functions that do not run. A new
 //! process is [`World::restart`] (all functions), [`World::another`] (one more) or [`World::reopen`] (after `kill -9`).
 //!
 //! ```
@@ -61,6 +61,7 @@ pub mod platform;
 mod process;
 mod request;
 pub mod server;
+pub mod smtp;
 pub mod steps;
 mod wait;
 mod world;

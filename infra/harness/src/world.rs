@@ -28,7 +28,7 @@ const TOKEN_LIFETIME_S: i64 = 100_000_000;
 const ALL_ITEMS: usize = 10_000;
 
 /// The tables with sealed attributes, and the key of each; only reading opens them here.
-static SEALED_TABLES: [(&str, SealedAttributes); 14] = [
+static SEALED_TABLES: [(&str, SealedAttributes); 15] = [
     ("ACTION_CACHE_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
     ("ACTION_RUNS_TABLE", SealedAttributes { key: &["actionRunId"], paths: &[] }),
     ("API_REQUESTS_TABLE", SealedAttributes { key: &["pk", "id"], paths: &[] }),
@@ -36,6 +36,7 @@ static SEALED_TABLES: [(&str, SealedAttributes); 14] = [
     ("CREDENTIALS_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
     ("DISPATCHERS_TABLE", SealedAttributes { key: &["pk", "dispatcherId"], paths: &[] }),
     ("JOURNALS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
+    ("MAILS_TABLE", SealedAttributes { key: &["mailId"], paths: &[] }),
     ("MESSAGES_TABLE", SealedAttributes { key: &["id"], paths: &[] }),
     ("RUNS_TABLE", SealedAttributes { key: &["eventId", "item"], paths: &[] }),
     ("SCHEDULES_TABLE", SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[] }),

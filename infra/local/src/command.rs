@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::apps::AppsArguments;
 use crate::replay::ReplayArguments;
 use clap::{Parser, Subcommand, ValueEnum};
+use emulator::Smtp;
 use http::Uri;
 use ipnet::IpNet;
 use local::{Failure, Options, Origin, Running};
@@ -51,6 +52,16 @@ pub(crate) struct Arguments {
     /// Where functions with the runtime `lambda` are invoked, such as the <http://127.0.0.1:3001> of `sam local start-lambda`.
     #[arg(long, global = true, env = "HOOKYARD_LAMBDA_ENDPOINT", value_parser = base_url)]
     lambda_endpoint: Option<String>,
+
+    /// The address that mails come from.
+    #[arg(long, global = true, env = "HOOKYARD_MAIL_FROM", default_value = "hookyard@localhost")]
+    mail_from: String,
+
+    /// An SMTP server that mails are really sent by, such as <smtps://user:password@mail.example.com>; without one they stay
+    /// in the outbox, which `GET /_local/outbox` lists.
+    // Read later: an error here would show the password.
+    #[arg(long, global = true, env = "HOOKYARD_SMTP", hide_env_values = true)]
+    smtp: Option<String>,
 
     /// Also serves the embedded DynamoDB on this loopback port, for the AWS command line and other tools.
     #[arg(long, global = true, env = "HOOKYARD_DYNAMODB_PORT")]
@@ -131,8 +142,14 @@ impl Arguments {
         (format!("http://{}", self.listen), self.data.join("admin.json"))
     }
 
-    pub(crate) fn options(self) -> Options {
-        Options {
+    pub(crate) fn options(self) -> Result<Options, Failure> {
+        let smtp = self.smtp.as_deref().map(Smtp::parse).transpose();
+        let smtp = smtp.map_err(|cause| Failure::Start {
+            doing: "use the SMTP server",
+            hint: Some(format!("as --smtp, {cause}")),
+            cause: cause.into(),
+        })?;
+        Ok(Options {
             listen: self.listen,
             data: self.data,
             base_url: self.base_url,
@@ -142,12 +159,14 @@ impl Arguments {
             event_budget: self.event_budget,
             lambda_endpoint: self.lambda_endpoint,
             dynamodb_port: self.dynamodb_port,
+            mail_from: self.mail_from,
+            smtp,
             durability: match self.durability {
                 Durability::Process => emulator::Durability::Process,
                 Durability::Power => emulator::Durability::Power,
             },
             max_connections: self.max_connections.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
-        }
+        })
     }
 }
 

@@ -33,6 +33,8 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         cors_origins: Vec::new(),
         event_budget: None,
         lambda_endpoint: None,
+        mail_from: "hookyard@localhost".to_owned(),
+        smtp: None,
         dynamodb_port: None,
         durability: emulator::Durability::Process,
         max_connections: None,

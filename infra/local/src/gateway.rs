@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{any, get};
 use emulator::{Emulator, Template};
 use http::Uri;
+use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use shared::auth::Tokens;
 use shared::http::{SourceAddress, method_not_allowed, route_path};
@@ -19,6 +20,9 @@ use shared::{Function, Refusal};
 use tower_http::cors::CorsLayer;
 
 use crate::functions::describe;
+
+/// How many mails of the outbox are listed.
+const OUTBOX_LISTED: usize = 100;
 
 /// What the port needs to answer requests.
 pub(crate) struct Gateway {
@@ -62,6 +66,8 @@ pub(crate) fn router(gateway: Gateway) -> Router {
     let local = Router::new()
         .route("/_local/aws-calls", get(aws_calls).delete(reset_aws_calls))
         .route("/_local/dead-letters", get(dead_letters))
+        .route("/_local/outbox", get(outbox))
+        .route("/_local/outbox/{messageId}", get(mail))
         .route("/_local/unreadable", get(unreadable))
         .route("/_local/{*path}", any(unknown))
         .method_not_allowed_fallback(method_not_allowed)
@@ -108,6 +114,18 @@ async fn dead_letters(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
         .map(|letter| json!({"target": letter.target, "error": letter.error, "attempts": letter.attempts}))
         .collect();
     Json(letters.into())
+}
+
+/// The newest hundred mails of all tenants, the newest first.
+async fn outbox(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
+    Json(json!(gateway.emulator.outbox(OUTBOX_LISTED).await))
+}
+
+/// A mail as it was sent, with its headers.
+async fn mail(State(gateway): State<Arc<Gateway>>, Path(message_id): Path<String>) -> Result<Response, Refusal> {
+    let raw = gateway.emulator.mail(&message_id).await;
+    let raw = raw.ok_or_else(|| Refusal::unknown("mail", &message_id))?;
+    Ok(([(CONTENT_TYPE, "message/rfc822")], raw).into_response())
 }
 
 /// The rows that cannot be read, of the tables of all functions.

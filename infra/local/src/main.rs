@@ -40,10 +40,10 @@ async fn run(arguments: Arguments) -> Result<(), local::Failure> {
     let json = arguments.json;
     let server = arguments.server();
     match arguments.command {
-        None | Some(Command::Serve | Command::ScriptWorker) => command::serve(arguments.options(), json).await,
+        None | Some(Command::Serve | Command::ScriptWorker) => command::serve(arguments.options()?, json).await,
         Some(Command::Demo) => local::demo::run(json).await,
-        Some(Command::Doctor) => command::doctor(arguments.options(), json).await,
-        Some(Command::Openapi) => command::openapi(arguments.options()).await,
+        Some(Command::Doctor) => command::doctor(arguments.options()?, json).await,
+        Some(Command::Openapi) => command::openapi(arguments.options()?).await,
         Some(Command::Apps(arguments)) => apps::apps(server, arguments, json).await,
         Some(Command::Replay(replayed)) => replay::replay(server, replayed, json).await,
     }

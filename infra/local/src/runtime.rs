@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
-use emulator::{Emulator, Template};
+use emulator::{Emulator, Smtp, Template};
 use ipnet::IpNet;
 use server::{Connections, Limits};
 use shared::table::Unreadable;
@@ -49,6 +49,10 @@ pub struct Options {
     pub lambda_endpoint: Option<String>,
     /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
     pub dynamodb_port: Option<u16>,
+    /// The address that mails come from.
+    pub mail_from: String,
+    /// The SMTP server that mails are relayed to; without one they stay in the outbox.
+    pub smtp: Option<Smtp>,
     /// What an acknowledged write survives.
     pub durability: emulator::Durability,
     /// How many connections there may be at once; half of the process's file descriptors if it does not say so.
@@ -201,15 +205,16 @@ async fn open(
     let mut parameters = BTreeMap::from([
         ("BaseUrl".to_owned(), base_url.trim_end_matches('/').to_owned()),
         ("AllowedCidrs".to_owned(), allowed.join(",")),
+        ("MailFrom".to_owned(), options.mail_from.clone()),
     ]);
     parameters.extend(options.event_budget.map(|budget| ("EventBudget".to_owned(), budget.to_string())));
     if let Some(prefix) = &options.callback_path_prefix {
         parameters.insert("CallbackPathPrefix".to_owned(), prefix.clone());
     }
     let clock = emulator::Clock::system();
-    let opened =
-        Emulator::open(template, emulator::Options { data, durability: options.durability, clock, parameters });
-    opened.await.map_err(|cause| Failure::start("open the data directory", cause))
+    let smtp = options.smtp.clone();
+    let options = emulator::Options { data, durability: options.durability, clock, parameters, smtp };
+    Emulator::open(template, options).await.map_err(|cause| Failure::start("open the data directory", cause))
 }
 
 /// Writes the administrator's credentials beside the data, readable only by its owner.

@@ -56,8 +56,10 @@ pub struct ActionType {
     required_with: Option<(&'static str, &'static str, &'static str)>,
     /// Fields with two names, one of which is required.
     either: &'static [[&'static str; 2]],
-    /// The field that names a record of another function, and of which kind.
-    pub names: Option<(&'static str, Named)>,
+    /// Fields of which at least one is required; none if there are no such fields.
+    any_of: &'static [&'static str],
+    /// The fields that name a record of another function, and of which kind; the first that is there counts.
+    names: &'static [(&'static str, Named)],
 }
 
 /// A kind of record that an action can name.
@@ -67,6 +69,8 @@ pub enum Named {
     Channel,
     /// A function, by its name.
     Function,
+    /// A template, by its id or name.
+    Template,
 }
 
 /// Where the text of a field ends up, which decides how the values of a template are written into it.
@@ -119,9 +123,15 @@ enum Rule {
     /// A whole number in this range, perhaps written as a text.
     Number(i64, i64),
     Object,
+    /// A list of objects.
+    Objects,
+    /// True or false.
+    Flag,
     /// An object whose texts can have placeholders.
     Placeholders,
     Texts,
+    /// Lists of addresses by `to`, `cc` and `bcc`.
+    Recipients,
     Headers,
     Time,
     /// The name of an environment.
@@ -156,7 +166,8 @@ pub const HTTP: ActionType = ActionType {
     ],
     required_with: None,
     either: &[],
-    names: None,
+    any_of: &[],
+    names: &[],
 };
 
 /// The most attempts after the first that a run of an action may have.
@@ -180,7 +191,8 @@ pub const ACTION: ActionType = ActionType {
     ],
     required_with: None,
     either: &[["product", "product_tag"], ["action", "event"]],
-    names: None,
+    any_of: &[],
+    names: &[],
 };
 
 /// The type of action that sends a message on a channel.
@@ -196,7 +208,8 @@ pub const MESSAGE: ActionType = ActionType {
     ],
     required_with: None,
     either: &[],
-    names: Some(("channelId", Named::Channel)),
+    any_of: &[],
+    names: &[("channelId", Named::Channel)],
 };
 
 /// The type of action that runs a function as a task.
@@ -212,7 +225,8 @@ pub const TASK: ActionType = ActionType {
     ],
     required_with: None,
     either: &[],
-    names: Some(("functionName", Named::Function)),
+    any_of: &[],
+    names: &[("functionName", Named::Function)],
 };
 
 /// The type of action that creates a callback or waits for one.
@@ -227,11 +241,33 @@ pub const CALLBACK: ActionType = ActionType {
     ],
     required_with: Some(("action", "wait", "id")),
     either: &[],
-    names: None,
+    any_of: &[],
+    names: &[],
+};
+
+/// The type of action that sends a mail.
+pub const MAIL: ActionType = ActionType {
+    name: "mail",
+    command: "mail.requested",
+    fields: &[
+        required("recipients", Rule::Recipients),
+        optional("templateId", Rule::Id),
+        optional("templateName", Rule::Text),
+        optional("content", Rule::Object),
+        optional("language", Rule::Text),
+        optional("timeZone", Rule::Text),
+        optional("replyTo", Rule::Texts),
+        optional("attachments", Rule::Objects),
+        optional("trackOpens", Rule::Flag),
+    ],
+    required_with: None,
+    either: &[],
+    any_of: &["templateId", "templateName"],
+    names: &[("templateId", Named::Template), ("templateName", Named::Template)],
 };
 
 /// Every type of action.
-pub const ACTION_TYPES: [&ActionType; 5] = [&ACTION, &CALLBACK, &HTTP, &MESSAGE, &TASK];
+pub const ACTION_TYPES: [&ActionType; 6] = [&ACTION, &CALLBACK, &HTTP, &MAIL, &MESSAGE, &TASK];
 
 impl ActionType {
     /// Returns the type of this name.
@@ -244,6 +280,12 @@ impl ActionType {
     /// Returns the type of the command.
     pub fn event_type(&self) -> EventType {
         EventType::known(self.command)
+    }
+
+    /// Returns the field of an action that names a record of another function, and of which kind.
+    pub fn naming(&self, fields: &Map<String, Value>) -> Option<(&'static str, Named)> {
+        let is_given = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
+        self.names.iter().copied().find(|(field, _)| is_given(field))
     }
 
     /// Returns where the text of a field ends up.
@@ -289,8 +331,13 @@ impl ActionType {
         if let Some(name) = required.into_iter().find(|name| fields.get(*name).is_none_or(Value::is_null)) {
             return Err(Problem::missing(name));
         }
+        let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
+        if let Some(name) = self.any_of.first()
+            && !self.any_of.iter().any(|name| given(name).is_some())
+        {
+            return Err(Problem::missing(name));
+        }
         self.either.iter().try_for_each(|[name, alias]| {
-            let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
             let is_open = |value: &Value| value.as_str().is_some_and(&is_template);
             match (given(name), given(alias)) {
                 (None, None) => Err(Problem::missing(name)),
@@ -327,6 +374,12 @@ impl Rule {
                 value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
                 "must be an array of strings".to_owned(),
             ),
+            Self::Objects => {
+                let are_objects = value.as_array().is_some_and(|list| list.iter().all(Value::is_object));
+                (are_objects, "must be an array of objects".to_owned())
+            }
+            Self::Flag => (value.is_boolean(), "must be true or false".to_owned()),
+            Self::Recipients => return recipients_broken_by(value),
             Self::Headers => return headers_broken_by(value),
             Self::Word(words) => match value.as_str() {
                 Some(word) if words.iter().any(|known| known.eq_ignore_ascii_case(word)) => return None,
@@ -385,6 +438,24 @@ pub const TAG_LIMIT_CHARACTERS: usize = 128;
 pub const FUNCTION_NAME_LIMIT_CHARACTERS: usize = 128;
 /// No id of a record is longer.
 const ID_LIMIT_BYTES: usize = 128;
+
+fn recipients_broken_by(recipients: &Value) -> Option<String> {
+    const LISTS: [&str; 3] = ["to", "cc", "bcc"];
+    let Some(recipients) = recipients.as_object() else {
+        return Some("must be an object with `to`, and perhaps `cc` and `bcc`".to_owned());
+    };
+    if let Some(name) = recipients.keys().find(|name| !LISTS.contains(&name.as_str())) {
+        return Some(format!("has the {}", nearest::unknown("field", name, LISTS)));
+    }
+    // What a template will become is checked when it is there.
+    let is_address = |value: &Value| value.as_str().is_some_and(|text| text.contains('@') || text.contains("{{"));
+    let is_list = |value: &Value| match value {
+        Value::Array(list) => list.iter().all(is_address),
+        value => value.is_null() || value.as_str().is_some_and(|text| text.contains("{{")),
+    };
+    let (name, _) = recipients.iter().find(|(_, list)| !is_list(list))?;
+    Some(format!("has a `{name}` that is not an array of addresses"))
+}
 
 fn headers_broken_by(headers: &Value) -> Option<String> {
     let is_text = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
@@ -534,6 +605,31 @@ mod tests {
         check("callback", json!({"action": "create", "expiresInSeconds": "60"}), Ok(()));
         let rule = "`expiresInSeconds` must be a whole number from 1 to 31536000";
         check("callback", json!({"action": "create", "expiresInSeconds": 0}), Err(rule));
+    }
+
+    #[test]
+    fn a_mail_needs_a_template_and_recipients() {
+        let to = json!({"to": ["a@a.test", "{{ event.content.email }}"], "cc": "{{ event.content.others }}"});
+        check("mail", json!({"recipients": to, "templateName": "welcome"}), Ok(()));
+        check("mail", json!({"recipients": to, "templateName": "welcome", "templateId": "abc"}), Ok(()));
+        check("mail", json!({"recipients": to}), Err("`templateId` is required"));
+        check("mail", json!({"recipients": to, "templateId": null}), Err("`templateId` is required"));
+        check("mail", json!({"templateId": "abc"}), Err("`recipients` is required"));
+        let rule = "`recipients` has a `to` that is not an array of addresses";
+        check("mail", json!({"recipients": {"to": ["nobody"]}, "templateId": "abc"}), Err(rule));
+        check("mail", json!({"recipients": {"to": "a@a.test"}, "templateId": "abc"}), Err(rule));
+        check(
+            "mail",
+            json!({"recipients": {"too": ["a@a.test"]}, "templateId": "abc"}),
+            Err("`recipients` has the unknown field `too`: did you mean `to`?"),
+        );
+        check(
+            "mail",
+            json!({"recipients": ["a@a.test"], "templateId": "abc"}),
+            Err("`recipients` must be an object with `to`, and perhaps `cc` and `bcc`"),
+        );
+        let rule = "`attachments` must be an array of objects";
+        check("mail", json!({"recipients": to, "templateId": "abc", "attachments": ["x"]}), Err(rule));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub const TASK_SOURCE: &str = "hookyard.task";
 pub const ACTION_SOURCE: &str = "hookyard.action";
 /// The source of facts about callbacks.
 pub const CALLBACK_SOURCE: &str = "hookyard.callback";
+/// The source of facts about mails.
+pub const MAIL_SOURCE: &str = "hookyard.mail";
 
 /// The type of [`WebhookReceived`] where the platform does not name the kind of event.
 pub const WEBHOOK_RECEIVED: EventType = EventType::known("webhook.received");
@@ -73,6 +75,14 @@ pub const USER_DELETED: EventType = EventType::known("user_deleted");
 pub const PASSWORD_UPDATE_COMPLETED: EventType = EventType::known("password_update_completed");
 /// The type of [`UserCompleted`] when a user was activated.
 pub const USER_ACTIVATION_COMPLETED: EventType = EventType::known("user_activation_completed");
+/// The type of [`MailChanged`] when the server of a recipient took a mail.
+pub const MAIL_DELIVERED: EventType = EventType::known("mail.delivered");
+/// The type of [`MailChanged`] when a mail cannot be delivered to a recipient.
+pub const MAIL_BOUNCED: EventType = EventType::known("mail.bounced");
+/// The type of [`MailChanged`] when a recipient marked a mail as spam.
+pub const MAIL_COMPLAINED: EventType = EventType::known("mail.complained");
+/// The type of [`MailChanged`] when a mail was not sent, or nobody knows whether it was.
+pub const MAIL_FAILED: EventType = EventType::known("mail.failed");
 
 /// The platforms whose events have types that begin with their names, as `github.push`.
 pub const PLATFORMS: [&str; 11] = [
@@ -90,7 +100,7 @@ pub const PLATFORMS: [&str; 11] = [
 ];
 
 /// The types of the facts that only Hookyard itself publishes, beside those of the [`PLATFORMS`].
-pub const OWN: [EventType; 25] = [
+pub const OWN: [EventType; 29] = [
     WEBHOOK_RECEIVED,
     MESSAGE_RECEIVED,
     MESSAGE_STATUS,
@@ -116,6 +126,10 @@ pub const OWN: [EventType; 25] = [
     USER_DELETED,
     PASSWORD_UPDATE_COMPLETED,
     USER_ACTIVATION_COMPLETED,
+    MAIL_DELIVERED,
+    MAIL_BOUNCED,
+    MAIL_COMPLAINED,
+    MAIL_FAILED,
 ];
 
 /// Refuses an event that a client or a script would publish as if it came from Hookyard: with the type of a command, of an
@@ -358,6 +372,28 @@ pub struct UserChanged {
 pub struct UserCompleted {
     /// The user.
     pub user_id: String,
+}
+
+/// The facts `mail.delivered`, `mail.bounced`, `mail.complained` and `mail.failed`, without subject and body.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailChanged {
+    /// The mail.
+    pub mail_id: String,
+    /// The template that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_name: Option<String>,
+    /// The addresses that it is about.
+    pub recipients: Vec<String>,
+    /// `permanent`, `transient` or `undetermined` for a bounce, `failed` or `unknown` for a mail that was not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Why, in the words of the one who says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it happened.
+    #[serde(with = "crate::clock::iso")]
+    pub time: Timestamp,
 }
 
 #[cfg(test)]

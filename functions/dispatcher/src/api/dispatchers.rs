@@ -299,8 +299,9 @@ async fn warnings(
 
 async fn warning(directory: &Directory, tenant: &TenantId, index: usize, action: &Action) -> Option<String> {
     let kind = ActionType::find(&action.kind).ok()?;
-    let (field, _) = kind.names?;
-    let missing = directory.missing(tenant, kind, &action.command_fields()).await;
+    let fields = action.command_fields();
+    let (field, _) = kind.naming(&fields)?;
+    let missing = directory.missing(tenant, kind, &fields).await;
     // The dispatcher is written already, so that a service that does not answer now is no failure.
     let missing = missing.unwrap_or_else(|error| {
         tracing::warn!(error = error.chain(), "what an action names was not looked up");

@@ -39,13 +39,22 @@ impl<'e> Event<'e> {
             let message = "Not authorized for the source.".to_owned();
             return Err(("NotAuthorizedForSourceException", message));
         }
-        let detail_type = required(entry, "DetailType")?;
-        let (detail, parsed) = detail(required(entry, "Detail")?)?;
         let bus = bus(&entry["EventBusName"]);
         if !buses.iter().any(|known| known == bus) {
             let message = format!("Event bus {bus} does not exist.");
             return Err(("ResourceNotFoundException", message));
         }
+        Self::on(bus, entry, now)
+    }
+
+    /// Takes an entry of an AWS service itself, on the default bus.
+    pub(super) fn of_aws(entry: &'e Value, now: Timestamp) -> Result<Self, Refusal> {
+        Self::on("default", entry, now)
+    }
+
+    fn on(bus: &'e str, entry: &'e Value, now: Timestamp) -> Result<Self, Refusal> {
+        let (source, detail_type) = (required(entry, "Source")?, required(entry, "DetailType")?);
+        let (detail, parsed) = detail(required(entry, "Detail")?)?;
         let given = entry["Time"].as_f64();
         let time = given.map_or(now, seconds);
         let resources = entry["Resources"].as_array().map(Vec::as_slice);

@@ -21,6 +21,8 @@ pub(crate) struct Stack {
     /// `CreateSchedule` inputs, with `Name` and `GroupName`.
     pub(crate) schedules: Vec<Map<String, Value>>,
     pub(crate) secrets: Vec<SecretSeed>,
+    /// The configuration sets of SES, and the types of events that each publishes on the default bus.
+    pub(crate) configuration_sets: BTreeMap<String, Vec<String>>,
 }
 
 /// A Lambda function.
@@ -73,6 +75,7 @@ impl Stack {
                 schedule_groups: vec!["default".to_owned()],
                 schedules: Vec::new(),
                 secrets: Vec::new(),
+                configuration_sets: BTreeMap::new(),
             },
         };
         let resources = || template.resources.iter();
@@ -166,9 +169,30 @@ impl Builder<'_> {
                 };
                 self.stack.secrets.push(secret);
             }
+            "AWS::SES::ConfigurationSet" => drop(self.stack.configuration_sets.entry(name()?).or_default()),
+            "AWS::SES::ConfigurationSetEventDestination" => self.mail_events(&place, &resolved()?)?,
             "AWS::Serverless::Function" => self.events(id, resource)?,
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Adds what a configuration set publishes.
+    fn mail_events(&mut self, place: &Place<'_>, properties: &Value) -> Result<(), EmulatorError> {
+        let destination = &properties["EventDestination"];
+        let bus = destination["EventBridgeDestination"]["EventBusArn"].as_str();
+        if bus.map(bus_name) != Some("default") {
+            let problem = "only the default event bus is supported here";
+            return Err(place.error("EventDestination", problem));
+        }
+        if destination["Enabled"] == false {
+            return Ok(());
+        }
+        let name = properties["ConfigurationSetName"].as_str().unwrap_or_default();
+        let kinds = destination["MatchingEventTypes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let published = self.stack.configuration_sets.entry(name.to_owned()).or_default();
+        // CloudFormation writes them as `deliveryDelay`, or as the API does, as `DELIVERY_DELAY`.
+        published.extend(kinds.map(|kind| kind.replace('_', "").to_ascii_uppercase()));
         Ok(())
     }
 

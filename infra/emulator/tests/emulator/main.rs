@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bus;
+mod mail;
 mod scheduler;
 mod secrets;
 mod support;

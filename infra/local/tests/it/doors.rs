@@ -18,6 +18,8 @@ async fn with_bodies() -> (Value, Vec<Route>) {
         cors_origins: Vec::new(),
         event_budget: None,
         lambda_endpoint: None,
+        mail_from: "hookyard@localhost".to_owned(),
+        smtp: None,
         dynamodb_port: None,
         durability: emulator::Durability::Process,
         max_connections: None,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(crate) async fn open() -> World {
     let world = local::FUNCTIONS.into_iter().fold(World::builder(), |world, (id, build)| world.function(id, build));
     let world = world.variable("SCRIPT_WORKER", env!("CARGO_BIN_EXE_hookyard"));
-    world.parameter("BaseUrl", "https://hooks.example.com").open().await
+    world.parameter("BaseUrl", "https://hooks.example.com").parameter("MailFrom", "a@example.com").open().await
 }
 
 /// The names of a tenant's records in the paths of routes, by path and parameter.
@@ -29,8 +29,14 @@ pub(crate) struct Route {
 }
 
 /// Routes that anybody may call, or whose bodies are not ours.
-const PUBLIC: [&str; 4] =
-    ["/webhooks/{channelId}", "/unsecured/callback/{id}", "/auth/v2/oauth2/tokens", "/api/v1/info"];
+const PUBLIC: [&str; 6] = [
+    "/webhooks/{channelId}",
+    "/unsecured/callback/{id}",
+    "/auth/v2/oauth2/tokens",
+    "/api/v1/info",
+    "/mail/v1/health",
+    "/mail/v1/{hash}/open",
+];
 
 /// Operations that lead to no record, whoever calls them: they create one, or `test` stands for a text.
 const OF_NO_RECORD: [(&str, &str); 2] = [("put", "/assets/public/director/{name}"), ("post", "/api/v1/tasks/{id}")];
@@ -230,6 +236,7 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/products") => json!({"tag": "own", "envs": [{"slug": "dev"}]}),
         ("POST", "/products/{tag}/apps") => json!({"app": "acme_app"}),
         ("PUT", "/products/{tag}/apps/{access_tag}") => json!({"fallbacks": []}),
+        ("POST", "/mail/v1") => json!({"subject": "s", "body": "b", "recipients": {"to": ["a@example.com"]}}),
         ("POST", "/events/v1") => json!({"type": "other.thing"}),
         _ => json!({}),
     })

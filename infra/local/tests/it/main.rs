@@ -13,6 +13,7 @@ mod execute;
 mod house;
 mod lambda;
 mod log;
+mod mail;
 mod process;
 mod readme;
 mod replay;

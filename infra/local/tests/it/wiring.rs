@@ -70,6 +70,6 @@ async fn every_type_of_action_has_a_rule() {
         world.publish(&Event::command(known.name, "step", json!({}))).await;
         assert_eq!(world.emulator.unmatched_events(), 0, "{}", known.name);
     }
-    world.publish(&Event::command("mail", "step", json!({}))).await;
+    world.publish(&Event::command("fax", "step", json!({}))).await;
     assert_eq!(world.emulator.unmatched_events(), 1);
 }
