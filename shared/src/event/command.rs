@@ -58,7 +58,14 @@ pub struct ActionType {
     either: &'static [[&'static str; 2]],
     /// The field that names a record of another function, and of which kind.
     pub names: Option<(&'static str, Named)>,
+    /// Within how many seconds its function answers a command, be it that the step waits.
+    pub answers_within_s: u32,
 }
+
+/// Within how many seconds a function answers a command: time for its longest work, and for several deliveries.
+pub const ANSWERS_WITHIN_S: u32 = 15 * 60;
+/// Within how many seconds a command is answered that takes a minute at most.
+const SHORT_ANSWERS_WITHIN_S: u32 = 10 * 60;
 
 /// A kind of record that an action can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +164,7 @@ pub const HTTP: ActionType = ActionType {
     required_with: None,
     either: &[],
     names: None,
+    answers_within_s: SHORT_ANSWERS_WITHIN_S,
 };
 
 /// The most attempts after the first that a run of an action may have.
@@ -181,6 +189,7 @@ pub const ACTION: ActionType = ActionType {
     required_with: None,
     either: &[["product", "product_tag"], ["action", "event"]],
     names: None,
+    answers_within_s: ANSWERS_WITHIN_S,
 };
 
 /// The type of action that sends a message on a channel.
@@ -197,6 +206,7 @@ pub const MESSAGE: ActionType = ActionType {
     required_with: None,
     either: &[],
     names: Some(("channelId", Named::Channel)),
+    answers_within_s: SHORT_ANSWERS_WITHIN_S,
 };
 
 /// The type of action that runs a function as a task.
@@ -213,6 +223,7 @@ pub const TASK: ActionType = ActionType {
     required_with: None,
     either: &[],
     names: Some(("functionName", Named::Function)),
+    answers_within_s: ANSWERS_WITHIN_S,
 };
 
 /// The type of action that creates a callback or waits for one.
@@ -228,6 +239,7 @@ pub const CALLBACK: ActionType = ActionType {
     required_with: Some(("action", "wait", "id")),
     either: &[],
     names: None,
+    answers_within_s: ANSWERS_WITHIN_S,
 };
 
 /// Every type of action.

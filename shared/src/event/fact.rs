@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{ChannelId, EventType, StepError, TenantId};
+use super::{ChannelId, DispatcherId, EventId, EventType, StepError, TenantId};
 use crate::error::Refusal;
 
 /// The source of events that a client published through the API.
@@ -18,6 +18,9 @@ pub const TASK_SOURCE: &str = "hookyard.task";
 pub const ACTION_SOURCE: &str = "hookyard.action";
 /// The source of facts about callbacks.
 pub const CALLBACK_SOURCE: &str = "hookyard.callback";
+
+/// The source of facts about runs.
+pub const DISPATCHER_SOURCE: &str = "hookyard.dispatcher";
 
 /// The type of [`WebhookReceived`] where the platform does not name the kind of event.
 pub const WEBHOOK_RECEIVED: EventType = EventType::known("webhook.received");
@@ -63,6 +66,11 @@ pub const APP_AVAILABLE: EventType = EventType::known("app.available");
 /// The type of [`AppHealthChanged`] when the probes of an app do not get through.
 pub const APP_UNAVAILABLE: EventType = EventType::known("app.unavailable");
 
+/// The type of [`RunEnded`] when a run succeeded.
+pub const RUN_SUCCEEDED: EventType = EventType::known("run.succeeded");
+/// The type of [`RunEnded`] when a run failed.
+pub const RUN_FAILED: EventType = EventType::known("run.failed");
+
 /// The platforms whose events have types that begin with their names, as `github.push`.
 pub const PLATFORMS: [&str; 11] = [
     "discord",
@@ -79,7 +87,7 @@ pub const PLATFORMS: [&str; 11] = [
 ];
 
 /// The types of the facts that only Hookyard itself publishes, beside those of the [`PLATFORMS`].
-pub const OWN: [EventType; 21] = [
+pub const OWN: [EventType; 23] = [
     WEBHOOK_RECEIVED,
     MESSAGE_RECEIVED,
     MESSAGE_STATUS,
@@ -101,6 +109,8 @@ pub const OWN: [EventType; 21] = [
     CALLBACK_EXPIRED,
     APP_AVAILABLE,
     APP_UNAVAILABLE,
+    RUN_SUCCEEDED,
+    RUN_FAILED,
 ];
 
 /// Refuses an event that a client or a script would publish as if it came from Hookyard: with the type of a command, of an
@@ -329,6 +339,36 @@ pub struct AppHealthChanged {
     /// The type of the last failure, such as `TIMEOUT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<Value>,
+}
+
+/// The facts `run.succeeded` and `run.failed`: a dispatcher is done with an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunEnded {
+    /// The event that started the run.
+    pub event_id: EventId,
+    /// Its type.
+    pub event_type: EventType,
+    /// The dispatcher that ran.
+    pub dispatcher_id: DispatcherId,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatcher_name: Option<String>,
+    /// The steps that failed; also those whose failure did not fail the run.
+    pub failed_steps: Vec<FailedStep>,
+}
+
+/// A step that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedStep {
+    /// Its name.
+    pub name: String,
+    /// The type of its action.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
 }
 
 #[cfg(test)]

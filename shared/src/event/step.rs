@@ -230,11 +230,15 @@ impl StepError {
     /// The dispatcher makes no further attempt at such a step, as that could do the same thing twice.
     pub const OUTCOME_UNKNOWN: &'static str = "OutcomeUnknown";
 
+    /// The name of the failure of a step whose command nobody has answered; it may still be done.
+    pub const UNANSWERED: &'static str = "Unanswered";
+
     /// Tells whether another attempt would do again what may have been done, or fail in the same way.
     ///
     /// A script may name its own errors as it likes, so that its `OutcomeUnknown` says nothing.
     pub fn is_final(&self) -> bool {
-        let is_unknown = self.name == Self::OUTCOME_UNKNOWN && self.kind.as_deref() != Some("runtime");
+        let is_name = [Self::OUTCOME_UNKNOWN, Self::UNANSWERED].contains(&self.name.as_str());
+        let is_unknown = is_name && self.kind.as_deref() != Some("runtime");
         is_unknown || self.name == Self::OUTPUT_TOO_LARGE
     }
 
@@ -323,6 +327,7 @@ mod tests {
         let error =
             |kind: &str, name: &str| StepError { kind: Some(kind.to_owned()), ..StepError::invocation(name, "") };
         assert!(error("invocation", StepError::OUTCOME_UNKNOWN).is_final());
+        assert!(error("invocation", StepError::UNANSWERED).is_final());
         assert!(!error("runtime", StepError::OUTCOME_UNKNOWN).is_final());
         assert!(error("runtime", StepError::OUTPUT_TOO_LARGE).is_final());
         assert!(!error("invocation", "HttpStatus").is_final());

@@ -1,9 +1,9 @@
-//! `/events/v1`: publishing custom events, and listing all that were received; `/runs`: what happened to one.
+//! `/events/v1`: publishing custom events, and listing all that were received.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
@@ -14,12 +14,10 @@ use shared::event::fact::{CUSTOM_SOURCE, check_published};
 use shared::event::{Envelope, EventId, EventType};
 use shared::http::{IdempotencyKey, JsonBody, List};
 use shared::rql::{self, Rql};
-use shared::seal::Resealed;
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
 use crate::store::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT};
-use crate::timeline::Timeline;
 
 /// A custom event.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -112,24 +110,6 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
     let views = read(data.into_iter().map(|view| view.id.clone()).collect()).await?;
     let data = views.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
     Ok(Json(List { page, data }))
-}
-
-/// Seals a batch of events and runs with the current key; call it until there are no more.
-#[utoipa::path(
-    post, path = "/runs/rotate", tag = "runs",
-    responses((status = 200, description = "How far the rotation has come.", body = Resealed)),
-)]
-pub(crate) async fn rotate(State(app): Services) -> Answer<Resealed> {
-    Ok(Json(app.store.runs.reseal().await?))
-}
-
-/// Returns an event with its runs, steps and attempts, and everything that happened, in order.
-#[utoipa::path(get, path = "/runs/{eventId}", tag = "runs", responses((status = 200, body = Timeline)))]
-pub(crate) async fn run(State(app): Services, caller: Caller, Path(event_id): Path<String>) -> Answer<Timeline> {
-    let found = app.store.events.with_runs(&EventId::new(event_id.as_str())).await?;
-    let found = found.filter(|(record, _)| record.event.envelope.tenant_id == *caller.tenant_id());
-    let (record, runs) = found.ok_or_else(|| Refusal::unknown("event", &event_id))?;
-    Ok(Json(Timeline::new(record, runs)))
 }
 
 fn empty_object() -> Value {

@@ -26,7 +26,7 @@ pub(crate) const LIST_LIMIT: usize = 100_000;
 /// How many events a list reads as a whole, because its query asks for what no index knows.
 pub(crate) const CONTENT_LIMIT: usize = 10_000;
 /// How many events a list reads at once.
-const CONCURRENT_READS: usize = 16;
+pub(super) const CONCURRENT_READS: usize = 16;
 /// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
 const TRANSACTION_BYTES: usize = 3_500_000;
 const DAY: SignedDuration = SignedDuration::from_hours(24);

@@ -3,7 +3,9 @@
 mod dispatchers;
 mod events;
 mod faults;
+mod outcomes;
 mod rotation;
+mod run_list;
 mod runs;
 #[cfg(test)]
 mod tenants;
