@@ -67,6 +67,14 @@ struct Listed {
     started_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failed_tenant: Option<TenantId>,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// What the indexes of runs carry beside their keys.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
     kind: EventType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     channel_id: Option<ChannelId>,
@@ -94,12 +102,15 @@ pub(crate) struct RunEntry {
     pub(crate) finished_at: Option<Timestamp>,
 }
 
+/// What both indexes have of a run; each has the key of its own only.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct EntryItem {
     #[serde(flatten)]
     key: Key,
+    started_at: i64,
     #[serde(flatten)]
-    listed: Listed,
+    about: About,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -213,6 +224,14 @@ impl Listed {
             run_tenant: run.tenant_id.clone(),
             started_at: run.started_at.as_millisecond(),
             failed_tenant: (run.status == RunStatus::Failed).then(|| run.tenant_id.clone()),
+            about: About::new(run),
+        }
+    }
+}
+
+impl About {
+    fn new(run: &Run) -> Self {
+        Self {
             kind: run.event_type.clone(),
             channel_id: run.channel_id.clone(),
             dispatcher_name: run.dispatcher_name.clone(),
@@ -224,7 +243,7 @@ impl Listed {
 
 impl EntryItem {
     fn entry(self) -> Option<RunEntry> {
-        let Listed { kind, channel_id, dispatcher_name, outcome, started_at, finished_at, .. } = self.listed;
+        let About { kind, channel_id, dispatcher_name, outcome, finished_at } = self.about;
         Some(RunEntry {
             event_id: self.key.event_id,
             dispatcher_id: DispatcherId::new(self.key.item.strip_prefix(RUN_PREFIX)?),
@@ -232,7 +251,7 @@ impl EntryItem {
             event_type: kind,
             channel_id,
             outcome,
-            started_at: Timestamp::from_millisecond(started_at).ok()?,
+            started_at: Timestamp::from_millisecond(self.started_at).ok()?,
             finished_at: finished_at.and_then(|time| Timestamp::from_millisecond(time).ok()),
         })
     }

@@ -15,7 +15,7 @@ async fn told_of(kind: &str) -> World {
 
 /// The facts of a type that were published.
 fn facts(world: &World, kind: &str) -> Vec<Value> {
-    world.published(kind).into_iter().map(|event| event["detail"].clone()).collect()
+    world.published(kind)
 }
 
 fn failed() -> Answer {

@@ -26,14 +26,13 @@ async fn runs_are_listed_by_what_they_are_about_and_how_they_went() {
     {
         ids.push(world.dispatcher(json!({"eventType": kind, "name": name, "actions": [task(name, &[])]})).await);
     }
-    let message = json!({"channelId": "c1", "message": {}});
-    world.dispatcher(json!({"eventType": "message.received", "actions": [task("chat", &[])]})).await;
+    world.dispatcher(json!({"eventType": "github.issues", "actions": [task("greet", &[])]})).await;
     for (id, kind, content) in [
         ("e1", "order.paid", json!({"channelId": "c1"})),
         ("e2", "order.lost", json!({})),
         ("e3", "order.asked", json!({})),
         ("e4", "slow", json!({})),
-        ("e5", "message.received", message),
+        ("e5", "github.issues", json!({"channelId": "c1", "payload": {}})),
         ("e6", "nobody.cares", json!({})),
     ] {
         world.publish(&event(id, kind, content)).await;
