@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-pub use step::{Answer, STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepRequested, StepStatus};
+pub use step::{
+    Answer, FailedResponse, RecordKind, STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepRecord,
+    StepRequested, StepStatus,
+};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

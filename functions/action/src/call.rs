@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use shared::clock::derived_hex24;
-use shared::event::{Answer, STEP_OUTPUT_LIMIT_BYTES, StepError, StepId};
+use shared::event::{Answer, FailedResponse, STEP_OUTPUT_LIMIT_BYTES, StepError, StepId};
 use shared::json::{DEPTH_LIMIT, WholeNumber, depth, from_value};
 use shared::media::{self, Media};
 use shared::outbound::{Outbound, OutboundError, Request, Response};
@@ -134,7 +134,8 @@ fn answer(response: &Response) -> Answer {
         return Answer::succeeded(output);
     }
     let error = StepError::invocation("HttpStatus", format!("the server answered {}", response.status));
-    Answer::failed(error).with_output(output)
+    let response = FailedResponse::new(response.status, &output["body"]);
+    Answer::failed(error).with_output(output).with_response(Some(response))
 }
 
 /// `{status, headers, body}` with the body as JSON where it is that and can be handed on, as text otherwise.

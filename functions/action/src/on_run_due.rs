@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::Error;
-use shared::event::Answer;
+use shared::event::{Answer, RecordKind};
 use shared::step::{Claimable as _, Once};
 use shared::table::Expression;
 
@@ -47,8 +47,9 @@ pub(crate) async fn handle(services: &Services, due: &RunDue) -> Result<(), Erro
 
 /// Returns the answer to the step of a run; one that waits has its next attempt scheduled.
 pub(crate) async fn answer(services: &Services, record: &RunRecord) -> Result<Answer, Error> {
+    let named = |answer: Answer| answer.with_record(RecordKind::ActionRun, &record.action_run_id);
     if let Some(answer) = record.answer() {
-        return Ok(answer.clone());
+        return Ok(named(answer.clone()));
     }
     let next_at_ms = record.next_at_ms.unwrap_or_default();
     let time = Timestamp::from_millisecond(next_at_ms).map_err(Error::cannot("read when a run goes on"))?;
@@ -56,7 +57,7 @@ pub(crate) async fn answer(services: &Services, record: &RunRecord) -> Result<An
     // The name makes a second schedule for the same attempt impossible.
     let name = format!("{run_id}-{next_at_ms}");
     services.scheduler.run_at(&name, time, &Due { run_due: RunDue { run_id, next_at_ms } }).await?;
-    Ok(Answer::waiting())
+    Ok(named(Answer::waiting()))
 }
 
 /// What tells this input from those of other schedules.

@@ -6,7 +6,7 @@ use shared::Error;
 use shared::bus::{Bus, Entry};
 use shared::clock;
 use shared::event::fact::{CALLBACK_EXPIRED, CALLBACK_RESOLVED, CALLBACK_SOURCE, CallbackEnded};
-use shared::event::{Answer, Envelope, EventId, StepError, Trace};
+use shared::event::{Answer, Envelope, EventId, RecordKind, StepError, Trace};
 
 use crate::store::{Callback, CallbackState, Store};
 
@@ -48,9 +48,11 @@ pub(crate) async fn answer(store: &Store, callback: &Callback) -> Result<Answer,
     let id = &callback.callback_id;
     let Some(body) = store.body(callback).await? else {
         let message = format!("nobody called the callback {id} in time");
-        return Ok(Answer::failed(StepError::invocation("CallbackExpired", message)));
+        let expired = Answer::failed(StepError::invocation("CallbackExpired", message));
+        return Ok(expired.with_record(RecordKind::Callback, id));
     };
-    let mut answer = Answer::succeeded(json!({"id": id, "date": callback.ended_at, "body": body}));
+    let answer = Answer::succeeded(json!({"id": id, "date": callback.ended_at, "body": body}));
+    let mut answer = answer.with_record(RecordKind::Callback, id);
     if let Some(too_large) = &mut answer.error {
         too_large.message.push_str(&format!("; GET /callbacks/{id}/wait returns it"));
     }

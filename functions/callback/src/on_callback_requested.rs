@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use shared::Error;
 use shared::bus::Bus;
 use shared::clock::{self, Clock};
-use shared::event::{Answer, Envelope, StepError};
+use shared::event::{Answer, Envelope, RecordKind, StepError};
 use shared::scheduler::Scheduler;
 use shared::step::{Origin, perform};
 
@@ -70,8 +70,10 @@ async fn create(
         let message = "BASE_URL is not set, so the URL of the callback is unknown";
         return Ok(Answer::failed(StepError::invocation("BaseUrlMissing", message)));
     };
+    let id = spec.id.clone();
     let created = creation::create(store, scheduler, &url, now, spec).await?;
-    serde_json::to_value(created).map(Answer::succeeded).map_err(Error::cannot("write an output"))
+    let answer = serde_json::to_value(created).map(Answer::succeeded).map_err(Error::cannot("write an output"))?;
+    Ok(answer.with_record(RecordKind::Callback, id))
 }
 
 async fn wait(store: &Store, bus: &Bus, now: Timestamp, origin: &Origin, id: &str) -> Result<Answer, Error> {
@@ -84,7 +86,7 @@ async fn wait(store: &Store, bus: &Bus, now: Timestamp, origin: &Origin, id: &st
             return ending::answer(store, &callback).await;
         }
         if store.wait(id, origin).await? {
-            return Ok(Answer::waiting());
+            return Ok(Answer::waiting().with_record(RecordKind::Callback, callback.callback_id));
         }
     }
     // It still waits and takes no further step: only their number can be the reason.

@@ -2,6 +2,7 @@
 
 mod dispatchers;
 mod events;
+mod runs;
 
 use std::sync::Arc;
 
@@ -34,7 +35,9 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::RotateKeys, routes!(dispatchers::rotate))
         .permission(Permission::CreateEvents, routes!(events::create))
         .permission(Permission::ViewEvents, routes!(events::list))
-        .permission(Permission::ViewRuns, routes!(events::run))
-        .permission(Permission::RotateKeys, routes!(events::rotate))
+        .permission(Permission::ViewRuns, routes!(runs::list))
+        .permission(Permission::ViewRuns, routes!(runs::timeline))
+        .permission(Permission::ViewRuns, routes!(runs::get))
+        .permission(Permission::RotateKeys, routes!(runs::rotate))
         .finish(app)
 }

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::clock::derived_uuid;
-use shared::event::{Envelope, EventId, Trace};
+use shared::event::fact::check_published;
+use shared::event::{ChannelId, Envelope, EventId, Trace};
 use utoipa::ToSchema;
 
 /// An event in two forms: typed for commands, as JSON for patterns and templates.
@@ -22,6 +23,13 @@ impl Event {
     /// Wraps an envelope.
     pub(crate) fn new(envelope: Envelope) -> Self {
         Self { value: json!(envelope), envelope }
+    }
+
+    /// Returns the channel that a fact of our own says it came from; what others publish can say anything.
+    pub(crate) fn channel_id(&self) -> Option<ChannelId> {
+        let is_own = check_published(&self.envelope.kind).is_err();
+        let channel_id = self.envelope.content.get("channelId")?.as_str()?;
+        is_own.then(|| ChannelId::new(channel_id))
     }
 }
 

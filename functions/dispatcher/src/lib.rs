@@ -1,6 +1,7 @@
 //! The dispatcher function: matches events with dispatchers, fans them out to steps and advances the runs.
 //!
-//! In: every fact, `step.finished`, schedules. Out: a command for each step that can start, on the bus or on a schedule.
+//! In: every fact, `step.finished`, schedules. Out: a command for each step that can start, on the bus or on a schedule, and
+//! `run.succeeded` or `run.failed` where a dispatcher listens for it.
 //!
 //! A fact is matched with the dispatchers of its type. Its record and one run per match are written in one transaction
 //! on the condition that the event is new; then the commands of the steps that wait for nothing are published
@@ -9,6 +10,8 @@
 //! again and publishes the commands that have no answer yet, or else the sweeper does (`on_schedule`). A command may be
 //! sent twice, but the ids of the records that it leaves derive from (event, dispatcher, step, attempt), so that nothing
 //! is done twice.
+//!
+//! The last write of a run says whether its outcome becomes a fact, which is published after it (`outcome`).
 
 mod api;
 mod budget;
@@ -18,6 +21,7 @@ mod on_fact;
 mod on_schedule;
 mod on_step_finished;
 mod outbox;
+mod outcome;
 mod run;
 mod store;
 mod template;

@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use shared::event::{Envelope, EventId, Trace};
 use shared::{Error, json};
 
-use crate::budget;
 use crate::dispatcher::CompiledDispatcher;
 use crate::event::{self, Event, Occurrence, Recurrence};
 use crate::outbox::{Outbox, RecentRun};
 use crate::run::{Command, Run, RunContext};
 use crate::store::{EventRecord, MatchOutcome, Store};
+use crate::{budget, outcome};
 
 /// How often recording an occurrence is tried when another one came first.
 const ATTEMPTS: u32 = 5;
@@ -79,7 +79,9 @@ async fn start(
         return Ok(false);
     }
     tracing::info!(event = %event.envelope.id, kind = %event.envelope.kind, runs = runs.len(), "event received");
+    let ended = started.iter().map(|(recent, _)| &recent.run).filter(|run| run.is_outcome_due).cloned().collect();
     outbox.send(started).await?;
+    outcome::publish(store, outbox, ended, Some(event)).await?;
     Ok(true)
 }
 
@@ -100,18 +102,23 @@ async fn plan(
     if matching.is_empty() {
         return Ok((MatchOutcome::Unmatched, Vec::new()));
     }
+    let runs = u64::try_from(matching.len()).unwrap_or(u64::MAX);
     let actions = matching.iter().flat_map(|compiled| &compiled.dispatcher.body.actions);
     let left = trace.budget.unwrap_or(event_budget);
-    let Some(share) = budget::share(left, actions.map(|action| action.retry.attempts)) else {
+    let Some(share) = budget::share(left, runs, actions.map(|action| action.retry.attempts)) else {
         tracing::warn!(event = %event.envelope.id, left, "the budget of the first event is used up");
         return Ok((MatchOutcome::BudgetExhausted, Vec::new()));
     };
-    let started = matching.into_iter().map(|CompiledDispatcher { dispatcher, plan, .. }| {
+    let mut started = Vec::with_capacity(matching.len());
+    for CompiledDispatcher { dispatcher, plan, .. } in matching {
         let context = RunContext { event: event.clone(), plan: plan.clone() };
-        let (run, commands) = Run::start(dispatcher, &context, share, now, expires_at);
-        (RecentRun::new(run, Some(context)), commands)
-    });
-    Ok((MatchOutcome::Matched, started.collect()))
+        let (mut run, commands) = Run::start(dispatcher, &context, share, now, expires_at);
+        if run.is_over() {
+            outcome::decide(store, &mut run, Some(event)).await?;
+        }
+        started.push((RecentRun::new(run, Some(context)), commands));
+    }
+    Ok((MatchOutcome::Matched, started))
 }
 
 /// Tells a duplicate from a new occurrence, which it records.
@@ -173,10 +180,11 @@ pub(crate) async fn complete(
         store.events.add_missing_runs(&event.envelope.id, &runs).await?;
     }
     let Some((_, runs)) = store.events.with_runs(&event.envelope.id).await? else { return Ok(()) };
-    for run in runs.into_iter().filter(|run| !run.is_over()) {
+    let (over, open): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(Run::is_over);
+    for run in open {
         let context = run.context(event.clone());
         let commands = run.requested(&context, now, |_, step| !step.has_answered());
         outbox.send_missing(run, context, commands).await?;
     }
-    Ok(())
+    outcome::publish(store, outbox, over, Some(&event)).await
 }

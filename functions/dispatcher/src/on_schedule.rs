@@ -7,10 +7,10 @@ use serde_json::Value;
 use shared::Error;
 use shared::event::StepId;
 
-use crate::on_fact;
 use crate::outbox::{Outbox, RecentRun};
 use crate::run::{Run, Step};
 use crate::store::{OPEN_PARTITIONS, OpenRow, Store};
+use crate::{on_fact, outcome};
 
 /// How long a row must be untouched.
 const MIN_AGE: SignedDuration = SignedDuration::from_mins(1);
@@ -89,6 +89,9 @@ async fn sweep_row(
         }
     };
     let Some(run) = store.runs.get(&event_id, &dispatcher_id).await? else { return Ok(()) };
+    if run.is_over() {
+        return outcome::publish(store, outbox, vec![run], None).await;
+    }
     // If it made progress just now, there is nothing to do.
     sweep_run(store, outbox, now, run).await.map(drop)
 }
@@ -99,12 +102,17 @@ async fn sweep_run(store: &Store, outbox: &Outbox, now: Timestamp, mut run: Run)
     let Some(event) = store.events.event(&event_id).await? else { return Ok(true) };
     let context = run.context(event);
     let Some(commands) = run.sweep(&context, now) else { return Ok(true) };
+    if run.is_over() {
+        outcome::decide(store, &mut run, Some(&context.event)).await?;
+    }
     run.version += 1;
     if !store.runs.save(&run).await? {
         return Ok(false);
     }
     tracing::warn!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "run made no progress");
+    let (event, ended) = (context.event.clone(), run.is_outcome_due.then(|| run.clone()));
     outbox.send(vec![(RecentRun::new(run, Some(context)), commands)]).await?;
+    outcome::publish(store, outbox, ended.into_iter().collect(), Some(&event)).await?;
     Ok(true)
 }
 

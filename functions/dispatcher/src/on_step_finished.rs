@@ -6,6 +6,7 @@ use shared::clock::Clock;
 use shared::event::{Envelope, StepFinished, StepId};
 
 use crate::outbox::{Outbox, RecentRun};
+use crate::outcome;
 use crate::run::{Run, StepState};
 use crate::store::Store;
 
@@ -41,6 +42,7 @@ pub(crate) async fn handle(store: &Store, outbox: &Outbox, clock: &Clock, envelo
         let loaded = RecentRun::new(run.clone(), None);
         match advance(store, outbox, clock, loaded, &answer, envelope.time).await? {
             Advance::Saved => return Ok(()),
+            Advance::Late if run.is_over() => return outcome::publish(store, outbox, vec![run], None).await,
             Advance::Late => return send_missing(store, outbox, clock.now(), run, &answer.id).await,
             Advance::Conflict => {}
         }
@@ -71,6 +73,10 @@ async fn advance(
     } else {
         recent.run.close(clock.now());
     }
+    let event = recent.context.as_ref().map(|context| context.event.clone());
+    if recent.run.is_over() {
+        outcome::decide(store, &mut recent.run, event.as_ref()).await?;
+    }
     recent.run.version += 1;
     if !store.runs.save(&recent.run).await? {
         return Ok(Advance::Conflict);
@@ -79,7 +85,9 @@ async fn advance(
         let run = &recent.run;
         tracing::info!(event = %run.event_id, dispatcher = %run.dispatcher_id, status = ?run.status, "run finished");
     }
+    let ended = recent.run.is_outcome_due.then(|| recent.run.clone());
     outbox.send(vec![(recent, commands)]).await?;
+    outcome::publish(store, outbox, ended.into_iter().collect(), event.as_ref()).await?;
     Ok(Advance::Saved)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use moka::future::Cache;
 use serde_json::json;
-use shared::bus::Bus;
+use shared::bus::{Bus, Entry};
 use shared::event::{DispatcherId, EventId, StepId};
 use shared::scheduler::Scheduler;
 use shared::{Environment, Error};
@@ -93,6 +93,11 @@ impl Outbox {
         let (event_id, dispatcher_id) = (&run.event_id, &run.dispatcher_id);
         tracing::info!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "sending commands again");
         self.send(vec![(RecentRun { run, context: Some(context), sent }, commands)]).await
+    }
+
+    /// Publishes facts.
+    pub(crate) async fn publish_facts(&self, facts: Vec<Entry>) -> Result<(), Error> {
+        self.bus.publish(facts).await
     }
 
     /// Publishes commands, and schedules those that are due later and the ends of those that have a timeout.

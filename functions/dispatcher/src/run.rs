@@ -7,6 +7,7 @@ mod advance;
 mod size;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::sync::Arc;
 
@@ -14,25 +15,32 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::bus::Entry;
-use shared::event::{DispatcherId, EventId, StepError, StepId};
+use shared::event::command::{ANSWERS_WITHIN_S, ActionType};
+use shared::event::{
+    ChannelId, DispatcherId, EventId, EventType, FailedResponse, StepError, StepId, StepRecord, TenantId,
+};
 use utoipa::ToSchema;
 
 use crate::dispatcher::{Action, Plan};
 use crate::event::Event;
 use crate::template::{Scope, StepResult};
+pub(crate) use view::{ListedRun, RunView};
 
 /// How long a command may stay unanswered before it is sent again for the first time.
 const FIRST_RESEND_DELAY: SignedDuration = SignedDuration::from_mins(1);
 /// The longest such delay.
 const MAX_RESEND_DELAY: SignedDuration = SignedDuration::from_hours(1);
-/// How long a step without a timeout may stay unanswered before it fails.
-const UNANSWERED_LIMIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// One dispatcher working on one event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Run {
     pub(crate) event_id: EventId,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) event_type: EventType,
+    /// The channel that the event came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) channel_id: Option<ChannelId>,
     pub(crate) dispatcher_id: DispatcherId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dispatcher_name: Option<String>,
@@ -44,6 +52,18 @@ pub(crate) struct Run {
     pub(crate) steps: Vec<Step>,
     /// How many events and steps each of its steps may cause.
     pub(crate) step_budget: u64,
+    /// How many events and steps the facts about its outcome may cause.
+    #[serde(default)]
+    pub(crate) outcome_budget: u64,
+    /// How often it has ended: once, and once more whenever it is done again.
+    #[serde(default)]
+    pub(crate) endings: u32,
+    /// The fact about its outcome, where a dispatcher listens for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) outcome_event_id: Option<EventId>,
+    /// Whether that fact is still to be published.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_outcome_due: bool,
     /// When commands were last sent again, and how often in a row.
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) swept_at: Option<Timestamp>,
@@ -130,6 +150,12 @@ pub(crate) struct Attempt {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<StepError>,
+    /// The record that it has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) record: Option<StepRecord>,
+    /// What a server answered that did not do what it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) response: Option<FailedResponse>,
 }
 
 /// What the commands of a run are built from.
@@ -199,6 +225,21 @@ impl Step {
         self.action.timeout_seconds.and_then(|_| self.deadline())
     }
 
+    /// Returns within how many seconds a function answers the command.
+    fn answers_within_s(&self) -> u32 {
+        ActionType::find(&self.action.kind).map_or(ANSWERS_WITHIN_S, |kind| kind.answers_within_s)
+    }
+
+    /// Returns the record that the last attempt has left.
+    pub(crate) fn record(&self) -> Option<&StepRecord> {
+        self.attempts.last()?.record.as_ref()
+    }
+
+    /// Returns what a server answered that did not do what the last attempt asked.
+    pub(crate) fn response(&self) -> Option<&FailedResponse> {
+        self.attempts.last()?.response.as_ref()
+    }
+
     fn requested_at(&self) -> Option<Timestamp> {
         self.attempts.last().map(|attempt| attempt.requested_at)
     }
@@ -207,7 +248,8 @@ impl Step {
     fn deadline(&self) -> Option<Timestamp> {
         let limit = match (self.status, self.action.timeout_seconds) {
             (StepState::Requested | StepState::Waiting, Some(seconds)) => SignedDuration::from_secs(seconds.into()),
-            (StepState::Requested, None) => UNANSWERED_LIMIT,
+            // Who answers that a step waits has taken it over, and answers again in its own time.
+            (StepState::Requested, None) => SignedDuration::from_secs(self.answers_within_s().into()),
             _ => return None,
         };
         self.requested_at()?.checked_add(limit).ok()

@@ -4,10 +4,11 @@
 //!
 //! The partition of an event holds its record (`event`), one row per run (`run#<dispatcher>`) and, if it recurred, its
 //! occurrences (`latest`): one query is the whole timeline. Rows that the sweeper must check are in the sparse index
-//! `open`.
+//! `open`; lists of runs are made of two others.
 
 mod dispatcher;
 mod event;
+mod gather;
 mod run;
 
 use shared::table::{Check, SealedAttributes};
@@ -15,9 +16,8 @@ use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{DispatcherEntry, Dispatchers, WriteOutcome};
 pub(crate) use event::{EventEntry, EventRecord, Events, MatchOutcome};
-pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
+pub(crate) use run::{CONTENT_LIMIT, LIST_LIMIT, OPEN_PARTITIONS, OpenRow, RunEntry, Runs};
 
-use run::Runs;
 
 /// A run holds what its steps hand on, and an event may be about that.
 const SEALED: SealedAttributes = SealedAttributes { key: &["eventId", "item"], paths: &[&["run"], &["envelope"]] };

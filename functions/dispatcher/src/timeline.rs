@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
-use shared::event::{DispatcherId, Envelope, EventId, StepError};
+use shared::event::{ChannelId, Envelope, EventId, StepError, StepRecord};
 use utoipa::ToSchema;
 
 use crate::event::Occurrence;
-use crate::run::{Attempt, Run, RunStatus, Step, StepState};
+use crate::run::{Attempt, Run, RunStatus, RunView, Step, StepState};
 use crate::store::{EventRecord, MatchOutcome};
 
 /// What happened to an event.
@@ -20,6 +19,9 @@ pub(crate) struct Timeline {
     event: Envelope,
     /// Where the event came from.
     source: String,
+    /// The channel that it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_id: Option<ChannelId>,
     /// When it was first received.
     #[serde(with = "shared::clock::iso")]
     received_at: Timestamp,
@@ -59,41 +61,6 @@ enum Outcome {
     BudgetExhausted,
 }
 
-/// One dispatcher working on the event.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct RunView {
-    dispatcher_id: DispatcherId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dispatcher_name: Option<String>,
-    status: RunStatus,
-    #[serde(with = "shared::clock::iso")]
-    started_at: Timestamp,
-    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
-    finished_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<i64>,
-    steps: Vec<StepView>,
-}
-
-/// One action of the run.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct StepView {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    status: StepState,
-    attempts: Vec<Attempt>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<StepError>,
-    /// Why it was skipped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-}
-
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -115,6 +82,9 @@ struct Moment {
     /// The result or the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    /// The record that the attempt has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<StepRecord>,
 }
 
 impl Timeline {
@@ -123,6 +93,7 @@ impl Timeline {
         Self {
             outcome: outcome(&record, &runs),
             timeline: moments(&record, &runs),
+            channel_id: record.event.channel_id(),
             event: Arc::unwrap_or_clone(record.event).envelope,
             source: record.source,
             received_at: record.received_at,
@@ -202,14 +173,15 @@ fn of_attempt(step: &Step, attempt: &Attempt, moments: &mut Vec<Moment>) {
         moments.push(moment(time.max(attempt.requested_at), "step.started"));
     }
     if let Some(time) = attempt.waiting_at {
-        moments.push(moment(time, "step.waiting"));
+        moments.push(Moment { record: attempt.record.clone(), ..moment(time, "step.waiting") });
     }
     if let Some(time) = attempt.finished_at {
         if let Some(resumed_by) = &attempt.resumed_by {
             moments.push(moment(time, resumed_by));
         }
         let what = if attempt.status == StepState::Succeeded { "step.succeeded" } else { "step.failed" };
-        moments.push(Moment { detail: attempt.error.as_ref().map(shown), ..moment(time, what) });
+        let (detail, record) = (attempt.error.as_ref().map(shown), attempt.record.clone());
+        moments.push(Moment { detail, record, ..moment(time, what) });
     }
 }
 
@@ -219,35 +191,6 @@ fn shown(error: &StepError) -> String {
 
 impl Moment {
     fn new(time: Timestamp, what: &str) -> Self {
-        Self { time, what: what.to_owned(), dispatcher: None, step: None, attempt: None, detail: None }
-    }
-}
-
-impl From<Run> for RunView {
-    fn from(run: Run) -> Self {
-        let duration_ms = run.finished_at.map(|finished_at| finished_at.duration_since(run.started_at).as_millis());
-        Self {
-            dispatcher_id: run.dispatcher_id,
-            dispatcher_name: run.dispatcher_name,
-            status: run.status,
-            started_at: run.started_at,
-            finished_at: run.finished_at,
-            duration_ms: duration_ms.and_then(|duration| i64::try_from(duration).ok()),
-            steps: run.steps.into_iter().map(StepView::from).collect(),
-        }
-    }
-}
-
-impl From<Step> for StepView {
-    fn from(step: Step) -> Self {
-        Self {
-            name: step.name().to_owned(),
-            kind: step.action.kind,
-            status: step.status,
-            attempts: step.attempts,
-            output: step.output,
-            error: step.error,
-            reason: step.reason,
-        }
+        Self { time, what: what.to_owned(), dispatcher: None, step: None, attempt: None, detail: None, record: None }
     }
 }

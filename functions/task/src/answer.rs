@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::bus::{Bus, Entry};
 use shared::event::fact::{TASK_FAILED, TASK_SOURCE, TaskFailed};
-use shared::event::{Answer, Envelope, EventId, StepError, Trace};
+use shared::event::{Answer, Envelope, EventId, RecordKind, StepError, Trace};
 use shared::step::{Claimable as _, Outcome};
 use shared::{Error, clock};
 
@@ -13,8 +13,9 @@ use crate::store::task::{Status, Task};
 
 /// What there is to say about a task in its current state.
 pub(crate) fn outcome(task: &Task, now: Timestamp) -> Outcome {
+    let named = |answer: Answer| answer.with_record(RecordKind::Task, &task.task_id);
     if task.status == Status::Retried {
-        return Answer::waiting().into();
+        return named(Answer::waiting()).into();
     }
     let answer = match (task.answer(), task.status) {
         (Some(answer), _) => answer.clone(),
@@ -23,7 +24,10 @@ pub(crate) fn outcome(task: &Task, now: Timestamp) -> Outcome {
         }
         (None, _) => Answer::waiting(),
     };
-    Outcome { answer, facts: task_failed(task, now).into_iter().chain(job::fact::ended(task, now)).collect() }
+    Outcome {
+        answer: named(answer),
+        facts: task_failed(task, now).into_iter().chain(job::fact::ended(task, now)).collect(),
+    }
 }
 
 /// Publishes it; a task that no step asked for answers nobody.

@@ -37,7 +37,7 @@ pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<()
             // Before the record: a task that can be seen has its schedule.
             schedule(scheduler, &task).await?;
             if tasks.store().create(&task).await? {
-                return Ok(Some(Answer::waiting().into()));
+                return Ok(Some(answer::outcome(&task, now)));
             }
         }
         let work = |task, place| Box::pin(run::run(services, task, place));

@@ -5,7 +5,7 @@ use platform::chat::Problem;
 use platform::message::{DeliveryStatus, StatusUpdate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::event::{Answer, ChannelId, EventId, StepError, TenantId};
+use shared::event::{Answer, ChannelId, EventId, FailedResponse, RecordKind, StepError, TenantId};
 
 /// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -88,6 +88,9 @@ pub(crate) struct SendResult {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
+    /// What the platform has answered last, if it has not accepted the message.
+    #[serde(skip)]
+    pub response: Option<FailedResponse>,
 }
 
 /// What the log says about a message, as it is stored and as it is shown.
@@ -161,6 +164,7 @@ impl SendResult {
             attempts,
             retry_after_seconds: None,
             metadata: Map::new(),
+            response: None,
         }
     }
 
@@ -190,8 +194,9 @@ impl SendResult {
             let kept = Self { metadata: Map::new(), message_id: None, ..self.clone() };
             output = serde_json::to_value(kept).unwrap_or_default();
         }
+        let named = |answer: Answer| answer.with_record(RecordKind::Message, &self.id);
         if self.success {
-            return Answer::succeeded(output);
+            return named(Answer::succeeded(output));
         }
         let name = match (self.status, self.retry_after_seconds) {
             (MessageStatus::Unknown, _) => StepError::OUTCOME_UNKNOWN,
@@ -199,6 +204,7 @@ impl SendResult {
             _ => "PlatformRefused",
         };
         let problem = self.error.as_ref().map(|problem| format!("{}: {}", problem.code, problem.message));
-        Answer::failed(StepError::invocation(name, problem.unwrap_or_default())).with_output(output)
+        let failed = Answer::failed(StepError::invocation(name, problem.unwrap_or_default()));
+        named(failed.with_output(output).with_response(self.response.clone()))
     }
 }

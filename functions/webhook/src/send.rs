@@ -94,13 +94,15 @@ impl<'a> Sender<'a> {
         if let Trigger::Step(request) = trigger {
             record.entry.event_id = Some(request.id.event_id.clone());
         }
+        let secrets = channel.credentials().into_iter().flat_map(Credentials::values);
+        let secrets: Vec<&str> = secrets.chain(outgoing.reply_token.as_deref()).collect();
         let once = messages.once(record, POLICY, async |mut record: MessageRecord| {
             let id = &*record.entry.id;
             // The refusal of a step is recorded like any other result, so that its command does not send when it is
             // delivered again in a later window.
             let result = match refused {
                 Some(refusal) => SendResult::rate_limited(id, refusal.message, refusal.retry_after_s),
-                None => attempt::send(self.outbound, self.ids, chat, &request, id).await,
+                None => attempt::send(self.outbound, self.ids, chat, &request, &secrets, id).await,
             };
             let (status, attempts) = (result.status, result.attempts);
             tracing::info!(channel_id = %channel.id, id, ?status, attempts, "message sent");

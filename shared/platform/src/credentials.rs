@@ -48,6 +48,11 @@ impl Credentials {
         }
     }
 
+    /// Returns the secrets.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
     /// Returns a required secret.
     pub fn required(&self, name: &str) -> Result<&str, Error> {
         self.text(name)?.ok_or_else(|| Error::missing_field(&format!("credentials.{name}")))

@@ -60,7 +60,14 @@ pub struct ActionType {
     any_of: &'static [&'static str],
     /// The fields that name a record of another function, and of which kind; the first that is there counts.
     names: &'static [(&'static str, Named)],
+    /// Within how many seconds its function answers a command, be it that the step waits.
+    pub answers_within_s: u32,
 }
+
+/// Within how many seconds a function answers a command: time for its longest work, and for several deliveries.
+pub const ANSWERS_WITHIN_S: u32 = 15 * 60;
+/// Within how many seconds a command is answered that takes a minute at most.
+const SHORT_ANSWERS_WITHIN_S: u32 = 10 * 60;
 
 /// A kind of record that an action can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +175,7 @@ pub const HTTP: ActionType = ActionType {
     either: &[],
     any_of: &[],
     names: &[],
+    answers_within_s: SHORT_ANSWERS_WITHIN_S,
 };
 
 /// The most attempts after the first that a run of an action may have.
@@ -193,6 +201,7 @@ pub const ACTION: ActionType = ActionType {
     either: &[["product", "product_tag"], ["action", "event"]],
     any_of: &[],
     names: &[],
+    answers_within_s: ANSWERS_WITHIN_S,
 };
 
 /// The type of action that sends a message on a channel.
@@ -210,6 +219,7 @@ pub const MESSAGE: ActionType = ActionType {
     either: &[],
     any_of: &[],
     names: &[("channelId", Named::Channel)],
+    answers_within_s: SHORT_ANSWERS_WITHIN_S,
 };
 
 /// The type of action that runs a function as a task.
@@ -227,6 +237,7 @@ pub const TASK: ActionType = ActionType {
     either: &[],
     any_of: &[],
     names: &[("functionName", Named::Function)],
+    answers_within_s: ANSWERS_WITHIN_S,
 };
 
 /// The type of action that creates a callback or waits for one.
@@ -243,6 +254,7 @@ pub const CALLBACK: ActionType = ActionType {
     either: &[],
     any_of: &[],
     names: &[],
+    answers_within_s: ANSWERS_WITHIN_S,
 };
 
 /// The type of action that sends a mail.
@@ -264,6 +276,7 @@ pub const MAIL: ActionType = ActionType {
     either: &[],
     any_of: &["templateId", "templateName"],
     names: &[("templateId", Named::Template), ("templateName", Named::Template)],
+    answers_within_s: ANSWERS_WITHIN_S,
 };
 
 /// Every type of action.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{ChannelId, EventType, StepError, TenantId};
+use super::{ChannelId, DispatcherId, EventId, EventType, StepError, TenantId};
 use crate::error::Refusal;
 
 /// The source of events that a client published through the API.
@@ -20,6 +20,9 @@ pub const ACTION_SOURCE: &str = "hookyard.action";
 pub const CALLBACK_SOURCE: &str = "hookyard.callback";
 /// The source of facts about mails.
 pub const MAIL_SOURCE: &str = "hookyard.mail";
+
+/// The source of facts about runs.
+pub const DISPATCHER_SOURCE: &str = "hookyard.dispatcher";
 
 /// The type of [`WebhookReceived`] where the platform does not name the kind of event.
 pub const WEBHOOK_RECEIVED: EventType = EventType::known("webhook.received");
@@ -83,6 +86,10 @@ pub const MAIL_BOUNCED: EventType = EventType::known("mail.bounced");
 pub const MAIL_COMPLAINED: EventType = EventType::known("mail.complained");
 /// The type of [`MailChanged`] when a mail was not sent, or nobody knows whether it was.
 pub const MAIL_FAILED: EventType = EventType::known("mail.failed");
+/// The type of [`RunEnded`] when a run succeeded.
+pub const RUN_SUCCEEDED: EventType = EventType::known("run.succeeded");
+/// The type of [`RunEnded`] when a run failed.
+pub const RUN_FAILED: EventType = EventType::known("run.failed");
 
 /// The platforms whose events have types that begin with their names, as `github.push`.
 pub const PLATFORMS: [&str; 11] = [
@@ -100,7 +107,7 @@ pub const PLATFORMS: [&str; 11] = [
 ];
 
 /// The types of the facts that only Hookyard itself publishes, beside those of the [`PLATFORMS`].
-pub const OWN: [EventType; 29] = [
+pub const OWN: [EventType; 31] = [
     WEBHOOK_RECEIVED,
     MESSAGE_RECEIVED,
     MESSAGE_STATUS,
@@ -130,6 +137,8 @@ pub const OWN: [EventType; 29] = [
     MAIL_BOUNCED,
     MAIL_COMPLAINED,
     MAIL_FAILED,
+    RUN_SUCCEEDED,
+    RUN_FAILED,
 ];
 
 /// Refuses an event that a client or a script would publish as if it came from Hookyard: with the type of a command, of an
@@ -394,6 +403,36 @@ pub struct MailChanged {
     /// When it happened.
     #[serde(with = "crate::clock::iso")]
     pub time: Timestamp,
+}
+
+/// The facts `run.succeeded` and `run.failed`: a dispatcher is done with an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunEnded {
+    /// The event that started the run.
+    pub event_id: EventId,
+    /// Its type.
+    pub event_type: EventType,
+    /// The dispatcher that ran.
+    pub dispatcher_id: DispatcherId,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatcher_name: Option<String>,
+    /// The steps that failed; also those whose failure did not fail the run.
+    pub failed_steps: Vec<FailedStep>,
+}
+
+/// A step that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedStep {
+    /// Its name.
+    pub name: String,
+    /// The type of its action.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepError>,
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::{clock, json};
 pub const STEP_SOURCE: &str = "hookyard.step";
 /// The longest output of a step, in bytes of JSON; a run row holds several and DynamoDB takes 400 KB in all.
 pub const STEP_OUTPUT_LIMIT_BYTES: usize = 128 * 1024;
+/// The most bytes of a failed answer's body that a step keeps.
+pub const RESPONSE_BODY_LIMIT_BYTES: usize = 4 * 1024;
 /// How deep the output of a step may nest: a body that came in, and one level of the step's own.
 pub const STEP_OUTPUT_LIMIT_LEVELS: usize = json::DEPTH_LIMIT + 1;
 
@@ -86,6 +88,61 @@ pub struct Answer {
     /// What ended the waiting of a step that waited, as the timeline shows it, such as `callback.called`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_by: Option<String>,
+    /// The record that the attempt has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<StepRecord>,
+    /// What a server answered that did not do what it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<FailedResponse>,
+}
+
+/// The record that an attempt at a step has left with the function that did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct StepRecord {
+    /// What it is a record of.
+    pub kind: RecordKind,
+    /// Its id.
+    pub id: String,
+}
+
+/// What the record of a step is a record of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RecordKind {
+    /// A task: `GET /tasks/v1/?id={id}` and its logs.
+    Task,
+    /// A message in the log: `GET /messages/{id}`.
+    Message,
+    /// A mail.
+    Mail,
+    /// A callback: `GET /callbacks/{id}`.
+    Callback,
+    /// A run of an app's action: `GET /actions/runs/{id}`.
+    ActionRun,
+}
+
+/// The answer of a server that did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FailedResponse {
+    /// Its HTTP status.
+    pub status: u16,
+    /// The first 4 KB of its body, with secrets masked; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+impl FailedResponse {
+    /// Keeps the beginning of a body, which has no secret in it any more.
+    pub fn new(status: u16, body: &Value) -> Self {
+        let text = match body {
+            Value::Null => return Self { status, body: None },
+            Value::String(text) => text.clone(),
+            json => json.to_string(),
+        };
+        let end = text.floor_char_boundary(RESPONSE_BODY_LIMIT_BYTES);
+        let body = text.get(..end).unwrap_or_default().to_owned();
+        Self { status, body: Some(body).filter(|body| !body.is_empty()) }
+    }
 }
 
 /// Whether an attempt at a step is over, and how it went.
@@ -140,6 +197,18 @@ impl Answer {
         Self { output, ..self }
     }
 
+    /// Names the record that the attempt has left.
+    #[must_use]
+    pub fn with_record(self, kind: RecordKind, id: impl Into<String>) -> Self {
+        Self { record: Some(StepRecord { kind, id: id.into() }), ..self }
+    }
+
+    /// Adds what the server answered that did not do what it was asked.
+    #[must_use]
+    pub fn with_response(self, response: Option<FailedResponse>) -> Self {
+        Self { response, ..self }
+    }
+
     /// Says when the work began.
     #[must_use]
     pub fn started_at(self, time: Timestamp) -> Self {
@@ -147,7 +216,7 @@ impl Answer {
     }
 
     fn with_status(status: StepStatus) -> Self {
-        Self { status, started_at: None, output: None, error: None, resumed_by: None }
+        Self { status, started_at: None, output: None, error: None, resumed_by: None, record: None, response: None }
     }
 }
 
@@ -161,11 +230,15 @@ impl StepError {
     /// The dispatcher makes no further attempt at such a step, as that could do the same thing twice.
     pub const OUTCOME_UNKNOWN: &'static str = "OutcomeUnknown";
 
+    /// The name of the failure of a step whose command nobody has answered; it may still be done.
+    pub const UNANSWERED: &'static str = "Unanswered";
+
     /// Tells whether another attempt would do again what may have been done, or fail in the same way.
     ///
     /// A script may name its own errors as it likes, so that its `OutcomeUnknown` says nothing.
     pub fn is_final(&self) -> bool {
-        let is_unknown = self.name == Self::OUTCOME_UNKNOWN && self.kind.as_deref() != Some("runtime");
+        let is_name = [Self::OUTCOME_UNKNOWN, Self::UNANSWERED].contains(&self.name.as_str());
+        let is_unknown = is_name && self.kind.as_deref() != Some("runtime");
         is_unknown || self.name == Self::OUTPUT_TOO_LARGE
     }
 
@@ -232,10 +305,29 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_response_keeps_the_beginning_of_its_body() {
+        let check = |body: Value, expected: Option<&str>| {
+            assert_eq!(FailedResponse::new(502, &body).body.as_deref(), expected, "{body}");
+        };
+        check(Value::Null, None);
+        check(json!(""), None);
+        check(json!("no"), Some("no"));
+        check(json!({"error": ["no"]}), Some(r#"{"error":["no"]}"#));
+        let long = format!("{}é", "x".repeat(RESPONSE_BODY_LIMIT_BYTES - 1));
+        check(json!(long), Some(&long[..RESPONSE_BODY_LIMIT_BYTES - 1]));
+        let answer = Answer::failed(StepError::bad_request("no")).with_record(RecordKind::ActionRun, "r1");
+        let answer =
+            serde_json::to_value(answer.with_response(Some(FailedResponse::new(404, &json!("gone"))))).unwrap();
+        assert_eq!(answer["record"], json!({"kind": "actionRun", "id": "r1"}));
+        assert_eq!(answer["response"], json!({"status": 404, "body": "gone"}));
+    }
+
+    #[test]
     fn a_script_cannot_say_that_an_outcome_is_unknown() {
         let error =
             |kind: &str, name: &str| StepError { kind: Some(kind.to_owned()), ..StepError::invocation(name, "") };
         assert!(error("invocation", StepError::OUTCOME_UNKNOWN).is_final());
+        assert!(error("invocation", StepError::UNANSWERED).is_final());
         assert!(!error("runtime", StepError::OUTCOME_UNKNOWN).is_final());
         assert!(error("runtime", StepError::OUTPUT_TOO_LARGE).is_final());
         assert!(!error("invocation", "HttpStatus").is_final());

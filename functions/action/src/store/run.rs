@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::event::{Answer, StepError, TenantId};
+use shared::event::{Answer, FailedResponse, StepError, TenantId};
 use shared::list::{self, Index, Walks};
 use shared::step::{Claim, ClaimStore, Claimable, Origin};
 use shared::table::{Expression, Table, key};
@@ -205,7 +205,9 @@ impl RunRecord {
             "body": self.detail.response.as_ref().map(|response| &response.body), "run_id": self.action_run_id,
         });
         self.detail.failure = Some(failure);
-        self.end(Status::Fail, Answer::failed(error).with_output(output), now);
+        let response = self.detail.response.as_ref();
+        let response = response.map(|response| FailedResponse::new(response.status, &json!(response.body)));
+        self.end(Status::Fail, Answer::failed(error).with_output(output).with_response(response), now);
     }
 
     /// Lets the run wait for its next attempt.

@@ -1,10 +1,10 @@
-//! `/events/v1`: publishing custom events, and listing all that were received; `/runs`: what happened to one.
+//! `/events/v1`: publishing custom events, and listing all that were received.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,12 +17,10 @@ use shared::event::{Envelope, EventId, EventType, TenantId};
 use shared::http::{IdempotencyKey, JsonBody};
 use shared::list::{Found, Listed, Source};
 use shared::rql::Rql;
-use shared::seal::Resealed;
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
 use crate::store::{EventEntry, EventRecord, Events};
-use crate::timeline::Timeline;
 
 /// A custom event.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -135,24 +133,6 @@ impl Source for EventSource<'_> {
         let ids: Vec<&EventId> = entries.iter().map(|entry| &entry.event_id).collect();
         Ok(self.events.read(&ids).await?.into_iter().map(|found| found.map(EventView::from)).collect())
     }
-}
-
-/// Seals a batch of events and runs with the current key; call it until there are no more.
-#[utoipa::path(
-    post, path = "/runs/rotate", tag = "runs",
-    responses((status = 200, description = "How far the rotation has come.", body = Resealed)),
-)]
-pub(crate) async fn rotate(State(app): Services) -> Answer<Resealed> {
-    Ok(Json(app.store.runs.reseal().await?))
-}
-
-/// Returns an event with its runs, steps and attempts, and everything that happened, in order.
-#[utoipa::path(get, path = "/runs/{eventId}", tag = "runs", responses((status = 200, body = Timeline)))]
-pub(crate) async fn run(State(app): Services, caller: Caller, Path(event_id): Path<String>) -> Answer<Timeline> {
-    let found = app.store.events.with_runs(&EventId::new(event_id.as_str())).await?;
-    let found = found.filter(|(record, _)| record.event.envelope.tenant_id == *caller.tenant_id());
-    let (record, runs) = found.ok_or_else(|| Refusal::unknown("event", &event_id))?;
-    Ok(Json(Timeline::new(record, runs)))
 }
 
 fn empty_object() -> Value {

@@ -60,6 +60,11 @@ impl DispatcherSet {
         self.dispatchers.get(at).filter(|compiled| compiled.dispatcher.version == version)
     }
 
+    /// Whether any of the dispatchers is switched on.
+    pub(crate) fn has_enabled(&self) -> bool {
+        self.dispatchers.iter().any(|compiled| compiled.dispatcher.body.enabled)
+    }
+
     /// Returns the dispatchers whose filters match an event.
     pub(crate) fn matching<'a>(&'a self, event: &'a Value) -> impl Iterator<Item = &'a CompiledDispatcher> {
         self.filters.matching(event).map(move |at| &*self.dispatchers[*at])

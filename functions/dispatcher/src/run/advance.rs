@@ -3,19 +3,23 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use shared::bus::Entry;
-use shared::event::{EventType, StepError, StepFinished, StepId, StepRequested, StepStatus};
+use shared::event::command::ActionType;
+use shared::event::{EventType, FailedResponse, StepError, StepFinished, StepId, StepRequested, StepStatus};
 
 use super::size;
 use super::{Attempt, Command, FIRST_RESEND_DELAY, Run, RunContext, RunStatus, Step, StepState, When};
-use crate::budget;
+use crate::budget::{self, Share};
 use crate::dispatcher::{COMMAND_TOO_LARGE, Dispatcher, OnFailure};
+
+/// The name of the failure of a step that no function does.
+const NOBODY_DOES_IT: &str = "UnknownActionType";
 
 impl Run {
     /// Starts a run and returns the commands of the steps that wait for no other.
     pub(crate) fn start(
         dispatcher: &Dispatcher,
         context: &RunContext,
-        step_budget: u64,
+        share: Share,
         now: Timestamp,
         expires_at: i64,
     ) -> (Self, Vec<Command>) {
@@ -27,15 +31,23 @@ impl Run {
             error: None,
             reason: None,
         });
+        let envelope = &context.event.envelope;
         let mut run = Self {
-            event_id: context.event.envelope.id.clone(),
+            event_id: envelope.id.clone(),
+            tenant_id: envelope.tenant_id.clone(),
+            event_type: envelope.kind.clone(),
+            channel_id: context.event.channel_id(),
             dispatcher_id: dispatcher.id.clone(),
             dispatcher_name: dispatcher.body.name.clone(),
             status: RunStatus::Running,
             started_at: now,
             finished_at: None,
             steps: steps.collect(),
-            step_budget,
+            step_budget: share.step,
+            outcome_budget: share.outcome,
+            endings: 0,
+            outcome_event_id: None,
+            is_outcome_due: false,
             swept_at: None,
             sweeps: 0,
             version: 1,
@@ -68,6 +80,7 @@ impl Run {
         };
         if self.is_over() && self.finished_at.is_none() {
             self.finished_at = Some(now);
+            self.endings += 1;
         }
     }
 
@@ -121,12 +134,16 @@ impl Run {
             finished_at: None,
             status: StepState::Requested,
             error: None,
+            record: None,
+            response: None,
         });
     }
 
     /// Builds the command of an attempt, always the same for the same run.
     pub(super) fn command(&self, index: usize, attempt: u32, context: &RunContext) -> Result<Command, StepError> {
         let step = &self.steps[index];
+        ActionType::find(&step.action.kind)
+            .map_err(|unknown| StepError::invocation(NOBODY_DOES_IT, unknown.to_string()))?;
         let action = context.plan.command_fields(index, &self.scope(index, context))?;
         let kind = EventType::parse(format!("{}.requested", step.action.kind));
         let kind = kind.map_err(|invalid| StepError::bad_request(format!("the command's type {invalid}")))?;
@@ -160,6 +177,7 @@ impl Run {
         }
         let Some(attempt) = step.attempts.last_mut() else { return false };
         attempt.started_at = answer.started_at.or(attempt.started_at);
+        attempt.record = answer.record.as_ref().map(size::record).or_else(|| attempt.record.take());
         self.sweeps = 0;
         match answer.status {
             StepStatus::Waiting => {
@@ -173,6 +191,7 @@ impl Run {
                 self.succeed(index, answer.output.as_ref(), at);
             }
             StepStatus::Failed => {
+                self.keep_response(index, answer.response.as_ref());
                 let unknown = || StepError::invocation("Unknown", "the step failed without a reason");
                 self.steps[index].output.clone_from(&answer.output);
                 if !self.fits() {
@@ -182,6 +201,20 @@ impl Run {
             }
         }
         true
+    }
+
+    /// Keeps what a server answered, where the run has room for it.
+    fn keep_response(&mut self, index: usize, response: Option<&FailedResponse>) {
+        let of_attempt = |run: &mut Self, response| {
+            if let Some(attempt) = run.steps[index].attempts.last_mut() {
+                attempt.response = response;
+            }
+        };
+        of_attempt(self, response.cloned());
+        if !self.fits() {
+            let without_body = response.map(|response| FailedResponse { body: None, ..*response });
+            of_attempt(self, without_body);
+        }
     }
 
     fn succeed(&mut self, index: usize, output: Option<&Value>, at: Timestamp) {
@@ -288,6 +321,9 @@ impl Run {
 
     /// Returns the sort key in the index of open runs: the sweeper checks the run a minute after it.
     pub(crate) fn touched_at(&self) -> Option<Timestamp> {
+        if self.is_outcome_due && self.is_over() {
+            return self.finished_at;
+        }
         self.next_check()?.checked_sub(FIRST_RESEND_DELAY).ok()
     }
 }
@@ -296,8 +332,10 @@ fn timed_out(step: &Step) -> StepError {
     match step.action.timeout_seconds {
         Some(seconds) => StepError::invocation("TimedOut", format!("no outcome within {seconds} seconds")),
         None => {
-            let message = format!("the command {}.requested was never answered", step.action.kind);
-            StepError::invocation("Unanswered", message)
+            let (kind, minutes) = (&step.action.kind, step.answers_within_s() / 60);
+            let message =
+                format!("the command {kind}.requested was not answered within {minutes} minutes; it may still be done");
+            StepError::invocation(StepError::UNANSWERED, message)
         }
     }
 }

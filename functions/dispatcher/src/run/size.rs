@@ -1,6 +1,6 @@
 //! Keeps a run within what one DynamoDB item can hold.
 
-use shared::event::StepError;
+use shared::event::{StepError, StepRecord};
 use shared::json::size_bytes;
 
 use super::Run;
@@ -16,8 +16,10 @@ pub(super) const STEP_MESSAGE_LIMIT_BYTES: usize = 600;
 pub(super) const ATTEMPT_MESSAGE_LIMIT_BYTES: usize = 100;
 /// How much is kept of what ended the waiting of an attempt.
 pub(super) const RESUMED_BY_LIMIT_BYTES: usize = 60;
+/// How much is kept of the id of an attempt's record.
+const RECORD_ID_LIMIT_BYTES: usize = 64;
 /// How much a run grows at most by one more attempt, and by the end of a step without its output.
-const ATTEMPT_RESERVE_BYTES: usize = 450;
+const ATTEMPT_RESERVE_BYTES: usize = 600;
 const STEP_RESERVE_BYTES: usize = 800;
 
 impl Run {
@@ -41,6 +43,11 @@ pub(super) fn shortened(error: &StepError, message_bytes: usize) -> StepError {
         name: cut(&error.name, NAME_LIMIT_BYTES),
         message: cut(&error.message, message_bytes),
     }
+}
+
+/// Shortens the record of an attempt to what is kept of it; no function's ids are longer.
+pub(super) fn record(record: &StepRecord) -> StepRecord {
+    StepRecord { kind: record.kind, id: cut(&record.id, RECORD_ID_LIMIT_BYTES) }
 }
 
 /// Cuts a text so that its JSON has at most `limit_bytes`, and shows that it was cut.

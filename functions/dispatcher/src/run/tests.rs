@@ -4,12 +4,17 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shared::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, TenantId};
+use shared::event::{
+    Answer, Envelope, EventId, EventType, FailedResponse, RecordKind, StepError, StepFinished, StepId, TenantId,
+};
 
 use super::{Command, Run, RunContext, RunStatus, StepState, When};
+use crate::budget::Share;
 use crate::dispatcher::Plan;
 use crate::dispatcher::tests::{dispatcher, unchecked};
 use crate::event::Event;
+
+const SHARE: Share = Share { step: 100, outcome: 10 };
 
 fn start_time() -> Timestamp {
     "2026-01-02T03:04:05Z".parse().unwrap()
@@ -28,7 +33,7 @@ fn event() -> Event {
 fn start(actions: &Value) -> (Run, Vec<Command>) {
     let dispatcher = unchecked(actions);
     let plan = Arc::new(Plan::new(dispatcher.body.actions.iter()));
-    Run::start(&dispatcher, &RunContext { event: Arc::new(event()), plan }, 100, start_time(), 0)
+    Run::start(&dispatcher, &RunContext { event: Arc::new(event()), plan }, SHARE, start_time(), 0)
 }
 
 fn context(run: &Run) -> RunContext {
@@ -111,10 +116,10 @@ fn a_command_carries_the_filled_in_action_and_the_whole_event() {
 #[test]
 fn steps_run_side_by_side_unless_one_waits_for_others() {
     let (mut run, commands) = start(&json!([
-        {"type": "x", "name": "a"},
-        {"type": "x", "name": "b"},
-        {"type": "x", "name": "c", "dependencies": ["a", "b"], "data": "{{ steps.a.output.from }}"},
-        {"type": "x", "name": "d", "dependencies": ["c"]},
+        {"type": "task", "name": "a"},
+        {"type": "task", "name": "b"},
+        {"type": "task", "name": "c", "dependencies": ["a", "b"], "data": "{{ steps.a.output.from }}"},
+        {"type": "task", "name": "d", "dependencies": ["c"]},
     ]));
     assert_eq!(names(&commands), "a#1 b#1");
     assert_eq!(succeed(&mut run, "a", 1, 1), "");
@@ -133,10 +138,10 @@ fn steps_run_side_by_side_unless_one_waits_for_others() {
 #[test]
 fn a_failure_skips_what_depends_on_it_and_lets_the_rest_finish() {
     let (mut run, _) = start(&json!([
-        {"type": "x", "name": "a"},
-        {"type": "x", "name": "b", "dependencies": ["a"]},
-        {"type": "x", "name": "c", "dependencies": ["b"]},
-        {"type": "x", "name": "d"},
+        {"type": "task", "name": "a"},
+        {"type": "task", "name": "b", "dependencies": ["a"]},
+        {"type": "task", "name": "c", "dependencies": ["b"]},
+        {"type": "task", "name": "d"},
     ]));
     assert_eq!(fail(&mut run, "a", 1, 1), "");
     assert_eq!(states(&run), "Running a:failed b:skipped c:skipped d:requested");
@@ -149,8 +154,8 @@ fn a_failure_skips_what_depends_on_it_and_lets_the_rest_finish() {
 #[test]
 fn a_failure_that_may_happen_is_visible_to_what_depends_on_it() {
     let (mut run, _) = start(&json!([
-        {"type": "x", "name": "a", "onFailure": "continue"},
-        {"type": "x", "name": "b", "dependencies": ["a"], "why": "{{ steps.a.error.name }}", "was": "{{ steps.a.status }}"},
+        {"type": "task", "name": "a", "onFailure": "continue"},
+        {"type": "task", "name": "b", "dependencies": ["a"], "why": "{{ steps.a.error.name }}", "was": "{{ steps.a.status }}"},
     ]));
     assert_eq!(fail(&mut run, "a", 1, 1), "b#1");
     let command = &run.requested(&context(&run), at(1), |_, _| true)[0];
@@ -162,10 +167,10 @@ fn a_failure_that_may_happen_is_visible_to_what_depends_on_it() {
 #[test]
 fn a_condition_decides_over_the_event_and_earlier_steps() {
     let (mut run, commands) = start(&json!([
-        {"type": "x", "name": "small", "condition": {"event": {"content": {"total": [{"numeric": ["<", 10]}]}}}},
-        {"type": "x", "name": "large", "condition": {"event": {"content": {"total": [{"numeric": [">=", 10]}]}}}},
-        {"type": "x", "name": "after", "dependencies": ["large"], "condition": {"steps": {"large": {"output": {"from": ["large"]}}}}},
-        {"type": "x", "name": "never", "dependencies": ["large"], "condition": {"steps": {"large": {"status": ["failed"]}}}},
+        {"type": "task", "name": "small", "condition": {"event": {"content": {"total": [{"numeric": ["<", 10]}]}}}},
+        {"type": "task", "name": "large", "condition": {"event": {"content": {"total": [{"numeric": [">=", 10]}]}}}},
+        {"type": "task", "name": "after", "dependencies": ["large"], "condition": {"steps": {"large": {"output": {"from": ["large"]}}}}},
+        {"type": "task", "name": "never", "dependencies": ["large"], "condition": {"steps": {"large": {"status": ["failed"]}}}},
     ]));
     assert_eq!(names(&commands), "large#1");
     assert!(run.steps[0].reason.as_deref().unwrap().contains("event.content.total"));
@@ -177,7 +182,7 @@ fn a_condition_decides_over_the_event_and_earlier_steps() {
 
 #[test]
 fn a_run_whose_steps_are_all_skipped_is_over_at_once() {
-    let (run, commands) = start(&json!([{"type": "x", "name": "a", "condition": {"event": {"type": ["other"]}}}]));
+    let (run, commands) = start(&json!([{"type": "task", "name": "a", "condition": {"event": {"type": ["other"]}}}]));
     assert_eq!((names(&commands).as_str(), run.status), ("", RunStatus::Succeeded));
     assert_eq!(run.next_check(), None);
 }
@@ -196,8 +201,8 @@ fn what_a_failed_step_answered_is_its_output_until_it_is_tried_again() {
 #[test]
 fn a_value_that_is_missing_fails_the_step_and_names_it() {
     let (run, commands) = start(&json!([
-        {"type": "x", "name": "a", "to": "{{ event.content.phone }}", "retry": {"attempts": 3}},
-        {"type": "x", "name": "b"},
+        {"type": "task", "name": "a", "to": "{{ event.content.phone }}", "retry": {"attempts": 3}},
+        {"type": "task", "name": "b"},
     ]));
     assert_eq!(names(&commands), "b#1");
     let error = run.steps[0].error.clone().unwrap();
@@ -209,8 +214,8 @@ fn a_value_that_is_missing_fails_the_step_and_names_it() {
 #[test]
 fn a_command_that_the_bus_cannot_take_fails_the_step() {
     let (mut run, _) = start(&json!([
-        {"type": "x", "name": "a"},
-        {"type": "x", "name": "b", "dependencies": ["a"], "twice": "{{ steps.a.output }}{{ steps.a.output }}{{ steps.a.output }}"},
+        {"type": "task", "name": "a"},
+        {"type": "task", "name": "b", "dependencies": ["a"], "twice": "{{ steps.a.output }}{{ steps.a.output }}{{ steps.a.output }}"},
     ]));
     let large = finished(id(&run, "a", 1), Answer::succeeded(json!("x".repeat(100_000))));
     assert_eq!(answer(&mut run, &large, 1), "");
@@ -221,7 +226,7 @@ fn a_command_that_the_bus_cannot_take_fails_the_step() {
 #[test]
 fn outputs_that_do_not_fit_into_the_row_fail_their_step() {
     let actions: Vec<_> =
-        (0..5).map(|n| json!({"type": "x", "name": format!("s{n}"), "retry": {"attempts": 2}})).collect();
+        (0..5).map(|n| json!({"type": "task", "name": format!("s{n}"), "retry": {"attempts": 2}})).collect();
     let (mut run, _) = start(&json!(actions));
     let long = finished(id(&run, "s0", 1), Answer::succeeded(json!("x".repeat(140_000))));
     assert_eq!(answer(&mut run, &long, 1), "");
@@ -249,7 +254,8 @@ fn the_largest_run_without_outputs_fits_into_its_row() {
         let error = StepError { kind: Some("\0".repeat(99)), name: "\"".repeat(999), message: "\n\u{1}".repeat(9999) };
         let step = id(&run, &step, n % 2 + 1);
         assert!(run.apply(&finished(step.clone(), Answer::waiting()), at(1)));
-        answer(&mut run, &finished(step, Answer::failed(error).started_at(at(1))), 1);
+        let failed = Answer::failed(error).with_record(RecordKind::ActionRun, "\n".repeat(99)).started_at(at(1));
+        answer(&mut run, &finished(step, failed.with_response(Some(FailedResponse::new(500, &Value::Null)))), 1);
     }
     assert_eq!(run.status, RunStatus::Failed);
     assert!(serde_json::to_string(&run).unwrap().len() < 395_000);
@@ -258,8 +264,8 @@ fn the_largest_run_without_outputs_fits_into_its_row() {
 #[test]
 fn a_failed_attempt_is_followed_by_the_next_at_once_or_later() {
     let (mut run, _) = start(&json!([
-        {"type": "x", "name": "now", "retry": {"attempts": 2}},
-        {"type": "x", "name": "later", "retry": {"attempts": 3, "delaySeconds": 30, "backoff": "exponential"}},
+        {"type": "task", "name": "now", "retry": {"attempts": 2}},
+        {"type": "task", "name": "later", "retry": {"attempts": 3, "delaySeconds": 30, "backoff": "exponential"}},
     ]));
     assert_eq!(fail(&mut run, "now", 1, 1), "now#2");
     assert_eq!(fail(&mut run, "now", 1, 1), "late");
@@ -280,14 +286,14 @@ fn a_command_that_nests_too_deep_for_its_receiver_fails_the_step() {
     let nested = |levels: usize| (0..levels).fold(json!("{{ event }}"), |inner, _| json!([inner]));
     // The event has two levels, and the fields of the action are one more.
     for (levels, expected) in [(93, "Running a:requested"), (94, "Failed a:failed")] {
-        let (run, _) = start(&json!([{"type": "x", "name": "a", "data": nested(levels)}]));
+        let (run, _) = start(&json!([{"type": "task", "name": "a", "data": nested(levels)}]));
         assert_eq!(states(&run), expected, "{levels}");
     }
 }
 
 #[test]
 fn late_and_repeated_answers_change_nothing() {
-    let (mut run, _) = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
+    let (mut run, _) = start(&json!([{"type": "task", "name": "a"}, {"type": "task", "name": "b"}]));
     assert_eq!(wait(&mut run, "a", 1, 1), "");
     assert_eq!(wait(&mut run, "a", 1, 2), "late");
     assert_eq!(succeed(&mut run, "a", 1, 3), "");
@@ -301,7 +307,8 @@ fn late_and_repeated_answers_change_nothing() {
 
 #[test]
 fn a_run_that_only_waits_is_waiting() {
-    let (mut run, _) = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b", "dependencies": ["a"]}]));
+    let (mut run, _) =
+        start(&json!([{"type": "task", "name": "a"}, {"type": "task", "name": "b", "dependencies": ["a"]}]));
     assert_eq!(wait(&mut run, "a", 1, 1), "");
     assert_eq!(states(&run), "Waiting a:waiting b:pending");
     assert_eq!(run.next_check(), None, "nothing but the outside world can move it on");
@@ -311,11 +318,11 @@ fn a_run_that_only_waits_is_waiting() {
 #[test]
 fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
     let (mut run, _) = start(&json!([
-        {"type": "x", "name": "a"},
-        {"type": "x", "name": "skipped", "dependencies": ["a"], "condition": {"event": {"type": ["no"]}}, "onFailure": "continue"},
-        {"type": "x", "name": "c", "dependencies": ["skipped"]},
-        {"type": "x", "name": "other"},
-        {"type": "x", "name": "again", "retry": {"attempts": 2}},
+        {"type": "task", "name": "a"},
+        {"type": "task", "name": "skipped", "dependencies": ["a"], "condition": {"event": {"type": ["no"]}}, "onFailure": "continue"},
+        {"type": "task", "name": "c", "dependencies": ["skipped"]},
+        {"type": "task", "name": "other"},
+        {"type": "task", "name": "again", "retry": {"attempts": 2}},
     ]));
     assert_eq!(succeed(&mut run, "a", 1, 1), "c#1");
     assert_eq!(fail(&mut run, "again", 1, 1), "again#2");
@@ -327,7 +334,7 @@ fn a_redelivered_answer_names_the_commands_that_followed_from_it() {
 
 #[test]
 fn the_sweeper_sends_unanswered_commands_again_ever_more_patiently() {
-    let (mut run, _) = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]));
+    let (mut run, _) = start(&json!([{"type": "task", "name": "a"}, {"type": "task", "name": "b"}]));
     assert_eq!(wait(&mut run, "b", 1, 1), "");
     let sweep = |run: &mut Run, second: i64| run.sweep(&context(run), at(second)).map(|commands| names(&commands));
     assert_eq!(run.touched_at(), Some(at(0)));
@@ -352,8 +359,8 @@ fn what_may_have_been_done_is_not_done_again() {
 #[test]
 fn the_sweeper_fails_attempts_past_their_deadline() {
     let (mut run, _) = start(&json!([
-        {"type": "x", "name": "a", "timeoutSeconds": 100, "retry": {"attempts": 2}},
-        {"type": "x", "name": "b", "dependencies": ["a"]},
+        {"type": "task", "name": "a", "timeoutSeconds": 100, "retry": {"attempts": 2}},
+        {"type": "task", "name": "b", "dependencies": ["a"]},
     ]));
     assert_eq!(wait(&mut run, "a", 1, 1), "");
     let sweep = |run: &mut Run, second: i64| run.sweep(&context(run), at(second)).map(|commands| names(&commands));
@@ -367,21 +374,71 @@ fn the_sweeper_fails_attempts_past_their_deadline() {
 }
 
 #[test]
-fn a_command_that_nothing_ever_answers_fails_after_a_day() {
-    let (mut run, _) = start(&json!([{"type": "nobody", "name": "a"}]));
-    let mut second = 0;
-    while let Some(check) = run.next_check() {
-        second = check.duration_since(start_time()).as_secs();
-        assert!(run.sweep(&context(&run), check).is_some());
+fn a_command_that_nobody_answers_fails_in_the_time_of_its_type() {
+    let check = |kind: &str, minutes: i64| {
+        let (mut run, _) = start(&json!([{"type": kind, "name": "a", "retry": {"attempts": 3}}]));
+        let mut second = 0;
+        while let Some(check) = run.next_check() {
+            second = check.duration_since(start_time()).as_secs();
+            assert!(run.sweep(&context(&run), check).is_some());
+        }
+        assert_eq!((second, run.steps[0].attempts.len()), (minutes * 60, 1), "{kind}: it may still be done");
+        let error = run.steps[0].error.clone().unwrap();
+        assert_eq!((run.status, error.name.as_str()), (RunStatus::Failed, "Unanswered"));
+        assert!(error.message.contains(&format!("{kind}.requested was not answered within {minutes} minutes")));
+    };
+    check("http", 10);
+    check("message", 10);
+    for kind in ["action", "callback", "task"] {
+        check(kind, 15);
     }
-    assert_eq!(second, 86_400);
-    assert_eq!(run.steps[0].error.as_ref().unwrap().name, "Unanswered");
-    assert!(run.steps[0].error.as_ref().unwrap().message.contains("nobody.requested"));
+}
+
+#[test]
+fn a_step_that_nobody_does_fails_at_once() {
+    let (run, commands) = start(&json!([{"type": "fax", "name": "a"}, {"type": "task", "name": "b"}]));
+    assert_eq!((names(&commands).as_str(), states(&run).as_str()), ("b#1", "Running a:failed b:requested"));
+    let error = run.steps[0].error.clone().unwrap();
+    assert_eq!(error.name, "UnknownActionType");
+    assert!(error.message.contains("fax"), "{}", error.message);
+}
+
+#[test]
+fn each_attempt_names_its_record_and_what_refused_it() {
+    let (mut run, _) = start(&json!([{"type": "http", "name": "a", "retry": {"attempts": 2}}]));
+    let refused = |status: u16| {
+        let answer = Answer::failed(StepError::invocation("HttpStatus", "no"));
+        let answer = answer.with_record(RecordKind::ActionRun, format!("r{status}"));
+        answer.with_response(Some(FailedResponse::new(status, &json!("no"))))
+    };
+    let (first, second) = (finished(id(&run, "a", 1), refused(502)), finished(id(&run, "a", 2), refused(404)));
+    answer(&mut run, &first, 1);
+    assert_eq!((run.steps[0].record(), run.steps[0].response()), (None, None), "the next attempt has left nothing yet");
+    answer(&mut run, &second, 2);
+    let of = |attempt: &super::Attempt| {
+        (attempt.record.as_ref().unwrap().id.clone(), attempt.response.as_ref().unwrap().status)
+    };
+    let attempts: Vec<_> = run.steps[0].attempts.iter().map(of).collect();
+    assert_eq!(attempts, [("r502".to_owned(), 502), ("r404".to_owned(), 404)]);
+}
+
+#[test]
+fn a_run_without_room_keeps_the_status_of_a_failed_answer() {
+    let actions: Vec<_> = (0..100).map(|n| json!({"type": "http", "name": format!("s{n}")})).collect();
+    let (mut run, _) = start(&json!(actions));
+    for n in 0..100 {
+        let answer = Answer::failed(StepError::invocation("HttpStatus", "no"));
+        let response = FailedResponse::new(500, &json!("x".repeat(4096)));
+        assert!(run.apply(&finished(id(&run, &format!("s{n}"), 1), answer.with_response(Some(response))), at(1)));
+    }
+    let response = |n: usize| run.steps[n].response().map(|response| (response.status, response.body.is_some()));
+    assert_eq!((response(0), response(99)), (Some((500, true)), Some((500, false))));
+    assert!(serde_json::to_string(&run).unwrap().len() < 395_000);
 }
 
 #[test]
 fn a_lost_schedule_is_replaced_by_the_sweeper() {
-    let (mut run, _) = start(&json!([{"type": "x", "name": "a", "retry": {"attempts": 2, "delaySeconds": 600}}]));
+    let (mut run, _) = start(&json!([{"type": "task", "name": "a", "retry": {"attempts": 2, "delaySeconds": 600}}]));
     assert_eq!(fail(&mut run, "a", 1, 0), "a#2@600");
     assert_eq!(run.next_check(), Some(at(660)));
     assert_eq!(run.sweep(&context(&run), at(660)).map(|commands| names(&commands)).as_deref(), Some("a#2"));
@@ -395,7 +452,7 @@ fn any_actions() -> impl Strategy<Value = Value> {
             let dependencies: Vec<_> =
                 (0..n).filter(|m| parents >> (m % 8) & 1 == 1).map(|m| format!("s{m}")).collect();
             let mut action = json!({
-                "type": "x", "name": format!("s{n}"), "dependencies": dependencies,
+                "type": "task", "name": format!("s{n}"), "dependencies": dependencies,
                 "retry": {"attempts": attempts, "delaySeconds": delay * 5},
                 "onFailure": if goes_on { "continue" } else { "fail" },
             });

@@ -20,6 +20,7 @@ use shared::seal::Resealed;
 use shared::table::{Check, Expression, Query, Row, Table, is_new};
 use shared::{Error, Refusal};
 
+use super::gather::Gather;
 use super::run::{from_text, to_text};
 use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
 
@@ -40,6 +41,8 @@ pub(crate) struct Dispatchers {
     table: Table,
     /// The compiled dispatchers by partition, valid for exactly the ids and versions that they were compiled from.
     compiled: Cache<String, Arc<DispatcherSet>>,
+    /// The partitions that are being read.
+    reads: Arc<Gather<DispatcherSet>>,
 }
 
 /// The outcome of writing a dispatcher.
@@ -112,7 +115,7 @@ impl Dispatchers {
             u32::try_from(ENTRY_BYTES + pk.len() + set.size_bytes()).unwrap_or(u32::MAX)
         };
         let compiled = Cache::builder().max_capacity(CACHE_BYTES).weigher(weigh).build();
-        Self { table, compiled }
+        Self { table, compiled, reads: Arc::new(Gather::new()) }
     }
 
     /// Returns how the table is checked.
@@ -126,8 +129,12 @@ impl Dispatchers {
     /// Returns a tenant's dispatchers of an event type, including every one that was written before.
     pub(crate) async fn of_type(&self, tenant: &TenantId, kind: &EventType) -> Result<Arc<DispatcherSet>, Error> {
         let pk = tenant.key(kind.as_str());
-        let rows = self.table.query_rows(all_in(&pk)).await?;
-        let known = self.compiled.get(&pk).await;
+        self.reads.read(&pk, async || self.read_set(&pk).await).await
+    }
+
+    async fn read_set(&self, pk: &str) -> Result<Arc<DispatcherSet>, Error> {
+        let rows = self.table.query_rows(all_in(pk)).await?;
+        let known = self.compiled.get(pk).await;
         // What can be told without opening a definition.
         let head = |row: &Row| Some((row.attribute("dispatcherId")?, row.attribute("version")?));
         let heads: Vec<(DispatcherId, u64)> = rows.iter().filter_map(head).collect();
@@ -143,7 +150,7 @@ impl Dispatchers {
             (item.dispatcher_id.clone(), item.version, compiled)
         });
         let set = Arc::new(DispatcherSet::new(compiled.collect()));
-        self.compiled.insert(pk, set.clone()).await;
+        self.compiled.insert(pk.to_owned(), set.clone()).await;
         Ok(set)
     }
 

@@ -1,19 +1,32 @@
 //! The runs of an event, one row each, and what the rows of the table of events and runs share: the key, the place in
 //! the index of open rows, JSON as text.
+//!
+//! A run is listed by the index of its tenant's runs by time, which costs two writes in a run's life: one when it starts
+//! and one when it ends, as no other change is in it. A run that failed is in the sparse index of failed runs besides.
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::Error;
-use shared::event::{DispatcherId, EventId};
+use shared::event::{ChannelId, DispatcherId, EventId, EventType, TenantId};
 use shared::seal::Resealed;
 use shared::table::{Expression, Query, Table};
 
-use crate::run::Run;
+use crate::run::{Run, RunStatus};
 
 /// The index of rows that the sweeper must check.
 const OPEN_INDEX: &str = "open";
+/// The index of a tenant's runs by time, and the one of those that failed.
+const RUNS_INDEX: &str = "runsByTime";
+const FAILED_INDEX: &str = "failedRuns";
 const RUN_PREFIX: &str = "run#";
+/// Of how many runs a list can be made; an entry of an index has about 200 bytes, so that they are about 20 requests.
+pub(crate) const LIST_LIMIT: usize = 100_000;
+/// How many runs a list reads as a whole, because its query asks for what no index knows.
+pub(crate) const CONTENT_LIMIT: usize = 10_000;
+/// How many runs a list reads at once.
+const CONCURRENT_READS: usize = 16;
 /// Over how many partitions of their index the open rows spread.
 pub(crate) const OPEN_PARTITIONS: u8 = 16;
 
@@ -50,6 +63,61 @@ pub(super) struct Open {
     touched_at: Option<i64>,
 }
 
+/// The keys of the indexes of runs, and what these carry besides.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    run_tenant: TenantId,
+    /// In milliseconds since 1970.
+    started_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed_tenant: Option<TenantId>,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// What the indexes of runs carry beside their keys.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    kind: EventType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    channel_id: Option<ChannelId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dispatcher_name: Option<String>,
+    /// The status of a run that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<RunStatus>,
+    /// In milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finished_at: Option<i64>,
+}
+
+/// A run as the indexes know it: enough to find its place in a list, unless that depends on its steps.
+#[derive(Debug)]
+pub(crate) struct RunEntry {
+    pub(crate) event_id: EventId,
+    pub(crate) dispatcher_id: DispatcherId,
+    pub(crate) dispatcher_name: Option<String>,
+    pub(crate) event_type: EventType,
+    pub(crate) channel_id: Option<ChannelId>,
+    /// The status; an index does not tell a run that is running from one that waits.
+    pub(crate) outcome: Option<RunStatus>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) finished_at: Option<Timestamp>,
+}
+
+/// What both indexes have of a run; each has the key of its own only.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryItem {
+    #[serde(flatten)]
+    key: Key,
+    started_at: i64,
+    #[serde(flatten)]
+    about: About,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RunItem {
@@ -60,6 +128,8 @@ pub(super) struct RunItem {
     pub(super) run: String,
     #[serde(flatten)]
     open: Open,
+    #[serde(flatten)]
+    listed: Listed,
 }
 
 impl Runs {
@@ -72,6 +142,41 @@ impl Runs {
     pub(crate) async fn get(&self, event_id: &EventId, dispatcher_id: &DispatcherId) -> Result<Option<Run>, Error> {
         let item: Option<RunItem> = self.table.get(&Key::run(event_id, dispatcher_id)).await?;
         item.map(|item| item.run()).transpose()
+    }
+
+    /// Returns a tenant's runs that started in a span of time, or those of them that failed, newest first, and one more than
+    /// [`LIST_LIMIT`] at most. One that has just started or ended may be missing.
+    pub(crate) async fn entries(
+        &self,
+        tenant: &TenantId,
+        failed_only: bool,
+        (from, to): (Option<i64>, Option<i64>),
+    ) -> Result<Vec<RunEntry>, Error> {
+        let (from, to) = (from.unwrap_or(0), to.unwrap_or(i64::MAX));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let (index, name) = if failed_only { (FAILED_INDEX, "failedTenant") } else { (RUNS_INDEX, "runTenant") };
+        let key = Expression::new("#key = :key AND startedAt BETWEEN :from AND :to")
+            .name("#key", name)
+            .value(":key", tenant)
+            .value(":from", from)
+            .value(":to", to);
+        let query = Query::new(key).index(index).descending().limit(LIST_LIMIT + 1);
+        let items: Vec<EntryItem> = self.table.query(query).await?;
+        Ok(items.into_iter().filter_map(EntryItem::entry).collect())
+    }
+
+    /// Reads runs as a whole, in their order, without those that have expired or cannot be read.
+    pub(crate) async fn read(&self, ids: Vec<(EventId, DispatcherId)>) -> Result<Vec<Run>, Error> {
+        let reads = ids.into_iter().map(|(event_id, dispatcher_id)| async move {
+            let item: Option<RunItem> = self.table.get_readable(&Key::run(&event_id, &dispatcher_id)).await?;
+            let read =
+                |item: RunItem| item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error)).ok();
+            Ok::<_, Error>(item.and_then(read))
+        });
+        let found: Vec<Option<Run>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Writes the next version of a run; returns whether nobody else was first.
@@ -104,6 +209,7 @@ impl RunItem {
             expires_at: run.expires_at,
             run: to_text(run)?,
             open: run.touched_at().map(|time| Open::since(&run.event_id, time)).unwrap_or_default(),
+            listed: Listed::new(run),
         })
     }
 
@@ -114,6 +220,45 @@ impl RunItem {
 
     pub(super) fn run(&self) -> Result<Run, Error> {
         from_text(&self.run)
+    }
+}
+
+impl Listed {
+    fn new(run: &Run) -> Self {
+        Self {
+            run_tenant: run.tenant_id.clone(),
+            started_at: run.started_at.as_millisecond(),
+            failed_tenant: (run.status == RunStatus::Failed).then(|| run.tenant_id.clone()),
+            about: About::new(run),
+        }
+    }
+}
+
+impl About {
+    fn new(run: &Run) -> Self {
+        Self {
+            kind: run.event_type.clone(),
+            channel_id: run.channel_id.clone(),
+            dispatcher_name: run.dispatcher_name.clone(),
+            outcome: run.is_over().then_some(run.status),
+            finished_at: run.finished_at.map(Timestamp::as_millisecond),
+        }
+    }
+}
+
+impl EntryItem {
+    fn entry(self) -> Option<RunEntry> {
+        let About { kind, channel_id, dispatcher_name, outcome, finished_at } = self.about;
+        Some(RunEntry {
+            event_id: self.key.event_id,
+            dispatcher_id: DispatcherId::new(self.key.item.strip_prefix(RUN_PREFIX)?),
+            dispatcher_name,
+            event_type: kind,
+            channel_id,
+            outcome,
+            started_at: Timestamp::from_millisecond(self.started_at).ok()?,
+            finished_at: finished_at.and_then(|time| Timestamp::from_millisecond(time).ok()),
+        })
     }
 }
 

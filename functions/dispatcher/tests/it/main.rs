@@ -4,7 +4,9 @@ mod dispatchers;
 mod events;
 mod faults;
 mod lists;
+mod outcomes;
 mod rotation;
+mod run_list;
 mod runs;
 #[cfg(test)]
 mod tenants;

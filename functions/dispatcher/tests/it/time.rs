@@ -74,6 +74,26 @@ async fn the_sweeper_fails_steps_past_their_deadline_but_leaves_others_waiting()
 }
 
 #[tokio::test]
+async fn a_step_that_nobody_answers_fails_visibly_in_its_time_and_is_not_done_again() {
+    let world = World::new().await;
+    world.reply("a", Reply::Silence);
+    world.reply("b", Reply::Wait);
+    let mut action = task("a", &[]);
+    action["retry"] = json!({"attempts": 3});
+    world.dispatcher(json!({"eventType": "e", "actions": [action, task("b", &[])]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    for _ in 0..14 {
+        world.sweep_after(60).await;
+    }
+    assert_eq!(world.states("e1").await, "running [a:requested b:waiting]");
+    world.sweep_after(60).await;
+    assert_eq!(world.states("e1").await, "waiting [a:failed b:waiting]");
+    assert_eq!(world.timeline("e1").await["runs"][0]["steps"][0]["error"]["name"], "Unanswered");
+    assert_eq!(world.commands().keys().collect::<Vec<_>>(), ["a#1", "b#1"]);
+    assert_eq!(world.get("/runs?eq(status,waiting)").await.body["page"]["total"], 1);
+}
+
+#[tokio::test]
 async fn a_step_times_out_at_its_time_without_the_sweeper() {
     let world = World::new().await;
     world.reply("a", Reply::Wait);

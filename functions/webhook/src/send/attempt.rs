@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use platform::chat::{Answer, ApiRequest, Chat, Problem, Verdict};
 use shared::clock::Ids;
+use shared::event::FailedResponse;
 use shared::outbound::{Outbound, OutboundError, Request};
 use tokio::time::Instant;
 
@@ -16,6 +17,10 @@ const BUDGET: Duration = Duration::from_secs(25);
 const TIMEOUT: Duration = Duration::from_secs(8);
 /// The longest pause before the second attempt; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// What stands in place of a secret.
+const MASK: &str = "***";
+/// What is shorter could not be told from other text.
+const SECRET_BYTES: usize = 4;
 const ANSWER_LIMIT_BYTES: usize = 256 * 1024;
 
 /// Tries until the platform has accepted the message, will not, or the time is over.
@@ -24,6 +29,7 @@ pub(super) async fn send(
     ids: &Ids,
     chat: &dyn Chat,
     request: &ApiRequest,
+    secrets: &[&str],
     id: &str,
 ) -> SendResult {
     let started = Instant::now();
@@ -31,9 +37,9 @@ pub(super) async fn send(
     let mut attempt = 1;
     loop {
         let time_left = BUDGET.saturating_sub(started.elapsed());
-        let verdict = match call(outbound, request, TIMEOUT.min(time_left)).await {
-            Ok(answer) => chat.parse_send(&answer),
-            Err(error) => unanswered(&error),
+        let (verdict, response) = match call(outbound, request, TIMEOUT.min(time_left)).await {
+            Ok(answer) => (chat.parse_send(&answer), Some(response(&answer, secrets))),
+            Err(error) => (unanswered(&error), None),
         };
         let (problem, after, is_final) = match verdict {
             Verdict::Sent { message_id, metadata } => {
@@ -54,7 +60,7 @@ pub(super) async fn send(
         if is_final || attempt == ATTEMPTS || !in_time {
             let status = if may_have_arrived { MessageStatus::Unknown } else { MessageStatus::Failed };
             let retry_after_seconds = after.map(|after| after.as_secs_f64().ceil() as u64);
-            return SendResult { retry_after_seconds, ..SendResult::failed(id, status, attempt, problem) };
+            return SendResult { retry_after_seconds, response, ..SendResult::failed(id, status, attempt, problem) };
         }
         tracing::info!(id, attempt, code = problem.code, pause_ms = pause.as_millis(), "retrying a message");
         tokio::time::sleep(pause).await;
@@ -73,6 +79,13 @@ pub(crate) async fn call(
         Request { method, url, headers, body, timeout, max_response_bytes: ANSWER_LIMIT_BYTES, max_redirects: 0 };
     let response = outbound.send(request).await?;
     Ok(Answer { status: response.status, headers: response.headers, body: response.body })
+}
+
+/// Returns what is kept of an answer, without the secrets with which it was asked for.
+fn response(answer: &Answer, secrets: &[&str]) -> FailedResponse {
+    let secrets = secrets.iter().filter(|secret| secret.len() >= SECRET_BYTES);
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    FailedResponse::new(answer.status, &secrets.fold(body, |body, secret| body.replace(secret, MASK)).into())
 }
 
 /// Full jitter: anything from nothing to the longest pause, so that many senders do not come back together.

@@ -115,7 +115,7 @@ async fn a_storm_of_events_ends_with_the_budget_of_its_first() {
         hookyard.post("/dispatchers/v1/", &json!({"eventType": "task_failed", "actions": [action]})).await;
     }
     hookyard.post("/tasks/v1/", &json!({"functionName": "boom"})).await;
-    // The levels have 400, 98, 22 and 3 left: 1, 4 and 16 events that start four steps each, and 64 that start none.
+    // The levels have 400, 94, 20 and 2 left: 1, 4 and 16 events that start four steps each, and 64 that start none.
     hookyard.wait_for("/events/v1/?eq(type,task_failed)", |list| list["page"]["total"] == 85).await;
     hookyard.wait_for("/tasks/v1/?eq(status,failed)", |list| list["page"]["total"] == 85).await;
     let mut outcomes = std::collections::BTreeMap::<String, u64>::new();

@@ -165,6 +165,7 @@ impl<'a> Client<'a> {
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
             ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
             ("/runs/{eventId}", text(&event, "id")),
+            ("/{dispatcherId}", text(&dispatcher, "id")),
             ("/actions/runs/{id}", text(&run, "run_id")),
             ("/credentials/{env}/{auth_tag}", "prd/key".to_owned()),
             ("/health/{env}", "prd".to_owned()),

@@ -1,0 +1,175 @@
+//! Runs as they are listed.
+
+use harness::TENANT;
+use serde_json::{Value, json};
+use shared::event::{Answer, FailedResponse, RecordKind, StepError};
+
+use crate::world::{Reply, World, event, task, text};
+
+/// Lists runs and returns their events.
+async fn events(world: &World, query: &str) -> Vec<String> {
+    let list = world.get(&format!("/runs?{query}")).await;
+    assert_eq!(list.status, 200, "{query}: {}", list.body);
+    let data = list.body["data"].as_array().unwrap();
+    assert_eq!(list.body["page"]["total"], data.len(), "{query}");
+    data.iter().map(|run| text(&run["eventId"]).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn runs_are_listed_by_what_they_are_about_and_how_they_went() {
+    let world = World::new().await;
+    world.reply("fails", Reply::Fail);
+    world.reply("waits", Reply::Wait);
+    world.reply("hangs", Reply::Silence);
+    let mut ids = Vec::new();
+    for (kind, name) in [("order.paid", "works"), ("order.lost", "fails"), ("order.asked", "waits"), ("slow", "hangs")]
+    {
+        ids.push(world.dispatcher(json!({"eventType": kind, "name": name, "actions": [task(name, &[])]})).await);
+    }
+    world.dispatcher(json!({"eventType": "github.issues", "actions": [task("greet", &[])]})).await;
+    for (id, kind, content) in [
+        ("e1", "order.paid", json!({"channelId": "c1"})),
+        ("e2", "order.lost", json!({})),
+        ("e3", "order.asked", json!({})),
+        ("e4", "slow", json!({})),
+        ("e5", "github.issues", json!({"channelId": "c1", "payload": {}})),
+        ("e6", "nobody.cares", json!({})),
+    ] {
+        world.publish(&event(id, kind, content)).await;
+        world.advance(60).await;
+    }
+    let check = async |query: &str, expected: &str| {
+        assert_eq!(events(&world, query).await.join(" "), expected, "{query}");
+    };
+    check("", "e5 e4 e3 e2 e1").await;
+    check("eq(status,failed)", "e2").await;
+    check("eq(status,succeeded)", "e5 e1").await;
+    check("eq(status,running)", "e4").await;
+    check("eq(status,waiting)", "e3").await;
+    check("in(status,waiting,failed)", "e3 e2").await;
+    check("ne(status,succeeded)", "e4 e3 e2").await;
+    check(&format!("eq(dispatcherId,{})", ids[1]), "e2").await;
+    check("eq(dispatcherName,works)", "e1").await;
+    check("eq(eventType,order.asked)", "e3").await;
+    check("like(eventType,order)", "e3 e2 e1").await;
+    // What others publish can say anything.
+    check("eq(channelId,c1)", "e5").await;
+    check("eq(eventId,e2)", "e2").await;
+    check("eq(eventId,e6)", "").await;
+    check("ge(startedAt,2026-01-02T03:06:00Z)&lt(startedAt,2026-01-02T03:08:00Z)", "e4 e3").await;
+    check("gt(startedAt,2026-01-02T03:09:00Z)&lt(startedAt,2026-01-02T03:08:00Z)", "").await;
+    check("eq(steps.error.name,Broken)", "e2").await;
+    check("eq(steps.type,task)&eq(steps.status,requested)", "e4").await;
+    check("sort(startedAt)", "e1 e2 e3 e4 e5").await;
+    check("eq(status,failed)&sort(-eventType)", "e2").await;
+    let unknown = world.get("/runs?eq(state,failed)").await;
+    assert_eq!(unknown.status, 400, "{}", unknown.body);
+}
+
+#[tokio::test]
+async fn a_listed_run_names_what_its_steps_have_left_and_hides_what_they_hand_on() {
+    let world = World::new().await;
+    let refused = Answer::failed(StepError::invocation("HttpStatus", "the server answered 502"));
+    let refused =
+        refused.with_output(json!({"body": "long"})).with_response(Some(FailedResponse::new(502, &json!("no"))));
+    world.reply("call", Reply::Answer(refused));
+    world.reply("run", Reply::Answer(Answer::succeeded(json!({"secret": 1})).with_record(RecordKind::Task, "t1")));
+    world.reply("ask", Reply::Answer(Answer::waiting().with_record(RecordKind::Callback, "c1")));
+    let id =
+        world.dispatcher(json!({"eventType": "e", "actions": [task("call", &[]), task("run", &[]), task("ask", &[])]}));
+    let id = id.await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    let list = world.get("/runs").await.body;
+    let steps = json!([
+        {
+            "name": "call", "type": "task", "status": "failed", "attempts": 1, "httpStatus": 502,
+            "error": {"type": "invocation", "name": "HttpStatus", "message": "the server answered 502"},
+        },
+        {"name": "run", "type": "task", "status": "succeeded", "attempts": 1, "record": {"kind": "task", "id": "t1"}},
+        {"name": "ask", "type": "task", "status": "waiting", "attempts": 1, "record": {"kind": "callback", "id": "c1"}},
+    ]);
+    assert_eq!(list["data"][0]["steps"], steps);
+    assert_eq!(list["data"][0].get("finishedAt"), None);
+    assert_eq!(world.get("/runs?eq(steps.record.id,c1)").await.body["page"]["total"], 1);
+    assert_eq!(world.get("/runs?eq(steps.record.id,c2)").await.body["page"]["total"], 0);
+    // One run shows it all.
+    let run = world.get(&format!("/runs/e1/{id}")).await;
+    assert_eq!(run.status, 200, "{}", run.body);
+    assert_eq!(run.body["steps"][0]["response"], json!({"status": 502, "body": "no"}));
+    assert_eq!(run.body["steps"][0]["attempts"][0]["response"]["status"], 502);
+    assert_eq!(run.body["steps"][1]["output"], json!({"secret": 1}));
+    assert_eq!(run.body["steps"][2]["record"], json!({"kind": "callback", "id": "c1"}));
+    let timeline = world.timeline("e1").await;
+    assert_eq!(timeline["runs"][0], run.body);
+    let waits =
+        timeline["timeline"].as_array().unwrap().iter().find(|moment| moment["what"] == "step.waiting").unwrap();
+    assert_eq!(waits["record"], json!({"kind": "callback", "id": "c1"}));
+}
+
+#[tokio::test]
+async fn pages_of_two_hundred_runs_are_complete_and_have_a_true_total() {
+    let world = World::new().await;
+    world.reply("fails", Reply::Fail);
+    for n in 0..20 {
+        let name = if n % 4 == 0 { "fails" } else { "works" };
+        world.dispatcher(json!({"eventType": "many", "name": format!("d{n}"), "actions": [task(name, &[])]})).await;
+    }
+    for n in 0..10 {
+        world.publish(&event(&format!("e{n}"), "many", json!({}))).await;
+        world.advance(1).await;
+    }
+    let all = async |query: &str, limit: usize| {
+        let (mut found, mut total) = (Vec::new(), usize::MAX);
+        while found.len() < total {
+            let list = world.get(&format!("/runs?{query}limit({limit},{})", found.len())).await;
+            let page = list.body["data"].as_array().unwrap().clone();
+            assert!(!page.is_empty(), "{}", list.body);
+            total = usize::try_from(list.body["page"]["total"].as_u64().unwrap()).unwrap();
+            found.extend(page.iter().map(|run| (text(&run["eventId"]).to_owned(), run["dispatcherId"].to_string())));
+        }
+        found
+    };
+    let found = all("", 50).await;
+    let distinct: std::collections::BTreeSet<_> = found.iter().cloned().collect();
+    assert_eq!((found.len(), distinct.len()), (200, 200));
+    let order: Vec<&str> = found.iter().map(|(event, _)| event.as_str()).collect();
+    assert!(order.windows(2).all(|pair| pair[0] >= pair[1]), "{order:?}");
+    assert_eq!(all("eq(status,failed)&", 7).await.len(), 50);
+    assert_eq!(all("ne(status,failed)&", 33).await.len(), 150);
+}
+
+#[tokio::test]
+async fn runs_of_another_tenant_are_not_there() {
+    let world = World::new().await;
+    let id = world.dispatcher(json!({"eventType": "e", "actions": [task("a", &[])]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    let get = async |tenant: &str, path: &str| {
+        let answer = world.call_as(tenant, &["VIEW_RUNS"], "GET", path, Value::Null).await;
+        (answer.status, answer.body)
+    };
+    assert_eq!(get(TENANT, "/runs").await.1["page"]["total"], 1);
+    for query in ["", "?eq(status,succeeded)", "?eq(eventId,e1)", "?eq(steps.name,a)"] {
+        let (status, list) = get("other", &format!("/runs{query}")).await;
+        assert_eq!((status, &list["page"]["total"]), (200, &json!(0)), "{query}");
+    }
+    let theirs = get("other", &format!("/runs/e1/{id}")).await;
+    let unknown = get(TENANT, &format!("/runs/e2/{id}")).await;
+    assert_eq!((theirs.0, unknown.0, &theirs.1["code"]), (404, 404, &unknown.1["code"]));
+    assert_eq!(get(TENANT, "/runs/e1/000000000000000000000000").await.0, 404);
+    let refused = world.call_as(TENANT, &["VIEW_EVENTS"], "GET", "/runs", Value::Null).await;
+    assert_eq!((refused.status, &refused.body["code"]), (401, &json!(10)));
+}
+
+#[tokio::test]
+async fn a_runs_place_in_lists_costs_a_write_when_it_starts_and_one_when_it_ends() {
+    let world = World::new().await;
+    world.reply("b", Reply::Wait);
+    world.dispatcher(json!({"eventType": "e", "actions": [task("a", &[]), task("b", &["a"])]})).await;
+    world.publish(&event("e1", "e", json!({"channelId": "c1"}))).await;
+    let row = world.items("RUNS_TABLE").await.into_iter().find(|item| item["item"] != "event").unwrap();
+    // Nothing in the index changes as long as the run is not over.
+    let listed = ["runTenant", "startedAt", "kind", "outcome", "finishedAt", "failedTenant", "channelId"]
+        .map(|name| row[name].clone());
+    assert_eq!(listed[0], TENANT);
+    assert_eq!((&listed[2], &listed[3..]), (&json!("e"), &[Value::Null, Value::Null, Value::Null, Value::Null][..]));
+}
