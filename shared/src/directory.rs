@@ -77,5 +77,5 @@ pub fn template_key(tenant: &TenantId, id: &str) -> Value {
 
 /// The key of the record that points from the name of a template to its id.
 pub fn template_name_key(tenant: &TenantId, name: &str) -> Value {
-    json!({"owner": tenant, "record": format!("#{name}")})
+    json!({"owner": tenant, "record": format!("#name#{name}")})
 }

@@ -112,8 +112,9 @@ impl MailRecord {
     pub(crate) fn sent(&mut self, message_id: String, now: Timestamp) {
         self.status = status(&self.private.history);
         self.updated_at = now.as_millisecond();
-        self.answer_with(Answer::succeeded(serde_json::json!({"id": self.mail_id, "messageId": message_id})));
+        let output = serde_json::json!({"id": self.mail_id, "messageId": message_id});
         self.message_id = Some(message_id);
+        self.answer_with(Answer::succeeded(output));
     }
 
     /// Ends the sending without a mail, or without anybody knowing whether there is one.

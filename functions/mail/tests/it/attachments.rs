@@ -50,8 +50,14 @@ async fn what_cannot_be_fetched_stops_the_mail() {
         assert!(answer.status == status && message.contains(told), "{url}: {answer:?}");
     };
     for private in [
-        "http://127.0.0.1:1/x", "http://169.254.169.254/latest/meta-data", "http://[::1]/x", "http://10.0.0.1/x",
-        "http://localhost/x", "http://0x7f000001/x", "http://[::ffff:127.0.0.1]/x", "http://[64:ff9b::7f00:1]/x",
+        "http://127.0.0.1:1/x",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::1]/x",
+        "http://10.0.0.1/x",
+        "http://localhost/x",
+        "http://0x7f000001/x",
+        "http://[::ffff:127.0.0.1]/x",
+        "http://[64:ff9b::7f00:1]/x",
     ] {
         check(private, 400, "`attachments[0].url`").await;
     }
@@ -85,7 +91,8 @@ async fn files_and_text_share_the_limit() {
     let answer = world.post("/mail/v1/", mail(json!({"attachments": [fetched, fetched]}))).await;
     assert_eq!((answer.status, &answer.body["code"]), (413, &json!(22)), "{answer:?}");
     let content = STANDARD.encode(vec![0; 5 * 1024 * 1024]);
-    let answer = world.post("/mail/v1/", mail(json!({"attachments": [fetched, {"name": "a", "content": content}]}))).await;
+    let answer =
+        world.post("/mail/v1/", mail(json!({"attachments": [fetched, {"name": "a", "content": content}]}))).await;
     assert_eq!(answer.status, 413, "{answer:?}");
     assert_eq!(outbox(&world).await.len(), 1);
 }

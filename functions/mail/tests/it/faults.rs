@@ -61,7 +61,10 @@ async fn a_lost_reply_leaves_a_mail_that_nobody_knows_of_until_the_service_speak
     // The event names the mail by its tag, as nobody has the id of the service.
     world.idle().await;
     let shown = only(&world).await;
-    assert_eq!((&shown["status"], &shown["aws_message_id"]), (&json!("delivered"), &json!(outbox(&world).await[0].message_id)));
+    assert_eq!(
+        (&shown["status"], &shown["aws_message_id"]),
+        (&json!("delivered"), &json!(outbox(&world).await[0].message_id))
+    );
 }
 
 #[tokio::test]

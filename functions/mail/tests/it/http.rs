@@ -60,11 +60,20 @@ async fn bad_input_is_refused_by_the_field_and_nothing_is_sent() {
     check(mail(json!({"recipients": {"to": "a@example.com"}})), 400, 15, "recipients.to").await;
     check(mail(json!({"recipients": {"too": ["a@example.com"]}})), 400, 15, "too").await;
     for hostile in [
-        "a@example.com\r\nBcc: b@example.com", "a@example.com, b@example.com", "a", "a@b@example.com", "a@[127.0.0.1]",
-        "\"\r\n\" <a@example.com>", "a@example.com\u{0}", "å@example.com", "<script>@example.com", "",
+        "a@example.com\r\nBcc: b@example.com",
+        "a@example.com, b@example.com",
+        "a",
+        "a@b@example.com",
+        "a@[127.0.0.1]",
+        "\"\r\n\" <a@example.com>",
+        "a@example.com\u{0}",
+        "å@example.com",
+        "<script>@example.com",
+        "",
     ] {
         check(mail(json!({"recipients": {"to": [hostile]}})), 400, 15, "`recipients.to[0]`").await;
-        check(mail(json!({"recipients": {"to": ["a@example.com"], "bcc": [hostile]}})), 400, 15, "recipients.bcc[0]").await;
+        check(mail(json!({"recipients": {"to": ["a@example.com"], "bcc": [hostile]}})), 400, 15, "recipients.bcc[0]")
+            .await;
         check(mail(json!({"reply_to": [hostile]})), 400, 15, "`reply_to[0]`").await;
         check(mail(json!({"from": hostile})), 400, 15, "`from`").await;
     }
@@ -74,7 +83,8 @@ async fn bad_input_is_refused_by_the_field_and_nothing_is_sent() {
     check(mail(json!({"from": "boss@example.com"})), 400, 15, "must have the address no-reply@example.com").await;
     check(mail(json!({"unknown": 1})), 400, 15, "unknown").await;
     check(mail(json!({"template_name": "welcome"})), 400, 15, "`subject` is the template's").await;
-    let of_template = |name: &str| json!({"template_name": name, "content": {}, "recipients": {"to": ["a@example.com"]}});
+    let of_template =
+        |name: &str| json!({"template_name": name, "content": {}, "recipients": {"to": ["a@example.com"]}});
     check(of_template("nothing"), 404, 16, "no template `nothing` exists").await;
     assert_eq!(outbox(&world).await, []);
     assert_eq!(world.items("MAILS_TABLE").await, Vec::<Value>::new());
@@ -146,7 +156,8 @@ async fn the_same_key_sends_once_and_another_mail_with_it_is_refused() {
     let other = post_with_key(&world, "k", mail(json!({"subject": "t"}))).await;
     assert_eq!((other.status, &other.body["code"]), (400, &json!(15)), "{other:?}");
     assert_eq!(outbox(&world).await.len(), 1);
-    let (one, two) = tokio::join!(post_with_key(&world, "l", mail(json!({}))), post_with_key(&world, "l", mail(json!({}))));
+    let (one, two) =
+        tokio::join!(post_with_key(&world, "l", mail(json!({}))), post_with_key(&world, "l", mail(json!({}))));
     assert!([one.status, two.status].contains(&200), "{one:?} {two:?}");
     assert_eq!(outbox(&world).await.len(), 2);
 }
@@ -189,7 +200,11 @@ async fn another_tenant_sees_nothing_of_a_mail() {
     let token = world.token("other", &["*"]).await;
     for query in [String::new(), format!("?eq(id,{})", sent.body["id"].as_str().unwrap())] {
         let list = world.send(Request::new("GET", &format!("/mail/v1/{query}")).bearer(&token)).await;
-        assert_eq!((list.status, &list.body["page"]["total"], &list.body["data"]), (200, &json!(0), &json!([])), "{query}");
+        assert_eq!(
+            (list.status, &list.body["page"]["total"], &list.body["data"]),
+            (200, &json!(0), &json!([])),
+            "{query}"
+        );
     }
     let keyed = async |tenant: &str| {
         let token = World::token(&world, tenant, &["SEND_MAILS"]).await;

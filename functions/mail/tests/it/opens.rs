@@ -42,7 +42,14 @@ async fn a_hash_cannot_be_guessed() {
     let secret = path.strip_prefix(&format!("/mail/v1/{id}")).unwrap().strip_suffix("/open").unwrap();
     assert_eq!(secret.len(), 43, "256 bits");
     let other = format!("{}{}", if secret.starts_with('A') { "B" } else { "A" }, &secret[1..]);
-    for wrong in [id.clone(), format!("{id}{other}"), format!("{id}{}", &secret[..42]), "é".repeat(20), "x".to_owned(), "y".repeat(2000)] {
+    for wrong in [
+        id.clone(),
+        format!("{id}{other}"),
+        format!("{id}{}", &secret[..42]),
+        "é".repeat(20),
+        "x".to_owned(),
+        "y".repeat(2000),
+    ] {
         let path = format!("/mail/v1/{wrong}/open");
         let answer = world.send(Request::new("GET", &path).header("accept", "application/json")).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!(16)), "{wrong}");

@@ -162,7 +162,8 @@ async fn the_simulators_addresses_bounce_and_complain_over_the_bus() {
     }
     world.idle().await;
     let list = world.send(Request::new("GET", "/mail/v1/?sort(subject)").bearer(&token)).await;
-    let mut statuses: Vec<_> = list.body["data"].as_array().unwrap().iter().map(|mail| mail["status"].to_string()).collect();
+    let mut statuses: Vec<_> =
+        list.body["data"].as_array().unwrap().iter().map(|mail| mail["status"].to_string()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, ["\"bounced\"", "\"complained\""]);
     assert_eq!(world.published("mail.bounced")[0]["tenantId"], "acme");

@@ -10,9 +10,11 @@ const SEND: &str = "sesv2.SendEmail";
 /// Creates a template that shows what it sees of the event.
 async fn template(world: &World, tenant: &str) -> Value {
     let token = world.token(tenant, &["CREATE_TEMPLATES"]).await;
+    let content = json!({"type": "object", "properties": {"id": {"type": "string"}}});
+    let event = json!({"type": "object", "properties": {"type": {"type": "string"}, "content": content}});
     let body = json!({
         "name": "goodbye",
-        "inputs": {"event": {"type": "object"}, "greeting": {"type": "string"}},
+        "inputs": {"event": event, "greeting": {"type": "string"}},
         "outputs": {"subject": "Goodbye {{@inputs.event.content.id}}", "body": "<p>{{@inputs.greeting}}, {{@inputs.event.type}}</p>"},
     });
     let created = world.send(Request::new("POST", "/templates/v2/").bearer(&token).json(body)).await;
@@ -104,6 +106,8 @@ async fn what_can_never_be_sent_fails_the_step_by_name() {
     template(&world, "default").await;
     let hostile = "a@example.com\r\nBcc: b@example.com";
     check("hostile", json!({"recipients": to(hostile), "templateName": "goodbye"}), "BadRequest").await;
+    let unfilled = json!({"recipients": to("a@example.com"), "templateName": "goodbye"});
+    check("unfilled", unfilled, "TemplateFailed").await;
     check("nobody", json!({"recipients": {"to": []}, "templateName": "goodbye"}), "BadRequest").await;
     check("more", json!({"recipients": to("a@example.com"), "templateName": "goodbye", "more": 1}), "BadRequest").await;
     check("none", json!({"recipients": to("a@example.com")}), "BadRequest").await;
@@ -129,7 +133,7 @@ async fn a_client_sends_a_template_by_its_name() {
     let body = |key: &str, value: Value| {
         let mut body = json!({
             "recipients": {"to": ["a@example.com"]}, "language": "NL", "time_zone": "Europe/Brussels",
-            "content": {"greeting": "Hoi", "event": {"content": {"id": 7}, "type": "x"}},
+            "content": {"greeting": "Hoi", "event": {"content": {"id": "7"}, "type": "x"}},
         });
         body[key] = value;
         body
