@@ -66,6 +66,7 @@ async fn a_status_outside_2xx_fails_the_step_and_keeps_the_answer() {
     let answer = setup.run(json!({"url": format!("{}/missing", setup.url), "method": "GET"})).await;
     assert_eq!((&answer["status"], &answer["error"]["name"]), (&json!("failed"), &json!("HttpStatus")));
     assert_eq!(answer["output"]["body"], "nothing here");
+    assert_eq!(answer["response"], json!({"status": 404, "body": "nothing here"}));
 }
 
 #[tokio::test]

@@ -71,8 +71,10 @@ async fn a_step_waits_on_a_schedule_and_ends_with_what_came_of_it() {
     let setup = Setup::new().await;
     setup.server.answer_next(Answer::status(429, json!({})).header("retry-after", &600));
     setup.deliver("pay", "get_account", with_retries(2)).await.unwrap();
-    assert_eq!(setup.world.answer("pay").unwrap()["status"], "waiting");
+    let waiting = setup.world.answer("pay").unwrap();
     let shown = setup.newest().await;
+    let record = json!({"kind": "actionRun", "id": shown["run_id"]});
+    assert_eq!((&waiting["status"], &waiting["record"]), (&json!("waiting"), &record));
     assert_eq!((&shown["status"], &shown["attempt_count"]), (&json!("waiting"), &json!(1)), "{shown}");
     assert!(
         shown["next_attempt"].is_string() && shown["attempts"][0]["wait_ms"].as_u64().unwrap() >= 600_000,
@@ -90,6 +92,7 @@ async fn a_step_waits_on_a_schedule_and_ends_with_what_came_of_it() {
         (&json!("succeeded"), &json!("/accounts/1")),
         "{answer}"
     );
+    assert_eq!((&answer["record"], answer.get("response")), (&record, None));
     let shown = setup.newest().await;
     assert_eq!((&shown["status"], &shown["attempt_count"], setup.calls()), (&json!("success"), &json!(2), 2));
     setup.deliver("pay", "get_account", with_retries(2)).await.unwrap();
@@ -126,6 +129,8 @@ async fn what_is_put_off_is_given_up_after_the_last_attempt() {
     let output = &answer["output"];
     assert_eq!((&output["type"], &output["status"]), (&json!("SERVICE_UNAVAILABLE"), &json!(503)));
     assert_eq!((&output["body"], setup.calls()), (&json!(r#"{"why":"busy"}"#), 3));
+    assert_eq!(answer["response"], json!({"status": 503, "body": r#"{"why":"busy"}"#}));
+    assert_eq!(answer["record"], json!({"kind": "actionRun", "id": output["run_id"]}));
 }
 
 #[tokio::test]

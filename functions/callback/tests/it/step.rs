@@ -44,7 +44,10 @@ async fn a_step_that_waits_before_the_call_is_answered_when_it_comes() {
     let wait = json!({"action": "WAIT", "id": callback.id});
     world.command("wait", wait.clone()).await;
     world.command("wait", wait).await;
-    let waiting = json!({"eventId": "e1", "dispatcherId": "d1", "step": "wait", "attempt": 1, "status": "waiting"});
+    let record = json!({"kind": "callback", "id": callback.id});
+    let waiting = json!({
+        "eventId": "e1", "dispatcherId": "d1", "step": "wait", "attempt": 1, "status": "waiting", "record": record,
+    });
     assert_eq!(world.answers().await, [waiting.clone(), waiting]);
 
     assert_eq!(world.call(&callback.path(), r#"{"success": true}"#).await.0, 200);
@@ -56,7 +59,10 @@ async fn a_step_that_waits_before_the_call_is_answered_when_it_comes() {
     assert_eq!(heard[0]["trace"]["correlationId"], "e1", "it belongs to the run that created the callback");
     let output = json!({"id": callback.id, "date": date, "body": {"success": true}});
     assert_eq!((&heard[1]["content"]["status"], &heard[1]["content"]["output"]), (&json!("succeeded"), &output));
-    assert_eq!(heard[1]["content"]["resumedBy"], "callback.called");
+    assert_eq!(
+        (&heard[1]["content"]["resumedBy"], &heard[1]["content"]["record"]),
+        (&json!("callback.called"), &record)
+    );
     assert_eq!(heard[1]["trace"]["causationId"], "wait-requested");
 }
 

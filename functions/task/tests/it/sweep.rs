@@ -202,7 +202,8 @@ async fn a_task_is_in_the_index_of_the_sweep_only_as_long_as_it_must_be() {
     world.post(&format!("/tasks/v1/{canceled}/cancel"), json!({})).await;
     world.clock.advance(SignedDuration::from_secs(60));
     world.idle().await;
-    assert_eq!(world.answer("later").await["status"], "succeeded");
+    let answer = world.answer("later").await;
+    assert_eq!((&answer["status"], &answer["record"]), (&json!("succeeded"), &json!({"kind": "task", "id": waiting})));
     assert!(!open(&waiting).await && !open(&canceled).await);
 }
 

@@ -12,6 +12,7 @@ async fn a_step_sends_once_however_often_its_command_comes() {
     let answer = chat.command(action.clone()).await.unwrap();
     assert_eq!((&answer["status"], &answer["output"]["messageId"]), (&json!("succeeded"), &json!(whatsapp::wamid(0))));
     assert_eq!((&answer["eventId"], &answer["step"]), (&json!("e1"), &json!("tell")));
+    assert_eq!(answer["record"], json!({"kind": "message", "id": answer["output"]["id"]}));
     assert_eq!(chat.command(action).await.unwrap(), answer);
     assert_eq!(chat.platform.requests().len(), 1);
     let logged = &chat.log().await[0];
@@ -19,6 +20,16 @@ async fn a_step_sends_once_however_often_its_command_comes() {
     let sent = chat.setup.facts("message.sent").await;
     assert_eq!(sent[0]["trace"]["correlationId"], "e1");
     assert_eq!((sent.len(), &sent[0]["id"]), (2, &sent[1]["id"]));
+}
+
+#[tokio::test]
+async fn a_message_that_the_platform_refuses_keeps_its_answer_without_the_token() {
+    let chat = Chat::new().await;
+    chat.platform.answer_next(whatsapp::wrong_token());
+    let answer = chat.command(json!({"channelId": chat.id, "to": whatsapp::USER, "content": "hello"})).await.unwrap();
+    assert_eq!((&answer["status"], &answer["response"]["status"]), (&json!("failed"), &json!(401)));
+    let body = answer["response"]["body"].as_str().unwrap();
+    assert!(body.contains("Malformed access token ***") && !body.contains(whatsapp::ACCESS_TOKEN), "{body}");
 }
 
 #[tokio::test]
