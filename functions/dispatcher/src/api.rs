@@ -1,7 +1,10 @@
 //! The HTTP routes: dispatchers with their actions, events with their runs.
 
+mod bulk_retries;
 mod dispatchers;
 mod events;
+mod replays;
+mod retries;
 
 use std::sync::Arc;
 
@@ -34,7 +37,15 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::RotateKeys, routes!(dispatchers::rotate))
         .permission(Permission::CreateEvents, routes!(events::create))
         .permission(Permission::ViewEvents, routes!(events::list))
+        .permission(Permission::RetryRuns, routes!(replays::replay))
         .permission(Permission::ViewRuns, routes!(events::run))
+        .permission(Permission::RetryRuns, routes!(retries::retry))
+        .permission(Permission::RetryRuns, routes!(retries::redrive))
+        .permission(Permission::RetryRuns, routes!(retries::cancel))
+        .permission(Permission::RetryRuns, routes!(bulk_retries::create))
+        .permission(Permission::ViewRuns, routes!(bulk_retries::list))
+        .permission(Permission::ViewRuns, routes!(bulk_retries::get))
+        .permission(Permission::RetryRuns, routes!(bulk_retries::cancel))
         .permission(Permission::RotateKeys, routes!(events::rotate))
         .finish(app)
 }

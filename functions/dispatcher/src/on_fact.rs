@@ -8,7 +8,7 @@ use shared::{Error, json};
 
 use crate::budget;
 use crate::dispatcher::CompiledDispatcher;
-use crate::event::{self, Event, Occurrence, Recurrence};
+use crate::event::{self, Event, Occurrence, Recurrence, Replay};
 use crate::outbox::{Outbox, RecentRun};
 use crate::run::{Command, Run, RunContext};
 use crate::store::{EventRecord, MatchOutcome, Store};
@@ -38,6 +38,12 @@ pub(crate) async fn handle(
         return Err(Error::new(format!("take the content of event {}", envelope.id), cause));
     }
     let event = Arc::new(Event::new(envelope));
+    if let Some(replayed) = &event.envelope.replay_of {
+        let (time, dispatcher_id) = (event.envelope.time, replayed.dispatcher_id.clone());
+        let replay = Replay { event_id: event.envelope.id.clone(), time, dispatcher_id };
+        let expires_at = store.events.expires_at(now, &event.envelope);
+        store.events.add_replay(&replayed.event_id, &replay, expires_at).await?;
+    }
     if start(store, outbox, event_budget, now, source, &event).await? {
         return Ok(());
     }
@@ -72,6 +78,7 @@ async fn start(
         planned: true,
         duplicates: 0,
         later: Vec::new(),
+        replays: Vec::new(),
         expires_at,
     };
     let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
@@ -96,7 +103,9 @@ async fn plan(
         return Ok((MatchOutcome::LoopDetected, Vec::new()));
     }
     let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
-    let matching: Vec<&CompiledDispatcher> = candidates.matching(&event.value).collect();
+    let only = event.envelope.replay_of.as_ref().and_then(|replayed| replayed.dispatcher_id.as_ref());
+    let is_meant = |compiled: &&CompiledDispatcher| only.is_none_or(|id| compiled.dispatcher.id == *id);
+    let matching: Vec<&CompiledDispatcher> = candidates.matching(&event.value).filter(is_meant).collect();
     if matching.is_empty() {
         return Ok((MatchOutcome::Unmatched, Vec::new()));
     }

@@ -5,8 +5,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use moka::future::Cache;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::bus::Bus;
 use shared::event::{DispatcherId, EventId, StepId};
 use shared::scheduler::Scheduler;
@@ -93,6 +94,11 @@ impl Outbox {
         let (event_id, dispatcher_id) = (&run.event_id, &run.dispatcher_id);
         tracing::info!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "sending commands again");
         self.send(vec![(RecentRun { run, context: Some(context), sent }, commands)]).await
+    }
+
+    /// Calls this function with an input at a time, once for each name.
+    pub(crate) async fn run_at(&self, name: &str, time: Timestamp, input: &Value) -> Result<(), Error> {
+        self.scheduler.run_at(name, time, input).await
     }
 
     /// Publishes commands, and schedules those that are due later and the ends of those that have a timeout.

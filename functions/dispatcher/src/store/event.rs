@@ -11,8 +11,9 @@ use shared::Error;
 use shared::event::{Envelope, EventId, EventType, TenantId};
 use shared::table::{Check, Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
 
+use super::retry::BulkItem;
 use super::run::{Key, Open, RunItem};
-use crate::event::{Event, Occurrence};
+use crate::event::{Event, Occurrence, Replay};
 use crate::run::Run;
 
 /// How many occurrences of an event are kept, so that one that is redelivered late after a crash is recognised.
@@ -56,6 +57,9 @@ pub(crate) struct EventRecord {
     /// Its latest occurrences after the first, the newest last; only known where all of its rows are read.
     #[serde(skip)]
     pub(crate) later: Vec<Occurrence>,
+    /// The events that repeat it; only known where all of its rows are read.
+    #[serde(skip)]
+    pub(crate) replays: Vec<Replay>,
     /// When its rows may be deleted, in seconds since 1970.
     pub(crate) expires_at: i64,
 }
@@ -112,11 +116,22 @@ struct OccurrencesItem {
     expires_at: i64,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplayItem {
+    #[serde(flatten)]
+    key: Key,
+    replay: Replay,
+    expires_at: i64,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Row {
     Event(Box<EventRecord>),
     Run(RunItem),
+    Bulk(BulkItem),
+    Replay(ReplayItem),
     Occurrences(OccurrencesItem),
 }
 
@@ -130,7 +145,8 @@ impl Events {
     pub(super) fn check(&self) -> Check {
         self.table.check(|row| match row {
             Row::Run(item) => item.run().map(drop),
-            Row::Event(_) | Row::Occurrences(_) => Ok(()),
+            Row::Bulk(item) => item.bulk().map(drop),
+            Row::Event(_) | Row::Replay(_) | Row::Occurrences(_) => Ok(()),
         })
     }
 
@@ -248,11 +264,25 @@ impl Events {
         self.table.put_if(&item, condition).await
     }
 
+    /// Records that another event repeats an event, with which it is forgotten.
+    pub(crate) async fn add_replay(&self, of: &EventId, replay: &Replay, expires_at: i64) -> Result<(), Error> {
+        let key = Key::replay(of, &replay.event_id);
+        self.table.put(&ReplayItem { key, replay: replay.clone(), expires_at }).await
+    }
+
+    /// Keeps an event until a time, in seconds since 1970, or longer if it already was to be kept longer.
+    pub(crate) async fn keep_until(&self, event_id: &EventId, expires_at: i64) -> Result<(), Error> {
+        let update = Expression::new("SET expiresAt = :expires").value(":expires", expires_at);
+        let is_sooner = Expression::new("expiresAt < :expires").value(":expires", expires_at);
+        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(is_sooner)).await?;
+        Ok(())
+    }
+
     /// Returns an event with all of its runs.
     pub(crate) async fn with_runs(&self, event_id: &EventId) -> Result<Option<(EventRecord, Vec<Run>)>, Error> {
         let key = Expression::new("eventId = :id").value(":id", event_id);
         let mut record: Option<EventRecord> = None;
-        let mut later = Vec::new();
+        let (mut later, mut replays) = (Vec::new(), Vec::new());
         let mut runs = Vec::new();
         for row in self.table.query::<Row>(Query::new(key)).await? {
             match row {
@@ -261,9 +291,12 @@ impl Events {
                     runs.extend(item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error)))
                 }
                 Row::Occurrences(item) => later = item.occurrences,
+                Row::Replay(item) => replays.push(item.replay),
+                Row::Bulk(_) => {}
             }
         }
-        Ok(record.map(|record| (EventRecord { later, ..record }, runs)))
+        replays.sort_by_key(|replay| replay.time);
+        Ok(record.map(|record| (EventRecord { later, replays, ..record }, runs)))
     }
 
     /// Returns a tenant's events, of a type or of all, that were received in a span of time, newest first, and one more
@@ -272,7 +305,18 @@ impl Events {
         &self,
         tenant: &TenantId,
         kind: Option<&str>,
+        span: (Option<i64>, Option<i64>),
+    ) -> Result<Vec<EventEntry>, Error> {
+        self.newest(tenant, kind, span, LIST_LIMIT + 1).await
+    }
+
+    /// Returns the newest of a tenant's events, of a type or of all, that were received in a span of time.
+    pub(crate) async fn newest(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
         (from, to): (Option<i64>, Option<i64>),
+        limit: usize,
     ) -> Result<Vec<EventEntry>, Error> {
         let (from, to) = (from.unwrap_or(0), to.unwrap_or(i64::MAX));
         if from > to {
@@ -287,7 +331,7 @@ impl Events {
             .value(":key", value)
             .value(":from", from)
             .value(":to", to);
-        let query = Query::new(key).index(index).descending().limit(LIST_LIMIT + 1);
+        let query = Query::new(key).index(index).descending().limit(limit);
         self.table.query(query).await
     }
 
