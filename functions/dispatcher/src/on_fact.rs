@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::event::{Envelope, EventId, Trace};
+use shared::table::TRANSACTION_LIMIT;
 use shared::{Error, json};
 
 use crate::budget;
@@ -68,59 +69,97 @@ async fn start(
     source: &str,
     event: &Arc<Event>,
 ) -> Result<bool, Error> {
-    let expires_at = store.events.expires_at(now, &event.envelope);
-    let (outcome, started) = plan(store, event, event_budget, now, expires_at).await?;
+    let plan = EventPlan::new(store, event, event_budget).await?;
     let record = EventRecord {
         event: event.clone(),
         source: source.to_owned(),
         received_at: now,
-        outcome,
-        planned: true,
+        outcome: plan.outcome,
+        planned: plan.dispatchers.len() < TRANSACTION_LIMIT,
         duplicates: 0,
         later: Vec::new(),
         replays: Vec::new(),
-        expires_at,
+        expires_at: store.events.expires_at(now, &event.envelope),
     };
+    let started = if record.planned { plan.start(&plan.dispatchers, &record, now) } else { Vec::new() };
     let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
     if !store.events.create(&record, &runs).await? {
         return Ok(false);
     }
-    tracing::info!(event = %event.envelope.id, kind = %event.envelope.kind, runs = runs.len(), "event received");
-    outbox.send(started).await?;
+    tracing::info!(event = %event.envelope.id, kind = %event.envelope.kind, runs = plan.dispatchers.len(), "event received");
+    match record.planned {
+        true => outbox.send(started).await?,
+        false => fan_out(store, outbox, now, &record, &plan).await?,
+    }
     Ok(true)
 }
 
-/// Finds the dispatchers that match and starts a run for each.
-async fn plan(
+/// Starts the runs of a recorded event that are more than fit into a transaction, and sends the commands of those that
+/// an earlier delivery may have written without sending them.
+///
+/// A batch is written and sent before the next is built, so that the commands of all are never in memory at once.
+async fn fan_out(
     store: &Store,
-    event: &Arc<Event>,
-    event_budget: u64,
+    outbox: &Outbox,
     now: Timestamp,
-    expires_at: i64,
-) -> Result<(MatchOutcome, Vec<StartedRun>), Error> {
-    let Envelope { kind, tenant_id, trace, .. } = &event.envelope;
-    if trace.depth > Trace::MAX_DEPTH {
-        return Ok((MatchOutcome::LoopDetected, Vec::new()));
+    record: &EventRecord,
+    plan: &EventPlan,
+) -> Result<(), Error> {
+    for batch in plan.dispatchers.chunks(TRANSACTION_LIMIT) {
+        let started = plan.start(batch, record, now);
+        let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
+        let there = store.events.add_missing_runs(&runs).await?;
+        let is_new = |(recent, _): &StartedRun| !there.contains(&recent.run.dispatcher_id);
+        outbox.send(started.into_iter().filter(is_new).collect()).await?;
+        for dispatcher_id in &there {
+            if let Some(run) = store.runs.get(&record.event.envelope.id, dispatcher_id).await? {
+                send_missing(outbox, now, &record.event, run).await?;
+            }
+        }
     }
-    let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
-    let only = event.envelope.replay_of.as_ref().and_then(|replayed| replayed.dispatcher_id.as_ref());
-    let is_meant = |compiled: &&CompiledDispatcher| only.is_none_or(|id| compiled.dispatcher.id == *id);
-    let matching: Vec<&CompiledDispatcher> = candidates.matching(&event.value).filter(is_meant).collect();
-    if matching.is_empty() {
-        return Ok((MatchOutcome::Unmatched, Vec::new()));
+    store.events.mark_planned(&record.event.envelope.id).await
+}
+
+/// Which dispatchers start a run for an event, and how much each of their steps may cause.
+struct EventPlan {
+    outcome: MatchOutcome,
+    dispatchers: Vec<Arc<CompiledDispatcher>>,
+    share: u64,
+}
+
+impl EventPlan {
+    /// Finds the dispatchers that match.
+    async fn new(store: &Store, event: &Event, event_budget: u64) -> Result<Self, Error> {
+        let none = |outcome: MatchOutcome| Self { outcome, dispatchers: Vec::new(), share: 0 };
+        let Envelope { kind, tenant_id, trace, .. } = &event.envelope;
+        if trace.depth > Trace::MAX_DEPTH {
+            return Ok(none(MatchOutcome::LoopDetected));
+        }
+        let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
+        let only = event.envelope.replay_of.as_ref().and_then(|replayed| replayed.dispatcher_id.as_ref());
+        let is_meant = |compiled: &&Arc<CompiledDispatcher>| only.is_none_or(|id| compiled.dispatcher.id == *id);
+        let dispatchers: Vec<_> = candidates.matching(&event.value).filter(is_meant).cloned().collect();
+        if dispatchers.is_empty() {
+            return Ok(none(MatchOutcome::Unmatched));
+        }
+        let actions = dispatchers.iter().flat_map(|compiled| &compiled.dispatcher.body.actions);
+        let left = trace.budget.unwrap_or(event_budget);
+        let Some(share) = budget::share(left, actions.map(|action| action.retry.attempts)) else {
+            tracing::warn!(event = %event.envelope.id, left, "the budget of the first event is used up");
+            return Ok(none(MatchOutcome::BudgetExhausted));
+        };
+        Ok(Self { outcome: MatchOutcome::Matched, dispatchers, share })
     }
-    let actions = matching.iter().flat_map(|compiled| &compiled.dispatcher.body.actions);
-    let left = trace.budget.unwrap_or(event_budget);
-    let Some(share) = budget::share(left, actions.map(|action| action.retry.attempts)) else {
-        tracing::warn!(event = %event.envelope.id, left, "the budget of the first event is used up");
-        return Ok((MatchOutcome::BudgetExhausted, Vec::new()));
-    };
-    let started = matching.into_iter().map(|CompiledDispatcher { dispatcher, plan, .. }| {
-        let context = RunContext { event: event.clone(), plan: plan.clone() };
-        let (run, commands) = Run::start(dispatcher, &context, share, now, expires_at);
-        (RecentRun::new(run, Some(context)), commands)
-    });
-    Ok((MatchOutcome::Matched, started.collect()))
+
+    /// Starts the runs of some of the dispatchers.
+    fn start(&self, dispatchers: &[Arc<CompiledDispatcher>], record: &EventRecord, now: Timestamp) -> Vec<StartedRun> {
+        let started = dispatchers.iter().map(|compiled| {
+            let context = RunContext { event: record.event.clone(), plan: compiled.plan.clone() };
+            let (run, commands) = Run::start(&compiled.dispatcher, &context, self.share, now, record.expires_at);
+            (RecentRun::new(run, Some(context)), commands)
+        });
+        started.collect()
+    }
 }
 
 /// Tells a duplicate from a new occurrence, which it records.
@@ -175,17 +214,23 @@ pub(crate) async fn complete(
     now: Timestamp,
     record: EventRecord,
 ) -> Result<(), Error> {
-    let event = record.event;
     if !record.planned {
-        let (_, started) = plan(store, &event, event_budget, now, record.expires_at).await?;
-        let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
-        store.events.add_missing_runs(&event.envelope.id, &runs).await?;
+        let plan = EventPlan::new(store, &record.event, event_budget).await?;
+        return fan_out(store, outbox, now, &record, &plan).await;
     }
-    let Some((_, runs)) = store.events.with_runs(&event.envelope.id).await? else { return Ok(()) };
-    for run in runs.into_iter().filter(|run| !run.is_over()) {
-        let context = run.context(event.clone());
-        let commands = run.requested(&context, now, |_, step| !step.has_answered());
-        outbox.send_missing(run, context, commands).await?;
+    let Some((_, runs)) = store.events.with_runs(&record.event.envelope.id).await? else { return Ok(()) };
+    for run in runs {
+        send_missing(outbox, now, &record.event, run).await?;
     }
     Ok(())
+}
+
+/// Sends the commands of a run that may not have been sent when it was written.
+async fn send_missing(outbox: &Outbox, now: Timestamp, event: &Arc<Event>, run: Run) -> Result<(), Error> {
+    if run.is_over() {
+        return Ok(());
+    }
+    let context = run.context(event.clone());
+    let commands = run.requested(&context, now, |_, step| !step.has_answered());
+    outbox.send_missing(run, context, commands).await
 }

@@ -202,7 +202,7 @@ impl Step {
 
     /// Returns the number of the current or last attempt.
     pub(crate) fn attempt(&self) -> u32 {
-        self.attempts.last().map_or(0, |attempt| attempt.attempt)
+        self.attempts.last().map_or(self.retried_after, |attempt| attempt.attempt)
     }
 
     /// Returns how many attempts of those that its action allows are made.

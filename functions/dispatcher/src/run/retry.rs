@@ -152,13 +152,20 @@ impl Run {
         self.retries.drain(..forgotten);
     }
 
-    /// Forgets the oldest attempts until the run fits into its row; returns `false` if it does not without them either.
+    /// Forgets the oldest attempts and retries until the run fits into its row; returns `false` if it does not without
+    /// them either.
     fn make_room(&mut self) -> bool {
         while !self.fits() {
-            let longest = self.steps.iter_mut().max_by_key(|step| step.attempts.len());
-            let Some(step) = longest.filter(|step| step.attempts.len() > 1) else { return false };
-            let kept = step.attempts.split_off(step.attempts.len() / 2);
-            step.attempts = kept;
+            let pending = self.steps.iter_mut().filter(|step| step.status == StepState::Pending);
+            let longest = pending.map(|step| step.attempts.len()).max().unwrap_or_default();
+            if longest == 0 && self.retries.len() <= 1 {
+                return false;
+            }
+            for step in self.steps.iter_mut().filter(|step| step.status == StepState::Pending) {
+                let forgotten = step.attempts.len().saturating_sub(longest / 2);
+                step.attempts.drain(..forgotten);
+            }
+            self.retries.drain(..self.retries.len() / 2);
         }
         true
     }

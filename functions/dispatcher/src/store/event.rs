@@ -8,7 +8,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::Error;
-use shared::event::{Envelope, EventId, EventType, TenantId};
+use shared::event::{DispatcherId, Envelope, EventId, EventType, TenantId};
 use shared::table::{Check, Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
 
 use super::retry::BulkItem;
@@ -175,12 +175,14 @@ impl Events {
         if !self.table.put_if(&EventItem::new(&unplanned), is_event_new()).await? {
             return Ok(false);
         }
-        self.add_missing_runs(&record.event.envelope.id, runs).await?;
+        self.add_missing_runs(runs).await?;
+        self.mark_planned(&record.event.envelope.id).await?;
         Ok(true)
     }
 
-    /// Writes those runs of an event that are missing, and records that all are there.
-    pub(crate) async fn add_missing_runs(&self, event_id: &EventId, runs: &[&Run]) -> Result<(), Error> {
+    /// Writes those runs of an event that are missing, and returns the dispatchers of the others.
+    pub(crate) async fn add_missing_runs(&self, runs: &[&Run]) -> Result<HashSet<DispatcherId>, Error> {
+        let mut there = HashSet::new();
         let mut items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
         while !items.is_empty() {
             let mut size_bytes = 0;
@@ -190,25 +192,32 @@ impl Events {
             };
             let count = items.iter().take(TRANSACTION_LIMIT).take_while(fits).count().max(1);
             let rest = items.split_off(count);
-            self.write_missing(items).await?;
+            self.write_missing(items, &mut there).await?;
             items = rest;
         }
+        Ok(there)
+    }
+
+    /// Records that all runs of an event are written.
+    pub(crate) async fn mark_planned(&self, event_id: &EventId) -> Result<(), Error> {
         let update = Expression::new("SET planned = :true REMOVE #open, touchedAt").name("#open", "open");
         let update = update.value(":true", true);
         self.table.update::<EventRecord>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
         Ok(())
     }
 
-    /// Writes those of the runs that are missing.
-    async fn write_missing(&self, mut items: Vec<RunItem>) -> Result<(), Error> {
+    /// Writes those of the runs that are missing, and adds the dispatchers of the others to those that are `there`.
+    async fn write_missing(&self, mut items: Vec<RunItem>, there: &mut HashSet<DispatcherId>) -> Result<(), Error> {
         loop {
             let writes = items.iter().map(|item| self.table.writing(item, Some(is_new("eventId"))));
             let unmet: HashSet<usize> =
                 self.table.transact(writes.collect::<Result<_, _>>()?).await?.into_iter().collect();
             let mut index = 0;
-            items.retain(|_| {
+            items.retain(|item| {
                 index += 1;
-                !unmet.contains(&(index - 1))
+                let is_there = unmet.contains(&(index - 1));
+                there.extend(is_there.then(|| item.dispatcher_id()).flatten());
+                !is_there
             });
             if unmet.is_empty() || items.is_empty() {
                 return Ok(());

@@ -115,6 +115,10 @@ impl RunItem {
         format!("eventId={} item={}", self.key.event_id, self.key.item)
     }
 
+    pub(super) fn dispatcher_id(&self) -> Option<DispatcherId> {
+        self.key.item.strip_prefix(RUN_PREFIX).map(DispatcherId::new)
+    }
+
     pub(super) fn run(&self) -> Result<Run, Error> {
         from_text(&self.run)
     }

@@ -1,8 +1,12 @@
 //! The dispatcher function against the emulator: requests and events in; answers, commands and timelines out.
 
+mod bulk_retries;
 mod dispatchers;
 mod events;
+mod fan_out;
 mod faults;
+mod replays;
+mod retries;
 mod rotation;
 mod runs;
 #[cfg(test)]
