@@ -39,9 +39,9 @@ async fn an_event_with_a_thousand_dispatchers_starts_each_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fan_out_that_breaks_off_anywhere_is_completed() {
-    for passed in [0, 1, 3] {
+    for passed in [0, 1, 2] {
         let world = World::new().await;
-        dispatchers(&world, 450).await;
+        dispatchers(&world, 230).await;
         world.emulator.pass("dynamodb.TransactWriteItems", passed);
         world.emulator.throttle("dynamodb.TransactWriteItems", 3);
         let event = event("e1", "e", json!({}));
@@ -49,8 +49,9 @@ async fn a_fan_out_that_breaks_off_anywhere_is_completed() {
         world.deliver_elsewhere(&event).await;
         world.idle().await;
         let timeline = world.timeline("e1").await;
-        assert_eq!((&timeline["outcome"], succeeded_runs(&timeline).len()), (&json!("succeeded"), 450), "{passed}");
-        assert_eq!(world.commands()["a#1"], 450, "{passed}");
+        assert_eq!((&timeline["outcome"], succeeded_runs(&timeline).len()), (&json!("succeeded"), 230), "{passed}");
+        let requests: HashSet<_> = world.requests("a").into_iter().collect();
+        assert_eq!(requests.len(), 230, "{passed}");
     }
 }
 
@@ -59,7 +60,7 @@ async fn commands_of_a_batch_that_were_not_sent_are_sent_when_the_event_comes_ag
     let world = World::new().await;
     dispatchers(&world, 250).await;
     world.emulator.pass("eventbridge.PutEvents", 12);
-    world.emulator.throttle("eventbridge.PutEvents", 6);
+    world.emulator.throttle("eventbridge.PutEvents", 40);
     world.reply("a", Reply::Silence);
     let event = event("e1", "e", json!({}));
     assert!(world.deliver(&event).await.is_err());

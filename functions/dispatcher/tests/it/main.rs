@@ -3,6 +3,7 @@
 mod bulk_retries;
 mod dispatchers;
 mod events;
+#[cfg(test)]
 mod fan_out;
 mod faults;
 mod replays;

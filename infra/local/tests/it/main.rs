@@ -15,6 +15,7 @@ mod lambda;
 mod log;
 mod process;
 mod readme;
+mod repeat;
 mod replay;
 mod script;
 mod sealed;
