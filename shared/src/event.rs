@@ -163,13 +163,13 @@ pub struct Envelope<C = Value> {
     pub dedup_window_seconds: Option<u32>,
     /// The event that this one repeats, if it is a replay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replay_of: Option<Replayed>,
+    pub replay_of: Option<ReplayOf>,
 }
 
 /// The event that another one repeats because somebody asked for that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Replayed {
+pub struct ReplayOf {
     /// The event that is repeated.
     pub event_id: EventId,
     /// The only dispatcher that it is repeated for; all that match if absent.

@@ -59,7 +59,7 @@ pub(crate) enum BulkStatus {
 /// How far a bulk retry has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Progress {
+pub(crate) struct BulkProgress {
     /// How many events it has gone through.
     pub(crate) events: u64,
     /// How many runs that failed it has found.
@@ -121,7 +121,7 @@ pub(crate) struct Bulk {
     pub(crate) updated_at: Timestamp,
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) finished_at: Option<Timestamp>,
-    pub(crate) progress: Progress,
+    pub(crate) progress: BulkProgress,
     pub(crate) followed: Vec<Followed>,
     pub(crate) cursor: Cursor,
     /// Counts the rounds.
@@ -152,7 +152,7 @@ impl Bulk {
             created_at: now,
             updated_at: now,
             finished_at: None,
-            progress: Progress::default(),
+            progress: BulkProgress::default(),
             followed: Vec::new(),
             cursor: Cursor { to, seen: Vec::new(), partial: None, is_at_end: false },
             round: 1,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::bus::{Entry, TooLarge};
 use shared::event::fact::{CUSTOM_SOURCE, WEBHOOK_SOURCE};
-use shared::event::{DispatcherId, Envelope, EventId, Replayed, Trace};
+use shared::event::{DispatcherId, Envelope, EventId, ReplayOf, Trace};
 
 use crate::store::EventRecord;
 
@@ -17,7 +17,7 @@ pub(crate) fn replayed(
     now: Timestamp,
 ) -> Envelope {
     let event = &record.event.envelope;
-    let replay_of = Some(Replayed { event_id: event.id.clone(), dispatcher_id });
+    let replay_of = Some(ReplayOf { event_id: event.id.clone(), dispatcher_id });
     let trace = Trace::caused_by(event);
     Envelope { id, time: now, trace, dedup_window_seconds: None, replay_of, ..event.clone() }
 }

@@ -13,7 +13,7 @@ use shared::rql::{self, Rql};
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
-use crate::bulk::{Bulk, BulkFilter, BulkStatus, Progress};
+use crate::bulk::{Bulk, BulkFilter, BulkProgress, BulkStatus};
 use crate::on_bulk_retry;
 use crate::store::BULK_LIMIT;
 
@@ -58,7 +58,7 @@ pub(crate) struct BulkRetryView {
     /// How many of the retried runs are followed now.
     in_progress: usize,
     #[serde(flatten)]
-    progress: Progress,
+    progress: BulkProgress,
 }
 
 /// Retries every run that failed under a filter, in the background and each of them once.

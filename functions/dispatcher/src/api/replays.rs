@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::clock::derived_uuid;
-use shared::event::{DispatcherId, Envelope, EventId, EventType, Replayed, TenantId};
+use shared::event::{DispatcherId, Envelope, EventId, EventType, ReplayOf, TenantId};
 use shared::http::{IdempotencyKey, JsonBody};
 use utoipa::ToSchema;
 
@@ -42,7 +42,7 @@ pub(crate) struct ReplayView {
     #[serde(with = "shared::clock::iso")]
     time: Timestamp,
     /// What it repeats.
-    replay_of: Option<Replayed>,
+    replay_of: Option<ReplayOf>,
 }
 
 /// Replays an event: a new one with the same content, for all dispatchers that match now, or for just one.
