@@ -164,6 +164,20 @@ pub struct Envelope<C = Value> {
     /// For how many seconds after `time` another event of this id is a repetition of this one; forever if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedup_window_seconds: Option<u32>,
+    /// The event that this one repeats, if it is a replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<ReplayOf>,
+}
+
+/// The event that another one repeats because somebody asked for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplayOf {
+    /// The event that is repeated.
+    pub event_id: EventId,
+    /// The only dispatcher that it is repeated for; all that match if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatcher_id: Option<DispatcherId>,
 }
 
 /// Where an event came from.
@@ -210,7 +224,8 @@ impl Trace {
 impl<C> Envelope<C> {
     /// Builds an event that starts a chain of its own.
     pub fn new(kind: EventType, id: EventId, tenant_id: TenantId, time: Timestamp, content: C) -> Self {
-        Self { trace: Trace::start(&id), id, kind, tenant_id, time, content, dedup_window_seconds: None }
+        let trace = Trace::start(&id);
+        Self { id, kind, tenant_id, time, content, trace, dedup_window_seconds: None, replay_of: None }
     }
 
     /// Makes the event part of a chain.
@@ -222,7 +237,7 @@ impl<C> Envelope<C> {
     /// Returns the event without what it is about.
     pub fn without_content(&self) -> Envelope<()> {
         let mut envelope = self.with_content(());
-        envelope.dedup_window_seconds = None;
+        (envelope.dedup_window_seconds, envelope.replay_of) = (None, None);
         envelope
     }
 
@@ -236,6 +251,7 @@ impl<C> Envelope<C> {
             content,
             trace: self.trace.clone(),
             dedup_window_seconds: self.dedup_window_seconds,
+            replay_of: self.replay_of.clone(),
         }
     }
 }

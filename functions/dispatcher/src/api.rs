@@ -1,7 +1,10 @@
 //! The HTTP routes: dispatchers with their actions, events with their runs.
 
+mod bulk_retries;
 mod dispatchers;
 mod events;
+mod replays;
+mod retries;
 mod runs;
 
 use std::sync::Arc;
@@ -39,5 +42,13 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::ViewRuns, routes!(runs::timeline))
         .permission(Permission::ViewRuns, routes!(runs::get))
         .permission(Permission::RotateKeys, routes!(runs::rotate))
+        .permission(Permission::RetryRuns, routes!(replays::replay))
+        .permission(Permission::RetryRuns, routes!(retries::retry))
+        .permission(Permission::RetryRuns, routes!(retries::redrive))
+        .permission(Permission::RetryRuns, routes!(retries::cancel))
+        .permission(Permission::RetryRuns, routes!(bulk_retries::create))
+        .permission(Permission::ViewRuns, routes!(bulk_retries::list))
+        .permission(Permission::ViewRuns, routes!(bulk_retries::get))
+        .permission(Permission::RetryRuns, routes!(bulk_retries::cancel))
         .finish(app)
 }

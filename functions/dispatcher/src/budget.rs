@@ -9,7 +9,7 @@
 const OUTCOME_PART: u64 = 32;
 
 /// What is left for a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Share {
     /// What each of its steps may cause.
     pub(crate) step: u64,

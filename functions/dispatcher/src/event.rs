@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::clock::derived_uuid;
 use shared::event::fact::check_published;
-use shared::event::{ChannelId, Envelope, EventId, Trace};
+use shared::event::{ChannelId, DispatcherId, Envelope, EventId, Trace};
 use utoipa::ToSchema;
 
 /// An event in two forms: typed for commands, as JSON for patterns and templates.
@@ -42,6 +42,20 @@ pub(crate) struct Occurrence {
     /// When it happened.
     #[serde(with = "shared::clock::iso")]
     pub(crate) time: Timestamp,
+}
+
+/// Another event that repeats this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Replay {
+    /// Its id.
+    pub(crate) event_id: EventId,
+    /// When it was asked for.
+    #[serde(with = "shared::clock::iso")]
+    pub(crate) time: Timestamp,
+    /// The only dispatcher that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dispatcher_id: Option<DispatcherId>,
 }
 
 /// What an event is that has the id of an earlier one.

@@ -15,13 +15,17 @@
 
 mod api;
 mod budget;
+mod bulk;
 mod dispatcher;
 mod event;
+mod on_bulk_retry;
 mod on_fact;
 mod on_schedule;
 mod on_step_finished;
 mod outbox;
 mod outcome;
+mod replay;
+mod retry;
 mod run;
 mod store;
 mod template;

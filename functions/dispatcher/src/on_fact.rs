@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use shared::event::{Envelope, EventId, Trace};
+use shared::table::TRANSACTION_LIMIT;
 use shared::{Error, json};
 
+use crate::budget::Share;
 use crate::dispatcher::CompiledDispatcher;
-use crate::event::{self, Event, Occurrence, Recurrence};
+use crate::event::{self, Event, Occurrence, Recurrence, Replay};
 use crate::outbox::{Outbox, RecentRun};
 use crate::run::{Command, Run, RunContext};
 use crate::store::{EventRecord, MatchOutcome, Store};
@@ -38,6 +40,12 @@ pub(crate) async fn handle(
         return Err(Error::new(format!("take the content of event {}", envelope.id), cause));
     }
     let event = Arc::new(Event::new(envelope));
+    if let Some(replayed) = &event.envelope.replay_of {
+        let (time, dispatcher_id) = (event.envelope.time, replayed.dispatcher_id.clone());
+        let replay = Replay { event_id: event.envelope.id.clone(), time, dispatcher_id };
+        let expires_at = store.events.expires_at(now, &event.envelope);
+        store.events.add_replay(&replayed.event_id, &replay, expires_at).await?;
+    }
     if start(store, outbox, event_budget, now, source, &event).await? {
         return Ok(());
     }
@@ -62,63 +70,115 @@ async fn start(
     source: &str,
     event: &Arc<Event>,
 ) -> Result<bool, Error> {
-    let expires_at = store.events.expires_at(now, &event.envelope);
-    let (outcome, started) = plan(store, event, event_budget, now, expires_at).await?;
+    let plan = EventPlan::new(store, event, event_budget).await?;
     let record = EventRecord {
         event: event.clone(),
         source: source.to_owned(),
         received_at: now,
-        outcome,
-        planned: true,
+        outcome: plan.outcome,
+        planned: plan.dispatchers.len() < TRANSACTION_LIMIT,
         duplicates: 0,
         later: Vec::new(),
-        expires_at,
+        replays: Vec::new(),
+        expires_at: store.events.expires_at(now, &event.envelope),
     };
+    let started = if record.planned { plan.start(store, &plan.dispatchers, &record, now).await? } else { Vec::new() };
     let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
     if !store.events.create(&record, &runs).await? {
         return Ok(false);
     }
-    tracing::info!(event = %event.envelope.id, kind = %event.envelope.kind, runs = runs.len(), "event received");
-    let ended = started.iter().map(|(recent, _)| &recent.run).filter(|run| run.is_outcome_due).cloned().collect();
-    outbox.send(started).await?;
-    outcome::publish(store, outbox, ended, Some(event)).await?;
+    tracing::info!(event = %event.envelope.id, kind = %event.envelope.kind, runs = plan.dispatchers.len(), "event received");
+    match record.planned {
+        true => send(store, outbox, started, event).await?,
+        false => fan_out(store, outbox, now, &record, &plan).await?,
+    }
     Ok(true)
 }
 
-/// Finds the dispatchers that match and starts a run for each.
-async fn plan(
+/// Starts the runs of a recorded event that are more than fit into a transaction, and sends the commands of those that
+/// an earlier delivery may have written without sending them.
+///
+/// A batch is written and sent before the next is built, so that the commands of all are never in memory at once.
+async fn fan_out(
     store: &Store,
-    event: &Arc<Event>,
-    event_budget: u64,
+    outbox: &Outbox,
     now: Timestamp,
-    expires_at: i64,
-) -> Result<(MatchOutcome, Vec<StartedRun>), Error> {
-    let Envelope { kind, tenant_id, trace, .. } = &event.envelope;
-    if trace.depth > Trace::MAX_DEPTH {
-        return Ok((MatchOutcome::LoopDetected, Vec::new()));
-    }
-    let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
-    let matching: Vec<&CompiledDispatcher> = candidates.matching(&event.value).collect();
-    if matching.is_empty() {
-        return Ok((MatchOutcome::Unmatched, Vec::new()));
-    }
-    let runs = u64::try_from(matching.len()).unwrap_or(u64::MAX);
-    let actions = matching.iter().flat_map(|compiled| &compiled.dispatcher.body.actions);
-    let left = trace.budget.unwrap_or(event_budget);
-    let Some(share) = budget::share(left, runs, actions.map(|action| action.retry.attempts)) else {
-        tracing::warn!(event = %event.envelope.id, left, "the budget of the first event is used up");
-        return Ok((MatchOutcome::BudgetExhausted, Vec::new()));
-    };
-    let mut started = Vec::with_capacity(matching.len());
-    for CompiledDispatcher { dispatcher, plan, .. } in matching {
-        let context = RunContext { event: event.clone(), plan: plan.clone() };
-        let (mut run, commands) = Run::start(dispatcher, &context, share, now, expires_at);
-        if run.is_over() {
-            outcome::decide(store, &mut run, Some(event)).await?;
+    record: &EventRecord,
+    plan: &EventPlan,
+) -> Result<(), Error> {
+    for batch in plan.dispatchers.chunks(TRANSACTION_LIMIT) {
+        let started = plan.start(store, batch, record, now).await?;
+        let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
+        let there = store.events.add_missing_runs(&runs).await?;
+        let is_new = |(recent, _): &StartedRun| !there.contains(&recent.run.dispatcher_id);
+        send(store, outbox, started.into_iter().filter(is_new).collect(), &record.event).await?;
+        for dispatcher_id in &there {
+            if let Some(run) = store.runs.get(&record.event.envelope.id, dispatcher_id).await? {
+                send_missing(store, outbox, now, &record.event, vec![run]).await?;
+            }
         }
-        started.push((RecentRun::new(run, Some(context)), commands));
     }
-    Ok((MatchOutcome::Matched, started))
+    store.events.mark_planned(&record.event.envelope.id).await
+}
+
+/// Sends the commands of runs that have just been written, and publishes the outcomes of those that ended at once.
+async fn send(store: &Store, outbox: &Outbox, started: Vec<StartedRun>, event: &Arc<Event>) -> Result<(), Error> {
+    let ended = started.iter().map(|(recent, _)| &recent.run).filter(|run| run.is_outcome_due).cloned().collect();
+    outbox.send(started).await?;
+    outcome::publish(store, outbox, ended, Some(event)).await
+}
+
+/// Which dispatchers start a run for an event, and how much each of their steps may cause.
+struct EventPlan {
+    outcome: MatchOutcome,
+    dispatchers: Vec<Arc<CompiledDispatcher>>,
+    share: Share,
+}
+
+impl EventPlan {
+    /// Finds the dispatchers that match.
+    async fn new(store: &Store, event: &Event, event_budget: u64) -> Result<Self, Error> {
+        let none = |outcome: MatchOutcome| Self { outcome, dispatchers: Vec::new(), share: Share::default() };
+        let Envelope { kind, tenant_id, trace, .. } = &event.envelope;
+        if trace.depth > Trace::MAX_DEPTH {
+            return Ok(none(MatchOutcome::LoopDetected));
+        }
+        let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
+        let only = event.envelope.replay_of.as_ref().and_then(|replayed| replayed.dispatcher_id.as_ref());
+        let is_meant = |compiled: &&Arc<CompiledDispatcher>| only.is_none_or(|id| compiled.dispatcher.id == *id);
+        let dispatchers: Vec<_> = candidates.matching(&event.value).filter(is_meant).cloned().collect();
+        if dispatchers.is_empty() {
+            return Ok(none(MatchOutcome::Unmatched));
+        }
+        let runs = u64::try_from(dispatchers.len()).unwrap_or(u64::MAX);
+        let actions = dispatchers.iter().flat_map(|compiled| &compiled.dispatcher.body.actions);
+        let left = trace.budget.unwrap_or(event_budget);
+        let Some(share) = budget::share(left, runs, actions.map(|action| action.retry.attempts)) else {
+            tracing::warn!(event = %event.envelope.id, left, "the budget of the first event is used up");
+            return Ok(none(MatchOutcome::BudgetExhausted));
+        };
+        Ok(Self { outcome: MatchOutcome::Matched, dispatchers, share })
+    }
+
+    /// Starts the runs of some of the dispatchers.
+    async fn start(
+        &self,
+        store: &Store,
+        dispatchers: &[Arc<CompiledDispatcher>],
+        record: &EventRecord,
+        now: Timestamp,
+    ) -> Result<Vec<StartedRun>, Error> {
+        let mut started = Vec::with_capacity(dispatchers.len());
+        for compiled in dispatchers {
+            let context = RunContext { event: record.event.clone(), plan: compiled.plan.clone() };
+            let (mut run, commands) = Run::start(&compiled.dispatcher, &context, self.share, now, record.expires_at);
+            if run.is_over() {
+                outcome::decide(store, &mut run, Some(&record.event)).await?;
+            }
+            started.push((RecentRun::new(run, Some(context)), commands));
+        }
+        Ok(started)
+    }
 }
 
 /// Tells a duplicate from a new occurrence, which it records.
@@ -173,18 +233,27 @@ pub(crate) async fn complete(
     now: Timestamp,
     record: EventRecord,
 ) -> Result<(), Error> {
-    let event = record.event;
     if !record.planned {
-        let (_, started) = plan(store, &event, event_budget, now, record.expires_at).await?;
-        let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
-        store.events.add_missing_runs(&event.envelope.id, &runs).await?;
+        let plan = EventPlan::new(store, &record.event, event_budget).await?;
+        return fan_out(store, outbox, now, &record, &plan).await;
     }
-    let Some((_, runs)) = store.events.with_runs(&event.envelope.id).await? else { return Ok(()) };
+    let Some((_, runs)) = store.events.with_runs(&record.event.envelope.id).await? else { return Ok(()) };
+    send_missing(store, outbox, now, &record.event, runs).await
+}
+
+/// Sends the commands and publishes the outcomes of runs that may not have been sent when they were written.
+async fn send_missing(
+    store: &Store,
+    outbox: &Outbox,
+    now: Timestamp,
+    event: &Arc<Event>,
+    runs: Vec<Run>,
+) -> Result<(), Error> {
     let (over, open): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(Run::is_over);
     for run in open {
         let context = run.context(event.clone());
         let commands = run.requested(&context, now, |_, step| !step.has_answered());
         outbox.send_missing(run, context, commands).await?;
     }
-    outcome::publish(store, outbox, over, Some(&event)).await
+    outcome::publish(store, outbox, over, Some(event)).await
 }

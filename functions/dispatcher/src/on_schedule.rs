@@ -7,6 +7,7 @@ use serde_json::Value;
 use shared::Error;
 use shared::event::StepId;
 
+use crate::on_bulk_retry::{self, RoundDue};
 use crate::outbox::{Outbox, RecentRun};
 use crate::run::{Run, Step};
 use crate::store::{OPEN_PARTITIONS, OpenRow, Store};
@@ -27,6 +28,8 @@ enum Input {
     Sweep(Swept),
     /// From the schedule of another attempt at a step.
     Retry(StepId),
+    /// From the schedule of a round of a bulk retry.
+    BulkRetry(RoundDue),
     /// From the schedule of the timeout of an attempt at a step.
     Timeout(StepId),
 }
@@ -50,6 +53,7 @@ pub(crate) async fn handle(
     match Input::deserialize(input).map_err(Error::cannot("read the input of a schedule"))? {
         Input::Sweep(Swept::Runs) => sweep(store, outbox, event_budget, now).await,
         Input::Retry(id) => retry(store, outbox, now, &id).await,
+        Input::BulkRetry(due) => on_bulk_retry::handle(store, outbox, now, &due).await,
         Input::Timeout(id) => time_out(store, outbox, now, &id).await,
     }
 }
@@ -81,6 +85,9 @@ async fn sweep_row(
 ) -> Result<(), Error> {
     let (event_id, dispatcher_id) = match row {
         OpenRow::Run(event_id, dispatcher_id) => (event_id, dispatcher_id),
+        OpenRow::Bulk(tenant_id, id) => {
+            return on_bulk_retry::resume(store, outbox, now, &tenant_id, &id).await;
+        }
         OpenRow::Event(event_id) => {
             return match store.events.get(&event_id).await? {
                 Some(record) if !record.planned => on_fact::complete(store, outbox, event_budget, now, record).await,

@@ -5,8 +5,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use moka::future::Cache;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::bus::{Bus, Entry};
 use shared::event::{DispatcherId, EventId, StepId};
 use shared::scheduler::Scheduler;
@@ -98,6 +99,11 @@ impl Outbox {
     /// Publishes facts.
     pub(crate) async fn publish_facts(&self, facts: Vec<Entry>) -> Result<(), Error> {
         self.bus.publish(facts).await
+    }
+
+    /// Calls this function with an input at a time, once for each name.
+    pub(crate) async fn run_at(&self, name: &str, time: Timestamp, input: &Value) -> Result<(), Error> {
+        self.scheduler.run_at(name, time, input).await
     }
 
     /// Publishes commands, and schedules those that are due later and the ends of those that have a timeout.

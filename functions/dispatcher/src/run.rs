@@ -4,6 +4,8 @@
 //! follow. A step or run that is over never changes again.
 
 mod advance;
+mod cancel;
+mod retry;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,8 @@ use crate::dispatcher::{Action, Plan};
 use crate::event::Event;
 use crate::template::{Scope, StepResult};
 pub(crate) use view::{ListedRun, RunView};
+
+pub(crate) use retry::{NotRetried, Request as RetryRequest, RunRetry};
 
 /// How long a command may stay unanswered before it is sent again for the first time.
 const FIRST_RESEND_DELAY: SignedDuration = SignedDuration::from_mins(1);
@@ -64,6 +68,9 @@ pub(crate) struct Run {
     /// Whether that fact is still to be published.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_outcome_due: bool,
+    /// The latest retries of the run by hand, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) retries: Vec<RunRetry>,
     /// When commands were last sent again, and how often in a row.
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) swept_at: Option<Timestamp>,
@@ -87,6 +94,8 @@ pub(crate) enum RunStatus {
     Succeeded,
     /// Every step is over and at least one failed.
     Failed,
+    /// Somebody ended it; what was under way then may still be answered.
+    Cancelled,
 }
 
 /// One action within a run, as it was when the event happened.
@@ -97,6 +106,9 @@ pub(crate) struct Step {
     pub(crate) status: StepState,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) attempts: Vec<Attempt>,
+    /// The number of the last attempt before the step was last retried by hand.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) retried_after: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,6 +197,10 @@ pub(crate) enum When {
     At(Timestamp),
 }
 
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 impl StepState {
     /// Whether nothing will change any more.
     pub(crate) fn is_over(self) -> bool {
@@ -212,7 +228,12 @@ impl Step {
 
     /// Returns the number of the current or last attempt.
     pub(crate) fn attempt(&self) -> u32 {
-        self.attempts.last().map_or(0, |attempt| attempt.attempt)
+        self.attempts.last().map_or(self.retried_after, |attempt| attempt.attempt)
+    }
+
+    /// Returns how many attempts of those that its action allows are made.
+    fn attempts_made(&self) -> u32 {
+        self.attempt().saturating_sub(self.retried_after)
     }
 
     /// Whether an attempt at the step was ever answered.
@@ -257,9 +278,9 @@ impl Step {
 }
 
 impl Run {
-    /// Whether nothing will change any more.
+    /// Whether nothing will start any more.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.status, RunStatus::Succeeded | RunStatus::Failed)
+        matches!(self.status, RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled)
     }
 
     /// Returns when an attempt was or will be requested, if it is the current one.
@@ -287,7 +308,8 @@ impl Run {
     /// Returns when the sweeper must check the run, if nothing happens before.
     pub(crate) fn next_check(&self) -> Option<Timestamp> {
         let checks = self.steps.iter().filter_map(|step| {
-            let resend = (step.status == StepState::Requested).then(|| self.resend_at(step)).flatten();
+            let is_resent = step.status == StepState::Requested && self.status != RunStatus::Cancelled;
+            let resend = is_resent.then(|| self.resend_at(step)).flatten();
             resend.into_iter().chain(step.deadline()).min()
         });
         checks.min()

@@ -3,12 +3,14 @@
 //! Bodies are kept as JSON text: smaller than DynamoDB's own maps, and any number or depth that JSON has fits.
 //!
 //! The partition of an event holds its record (`event`), one row per run (`run#<dispatcher>`) and, if it recurred, its
-//! occurrences (`latest`): one query is the whole timeline. Rows that the sweeper must check are in the sparse index
+//! occurrences (`latest`) and what replays it (`replay#<event>`): one query is the whole timeline. The bulk retries of a
+//! tenant (`retry#<id>`) are in a partition of their own. Rows that the sweeper must check are in the sparse index
 //! `open`; lists of runs are made of two others.
 
 mod dispatcher;
 mod event;
 mod gather;
+mod retry;
 mod run;
 
 use shared::table::{Check, SealedAttributes};
@@ -17,10 +19,14 @@ use shared::{Environment, Error};
 pub(crate) use dispatcher::{DispatcherEntry, Dispatchers, WriteOutcome};
 pub(crate) use event::{EventEntry, EventRecord, Events, MatchOutcome};
 pub(crate) use run::{CONTENT_LIMIT, LIST_LIMIT, OPEN_PARTITIONS, OpenRow, RunEntry, Runs};
+pub(crate) use retry::BULK_LIMIT;
+
+use retry::Retries;
 
 
-/// A run holds what its steps hand on, and an event may be about that.
-const SEALED: SealedAttributes = SealedAttributes { key: &["eventId", "item"], paths: &[&["run"], &["envelope"]] };
+/// A run holds what its steps hand on, an event may be about that, and a bulk retry names the errors of runs.
+const SEALED: SealedAttributes =
+    SealedAttributes { key: &["eventId", "item"], paths: &[&["run"], &["envelope"], &["bulk"]] };
 
 /// A dispatcher may name what nobody else should know: the schema of a callback, the header of a call.
 const SEALED_DISPATCHERS: SealedAttributes =
@@ -32,6 +38,7 @@ pub(crate) struct Store {
     pub(crate) dispatchers: Dispatchers,
     pub(crate) events: Events,
     pub(crate) runs: Runs,
+    pub(crate) retries: Retries,
 }
 
 impl Store {
@@ -42,6 +49,7 @@ impl Store {
         Ok(Self {
             dispatchers: Dispatchers::new(environment.sealed_table("DISPATCHERS_TABLE", &SEALED_DISPATCHERS)?),
             events: Events::new(runs.clone(), retention),
+            retries: Retries::new(runs.clone(), retention),
             runs: Runs::new(runs),
         })
     }

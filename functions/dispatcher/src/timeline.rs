@@ -7,8 +7,8 @@ use serde::Serialize;
 use shared::event::{ChannelId, Envelope, EventId, StepError, StepRecord};
 use utoipa::ToSchema;
 
-use crate::event::Occurrence;
-use crate::run::{Attempt, Run, RunStatus, RunView, Step, StepState};
+use crate::event::{Occurrence, Replay};
+use crate::run::{Attempt, Run, RunRetry, RunStatus, RunView, Step, StepState};
 use crate::store::{EventRecord, MatchOutcome};
 
 /// What happened to an event.
@@ -35,6 +35,9 @@ pub(crate) struct Timeline {
     /// The events with the same id that were received after the deduplication window, the newest last; the latest 50.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     later_events: Vec<Occurrence>,
+    /// The events that replay it, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    replays: Vec<Replay>,
     /// One run per dispatcher that matched.
     runs: Vec<RunView>,
     /// Everything that happened, in order.
@@ -53,6 +56,8 @@ enum Outcome {
     Succeeded,
     /// Every run is over and at least one failed.
     Failed,
+    /// Every run is over, none failed and at least one was cancelled.
+    Cancelled,
     /// No dispatcher matched.
     Unmatched,
     /// The chain of dispatches that led to the event is too long.
@@ -100,6 +105,7 @@ impl Timeline {
             duplicates: record.duplicates,
             latest_event_id: record.later.last().map(|latest| latest.event_id.clone()),
             later_events: record.later,
+            replays: record.replays,
             runs: runs.into_iter().map(RunView::from).collect(),
         }
     }
@@ -114,6 +120,7 @@ fn outcome(record: &EventRecord, runs: &[Run]) -> Outcome {
         MatchOutcome::Matched if !record.planned || any(RunStatus::Running) => Outcome::Running,
         MatchOutcome::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
         MatchOutcome::Matched if any(RunStatus::Failed) => Outcome::Failed,
+        MatchOutcome::Matched if any(RunStatus::Cancelled) => Outcome::Cancelled,
         MatchOutcome::Matched => Outcome::Succeeded,
     }
 }
@@ -132,6 +139,10 @@ fn moments(record: &EventRecord, runs: &[Run]) -> Vec<Moment> {
     for run in runs {
         of_run(run, &mut moments);
     }
+    for replay in &record.replays {
+        moments
+            .push(Moment { detail: Some(replay.event_id.to_string()), ..Moment::new(replay.time, "event.replayed") });
+    }
     // The sort is stable: what happened in the same millisecond stays in causal order.
     moments.sort_by_key(|moment| moment.time);
     moments
@@ -139,7 +150,7 @@ fn moments(record: &EventRecord, runs: &[Run]) -> Vec<Moment> {
 
 fn of_run(run: &Run, moments: &mut Vec<Moment>) {
     let dispatcher = run.dispatcher_name.clone().unwrap_or_else(|| run.dispatcher_id.to_string());
-    let from = moments.len();
+    let from_index = moments.len();
     moments.push(Moment::new(run.started_at, "dispatcher.matched"));
     // Steps are in the order of the actions; the moments of a run must be in the order of time before others are added.
     for step in &run.steps {
@@ -148,18 +159,31 @@ fn of_run(run: &Run, moments: &mut Vec<Moment>) {
         if is_without_attempt || step.status == StepState::Skipped {
             let what = if step.status == StepState::Skipped { "step.skipped" } else { "step.failed" };
             let detail = step.reason.clone().or_else(|| step.error.as_ref().map(shown));
-            let time = moments[from..].last().map_or(run.started_at, |last| last.time);
+            let time = moments[from_index..].last().map_or(run.started_at, |last| last.time);
             moments.push(Moment { step: Some(step.name().to_owned()), detail, ..Moment::new(time, what) });
         }
     }
-    moments[from..].sort_by_key(|moment| moment.time);
-    if let Some(finished_at) = run.finished_at {
-        let detail = if run.status == RunStatus::Failed { "failed" } else { "succeeded" };
-        moments.push(Moment { detail: Some(detail.to_owned()), ..Moment::new(finished_at, "run.finished") });
+    moments[from_index..].sort_by_key(|moment| moment.time);
+    for RunRetry { time, from, status, finished_at, .. } in &run.retries {
+        // What followed from the retry comes after it, even if that was in the same millisecond.
+        let at = from_index + moments[from_index..].partition_point(|moment| moment.time < *time);
+        let retried = Moment { step: from.clone(), ..Moment::new(*time, "run.retried") };
+        moments
+            .splice(at..at, finished_at.map(|finished_at| finished(finished_at, *status)).into_iter().chain([retried]));
     }
-    for moment in &mut moments[from..] {
+    moments.extend(run.finished_at.map(|finished_at| finished(finished_at, run.status)));
+    for moment in &mut moments[from_index..] {
         moment.dispatcher = Some(dispatcher.clone());
     }
+}
+
+fn finished(time: Timestamp, status: RunStatus) -> Moment {
+    let detail = match status {
+        RunStatus::Failed => "failed",
+        RunStatus::Cancelled => "cancelled",
+        RunStatus::Running | RunStatus::Waiting | RunStatus::Succeeded => "succeeded",
+    };
+    Moment { detail: Some(detail.to_owned()), ..Moment::new(time, "run.finished") }
 }
 
 fn of_attempt(step: &Step, attempt: &Attempt, moments: &mut Vec<Moment>) {

@@ -39,7 +39,9 @@ mod store;
 use std::sync::Arc;
 
 use shared::auth::Permission;
-use shared::event::command::{COMMAND_SOURCE, SCHEDULE_DUE, TASK, TASK_DUE, TaskDue};
+use shared::event::command::{
+    COMMAND_SOURCE, SCHEDULE_DUE, TASK, TASK_CANCEL_REQUESTED, TASK_DUE, TaskCancelRequested, TaskDue,
+};
 use shared::event::step::{STEP_FINISHED, STEP_SOURCE};
 use shared::http::{Api, BODY_LIMIT_BYTES};
 use shared::{Environment, Error, Function, Incoming};
@@ -165,6 +167,10 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_DUE => {
             start(&services, &envelope.content()?).await
+        }
+        Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == TASK_CANCEL_REQUESTED => {
+            let TaskCancelRequested { task_id } = envelope.content()?;
+            api::tasks::cancel_new(&services, &envelope.tenant_id, &task_id).await.map(drop)
         }
         Incoming::Event { source, envelope } if source == COMMAND_SOURCE && envelope.kind == SCHEDULE_DUE => {
             on_schedule::watch_one(&services, envelope.content()?).await

@@ -29,6 +29,17 @@ pub struct TaskDue {
 /// The type of [`TaskDue`].
 pub const TASK_DUE: EventType = EventType::known("task.due");
 
+/// The content of the command `task.cancel.requested`: a task that has not started is not to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskCancelRequested {
+    /// The task.
+    pub task_id: String,
+}
+
+/// The type of [`TaskCancelRequested`].
+pub const TASK_CANCEL_REQUESTED: EventType = EventType::known("task.cancel.requested");
+
 /// The content of the command `schedule.due`, and the input of a schedule's own schedule: its instants may have come.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -66,8 +66,8 @@ impl DispatcherSet {
     }
 
     /// Returns the dispatchers whose filters match an event.
-    pub(crate) fn matching<'a>(&'a self, event: &'a Value) -> impl Iterator<Item = &'a CompiledDispatcher> {
-        self.filters.matching(event).map(move |at| &*self.dispatchers[*at])
+    pub(crate) fn matching<'a>(&'a self, event: &'a Value) -> impl Iterator<Item = &'a Arc<CompiledDispatcher>> {
+        self.filters.matching(event).map(move |at| &self.dispatchers[*at])
     }
 
     /// Estimates the memory that the set takes.

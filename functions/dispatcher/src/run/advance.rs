@@ -27,6 +27,7 @@ impl Run {
             action: action.clone(),
             status: StepState::Pending,
             attempts: Vec::new(),
+            retried_after: 0,
             output: None,
             error: None,
             reason: None,
@@ -48,6 +49,7 @@ impl Run {
             endings: 0,
             outcome_event_id: None,
             is_outcome_due: false,
+            retries: Vec::new(),
             swept_at: None,
             sweeps: 0,
             version: 1,
@@ -60,7 +62,9 @@ impl Run {
     /// Starts every pending step whose dependencies are over, and updates the status of the run.
     pub(crate) fn settle(&mut self, context: &RunContext, now: Timestamp) -> Vec<Command> {
         let mut commands = Vec::new();
-        while let Some(index) = self.next_ready() {
+        while self.status != RunStatus::Cancelled
+            && let Some(index) = self.next_ready()
+        {
             commands.extend(self.start_step(index, context, now));
         }
         self.close(now);
@@ -72,6 +76,7 @@ impl Run {
         let any = |status: StepState| self.steps.iter().any(|step| step.status == status);
         let is_fatal = |step: &Step| step.status == StepState::Failed && step.action.on_failure == OnFailure::Fail;
         self.status = match () {
+            () if self.status == RunStatus::Cancelled => RunStatus::Cancelled,
             () if any(StepState::Requested) => RunStatus::Running,
             () if any(StepState::Waiting) => RunStatus::Waiting,
             () if any(StepState::Pending) => RunStatus::Running,
@@ -149,14 +154,15 @@ impl Run {
         let kind = kind.map_err(|invalid| StepError::bad_request(format!("the command's type {invalid}")))?;
         let id = self.step_id(index, attempt);
         let request = StepRequested { id, action, event: context.event.envelope.clone() };
-        let budget = budget::of_attempt(self.step_budget, attempt, step.action.retry.attempts);
+        let made = attempt.saturating_sub(step.retried_after);
+        let budget = budget::of_attempt(self.step_budget, made, step.action.retry.attempts);
         let entry = Entry::command(kind, &request, budget);
         let entry = entry.map_err(|too_large| StepError::invocation(COMMAND_TOO_LARGE, too_large.to_string()))?;
         Ok(Command { id: request.id, when: When::Now(entry), times_out_at: step.times_out_at() })
     }
 
     /// Says which dependency blocks a step.
-    fn blocked(&self, index: usize) -> Option<String> {
+    pub(super) fn blocked(&self, index: usize) -> Option<String> {
         let is_blocking = |step: &&Step| {
             matches!(step.status, StepState::Failed | StepState::Skipped) && step.action.on_failure == OnFailure::Fail
         };
@@ -227,13 +233,13 @@ impl Run {
         self.fail(index, &StepError::invocation(StepError::OUTPUT_TOO_LARGE, message), at);
     }
 
-    /// Fails the current attempt, and plans the next where one is left.
+    /// Fails the current attempt, and plans the next where one is left, unless the run is cancelled.
     fn fail(&mut self, index: usize, error: &StepError, at: Timestamp) {
         self.finish(index, StepState::Failed, Some(error), at);
         let step = &self.steps[index];
-        let (attempt, retry) = (step.attempt(), step.action.retry);
-        if attempt < retry.attempts && !error.is_final() {
-            let due = at.checked_add(SignedDuration::from_secs(retry.delay_s(attempt).into())).unwrap_or(at);
+        let (attempt, made, retry) = (step.attempt(), step.attempts_made(), step.action.retry);
+        if made < retry.attempts && !error.is_final() && self.status != RunStatus::Cancelled {
+            let due = at.checked_add(SignedDuration::from_secs(retry.delay_s(made).into())).unwrap_or(at);
             (self.steps[index].error, self.steps[index].output) = (None, None);
             self.attempt(index, attempt + 1, due);
         }
@@ -263,7 +269,8 @@ impl Run {
         commands
     }
 
-    /// Returns the commands of requested steps that wait for an answer, of those that `which` takes.
+    /// Returns the commands of requested steps that wait for an answer, of those that `which` takes; none of a run that
+    /// is over.
     ///
     /// Commands that are due later than `now` come with their time.
     pub(crate) fn requested(
@@ -272,6 +279,9 @@ impl Run {
         now: Timestamp,
         which: impl Fn(usize, &Step) -> bool,
     ) -> Vec<Command> {
+        if self.is_over() {
+            return Vec::new();
+        }
         let steps = self.steps.iter().enumerate();
         let chosen = steps.filter(|(index, step)| step.status == StepState::Requested && which(*index, step));
         let commands = chosen.filter_map(|(index, step)| {
@@ -300,7 +310,7 @@ impl Run {
     /// Fails attempts past their deadline, and returns the commands that follow and those that have been unanswered for
     /// too long; `None` if it is not time yet.
     pub(crate) fn sweep(&mut self, context: &RunContext, now: Timestamp) -> Option<Vec<Command>> {
-        if self.is_over() || self.next_check().is_none_or(|check| check > now) {
+        if self.next_check().is_none_or(|check| check > now) {
             return None;
         }
         let late = |(_, step): &(usize, &Step)| step.deadline().is_some_and(|deadline| deadline <= now);

@@ -29,7 +29,7 @@ impl Run {
     pub(super) fn fits(&self) -> bool {
         let open = self.steps.iter().filter(|step| !step.status.is_over());
         let reserve = open.map(|step| {
-            let attempts = step.action.retry.attempts.saturating_sub(step.attempt()) as usize;
+            let attempts = step.action.retry.attempts.saturating_sub(step.attempts_made()) as usize;
             (attempts + 1) * ATTEMPT_RESERVE_BYTES + STEP_RESERVE_BYTES
         });
         size_bytes(self) + reserve.sum::<usize>() <= RUN_LIMIT_BYTES

@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::event::{ChannelId, DispatcherId, EventId, EventType, FailedResponse, StepError, StepRecord};
 use utoipa::ToSchema;
 
-use super::{Attempt, Run, RunStatus, Step, StepState};
+use super::{Attempt, Run, RunRetry, RunStatus, Step, StepState};
 use crate::store::RunEntry;
 
 /// One dispatcher working on one event.
@@ -35,6 +35,9 @@ pub(crate) struct RunView {
     /// The event `run.succeeded` or `run.failed` about its outcome, where a dispatcher listened for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome_event_id: Option<EventId>,
+    /// The latest times that it was retried by hand or by a bulk retry, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retries: Vec<RunRetry>,
     /// Its steps, in the order of the actions.
     steps: Vec<StepView>,
 }
@@ -126,6 +129,7 @@ impl From<Run> for RunView {
             started_at: run.started_at,
             finished_at: run.finished_at,
             outcome_event_id: run.outcome_event_id,
+            retries: run.retries,
             steps: run.steps.into_iter().map(StepView::from).collect(),
         }
     }

@@ -7,12 +7,13 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::Error;
-use shared::event::{Envelope, EventId, EventType, TenantId};
+use shared::event::{DispatcherId, Envelope, EventId, EventType, TenantId};
 use shared::list::{self, Index, Walks};
 use shared::table::{Check, Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
 
+use super::retry::BulkItem;
 use super::run::{Key, Open, RunItem};
-use crate::event::{Event, Occurrence};
+use crate::event::{Event, Occurrence, Replay};
 use crate::run::Run;
 
 /// How many occurrences of an event are kept, so that one that is redelivered late after a crash is recognised.
@@ -51,6 +52,9 @@ pub(crate) struct EventRecord {
     /// Its latest occurrences after the first, the newest last; only known where all of its rows are read.
     #[serde(skip)]
     pub(crate) later: Vec<Occurrence>,
+    /// The events that repeat it; only known where all of its rows are read.
+    #[serde(skip)]
+    pub(crate) replays: Vec<Replay>,
     /// When its rows may be deleted, in seconds since 1970.
     pub(crate) expires_at: i64,
 }
@@ -107,11 +111,22 @@ struct OccurrencesItem {
     expires_at: i64,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplayItem {
+    #[serde(flatten)]
+    key: Key,
+    replay: Replay,
+    expires_at: i64,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Row {
     Event(Box<EventRecord>),
     Run(RunItem),
+    Bulk(BulkItem),
+    Replay(ReplayItem),
     Occurrences(OccurrencesItem),
 }
 
@@ -125,7 +140,8 @@ impl Events {
     pub(super) fn check(&self) -> Check {
         self.table.check(|row| match row {
             Row::Run(item) => item.run().map(drop),
-            Row::Event(_) | Row::Occurrences(_) => Ok(()),
+            Row::Bulk(item) => item.bulk().map(drop),
+            Row::Event(_) | Row::Replay(_) | Row::Occurrences(_) => Ok(()),
         })
     }
 
@@ -156,12 +172,14 @@ impl Events {
         if !self.table.put_if(&EventItem::new(&unplanned), is_event_new()).await? {
             return Ok(false);
         }
-        self.add_missing_runs(&record.event.envelope.id, runs).await?;
+        self.add_missing_runs(runs).await?;
+        self.mark_planned(&record.event.envelope.id).await?;
         Ok(true)
     }
 
-    /// Writes those runs of an event that are missing, and records that all are there.
-    pub(crate) async fn add_missing_runs(&self, event_id: &EventId, runs: &[&Run]) -> Result<(), Error> {
+    /// Writes those runs of an event that are missing, and returns the dispatchers of the others.
+    pub(crate) async fn add_missing_runs(&self, runs: &[&Run]) -> Result<HashSet<DispatcherId>, Error> {
+        let mut there = HashSet::new();
         let mut items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
         while !items.is_empty() {
             let mut size_bytes = 0;
@@ -171,25 +189,32 @@ impl Events {
             };
             let count = items.iter().take(TRANSACTION_LIMIT).take_while(fits).count().max(1);
             let rest = items.split_off(count);
-            self.write_missing(items).await?;
+            self.write_missing(items, &mut there).await?;
             items = rest;
         }
+        Ok(there)
+    }
+
+    /// Records that all runs of an event are written.
+    pub(crate) async fn mark_planned(&self, event_id: &EventId) -> Result<(), Error> {
         let update = Expression::new("SET planned = :true REMOVE #open, touchedAt").name("#open", "open");
         let update = update.value(":true", true);
         self.table.update::<EventRecord>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
         Ok(())
     }
 
-    /// Writes those of the runs that are missing.
-    async fn write_missing(&self, mut items: Vec<RunItem>) -> Result<(), Error> {
+    /// Writes those of the runs that are missing, and adds the dispatchers of the others to those that are `there`.
+    async fn write_missing(&self, mut items: Vec<RunItem>, there: &mut HashSet<DispatcherId>) -> Result<(), Error> {
         loop {
             let writes = items.iter().map(|item| self.table.writing(item, Some(is_new("eventId"))));
             let unmet: HashSet<usize> =
                 self.table.transact(writes.collect::<Result<_, _>>()?).await?.into_iter().collect();
             let mut index = 0;
-            items.retain(|_| {
+            items.retain(|item| {
                 index += 1;
-                !unmet.contains(&(index - 1))
+                let is_there = unmet.contains(&(index - 1));
+                there.extend(is_there.then(|| item.dispatcher_id()).flatten());
+                !is_there
             });
             if unmet.is_empty() || items.is_empty() {
                 return Ok(());
@@ -245,11 +270,25 @@ impl Events {
         self.table.put_if(&item, condition).await
     }
 
+    /// Records that another event repeats an event, with which it is forgotten.
+    pub(crate) async fn add_replay(&self, of: &EventId, replay: &Replay, expires_at: i64) -> Result<(), Error> {
+        let key = Key::replay(of, &replay.event_id);
+        self.table.put(&ReplayItem { key, replay: replay.clone(), expires_at }).await
+    }
+
+    /// Keeps an event until a time, in seconds since 1970, or longer if it already was to be kept longer.
+    pub(crate) async fn keep_until(&self, event_id: &EventId, expires_at: i64) -> Result<(), Error> {
+        let update = Expression::new("SET expiresAt = :expires").value(":expires", expires_at);
+        let is_sooner = Expression::new("expiresAt < :expires").value(":expires", expires_at);
+        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(is_sooner)).await?;
+        Ok(())
+    }
+
     /// Returns an event with all of its runs.
     pub(crate) async fn with_runs(&self, event_id: &EventId) -> Result<Option<(EventRecord, Vec<Run>)>, Error> {
         let key = Expression::new("eventId = :id").value(":id", event_id);
         let mut record: Option<EventRecord> = None;
-        let mut later = Vec::new();
+        let (mut later, mut replays) = (Vec::new(), Vec::new());
         let mut runs = Vec::new();
         for row in self.table.query::<Row>(Query::new(key)).await? {
             match row {
@@ -258,9 +297,12 @@ impl Events {
                     runs.extend(item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error)))
                 }
                 Row::Occurrences(item) => later = item.occurrences,
+                Row::Replay(item) => replays.push(item.replay),
+                Row::Bulk(_) => {}
             }
         }
-        Ok(record.map(|record| (EventRecord { later, ..record }, runs)))
+        replays.sort_by_key(|replay| replay.time);
+        Ok(record.map(|record| (EventRecord { later, replays, ..record }, runs)))
     }
 
     /// Returns the index of a tenant's events, of a type or of all. One that was just recorded may be missing.
@@ -271,6 +313,31 @@ impl Events {
         };
         let sort = ("occurredAt", list::milliseconds as list::Bounds);
         Index::new(&self.table, &self.walks, (attribute, value), sort, "creation_timestamp", now).index(name)
+    }
+
+    /// Returns the newest of a tenant's events, of a type or of all, that were in a span of time.
+    pub(crate) async fn newest(
+        &self,
+        tenant: &TenantId,
+        kind: Option<&str>,
+        (from, to): (Option<i64>, Option<i64>),
+        limit: usize,
+    ) -> Result<Vec<EventEntry>, Error> {
+        let (from, to) = (from.unwrap_or(0), to.unwrap_or(i64::MAX));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let (index, name, value) = match kind {
+            Some(kind) => (TYPE_INDEX, "tenantType", tenant.key(kind)),
+            None => (TENANT_INDEX, "tenantId", tenant.to_string()),
+        };
+        let key = Expression::new("#key = :key AND occurredAt BETWEEN :from AND :to")
+            .name("#key", name)
+            .value(":key", value)
+            .value(":from", from)
+            .value(":to", to);
+        let query = Query::new(key).index(index).descending().limit(limit);
+        self.table.query(query).await
     }
 
     /// Reads events as a whole, in this order; `None` for one that has expired or cannot be read.

@@ -13,6 +13,7 @@ use shared::event::{ChannelId, DispatcherId, EventId, EventType, TenantId};
 use shared::seal::Resealed;
 use shared::table::{Expression, Query, Table};
 
+use super::retry;
 use crate::run::{Run, RunStatus};
 
 /// The index of rows that the sweeper must check.
@@ -43,14 +44,16 @@ pub(crate) enum OpenRow {
     Event(EventId),
     /// A run.
     Run(EventId, DispatcherId),
+    /// A bulk retry.
+    Bulk(TenantId, String),
 }
 
 /// The key of a row.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Key {
-    event_id: EventId,
-    item: String,
+    pub(super) event_id: EventId,
+    pub(super) item: String,
 }
 
 /// The key of the index of open rows; absent from rows that are done.
@@ -218,6 +221,10 @@ impl RunItem {
         format!("eventId={} item={}", self.key.event_id, self.key.item)
     }
 
+    pub(super) fn dispatcher_id(&self) -> Option<DispatcherId> {
+        self.key.item.strip_prefix(RUN_PREFIX).map(DispatcherId::new)
+    }
+
     pub(super) fn run(&self) -> Result<Run, Error> {
         from_text(&self.run)
     }
@@ -264,6 +271,9 @@ impl EntryItem {
 
 impl From<Key> for OpenRow {
     fn from(Key { event_id, item }: Key) -> Self {
+        if let Some((tenant_id, id)) = retry::of_key(&event_id, &item) {
+            return Self::Bulk(tenant_id, id);
+        }
         match item.strip_prefix(RUN_PREFIX) {
             Some(dispatcher_id) => Self::Run(event_id, DispatcherId::new(dispatcher_id)),
             None => Self::Event(event_id),
@@ -278,6 +288,10 @@ impl Key {
 
     pub(super) fn occurrences(event_id: &EventId) -> Self {
         Self { event_id: event_id.clone(), item: "latest".to_owned() }
+    }
+
+    pub(super) fn replay(event_id: &EventId, replay_id: &EventId) -> Self {
+        Self { event_id: event_id.clone(), item: format!("replay#{replay_id}") }
     }
 
     pub(super) fn run(event_id: &EventId, dispatcher_id: &DispatcherId) -> Self {

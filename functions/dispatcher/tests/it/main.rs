@@ -1,10 +1,15 @@
 //! The dispatcher function against the emulator: requests and events in; answers, commands and timelines out.
 
+mod bulk_retries;
 mod dispatchers;
 mod events;
+#[cfg(test)]
+mod fan_out;
 mod faults;
 mod lists;
 mod outcomes;
+mod replays;
+mod retries;
 mod rotation;
 mod run_list;
 mod runs;

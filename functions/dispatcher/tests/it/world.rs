@@ -93,6 +93,13 @@ impl World {
         requests.into_iter().find(|request| request.id.step == step)
     }
 
+    /// Returns the ids of all commands for a step that came to the worker.
+    pub(crate) fn requests(&self, step: &str) -> Vec<StepId> {
+        let work = self.work.lock().unwrap();
+        let ids = work.commands.iter().map(|command| command.content::<StepRequested>().unwrap().id);
+        ids.filter(|id| id.step == step).collect()
+    }
+
     /// Publishes an answer that came from elsewhere.
     pub(crate) async fn publish_answer(&self, finished: &StepFinished) {
         let cause = event("answer", "anything", json!({}));

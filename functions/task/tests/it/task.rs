@@ -106,6 +106,29 @@ async fn a_canceled_step_is_answered_as_failed() {
 }
 
 #[tokio::test]
+async fn a_task_is_canceled_over_the_bus_unless_it_has_started_or_belongs_to_another_tenant() {
+    let world = World::new().await;
+    world.script("f", "exports.main = () => 1").await;
+    let cancel = |step: &str| {
+        let mut command = harness::Event::command("task.cancel", step, json!({}));
+        command.detail["content"] = json!({"taskId": task_id(step)});
+        command
+    };
+    world.request("later", json!({"functionName": "f", "startTimestamp": "2026-01-02T03:05:00Z"})).await;
+    world.publish(&cancel("later").tenant("other")).await;
+    assert_eq!(world.record(&task_id("later")).await["status"], "new");
+    for _ in 0..2 {
+        world.publish(&cancel("later")).await;
+        assert_eq!(world.record(&task_id("later")).await["status"], "canceled");
+    }
+    assert_eq!(world.answer("later").await["error"]["name"], "TaskCanceled");
+    world.request("now", json!({"functionName": "f"})).await;
+    world.publish(&cancel("now")).await;
+    world.publish(&cancel("unknown")).await;
+    assert_eq!(world.answer("now").await["status"], "succeeded");
+}
+
+#[tokio::test]
 async fn tasks_are_listed_from_the_newest_and_filtered_by_rql() {
     let world = World::new().await;
     world.script("even", "exports.main = () => 1").await;

@@ -16,6 +16,7 @@ mod log;
 mod mail;
 mod process;
 mod readme;
+mod repeat;
 mod replay;
 mod script;
 mod sealed;
