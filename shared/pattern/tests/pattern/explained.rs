@@ -73,7 +73,10 @@ fn the_parts_are_there_for_programs() {
     let why = pattern.explain(&json!({"a": "y"})).unwrap();
     assert_eq!((why.path(), why.rule(), why.reason()), ("a", &json!([{"prefix": "x"}]), Reason::Rejected));
     assert_eq!(why.found(), [json!("y")]);
-    let expected = json!({"path": "a", "rule": [{"prefix": "x"}], "found": ["y"], "reason": "rejected"});
+    let expected = json!({
+        "path": "a", "rule": [{"prefix": "x"}], "found": ["y"], "reason": "rejected",
+        "wouldMatch": [{"description": "a text that starts with \"x\"", "value": "x"}],
+    });
     assert_eq!(why.to_json(), expected);
 }
 

@@ -7,6 +7,7 @@ mod operators;
 mod oracle;
 mod properties;
 mod refused;
+mod remedies;
 
 use pattern::Pattern;
 use serde_json::Value;
