@@ -1,7 +1,9 @@
-//! The HTTP routes: dispatchers with their actions, events with their runs.
+//! The HTTP routes: dispatchers with their actions, events with their runs, and what would happen.
 
 mod dispatchers;
 mod events;
+mod explain;
+mod simulate;
 
 use std::sync::Arc;
 
@@ -27,7 +29,8 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::ViewDispatchers, routes!(dispatchers::get))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::update))
         .permission(Permission::DeleteDispatchers, routes!(dispatchers::delete))
-        .permission(Permission::ViewDispatchers, routes!(dispatchers::explain))
+        .permission(Permission::ViewDispatchers, routes!(explain::explain))
+        .permission_up_to(simulate::BODY_LIMIT_BYTES, Permission::ViewDispatchers, routes!(simulate::simulate))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::add_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::update_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::remove_action))
@@ -35,6 +38,7 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::CreateEvents, routes!(events::create))
         .permission(Permission::ViewEvents, routes!(events::list))
         .permission(Permission::ViewRuns, routes!(events::run))
+        .permission(Permission::ViewDispatchers, routes!(explain::explain_event))
         .permission(Permission::RotateKeys, routes!(events::rotate))
         .finish(app)
 }

@@ -12,13 +12,16 @@
 
 mod api;
 mod budget;
+mod decision;
 mod dispatcher;
 mod event;
 mod on_fact;
 mod on_schedule;
 mod on_step_finished;
 mod outbox;
+mod rehearsal;
 mod run;
+mod simulate;
 mod store;
 mod template;
 mod timeline;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::event::{Envelope, EventId, Trace};
+use shared::event::{Envelope, EventId};
 use shared::{Error, json};
 
-use crate::budget;
+use crate::decision::{self, Decision};
 use crate::dispatcher::CompiledDispatcher;
 use crate::event::{self, Event, Occurrence, Recurrence};
 use crate::outbox::{Outbox, RecentRun};
@@ -92,26 +92,20 @@ async fn plan(
     expires_at: i64,
 ) -> Result<(MatchOutcome, Vec<StartedRun>), Error> {
     let Envelope { kind, tenant_id, trace, .. } = &event.envelope;
-    if trace.depth > Trace::MAX_DEPTH {
+    if decision::is_loop(trace) {
         return Ok((MatchOutcome::LoopDetected, Vec::new()));
     }
     let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
-    let matching: Vec<&CompiledDispatcher> = candidates.matching(&event.value).collect();
-    if matching.is_empty() {
-        return Ok((MatchOutcome::Unmatched, Vec::new()));
+    let Decision { outcome, starting, step_budget } = decision::decide(&candidates, event, event_budget);
+    if outcome == MatchOutcome::BudgetExhausted {
+        tracing::warn!(event = %event.envelope.id, "the budget of the first event is used up");
     }
-    let actions = matching.iter().flat_map(|compiled| &compiled.dispatcher.body.actions);
-    let left = trace.budget.unwrap_or(event_budget);
-    let Some(share) = budget::share(left, actions.map(|action| action.retry.attempts)) else {
-        tracing::warn!(event = %event.envelope.id, left, "the budget of the first event is used up");
-        return Ok((MatchOutcome::BudgetExhausted, Vec::new()));
-    };
-    let started = matching.into_iter().map(|CompiledDispatcher { dispatcher, plan, .. }| {
+    let started = starting.into_iter().map(|CompiledDispatcher { dispatcher, plan, .. }| {
         let context = RunContext { event: event.clone(), plan: plan.clone() };
-        let (run, commands) = Run::start(dispatcher, &context, share, now, expires_at);
+        let (run, commands) = Run::start(dispatcher, &context, step_budget, now, expires_at);
         (RecentRun::new(run, Some(context)), commands)
     });
-    Ok((MatchOutcome::Matched, started.collect()))
+    Ok((outcome, started.collect()))
 }
 
 /// Tells a duplicate from a new occurrence, which it records.

@@ -118,14 +118,14 @@ impl Mismatch {
 
     /// All of it as one JSON object: `{path, rule, found, reason, wouldMatch}`.
     ///
-    /// `wouldMatch` has the nearest ways to satisfy the clause, `moreWouldMatch` how many there are besides.
+    /// Long texts in `found` are cut; `wouldMatch` has the nearest ways to satisfy the clause, `moreWouldMatch` how many there are besides.
     pub fn to_json(&self) -> Value {
         let would_match = self.would_match();
         let more = self.clause.rules.len() - would_match.len();
         let would_match: Vec<Value> = would_match.iter().map(Remedy::to_json).collect();
         let mut json = json!({
-            "path": self.path(), "rule": self.rule(), "found": self.found, "reason": self.reason.as_str(),
-            "wouldMatch": would_match,
+            "path": self.path(), "rule": self.rule(), "found": self.found.iter().map(cut).collect::<Vec<_>>(),
+            "reason": self.reason.as_str(), "wouldMatch": would_match,
         });
         if more > 0 {
             json["moreWouldMatch"] = more.into();
@@ -153,6 +153,17 @@ impl fmt::Display for Mismatch {
             }
             Reason::NotAnObject => write!(f, "the event is not an object, so \"{path}\" cannot match {rule}"),
         }
+    }
+}
+
+/// A plain value, a text cut where it gets long.
+fn cut(value: &Value) -> Value {
+    match value {
+        Value::String(text) => match text.char_indices().nth(MAX_SHOWN) {
+            Some((end, _)) => Value::String(format!("{}…", &text[..end])),
+            None => value.clone(),
+        },
+        plain => plain.clone(),
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod dispatchers;
 mod events;
+mod explain;
 mod faults;
 mod rotation;
 mod runs;
+mod simulate;
 #[cfg(test)]
 mod tenants;
 mod time;

@@ -92,6 +92,11 @@ impl World {
         requests.into_iter().find(|request| request.id.step == step)
     }
 
+    /// Returns every command that came to the worker, in order.
+    pub(crate) fn requests(&self) -> Vec<StepRequested> {
+        self.work.lock().unwrap().commands.iter().map(|command| command.content().unwrap()).collect()
+    }
+
     /// Publishes an answer that came from elsewhere.
     pub(crate) async fn publish_answer(&self, finished: &StepFinished) {
         let cause = event("answer", "anything", json!({}));

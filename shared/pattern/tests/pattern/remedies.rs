@@ -141,7 +141,7 @@ fn set(event: &mut Value, path: &str, value: Value) {
 /// The clause of a mismatch as a pattern of its own.
 fn alone(why: &Mismatch) -> Pattern {
     let nested = why.path().rsplit('.').fold(why.rule().clone(), |inner, name| json!({ name: inner }));
-    Pattern::compile(&nested).unwrap()
+    Pattern::compile(&nested).expect("a clause is a pattern")
 }
 
 /// Checks each way to satisfy each clause that failed.
@@ -153,7 +153,7 @@ fn each_remedy_works(pattern: &Value, event: &Value) -> Result<(), TestCaseError
     for why in all.iter().flatten() {
         prop_assert!(!why.would_match().is_empty());
         for remedy in why.would_match() {
-            let example = remedy.example().unwrap();
+            let example = remedy.example().expect("something matches each of these rules");
             let event = remedied(event, why.path(), example);
             prop_assert!(alone(why).matches(&event), "{} with {:?} on {}", why, remedy, event);
         }
