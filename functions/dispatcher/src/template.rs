@@ -11,6 +11,9 @@ mod aside;
 mod aside_tests;
 mod budget;
 mod filter;
+mod multipart;
+#[cfg(test)]
+mod multipart_tests;
 mod parse;
 mod place;
 #[cfg(test)]

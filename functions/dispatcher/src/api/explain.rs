@@ -67,7 +67,7 @@ struct Recorded {
 
 /// Explains whether an event starts a run of a dispatcher, and if not, which clause failed and what would match.
 ///
-/// The event is one that was recorded, `{"eventId": "…"}`, which needs the permission VIEW_EVENTS as well, or any other
+/// The event is one that was recorded, `{"eventId": "…"}`, which needs the permission `VIEW_EVENTS` as well, or any other
 /// as it would be if it were published now: its `type`, and as much of the envelope as the filter and the templates need.
 #[utoipa::path(
     post, path = "/dispatchers/v1/{id}/explain", tag = "dispatchers", request_body(
@@ -112,7 +112,7 @@ pub(crate) async fn explain(
 /// Explains an event that was recorded to every dispatcher: which fired, which did not, and why.
 ///
 /// Those that fired come first, then those that would match, then the others of its type. The query string is RQL, such as
-/// `eq(fired,false)&eq(eventType,order_paid)`. It needs the permission VIEW_EVENTS as well.
+/// `eq(fired,false)&eq(eventType,order_paid)`. It needs the permission `VIEW_EVENTS` as well.
 #[utoipa::path(
     get, path = "/runs/{eventId}/explain", tag = "runs",
     responses((status = 200, body = List<ExplainedDispatcher>)),

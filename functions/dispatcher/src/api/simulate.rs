@@ -88,8 +88,8 @@ type Target = (i64, EventId);
 
 /// Simulates dispatchers with events that were recorded, and compares that with what happened then. Nothing is done.
 ///
-/// Without `dispatcher` and `dispatchers` it simulates those that there are. It needs the permission VIEW_EVENTS as well;
-/// what earlier steps have answered is used for a client with VIEW_RUNS and is unknown to any other.
+/// Without `dispatcher` and `dispatchers` it simulates those that there are. It needs the permission `VIEW_EVENTS` as well;
+/// what earlier steps have answered is used for a client with `VIEW_RUNS` and is unknown to any other.
 #[utoipa::path(
     post, path = "/dispatchers/v1/simulate", tag = "dispatchers",
     request_body(content = SimulationRequest, example = json!({

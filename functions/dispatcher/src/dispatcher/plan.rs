@@ -189,7 +189,8 @@ fn place_in_body(fields: &Map<String, Value>) -> Place {
         Some(Media::Form) => Place::Form,
         Some(Media::Json) => Place::Json,
         Some(Media::Markup) => Place::Markup,
-        Some(Media::Multipart | Media::Other) => Place::Plain,
+        Some(Media::Multipart) => Place::Multipart,
+        Some(Media::Other) => Place::Plain,
         None => Place::Unknown,
     }
 }

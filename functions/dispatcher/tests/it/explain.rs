@@ -24,7 +24,8 @@ async fn explained(world: &World, event: &str, query: &str) -> Vec<String> {
     of_each.collect()
 }
 
-fn named(name: &str, filter: Value) -> Value {
+fn named(name: &str, filter: impl Into<Value>) -> Value {
+    let filter: Value = filter.into();
     json!({"eventType": "paid", "name": name, "filter": filter, "actions": [task("a", &[])]})
 }
 
@@ -223,7 +224,7 @@ fn content() -> impl Strategy<Value = Value> {
 #[test]
 fn an_explanation_agrees_with_what_happened() {
     let cases = (prop::collection::vec(filter(), 1..6), prop::collection::vec(content(), 1..4));
-    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let checked = runner.run(&cases, |(filters, contents)| {
         runtime.block_on(async {

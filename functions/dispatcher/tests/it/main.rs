@@ -2,10 +2,14 @@
 
 mod dispatchers;
 mod events;
+#[cfg(test)]
 mod explain;
 mod faults;
+#[cfg(test)]
+mod injection;
 mod rotation;
 mod runs;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod tenants;

@@ -97,6 +97,11 @@ impl World {
         self.work.lock().unwrap().commands.iter().map(|command| command.content().unwrap()).collect()
     }
 
+    /// Forgets the commands that came so far.
+    pub(crate) fn forget(&self) {
+        self.work.lock().unwrap().commands.clear();
+    }
+
     /// Publishes an answer that came from elsewhere.
     pub(crate) async fn publish_answer(&self, finished: &StepFinished) {
         let cause = event("answer", "anything", json!({}));
