@@ -1,11 +1,13 @@
-//! The HTTP routes: dispatchers with their actions, events with their runs.
+//! The HTTP routes: dispatchers with their actions, events with their runs, and what would happen.
 
 mod bulk_retries;
 mod dispatchers;
 mod events;
+mod explain;
 mod replays;
 mod retries;
 mod runs;
+mod simulate;
 
 use std::sync::Arc;
 
@@ -31,7 +33,8 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::ViewDispatchers, routes!(dispatchers::get))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::update))
         .permission(Permission::DeleteDispatchers, routes!(dispatchers::delete))
-        .permission(Permission::ViewDispatchers, routes!(dispatchers::explain))
+        .permission(Permission::ViewDispatchers, routes!(explain::explain))
+        .permission_up_to(simulate::BODY_LIMIT_BYTES, Permission::ViewDispatchers, routes!(simulate::simulate))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::add_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::update_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::remove_action))
@@ -50,5 +53,6 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::ViewRuns, routes!(bulk_retries::list))
         .permission(Permission::ViewRuns, routes!(bulk_retries::get))
         .permission(Permission::RetryRuns, routes!(bulk_retries::cancel))
+        .permission(Permission::ViewDispatchers, routes!(explain::explain_event))
         .finish(app)
 }

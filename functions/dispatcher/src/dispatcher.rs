@@ -4,6 +4,7 @@ mod check;
 pub(crate) mod explain;
 mod plan;
 mod set;
+mod sync;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -17,6 +18,9 @@ pub(crate) use set::{CompiledDispatcher, DispatcherSet};
 
 /// The field of an action whose members become fields of the command, even if they are named like common fields.
 const CONFIGURATION: &str = "configuration";
+
+/// The fields that a client may send back with a dispatcher that it has read, and that only the server sets.
+pub(crate) const SERVER_FIELDS: [&str; 5] = ["id", "creationTimestamp", "updateTimestamp", "version", "warnings"];
 
 /// What to do when an event of one type happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -175,12 +179,7 @@ impl Dispatcher {
     /// Applies a change to everything but the actions.
     pub(crate) fn change(&self, change: DispatcherChange, now: Timestamp) -> Result<Self, Refusal> {
         self.next(now, |body| {
-            body.event_type = change.event_type.unwrap_or_else(|| body.event_type.clone());
-            body.enabled = change.enabled.unwrap_or(body.enabled);
-            body.name = change.name.unwrap_or_else(|| body.name.take());
-            body.description = change.description.unwrap_or_else(|| body.description.take());
-            body.tags = change.tags.unwrap_or_else(|| std::mem::take(&mut body.tags));
-            body.filter = change.filter.unwrap_or_else(|| body.filter.take());
+            change.apply(body);
             Ok(())
         })
     }
@@ -222,6 +221,17 @@ impl Dispatcher {
         change(&mut next.body)?;
         check::dispatcher(&next)?;
         Ok(next)
+    }
+}
+
+impl DispatcherChange {
+    fn apply(self, body: &mut DispatcherBody) {
+        body.event_type = self.event_type.unwrap_or_else(|| body.event_type.clone());
+        body.enabled = self.enabled.unwrap_or(body.enabled);
+        body.name = self.name.unwrap_or_else(|| body.name.take());
+        body.description = self.description.unwrap_or_else(|| body.description.take());
+        body.tags = self.tags.unwrap_or_else(|| std::mem::take(&mut body.tags));
+        body.filter = self.filter.unwrap_or_else(|| body.filter.take());
     }
 }
 

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::event::{Envelope, EventId, Trace};
+use shared::event::{Envelope, EventId};
 use shared::table::TRANSACTION_LIMIT;
 use shared::{Error, json};
 
 use crate::budget::Share;
+use crate::decision::{self, Decision};
 use crate::dispatcher::CompiledDispatcher;
 use crate::event::{self, Event, Occurrence, Recurrence, Replay};
 use crate::outbox::{Outbox, RecentRun};
+use crate::outcome;
 use crate::run::{Command, Run, RunContext};
 use crate::store::{EventRecord, MatchOutcome, Store};
-use crate::{budget, outcome};
 
 /// How often recording an occurrence is tried when another one came first.
 const ATTEMPTS: u32 = 5;
@@ -138,26 +139,16 @@ struct EventPlan {
 impl EventPlan {
     /// Finds the dispatchers that match.
     async fn new(store: &Store, event: &Event, event_budget: u64) -> Result<Self, Error> {
-        let none = |outcome: MatchOutcome| Self { outcome, dispatchers: Vec::new(), share: Share::default() };
         let Envelope { kind, tenant_id, trace, .. } = &event.envelope;
-        if trace.depth > Trace::MAX_DEPTH {
-            return Ok(none(MatchOutcome::LoopDetected));
+        if decision::is_loop(trace) {
+            return Ok(Self { outcome: MatchOutcome::LoopDetected, dispatchers: Vec::new(), share: Share::default() });
         }
         let candidates = store.dispatchers.of_type(tenant_id, kind).await?;
-        let only = event.envelope.replay_of.as_ref().and_then(|replayed| replayed.dispatcher_id.as_ref());
-        let is_meant = |compiled: &&Arc<CompiledDispatcher>| only.is_none_or(|id| compiled.dispatcher.id == *id);
-        let dispatchers: Vec<_> = candidates.matching(&event.value).filter(is_meant).cloned().collect();
-        if dispatchers.is_empty() {
-            return Ok(none(MatchOutcome::Unmatched));
+        let Decision { outcome, starting, share } = decision::decide(&candidates, event, event_budget);
+        if outcome == MatchOutcome::BudgetExhausted {
+            tracing::warn!(event = %event.envelope.id, "the budget of the first event is used up");
         }
-        let runs = u64::try_from(dispatchers.len()).unwrap_or(u64::MAX);
-        let actions = dispatchers.iter().flat_map(|compiled| &compiled.dispatcher.body.actions);
-        let left = trace.budget.unwrap_or(event_budget);
-        let Some(share) = budget::share(left, runs, actions.map(|action| action.retry.attempts)) else {
-            tracing::warn!(event = %event.envelope.id, left, "the budget of the first event is used up");
-            return Ok(none(MatchOutcome::BudgetExhausted));
-        };
-        Ok(Self { outcome: MatchOutcome::Matched, dispatchers, share })
+        Ok(Self { outcome, dispatchers: starting.into_iter().cloned().collect(), share })
     }
 
     /// Starts the runs of some of the dispatchers.

@@ -329,7 +329,7 @@ impl Run {
     }
 
     /// Returns what a step can see: the event, and the steps that it depends on as far as they are over.
-    fn scope<'a>(&'a self, index: usize, context: &'a RunContext) -> Scope<'a> {
+    pub(crate) fn scope<'a>(&'a self, index: usize, context: &'a RunContext) -> Scope<'a> {
         let steps = self.steps.iter().enumerate();
         let visible = steps.filter(|(other, step)| step.status.is_over() && context.plan.graph.depends(index, *other));
         let result = |(_, step): (usize, &'a Step)| StepResult {

@@ -18,11 +18,10 @@ use shared::{Environment, Error};
 
 pub(crate) use dispatcher::{DispatcherEntry, Dispatchers, WriteOutcome};
 pub(crate) use event::{EventEntry, EventRecord, Events, MatchOutcome};
-pub(crate) use run::{CONTENT_LIMIT, LIST_LIMIT, OPEN_PARTITIONS, OpenRow, RunEntry, Runs};
 pub(crate) use retry::BULK_LIMIT;
+pub(crate) use run::{CONTENT_LIMIT, LIST_LIMIT, OPEN_PARTITIONS, OpenRow, RunEntry, Runs};
 
 use retry::Retries;
-
 
 /// A run holds what its steps hand on, an event may be about that, and a bulk retry names the errors of runs.
 const SEALED: SealedAttributes =

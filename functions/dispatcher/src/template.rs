@@ -11,6 +11,9 @@ mod aside;
 mod aside_tests;
 mod budget;
 mod filter;
+mod multipart;
+#[cfg(test)]
+mod multipart_tests;
 mod parse;
 mod place;
 #[cfg(test)]
@@ -172,6 +175,22 @@ impl TemplateValue {
             plain => Self::Plain(plain),
         };
         Ok(parsed)
+    }
+
+    /// Collects by name which results of steps the templates use, of those steps that `which` takes.
+    pub(crate) fn collect_steps(&self, which: &dyn Fn(&str) -> bool, names: &mut Vec<String>) {
+        match self {
+            Self::Text(template) => names.extend(template.parts.iter().filter_map(|part| match part {
+                Part::Placeholder(Placeholder { path, .. }) => match &path.root {
+                    Root::Step(step) if which(step) => Some(path.to_string()),
+                    _ => None,
+                },
+                Part::Text(_) => None,
+            })),
+            Self::List(items) => items.iter().for_each(|item| item.collect_steps(which, names)),
+            Self::Object(members) => members.iter().for_each(|(_, member)| member.collect_steps(which, names)),
+            Self::Plain(_) => {}
+        }
     }
 
     /// Fills in the values, at the expense of the budget; `place` is where a text as a whole ends up.

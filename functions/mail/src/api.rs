@@ -1,5 +1,5 @@
 //! The routes.
 
-pub(crate) mod templates;
 pub(crate) mod mails;
 pub(crate) mod opens;
+pub(crate) mod templates;

@@ -31,6 +31,11 @@ impl Cidr {
         text.parse::<IpAddr>().is_ok()
     }
 
+    /// Returns an address of the block.
+    pub(crate) fn example(&self) -> String {
+        self.base.to_string()
+    }
+
     pub(crate) fn contains(&self, text: &str) -> bool {
         let Ok(address) = text.parse::<IpAddr>() else {
             return false;

@@ -39,6 +39,7 @@ mod explain;
 mod index;
 mod number;
 mod operator;
+mod remedy;
 mod rule;
 mod text;
 mod walk;
@@ -51,6 +52,7 @@ use serde_json::Value;
 pub use crate::error::PatternError;
 pub use crate::explain::{Mismatch, Reason};
 pub use crate::index::Index;
+pub use crate::remedy::{Example, Remedy};
 
 use crate::compile::Alternative;
 use crate::rule::Clause;
@@ -99,17 +101,35 @@ impl Pattern {
     }
 
     /// Why an event does not match: the first clause that failed. `None` when it matches.
+    ///
+    /// Clauses are taken in the order of their paths. Of several alternatives (`$or`) it is about the one that came
+    /// nearest: the one with the fewest failed clauses.
     pub fn explain(&self, event: &Value) -> Option<Mismatch> {
+        self.explain_all(event, 1).into_iter().flatten().next()
+    }
+
+    /// Why an event does not match: all clauses that failed, of each of the alternatives that came nearest. Empty when it
+    /// matches.
+    pub fn explain_all(&self, event: &Value, most_alternatives: usize) -> Vec<Vec<Mismatch>> {
         let results = self.evaluate_all(event);
         let holds = |alternative: &[usize]| self.holds(event, alternative, |clause| results[clause]);
         if self.alternatives().iter().any(|alternative| holds(alternative)) {
-            return None;
+            return Vec::new();
         }
         let failed =
             |alternative: &&Alternative| alternative.iter().filter(|at| results[**at] == ClauseResult::Fails).count();
-        let nearest = self.alternatives().iter().min_by_key(failed)?;
-        let clauses: Vec<_> = nearest.iter().map(|at| (&*self.clauses()[*at], results[*at])).collect();
-        Some(Mismatch::first(event, &clauses, |first| holds(&nearest[..first])))
+        let mut nearest: Vec<&Alternative> = self.alternatives().iter().collect();
+        nearest.sort_by_cached_key(failed);
+        let explained = nearest.into_iter().take(most_alternatives).map(|alternative| {
+            let clauses: Vec<_> = alternative.iter().map(|at| (&self.clauses()[*at], results[*at])).collect();
+            Mismatch::all(event, &clauses, |first| holds(&alternative[..first]))
+        });
+        explained.collect()
+    }
+
+    /// Returns the dotted paths of all fields that the pattern is about; one may come more than once.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.clauses().iter().map(|clause| &*clause.path)
     }
 
     /// Evaluates each clause by itself.

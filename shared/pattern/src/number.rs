@@ -17,6 +17,11 @@ impl Double {
         number.as_f64().filter(|float| float.is_finite()).map(Self::new)
     }
 
+    fn to_f64(self) -> f64 {
+        let magnitude = f64::from_bits(self.0.unsigned_abs());
+        if self.0 < 0 { -magnitude } else { magnitude }
+    }
+
     /// Both zeros are zero; of the others those below zero count down from it.
     const fn new(float: f64) -> Self {
         let bits = float.to_bits();
@@ -35,6 +40,20 @@ pub(crate) struct Range {
 impl Range {
     pub(crate) fn contains(self, number: Double) -> bool {
         (self.min..=self.max).contains(&number)
+    }
+
+    /// Returns numbers of which those in the range are examples of it, the one to prefer first: what lies nearest to a
+    /// number, rounded to the inside, or else what is in the middle or at an end.
+    pub(crate) fn examples(self, near: Option<f64>) -> Vec<f64> {
+        let (low, high) = (self.min.to_f64(), self.max.to_f64());
+        let middle = low / 2.0 + high / 2.0;
+        let round = (middle * 1_000.0).round() / 1_000.0;
+        let (from_low, from_high) = ([low.ceil(), round, middle, low], [high.floor(), round, middle, high]);
+        let is_above = near.map_or(low.is_infinite(), |near| near > high);
+        let sides = if is_above { [from_high, from_low] } else { [from_low, from_high] };
+        let inside = near.filter(|near| (low..=high).contains(near));
+        let numbers = inside.into_iter().chain(sides.into_iter().flatten());
+        numbers.filter(|number| number.is_finite()).collect()
     }
 
     pub(crate) fn exactly(value: Double) -> Self {

@@ -32,6 +32,11 @@ impl Wildcard {
         Ok(Self { first: pieces.next().unwrap_or_default(), rest: pieces.collect() })
     }
 
+    /// Returns the shortest text that matches.
+    pub(crate) fn shortest(&self) -> String {
+        self.rest.iter().fold(self.first.to_string(), |text, piece| text + piece)
+    }
+
     pub(crate) fn matches(&self, text: &str) -> bool {
         let Some((last, middle)) = self.rest.split_last() else {
             return *self.first == *text;

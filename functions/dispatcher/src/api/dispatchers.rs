@@ -18,8 +18,7 @@ use shared::{Refusal, json};
 use utoipa::ToSchema;
 
 use super::{Answer, Services};
-use crate::dispatcher::explain::{ExplainedEvent, Explanation};
-use crate::dispatcher::{Action, Dispatcher, DispatcherBody, DispatcherChange, is_id};
+use crate::dispatcher::{Action, Dispatcher, DispatcherBody, DispatcherChange, SERVER_FIELDS, is_id};
 use crate::store::{DispatcherEntry, Dispatchers, WriteOutcome};
 
 /// How often a change is tried when others get ahead of it.
@@ -28,8 +27,6 @@ const WRITE_ATTEMPTS: u32 = 10;
 const CONCURRENT_LOOKUPS: usize = 8;
 /// How many texts that look like placeholders are named.
 const MAX_LOOK_ALIKES: usize = 20;
-/// The fields that a client may send back with a dispatcher that it has read, and that only the server sets.
-const SERVER_FIELDS: [&str; 5] = ["id", "creationTimestamp", "updateTimestamp", "version", "warnings"];
 /// What stands beside an action in the answer that it was written.
 const WARNINGS: [&str; 1] = ["warnings"];
 
@@ -177,21 +174,6 @@ pub(crate) async fn rotate(State(app): Services) -> Answer<Resealed> {
     Ok(Json(app.store.dispatchers.reseal().await?))
 }
 
-/// Explains whether an event would start a run of a dispatcher.
-#[utoipa::path(
-    post, path = "/dispatchers/v1/{id}/explain", tag = "dispatchers", request_body = ExplainedEvent,
-    responses((status = 200, body = Explanation)),
-)]
-pub(crate) async fn explain(
-    State(app): Services,
-    caller: Caller,
-    Path(id): Path<String>,
-    JsonBody(event): JsonBody<ExplainedEvent>,
-) -> Answer<Explanation> {
-    let dispatcher = find(&app.store.dispatchers, caller.tenant_id(), &id).await?;
-    Explanation::new(&dispatcher, caller.tenant_id(), event).map(Json)
-}
-
 /// Adds an action to a dispatcher.
 #[utoipa::path(
     post, path = "/dispatchers/v1/{id}/actions", tag = "dispatchers", request_body = Action,
@@ -256,7 +238,7 @@ fn read_without<T: DeserializeOwned>(ignored: &[&str], mut body: Map<String, Val
 }
 
 /// Returns a dispatcher, or refuses an unknown id.
-async fn find(dispatchers: &Dispatchers, tenant: &TenantId, id: &str) -> Result<Dispatcher, Refusal> {
+pub(super) async fn find(dispatchers: &Dispatchers, tenant: &TenantId, id: &str) -> Result<Dispatcher, Refusal> {
     check_id("dispatcher", id)?;
     dispatchers.get(tenant, id).await?.ok_or_else(|| Refusal::unknown("dispatcher", id))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pattern::{Pattern, PatternError};
+use pattern::{Mismatch, Pattern, PatternError};
 use serde_json::{Map, Value};
 use shared::bus::ENTRY_LIMIT_BYTES;
 use shared::event::StepError;
@@ -70,30 +70,55 @@ impl Plan {
         let Some(condition) = &self.actions[action].condition else { return Ok(None) };
         let condition =
             condition.as_ref().map_err(|error| StepError::invocation("ConditionError", error.to_string()))?;
-        let steps: Map<String, Value> =
-            scope.steps.iter().map(|step| (step.name.to_owned(), step.to_value())).collect();
-        let mismatch = condition.explain(&serde_json::json!({"event": scope.event, "steps": steps}));
+        let mismatch = condition.explain(&subject(scope));
         Ok(mismatch.map(|mismatch| format!("the condition does not hold: {mismatch}")))
+    }
+
+    /// Returns the clauses of an action's condition that fail, as far as it can be evaluated.
+    pub(crate) fn failed_clauses(&self, action: usize, scope: &Scope<'_>) -> Vec<Mismatch> {
+        let condition = self.actions[action].condition.as_ref().and_then(|condition| condition.as_ref().ok());
+        let explained = condition.map(|condition| condition.explain_all(&subject(scope), 1));
+        explained.into_iter().flatten().flatten().collect()
+    }
+
+    /// Whether an action's condition is about the result of a step.
+    pub(crate) fn has_condition_on(&self, action: usize, step: &str) -> bool {
+        let condition = self.actions[action].condition.as_ref().and_then(|condition| condition.as_ref().ok());
+        let is_about = |path: &str| {
+            let rest = path.strip_prefix("steps.").and_then(|path| path.strip_prefix(step));
+            path == "steps" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        condition.is_some_and(|condition| condition.paths().any(is_about))
+    }
+
+    /// Returns the fields of an action's command as far as they are known, and by name what is not.
+    ///
+    /// A field that uses the result of a step that is not known stays the template that it is.
+    pub(crate) fn known_fields(
+        &self,
+        action: usize,
+        scope: &Scope<'_>,
+        is_unknown: &dyn Fn(&str) -> bool,
+    ) -> Result<(Map<String, Value>, Vec<String>), StepError> {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for field in &self.actions[action].fields {
+            let before = unknown.len();
+            if let Ok(value) = &field.value {
+                value.collect_steps(is_unknown, &mut unknown);
+            }
+            if unknown.len() == before {
+                known.push(field);
+            }
+        }
+        unknown.sort_unstable();
+        unknown.dedup();
+        Ok((fill(&known, scope)?, unknown))
     }
 
     /// Returns the fields of an action's command, with their templates filled in.
     pub(crate) fn command_fields(&self, action: usize, scope: &Scope<'_>) -> Result<Value, StepError> {
-        let mut budget = Budget::new(ENTRY_LIMIT_BYTES);
-        let (mut fields, mut aside) = (Map::new(), Vec::new());
-        for CompiledField { name, place, value } in &self.actions[action].fields {
-            let value = value.as_ref().map_err(|why| Failure::Template(why.clone()));
-            let filled = value.and_then(|value| match place {
-                command::Place::Plain => value.fill(scope, Place::Plain, &mut budget),
-                command::Place::Url => value.fill(scope, Place::Url, &mut budget),
-                command::Place::Body => value.fill(scope, place_in_body(&fields), &mut budget),
-                command::Place::Placeholders => value.fill_aside(scope, &mut aside, &mut budget),
-            });
-            fields.insert(name.clone(), filled.map_err(|failure| template_error(name, &failure))?);
-        }
-        if !aside.is_empty() {
-            fields.insert(command::VALUES.to_owned(), Value::Array(aside));
-        }
-        let fields = Value::Object(fields);
+        let fields: Vec<&CompiledField> = self.actions[action].fields.iter().collect();
+        let fields = Value::Object(fill(&fields, scope)?);
         match json::depth(&fields) {
             0..=COMMAND_DEPTH_LIMIT => Ok(fields),
             depth => {
@@ -130,6 +155,32 @@ impl Graph {
     }
 }
 
+/// Returns what a condition is matched with.
+fn subject(scope: &Scope<'_>) -> Value {
+    let steps: Map<String, Value> = scope.steps.iter().map(|step| (step.name.to_owned(), step.to_value())).collect();
+    serde_json::json!({"event": scope.event, "steps": steps})
+}
+
+/// Fills in the templates of the fields of one action.
+fn fill(fields: &[&CompiledField], scope: &Scope<'_>) -> Result<Map<String, Value>, StepError> {
+    let mut budget = Budget::new(ENTRY_LIMIT_BYTES);
+    let (mut filled, mut aside) = (Map::new(), Vec::new());
+    for CompiledField { name, place, value } in fields {
+        let value = value.as_ref().map_err(|why| Failure::Template(why.clone()));
+        let value = value.and_then(|value| match place {
+            command::Place::Plain => value.fill(scope, Place::Plain, &mut budget),
+            command::Place::Url => value.fill(scope, Place::Url, &mut budget),
+            command::Place::Body => value.fill(scope, place_in_body(&filled), &mut budget),
+            command::Place::Placeholders => value.fill_aside(scope, &mut aside, &mut budget),
+        });
+        filled.insert(name.clone(), value.map_err(|failure| template_error(name, &failure))?);
+    }
+    if !aside.is_empty() {
+        filled.insert(command::VALUES.to_owned(), Value::Array(aside));
+    }
+    Ok(filled)
+}
+
 /// How values are written into a text that is sent as a body, by the type that the headers give it.
 fn place_in_body(fields: &Map<String, Value>) -> Place {
     let mut headers = fields.get("headers").and_then(Value::as_object).into_iter().flatten();
@@ -138,7 +189,8 @@ fn place_in_body(fields: &Map<String, Value>) -> Place {
         Some(Media::Form) => Place::Form,
         Some(Media::Json) => Place::Json,
         Some(Media::Markup) => Place::Markup,
-        Some(Media::Multipart | Media::Other) => Place::Plain,
+        Some(Media::Multipart) => Place::Multipart,
+        Some(Media::Other) => Place::Plain,
         None => Place::Unknown,
     }
 }

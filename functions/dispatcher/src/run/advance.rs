@@ -162,7 +162,7 @@ impl Run {
     }
 
     /// Says which dependency blocks a step.
-    pub(super) fn blocked(&self, index: usize) -> Option<String> {
+    pub(crate) fn blocked(&self, index: usize) -> Option<String> {
         let is_blocking = |step: &&Step| {
             matches!(step.status, StepState::Failed | StepState::Skipped) && step.action.on_failure == OnFailure::Fail
         };

@@ -10,6 +10,7 @@ use shared::Error;
 use shared::event::{DispatcherId, Envelope, EventId, EventType, TenantId};
 use shared::list::{self, Index, Walks};
 use shared::table::{Check, Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
+use utoipa::ToSchema;
 
 use super::retry::BulkItem;
 use super::run::{Key, Open, RunItem};
@@ -60,7 +61,7 @@ pub(crate) struct EventRecord {
 }
 
 /// The outcome of matching an event with the dispatchers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MatchOutcome {
     /// At least one dispatcher matched.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use shared::json::size_bytes;
 
 use super::budget::{Allowance, Budget};
+use super::multipart::Delimiter;
 use super::{Failure, Part, Placeholder, Template, text_of};
 
 /// What means something in no part of a URL.
@@ -32,13 +33,17 @@ pub(crate) enum Place {
     Json,
     /// An XML or HTML text.
     Markup,
+    /// A body of the type `multipart/form-data` or its like.
+    Multipart,
     /// A body without a type: a JSON text if it looks like one apart from its placeholders.
     Unknown,
 }
 
 /// A text as it is put together.
 pub(super) struct Writer<'b> {
+    template: &'b Template,
     place: Place,
+    delimiter: Option<Delimiter>,
     budget: &'b mut Budget,
     text: String,
     json: JsonText,
@@ -48,12 +53,14 @@ pub(super) struct Writer<'b> {
 }
 
 impl<'b> Writer<'b> {
-    pub(super) fn new(template: &Template, place: Place, budget: &'b mut Budget) -> Self {
+    pub(super) fn new(template: &'b Template, place: Place, budget: &'b mut Budget) -> Self {
         let place = match place {
             Place::Unknown if is_json(template) => Place::Json,
             place => place,
         };
-        Self { place, budget, text: String::new(), json: JsonText::default(), in_cdata: false, values: Vec::new() }
+        let delimiter = (place == Place::Multipart).then(|| Delimiter::of(template)).flatten();
+        let (text, json, values) = (String::new(), JsonText::default(), Vec::new());
+        Self { template, place, delimiter, budget, text, json, in_cdata: false, values }
     }
 
     /// Returns what the next placeholder may use.
@@ -90,12 +97,16 @@ impl<'b> Writer<'b> {
             Place::Form => form_urlencoded::byte_serialize(text.as_bytes()).try_for_each(|piece| self.push(piece)),
             Place::Json if self.json.in_string => self.json_string(&text),
             Place::Markup => self.markup(&text),
+            Place::Multipart => self.multipart(placeholder, &text),
             Place::Plain | Place::Json | Place::Unknown => self.push(&text),
         }
     }
 
     /// Returns the whole text, or says which value would change the meaning of a URL although it is escaped.
     pub(super) fn finish(self) -> Result<String, Failure> {
+        if self.delimiter.is_some_and(|delimiter| delimiter.is_made_in(&self.text, self.template)) {
+            return Err(Failure::Template("the values together would begin another part of the body".to_owned()));
+        }
         let authority = self.text.find("://").map_or(0, |at| at + 3);
         let path_end = self.text[authority..].find(['?', '#']).map_or(self.text.len(), |at| authority + at);
         let mut start = authority;
@@ -138,13 +149,28 @@ impl<'b> Writer<'b> {
         self.push(&quoted[1..quoted.len() - 1])
     }
 
+    /// Keeps a value in its part of the body, or says that it would begin another one.
+    fn multipart(&mut self, placeholder: &Placeholder, text: &str) -> Result<(), Failure> {
+        let Some(delimiter) = &self.delimiter else { return self.push(text) };
+        let Some(written) = delimiter.written(&self.text, text) else {
+            let why = "would begin another part of the body";
+            return Err(Failure::Template(format!("`{}` {why}", placeholder.path)));
+        };
+        self.push(&written)
+    }
+
     /// Writes references for what means something, and within a CDATA section keeps it from ending.
     fn markup(&mut self, text: &str) -> Result<(), Failure> {
         if self.in_cdata {
-            return text.split("]]>").enumerate().try_for_each(|(at, piece)| {
+            // Brackets beside the value must not end the section together with it.
+            let edges = [self.text.ends_with(']') && text.starts_with([']', '>']), text.ends_with(']')];
+            let [before, after] = edges.map(|is_open| if is_open { "]]><![CDATA[" } else { "" });
+            self.push(before)?;
+            text.split("]]>").enumerate().try_for_each(|(at, piece)| {
                 self.push(if at == 0 { "" } else { "]]]]><![CDATA[>" })?;
                 self.push(piece)
-            });
+            })?;
+            return self.push(after);
         }
         text.split_inclusive(['&', '<', '>', '"', '\'']).try_for_each(|piece| {
             let reference = match piece.chars().next_back() {

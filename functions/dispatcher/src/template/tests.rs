@@ -7,7 +7,7 @@ fn fill_in(value: &Value, event: &Value, output: &Value) -> Result<Value, Failur
     fill_at(Place::Plain, value, event, output)
 }
 
-fn fill_at(place: Place, value: &Value, event: &Value, output: &Value) -> Result<Value, Failure> {
+pub(super) fn fill_at(place: Place, value: &Value, event: &Value, output: &Value) -> Result<Value, Failure> {
     let error = StepError::invocation("Broken", "it broke");
     let good = StepResult { name: "create-cb", status: "succeeded", output: Some(output), error: None };
     let bad = StepResult { name: "my bad.step", status: "failed", output: None, error: Some(&error) };
@@ -194,7 +194,7 @@ proptest! {
 
     #[test]
     fn a_value_stays_text_in_a_markup_text(value in ".{0,12}|[]<>&'\"!\\[CDAT/a]{0,12}") {
-        let template = "<a b='{{ event.v }}'>{{ event.v }}<![CDATA[{{ event.v }}]]>{{ event.v }}</a>";
+        let template = "<a b='{{ event.v }}'>{{ event.v }}<![CDATA[{{ event.v }}>{{ event.v }}{{ event.v }}]]>{{ event.v }}</a>";
         let filled = fill_at(Place::Markup, &json!(template), &json!({"v": value}), &json!({})).unwrap();
         let unescape = |text: &str| {
             let references = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
@@ -204,8 +204,9 @@ proptest! {
         let (attribute, rest) = rest.split_once('\'').unwrap();
         let (text, rest) = rest[1..].split_once('<').unwrap();
         let (cdata, last) = rest.rsplit_once("]]>").unwrap();
-        let cdata = cdata.strip_prefix("![CDATA[").unwrap().replace("]]]]><![CDATA[>", "]]>");
-        prop_assert_eq!([unescape(attribute), unescape(text), cdata, unescape(last)], [(); 4].map(|()| value.clone()));
+        let cdata = cdata.strip_prefix("![CDATA[").unwrap().replace("]]><![CDATA[", "");
+        prop_assert_eq!([unescape(attribute), unescape(text), unescape(last)], [(); 3].map(|()| value.clone()));
+        prop_assert_eq!(cdata, format!("{value}>{value}{value}"));
     }
 }
 

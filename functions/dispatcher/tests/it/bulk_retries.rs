@@ -132,7 +132,7 @@ async fn no_more_runs_are_in_progress_than_asked_for() {
         world.advance(2).await;
     }
     assert_eq!(progress(&world, &id).await["retried"], 4);
-    assert_eq!(world.requests("a").into_iter().filter(|id| id.attempt == 2).collect::<HashSet<_>>().len(), 4);
+    assert_eq!(world.requests_of("a").into_iter().filter(|id| id.attempt == 2).collect::<HashSet<_>>().len(), 4);
     let again = world.post(&format!("/runs/retries/{id}/cancel"), json!(null)).await;
     assert_eq!((again.status, &again.body["status"]), (200, &json!("cancelled")));
 }

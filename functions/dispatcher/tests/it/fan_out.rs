@@ -50,7 +50,7 @@ async fn a_fan_out_that_breaks_off_anywhere_is_completed() {
         world.idle().await;
         let timeline = world.timeline("e1").await;
         assert_eq!((&timeline["outcome"], succeeded_runs(&timeline).len()), (&json!("succeeded"), 230), "{passed}");
-        let requests: HashSet<_> = world.requests("a").into_iter().collect();
+        let requests: HashSet<_> = world.requests_of("a").into_iter().collect();
         assert_eq!(requests.len(), 230, "{passed}");
     }
 }
@@ -67,7 +67,7 @@ async fn commands_of_a_batch_that_were_not_sent_are_sent_when_the_event_comes_ag
     // As the bus does until it succeeds.
     while world.deliver(&event).await.is_err() {}
     world.idle().await;
-    let runs: HashSet<String> = world.requests("a").into_iter().map(|id| id.dispatcher_id.to_string()).collect();
+    let runs: HashSet<String> = world.requests_of("a").into_iter().map(|id| id.dispatcher_id.to_string()).collect();
     assert_eq!(runs.len(), 250);
 }
 

@@ -4,8 +4,12 @@ mod bulk_retries;
 mod dispatchers;
 mod events;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod fan_out;
 mod faults;
+#[cfg(test)]
+mod injection;
 mod lists;
 mod outcomes;
 mod replays;
@@ -13,6 +17,8 @@ mod retries;
 mod rotation;
 mod run_list;
 mod runs;
+#[cfg(test)]
+mod simulate;
 #[cfg(test)]
 mod tenants;
 mod time;

@@ -142,7 +142,7 @@ async fn an_event_of_another_tenant_is_explained_as_such() {
     let body = json!({"eventType": "paid", "filter": filter, "actions": [task("a", &[])]});
     let path = format!("/dispatchers/v1/{}/explain", acme.create("/dispatchers/v1", body).await);
     let explain = async |event: Value| acme.send("POST", &path, Some(event)).await.body;
-    assert_eq!(explain(json!({"type": "paid"})).await, json!({"matches": true}));
+    assert_eq!(explain(json!({"type": "paid"})).await["matches"], true);
     let other = explain(json!({"type": "paid", "tenantId": "other"})).await;
     assert_eq!(other["matches"], false);
     assert!(other["message"].as_str().unwrap().contains("other tenants"), "{other}");

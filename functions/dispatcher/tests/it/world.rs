@@ -94,10 +94,20 @@ impl World {
     }
 
     /// Returns the ids of all commands for a step that came to the worker.
-    pub(crate) fn requests(&self, step: &str) -> Vec<StepId> {
+    pub(crate) fn requests_of(&self, step: &str) -> Vec<StepId> {
         let work = self.work.lock().unwrap();
         let ids = work.commands.iter().map(|command| command.content::<StepRequested>().unwrap().id);
         ids.filter(|id| id.step == step).collect()
+    }
+
+    /// Returns every command that came to the worker, in order.
+    pub(crate) fn requests(&self) -> Vec<StepRequested> {
+        self.work.lock().unwrap().commands.iter().map(|command| command.content().unwrap()).collect()
+    }
+
+    /// Forgets the commands that came so far.
+    pub(crate) fn forget(&self) {
+        self.work.lock().unwrap().commands.clear();
     }
 
     /// Publishes an answer that came from elsewhere.

@@ -11,6 +11,7 @@ mod demo;
 mod doors;
 mod execute;
 mod house;
+mod injection;
 mod lambda;
 mod log;
 mod mail;

@@ -73,7 +73,10 @@ fn the_parts_are_there_for_programs() {
     let why = pattern.explain(&json!({"a": "y"})).unwrap();
     assert_eq!((why.path(), why.rule(), why.reason()), ("a", &json!([{"prefix": "x"}]), Reason::Rejected));
     assert_eq!(why.found(), [json!("y")]);
-    let expected = json!({"path": "a", "rule": [{"prefix": "x"}], "found": ["y"], "reason": "rejected"});
+    let expected = json!({
+        "path": "a", "rule": [{"prefix": "x"}], "found": ["y"], "reason": "rejected",
+        "wouldMatch": [{"description": "a text that starts with \"x\"", "value": "x"}],
+    });
     assert_eq!(why.to_json(), expected);
 }
 
@@ -82,6 +85,7 @@ fn long_values_and_many_values_are_cut() {
     let pattern = Pattern::compile(&json!({"a": [1]})).unwrap();
     let why = pattern.explain(&json!({"a": "ä".repeat(5_000)})).unwrap();
     assert_eq!(why.to_string().chars().count(), 228);
+    assert_eq!(why.to_json()["found"], json!([format!("{}…", "ä".repeat(200))]));
     let why = pattern.explain(&json!({"a": vec![7; 100]})).unwrap();
     assert_eq!(why.found().len(), 8);
 }

@@ -5,8 +5,10 @@ mod explained;
 mod operators;
 #[cfg(test)]
 mod oracle;
+mod page;
 mod properties;
 mod refused;
+mod remedies;
 
 use pattern::Pattern;
 use serde_json::Value;
