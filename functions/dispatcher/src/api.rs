@@ -2,6 +2,7 @@
 
 mod dispatchers;
 mod events;
+mod subscriptions;
 
 use std::sync::Arc;
 
@@ -34,6 +35,10 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::RotateKeys, routes!(dispatchers::rotate))
         .permission(Permission::CreateEvents, routes!(events::create))
         .permission(Permission::ViewEvents, routes!(events::list))
+        .public(routes!(events::health))
+        .permission(Permission::ViewSubscriptions, routes!(subscriptions::list))
+        .permission(Permission::CreateSubscriptions, routes!(subscriptions::create))
+        .permission(Permission::CreateSubscriptions, routes!(subscriptions::delete))
         .permission(Permission::ViewRuns, routes!(events::run))
         .permission(Permission::RotateKeys, routes!(events::rotate))
         .finish(app)

@@ -20,6 +20,7 @@ mod on_step_finished;
 mod outbox;
 mod run;
 mod store;
+mod subscription;
 mod template;
 mod timeline;
 

@@ -9,6 +9,7 @@
 mod dispatcher;
 mod event;
 mod run;
+mod subscription;
 
 use shared::table::{Check, SealedAttributes};
 use shared::{Environment, Error};
@@ -16,9 +17,11 @@ use shared::{Environment, Error};
 pub(crate) use dispatcher::{Dispatchers, WriteOutcome};
 pub(crate) use event::{CONTENT_LIMIT, EventEntry, EventRecord, LIST_LIMIT, MatchOutcome};
 pub(crate) use run::{OPEN_PARTITIONS, OpenRow};
+pub(crate) use subscription::SUBSCRIPTION_LIMIT;
 
 use event::Events;
 use run::Runs;
+use subscription::Subscriptions;
 
 /// A run holds what its steps hand on, and an event may be about that.
 const SEALED: SealedAttributes = SealedAttributes { key: &["eventId", "item"], paths: &[&["run"], &["envelope"]] };
@@ -33,6 +36,7 @@ pub(crate) struct Store {
     pub(crate) dispatchers: Dispatchers,
     pub(crate) events: Events,
     pub(crate) runs: Runs,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 impl Store {
@@ -40,8 +44,10 @@ impl Store {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let retention = environment.config.retention_s()?;
         let runs = environment.sealed_table("RUNS_TABLE", &SEALED)?;
+        let dispatchers = environment.sealed_table("DISPATCHERS_TABLE", &SEALED_DISPATCHERS)?;
         Ok(Self {
-            dispatchers: Dispatchers::new(environment.sealed_table("DISPATCHERS_TABLE", &SEALED_DISPATCHERS)?),
+            dispatchers: Dispatchers::new(dispatchers.clone()),
+            subscriptions: Subscriptions::new(dispatchers),
             events: Events::new(runs.clone(), retention),
             runs: Runs::new(runs),
         })

@@ -5,6 +5,7 @@ mod events;
 mod faults;
 mod rotation;
 mod runs;
+mod subscriptions;
 #[cfg(test)]
 mod tenants;
 mod time;
