@@ -41,7 +41,7 @@ fn number() -> impl Strategy<Value = Value> {
 }
 
 /// Objects of plain values and, where `arrays` is more than nothing, arrays of all kinds.
-fn event(arrays: u32) -> impl Strategy<Value = Value> {
+pub(crate) fn event(arrays: u32) -> impl Strategy<Value = Value> {
     let value = leaf().prop_recursive(4, 40, 4, move |inner| {
         prop_oneof![
             3 => btree_map(name(), inner.clone(), 0..4).prop_map(object),
@@ -90,7 +90,7 @@ fn rule() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn pattern() -> impl Strategy<Value = Value> {
+pub(crate) fn pattern() -> impl Strategy<Value = Value> {
     let rules = vec(rule(), 1..3).prop_map(Value::from);
     let nested = rules.prop_recursive(3, 16, 3, |inner| {
         let fields = || btree_map(name(), inner.clone(), 1..4).prop_map(object);
@@ -101,7 +101,7 @@ fn pattern() -> impl Strategy<Value = Value> {
 }
 
 /// A pattern for fields inside arrays, some of which must be absent.
-fn array_pattern() -> impl Strategy<Value = Value> {
+pub(crate) fn array_pattern() -> impl Strategy<Value = Value> {
     let rules = prop_oneof![
         3 => Just(json!([1])),
         2 => Just(json!([{"exists": false}])),
@@ -114,7 +114,7 @@ fn array_pattern() -> impl Strategy<Value = Value> {
 }
 
 /// An event full of arrays of objects.
-fn array_event() -> impl Strategy<Value = Value> {
+pub(crate) fn array_event() -> impl Strategy<Value = Value> {
     let number = (1..3_i64).prop_map(Value::from);
     let fields = |value| btree_map("[abc]", value, 0..4).prop_map(object);
     let inner = vec(fields(number.clone().boxed()), 0..3).prop_map(Value::from);
