@@ -2,6 +2,7 @@
 
 mod dispatchers;
 mod events;
+mod graph;
 mod subscriptions;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::add_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::update_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::remove_action))
+        .permission(Permission::ViewDispatchers, routes!(graph::get))
         .permission(Permission::RotateKeys, routes!(dispatchers::rotate))
         .permission(Permission::CreateEvents, routes!(events::create))
         .permission(Permission::ViewEvents, routes!(events::list))

@@ -14,6 +14,7 @@ mod api;
 mod budget;
 mod dispatcher;
 mod event;
+mod graph;
 mod on_fact;
 mod on_schedule;
 mod on_step_finished;

@@ -291,6 +291,20 @@ impl Events {
         self.table.query(query).await
     }
 
+    /// Returns the newest of a tenant's events that were received in a span of time, as many as `limit` at most.
+    pub(crate) async fn latest(
+        &self,
+        tenant: &TenantId,
+        (from, to): (i64, i64),
+        limit: usize,
+    ) -> Result<Vec<EventEntry>, Error> {
+        let key = Expression::new("tenantId = :tenant AND receivedAt BETWEEN :from AND :to")
+            .value(":tenant", tenant)
+            .value(":from", from)
+            .value(":to", to);
+        self.table.query(Query::new(key).index(TENANT_INDEX).descending().limit(limit)).await
+    }
+
     /// Reads events as a whole, in their order, without those that have expired or cannot be read.
     pub(crate) async fn read(&self, ids: Vec<EventId>) -> Result<Vec<EventRecord>, Error> {
         let reads = ids.into_iter().map(|id| async move { self.table.get_readable(&Key::event(&id)).await });

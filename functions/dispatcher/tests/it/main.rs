@@ -3,6 +3,7 @@
 mod dispatchers;
 mod events;
 mod faults;
+mod graph;
 mod rotation;
 mod runs;
 mod subscriptions;

@@ -15,6 +15,7 @@ const README: &str = include_str!("../../../../README.md");
 const PLATFORMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
 const TASKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tasks");
 const ACTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/actions");
+const DISPATCHERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/dispatchers");
 /// What stands in the pages for the API of somebody else.
 const OTHER_API: &str = "https://crm.example.com";
 const ALL_RAN: &str = "all examples ran";
@@ -79,7 +80,8 @@ async fn every_example_of_the_readme_runs() {
 async fn every_example_of_the_pages_runs_after_the_readmes_first() {
     let other = Server::start(|_| Answer::ok(json!({"ok": true}))).await;
     let mut pages = 0;
-    for entry in [PLATFORMS, TASKS, ACTIONS].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
+    let folders = [PLATFORMS, TASKS, ACTIONS, DISPATCHERS].into_iter();
+    for entry in folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let mut all = vec![preamble()];
