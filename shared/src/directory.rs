@@ -22,7 +22,6 @@ const NAME_LIMIT_BYTES: usize = 256;
 pub struct Directory {
     channels: Table,
     functions: Table,
-    schedules: Table,
     tasks: Table,
 }
 
@@ -34,46 +33,36 @@ struct Naming {
     function_name: String,
 }
 
-/// What is read of a schedule.
-#[derive(Debug, Deserialize)]
-struct Scheduled {
-    program: Value,
-}
-
 impl Directory {
-    /// Opens the tables that `CHANNELS_TABLE`, `FUNCTIONS_TABLE`, `SCHEDULES_TABLE` and `TASKS_TABLE` name.
+    /// Opens the tables that `CHANNELS_TABLE`, `FUNCTIONS_TABLE` and `TASKS_TABLE` name.
     pub fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
             channels: environment.table("CHANNELS_TABLE")?,
             functions: environment.table("FUNCTIONS_TABLE")?,
-            schedules: environment.table("SCHEDULES_TABLE")?,
             tasks: environment.table("TASKS_TABLE")?,
         })
     }
 
     /// Returns the names of a tenant's functions, so many at most.
     pub async fn functions(&self, tenant: &TenantId, limit: usize) -> Result<Vec<String>, Error> {
-        let found: Vec<Naming> = self.functions.query(of_tenant(tenant).limit(limit)).await?;
+        let key = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+        let found: Vec<Naming> = self.functions.query(Query::new(key).limit(limit)).await?;
         Ok(found.into_iter().map(|function| function.function_name).collect())
     }
 
-    /// Returns the functions that a tenant's schedules name, or that its tasks in a span of time ran, looking at so many of
-    /// both at most.
+    /// Returns the functions that a tenant's newest tasks in a span of time ran, looking at so many tasks at most.
     pub async fn called_functions(
         &self,
         tenant: &TenantId,
         (from, to): (Timestamp, Timestamp),
         limit: usize,
-    ) -> Result<Vec<String>, Error> {
-        let schedules: Vec<Scheduled> = self.schedules.query(of_tenant(tenant).limit(limit)).await?;
+    ) -> Result<BTreeSet<String>, Error> {
         let key = Expression::new("tenantId = :tenant AND creationTimestamp BETWEEN :from AND :to")
             .value(":tenant", tenant)
             .value(":from", format!("{from:.3}"))
             .value(":to", format!("{to:.3}"));
         let tasks: Vec<Naming> = self.tasks.query(Query::new(key).index("byTime").descending().limit(limit)).await?;
-        let of_schedules = schedules.into_iter().filter_map(|schedule| name_in(&schedule.program));
-        let names: BTreeSet<String> = of_schedules.chain(tasks.into_iter().map(|task| task.function_name)).collect();
-        Ok(names.into_iter().filter(|name| !name.is_empty()).collect())
+        Ok(tasks.into_iter().map(|task| task.function_name).filter(|name| !name.is_empty()).collect())
     }
 
     /// Says what the fields of an action name that does not exist in its tenant.
@@ -93,17 +82,6 @@ impl Directory {
         let is_ours = found.is_some_and(|found| found["tenantId"] == tenant.as_str());
         Ok((!is_ours).then(|| format!("no {resource} `{name}` exists")))
     }
-}
-
-fn of_tenant(tenant: &TenantId) -> Query {
-    Query::new(Expression::new("tenantId = :tenant").value(":tenant", tenant))
-}
-
-/// Returns the function that a schedule runs, however its kind of program is written.
-fn name_in(program: &Value) -> Option<String> {
-    let members = program.as_object()?;
-    let name = members.get("functionName").or_else(|| members.values().find_map(|inner| inner.get("functionName")));
-    name.and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The key of a channel's record.

@@ -10,7 +10,7 @@ mod overlaps;
 mod reads;
 mod seen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -25,8 +25,9 @@ use crate::subscription::Subscription;
 pub(crate) use finding::{Finding, find};
 pub(crate) use seen::Seen;
 
-/// Of how many dispatchers the graph shows the nodes and edges.
-const MAX_DISPATCHERS: usize = 2_000;
+/// How many nodes and edges a graph has about, so that it fits into an answer.
+const MAX_NODES: usize = 5_000;
+const MAX_EDGES: usize = 10_000;
 
 /// Channels, event types, dispatchers and what they do, with what is remarkable about it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,8 +56,8 @@ pub(crate) struct LookedAt {
     pub(crate) more_events: bool,
     /// How many dispatchers there are.
     pub(crate) dispatchers: usize,
-    /// Whether the graph shows only some of them.
-    pub(crate) more_dispatchers: bool,
+    /// Whether there are more nodes and edges than are shown, because there is no room for all dispatchers.
+    pub(crate) more_nodes: bool,
     /// How many pairs of dispatchers were compared.
     pub(crate) pairs: usize,
     /// Whether there are more pairs, of which it is unknown whether they overlap.
@@ -151,9 +152,9 @@ pub(crate) struct Sources {
     pub(crate) dispatchers: Vec<Dispatcher>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) events: Vec<(EventRecord, Vec<crate::run::Run>)>,
-    /// The names of all functions, and those that schedules name or tasks of the time ran.
+    /// The names of all functions, and those that tasks of the time ran.
     pub(crate) functions: Vec<String>,
-    pub(crate) called_functions: Vec<String>,
+    pub(crate) called_functions: BTreeSet<String>,
     /// What actions name that does not exist: the dispatcher, the step and a sentence.
     pub(crate) missing: Vec<(String, String, String)>,
 }
@@ -163,22 +164,35 @@ pub(crate) struct Sources {
 pub(crate) struct Builder {
     nodes: BTreeMap<String, Node>,
     edges: BTreeMap<(String, String, EdgeKind), Edge>,
+    /// Whether something was left out.
+    is_cut: bool,
 }
 
 impl Builder {
-    /// Builds the nodes and edges of the dispatchers that are shown, and of all that was seen.
-    pub(crate) fn build(sources: &Sources, seen: &Seen) -> (Vec<Node>, Vec<Edge>) {
+    /// Builds the nodes and edges of as many dispatchers as there is room for, and of what was seen; tells whether that is
+    /// not all.
+    pub(crate) fn build(sources: &Sources, seen: &Seen) -> (Vec<Node>, Vec<Edge>, bool) {
         let mut builder = Self::default();
-        configured::add(&mut builder, sources, MAX_DISPATCHERS);
-        let shown = sources.dispatchers.iter().take(MAX_DISPATCHERS).map(|dispatcher| dispatcher.id.as_str());
-        let hidden = sources.dispatchers.iter().skip(MAX_DISPATCHERS).map(|dispatcher| dispatcher.id.as_str());
-        seen.add(&mut builder, &shown.collect(), &hidden.collect());
-        (builder.nodes.into_values().collect(), builder.edges.into_values().collect())
+        let shown = configured::add(&mut builder, sources);
+        let hidden = sources.dispatchers.iter().skip(shown).map(|dispatcher| dispatcher.id.as_str()).collect();
+        seen.add(&mut builder, &hidden);
+        let has_more = builder.is_cut || !hidden.is_empty();
+        (builder.nodes.into_values().collect(), builder.edges.into_values().collect(), has_more)
     }
 
-    /// Whether only some of so many dispatchers are shown.
-    pub(crate) fn hides_some_of(dispatchers: usize) -> bool {
-        dispatchers > MAX_DISPATCHERS
+    fn has_room(&self) -> bool {
+        self.nodes.len() < MAX_NODES && self.edges.len() < MAX_EDGES
+    }
+
+    fn has_node(&self, id: &str) -> bool {
+        self.nodes.contains_key(id)
+    }
+
+    /// Whether a node is there or may be added.
+    fn has_room_for(&mut self, id: &str) -> bool {
+        let has_room = self.has_node(id) || self.has_room();
+        self.is_cut |= !has_room;
+        has_room
     }
 
     fn node(&mut self, kind: NodeKind, key: &str, name: &str) -> &mut Node {

@@ -1,6 +1,6 @@
 //! `/dispatchers/v1/graph`: what sends, starts and emits what, and what is remarkable about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -25,7 +25,9 @@ use crate::store::EventRecord;
 /// How many events are read unless the query says otherwise, and at most.
 const DEFAULT_EVENTS: usize = 1_000;
 const MAX_EVENTS: usize = 5_000;
-/// How many functions, schedules and tasks are looked at.
+/// Of how many runs of these events, so that what was read fits into memory.
+const MAX_RUNS: usize = 10_000;
+/// How many functions and tasks are looked at.
 const MAX_FUNCTIONS: usize = 1_000;
 /// Of how many names it is looked up whether they exist.
 const MAX_LOOKUPS: usize = 500;
@@ -80,9 +82,11 @@ pub(crate) async fn get(
     let clock = app.clock.clone();
     let graph = tokio::task::spawn_blocking(move || {
         let seen = Seen::new(&sources.events);
-        let is_time_over = || clock.now().duration_since(now) > COMPARISON_LIMIT;
+        let begun = clock.now();
+        let is_time_over = || clock.now().duration_since(begun) > COMPARISON_LIMIT;
         let findings = find(&sources, &seen, now, &mut looked_at, is_time_over);
-        let (nodes, edges) = Builder::build(&sources, &seen);
+        let (nodes, edges, has_more) = Builder::build(&sources, &seen);
+        looked_at.more_nodes = has_more;
         Graph { nodes, edges, findings, looked_at }
     });
     Ok(Json(graph.await.map_err(Error::cannot("build the graph"))?))
@@ -103,7 +107,7 @@ async fn sources(
     let events = events(app, tenant, span, limit, looked_at).await?;
     // Of one type of events it is not known which functions others call.
     let (functions, called_functions) = match &query.event_type {
-        Some(_) => (Vec::new(), Vec::new()),
+        Some(_) => (Vec::new(), BTreeSet::new()),
         None => (
             app.directory.functions(tenant, MAX_FUNCTIONS).await?,
             app.directory.called_functions(tenant, span, MAX_FUNCTIONS).await?,
@@ -111,7 +115,6 @@ async fn sources(
     };
     let missing = missing(&app.directory, tenant, &dispatchers).await?;
     looked_at.dispatchers = dispatchers.len();
-    looked_at.more_dispatchers = Builder::hides_some_of(dispatchers.len());
     let subscriptions = app.store.subscriptions.all(tenant).await?;
     let tenant = tenant.clone();
     Ok(Sources { tenant, dispatchers, subscriptions, events, functions, called_functions, missing })
@@ -130,8 +133,16 @@ async fn events(
     looked_at.more_events = entries.len() > limit;
     entries.truncate(limit);
     let reads: Vec<_> = entries.into_iter().map(|entry| with_runs(app, entry.event_id)).collect();
-    let found: Vec<Option<_>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
-    let found: Vec<_> = found.into_iter().flatten().collect();
+    let mut reads = stream::iter(reads).buffered(CONCURRENT_READS);
+    let (mut found, mut runs) = (Vec::new(), 0);
+    while let Some(read) = reads.try_next().await? {
+        runs += read.as_ref().map_or(0, |(_, runs)| runs.len());
+        if runs > MAX_RUNS && !found.is_empty() {
+            looked_at.more_events = true;
+            break;
+        }
+        found.extend(read);
+    }
     looked_at.events = found.len();
     Ok(found)
 }

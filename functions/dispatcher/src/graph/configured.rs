@@ -4,11 +4,9 @@ use super::emission::{self, Emission};
 use super::{Builder, EdgeKind, NodeKind, Sources, node_id, step_id, target, type_id};
 use crate::dispatcher::{Action, Dispatcher};
 
-/// Adds the nodes and edges of so many dispatchers, and of all subscriptions and functions.
-pub(super) fn add(builder: &mut Builder, sources: &Sources, most: usize) {
-    for dispatcher in sources.dispatchers.iter().take(most) {
-        add_dispatcher(builder, dispatcher);
-    }
+/// Adds the nodes and edges of dispatchers, as long as there is room, and of subscriptions and functions; returns how many
+/// of the dispatchers had room.
+pub(super) fn add(builder: &mut Builder, sources: &Sources) -> usize {
     for function in &sources.functions {
         builder.node(NodeKind::Function, function, function);
     }
@@ -20,6 +18,14 @@ pub(super) fn add(builder: &mut Builder, sources: &Sources, most: usize) {
             builder.configured(&type_id(kind), &node_id(NodeKind::Service, service), EdgeKind::Listens);
         }
     }
+    let with_room = sources.dispatchers.iter().take_while(|dispatcher| {
+        let has_room = builder.has_room();
+        if has_room {
+            add_dispatcher(builder, dispatcher);
+        }
+        has_room
+    });
+    with_room.count()
 }
 
 fn add_dispatcher(builder: &mut Builder, dispatcher: &Dispatcher) {

@@ -88,7 +88,13 @@ pub(crate) fn find(
         let concerns = vec![step_id(dispatcher, step)];
         findings.push(Finding::new(Code::TargetUnknown, Severity::Error, message.clone(), concerns));
     }
+    // Who waits for more findings than there is time for looks at one type of events.
+    let mut is_cut_short = false;
     for dispatcher in &sources.dispatchers {
+        is_cut_short = is_time_over() || findings.len() > MAX_FINDINGS;
+        if is_cut_short {
+            break;
+        }
         findings.extend(filter_never_matches(dispatcher, sources, now));
         findings.extend(dispatcher.body.actions.iter().filter_map(|action| condition_never_holds(dispatcher, action)));
         findings.extend(unread_outputs(dispatcher));
@@ -101,7 +107,7 @@ pub(crate) fn find(
     findings.extend(pairs.findings);
     findings.sort_by(|one, other| (one.severity, one.code).cmp(&(other.severity, other.code)));
     (looked_at.pairs, looked_at.more_pairs) = (pairs.compared, pairs.has_more);
-    looked_at.more_findings = loops.is_cut_short || findings.len() > MAX_FINDINGS;
+    looked_at.more_findings = is_cut_short || loops.is_cut_short || findings.len() > MAX_FINDINGS;
     findings.truncate(MAX_FINDINGS);
     findings
 }
@@ -269,8 +275,8 @@ fn functions_not_called(sources: &Sources, seen: &Seen) -> Vec<Finding> {
         |name: &String| named.contains(name) || seen.has_function(name) || sources.called_functions.contains(name);
     let uncalled = sources.functions.iter().filter(|name| !is_called(name)).map(|name| {
         let message = format!(
-            "No dispatcher and no schedule calls the function `{name}`, and no task ran it in the time looked at. \
-             Requests to it as an API function are not looked at."
+"No dispatcher calls the function `{name}`, and no task ran it in the time looked at. Schedules that were not \
+             due in that time and requests to it as an API function are not looked at."
         );
         Finding::new(Code::FunctionNotCalled, Severity::Info, message, vec![node_id(NodeKind::Function, name)])
     });

@@ -8,7 +8,7 @@ use super::emission::{self, Emission};
 use super::finding::{Code, Finding, Severity};
 use super::overlaps::name;
 use super::{NodeKind, Seen, node_id, step_id, type_id};
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Action, Dispatcher};
 
 /// How many pairs of an emission and a filter are compared.
 const MAX_CHECKS: usize = 5_000;
@@ -53,38 +53,48 @@ pub(super) fn find(dispatchers: &[Dispatcher], seen: &Seen) -> Loops {
 
 /// Returns where the steps of each dispatcher lead, and whether not all of them were looked at.
 fn hops(dispatchers: &[Dispatcher], seen: &Seen) -> (BTreeMap<usize, Vec<Hop>>, bool) {
-    let enabled = || dispatchers.iter().enumerate().filter(|(_, dispatcher)| dispatcher.body.enabled);
+    let emitted: Vec<Vec<Vec<Emission>>> = dispatchers.iter().map(|dispatcher| emissions(dispatcher, seen)).collect();
+    let types: HashSet<&str> = emitted.iter().flatten().flatten().map(|emission| emission.kind.as_str()).collect();
+    // Nobody else can be in a loop.
+    let is_candidate =
+        |dispatcher: &Dispatcher| dispatcher.body.enabled && types.contains(dispatcher.body.event_type.as_str());
+    let candidates = || dispatchers.iter().enumerate().filter(|(_, dispatcher)| is_candidate(dispatcher));
     let mut by_type: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (at, dispatcher) in enabled() {
+    for (at, dispatcher) in candidates() {
         by_type.entry(dispatcher.body.event_type.as_str()).or_default().push(at);
     }
     let (mut hops, mut checks) = (BTreeMap::<usize, Vec<Hop>>::new(), 0);
-    for (at, dispatcher) in enabled() {
-        for action in &dispatcher.body.actions {
-            let id = dispatcher.id.as_str();
-            let mut emissions = emission::of(action);
-            for kind in seen.emitted(id, action.step_name()) {
-                if emissions.iter().all(|known| known.kind != *kind) {
-                    emissions.push(Emission::of_type(kind.clone()));
+    for (at, dispatcher) in candidates() {
+        for (action, emissions) in dispatcher.body.actions.iter().zip(&emitted[at]) {
+            let starts = |emission: &'_ Emission| by_type.get(emission.kind.as_str()).into_iter().flatten().copied();
+            for (emission, to) in emissions.iter().flat_map(|emission| starts(emission).map(move |to| (emission, to))) {
+                if checks == MAX_CHECKS {
+                    return (hops, true);
                 }
-            }
-            for emission in emissions {
-                for to in by_type.get(emission.kind.as_str()).into_iter().flatten() {
-                    if checks == MAX_CHECKS {
-                        return (hops, true);
-                    }
-                    checks += 1;
-                    if !can_start(&dispatchers[*to], &emission) {
-                        continue;
-                    }
-                    let is_seen = seen.has_emitted(id, action.step_name(), &emission.kind);
-                    let hop = Hop { to: *to, step: action.step_name().to_owned(), emission: emission.clone(), is_seen };
-                    hops.entry(at).or_default().push(hop);
+                checks += 1;
+                if can_start(&dispatchers[to], emission) {
+                    let step = action.step_name().to_owned();
+                    let is_seen = seen.has_emitted(dispatcher.id.as_str(), &step, &emission.kind);
+                    hops.entry(at).or_default().push(Hop { to, step, emission: emission.clone(), is_seen });
                 }
             }
         }
     }
     (hops, false)
+}
+
+/// Returns what each action of a dispatcher can emit, and was seen to emit.
+fn emissions(dispatcher: &Dispatcher, seen: &Seen) -> Vec<Vec<Emission>> {
+    let of_action = |action: &Action| {
+        let mut emissions = emission::of(action);
+        for kind in seen.emitted(dispatcher.id.as_str(), action.step_name()) {
+            if emissions.iter().all(|known| known.kind != *kind) {
+                emissions.push(Emission::of_type(kind.clone()));
+            }
+        }
+        emissions
+    };
+    dispatcher.body.actions.iter().map(of_action).collect()
 }
 
 /// Whether events of an emission can pass the filter of a dispatcher, unless it is proven that none does.

@@ -19,8 +19,8 @@ const API: &str = "api";
 pub(crate) struct Seen {
     nodes: BTreeMap<(NodeKind, String), (String, Count)>,
     edges: BTreeMap<(String, String, EdgeKind), Count>,
-    /// What the steps of dispatchers have emitted: dispatcher, step and type.
-    emissions: HashSet<(String, String, EventType)>,
+    /// What steps have emitted, by the ids of their nodes.
+    emissions: HashMap<String, HashSet<EventType>>,
     types: HashSet<EventType>,
     functions: HashSet<String>,
 }
@@ -75,29 +75,29 @@ impl Seen {
 
     /// Whether a step has emitted an event of a type.
     pub(super) fn has_emitted(&self, dispatcher: &str, step: &str, kind: &EventType) -> bool {
-        self.emissions.contains(&(dispatcher.to_owned(), step.to_owned(), kind.clone()))
+        self.emitted(dispatcher, step).any(|emitted| emitted == kind)
     }
 
     /// The types that the step of a dispatcher was seen to emit.
     pub(super) fn emitted(&self, dispatcher: &str, step: &str) -> impl Iterator<Item = &EventType> {
-        let is_its = move |(other, name, _): &&(String, String, EventType)| other == dispatcher && name == step;
-        self.emissions.iter().filter(is_its).map(|(_, _, kind)| kind)
+        self.emissions.get(&step_id(dispatcher, step)).into_iter().flatten()
     }
 
-    /// Adds it to a graph, without the dispatchers that are hidden; one that is neither `shown` nor hidden is gone.
-    pub(super) fn add(&self, builder: &mut Builder, shown: &HashSet<&str>, hidden: &HashSet<&str>) {
+    /// Adds it to a graph, without the dispatchers that are hidden and without what there is no more room for.
+    pub(super) fn add(&self, builder: &mut Builder, hidden: &HashSet<&str>) {
         let is_hidden = |id: &str| {
             let of = id.strip_prefix("dispatcher:").or_else(|| id.strip_prefix("step:")?.split('/').next());
-            of.is_some_and(|dispatcher| hidden.contains(dispatcher) && !shown.contains(dispatcher))
+            of.is_some_and(|dispatcher| hidden.contains(dispatcher))
         };
         for ((kind, key), (name, count)) in &self.nodes {
-            if !is_hidden(&node_id(*kind, key)) {
+            let id = node_id(*kind, key);
+            if !is_hidden(&id) && builder.has_room_for(&id) {
                 let node = builder.node(*kind, key, name);
                 (node.seen, node.last_seen) = (count.times, count.last);
             }
         }
         for ((from, to, kind), count) in &self.edges {
-            if !is_hidden(from) && !is_hidden(to) {
+            if builder.has_node(from) && builder.has_node(to) {
                 let edge = builder.edge(from, to, *kind);
                 (edge.seen, edge.last_seen) = (count.times, count.last);
             }
@@ -141,8 +141,9 @@ impl Seen {
         let cause = envelope.trace.causation_id.as_ref().and_then(|id| commands.get(id));
         if let Some((run, step)) = cause {
             let dispatcher = run.dispatcher_id.as_str();
-            self.edge(&step_id(dispatcher, step.name()), &to, EdgeKind::Emits, time);
-            self.emissions.insert((dispatcher.to_owned(), step.name().to_owned(), kind.clone()));
+            let from = step_id(dispatcher, step.name());
+            self.edge(&from, &to, EdgeKind::Emits, time);
+            self.emissions.entry(from).or_default().insert(kind.clone());
             if let Some((NodeKind::Function, name)) = target(&step.action.kind, &step.action.command_fields()) {
                 self.edge(&node_id(NodeKind::Function, &name), &to, EdgeKind::Emits, time);
             }

@@ -188,6 +188,12 @@ async fn each_kind_of_finding_has_its_cause() {
     let world = World::new().await;
     add_function(&world, "idle").await;
     add_function(&world, "busy").await;
+    add_function(&world, "direct").await;
+    for (id, tenant, function) in [("t1", TENANT, "direct"), ("t2", "other", "idle")] {
+        let created = "2026-01-02T03:00:00.000Z";
+        let row = json!({"taskId": id, "tenantId": tenant, "creationTimestamp": created, "functionName": function});
+        world.table("TASKS_TABLE").put(&row).await.unwrap();
+    }
     let fetch = json!({"type": "http", "name": "fetch", "url": "https://a.test"});
     let never = json!({"type": "http", "name": "never", "method": "POST", "url": "https://a.test", "dependencies": ["fetch"],
         "condition": {"steps": {"fetch": {"status": ["finished"]}}}});
