@@ -155,3 +155,72 @@ fn finding(
 pub(super) fn name(dispatcher: &Dispatcher) -> String {
     format!("`{}`", dispatcher.body.name.as_deref().unwrap_or(dispatcher.id.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dispatcher::{CompiledDispatcher, DispatcherSet};
+
+    fn dispatcher(id: &str, filter: &Value) -> Dispatcher {
+        let time = "2026-01-02T03:04:05.678Z";
+        let body = json!({
+            "id": id, "eventType": "order.paid", "actions": [{"type": "task", "functionName": "f"}], "filter": filter,
+            "creationTimestamp": time, "updateTimestamp": time, "version": 1,
+        });
+        serde_json::from_value(body).unwrap()
+    }
+
+    fn rule() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            "[ab]{1,2}".prop_map(Value::from),
+            (0..4_i64).prop_map(Value::from),
+            "[ab]{1,2}".prop_map(|text| json!({"prefix": text})),
+            "[ab]{1,2}".prop_map(|text| json!({"suffix": text})),
+            "[ab]{1,2}".prop_map(|text| json!({"anything-but": {"prefix": text}})),
+            (0..4_i64).prop_map(|number| json!({"numeric": [">=", number]})),
+            (0..4_i64).prop_map(|number| json!({"anything-but": number})),
+            any::<bool>().prop_map(|exists| json!({"exists": exists})),
+        ]
+    }
+
+    fn filter() -> impl Strategy<Value = Value> {
+        let fields = btree_map("[abc]", vec(rule(), 1..3), 1..4);
+        let type_too = prop::option::of(prop_oneof![Just("order."), Just("user.")]);
+        (fields, type_too).prop_map(|(fields, prefix)| match prefix {
+            Some(prefix) => json!({"content": fields, "type": [{"prefix": prefix}]}),
+            None => json!({ "content": fields }),
+        })
+    }
+
+    fn content() -> impl Strategy<Value = Value> {
+        let value = prop_oneof!["[ab]{1,2}".prop_map(Value::from), (0..4_i64).prop_map(Value::from)];
+        btree_map("[abc]", value, 0..4).prop_map(|fields| json!(fields))
+    }
+
+    proptest! {
+        #[test]
+        fn an_example_starts_both_dispatchers_and_there_is_one_wherever_an_event_does(
+            one in filter(), other in filter(), content in content()
+        ) {
+            let (tenant, now) = (TenantId::new("acme"), "2026-01-02T03:04:05Z".parse().unwrap());
+            let (one, other) = (dispatcher("a", &one), dispatcher("b", &other));
+            let compiled = [&one, &other].map(|dispatcher| {
+                let compiled = CompiledDispatcher::new(dispatcher.clone(), 100).unwrap();
+                (dispatcher.id.clone(), 1, Some(Arc::new(compiled)))
+            });
+            let set = DispatcherSet::new(compiled.into());
+            let example = common_event(&[&one, &other], &tenant, now);
+            if let Some((event, _)) = &example {
+                prop_assert_eq!(set.matching(event).count(), 2, "{}", event);
+            }
+            let event = json!({"type": "order.paid", "tenantId": tenant, "content": content});
+            let event = Event::new(envelope(event, now).unwrap());
+            prop_assert!(set.matching(&event.value).count() < 2 || example.is_some(), "{}", event.value);
+        }
+    }
+}
