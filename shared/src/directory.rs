@@ -1,13 +1,17 @@
-//! Whether what an action names exists, for warnings when the action is saved.
+//! Whether what an action names exists, for warnings when the action is saved, and what there is to name.
 //!
 //! The order in which a dispatcher and what it names are created is free, so that a name without its record is no
 //! mistake yet. Templates are not looked up, as they can become anything.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::event::TenantId;
 use crate::event::command::{ActionType, Named};
-use crate::table::Table;
+use crate::table::{Expression, Query, Table};
 use crate::{Environment, Error};
 
 /// No name is longer, and DynamoDB refuses keys of over 1,024 bytes.
@@ -18,17 +22,49 @@ const NAME_LIMIT_BYTES: usize = 256;
 pub struct Directory {
     channels: Table,
     functions: Table,
+    tasks: Table,
     templates: Table,
 }
 
+/// What is read of a function or of a task.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Naming {
+    #[serde(alias = "name", default)]
+    function_name: String,
+}
+
 impl Directory {
-    /// Opens the tables that `CHANNELS_TABLE`, `FUNCTIONS_TABLE` and `TEMPLATES_TABLE` name.
+    /// Opens the tables that `CHANNELS_TABLE`, `FUNCTIONS_TABLE`, `TASKS_TABLE` and `TEMPLATES_TABLE` name.
     pub fn new(environment: &Environment) -> Result<Self, Error> {
         Ok(Self {
             channels: environment.table("CHANNELS_TABLE")?,
             functions: environment.table("FUNCTIONS_TABLE")?,
+            tasks: environment.table("TASKS_TABLE")?,
             templates: environment.table("TEMPLATES_TABLE")?,
         })
+    }
+
+    /// Returns the names of a tenant's functions, so many at most.
+    pub async fn functions(&self, tenant: &TenantId, limit: usize) -> Result<Vec<String>, Error> {
+        let key = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+        let found: Vec<Naming> = self.functions.query(Query::new(key).limit(limit)).await?;
+        Ok(found.into_iter().map(|function| function.function_name).collect())
+    }
+
+    /// Returns the functions that a tenant's newest tasks in a span of time ran, looking at so many tasks at most.
+    pub async fn called_functions(
+        &self,
+        tenant: &TenantId,
+        (from, to): (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<BTreeSet<String>, Error> {
+        let key = Expression::new("tenantId = :tenant AND creationTimestamp BETWEEN :from AND :to")
+            .value(":tenant", tenant)
+            .value(":from", format!("{from:.3}"))
+            .value(":to", format!("{to:.3}"));
+        let tasks: Vec<Naming> = self.tasks.query(Query::new(key).index("byTime").descending().limit(limit)).await?;
+        Ok(tasks.into_iter().map(|task| task.function_name).filter(|name| !name.is_empty()).collect())
     }
 
     /// Says what the fields of an action name that does not exist in its tenant.

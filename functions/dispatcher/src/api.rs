@@ -4,10 +4,12 @@ mod bulk_retries;
 mod dispatchers;
 mod events;
 mod explain;
+mod graph;
 mod replays;
 mod retries;
 mod runs;
 mod simulate;
+mod subscriptions;
 
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::add_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::update_action))
         .permission(Permission::UpdateDispatchers, routes!(dispatchers::remove_action))
+        .permission(Permission::ViewDispatchers, routes!(graph::get))
         .permission(Permission::RotateKeys, routes!(dispatchers::rotate))
         .permission(Permission::CreateEvents, routes!(events::create))
         .permission(Permission::ViewEvents, routes!(events::list))
@@ -54,5 +57,9 @@ pub(crate) fn routes(app: Arc<App>, tokens: Tokens) -> (Router, utoipa::openapi:
         .permission(Permission::ViewRuns, routes!(bulk_retries::get))
         .permission(Permission::RetryRuns, routes!(bulk_retries::cancel))
         .permission(Permission::ViewDispatchers, routes!(explain::explain_event))
+        .public(routes!(events::health))
+        .permission(Permission::ViewSubscriptions, routes!(subscriptions::list))
+        .permission(Permission::CreateSubscriptions, routes!(subscriptions::create))
+        .permission(Permission::CreateSubscriptions, routes!(subscriptions::delete))
         .finish(app)
 }

@@ -19,6 +19,7 @@ mod bulk;
 mod decision;
 mod dispatcher;
 mod event;
+mod graph;
 mod on_bulk_retry;
 mod on_fact;
 mod on_schedule;
@@ -31,6 +32,7 @@ mod retry;
 mod run;
 mod simulate;
 mod store;
+mod subscription;
 mod template;
 mod timeline;
 

@@ -12,6 +12,7 @@ mod event;
 mod gather;
 mod retry;
 mod run;
+mod subscription;
 
 use shared::table::{Check, SealedAttributes};
 use shared::{Environment, Error};
@@ -20,8 +21,10 @@ pub(crate) use dispatcher::{DispatcherEntry, Dispatchers, WriteOutcome};
 pub(crate) use event::{EventEntry, EventRecord, Events, MatchOutcome};
 pub(crate) use retry::BULK_LIMIT;
 pub(crate) use run::{CONTENT_LIMIT, LIST_LIMIT, OPEN_PARTITIONS, OpenRow, RunEntry, Runs};
+pub(crate) use subscription::SUBSCRIPTION_LIMIT;
 
 use retry::Retries;
+use subscription::Subscriptions;
 
 /// A run holds what its steps hand on, an event may be about that, and a bulk retry names the errors of runs.
 const SEALED: SealedAttributes =
@@ -38,6 +41,7 @@ pub(crate) struct Store {
     pub(crate) events: Events,
     pub(crate) runs: Runs,
     pub(crate) retries: Retries,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 impl Store {
@@ -45,8 +49,10 @@ impl Store {
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let retention = environment.config.retention_s()?;
         let runs = environment.sealed_table("RUNS_TABLE", &SEALED)?;
+        let dispatchers = environment.sealed_table("DISPATCHERS_TABLE", &SEALED_DISPATCHERS)?;
         Ok(Self {
-            dispatchers: Dispatchers::new(environment.sealed_table("DISPATCHERS_TABLE", &SEALED_DISPATCHERS)?),
+            dispatchers: Dispatchers::new(dispatchers.clone()),
+            subscriptions: Subscriptions::new(dispatchers),
             events: Events::new(runs.clone(), retention),
             retries: Retries::new(runs.clone(), retention),
             runs: Runs::new(runs),

@@ -1,6 +1,6 @@
 //! Blocks of IP addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A block of IPv4 or IPv6 addresses; an address of the other family is never inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,26 @@ impl Cidr {
             (IpAddr::V6(base), IpAddr::V6(address)) => self.same_block(base.to_bits(), address.to_bits()),
             _ => false,
         }
+    }
+
+    /// The addresses of the block, from the first one on.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = String> + use<> {
+        let (base, is_v4) = match self.base {
+            IpAddr::V4(base) => (base.to_bits().into(), true),
+            IpAddr::V6(base) => (base.to_bits(), false),
+        };
+        let hosts = u128::MAX.checked_shr(u128::BITS - self.free_bits).unwrap_or(0);
+        let first = base & !hosts;
+        (0..=hosts).map(move |host| match (is_v4, u32::try_from(first | host)) {
+            (true, Ok(bits)) => Ipv4Addr::from_bits(bits).to_string(),
+            _ => Ipv6Addr::from_bits(first | host).to_string(),
+        })
+    }
+
+    /// Whether two blocks have an address in common, so that one contains the other.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let first = |block: &Self| block.addresses().next().unwrap_or_default();
+        self.contains(&first(other)) || other.contains(&first(self))
     }
 
     fn same_block(&self, a: u128, b: u128) -> bool {

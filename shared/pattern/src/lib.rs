@@ -28,7 +28,7 @@
 //! The meaning is that of AWS's own matcher, in what is not documented too: dotted names equal nesting, `exists`
 //! looks at values and not at objects, numbers compare by value as doubles.
 //!
-//! [`Index`] does the same for many patterns at once.
+//! [`Index`] does the same for many patterns at once; [`Overlap`] constructs an event that several patterns match.
 //!
 //! In: JSON. Out: an answer; the crate does no I/O, never panics, and bounds what a pattern may cost.
 
@@ -39,6 +39,7 @@ mod explain;
 mod index;
 mod number;
 mod operator;
+mod overlap;
 mod remedy;
 mod rule;
 mod text;
@@ -52,6 +53,7 @@ use serde_json::Value;
 pub use crate::error::PatternError;
 pub use crate::explain::{Mismatch, Reason};
 pub use crate::index::Index;
+pub use crate::overlap::Overlap;
 pub use crate::remedy::{Example, Remedy};
 
 use crate::compile::Alternative;

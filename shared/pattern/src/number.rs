@@ -30,6 +30,24 @@ impl Double {
     }
 }
 
+impl Double {
+    /// The double itself.
+    pub(crate) fn float(self) -> f64 {
+        let magnitude = f64::from_bits(self.0.unsigned_abs());
+        if self.0 < 0 { -magnitude } else { magnitude }
+    }
+
+    /// The next greater double, unless that is infinite.
+    pub(crate) fn next_up(self) -> Option<Self> {
+        Some(Self(self.0 + 1)).filter(|next| self < Self::INFINITY && *next < Self::INFINITY)
+    }
+
+    /// The next smaller double, unless that is infinite.
+    pub(crate) fn next_down(self) -> Option<Self> {
+        Some(Self(self.0 - 1)).filter(|next| self > Self::NEGATIVE_INFINITY && *next > Self::NEGATIVE_INFINITY)
+    }
+}
+
 /// An interval of numbers, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Range {
@@ -58,6 +76,11 @@ impl Range {
 
     pub(crate) fn exactly(value: Double) -> Self {
         Self { min: value, max: value }
+    }
+
+    /// The least and the greatest number.
+    pub(crate) fn ends(self) -> [Double; 2] {
+        [self.min, self.max]
     }
 
     /// The numbers between two bounds; `None` unless the lower is less than the upper.

@@ -53,6 +53,11 @@ impl Wildcard {
         left.ends_with(&**last)
     }
 
+    /// The text before the first asterisk, and the texts after each.
+    pub(crate) fn pieces(&self) -> (&str, &[Box<str>]) {
+        (&self.first, &self.rest)
+    }
+
     /// What every matching text starts with, perhaps nothing.
     pub(crate) fn prefix(&self) -> &str {
         &self.first

@@ -48,6 +48,13 @@ pub(crate) struct EventView {
     update_timestamp: i64,
 }
 
+/// How the service of events is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventsHealth {
+    /// Always `up`: a service that is not does not answer so.
+    status: &'static str,
+}
+
 /// Publishes an event; it is durable when the response is sent.
 ///
 /// The same `Idempotency-Key` from the same client is the same event, which does not start runs again.
@@ -94,6 +101,19 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
     let query = Rql::parse::<EventView>(query.as_deref())?;
     let source = EventSource { events: &app.store.events, tenant: caller.tenant_id(), now: app.clock.now() };
     shared::list::list(&query, &source).await.map(Json)
+}
+
+/// Says whether events can be published and listed.
+///
+/// 503 while the records of events cannot be read.
+#[utoipa::path(
+    get, path = "/events/v1/health", tag = "events",
+    responses((status = 200, body = EventsHealth, example = json!({"status": "up"}))),
+)]
+pub(crate) async fn health(State(app): Services) -> Answer<EventsHealth> {
+    // A record that is not there costs the least and proves as much.
+    app.store.events.get(&EventId::new("health")).await?;
+    Ok(Json(EventsHealth { status: "up" }))
 }
 
 /// Where the events of a tenant are.

@@ -3,7 +3,7 @@
 //! A dispatcher is in the partition of its tenant and event type, so that one strongly consistent query finds all that
 //! an event may match. Two reserved partitions of the tenant, `#id#<tenant>` and `#name#<tenant>`, point to it; no tenant
 //! starts with `#`. The pointer of an id carries what people look for in lists, so that the definitions of a page alone
-//! are read.
+//! are read. Beside them are the tenant's subscriptions, in `#subscription#<tenant>`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use shared::{Error, Refusal};
 
 use super::gather::Gather;
 use super::run::{from_text, to_text};
+use super::subscription::SubscriptionItem;
 use crate::dispatcher::{CompiledDispatcher, Dispatcher, DispatcherSet};
 
 /// About how much memory compiled dispatchers take.
@@ -70,6 +71,7 @@ struct Item {
 #[serde(untagged)]
 enum Known {
     Dispatcher(Item),
+    Subscription(SubscriptionItem),
     #[expect(dead_code, reason = "a pointer that can be read is right")]
     Pointer(Pointer),
 }
@@ -122,6 +124,7 @@ impl Dispatchers {
     pub(super) fn check(&self) -> Check {
         self.table.check(|row| match row {
             Known::Dispatcher(item) => compile(&item).map(drop),
+            Known::Subscription(item) => item.subscription().map(drop),
             Known::Pointer(_) => Ok(()),
         })
     }

@@ -8,6 +8,7 @@ mod explain;
 #[cfg(test)]
 mod fan_out;
 mod faults;
+mod graph;
 #[cfg(test)]
 mod injection;
 mod lists;
@@ -19,6 +20,7 @@ mod run_list;
 mod runs;
 #[cfg(test)]
 mod simulate;
+mod subscriptions;
 #[cfg(test)]
 mod tenants;
 mod time;

@@ -141,6 +141,9 @@ impl<'a> Client<'a> {
         ]});
         let dispatcher = self.post("/dispatchers/v1", dispatcher).await;
         let event = self.post("/events/v1", json!({"type": "thing.happened", "content": {"n": 1}})).await;
+        let service = json!({"name": "s", "version": {"major": 1, "minor": 0, "patch": 0}});
+        let subscription = json!({"service": service, "event_types": ["thing.happened"]});
+        let subscription = self.post("/events/v1/subscriptions", subscription).await;
         let run = self.furnish_actions().await;
         let asset = Request::new("PUT", "/assets/public/director/acme/own.js").bearer(&self.token).body(code);
         assert_eq!(self.world.send(asset).await.status, 200);
@@ -164,6 +167,7 @@ impl<'a> Client<'a> {
             ("/clients/{id}", text(&client, "clientId")),
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
             ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
+            ("/events/v1/subscriptions/{id}", text(&subscription, "id")),
             ("/runs/{eventId}", text(&event, "id")),
             ("/{dispatcherId}", text(&dispatcher, "id")),
             ("/actions/runs/{id}", text(&run, "run_id")),
@@ -239,6 +243,10 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("PUT", "/products/{tag}/apps/{access_tag}") => json!({"fallbacks": []}),
         ("POST", "/mail/v1") => json!({"subject": "s", "body": "b", "recipients": {"to": ["a@example.com"]}}),
         ("POST", "/events/v1") => json!({"type": "other.thing"}),
+        ("POST", "/events/v1/subscriptions") => {
+            let service = json!({"name": "s", "version": {"major": 1, "minor": 0, "patch": 0}});
+            json!({"service": service, "event_types": ["other.thing"]})
+        }
         _ => json!({}),
     })
 }

@@ -24,6 +24,7 @@ fn unknown() -> Records {
         ("/clients/{id}", "00000000000000000000000b".to_owned()),
         ("/dispatchers/v1/{id}", "00000000000000000000000c".to_owned()),
         ("/actions/{actionId}", "00000000000000000000000d".to_owned()),
+        ("/events/v1/subscriptions/{id}", "00000000000000000000001b".to_owned()),
         ("/runs/{eventId}", "2f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
         ("/{dispatcherId}", "00000000000000000000000c".to_owned()),
         ("/credentials/{env}/{auth_tag}", "prd/key".to_owned()),

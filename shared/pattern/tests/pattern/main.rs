@@ -5,6 +5,7 @@ mod explained;
 mod operators;
 #[cfg(test)]
 mod oracle;
+mod overlap;
 mod page;
 mod properties;
 mod refused;
