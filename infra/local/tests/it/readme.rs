@@ -12,6 +12,7 @@ use tokio::process::Command;
 use crate::process::Hookyard;
 
 const README: &str = include_str!("../../../../README.md");
+const AUTH: &str = include_str!("../../../../docs/auth.md");
 const PLATFORMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
 const TASKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tasks");
 const ACTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/actions");
@@ -91,6 +92,14 @@ async fn every_example_of_the_pages_runs_after_the_readmes_first() {
         pages += 1;
     }
     assert!(pages > 10, "the pages are found");
+}
+
+#[tokio::test]
+async fn every_example_of_the_page_about_signing_in_runs() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    let examples: Vec<String> = [preamble()].into_iter().chain(examples(AUTH)).collect();
+    check("auth.md", &run(&hookyard, data.path(), &examples).await);
 }
 
 #[tokio::test]
