@@ -51,6 +51,7 @@ pub(crate) async fn task_of(
         tags,
         priority,
         created_by_application_id: schedule.created_by_application_id.clone(),
+        created_by_user_id: None,
         origin: None,
         trace: None,
         open: None,

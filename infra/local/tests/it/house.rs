@@ -121,6 +121,23 @@ impl<'a> Client<'a> {
         self.send("POST", "/actions/run", Some(run)).await.body
     }
 
+    /// Signs a client in, and returns the ids of the token that it signs with and of its refresh token.
+    async fn furnish_logins(&self, client: &Value) -> [String; 2] {
+        let (id, tenant) = (&client["clientId"], &client["tenantId"]);
+        let token_id = format!("{:0>24}", tenant.as_str().unwrap().len());
+        let token = json!({
+            "token": format!("token of {tenant}"), "tokenSecret": "s", "id": token_id, "tenantId": tenant,
+            "applicationId": id, "userId": id, "isUser": false, "applicationStamp": "s", "ownerStamp": "s",
+            "creationTimestamp": client["creationTimestamp"],
+        });
+        self.world.table("SIGNING_TOKENS_TABLE").put(&token).await.unwrap();
+        let grant =
+            json!({"grant_type": "client_credentials", "client_id": id, "client_secret": client["clientSecret"]});
+        self.world.send(Request::new("POST", "/auth/v2/oauth2/tokens").json(grant)).await;
+        let logins = self.get("/auth/v2/oauth2/refreshTokens").await;
+        [token_id, logins["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{logins}")).to_owned()]
+    }
+
     /// Creates something of every kind, and returns what the paths of routes call it.
     pub(crate) async fn furnish(&self, code: &str) -> Records {
         let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
@@ -136,6 +153,10 @@ impl<'a> Client<'a> {
         let job = self.post("/actions/jobs", job).await;
         let callback = self.post("/callbacks", json!({})).await;
         let client = self.post("/clients", json!({"name": "c"})).await;
+        let user =
+            self.post("/users/v1/register", json!({"email": "ada@example.com", "password": "correct horse"})).await;
+        let role = self.post("/users/v1/roles", json!({"name": "r"})).await;
+        let logins = self.furnish_logins(&client).await;
         let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [
             {"type": "task", "name": "run", "functionName": "f"},
         ]});
@@ -165,6 +186,10 @@ impl<'a> Client<'a> {
             ("/actions/jobs/{id}", text(&job, "job_id")),
             ("/callbacks/{id}", text(&callback, "id")),
             ("/clients/{id}", text(&client, "clientId")),
+            ("/users/v1/{id}", text(&user, "id")),
+            ("/users/v1/roles/{id}", text(&role, "id")),
+            ("/oauth1/tokens/{id}", logins[0].clone()),
+            ("/refreshTokens/{id}", logins[1].clone()),
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
             ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
             ("/events/v1/subscriptions/{id}", text(&subscription, "id")),
@@ -219,7 +244,18 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
             json!({"script": "https://a.test/a.js", "config": {}, "interval": 60_000})
         }
         ("POST", "/clients") => json!({"name": "c"}),
-        ("PUT", "/clients/{id}") => json!({"name": "renamed"}),
+        ("PUT", "/clients/{id}" | "/users/v1/roles/{id}") => json!({"name": "renamed"}),
+        ("POST", "/users/v1/roles") => json!({"name": "n"}),
+        ("POST", "/users/v1/register") => json!({"email": "bob@example.com", "password": "correct horse"}),
+        ("POST", "/users/v1/authenticate") => json!({"email": "bob@example.com", "password": "correct horse"}),
+        ("POST", "/users/v1/confirm_password") => json!({"password": "correct horse"}),
+        ("PUT", "/users/v1/password") => json!({"old_password": "correct horse", "new_password": "battery staple"}),
+        ("PUT", "/users/v1/{id}/password") => json!({"password": "battery staple"}),
+        ("PUT", "/users/v1/{id}/email") => json!({"email": "eve@example.com"}),
+        ("POST", "/users/v1/roles/add_permissions" | "/users/v1/roles/remove_permissions") => {
+            json!({"permissions": []})
+        }
+        ("POST", "/users/v1/add_roles" | "/users/v1/remove_roles") => json!({"roles": []}),
         ("POST", "/dispatchers/v1") => {
             json!({"eventType": "a.b", "actions": [{"type": "http", "url": "https://a.test"}]})
         }

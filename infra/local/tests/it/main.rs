@@ -22,6 +22,7 @@ mod replay;
 mod script;
 mod sealed;
 mod serve;
+mod signed;
 mod tenants;
 mod unreadable;
 mod wiring;

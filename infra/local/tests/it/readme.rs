@@ -12,6 +12,7 @@ use tokio::process::Command;
 use crate::process::Hookyard;
 
 const README: &str = include_str!("../../../../README.md");
+const AUTH: &str = include_str!("../../../../docs/auth.md");
 const PLATFORMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
 /// All pages; only the glossary has no examples.
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
@@ -97,6 +98,14 @@ fn pages_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let pages = entries.flat_map(|path| if path.is_dir() { pages_in(&path) } else { vec![path] });
     pages.filter(|path| !path.ends_with("glossary.md")).collect()
+}
+
+#[tokio::test]
+async fn every_example_of_the_page_about_signing_in_runs() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    let examples: Vec<String> = [preamble()].into_iter().chain(examples(AUTH)).collect();
+    check("auth.md", &run(&hookyard, data.path(), &examples).await);
 }
 
 #[tokio::test]

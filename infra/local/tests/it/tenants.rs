@@ -22,6 +22,10 @@ fn unknown() -> Records {
         ("/actions/jobs/{id}", "000000000000000000000010".to_owned()),
         ("/callbacks/{id}", "1f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
         ("/clients/{id}", "00000000000000000000000b".to_owned()),
+        ("/users/v1/{id}", "00000000000000000000001b".to_owned()),
+        ("/users/v1/roles/{id}", "00000000000000000000001c".to_owned()),
+        ("/oauth1/tokens/{id}", "00000000000000000000001d".to_owned()),
+        ("/refreshTokens/{id}", "e".repeat(64)),
         ("/dispatchers/v1/{id}", "00000000000000000000000c".to_owned()),
         ("/actions/{actionId}", "00000000000000000000000d".to_owned()),
         ("/events/v1/subscriptions/{id}", "00000000000000000000001b".to_owned()),
@@ -107,6 +111,10 @@ async fn lists_and_queries_show_the_own_tenant_alone() {
     for (path, id) in [
         ("/tasks/v1", &records["/tasks/v1/{id}"]),
         ("/clients", &records["/clients/{id}"]),
+        ("/users/v1", &records["/users/v1/{id}"]),
+        ("/users/v1/roles", &records["/users/v1/roles/{id}"]),
+        ("/auth/v2/oauth1/tokens", &records["/oauth1/tokens/{id}"]),
+        ("/auth/v2/oauth2/refreshTokens", &records["/refreshTokens/{id}"]),
         ("/dispatchers/v1", &records["/dispatchers/v1/{id}"]),
         ("/channels", channel),
     ] {
