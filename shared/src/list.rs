@@ -92,12 +92,12 @@ pub enum Found<'a, S: Source + ?Sized> {
 
 /// Returns the page of a list of records that are read as a whole, unless they are more than `limit`.
 pub fn items<T: Serialize>(query: &Rql, items: Vec<T>, limit: usize) -> Result<Listed<Value>, Refusal> {
-    few(query, rql::within(items, limit)?)
+    few(query, &rql::within(items, limit)?)
 }
 
 /// Returns the page of a list of records that are read as a whole, and that are limited where they are created.
-pub fn few<T: Serialize>(query: &Rql, items: Vec<T>) -> Result<Listed<Value>, Refusal> {
-    let List { page, data } = query.apply(&items)?;
+pub fn few<T: Serialize>(query: &Rql, items: &[T]) -> Result<Listed<Value>, Refusal> {
+    let List { page, data } = query.apply(items)?;
     Ok(Listed { query: echo(query), page, data })
 }
 

@@ -91,8 +91,8 @@ impl Operand {
             Cast::Epoch => epoch(&text).map(Typed::Instant),
             Cast::Pattern | Cast::Glob => {
                 let is_glob = cast == Cast::Glob;
-                let source = if is_glob { glob(&text) } else { text.clone() };
-                let Some(pattern) = pattern(&source) else {
+                let pattern = if is_glob { pattern(&glob(&text)) } else { pattern(&text) };
+                let Some(pattern) = pattern else {
                     let what = if is_glob { "glob" } else { "regular expression" };
                     return Some(Err(format!("`{text}` is not a valid {what}")));
                 };

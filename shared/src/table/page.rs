@@ -89,7 +89,7 @@ impl Table {
     /// One that is not there is `None`, and so is one that cannot be read, which is logged. No key may be named twice.
     pub async fn get_all<T: DeserializeOwned>(&self, keys: &[impl Serialize]) -> Result<Vec<Option<T>>, Error> {
         let wanted: Vec<Item> = keys.iter().map(|key| self.item(key)).collect::<Result<_, _>>()?;
-        let Some(names) = wanted.first().map(|key| sorted_names(key)) else { return Ok(Vec::new()) };
+        let Some(names) = wanted.first().map(sorted_names) else { return Ok(Vec::new()) };
         let mut found = HashMap::with_capacity(keys.len());
         for row in self.get_rows(keys).await? {
             found.insert(texts(&row.0, &names), row);

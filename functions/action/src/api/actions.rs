@@ -74,7 +74,7 @@ pub(crate) async fn list(
     let query = Rql::parse::<Shown<Action>>(query.as_deref())?;
     let app = apps::known(&services, caller.tenant_id(), &app).await?.value.tag;
     let actions = services.apps.actions(caller.tenant_id(), &app).await?;
-    list::few(&query, actions.into_iter().map(Shown::new).collect()).map(Json)
+    list::few(&query, &actions.into_iter().map(Shown::new).collect::<Vec<_>>()).map(Json)
 }
 
 /// Shows an action.

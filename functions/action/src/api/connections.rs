@@ -102,7 +102,7 @@ pub(crate) async fn list(
     let query = Rql::parse::<Shown<Connection>>(query.as_deref())?;
     let product = products::known(&services, caller.tenant_id(), &product).await?.value.tag;
     let connections = services.products.connections(caller.tenant_id(), &product).await?;
-    list::few(&query, connections.into_iter().map(Shown::new).collect()).map(Json)
+    list::few(&query, &connections.into_iter().map(Shown::new).collect::<Vec<_>>()).map(Json)
 }
 
 /// Shows what an access tag stands for, without credentials.

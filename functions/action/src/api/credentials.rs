@@ -141,7 +141,7 @@ pub(crate) async fn list(
     let stored = services.credentials.of_access_tag(caller.tenant_id(), &product, &connection.access_tag).await?;
     let stored = stored.into_iter().filter(|(_, _, stored)| stored.app == connection.app);
     let views: Vec<_> = stored.map(|(env, auth, stored)| CredentialsView::new(env, auth, stored)).collect();
-    list::few(&query, views).map(Json)
+    list::few(&query, &views).map(Json)
 }
 
 /// Shows what is known of the credentials of an auth in an environment.

@@ -128,7 +128,7 @@ pub(crate) async fn logs(
     if lines.is_empty() {
         return Err(bad(1413, "NO_API_REQUEST_LOGS_FOUND_EXCEPTION", "the script of the request has printed nothing"));
     }
-    Ok(Json(list::few(&parsed.pages_of(PAGE_LINES), lines)?.without_total()))
+    Ok(Json(list::few(&parsed.pages_of(PAGE_LINES), &lines)?.without_total()))
 }
 
 /// Seals a batch of requests and logs with the current key; call it until there are no more.

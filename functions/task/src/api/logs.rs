@@ -61,7 +61,7 @@ pub(crate) async fn of_task(
     if task.logs.is_empty() {
         return Err(no_logs("the task has printed nothing"));
     }
-    page(query, task.logs)
+    page(query, &task.logs)
 }
 
 /// Lists the lines that the newest tasks of a function printed, the newest first.
@@ -98,11 +98,11 @@ pub(crate) async fn of_function(
     // Lines of the same time stay in their order when the whole is turned round.
     lines.sort_by_key(|line| line.event_timestamp);
     lines.reverse();
-    page(query, lines)
+    page(query, &lines)
 }
 
 /// One page of lines, whose total nobody counts.
-fn page(query: Rql, lines: Vec<impl Serialize>) -> Result<Json<Listed<Value>>, Refusal> {
+fn page(query: Rql, lines: &[impl Serialize]) -> Result<Json<Listed<Value>>, Refusal> {
     Ok(Json(list::few(&query.pages_of(PAGE_LINES), lines)?.without_total()))
 }
 

@@ -97,7 +97,7 @@ pub(crate) async fn list(
     let function = known(&services, &caller, &name).await?;
     let versions = services.functions.versions().all(caller.tenant_id(), &name).await?;
     let views: Vec<VersionView> = versions.into_iter().map(|version| view(version, function.version)).collect();
-    list::few(&query, views).map(Json)
+    list::few(&query, &views).map(Json)
 }
 
 /// Shows a version of a function with its code.
