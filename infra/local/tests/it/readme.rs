@@ -14,8 +14,8 @@ use crate::process::Hookyard;
 const README: &str = include_str!("../../../../README.md");
 const PLATFORMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/platforms");
 const TASKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tasks");
-const MAIL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mail");
 const ACTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/actions");
+const MAIL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mail");
 /// What stands in the pages for the API of somebody else.
 const OTHER_API: &str = "https://crm.example.com";
 const ALL_RAN: &str = "all examples ran";
