@@ -63,6 +63,7 @@ pub(crate) struct SimulatedEvent {
 /// How many events and runs there are of each kind, in one answer.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SimulationCounts)]
 pub(crate) struct Counts {
     /// How many events were simulated.
     pub(crate) events: usize,

@@ -72,6 +72,7 @@ pub(crate) struct Explanation {
 /// Why an event starts no run of a dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ExplanationReason)]
 pub(crate) enum Reason {
     /// `enabled` is false.
     Disabled,
