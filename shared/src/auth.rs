@@ -1,5 +1,7 @@
-//! Who calls: known from an access token, a short-lived signed JWT that carries the permissions, so that a check costs no
-//! read; or from a signature of OAuth 1.0, whose owner's permissions are read for each request.
+//! Who calls: known from an access token or from a signature of OAuth 1.0.
+//!
+//! An access token is a short-lived signed JWT that carries the permissions, so that a check costs no read. For a signature
+//! the owner and its permissions are read with each request.
 
 pub mod directory;
 mod key;

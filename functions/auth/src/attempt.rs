@@ -106,7 +106,7 @@ mod tests {
             if let Err(wait) = attempts.judge(at(now_ms)) {
                 let (Wait::Timeout(seconds) | Wait::Freeze(seconds) | Wait::TooMany(seconds)) = wait;
                 waits.push(wait);
-                assert_eq!(attempts.judge(at(now_ms + i64::from(seconds) * 1000 - 1)).is_err(), true);
+                assert!(attempts.judge(at(now_ms + i64::from(seconds) * 1000 - 1)).is_err());
                 now_ms += i64::from(seconds) * 1000;
                 assert_eq!(attempts.judge(at(now_ms)), Ok(()));
             }

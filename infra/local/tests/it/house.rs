@@ -121,8 +121,12 @@ impl<'a> Client<'a> {
         self.send("POST", "/actions/run", Some(run)).await.body
     }
 
-    /// Signs a client in, and returns the ids of the token that it signs with and of its refresh token.
-    async fn furnish_logins(&self, client: &Value) -> [String; 2] {
+    /// Creates a user, a role, and what comes of logins of a client: a token that signs and a refresh token.
+    async fn furnish_people(&self, client: &Value) -> Records {
+        let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
+        let new = json!({"email": "ada@example.com", "password": "correct horse"});
+        let user = self.post("/users/v1/register", new).await;
+        let role = self.post("/users/v1/roles", json!({"name": "r"})).await;
         let (id, tenant) = (&client["clientId"], &client["tenantId"]);
         let token_id = format!("{:0>24}", tenant.as_str().unwrap().len());
         let token = json!({
@@ -135,7 +139,12 @@ impl<'a> Client<'a> {
             json!({"grant_type": "client_credentials", "client_id": id, "client_secret": client["clientSecret"]});
         self.world.send(Request::new("POST", "/auth/v2/oauth2/tokens").json(grant)).await;
         let logins = self.get("/auth/v2/oauth2/refreshTokens").await;
-        [token_id, logins["data"][0]["id"].as_str().unwrap_or_else(|| panic!("{logins}")).to_owned()]
+        Records::from([
+            ("/users/v1/{id}", text(&user, "id")),
+            ("/users/v1/roles/{id}", text(&role, "id")),
+            ("/oauth1/tokens/{id}", token_id),
+            ("/refreshTokens/{id}", text(&logins["data"][0], "id")),
+        ])
     }
 
     /// Creates something of every kind, and returns what the paths of routes call it.
@@ -153,10 +162,7 @@ impl<'a> Client<'a> {
         let job = self.post("/actions/jobs", job).await;
         let callback = self.post("/callbacks", json!({})).await;
         let client = self.post("/clients", json!({"name": "c"})).await;
-        let user =
-            self.post("/users/v1/register", json!({"email": "ada@example.com", "password": "correct horse"})).await;
-        let role = self.post("/users/v1/roles", json!({"name": "r"})).await;
-        let logins = self.furnish_logins(&client).await;
+        let people = self.furnish_people(&client).await;
         let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [
             {"type": "task", "name": "run", "functionName": "f"},
         ]});
@@ -174,7 +180,7 @@ impl<'a> Client<'a> {
         self.get("/tasks/v1/api/f").await;
         let requests = self.get("/tasks/v1/apiRequests").await;
         self.world.idle().await;
-        Records::from([
+        let records = Records::from([
             ("/channels/{channelId}", text(&channel, "channelId")),
             ("/tasks/v1/functions/{name}", "f".to_owned()),
             ("/versions/{version}", "1".to_owned()),
@@ -186,10 +192,6 @@ impl<'a> Client<'a> {
             ("/actions/jobs/{id}", text(&job, "job_id")),
             ("/callbacks/{id}", text(&callback, "id")),
             ("/clients/{id}", text(&client, "clientId")),
-            ("/users/v1/{id}", text(&user, "id")),
-            ("/users/v1/roles/{id}", text(&role, "id")),
-            ("/oauth1/tokens/{id}", logins[0].clone()),
-            ("/refreshTokens/{id}", logins[1].clone()),
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
             ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
             ("/events/v1/subscriptions/{id}", text(&subscription, "id")),
@@ -209,7 +211,8 @@ impl<'a> Client<'a> {
             ("/actions/{action}", "acme_call".to_owned()),
             ("/products/{tag}", "acme_product".to_owned()),
             ("/apps/{access_tag}", "acme_access".to_owned()),
-        ])
+        ]);
+        records.into_iter().chain(people).collect()
     }
 }
 
