@@ -44,8 +44,13 @@ pub(crate) async fn list(
 ) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<Template>(query.as_deref())?;
     let tenant = caller.tenant_id();
-    if let Some(id) = query.eq("id").or(query.eq("name")) {
-        let found: Vec<Template> = templates.find(tenant, id).await?.into_iter().collect();
+    let only = match (query.eq("id"), query.eq("name")) {
+        (Some(id), _) => Some(templates.by_id(tenant, id).await?),
+        (_, Some(name)) => Some(templates.by_name(tenant, name).await?),
+        _ => None,
+    };
+    if let Some(found) = only {
+        let found: Vec<Template> = found.into_iter().map(|found| found.template).collect();
         return query.apply(&found).map(Json);
     }
     let heads = rql::within(templates.heads(tenant).await?, LIST_LIMIT)?;

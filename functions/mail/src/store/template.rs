@@ -105,21 +105,27 @@ impl Templates {
 
     /// Does the same, for a change.
     pub(crate) async fn get(&self, tenant: &TenantId, id_or_name: &str) -> Result<Option<Versioned>, Error> {
-        if let Some(found) = self.by_id(tenant, id_or_name).await? {
-            return Ok(Some(found));
+        match self.by_id(tenant, id_or_name).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.by_name(tenant, id_or_name).await,
         }
+    }
+
+    /// Returns a tenant's template by its name.
+    pub(crate) async fn by_name(&self, tenant: &TenantId, name: &str) -> Result<Option<Versioned>, Error> {
         for _ in 0..READ_ATTEMPTS {
-            let pointer: Option<Pointer> = self.table.get(&key(tenant, &of_name(id_or_name))).await?;
+            let pointer: Option<Pointer> = self.table.get(&key(tenant, &of_name(name))).await?;
             let Some(pointer) = pointer else { return Ok(None) };
             let found = self.by_id(tenant, &pointer.head.id).await?;
-            if let Some(found) = found.filter(|found| found.template.name == id_or_name) {
+            if let Some(found) = found.filter(|found| found.template.name == name) {
                 return Ok(Some(found));
             }
         }
         Ok(None)
     }
 
-    async fn by_id(&self, tenant: &TenantId, id: &str) -> Result<Option<Versioned>, Error> {
+    /// Returns a tenant's template by its id.
+    pub(crate) async fn by_id(&self, tenant: &TenantId, id: &str) -> Result<Option<Versioned>, Error> {
         if id.starts_with('#') {
             return Ok(None);
         }

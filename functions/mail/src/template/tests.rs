@@ -36,8 +36,8 @@ fn translations() -> Value {
         "greeting": {"EN": "Dear {{name}}", "NL": "Beste {{name}}", "nl-BE": "Dag {{name}}"},
         "bold": {"EN": "<b>{{name}}</b>"},
         "items_one": {"EN": "{{count}} item", "PL": "{{count}} rzecz"},
-        "items_few": {"PL": "{{count}} rzeczy"},
-        "items_other": {"EN": "{{count, number}} items", "PL": "{{count}} rzeczy!"},
+        "items_few": {"PL": "{{count}} rzeczy"}, "items_many": {"PL": "{{count}} rzeczy!"},
+        "items_other": {"EN": "{{count, number}} items"},
         "friend": {"EN": "a friend"}, "friend_female": {"EN": "a girlfriend"},
         "total": {"EN": "{{order.sum, currency(EUR)}} on {{at, datetime(dateStyle: long)}}"},
     })
@@ -88,7 +88,7 @@ fn inputs_are_escaped_unless_three_braces_say_otherwise() {
     check("{{join @inputs.tags sep=' & '}} {{{join @inputs.tags}}}", "a &amp; b&amp;c a, b&c");
     check("[{{@inputs.note}}]{{#if @inputs.note}}x{{else}}none{{/if}}", "[]none");
     check("{{@inputs.amount}} {{@inputs.paid}} {{@inputs.order.lines.[1].price}}", "1234.56 true 4");
-    check(r"\{{name}} {{! a comment }}{{~#if paid~}} yes {{~/if~}}.", "{{name}}yes.");
+    check(r"\{{name}} {{! a comment }}{{~#if paid~}} yes {{~/if~}}.", "{{name}} yes.");
 }
 
 #[test]
@@ -98,10 +98,7 @@ fn blocks_render_for_what_they_are_given() {
         "{{#each order.lines as |line n|}}{{n}}:{{line.item}}={{price}}/{{@root.name}} {{/each}}",
         "0:tea=2.5/&lt;b&gt;Ada&lt;/b&gt; 1:cake=4/&lt;b&gt;Ada&lt;/b&gt; ",
     );
-    check(
-        "{{#each order}}{{@key}}{{#each this}}{{item}}{{../@key}}{{@../key}}{{/each}}{{/each}}",
-        "linesteaLINEScakeLINES".replace("LINES", "lines").as_str(),
-    );
+    check("{{#each order}}{{@key}}{{#each this}}{{item}}{{@../key}}{{/each}}{{/each}}", "linestealinescakelines");
     check("{{#with (lookup order.lines 0)}}{{item}}{{#if price}}!{{/if}}{{/with}}", "tea!");
     check("{{#each note}}x{{else}}nothing{{/each}}{{#with note}}x{{else}}none{{/with}}", "nothingnone");
     check("{{#if (and paid (not note))}}a{{else if paid}}b{{else}}c{{/if}}", "a");

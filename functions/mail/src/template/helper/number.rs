@@ -64,6 +64,7 @@ pub(super) fn number(scene: &Scene, arguments: &Arguments<'_>) -> Result<Value, 
         Style::Currency => return currency(scene, arguments),
         Style::Percent => {
             number.multiply_pow10(2);
+            number.trim_start();
             round(&mut number, arguments, 0, 0)?;
             let formatter = PercentFormatter::try_new(locale.into(), Default::default());
             formatter.map_err(unwritable)?.format(&number).to_string()

@@ -120,27 +120,21 @@ fn include(
     names: &mut FixedCalendarDateTimeNames<Gregorian, CompositeDateTimeFieldSet>,
     (letter, length): Field,
 ) -> Result<(), String> {
-    let month = |wide, abbreviated, narrow| match length {
-        0..=2 => None,
-        3 => Some(abbreviated),
-        4 => Some(wide),
-        _ => Some(narrow),
+    let month = |[numeric, abbreviated, wide, narrow]: [MonthNameLength; 4]| match length {
+        0..=2 => numeric,
+        3 => abbreviated,
+        4 => wide,
+        _ => narrow,
     };
     let loaded = match letter {
-        'M' | 'L' => {
-            let length = if letter == 'M' {
-                month(MonthNameLength::Wide, MonthNameLength::Abbreviated, MonthNameLength::Narrow)
-            } else {
-                month(
-                    MonthNameLength::StandaloneWide,
-                    MonthNameLength::StandaloneAbbreviated,
-                    MonthNameLength::StandaloneNarrow,
-                )
-            };
-            match length {
-                Some(length) => names.include_month_names(length).map(drop),
-                None => Ok(()),
-            }
+        'M' => {
+            use MonthNameLength::{Abbreviated, Narrow, Numeric, Wide};
+            names.include_month_names(month([Numeric, Abbreviated, Wide, Narrow])).map(drop)
+        }
+        'L' => {
+            use MonthNameLength::{StandaloneAbbreviated, StandaloneNarrow, StandaloneNumeric, StandaloneWide};
+            let lengths = [StandaloneNumeric, StandaloneAbbreviated, StandaloneWide, StandaloneNarrow];
+            names.include_month_names(month(lengths)).map(drop)
         }
         'E' => {
             let length = match length {
