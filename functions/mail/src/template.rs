@@ -67,11 +67,6 @@ pub(crate) struct Filling<'a> {
 }
 
 impl Template {
-    /// Tells whether it has an input of this name.
-    pub(crate) fn declares(&self, input: &str) -> bool {
-        self.inputs.as_ref().is_some_and(|inputs| inputs.contains_key(input))
-    }
-
     /// Renders every output; errors are the codes 1003 to 1005.
     pub(crate) fn resolve(&self, filling: &Filling<'_>) -> Result<Map<String, Value>, Refusal> {
         let language = Language::parse(filling.language).map_err(|rule| Refusal::field("language", rule))?;

@@ -171,7 +171,8 @@ async fn missing(
         for action in &dispatcher.body.actions {
             let Ok(kind) = ActionType::find(&action.kind) else { continue };
             let fields = action.command_fields();
-            let text = kind.names.and_then(|(field, _)| fields.get(field)?.as_str().map(str::to_owned));
+            let named = kind.naming(&fields).and_then(|(field, _)| fields.get(field));
+            let text = named.and_then(|value| value.as_str().map(str::to_owned));
             let Some(text) = text else { continue };
             let name = names.entry((kind.name, text)).or_insert_with(|| Name { kind, fields, users: Vec::new() });
             let id = dispatcher.id.to_string();

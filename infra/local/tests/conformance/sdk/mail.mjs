@@ -68,7 +68,9 @@ export async function mails(exh, { templateId }) {
 }
 
 export async function mailAction(exh, { templateId }) {
-  const welcome = await exh.templatesV2.create({ name: 'welcome', outputs: { subject: 'Welcome {{@inputs.event.content.name}}', body: '{{@inputs.event.type}}' } });
+  const content = { type: 'object', properties: { name: { type: 'string' } } };
+  const event = { type: 'object', properties: { type: { type: 'string' }, content } };
+  const welcome = await exh.templatesV2.create({ name: 'welcome', inputs: { event }, outputs: { subject: 'Welcome {{@inputs.event.content.name}}', body: '{{@inputs.event.type}}' } });
   const dispatcher = await exh.dispatchers.create({
     name: 'welcome', eventType: 'person_joined',
     actions: [{ type: 'mail', name: 'greet', recipients: { to: ['ann@example.com'] }, templateId: welcome.id }],
