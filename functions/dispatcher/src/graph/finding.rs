@@ -105,7 +105,7 @@ pub(crate) fn find(
     findings.extend(loops.findings);
     let pairs = overlaps::find(&sources.dispatchers, &sources.tenant, now, is_time_over);
     findings.extend(pairs.findings);
-    findings.sort_by(|one, other| (one.severity, one.code).cmp(&(other.severity, other.code)));
+    findings.sort_by_key(|finding| (finding.severity, finding.code));
     (looked_at.pairs, looked_at.more_pairs) = (pairs.compared, pairs.has_more);
     looked_at.more_findings = is_cut_short || loops.is_cut_short || findings.len() > MAX_FINDINGS;
     findings.truncate(MAX_FINDINGS);

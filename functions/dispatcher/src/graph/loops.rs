@@ -1,5 +1,6 @@
 //! Dispatchers whose steps emit, directly or through other dispatchers, what they react to.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use pattern::{Overlap, Pattern};
@@ -124,8 +125,8 @@ fn shortest(start: usize, hops: &BTreeMap<usize, Vec<Hop>>) -> Option<Vec<(usize
                 path.reverse();
                 return Some(path);
             }
-            if !came_by.contains_key(&hop.to) {
-                came_by.insert(hop.to, (at, hop.clone()));
+            if let Entry::Vacant(new) = came_by.entry(hop.to) {
+                new.insert((at, hop.clone()));
                 open.push_back(hop.to);
             }
         }

@@ -30,7 +30,7 @@ struct Machine {
 enum Test {
     Always(bool),
     Machine(usize),
-    NoneOf(Vec<Test>),
+    NoneOf(Vec<Self>),
 }
 
 /// The places in which each automaton can be.

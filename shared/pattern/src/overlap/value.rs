@@ -123,5 +123,5 @@ fn has_no_address(clauses: &[&Clause]) -> bool {
         blocks(one).iter().any(|block| others.iter().any(|other| block.meets(other)))
     };
     let apart = blocks.iter().enumerate().any(|(at, one)| blocks[at + 1..].iter().any(|other| !meet(one, other)));
-    apart || clauses.iter().any(|clause| only_literals(clause))
+    apart || clauses.iter().any(only_literals)
 }
