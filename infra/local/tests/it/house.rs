@@ -33,7 +33,12 @@ const PUBLIC: [&str; 4] =
     ["/webhooks/{channelId}", "/unsecured/callback/{id}", "/auth/v2/oauth2/tokens", "/api/v1/info"];
 
 /// Operations that lead to no record, whoever calls them: they create one, or `test` stands for a text.
-const OF_NO_RECORD: [(&str, &str); 2] = [("put", "/assets/public/director/{name}"), ("post", "/api/v1/tasks/{id}")];
+const OF_NO_RECORD: [(&str, &str); 3] = [
+    ("put", "/assets/public/director/{name}"),
+    ("post", "/api/v1/tasks/{id}"),
+    // It takes a signature in place of a token.
+    ("post", "/auth/v2/oauth1/tokens"),
+];
 
 /// Returns every route of every function.
 pub(crate) fn routes(document: &Value) -> Vec<Route> {
