@@ -3,7 +3,7 @@
 use harness::Answer;
 use serde_json::{Value, json};
 
-use crate::support::{TASK, World, command, task_id};
+use crate::support::{World, command, task_id};
 
 /// A client of one tenant with all permissions.
 struct Client<'a> {

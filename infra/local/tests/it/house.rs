@@ -39,7 +39,12 @@ const PUBLIC: [&str; 6] = [
 ];
 
 /// Operations that lead to no record, whoever calls them: they create one, or `test` stands for a text.
-const OF_NO_RECORD: [(&str, &str); 2] = [("put", "/assets/public/director/{name}"), ("post", "/api/v1/tasks/{id}")];
+const OF_NO_RECORD: [(&str, &str); 3] = [
+    ("put", "/assets/public/director/{name}"),
+    ("post", "/api/v1/tasks/{id}"),
+    // It takes a signature in place of a token.
+    ("post", "/auth/v2/oauth1/tokens"),
+];
 
 /// Returns every route of every function.
 pub(crate) fn routes(document: &Value) -> Vec<Route> {
@@ -121,12 +126,13 @@ impl<'a> Client<'a> {
         self.send("POST", "/actions/run", Some(run)).await.body
     }
 
-    /// Creates a user, a role, and what comes of logins of a client: a token that signs and a refresh token.
-    async fn furnish_people(&self, client: &Value) -> Records {
+    /// Creates a user, a role, a client, and what comes of its logins: a token that signs and a refresh token.
+    async fn furnish_people(&self) -> Records {
         let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
         let new = json!({"email": "ada@example.com", "password": "correct horse"});
         let user = self.post("/users/v1/register", new).await;
         let role = self.post("/users/v1/roles", json!({"name": "r"})).await;
+        let client = self.post("/clients", json!({"name": "c"})).await;
         let (id, tenant) = (&client["clientId"], &client["tenantId"]);
         let token_id = format!("{:0>24}", tenant.as_str().unwrap().len());
         let token = json!({
@@ -140,6 +146,7 @@ impl<'a> Client<'a> {
         self.world.send(Request::new("POST", "/auth/v2/oauth2/tokens").json(grant)).await;
         let logins = self.get("/auth/v2/oauth2/refreshTokens").await;
         Records::from([
+            ("/clients/{id}", text(&client, "clientId")),
             ("/users/v1/{id}", text(&user, "id")),
             ("/users/v1/roles/{id}", text(&role, "id")),
             ("/oauth1/tokens/{id}", token_id),
@@ -161,8 +168,7 @@ impl<'a> Client<'a> {
             "schedule": {"every": 60_000, "start_at": "2030-01-01T00:00:00Z"}});
         let job = self.post("/actions/jobs", job).await;
         let callback = self.post("/callbacks", json!({})).await;
-        let client = self.post("/clients", json!({"name": "c"})).await;
-        let people = self.furnish_people(&client).await;
+        let people = self.furnish_people().await;
         let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [
             {"type": "task", "name": "run", "functionName": "f"},
         ]});
@@ -191,7 +197,6 @@ impl<'a> Client<'a> {
             ("/tasks/v1/schedules/{id}", text(&schedule, "id")),
             ("/actions/jobs/{id}", text(&job, "job_id")),
             ("/callbacks/{id}", text(&callback, "id")),
-            ("/clients/{id}", text(&client, "clientId")),
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
             ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
             ("/events/v1/subscriptions/{id}", text(&subscription, "id")),

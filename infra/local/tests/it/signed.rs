@@ -49,7 +49,6 @@ async fn a_signed_request_is_as_good_as_one_with_an_access_token() {
     let token = [text(&login, "token"), text(&login, "tokenSecret")];
     let paths = [
         "/channels",
-        "/messages",
         "/dispatchers/v1",
         "/events/v1",
         "/tasks/v1",
