@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Walks;
 use crate::error::Error;
 use crate::rql::Span;
-use crate::table::{Expression, Query, Row, Table};
+use crate::table::{Expression, Position, Query, Row, Table};
 
 /// Opens rows as entries.
 type Open<E> = for<'a> fn(&'a Table, Vec<Row>) -> BoxFuture<'a, Result<Vec<E>, Error>>;
@@ -94,6 +94,15 @@ impl<E> Index<'_, E> {
             .value(":from", from)
             .value(":to", to);
         Some(Query { index: self.name, descending, ..Query::new(key) })
+    }
+
+    /// Returns the query of what comes after a position.
+    pub(super) fn after(&self, query: &Query, position: Option<&Position>) -> Query {
+        let bound = if query.descending { ":to" } else { ":from" };
+        match position {
+            Some(position) => query.clone().narrowed(bound, self.sort.0, position),
+            None => query.clone(),
+        }
     }
 
     /// Names the partition among those of all indexes of the table.

@@ -71,7 +71,8 @@ impl<'a, S: Source> Pass<'a, S> {
         let Some(query) = index.query(index.span, true) else { return Ok(Vec::new()) };
         let (mut found, mut position) = (Vec::new(), None);
         loop {
-            let part = index.table.query_part(&query, position.as_ref(), STEP).await?;
+            let after = index.after(&query, position.as_ref());
+            let part = index.table.query_part(&after, position.as_ref(), STEP).await?;
             let entries = (index.open)(index.table, part.found).await?;
             found.extend(self.sortable(entries).await?);
             position = part.next;

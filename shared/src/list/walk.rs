@@ -218,15 +218,16 @@ async fn stretch<S: Source>(
         if to_skip == 0 && missing == 0 && !window.counts {
             return Ok(found);
         }
+        let query = index.after(query, position.as_ref());
         let next = if pass.takes_all() && (to_skip > 0 || missing == 0) {
             let limit = if to_skip > 0 { to_skip.min(STEP) } else { STEP };
-            let part = index.table.count_part(query, position.as_ref(), limit).await?;
+            let part = index.table.count_part(&query, position.as_ref(), limit).await?;
             pass.count(part.found)?;
             found.matched += part.found;
             part.next
         } else {
             let limit = if pass.takes_all() { missing.min(STEP) } else { STEP };
-            let part = index.table.query_part(query, position.as_ref(), limit).await?;
+            let part = index.table.query_part(&query, position.as_ref(), limit).await?;
             let entries = (index.open)(index.table, part.found).await?;
             let matching = pass.matching(entries).await?;
             let to_skip = to_skip.min(matching.len());

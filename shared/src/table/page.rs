@@ -23,11 +23,13 @@ pub struct Part<T> {
     pub next: Option<Position>,
 }
 
-impl Position {
-    /// Returns about how much memory it takes.
-    pub fn size_bytes(&self) -> usize {
-        let sizes = self.0.iter().map(|(name, value)| name.len() + value.as_s().map_or(16, String::len) + 96);
-        sizes.sum()
+impl Query {
+    /// Puts the place of a position into a bound of the sort key, so that nothing before it is looked at again.
+    pub(crate) fn narrowed(self, bound: &str, attribute: &str, position: &Position) -> Self {
+        match position.0.get(attribute) {
+            Some(value) => Self { key: self.key.attribute(bound, value.clone()), ..self },
+            None => self,
+        }
     }
 }
 

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::auth::Caller;
 use shared::clock;
-use shared::event::ChannelId;
+use shared::event::{ChannelId, TenantId};
 use shared::http::{ErrorBody, IdempotencyKey, JsonBody};
 use shared::json::from_value;
+use shared::list::{self, Found, Listed, Source};
+use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::step::Once;
 use shared::{Error, Refusal};
@@ -25,6 +27,7 @@ use crate::open_channel::unknown;
 use crate::outgoing::SendBody;
 use crate::send::{self, Sender, Trigger};
 use crate::services::Services;
+use crate::store::message::{MessageRecord, MessageStore};
 
 const DEFAULT_PAGE: usize = 20;
 const PAGE_LIMIT: usize = 100;
@@ -55,6 +58,16 @@ pub(crate) struct MessagePage {
     next: Option<String>,
 }
 
+/// A page of the message log, in the form that its query asks for.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub(crate) enum MessageLog {
+    /// That of `channelId`, `limit` and `before`.
+    Page(MessagePage),
+    /// That of RQL.
+    List(Listed<Value>),
+}
+
 /// Seals a batch of messages with the current key; call it until there are no more.
 #[utoipa::path(
     post, path = "/messages/rotate", tag = "messages",
@@ -68,14 +81,22 @@ pub(crate) async fn rotate(State(services): State<Arc<Services>>) -> Result<Json
 #[utoipa::path(
     get, path = "/messages", tag = "messages", params(LogQuery),
     description = "The newest messages come first. Messages are in the log a moment after they are received, and for as \
-        long as other records are kept.",
-    responses((status = 200, description = "A page of messages", body = MessagePage)),
+        long as other records are kept. The query string may be RQL instead, which names the channel as well: \
+        `eq(channelId,…)&eq(status,failed)&limit(50)`.",
+    responses((status = 200, description = "A page of messages", body = MessageLog)),
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
+    RawQuery(raw): RawQuery,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-) -> Result<Json<MessagePage>, Refusal> {
+) -> Result<Json<MessageLog>, Refusal> {
+    if raw.as_deref().is_some_and(|raw| raw.contains('(')) {
+        let query = Rql::parse::<LoggedMessage>(raw.as_deref())?;
+        let source =
+            MessageSource { store: services.messages.store(), tenant: caller.tenant_id(), now: services.clock.now() };
+        return Ok(Json(MessageLog::List(list::list(&query, &source).await?)));
+    }
     let Query(pairs) = query.map_err(|_| Refusal::illegal_argument("the query cannot be read"))?;
     let mut fields = Map::new();
     for (name, value) in pairs {
@@ -101,7 +122,37 @@ pub(crate) async fn list(
     records.truncate(limit);
     let next = records.last().filter(|_| !is_last).map(|record| record.logged_at.clone());
     let now = services.clock.now();
-    Ok(Json(MessagePage { data: records.into_iter().map(|record| record.shown(now)).collect(), next }))
+    let data = records.into_iter().map(|record| record.shown(now)).collect();
+    Ok(Json(MessageLog::Page(MessagePage { data, next })))
+}
+
+/// Where the messages of the channels of a tenant are.
+struct MessageSource<'a> {
+    store: &'a MessageStore,
+    tenant: &'a TenantId,
+    now: Timestamp,
+}
+
+impl Source for MessageSource<'_> {
+    type Item = LoggedMessage;
+    type Entry = MessageRecord;
+
+    async fn find(&self, query: &Rql) -> Result<Found<'_, Self>, Refusal> {
+        let channel = query.only_text("channelId").ok_or_else(|| {
+            Refusal::invalid_rql("a list of messages is that of a channel: `eq(channelId,…)` is missing")
+        })?;
+        let channel = ChannelId::new(channel);
+        // The messages of a channel belong to one tenant all.
+        let newest = self.store.page(&channel, None, 1).await?;
+        if newest.iter().any(|record| record.entry.tenant_id != *self.tenant) {
+            return Ok(Found::Items(Vec::new()));
+        }
+        Ok(Found::Index(self.store.index(&channel, self.now).span(query.span("loggedAt"))))
+    }
+
+    fn partly(&self, record: &MessageRecord) -> LoggedMessage {
+        record.clone().shown(self.now)
+    }
 }
 
 /// Tells whether a text is a position in the log: a time and the id of a message.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use shared::event::fact::{ChannelOrigin, MessageReceived};
 use shared::event::{ChannelId, EventId};
+use shared::list::{self, Index, Walks};
 use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable};
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, is_new, key};
@@ -160,6 +161,7 @@ impl Claimable for MessageRecord {
 #[derive(Debug, Clone)]
 pub(crate) struct MessageStore {
     table: Table,
+    walks: Walks,
     retention_s: i64,
 }
 
@@ -195,7 +197,8 @@ impl MessageStore {
     /// Uses the table that `MESSAGES_TABLE` names.
     pub(crate) fn new(environment: &Environment) -> Result<Self, Error> {
         let retention_s = environment.config.retention_s()?;
-        Ok(Self { table: environment.sealed_table("MESSAGES_TABLE", &SEALED)?, retention_s })
+        let table = environment.sealed_table("MESSAGES_TABLE", &SEALED)?;
+        Ok(Self { table, walks: Walks::default(), retention_s })
     }
 
     /// Seals a batch of messages with the current key.
@@ -268,6 +271,20 @@ impl MessageStore {
         };
         let query = Query::new(of_channel.value(":channel", channel)).index(CHANNEL_INDEX).descending().limit(limit);
         self.table.query(query).await
+    }
+
+    /// Returns the messages of a channel in the order of the log.
+    pub(crate) fn index(&self, channel: &ChannelId, now: Timestamp) -> Index<'_, MessageRecord> {
+        let bounds: list::Bounds = |span| {
+            let (from, to) = list::texts(span);
+            // The id follows the time, and sorts before this.
+            (from, format!("{}~~", to.as_str().unwrap_or_default()).into())
+        };
+        let partition = ("channelId", channel.to_string());
+        Index::new(&self.table, &self.walks, partition, ("loggedAt", bounds), "loggedAt", now)
+            .index(CHANNEL_INDEX)
+            .divided_by("channelId")
+            .changing(&["eventId", "history", "message", "messageId", "result", "status"])
     }
 
     /// Returns when something that is written now may be deleted, in seconds since 1970.

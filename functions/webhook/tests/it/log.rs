@@ -63,6 +63,25 @@ async fn the_log_shows_the_newest_first_page_by_page() {
     assert_eq!((&logged["direction"], &logged["status"]), (&json!("inbound"), &json!("received")));
     assert_eq!((&logged["eventId"], &logged["message"]["content"]["text"]), (&logged["id"], &json!("hello")));
 
+    let listed = async |query: &str| {
+        let path = format!("/messages?eq(channelId,{})&{query}", chat.id);
+        let answer = chat.setup.api("GET", &path, Value::Null).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let ids: Vec<Value> =
+            answer.body["data"].as_array().unwrap().iter().map(|logged| logged["messageId"].clone()).collect();
+        (answer.body["page"]["total"].as_u64(), ids)
+    };
+    assert_eq!(listed("limit(2,1)").await, (Some(5), vec![json!("m3"), json!("m2")]));
+    assert_eq!(listed("sort(loggedAt)&limit(1)").await, (Some(5), vec![json!("m0")]));
+    assert_eq!(listed("like(message.content.text,hell)&eq(messageId,m2)").await, (Some(1), vec![json!("m2")]));
+    let newest = chat.log().await[0]["loggedAt"].as_str().unwrap().to_owned();
+    assert_eq!(listed(&format!("lt(loggedAt,{newest})&eq(status,received)")).await.0, Some(4));
+    assert_eq!(listed(&format!("ge(loggedAt,{newest})")).await, (Some(1), vec![json!("m4")]));
+    let all = chat.setup.api("GET", "/messages?eq(status,received)", Value::Null).await;
+    assert_eq!((all.status, &all.body["code"]), (400, &json!(19)), "{}", all.body);
+    let none = "/messages?eq(channelId,00000000-0000-4000-8000-000000000000)";
+    assert_eq!(chat.setup.api("GET", none, Value::Null).await.body["page"]["total"], 0);
+
     for query in ["", "channelId=x", "channelId=&limit=0", "limit=2"] {
         assert_eq!(chat.setup.api("GET", &format!("/messages?{query}"), Value::Null).await.status, 400, "{query}");
     }

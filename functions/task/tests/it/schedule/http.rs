@@ -29,7 +29,8 @@ async fn a_schedule_is_created_shown_listed_and_deleted() {
     let second = world.schedule(json!({"interval": 60})).await;
     let listed = world.get(&format!("{SCHEDULES}/?eq(functionName,f)&select(id)")).await.body;
     let page = json!({"total": 2, "offset": 0, "limit": 20});
-    assert_eq!(listed, json!({"page": page, "data": [{"id": second["id"]}, {"id": id}]}));
+    let query = "eq(functionName,f)&select(id)";
+    assert_eq!(listed, json!({"query": query, "page": page, "data": [{"id": second["id"]}, {"id": id}]}));
     let one = world.get(&format!("{SCHEDULES}?eq(id,{id})")).await.body;
     assert_eq!((&one["page"]["total"], &one["data"][0]), (&json!(1), &expected));
     assert_eq!(world.delete(&format!("{SCHEDULES}/{id}")).await.body, json!({"affectedRecords": 1}));
