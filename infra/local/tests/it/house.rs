@@ -135,6 +135,7 @@ impl<'a> Client<'a> {
         ]});
         let dispatcher = self.post("/dispatchers/v1", dispatcher).await;
         let event = self.post("/events/v1", json!({"type": "thing.happened", "content": {"n": 1}})).await;
+        let bulk = self.post("/runs/retry", json!({"filter": {}})).await;
         let run = self.furnish_actions().await;
         let asset = Request::new("PUT", "/assets/public/director/acme/own.js").bearer(&self.token).body(code);
         assert_eq!(self.world.send(asset).await.status, 200);
@@ -158,7 +159,10 @@ impl<'a> Client<'a> {
             ("/clients/{id}", text(&client, "clientId")),
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
             ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
+            ("/events/v1/{id}", text(&event, "id")),
             ("/runs/{eventId}", text(&event, "id")),
+            ("/{dispatcherId}", text(&dispatcher, "id")),
+            ("/runs/retries/{id}", text(&bulk, "id")),
             ("/actions/runs/{id}", text(&run, "run_id")),
             ("/credentials/{env}/{auth_tag}", "prd/key".to_owned()),
             ("/health/{env}", "prd".to_owned()),
@@ -230,6 +234,7 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/products") => json!({"tag": "own", "envs": [{"slug": "dev"}]}),
         ("POST", "/products/{tag}/apps") => json!({"app": "acme_app"}),
         ("PUT", "/products/{tag}/apps/{access_tag}") => json!({"fallbacks": []}),
+        ("POST", "/runs/retry") => json!({"filter": {}}),
         ("POST", "/events/v1") => json!({"type": "other.thing"}),
         _ => json!({}),
     })
