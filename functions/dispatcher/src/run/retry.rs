@@ -1,6 +1,6 @@
 //! How a run that is over goes on: its failed steps again, or one step with all that depends on it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::nearest;
 use utoipa::ToSchema;
@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 use super::{Command, Run, RunContext, RunStatus, Step, StepState};
 use crate::dispatcher::OnFailure;
 
+/// How far ahead an attempt is soon; one may also be later than `now` because it was requested after that was read.
+const SOON: SignedDuration = SignedDuration::from_mins(1);
 /// How many retries of a run are kept.
 const MAX_RETRIES: usize = 20;
 
@@ -76,9 +78,10 @@ impl Run {
         self.retries.iter().find(|retry| retry.id == id)
     }
 
-    /// Whether nothing is to be expected of it now: it is over, or waits for the outside world or for its time.
+    /// Whether nothing is to be expected of it soon: it is over, or waits for the outside world or for its time.
     pub(crate) fn is_idle(&self, now: Timestamp) -> bool {
-        let is_due = |step: &Step| step.requested_at().is_none_or(|requested_at| requested_at <= now);
+        let soon = now.checked_add(SOON).unwrap_or(now);
+        let is_due = |step: &Step| step.requested_at().is_none_or(|requested_at| requested_at <= soon);
         !self.steps.iter().any(|step| step.status == StepState::Requested && is_due(step))
     }
 

@@ -177,6 +177,7 @@ impl<'a> Client<'a> {
         let service = json!({"name": "s", "version": {"major": 1, "minor": 0, "patch": 0}});
         let subscription = json!({"service": service, "event_types": ["thing.happened"]});
         let subscription = self.post("/events/v1/subscriptions", subscription).await;
+        let bulk = self.post("/runs/retry", json!({"filter": {}})).await;
         let run = self.furnish_actions().await;
         let asset = Request::new("PUT", "/assets/public/director/acme/own.js").bearer(&self.token).body(code);
         assert_eq!(self.world.send(asset).await.status, 200);
@@ -202,6 +203,8 @@ impl<'a> Client<'a> {
             ("/events/v1/subscriptions/{id}", text(&subscription, "id")),
             ("/runs/{eventId}", text(&event, "id")),
             ("/{dispatcherId}", text(&dispatcher, "id")),
+            ("/events/v1/{id}", text(&event, "id")),
+            ("/runs/retries/{id}", text(&bulk, "id")),
             ("/actions/runs/{id}", text(&run, "run_id")),
             ("/credentials/{env}/{auth_tag}", "prd/key".to_owned()),
             ("/health/{env}", "prd".to_owned()),
@@ -286,6 +289,7 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/products/{tag}/apps") => json!({"app": "acme_app"}),
         ("PUT", "/products/{tag}/apps/{access_tag}") => json!({"fallbacks": []}),
         ("POST", "/mail/v1") => json!({"subject": "s", "body": "b", "recipients": {"to": ["a@example.com"]}}),
+        ("POST", "/runs/retry") => json!({"filter": {}}),
         ("POST", "/events/v1") => json!({"type": "other.thing"}),
         ("POST", "/events/v1/subscriptions") => {
             let service = json!({"name": "s", "version": {"major": 1, "minor": 0, "patch": 0}});

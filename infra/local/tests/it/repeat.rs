@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use client::Request;
 use futures::StreamExt as _;
 use futures::stream;
 use harness::server::{Answer, Server};
-use harness::until;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -22,6 +22,10 @@ const DISPATCHERS: usize = 1_000;
 const EVENTS: usize = 100;
 /// How many requests are under way at a time.
 const CONCURRENT: usize = 8;
+/// How long anything may take: a call that was killed is made again after half a minute, and more on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How often it is looked, so that looking takes little of the machine.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 const SCRIPT: &str = "export const main = (task) => task.data.event.content.n;";
 
 /// Starts a process that may call the sink.
@@ -32,12 +36,33 @@ async fn start(data: &Path) -> Hookyard {
 /// Kills the process each time that the sink has got so many requests, and starts it again.
 async fn kill_at(mut hookyard: Hookyard, data: &Path, sink: &Server, moments: &[usize]) -> Hookyard {
     for moment in moments {
-        let seen = || sink.requests().len();
-        until("the sink has got enough", async || if seen() >= *moment { Ok(()) } else { Err(seen()) }).await;
+        wait_for("enough calls", async || Some(()).filter(|()| sink.requests().len() >= *moment)).await;
         hookyard.kill().await;
         hookyard = start(data).await;
     }
     hookyard
+}
+
+/// Waits for something, for as long as it takes that a step which was killed is done again several times.
+async fn wait_for<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "{what} never came");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits until everything that an event has started is over, and returns its timeline.
+async fn over(hookyard: &Hookyard, event: &str) -> Value {
+    let path = format!("/runs/{event}");
+    let look = async || {
+        let answer = hookyard.api.exchange(&Request::get(&path)).await.unwrap().body;
+        Some(answer).filter(is_over)
+    };
+    wait_for("the end of the runs", look).await
 }
 
 /// Publishes events of a type and returns their ids.
@@ -73,7 +98,9 @@ async fn an_event_with_a_thousand_dispatchers_reaches_each_once_wherever_the_pro
     let create = |n: usize| {
         let action = match n % 3 {
             0 => json!({"type": "task", "name": "a", "functionName": "work"}),
-            1 => json!({"type": "http", "name": "a", "method": "PUT", "url": format!("{url}/{n}")}),
+            1 => {
+                json!({"type": "http", "name": "a", "method": "PUT", "url": format!("{url}/{n}")})
+            }
             _ => json!({"type": "callback", "name": "a", "action": "create"}),
         };
         let dispatcher = json!({"eventType": "many", "name": format!("d{n}"), "actions": [action]});
@@ -84,9 +111,11 @@ async fn an_event_with_a_thousand_dispatchers_reaches_each_once_wherever_the_pro
     stream::iter(all).buffer_unordered(CONCURRENT).collect::<Vec<_>>().await;
 
     let event = hookyard.post("/events/v1", &json!({"type": "many", "content": {"n": 7}})).await;
-    let moments = [1, 100, 200];
+    let moments = [1, 40, 80];
     let hookyard = kill_at(hookyard, data.path(), &sink, &moments).await;
-    let timeline = hookyard.wait_for_run(event["id"].as_str().unwrap(), is_over).await;
+    let event = event["id"].as_str().unwrap();
+    wait_for("every call", async || Some(()).filter(|()| calls(&sink).len() == DISPATCHERS / 3)).await;
+    let timeline = over(&hookyard, event).await;
     assert_eq!(timeline["outcome"], "succeeded", "{timeline:#}");
     let runs = timeline["runs"].as_array().unwrap();
     let dispatchers: BTreeSet<&str> = runs.iter().map(|run| run["dispatcherName"].as_str().unwrap()).collect();
@@ -120,7 +149,7 @@ async fn all_that_failed_is_retried_once_wherever_the_process_is_killed() {
     hookyard.post("/dispatchers/v1/", &json!({"eventType": "shaky", "actions": actions})).await;
     let events = publish(&hookyard, "shaky").await;
     for event in &events {
-        assert_eq!(hookyard.wait_for_run(event, is_over).await["outcome"], "failed");
+        assert_eq!(over(&hookyard, event).await["outcome"], "failed");
     }
     is_well.store(true, Ordering::SeqCst);
     let bulk = json!({"filter": {"eventType": "shaky", "errorName": "HttpStatus"}, "maxInProgress": 20});
@@ -128,11 +157,12 @@ async fn all_that_failed_is_retried_once_wherever_the_process_is_killed() {
     let path = format!("/runs/retries/{}", bulk["id"].as_str().unwrap());
     let moments = [EVENTS + 1, EVENTS + 30, EVENTS + 70];
     let hookyard = kill_at(hookyard, data.path(), &sink, &moments).await;
-    let bulk = hookyard.wait_for(&path, |bulk| bulk["status"] == "done").await;
+    let is_done = |bulk: &Value| bulk["status"] == "done";
+    let bulk = wait_for("the end", async || Some(hookyard.get(&path).await).filter(is_done)).await;
     let counts = ["found", "retried", "done", "succeeded"].map(|name| bulk[name].as_u64().unwrap());
     assert_eq!(counts, [EVENTS as u64; 4], "{bulk:#}");
     for event in &events {
-        let run = &hookyard.wait_for_run(event, is_over).await["runs"][0];
+        let run = &over(&hookyard, event).await["runs"][0];
         assert_eq!((&run["status"], run["retries"].as_array().unwrap().len()), (&json!("succeeded"), 1), "{run:#}");
         assert_eq!((attempts(&run["steps"][0]), attempts(&run["steps"][1])), (2, 1), "{run:#}");
     }
@@ -156,17 +186,16 @@ async fn events_are_replayed_once_wherever_the_process_is_killed() {
     hookyard.post("/dispatchers/v1/", &json!({"eventType": "plain", "actions": actions})).await;
     let events = publish(&hookyard, "plain").await;
     for event in &events {
-        assert_eq!(hookyard.wait_for_run(event, is_over).await["outcome"], "succeeded");
+        assert_eq!(over(&hookyard, event).await["outcome"], "succeeded");
     }
     // A client that gets no answer asks again with the same key.
     let moments = [EVENTS + 1, EVENTS + 20, EVENTS + 60];
     for moment in moments {
-        let asked = replay_all(&hookyard, &events);
-        let seen = || sink.requests().len();
-        let enough =
-            async || until("the sink has got enough", async || if seen() >= moment { Ok(()) } else { Err(()) }).await;
-        futures::pin_mut!(asked);
-        futures::future::select(asked, Box::pin(enough())).await;
+        let enough = wait_for("enough calls", async || Some(()).filter(|()| sink.requests().len() >= moment));
+        tokio::select! {
+            _ = replay_all(&hookyard, &events) => {}
+            () = enough => {}
+        }
         hookyard.kill().await;
         hookyard = start(data.path()).await;
     }
@@ -175,7 +204,7 @@ async fn events_are_replayed_once_wherever_the_process_is_killed() {
     assert_eq!(ids.len(), EVENTS);
     for (event, replay) in events.iter().zip(&replays) {
         let id = replay["id"].as_str().unwrap();
-        let run = hookyard.wait_for_run(id, is_over).await;
+        let run = over(&hookyard, id).await;
         assert_eq!((&run["outcome"], run["runs"].as_array().unwrap().len()), (&json!("succeeded"), 1), "{run:#}");
         assert!(run["runs"][0]["steps"].as_array().unwrap().iter().all(|step| attempts(step) == 1), "{run:#}");
         let original = hookyard.get(&format!("/runs/{event}")).await;

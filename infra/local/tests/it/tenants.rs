@@ -31,6 +31,8 @@ fn unknown() -> Records {
         ("/events/v1/subscriptions/{id}", "00000000000000000000001b".to_owned()),
         ("/runs/{eventId}", "2f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
         ("/{dispatcherId}", "00000000000000000000000c".to_owned()),
+        ("/events/v1/{id}", "2f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
+        ("/runs/retries/{id}", "00000000000000000000001b".to_owned()),
         ("/credentials/{env}/{auth_tag}", "prd/key".to_owned()),
         ("/health/{env}", "prd".to_owned()),
         ("/secrets/{key}", "NOBODYS_SECRET".to_owned()),

@@ -156,6 +156,22 @@ fn a_retried_step_may_cause_as_much_as_before() {
 }
 
 #[test]
+fn a_run_is_idle_while_nothing_is_to_be_expected_of_it_soon() {
+    let mut run = start(&json!([
+        {"type": "x", "name": "a", "retry": {"attempts": 3, "delaySeconds": 100}},
+        {"type": "x", "name": "b"},
+    ]));
+    assert!(!run.is_idle(at(0)) && !run.is_idle(at(-1)), "the clock was read just before it was requested");
+    fail(&mut run, "a", 1, 1);
+    assert!(!run.is_idle(at(1)), "the other step is under way");
+    answer(&mut run, "b", 1, Answer::waiting(), 1);
+    assert!(run.is_idle(at(1)) && !run.is_idle(at(50)));
+    fail(&mut run, "a", 2, 101);
+    fail(&mut run, "a", 3, 201);
+    assert!(run.is_idle(at(201)), "it waits for the outside world");
+}
+
+#[test]
 fn a_failure_that_another_step_has_already_made_up_for_stays() {
     let mut run = start(&json!([
         {"type": "x", "name": "charge", "onFailure": "continue"},
