@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn what_is_declared_is_checked() {
         let check = |value: Value, expected: Option<&str>| {
-            let problem = super::check(&inputs(value.clone()), "inputs").err().map(shared::Refusal::from);
+            let problem = check(&inputs(value.clone()), "inputs").err().map(shared::Refusal::from);
             assert_eq!(problem.map(|problem| problem.message).as_deref(), expected, "{value}");
         };
         check(json!({"a": {"type": "string"}, "_b-2": {"type": "number", "required": false}}), None);

@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn tags_are_found_where_the_parser_finds_them() {
         let check = |text: &str, expected: Result<(), &str>| {
-            assert_eq!(super::check(text), expected.map_err(str::to_owned), "{text}");
+            assert_eq!(check(text), expected.map_err(str::to_owned), "{text}");
         };
         check("Hello {{@inputs.name}}, {{{ raw }}} {{~x~}} {{& y}}", Ok(()));
         check(r"\{{ not a tag [{( \{{{{ neither }} \\{{tag}}", Ok(()));
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_nests_too_deeply_is_refused_before_it_is_parsed() {
-        let check = |text: &str, is_ok: bool| assert_eq!(super::check(text).is_ok(), is_ok, "{}", text.len());
+        let check = |text: &str, is_ok: bool| assert_eq!(check(text).is_ok(), is_ok, "{}", text.len());
         let nested = |depth: usize| format!("{}{}", "{{#if a}}".repeat(depth), "{{/if}}".repeat(depth));
         check(&nested(BLOCK_LIMIT), true);
         check(&nested(BLOCK_LIMIT + 1), false);

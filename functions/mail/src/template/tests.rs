@@ -26,7 +26,7 @@ fn inputs() -> (Value, Value) {
     (declared, values)
 }
 
-fn template(outputs: Value, translations: Value) -> Result<Template, Refusal> {
+fn template(outputs: &Value, translations: &Value) -> Result<Template, Refusal> {
     let body = json!({"name": "test", "inputs": inputs().0, "outputs": outputs, "translations": translations});
     Template::new(read(body.as_object().unwrap().clone())?, "0".repeat(24), NOW.parse().unwrap())
 }
@@ -44,7 +44,7 @@ fn translations() -> Value {
 }
 
 fn resolved_in(text: &str, language: &str, time_zone: &str) -> Result<String, Refusal> {
-    let template = template(json!({"out": text}), translations())?;
+    let template = template(&json!({"out": text}), &translations())?;
     let values = inputs().1;
     let filling = Filling {
         inputs: values.as_object().unwrap(),
@@ -287,7 +287,7 @@ fn what_takes_too_much_is_stopped() {
 
 #[test]
 fn the_output_that_fails_is_named_for_programs_too() {
-    let refusal = template(json!({"subject": "fine", "body": "{{#if paid}}"}), json!(null)).unwrap_err();
+    let refusal = template(&json!({"subject": "fine", "body": "{{#if paid}}"}), &json!(null)).unwrap_err();
     assert_eq!((refusal.status.as_u16(), refusal.code, refusal.name), (400, 1004, "TEMPLATE_SYNTAX_EXCEPTION"));
     assert_eq!(refusal.extra["syntaxError"]["output"], "body");
     let refusal = resolved_in("{{divide 1 0}}", "EN", "UTC").unwrap_err();
