@@ -33,6 +33,10 @@ impl Mailing {
             None => (None, text.trim()),
         };
         let rule = || "must be an address such as `a@example.com` or `A <a@example.com>`".to_owned();
+        // Two addresses would be one with the first in its name.
+        if name.as_ref().is_some_and(|name| name.contains(['<', '>'])) {
+            return Err(rule());
+        }
         if name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARACTERS) {
             return Err(format!("has a name of more than {NAME_CHARACTERS} characters"));
         }

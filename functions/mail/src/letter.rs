@@ -11,6 +11,27 @@ use mail_parser::decoders::html::html_to_text;
 
 use crate::address::Mailing;
 
+/// What ends a line of a text.
+const BLOCKS: [&str; 18] = [
+    "article",
+    "blockquote",
+    "div",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "li",
+    "ol",
+    "pre",
+    "section",
+    "table",
+    "tr",
+    "ul",
+];
 /// The longest body of which a text is made for those who read no HTML.
 const TEXT_OF_BYTES: usize = 1024 * 1024;
 
@@ -93,8 +114,25 @@ fn text_of(body: &str) -> Option<String> {
         return None;
     }
     // What comes from outside is read by somebody else's code: a mail without a text is better than none.
-    let text = std::panic::catch_unwind(|| html_to_text(body)).ok()?;
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    let text = std::panic::catch_unwind(|| html_to_text(&with_breaks(body))).ok()?;
+    let mut lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
+    Some(lines.join("\n").trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Breaks the line at the end of each block, which the reader of HTML does after paragraphs alone.
+fn with_breaks(body: &str) -> String {
+    let mut broken = String::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((before, tag)) = rest.split_once("</") {
+        let name = tag.split(|char: char| !char.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let is_block = BLOCKS.iter().any(|block| block.eq_ignore_ascii_case(name));
+        broken.push_str(before);
+        broken.push_str(if is_block { "<br></" } else { "</" });
+        rest = tag;
+    }
+    broken.push_str(rest);
+    broken
 }
 
 /// Puts an image at the end of an HTML document.
@@ -153,7 +191,7 @@ mod tests {
         assert_eq!(names(parsed.to()), to);
         assert_eq!((names(parsed.cc()).len(), names(parsed.reply_to()).len()), (1, 1));
         assert_eq!(parsed.date().unwrap().to_rfc3339(), "2026-01-02T03:04:05Z");
-        assert_eq!(parsed.body_text(0).unwrap().trim(), "Hi Tom & Jerry");
+        assert_eq!(parsed.body_text(0).unwrap().trim(), "Hi\r\nTom & Jerry");
         let html = parsed.body_html(0).unwrap();
         assert!(html.contains(r#"<img src="https://a.test/open" width="1" height="1" alt=""></body>"#), "{html}");
         let files: Vec<_> =
@@ -167,6 +205,15 @@ mod tests {
         let mime = letter(&"s".repeat(500), &"ä".repeat(5000)).mime(Timestamp::UNIX_EPOCH, None).unwrap();
         let longest = mime.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap();
         assert!(longest <= 1000 && mime.is_ascii(), "{longest}");
+    }
+
+    #[test]
+    fn a_text_has_the_lines_of_the_document() {
+        let check = |body: &str, expected: &str| assert_eq!(text_of(body).as_deref(), Some(expected), "{body}");
+        check("<ul><li>one</li><LI>two</LI></ul><p>three<br>four</p>", "one\ntwo\n\nthree\nfour");
+        check("<style>p { color: red }</style><div><div>a  b</div></div>\n\n<div>c &lt; d</div>", "a b\n\nc < d");
+        check("no markup", "no markup");
+        check("<b>un</b>closed </", "unclosed");
     }
 
     #[test]

@@ -419,20 +419,7 @@ impl Rule {
                 let rule = format!("must be 1 to {TAG_LIMIT_CHARACTERS} letters, digits, `_`, `.` and `-`");
                 (value.as_str().is_some_and(is_tag), rule)
             }
-            Self::Session => {
-                let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-                let is_session = match value {
-                    Value::Object(members) => {
-                        members.len() == 2
-                            && ["tag", "token"].iter().all(|name| members.get(*name).is_some_and(is_text))
-                    }
-                    Value::String(text) => {
-                        text.split_once(':').is_some_and(|(tag, token)| is_tag(tag) && !token.is_empty())
-                    }
-                    _ => false,
-                };
-                (is_session, "must be `tag:token`, or an object with `tag` and `token`".to_owned())
-            }
+            Self::Session => (is_session(value), "must be `tag:token`, or an object with `tag` and `token`".to_owned()),
             Self::Number(low, high) => return whole_number(value, *low, *high).err(),
             Self::Time => {
                 let is_time = value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
@@ -462,6 +449,17 @@ pub const TAG_LIMIT_CHARACTERS: usize = 128;
 pub const FUNCTION_NAME_LIMIT_CHARACTERS: usize = 128;
 /// No id of a record is longer.
 const ID_LIMIT_BYTES: usize = 128;
+
+fn is_session(value: &Value) -> bool {
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    match value {
+        Value::Object(members) => {
+            members.len() == 2 && ["tag", "token"].iter().all(|name| members.get(*name).is_some_and(is_text))
+        }
+        Value::String(text) => text.split_once(':').is_some_and(|(tag, token)| is_tag(tag) && !token.is_empty()),
+        _ => false,
+    }
+}
 
 fn recipients_broken_by(recipients: &Value) -> Option<String> {
     const LISTS: [&str; 3] = ["to", "cc", "bcc"];
