@@ -3,6 +3,7 @@
 mod dispatchers;
 mod events;
 mod faults;
+#[cfg(test)]
 mod graph;
 mod rotation;
 mod runs;
