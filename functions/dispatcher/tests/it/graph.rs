@@ -120,7 +120,7 @@ async fn the_example_of_an_overlap_starts_both_dispatchers() {
     assert!(
         infos
             .iter()
-            .filter(|finding| !is_listed(&finding))
+            .filter(|finding| !is_listed(finding))
             .all(|finding| { finding["concerns"].to_string().contains(&other) })
     );
     assert!(warnings[0]["message"].as_str().unwrap().contains("done twice"), "{found:?}");

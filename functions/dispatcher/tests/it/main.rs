@@ -8,6 +8,7 @@ mod explain;
 #[cfg(test)]
 mod fan_out;
 mod faults;
+#[cfg(test)]
 mod graph;
 #[cfg(test)]
 mod injection;

@@ -5,6 +5,7 @@ mod explained;
 mod operators;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod overlap;
 mod page;
 mod properties;
