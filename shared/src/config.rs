@@ -39,6 +39,13 @@ impl Config {
         self.required("EVENT_BUDGET")?.parse().map_err(Error::cannot("read EVENT_BUDGET"))
     }
 
+    /// Returns how many seconds an access token is valid, from `ACCESS_TOKEN_SECONDS`.
+    pub fn access_token_s(&self) -> Result<i64, Error> {
+        let seconds: u32 =
+            self.required("ACCESS_TOKEN_SECONDS")?.parse().map_err(Error::cannot("read ACCESS_TOKEN_SECONDS"))?;
+        Ok(seconds.into())
+    }
+
     /// Returns the outbound exceptions of `ALLOWED_CIDRS`, separated by commas.
     pub fn allowed_cidrs(&self) -> Result<Vec<IpNet>, Error> {
         let list = self.optional("ALLOWED_CIDRS").unwrap_or_default();

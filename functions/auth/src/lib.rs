@@ -36,6 +36,7 @@ use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
 use crate::account::Accounts;
+use crate::api::tokens::AccessLifetime;
 use crate::api::users::OpenRegistration;
 use crate::store::client::Clients;
 use crate::store::signing_token::SigningTokens;
@@ -57,12 +58,14 @@ struct Services {
     clock: Clock,
     ids: Ids,
     open_registration: OpenRegistration,
+    lifetime: AccessLifetime,
 }
 
 impl Services {
     fn new(environment: &Environment) -> Result<Self, Error> {
         let (clients, users) = (Clients::new(environment)?, Users::new(environment)?);
         Ok(Self {
+            lifetime: AccessLifetime(environment.config.access_token_s()?),
             accounts: Accounts::new(environment, clients.clone(), users.clone())?,
             clients,
             users,

@@ -6,6 +6,7 @@ use shared::bus::Bus;
 use shared::event::DispatcherId;
 
 use crate::outbox::{Outbox, RecentRun};
+use crate::outcome;
 use crate::run::{NotRetried, RetryRequest, Run, RunStatus};
 use crate::store::{EventRecord, Store};
 
@@ -52,10 +53,14 @@ pub(crate) async fn retry(
             Err(why) => return Ok(Changed::NotRetried(why)),
         };
         run.expires_at = run.expires_at.max(keep(store, now, record).await?);
+        if run.is_over() {
+            outcome::decide(store, &mut run, Some(&record.event)).await?;
+        }
         run.version += 1;
         if store.runs.save(&run).await? {
             tracing::info!(event = %event_id, dispatcher = %dispatcher_id, commands = commands.len(), "run retried");
             outbox.send(vec![(RecentRun::new(run.clone(), Some(context)), commands)]).await?;
+            outcome::publish(store, outbox, vec![run.clone()], Some(&record.event)).await?;
             return Ok(Changed::Run(Box::new(run)));
         }
     }

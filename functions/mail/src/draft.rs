@@ -139,8 +139,8 @@ pub(crate) enum Source {
 
 impl Draft {
     /// Checks the fields of a request.
-    pub(crate) fn new(fields: Fields, names: Names) -> Result<Self, Refusal> {
-        let text = text(&fields, names)?;
+    pub(crate) fn new(fields: &Fields, names: Names) -> Result<Self, Refusal> {
+        let text = text(fields, names)?;
         let Recipients { to, cc, bcc } = &fields.recipients;
         match to.len() + cc.len() + bcc.len() {
             0 => return Err(Refusal::missing_field("recipients.to")),
@@ -295,13 +295,13 @@ mod tests {
     }
 
     fn check(fields: Fields, code: u32, expected: &str) {
-        let refusal = Draft::new(fields, NAMES).unwrap_err();
+        let refusal = Draft::new(&fields, NAMES).unwrap_err();
         assert_eq!((refusal.code, refusal.message.as_str()), (code, expected));
     }
 
     #[test]
     fn a_mail_has_either_its_own_text_or_a_template() {
-        assert!(Draft::new(fields(), NAMES).is_ok());
+        assert!(Draft::new(&fields(), NAMES).is_ok());
         check(
             Fields { subject: None, body: None, ..fields() },
             14,
@@ -316,14 +316,14 @@ mod tests {
         check(Fields { content: Some(Map::new()), ..fields() }, 15, rule);
         let of_template = Fields { template_name: name(), subject: None, body: None, ..fields() };
         assert!(
-            matches!(Draft::new(of_template, NAMES).unwrap().text, Text::Template(text) if text.id_or_name == "welcome")
+            matches!(Draft::new(&of_template, NAMES).unwrap().text, Text::Template(text) if text.id_or_name == "welcome")
         );
     }
 
     #[test]
     fn a_mail_has_one_to_fifty_recipients() {
         let to = |count| Recipients { to: vec!["a@a.test".to_owned(); count], ..Recipients::default() };
-        assert!(Draft::new(Fields { recipients: to(50), ..fields() }, NAMES).is_ok());
+        assert!(Draft::new(&Fields { recipients: to(50), ..fields() }, NAMES).is_ok());
         check(Fields { recipients: to(0), ..fields() }, 14, "`recipients.to` is required");
         check(
             Fields { recipients: to(51), ..fields() },
@@ -356,9 +356,9 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let check = |new: NewAttachment, code: u32, expected: &str| check(with(new), code, expected);
         let whole = NewAttachment { name: text("a.txt"), content: text("aGk="), ..NewAttachment::default() };
-        let draft = Draft::new(with(whole.clone()), NAMES).unwrap();
+        let draft = Draft::new(&with(whole.clone()), NAMES).unwrap();
         assert_eq!(draft.attachments[0].source, Source::Bytes(b"hi".to_vec()));
-        assert!(Draft::new(with(NewAttachment { content: text("aGk"), ..whole.clone() }), NAMES).is_ok());
+        assert!(Draft::new(&with(NewAttachment { content: text("aGk"), ..whole.clone() }), NAMES).is_ok());
         let nothing = "`attachments[0].content` or `attachments[0].url` is required";
         check(NewAttachment::default(), 14, nothing);
         check(NewAttachment { name: None, ..whole.clone() }, 14, "`attachments[0].name` is required");

@@ -82,7 +82,7 @@ fn draft(request: &StepRequested) -> Result<Draft, StepError> {
         attachments: action.attachments.unwrap_or_default(),
         track_opens: action.track_opens.unwrap_or_default(),
     };
-    Draft::new(fields, NAMES).map_err(error_of)
+    Draft::new(&fields, NAMES).map_err(error_of)
 }
 
 /// Says in a step what a client is refused for; what a server did not answer may work later.

@@ -64,10 +64,10 @@ pub(crate) async fn send(services: &Services, draft: Draft, occasion: Occasion) 
         Err(refusal) => return Ok(Err(refusal)),
     };
     record.expires_at = mails.store().expires_at(clock.now());
-    let once = mails.once(record, POLICY, async |record: MailRecord| {
+    let once = Box::pin(mails.once(record, POLICY, async |record: MailRecord| {
         let pixel = occasion.base_url.as_ref().filter(|_| is_tracked).map(|base| open_url(base, &record));
         hand_over(services, letter, record, pixel, occasion.is_repeated).await
-    });
+    }));
     Ok(same(once.await?, &occasion.fingerprint))
 }
 

@@ -49,6 +49,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "HOOKYARD_EVENT_BUDGET", value_parser = clap::value_parser!(u64).range(1..))]
     event_budget: Option<u64>,
 
+    /// How long an access token is valid, in seconds.
+    #[arg(long, global = true, env = "HOOKYARD_ACCESS_TOKEN_SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    access_token_seconds: Option<u32>,
+
     /// Where functions with the runtime `lambda` are invoked, such as the <http://127.0.0.1:3001> of `sam local start-lambda`.
     #[arg(long, global = true, env = "HOOKYARD_LAMBDA_ENDPOINT", value_parser = base_url)]
     lambda_endpoint: Option<String>,
@@ -157,6 +161,7 @@ impl Arguments {
             allow_cidr: self.allow_cidr,
             cors_origins: self.cors_origin,
             event_budget: self.event_budget,
+            access_token_seconds: self.access_token_seconds,
             lambda_endpoint: self.lambda_endpoint,
             dynamodb_port: self.dynamodb_port,
             mail_from: self.mail_from,

@@ -32,6 +32,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         allow_cidr: Vec::new(),
         cors_origins: Vec::new(),
         event_budget: None,
+        access_token_seconds: None,
         lambda_endpoint: None,
         mail_from: "hookyard@localhost".to_owned(),
         smtp: None,

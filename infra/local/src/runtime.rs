@@ -45,6 +45,8 @@ pub struct Options {
     pub cors_origins: Vec<Origin>,
     /// How many events and steps one first event may cause in all, unless it is as the template says.
     pub event_budget: Option<u64>,
+    /// How long an access token is valid, in seconds, unless it is as the template says.
+    pub access_token_seconds: Option<u32>,
     /// Where functions with the runtime `lambda` are invoked, if anywhere.
     pub lambda_endpoint: Option<String>,
     /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
@@ -208,6 +210,8 @@ async fn open(
         ("MailFrom".to_owned(), options.mail_from.clone()),
     ]);
     parameters.extend(options.event_budget.map(|budget| ("EventBudget".to_owned(), budget.to_string())));
+    let lifetime = options.access_token_seconds;
+    parameters.extend(lifetime.map(|seconds| ("AccessTokenSeconds".to_owned(), seconds.to_string())));
     if let Some(prefix) = &options.callback_path_prefix {
         parameters.insert("CallbackPathPrefix".to_owned(), prefix.clone());
     }

@@ -17,7 +17,8 @@ use crate::refresh;
 use crate::store::token_family::TokenFamilies;
 
 /// How long an access token is valid, in seconds.
-const ACCESS_LIFETIME_S: i64 = 300;
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AccessLifetime(pub(crate) i64);
 
 /// Issues an access token.
 #[utoipa::path(
@@ -40,6 +41,7 @@ pub(crate) async fn issue(
     State(ring): State<KeyRing>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
+    State(AccessLifetime(lifetime_s)): State<AccessLifetime>,
     Attempt { source, grant }: Attempt,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<TokenAnswer>), OAuthError> {
     let now = clock.now();
@@ -71,12 +73,9 @@ pub(crate) async fn issue(
         token_type: "bearer",
         user_id: client.id.clone(),
         access_token: signer
-            .issue(
-                Identity { client, is_user: account.is_user, application_id: application_id.clone() },
-                ACCESS_LIFETIME_S,
-            )
+            .issue(Identity { client, is_user: account.is_user, application_id: application_id.clone() }, lifetime_s)
             .await?,
-        expires_in: ACCESS_LIFETIME_S,
+        expires_in: lifetime_s,
         refresh_token,
         application_id,
     };

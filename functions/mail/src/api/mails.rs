@@ -138,7 +138,7 @@ fn draft(body: Value) -> Result<Draft, Refusal> {
         attachments: body.attachments.unwrap_or_default(),
         track_opens: body.track_opens.unwrap_or_default(),
     };
-    Draft::new(fields, NAMES)
+    Draft::new(&fields, NAMES)
 }
 
 /// Refuses a mail that was not sent, naming its record.

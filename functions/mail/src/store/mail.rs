@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::event::{Answer, StepError, TenantId, Trace};
+use shared::event::{Answer, RecordKind, StepError, TenantId, Trace};
 use shared::seal::Resealed;
 use shared::step::{Claim, ClaimStore, Claimable};
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, key};
@@ -114,7 +114,7 @@ impl MailRecord {
         self.updated_at = now.as_millisecond();
         let output = serde_json::json!({"id": self.mail_id, "messageId": message_id});
         self.message_id = Some(message_id);
-        self.answer_with(Answer::succeeded(output));
+        self.answer_with(Answer::succeeded(output).with_record(RecordKind::Mail, &self.mail_id));
     }
 
     /// Ends the sending without a mail, or without anybody knowing whether there is one.
@@ -123,6 +123,7 @@ impl MailRecord {
         self.updated_at = now.as_millisecond();
         self.private.error = Some(error.message.clone());
         let answer = Answer::failed(error).with_output(serde_json::json!({"id": self.mail_id}));
+        let answer = answer.with_record(RecordKind::Mail, &self.mail_id);
         self.answer_with(answer);
     }
 

@@ -7,5 +7,6 @@ mod http;
 mod list;
 mod opens;
 mod reports;
+mod step;
 mod support;
 mod template;

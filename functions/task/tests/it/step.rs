@@ -14,6 +14,7 @@ async fn a_command_runs_the_script_and_answers_with_its_result() {
     let expected = json!({
         "eventId": "e1", "dispatcherId": "d1", "step": "wipe", "attempt": 1,
         "status": "succeeded", "startedAt": "2026-01-02T03:04:05.678Z", "output": {"doubled": 42, "for": "u1"},
+        "record": {"kind": "task", "id": task_id("wipe")},
     });
     assert_eq!(world.heard("step.finished"), [expected]);
     let task = world.get(&format!("/tasks/v1/{}", task_id("wipe"))).await.body;

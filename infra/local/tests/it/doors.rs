@@ -17,6 +17,7 @@ async fn with_bodies() -> (Value, Vec<Route>) {
         allow_cidr: Vec::new(),
         cors_origins: Vec::new(),
         event_budget: None,
+        access_token_seconds: None,
         lambda_endpoint: None,
         mail_from: "hookyard@localhost".to_owned(),
         smtp: None,

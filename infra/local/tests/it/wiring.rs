@@ -58,7 +58,7 @@ async fn a_path_of_no_service_is_answered_by_a_function_on_aws_too() {
     }
     let data = tempdir().unwrap();
     let hookyard = Hookyard::start(&data).await;
-    let answer = hookyard.client.get(format!("{}/templates/v2/", hookyard.url)).send().await.unwrap();
+    let answer = hookyard.client.get(format!("{}/payments/v1/", hookyard.url)).send().await.unwrap();
     assert_eq!(answer.status(), 404);
     assert_eq!(answer.json::<Value>().await.unwrap()["code"], 903);
 }

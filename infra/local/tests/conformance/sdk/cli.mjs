@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { SCRIPT, ended } from './tasks.mjs';
-import { refused, rqlBuilder, sdk, zip } from './support.mjs';
+import { application, refused, rqlBuilder, sdk, zip } from './support.mjs';
 
 const TAG = 'EXH_CLI_MANAGED';
 
@@ -76,7 +76,8 @@ async function syncFunction(exh, { host, clientId, clientSecret }, name, permiss
   return sdk.createOAuth1Client(credentials);
 }
 
-export async function commandLine(administrator, server) {
+export async function commandLine(administrator, { host }) {
+  const server = { host, ...await application(administrator) };
   const [email, password] = ['operator@example.com', 'correct horse 7 Battery'];
   const user = await administrator.users.createAccount({ firstName: 'Op', lastName: 'Erator', email, password, phoneNumber: '0', language: 'EN' });
   const role = await administrator.users.globalRoles.create({ name: 'operator', description: 'does everything' });

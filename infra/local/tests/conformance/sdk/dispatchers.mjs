@@ -81,7 +81,7 @@ export async function events(exh, { id }) {
   const failing = zip({ 'index.js': "exports.handler = () => { throw new RangeError('too far'); };" });
   await exh.tasks.functions.create({ name: 'fail', code: failing, ...SCRIPT });
   const failed = await exh.tasks.create({ functionName: 'fail' });
-  const told = await until('the event of the failed task', () => exh.events.findFirst({ rql: rqlBuilder().eq('type', 'task_failed').build() }));
+  const told = await until('the event of the failed task', () => exh.events.findFirst({ rql: rqlBuilder().eq('type', 'task_failed').eq('content.id', failed.id).build() }));
   assert.deepEqual(told.content, { id: failed.id, functionName: 'fail', error: { type: 'runtime', name: 'RangeError', message: 'too far' } });
   await exh.dispatchers.remove(id);
   await refused(() => exh.dispatchers.remove(id), 'ResourceUnknownError', 404);

@@ -24,7 +24,7 @@ export async function templates(exh) {
   assert.deepEqual((await exh.templatesV2.find()).data.map(({ id }) => id), [created.id]);
   assert.equal((await exh.templatesV2.findAll()).length, 1);
   assert.equal(await exh.templatesV2.findByName('nobody'), undefined);
-  await refused(() => exh.templatesV2.create({ name: 'greeting', outputs: OUTPUTS }), 'ResourceAlreadyExistsError', 400);
+  await refused(() => exh.templatesV2.create({ name: 'greeting', inputs: INPUTS, outputs: OUTPUTS }), 'ResourceAlreadyExistsError', 400);
 
   const inputs = { firstName: 'Tom & <Jerry>', orders: [{ price: 1234.5, at: '' }] };
   const english = await exh.templatesV2.resolve('greeting', { inputs });
