@@ -22,6 +22,8 @@ const DELAY: SignedDuration = SignedDuration::from_secs(10);
 const SIZE_BYTES: u64 = 16 * 1024 * 1024;
 /// How many of the last pages are known by where they ended.
 const LAST_PAGES: usize = 64;
+/// After how many records what has been counted is kept, so that a query that takes too long goes on when it is repeated.
+const CHECKPOINT: usize = 5_000;
 /// About how much memory one mark takes.
 const MARK_BYTES: usize = 512;
 
@@ -60,8 +62,9 @@ impl Walks {
 struct Walk {
     /// Up to which time it knows of everything.
     until: i64,
-    /// How many records meet the conditions.
+    /// How many records meet the conditions; so far, unless all are counted.
     total: usize,
+    is_complete: bool,
     /// Places in the index, in order.
     marks: Vec<Mark>,
     /// The ends of the last pages, in the order in which they were read.
@@ -76,6 +79,10 @@ struct Mark {
 }
 
 impl Walk {
+    fn up_to(until: i64) -> Self {
+        Self { until, total: 0, is_complete: false, marks: Vec::new(), ends: Mutex::default() }
+    }
+
     /// Returns the last known place that has no more than so many records before it.
     fn before(&self, matched: usize) -> Option<Mark> {
         let at = self.marks.partition_point(|mark| mark.matched <= matched);
@@ -107,6 +114,14 @@ struct Stretch<E> {
     matched: usize,
     entries: Vec<E>,
     marks: Vec<Mark>,
+    /// Whether nothing follows.
+    is_at_end: bool,
+}
+
+impl<E> Default for Stretch<E> {
+    fn default() -> Self {
+        Self { matched: 0, entries: Vec::new(), marks: Vec::new(), is_at_end: false }
+    }
 }
 
 /// Returns how many records meet the conditions, if they are counted, and those on the page.
@@ -121,7 +136,7 @@ pub(super) async fn page<S: Source>(
         let window = Window { skip, take, counts };
         let whole = match index.query(index.span, descending) {
             Some(query) => stretch(pass, index, &query, None, window).await?,
-            None => Stretch { matched: 0, entries: Vec::new(), marks: Vec::new() },
+            None => Stretch::default(),
         };
         return Ok((counts.then_some(whole.matched), whole.entries));
     }
@@ -137,7 +152,7 @@ pub(super) async fn page<S: Source>(
     };
     let fresh = match fresh {
         Some(query) => stretch(pass, index, &query, None, window).await?,
-        None => Stretch { matched: 0, entries: Vec::new(), marks: Vec::new() },
+        None => Stretch::default(),
     };
     let before = if descending { fresh.matched } else { 0 };
     let skip_settled = skip.saturating_sub(before);
@@ -186,21 +201,30 @@ async fn known<S: Source>(
         place.push_str(&text_of(filter));
     }
     let oldest = settled(index.now).as_millisecond().saturating_sub(LIFE_MS);
-    if let Some(walk) = index.walks.0.get(&place).filter(|walk| walk.until >= oldest) {
-        return Ok(walk);
-    }
-    let until = settled(index.now).as_millisecond();
-    let window = Window { skip: usize::MAX, take: 0, counts: true };
-    let (total, marks) = match index.query(up_to(index.span, until), descending) {
-        Some(query) => {
-            let found = stretch(pass, index, &query, None, window).await?;
-            (found.matched, found.marks)
-        }
-        None => (0, Vec::new()),
+    let earlier = index.walks.0.get(&place).filter(|walk| walk.until >= oldest);
+    let mut walk = match earlier {
+        Some(walk) if walk.is_complete => return Ok(walk),
+        Some(walk) => Walk { marks: walk.marks.clone(), ends: Mutex::default(), ..*walk },
+        None => Walk::up_to(settled(index.now).as_millisecond()),
     };
-    let walk = Arc::new(Walk { until, total, marks, ends: Mutex::default() });
-    index.walks.0.insert(place, walk.clone());
-    Ok(walk)
+    let Some(query) = index.query(up_to(index.span, walk.until), descending) else {
+        return Ok(Arc::new(Walk { is_complete: true, ..walk }));
+    };
+    pass.count(walk.total)?;
+    let window = Window { skip: CHECKPOINT, take: 0, counts: false };
+    loop {
+        let position = walk.marks.last().map(|mark| mark.position.clone());
+        let found = stretch(pass, index, &query, position, window).await?;
+        let before = walk.total;
+        let marks = found.marks.into_iter();
+        walk.marks.extend(marks.map(|mark| Mark { matched: before + mark.matched, ..mark }));
+        (walk.total, walk.is_complete) = (before + found.matched, found.is_at_end);
+        let known = Arc::new(Walk { marks: walk.marks.clone(), ends: Mutex::default(), ..walk });
+        index.walks.0.insert(place.clone(), known.clone());
+        if known.is_complete {
+            return Ok(known);
+        }
+    }
 }
 
 /// Walks through an index until it has what is wanted of it.
@@ -211,7 +235,7 @@ async fn stretch<S: Source>(
     mut position: Option<Position>,
     window: Window,
 ) -> Result<Stretch<S::Entry>, Refusal> {
-    let mut found = Stretch { matched: 0, entries: Vec::new(), marks: Vec::new() };
+    let mut found = Stretch::default();
     loop {
         let missing = window.take - found.entries.len();
         let to_skip = window.skip.saturating_sub(found.matched);
@@ -235,7 +259,10 @@ async fn stretch<S: Source>(
             found.entries.extend(matching.into_iter().skip(to_skip).take(missing));
             part.next
         };
-        let Some(next) = next else { return Ok(found) };
+        let Some(next) = next else {
+            found.is_at_end = true;
+            return Ok(found);
+        };
         found.marks.push(Mark { matched: found.matched, position: next.clone() });
         position = Some(next);
     }
