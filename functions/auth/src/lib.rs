@@ -36,7 +36,7 @@ use shared::{Environment, Error, Function, Incoming};
 use utoipa_axum::routes;
 
 use crate::account::Accounts;
-use crate::api::tokens::AccessLifetime;
+use crate::api::tokens::Issuance;
 use crate::api::users::OpenRegistration;
 use crate::store::client::Clients;
 use crate::store::signing_token::SigningTokens;
@@ -58,14 +58,14 @@ struct Services {
     clock: Clock,
     ids: Ids,
     open_registration: OpenRegistration,
-    lifetime: AccessLifetime,
+    issuance: Issuance,
 }
 
 impl Services {
     fn new(environment: &Environment) -> Result<Self, Error> {
         let (clients, users) = (Clients::new(environment)?, Users::new(environment)?);
+        let signer = Signer::new(environment, Issuer::Auth)?;
         Ok(Self {
-            lifetime: AccessLifetime(environment.config.access_token_s()?),
             accounts: Accounts::new(environment, clients.clone(), users.clone())?,
             clients,
             users,
@@ -73,7 +73,8 @@ impl Services {
             signing: SigningTokens::new(environment)?,
             ring: environment.key_ring()?,
             tokens: environment.tokens()?,
-            signer: Signer::new(environment, Issuer::Auth)?,
+            issuance: Issuance { signer: signer.clone(), lifetime_s: environment.config.access_token_s()? },
+            signer,
             bus: environment.bus()?,
             clock: environment.clock.clone(),
             ids: environment.ids.clone(),

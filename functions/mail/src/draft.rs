@@ -294,8 +294,8 @@ mod tests {
         Fields { subject: Some("s".to_owned()), body: Some("b".to_owned()), recipients, ..Fields::default() }
     }
 
-    fn check(fields: Fields, code: u32, expected: &str) {
-        let refusal = Draft::new(&fields, NAMES).unwrap_err();
+    fn check(fields: &Fields, code: u32, expected: &str) {
+        let refusal = Draft::new(fields, NAMES).unwrap_err();
         assert_eq!((refusal.code, refusal.message.as_str()), (code, expected));
     }
 
@@ -307,13 +307,13 @@ mod tests {
             14,
             "`subject` or `template_id` or `template_name` is required",
         );
-        check(Fields { subject: None, ..fields() }, 14, "`subject` is required");
-        check(Fields { body: None, ..fields() }, 14, "`body` is required");
+        check(&Fields { subject: None, ..fields() }, 14, "`subject` is required");
+        check(&Fields { body: None, ..fields() }, 14, "`body` is required");
         let name = || Some("welcome".to_owned());
-        check(Fields { template_name: name(), ..fields() }, 15, "`subject` is the template's");
-        check(Fields { template_name: name(), subject: None, ..fields() }, 15, "`body` is the template's");
+        check(&Fields { template_name: name(), ..fields() }, 15, "`subject` is the template's");
+        check(&Fields { template_name: name(), subject: None, ..fields() }, 15, "`body` is the template's");
         let rule = "`content` is for a template, which `template_id` or `template_name` names";
-        check(Fields { content: Some(Map::new()), ..fields() }, 15, rule);
+        check(&Fields { content: Some(Map::new()), ..fields() }, 15, rule);
         let of_template = Fields { template_name: name(), subject: None, body: None, ..fields() };
         assert!(
             matches!(Draft::new(&of_template, NAMES).unwrap().text, Text::Template(text) if text.id_or_name == "welcome")
@@ -324,7 +324,7 @@ mod tests {
     fn a_mail_has_one_to_fifty_recipients() {
         let to = |count| Recipients { to: vec!["a@a.test".to_owned(); count], ..Recipients::default() };
         assert!(Draft::new(&Fields { recipients: to(50), ..fields() }, NAMES).is_ok());
-        check(Fields { recipients: to(0), ..fields() }, 14, "`recipients.to` is required");
+        check(&Fields { recipients: to(0), ..fields() }, 14, "`recipients.to` is required");
         check(
             Fields { recipients: to(51), ..fields() },
             15,
@@ -343,9 +343,9 @@ mod tests {
     fn a_subject_is_one_line() {
         let rule = "`subject` has a line break or another control character";
         for subject in ["a\r\nBcc: b@b.test", "a\nb", "a\u{0}b", "a\u{85}b"] {
-            check(Fields { subject: Some(subject.to_owned()), ..fields() }, 15, rule);
+            check(&Fields { subject: Some(subject.to_owned()), ..fields() }, 15, rule);
         }
-        check(Fields { subject: Some("x".repeat(501)), ..fields() }, 15, "`subject` must have at most 500 characters");
+        check(&Fields { subject: Some("x".repeat(501)), ..fields() }, 15, "`subject` must have at most 500 characters");
         assert_eq!(rendered_subject(" Hi\r\nBcc: x \t you\u{2028}all "), "Hi Bcc: x you all");
         assert_eq!(rendered_subject(&"x".repeat(600)).len(), 500);
     }
@@ -354,7 +354,7 @@ mod tests {
     fn an_attachment_has_its_content_or_a_url() {
         let with = |new: NewAttachment| Fields { attachments: vec![new], ..fields() };
         let text = |text: &str| Some(text.to_owned());
-        let check = |new: NewAttachment, code: u32, expected: &str| check(with(new), code, expected);
+        let check = |new: NewAttachment, code: u32, expected: &str| check(&with(new), code, expected);
         let whole = NewAttachment { name: text("a.txt"), content: text("aGk="), ..NewAttachment::default() };
         let draft = Draft::new(&with(whole.clone()), NAMES).unwrap();
         assert_eq!(draft.attachments[0].source, Source::Bytes(b"hi".to_vec()));

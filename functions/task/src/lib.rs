@@ -176,7 +176,7 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
             on_schedule::watch_one(&services, envelope.content()?).await
         }
         Incoming::Event { source, envelope } if source == STEP_SOURCE && envelope.kind == STEP_FINISHED => {
-            match on_action_finished::handle(&services, envelope).await? {
+            match Box::pin(on_action_finished::handle(&services, envelope)).await? {
                 Some(schedule) => on_schedule::settle_one(&services, schedule).await,
                 None => Ok(()),
             }
@@ -195,7 +195,7 @@ async fn on_event(services: Arc<Services>, incoming: Incoming) -> Result<(), Err
 
 /// Starts a task, and at its end the one that waits for it.
 async fn start(services: &Services, due: &TaskDue) -> Result<(), Error> {
-    match on_task_due::handle(services, due).await? {
+    match Box::pin(on_task_due::handle(services, due)).await? {
         Some(schedule) => on_schedule::settle_one(services, schedule).await,
         None => Ok(()),
     }

@@ -39,7 +39,7 @@ pub(crate) async fn handle(services: &Services, due: &TaskDue) -> Result<Option<
                 action::request(services, task).await.map(|()| None)
             }
             Some(task) => {
-                retry::follow(tasks, scheduler, &task).await?;
+                Box::pin(retry::follow(tasks, scheduler, &task)).await?;
                 answer::publish(bus, &task, clock.now()).await?;
                 tasks.store().close(&task).await?;
                 Ok(task.schedule.filter(|schedule| schedule.has_queue).map(|schedule| schedule.key))

@@ -56,7 +56,7 @@ pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<()
             schedule(scheduler, task).await?;
         }
         let Some(task) = once.done()? else { return Ok(None) };
-        retry::follow(tasks, scheduler, &task).await?;
+        Box::pin(retry::follow(tasks, scheduler, &task)).await?;
         Ok(Some(answer::outcome(&task, clock.now())))
     })
     .await

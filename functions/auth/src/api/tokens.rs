@@ -16,9 +16,12 @@ use crate::oauth::{OAuthError, OAuthErrorBody, TokenAnswer};
 use crate::refresh;
 use crate::store::token_family::TokenFamilies;
 
-/// How long an access token is valid, in seconds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AccessLifetime(pub(crate) i64);
+/// Signs access tokens that are valid for a time.
+#[derive(Clone)]
+pub(crate) struct Issuance {
+    pub(crate) signer: Signer,
+    pub(crate) lifetime_s: i64,
+}
 
 /// Issues an access token.
 #[utoipa::path(
@@ -37,11 +40,10 @@ pub(crate) struct AccessLifetime(pub(crate) i64);
 pub(crate) async fn issue(
     State(accounts): State<Accounts>,
     State(families): State<TokenFamilies>,
-    State(signer): State<Signer>,
+    State(Issuance { signer, lifetime_s }): State<Issuance>,
     State(ring): State<KeyRing>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
-    State(AccessLifetime(lifetime_s)): State<AccessLifetime>,
     Attempt { source, grant }: Attempt,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<TokenAnswer>), OAuthError> {
     let now = clock.now();

@@ -16,6 +16,9 @@ struct Condition {
     operand: i64,
 }
 
+/// An order, and how it numbers the events.
+type Order = (&'static str, fn(i64) -> i64);
+
 /// How many events there are, of three types in turn.
 const EVENTS: i64 = 130;
 
@@ -43,7 +46,7 @@ async fn whatever_an_index_answers_is_what_a_plain_list_would_be() {
     let world = World::new().await;
     record(&world, EVENTS, kind).await;
     // Orders of which every place is certain, and how they number the events.
-    let orders: [(&str, fn(i64) -> i64); 6] = [
+    let orders: [Order; 6] = [
         ("", |n| -n),
         ("sort(-creation_timestamp)", |n| -n),
         ("sort(creationTimestamp)", |n| n),

@@ -1,5 +1,6 @@
 //! The dispatcher function against the emulator: requests and events in; answers, commands and timelines out.
 
+#[cfg(test)]
 mod bulk_retries;
 mod dispatchers;
 mod events;
@@ -12,15 +13,21 @@ mod faults;
 mod graph;
 #[cfg(test)]
 mod injection;
+#[cfg(test)]
 mod lists;
+#[cfg(test)]
 mod outcomes;
+#[cfg(test)]
 mod replays;
+#[cfg(test)]
 mod retries;
 mod rotation;
+#[cfg(test)]
 mod run_list;
 mod runs;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
 mod subscriptions;
 #[cfg(test)]
 mod tenants;

@@ -28,7 +28,7 @@ async fn files_come_with_the_request_or_from_elsewhere() {
         {"name": "a.bin", "content": "aGk="},
         {"url": format!("{}/files/total.json?x=1", server.url())},
     ]);
-    let sent = world.post("/mail/v1/", mail(json!({"attachments": attachments}))).await;
+    let sent = world.post("/mail/v1/", mail(&json!({"attachments": attachments}))).await;
     assert_eq!(sent.status, 200, "{sent:?}");
     assert_eq!(sent.body["attachments"], json!(["Rechnung März.pdf", "a.bin", "total.json"]));
     let expected = [
@@ -45,7 +45,7 @@ async fn files_come_with_the_request_or_from_elsewhere() {
 async fn what_cannot_be_fetched_stops_the_mail() {
     let world = builder().parameter("AllowedCidrs", "").open().await;
     let check = async |url: &str, status: u16, told: &str| {
-        let answer = world.post("/mail/v1/", mail(json!({"attachments": [{"url": url}]}))).await;
+        let answer = world.post("/mail/v1/", mail(&json!({"attachments": [{"url": url}]}))).await;
         let message = answer.body["message"].as_str().unwrap_or_default();
         assert!(answer.status == status && message.contains(told), "{url}: {answer:?}");
     };
@@ -70,7 +70,7 @@ async fn what_cannot_be_fetched_stops_the_mail() {
     let server = Server::start(|_| Answer::ok(json!(1))).await;
     let send = async || {
         let url = format!("{}/secret-path", server.url());
-        world.post("/mail/v1/", mail(json!({"attachments": [{"url": url}]}))).await
+        world.post("/mail/v1/", mail(&json!({"attachments": [{"url": url}]}))).await
     };
     server.answer_next(Answer::status(404, json!("no")));
     let answer = send().await;
@@ -86,13 +86,13 @@ async fn files_and_text_share_the_limit() {
     let world = open().await;
     let server = Server::start(|_| Answer::ok(json!("x".repeat(6 * 1024 * 1024)))).await;
     let fetched = json!({"url": format!("{}/big", server.url())});
-    let answer = world.post("/mail/v1/", mail(json!({"attachments": [fetched]}))).await;
+    let answer = world.post("/mail/v1/", mail(&json!({"attachments": [fetched]}))).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let answer = world.post("/mail/v1/", mail(json!({"attachments": [fetched, fetched]}))).await;
+    let answer = world.post("/mail/v1/", mail(&json!({"attachments": [fetched, fetched]}))).await;
     assert_eq!((answer.status, &answer.body["code"]), (413, &json!(22)), "{answer:?}");
     let content = STANDARD.encode(vec![0; 5 * 1024 * 1024]);
     let answer =
-        world.post("/mail/v1/", mail(json!({"attachments": [fetched, {"name": "a", "content": content}]}))).await;
+        world.post("/mail/v1/", mail(&json!({"attachments": [fetched, {"name": "a", "content": content}]}))).await;
     assert_eq!(answer.status, 413, "{answer:?}");
     assert_eq!(outbox(&world).await.len(), 1);
 }

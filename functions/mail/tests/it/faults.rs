@@ -9,14 +9,15 @@ const SEND: &str = "sesv2.SendEmail";
 async fn a_busy_service_is_asked_again_for_a_mail_with_a_key() {
     let world = open().await;
     world.emulator.throttle(SEND, 1);
-    let busy = post_with_key(&world, "k", mail(json!({}))).await;
+    let busy = post_with_key(&world, "k", mail(&json!({}))).await;
     assert_eq!((busy.status, &busy.headers["retry-after"]), (503, &json!("1")), "{busy:?}");
     let queued = world.get("/mail/v1/queued").await;
     assert_eq!(queued.body["data"][0]["status"], "queued", "{queued:?}");
     assert_eq!(queued.body["data"][0]["to"], json!(["a@example.com"]));
     // Another process goes on at once: the first one has given the record back.
     let token = world.token("default", &["SEND_MAILS"]).await;
-    let request = Request::new("POST", "/mail/v1/").bearer(&token).header("idempotency-key", "k").json(mail(json!({})));
+    let request =
+        Request::new("POST", "/mail/v1/").bearer(&token).header("idempotency-key", "k").json(mail(&json!({})));
     let sent = request.send_to(&world.another(FUNCTION)).await;
     assert_eq!((sent.status, &sent.body["status"]), (200, &json!("sent")), "{sent:?}");
     assert_eq!(outbox(&world).await.len(), 1);
@@ -26,7 +27,7 @@ async fn a_busy_service_is_asked_again_for_a_mail_with_a_key() {
 async fn a_mail_without_a_key_fails_visibly_when_the_service_is_busy() {
     let world = open().await;
     world.emulator.throttle(SEND, 1);
-    let busy = world.post("/mail/v1/", mail(json!({}))).await;
+    let busy = world.post("/mail/v1/", mail(&json!({}))).await;
     assert_eq!((busy.status, &busy.body["code"]), (503, &json!(4)), "{busy:?}");
     let shown = only(&world).await;
     assert_eq!((&shown["status"], &shown["id"]), (&json!("failed"), &busy.body["mailId"]));
@@ -40,7 +41,7 @@ async fn a_mail_without_a_key_fails_visibly_when_the_service_is_busy() {
 #[tokio::test]
 async fn what_the_service_refuses_is_told_and_recorded() {
     let world = crate::support::builder().variable("MAIL_CONFIGURATION_SET", "nothing").open().await;
-    let refused = world.post("/mail/v1/", mail(json!({}))).await;
+    let refused = world.post("/mail/v1/", mail(&json!({}))).await;
     assert_eq!((refused.status, &refused.body["code"]), (400, &json!(27)), "{refused:?}");
     assert!(refused.body["message"].as_str().unwrap().contains("NotFoundException"), "{refused:?}");
     let shown = only(&world).await;
@@ -52,11 +53,11 @@ async fn what_the_service_refuses_is_told_and_recorded() {
 async fn a_lost_reply_leaves_a_mail_that_nobody_knows_of_until_the_service_speaks() {
     let world = open().await;
     world.emulator.lose_reply(SEND, 1);
-    let unknown = post_with_key(&world, "k", mail(json!({}))).await;
+    let unknown = post_with_key(&world, "k", mail(&json!({}))).await;
     assert_eq!((unknown.status, &unknown.body["code"]), (502, &json!(4)), "{unknown:?}");
     assert_eq!(world.emulator.aws_calls()[SEND], 1, "it is not sent again");
     assert_eq!(world.published("mail.failed")[0]["content"]["kind"], "unknown");
-    let again = post_with_key(&world, "k", mail(json!({}))).await;
+    let again = post_with_key(&world, "k", mail(&json!({}))).await;
     assert!([200, 502].contains(&again.status), "{again:?}");
     assert_eq!(outbox(&world).await.len(), 1);
     // The event names the mail by its tag, as nobody has the id of the service.
@@ -74,7 +75,8 @@ async fn a_process_that_dies_while_it_sends_leaves_a_mail_that_nobody_knows_of()
     let world = crate::support::builder().directory(folder.path()).open().await;
     world.emulator.crash_before(SEND, 1);
     let token = world.token("default", &["SEND_MAILS"]).await;
-    let request = Request::new("POST", "/mail/v1/").bearer(&token).header("idempotency-key", "k").json(mail(json!({})));
+    let request =
+        Request::new("POST", "/mail/v1/").bearer(&token).header("idempotency-key", "k").json(mail(&json!({})));
     let crashed = world.invoke(FUNCTION, request.payload.clone()).await;
     assert!(crashed.is_err(), "{crashed:?}");
     let world = world.reopen().await;
@@ -96,7 +98,7 @@ async fn a_write_whose_reply_was_lost_sends_nothing_twice() {
     for skipped in 0..2 {
         world.emulator.pass("dynamodb.PutItem", skipped);
         world.emulator.lose_reply("dynamodb.PutItem", 1);
-        let sent = world.post("/mail/v1/", mail(json!({}))).await;
+        let sent = world.post("/mail/v1/", mail(&json!({}))).await;
         assert_eq!(sent.status, 200, "{sent:?}");
     }
     assert_eq!(outbox(&world).await.len(), 2);

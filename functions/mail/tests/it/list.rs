@@ -8,7 +8,7 @@ async fn mails_are_listed_the_newest_first_and_filtered_by_any_field() {
     let mut ids = Vec::new();
     for number in 0..25 {
         let to = format!("a{number}@example.com");
-        let body = mail(json!({"subject": format!("s{number}"), "recipients": {"to": [to]}}));
+        let body = mail(&json!({"subject": format!("s{number}"), "recipients": {"to": [to]}}));
         ids.push(world.post("/mail/v1/", body).await.body["id"].clone());
         world.advance(1).await;
     }

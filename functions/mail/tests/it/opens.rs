@@ -6,7 +6,7 @@ use crate::support::{builder, mail, newest_raw, only};
 
 /// Sends a mail whose openings are counted, and returns the path of its image.
 async fn tracked(world: &World) -> String {
-    let sent = world.post("/mail/v1/", mail(json!({"track_opens": true}))).await;
+    let sent = world.post("/mail/v1/", mail(&json!({"track_opens": true}))).await;
     assert_eq!(sent.status, 200, "{sent:?}");
     let raw = newest_raw(world).await;
     let html = MessageParser::default().parse(&raw).unwrap().body_html(0).unwrap().into_owned();
@@ -62,7 +62,7 @@ async fn a_hash_cannot_be_guessed() {
 #[tokio::test]
 async fn nothing_is_counted_that_was_not_asked_for() {
     let world = open().await;
-    world.post("/mail/v1/", mail(json!({}))).await;
+    world.post("/mail/v1/", mail(&json!({}))).await;
     let raw = newest_raw(&world).await;
     let html = MessageParser::default().parse(&raw).unwrap().body_html(0).unwrap().into_owned();
     assert!(!html.contains("<img"), "{html}");

@@ -67,7 +67,7 @@ fn complaint(mail: &Value) -> Value {
 /// A world to whose function nothing is delivered but by the test, and a mail that was sent.
 async fn sent() -> (World, Value) {
     let world = builder().by_hand().open().await;
-    let mail = world.post("/mail/v1/", mail(json!({}))).await.body;
+    let mail = world.post("/mail/v1/", mail(&json!({}))).await.body;
     world.take_events();
     (world, mail)
 }
@@ -157,7 +157,7 @@ async fn the_simulators_addresses_bounce_and_complain_over_the_bus() {
     let token = world.token("acme", &["SEND_MAILS", "VIEW_MAILS"]).await;
     let to = ["bounce@simulator.amazonses.com", "complaint@simulator.amazonses.com"];
     for address in to {
-        let body = mail(json!({"recipients": {"to": [address]}}));
+        let body = mail(&json!({"recipients": {"to": [address]}}));
         assert_eq!(world.send(Request::new("POST", "/mail/v1/").bearer(&token).json(body)).await.status, 200);
     }
     world.idle().await;

@@ -16,7 +16,7 @@ pub(crate) async fn open() -> World {
 }
 
 /// A mail to one address, with other fields in place of its own.
-pub(crate) fn mail(others: Value) -> Value {
+pub(crate) fn mail(others: &Value) -> Value {
     let mut mail = json!({"subject": "s", "body": "<p>b</p>", "recipients": {"to": ["a@example.com"]}});
     mail.as_object_mut().unwrap().extend(others.as_object().unwrap().clone());
     mail

@@ -199,7 +199,7 @@ pub(crate) async fn send(
     let outgoing = body.outgoing(id)?;
     // A client that hangs up must not leave a message half sent.
     let task = tokio::spawn(async move {
-        let once = Sender::new(&services, &channel).send(outgoing, trigger).await?;
+        let once = Box::pin(Sender::new(&services, &channel).send(outgoing, trigger)).await?;
         if let Ok(Once::Done(record)) = &once {
             let fact = send::fact(&channel, record, None, services.clock.now());
             // The message is sent whether or not the fact is published.

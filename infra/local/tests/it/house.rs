@@ -154,29 +154,39 @@ impl<'a> Client<'a> {
         ])
     }
 
+    async fn furnish_channel(&self) -> Value {
+        let credentials = json!({"signingSecret": "s", "botToken": "xoxb-1"});
+        let channel = json!({"platform": "slack", "credentials": credentials, "apiUrl": "http://127.0.0.1:9"});
+        self.post("/channels", channel).await
+    }
+
+    async fn furnish_job(&self) -> Value {
+        let schedule = json!({"every": 60_000, "start_at": "2030-01-01T00:00:00Z"});
+        let job = json!({"env": "prd", "product_tag": "p", "app": "a", "event": "e", "schedule": schedule});
+        self.post("/actions/jobs", job).await
+    }
+
+    async fn furnish_subscription(&self) -> Value {
+        let service = json!({"name": "s", "version": {"major": 1, "minor": 0, "patch": 0}});
+        self.post("/events/v1/subscriptions", json!({"service": service, "event_types": ["thing.happened"]})).await
+    }
+
     /// Creates something of every kind, and returns what the paths of routes call it.
     pub(crate) async fn furnish(&self, code: &str) -> Records {
         let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_else(|| panic!("{value}")).to_owned();
-        let channel = json!({"platform": "slack", "credentials": {"signingSecret": "s", "botToken": "xoxb-1"},
-            "apiUrl": "http://127.0.0.1:9"});
-        let channel = self.post("/channels", channel).await;
+        let channel = self.furnish_channel().await;
         self.post("/tasks/v1/functions", json!({"name": "f", "code": code})).await;
         let later = json!({"functionName": "f", "startTimestamp": "2030-01-01T00:00:00Z"});
         let task = self.post("/tasks/v1", later).await;
         let schedule = self.post("/tasks/v1/schedules", json!({"functionName": "f", "cron": "@yearly"})).await;
-        let job = json!({"env": "prd", "product_tag": "p", "app": "a", "event": "e",
-            "schedule": {"every": 60_000, "start_at": "2030-01-01T00:00:00Z"}});
-        let job = self.post("/actions/jobs", job).await;
-        let callback = self.post("/callbacks", json!({})).await;
+        let job = self.furnish_job().await;
         let people = self.furnish_people().await;
         let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [
             {"type": "task", "name": "run", "functionName": "f"},
         ]});
         let dispatcher = self.post("/dispatchers/v1", dispatcher).await;
         let event = self.post("/events/v1", json!({"type": "thing.happened", "content": {"n": 1}})).await;
-        let service = json!({"name": "s", "version": {"major": 1, "minor": 0, "patch": 0}});
-        let subscription = json!({"service": service, "event_types": ["thing.happened"]});
-        let subscription = self.post("/events/v1/subscriptions", subscription).await;
+        let subscription = self.furnish_subscription().await;
         let bulk = self.post("/runs/retry", json!({"filter": {}})).await;
         let run = self.furnish_actions().await;
         let asset = Request::new("PUT", "/assets/public/director/acme/own.js").bearer(&self.token).body(code);
@@ -197,7 +207,7 @@ impl<'a> Client<'a> {
             ("/tasks/v1/{id}", text(&task, "id")),
             ("/tasks/v1/schedules/{id}", text(&schedule, "id")),
             ("/actions/jobs/{id}", text(&job, "job_id")),
-            ("/callbacks/{id}", text(&callback, "id")),
+            ("/callbacks/{id}", text(&self.post("/callbacks", json!({})).await, "id")),
             ("/dispatchers/v1/{id}", text(&dispatcher, "id")),
             ("/actions/{actionId}", text(&dispatcher["actions"][0], "id")),
             ("/events/v1/subscriptions/{id}", text(&subscription, "id")),
