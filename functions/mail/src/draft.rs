@@ -303,7 +303,7 @@ mod tests {
     fn a_mail_has_either_its_own_text_or_a_template() {
         assert!(Draft::new(&fields(), NAMES).is_ok());
         check(
-            Fields { subject: None, body: None, ..fields() },
+            &Fields { subject: None, body: None, ..fields() },
             14,
             "`subject` or `template_id` or `template_name` is required",
         );
@@ -326,14 +326,14 @@ mod tests {
         assert!(Draft::new(&Fields { recipients: to(50), ..fields() }, NAMES).is_ok());
         check(&Fields { recipients: to(0), ..fields() }, 14, "`recipients.to` is required");
         check(
-            Fields { recipients: to(51), ..fields() },
+            &Fields { recipients: to(51), ..fields() },
             15,
             "`recipients` must have at most 50 addresses in all, this has 51",
         );
         let cc = vec!["a@a.test\r\nBcc: b@b.test".to_owned()];
         let recipients = Recipients { cc, ..to(1) };
         check(
-            Fields { recipients, ..fields() },
+            &Fields { recipients, ..fields() },
             15,
             "`recipients.cc[0]` has a line break or another control character",
         );
