@@ -114,7 +114,7 @@ impl Server {
             async move { self.post(path, &body).await }
         });
         sent.buffer_unordered(CONNECTIONS).for_each(async |_| {}).await;
-        report(&format!("{count} sent to {path}"), format!("{:.1} s", begun.elapsed().as_secs_f64()));
+        report(&format!("{count} sent to {path}"), &format!("{:.1} s", begun.elapsed().as_secs_f64()));
     }
 
     /// Waits until a list has so many items.
@@ -123,7 +123,7 @@ impl Server {
         while self.get(path).await["page"]["total"].as_u64() < Some(count as u64) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        report("until all are recorded", format!("{:.1} s", begun.elapsed().as_secs_f64()));
+        report("until all are recorded", &format!("{:.1} s", begun.elapsed().as_secs_f64()));
     }
 
     async fn page(&self, name: &str, path: &str, times: usize) {
@@ -134,7 +134,7 @@ impl Server {
             took.push(begun.elapsed());
         }
         took.sort_unstable();
-        report(name, format!("{:.1} ms", took[took.len() / 2].as_secs_f64() * 1_000.0));
+        report(name, &format!("{:.1} ms", took[took.len() / 2].as_secs_f64() * 1_000.0));
     }
 
     /// Reads a whole list in pages, as client libraries do.
@@ -153,7 +153,7 @@ impl Server {
         assert!(ids.len() >= count, "{} of {count}", ids.len());
         let (pages, took) = (offset / PAGE, begun.elapsed().as_secs_f64());
         let each = took * 1_000.0 / pages as f64;
-        report(&format!("{path} in {pages} pages"), format!("{took:.1} s, {each:.1} ms each"));
+        report(&format!("{path} in {pages} pages"), &format!("{took:.1} s, {each:.1} ms each"));
     }
 }
 
@@ -164,7 +164,7 @@ impl Drop for Server {
     }
 }
 
-fn report(name: &str, figure: String) {
+fn report(name: &str, figure: &str) {
     use std::io::Write as _;
 
     let mut out = std::io::stdout().lock();

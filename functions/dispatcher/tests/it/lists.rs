@@ -16,11 +16,18 @@ struct Condition {
     operand: i64,
 }
 
+/// An order, and the place that it gives to the event of a number.
+type Order = (&'static str, fn(i64) -> i64);
+
 /// How many events there are, of three types in turn.
 const EVENTS: i64 = 130;
 
 fn kind(n: i64) -> &'static str {
-    ["red", "green", "blue"][usize::try_from(n % 3).unwrap()]
+    match n % 3 {
+        0 => "red",
+        1 => "green",
+        _ => "blue",
+    }
 }
 
 fn condition() -> impl Strategy<Value = Condition> {
@@ -43,7 +50,7 @@ async fn whatever_an_index_answers_is_what_a_plain_list_would_be() {
     let world = World::new().await;
     record(&world, EVENTS, kind).await;
     // Orders of which every place is certain, and how they number the events.
-    let orders: [(&str, fn(i64) -> i64); 6] = [
+    let orders: [Order; 6] = [
         ("", |n| -n),
         ("sort(-creation_timestamp)", |n| -n),
         ("sort(creationTimestamp)", |n| n),
