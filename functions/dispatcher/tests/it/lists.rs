@@ -23,7 +23,11 @@ type Order = (&'static str, fn(i64) -> i64);
 const EVENTS: i64 = 130;
 
 fn kind(n: i64) -> &'static str {
-    ["red", "green", "blue"][usize::try_from(n % 3).unwrap()]
+    match n % 3 {
+        0 => "red",
+        1 => "green",
+        _ => "blue",
+    }
 }
 
 fn condition() -> impl Strategy<Value = Condition> {
