@@ -85,9 +85,9 @@ export async function commandLine(administrator, { host }) {
   await administrator.users.globalRoles.addToUsers(rqlBuilder().eq('id', user.id).build(), { roles: [role.id] });
   const exh = await login(server, email, password);
 
-  const mail = { name: 'mail', description: 'm', outputs: { subject: 'Hi', body: '<p>there</p>' } };
-  await syncTemplate(exh, mail);
-  await syncTemplate(exh, { ...mail, description: undefined, inputs: { name: { type: 'string' } } });
+  const mail = { name: 'mail', outputs: { subject: 'Hi', body: '<p>there</p>' } };
+  await syncTemplate(exh, { ...mail, description: 'm' });
+  await syncTemplate(exh, { ...mail, inputs: { name: { type: 'string' } } });
   const template = await exh.templatesV2.findByName('mail');
   assert.deepEqual([template.description ?? null, template.inputs], [null, { name: { type: 'string' } }]);
   await refused(() => exh.templates.findAll(), 'ServiceNotFoundError', 404);
