@@ -297,7 +297,8 @@ mod tests {
         check(json!([{"name": "a"}]), "type");
         check(json!([{"type": "Task"}]), "`actions[0].type` has the unknown value `Task`: did you mean `task`?");
         check(json!([{"type": "task"}]), "`actions[0].functionName` is required");
-        check(json!([{"type": "mail"}]), "`actions[0].type`");
+        check(json!([{"type": "fax"}]), "`actions[0].type`");
+        check(json!([{"type": "mail"}]), "`actions[0].recipients` is required");
         check(json!([["task"]]), "`actions[0]` must be an object");
         check(one(json!({"url": "u"})), "`actions[0]`: unknown field `url`");
         check(one(json!({"dependancies": []})), "unknown field `dependancies`: did you mean `dependencies`?");

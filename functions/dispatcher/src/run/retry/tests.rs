@@ -69,10 +69,10 @@ fn states(run: &Run) -> String {
 #[test]
 fn what_failed_and_what_was_skipped_because_of_it_is_done_again() {
     let mut run = start(&json!([
-        {"type": "x", "name": "a"},
-        {"type": "x", "name": "b", "dependencies": ["a"]},
-        {"type": "x", "name": "c", "dependencies": ["b"], "data": "{{ steps.b.output.attempt }}"},
-        {"type": "x", "name": "d"},
+        {"type": "task", "name": "a"},
+        {"type": "task", "name": "b", "dependencies": ["a"]},
+        {"type": "task", "name": "c", "dependencies": ["b"], "data": "{{ steps.b.output.attempt }}"},
+        {"type": "task", "name": "d"},
     ]));
     succeed(&mut run, "a", 1, 1);
     succeed(&mut run, "d", 1, 1);
@@ -95,10 +95,10 @@ fn what_failed_and_what_was_skipped_because_of_it_is_done_again() {
 #[test]
 fn from_one_step_on_everything_that_depends_on_it_is_done_again() {
     let mut run = start(&json!([
-        {"type": "x", "name": "a"},
-        {"type": "x", "name": "b", "dependencies": ["a"]},
-        {"type": "x", "name": "c", "dependencies": ["b"]},
-        {"type": "x", "name": "d", "dependencies": ["a"]},
+        {"type": "task", "name": "a"},
+        {"type": "task", "name": "b", "dependencies": ["a"]},
+        {"type": "task", "name": "c", "dependencies": ["b"]},
+        {"type": "task", "name": "d", "dependencies": ["a"]},
     ]));
     for step in ["a", "b", "d", "c"] {
         succeed(&mut run, step, 1, 1);
@@ -115,7 +115,7 @@ fn from_one_step_on_everything_that_depends_on_it_is_done_again() {
 
 #[test]
 fn a_step_that_would_be_skipped_again_or_does_not_exist_is_refused() {
-    let mut run = start(&json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b", "dependencies": ["a"]}]));
+    let mut run = start(&json!([{"type": "task", "name": "a"}, {"type": "task", "name": "b", "dependencies": ["a"]}]));
     fail(&mut run, "a", 1, 1);
     let before = run.clone();
     assert_eq!(retry(&mut run, Some("b"), 2), Err(NotRetried::Blocked("`a` failed".to_owned())));
@@ -127,7 +127,7 @@ fn a_step_that_would_be_skipped_again_or_does_not_exist_is_refused() {
 #[test]
 fn a_step_has_as_many_attempts_again_with_the_same_delays() {
     let mut run = start(&json!([
-        {"type": "x", "name": "a", "retry": {"attempts": 2, "delaySeconds": 10, "backoff": "exponential"}},
+        {"type": "task", "name": "a", "retry": {"attempts": 2, "delaySeconds": 10, "backoff": "exponential"}},
     ]));
     assert_eq!(fail(&mut run, "a", 1, 1).as_deref(), Some("a#2"));
     assert_eq!(fail(&mut run, "a", 2, 11).as_deref(), Some(""));
@@ -147,7 +147,7 @@ fn a_retried_step_may_cause_as_much_as_before() {
         serde_json::from_str::<Value>(&entry.detail()).unwrap()["trace"]["budget"].clone()
     };
     for attempts in [1, 3] {
-        let mut run = start(&json!([{"type": "x", "name": "a", "retry": {"attempts": attempts}}]));
+        let mut run = start(&json!([{"type": "task", "name": "a", "retry": {"attempts": attempts}}]));
         let first = budget(&run);
         (1..=attempts).for_each(|attempt| drop(fail(&mut run, "a", attempt, 1)));
         retry(&mut run, None, 2).unwrap();
@@ -158,8 +158,8 @@ fn a_retried_step_may_cause_as_much_as_before() {
 #[test]
 fn a_run_is_idle_while_nothing_is_to_be_expected_of_it_soon() {
     let mut run = start(&json!([
-        {"type": "x", "name": "a", "retry": {"attempts": 3, "delaySeconds": 100}},
-        {"type": "x", "name": "b"},
+        {"type": "task", "name": "a", "retry": {"attempts": 3, "delaySeconds": 100}},
+        {"type": "task", "name": "b"},
     ]));
     assert!(!run.is_idle(at(0)) && !run.is_idle(at(-1)), "the clock was read just before it was requested");
     fail(&mut run, "a", 1, 1);
@@ -174,11 +174,11 @@ fn a_run_is_idle_while_nothing_is_to_be_expected_of_it_soon() {
 #[test]
 fn a_failure_that_another_step_has_already_made_up_for_stays() {
     let mut run = start(&json!([
-        {"type": "x", "name": "charge", "onFailure": "continue"},
-        {"type": "x", "name": "refund", "dependencies": ["charge"],
+        {"type": "task", "name": "charge", "onFailure": "continue"},
+        {"type": "task", "name": "refund", "dependencies": ["charge"],
          "condition": {"steps": {"charge": {"status": ["failed"]}}}},
-        {"type": "x", "name": "other"},
-        {"type": "x", "name": "allowed", "onFailure": "continue"},
+        {"type": "task", "name": "other"},
+        {"type": "task", "name": "allowed", "onFailure": "continue"},
     ]));
     fail(&mut run, "charge", 1, 1);
     succeed(&mut run, "refund", 1, 2);
@@ -190,7 +190,7 @@ fn a_failure_that_another_step_has_already_made_up_for_stays() {
 
 #[test]
 fn a_step_whose_command_could_not_be_built_is_tried_again() {
-    let mut run = start(&json!([{"type": "x", "name": "a", "to": "{{ event.content.phone }}"}]));
+    let mut run = start(&json!([{"type": "task", "name": "a", "to": "{{ event.content.phone }}"}]));
     assert_eq!((run.status, run.steps[0].attempts.len()), (RunStatus::Failed, 0));
     assert_eq!(retry(&mut run, None, 5).unwrap(), "");
     assert_eq!(states(&run), "Failed a:failed");
@@ -200,7 +200,7 @@ fn a_step_whose_command_could_not_be_built_is_tried_again() {
 #[test]
 fn the_record_of_a_run_that_is_retried_forever_does_not_grow_forever() {
     let actions: Vec<Value> =
-        (0..20).map(|n| json!({"type": "x", "name": format!("s{n}"), "pad": "x".repeat(16_500)})).collect();
+        (0..20).map(|n| json!({"type": "task", "name": format!("s{n}"), "pad": "x".repeat(16_500)})).collect();
     let mut run = start(&json!(actions));
     for round in 1..20 {
         for step in 0..20 {
@@ -238,7 +238,7 @@ fn the_largest_run_can_be_retried_again_and_again() {
 
 #[test]
 fn a_run_without_room_for_another_attempt_is_not_retried() {
-    let actions = json!([{"type": "x", "name": "a"}, {"type": "x", "name": "b"}]);
+    let actions = json!([{"type": "task", "name": "a"}, {"type": "task", "name": "b"}]);
     let mut run = start(&actions);
     fail(&mut run, "b", 1, 1);
     answer(&mut run, "a", 1, Answer::succeeded(json!("x".repeat(100_000))), 1);
@@ -250,10 +250,10 @@ fn a_run_without_room_for_another_attempt_is_not_retried() {
 #[test]
 fn a_cancelled_run_starts_nothing_and_still_records_what_comes() {
     let mut run = start(&json!([
-        {"type": "x", "name": "a", "retry": {"attempts": 3}},
-        {"type": "x", "name": "b", "dependencies": ["a"]},
-        {"type": "x", "name": "late", "retry": {"attempts": 2, "delaySeconds": 60}},
-        {"type": "x", "name": "slow", "timeoutSeconds": 30},
+        {"type": "task", "name": "a", "retry": {"attempts": 3}},
+        {"type": "task", "name": "b", "dependencies": ["a"]},
+        {"type": "task", "name": "late", "retry": {"attempts": 2, "delaySeconds": 60}},
+        {"type": "task", "name": "slow", "timeoutSeconds": 30},
     ]));
     fail(&mut run, "late", 1, 1);
     assert!(run.cancel(at(2)));
@@ -285,7 +285,7 @@ proptest! {
             let names: std::collections::BTreeSet<String> =
                 parents.iter().filter(|_| n > 0).map(|parent| format!("s{}", parent.index(n))).collect();
             let on_failure = if allowed[n] { "continue" } else { "fail" };
-            json!({"type": "x", "name": format!("s{n}"), "dependencies": names, "onFailure": on_failure})
+            json!({"type": "task", "name": format!("s{n}"), "dependencies": names, "onFailure": on_failure})
         }).collect();
         let mut run = start(&json!(actions));
         let mut asked = std::collections::BTreeSet::new();
