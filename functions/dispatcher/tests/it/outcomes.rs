@@ -1,7 +1,9 @@
 //! The facts about the outcomes of runs.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
-use shared::event::{Answer, StepError, StepFinished};
+use shared::event::{Answer, StepError, StepFinished, StepId};
 
 use crate::world::{Reply, World, event, task, text};
 
@@ -97,7 +99,9 @@ async fn an_outcome_is_one_event_however_often_everything_is_delivered() {
     world.emulator.deliver_twice(true);
     world.reply("pay", Reply::Fail);
     world.publish(&event("e1", "order.paid", json!({}))).await;
-    assert_eq!(world.commands()["tell#1"], 2, "its function finds the record of the first");
+    // A command may come several times; its function finds the record of the first.
+    let asked: HashSet<StepId> = world.requests_of("tell").into_iter().collect();
+    assert_eq!(asked.len(), 1);
     let id = world.command("tell").unwrap().event.id;
     assert!(facts(&world, "run.failed").iter().all(|fact| fact["id"] == id.as_str()));
     assert_eq!(world.timeline(id.as_str()).await["runs"].as_array().unwrap().len(), 1);

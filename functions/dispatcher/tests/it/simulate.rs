@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use shared::event::Envelope;
 
 use crate::world::{Reply, World, event, task, text};
 
@@ -231,7 +232,8 @@ async fn events_are_chosen_by_time_type_and_id_and_come_in_pages_with_true_count
         }
         times.push(world.clock.now().to_string());
         let kind = if n == 6 { "lost" } else { "paid" };
-        world.publish(&event(&format!("e{n}"), kind, json!({"n": n}))).await;
+        let published = event(&format!("e{n}"), kind, json!({"n": n}));
+        world.publish(&Envelope { time: world.clock.now(), ..published }).await;
     }
     let (mut seen, mut events, mut next) = (Vec::new(), 0, Value::Null);
     for _ in 0..4 {
