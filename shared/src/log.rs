@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, registry};
 
 /// The crates whose messages below a warning may be shown.
-const OURS: [&str; 14] = [
+const OURS: [&str; 15] = [
     "action",
     "auth",
     "callback",
@@ -23,6 +23,7 @@ const OURS: [&str; 14] = [
     "emulator",
     "hookyard",
     "local",
+    "mail",
     "pattern",
     "platform",
     "server",

@@ -525,8 +525,8 @@ mod tests {
     #[test]
     fn a_type_that_nobody_serves_is_refused() {
         check("htpt", json!({}), Err("`type` has the unknown value `htpt`: did you mean `http`?"));
-        let types = "must be one of `action`, `callback`, `http`, `message`, `task`";
-        check("mail", json!({}), Err(&format!("`type` has the unknown value `mail`: {types}")));
+        let types = "must be one of `action`, `callback`, `http`, `mail`, `message`, `task`";
+        check("fax", json!({}), Err(&format!("`type` has the unknown value `fax`: {types}")));
     }
 
     #[test]

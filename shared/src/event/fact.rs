@@ -107,7 +107,9 @@ pub const PLATFORMS: [&str; 11] = [
 ];
 
 /// The types of the facts that only Hookyard itself publishes, beside those of the [`PLATFORMS`].
-pub const OWN: [EventType; 31] = [
+///
+/// Those about users are not among them, as they may as well be users of somebody else's service.
+pub const OWN: [EventType; 27] = [
     WEBHOOK_RECEIVED,
     MESSAGE_RECEIVED,
     MESSAGE_STATUS,
@@ -129,10 +131,6 @@ pub const OWN: [EventType; 31] = [
     CALLBACK_EXPIRED,
     APP_AVAILABLE,
     APP_UNAVAILABLE,
-    USER_CREATED,
-    USER_DELETED,
-    PASSWORD_UPDATE_COMPLETED,
-    USER_ACTIVATION_COMPLETED,
     MAIL_DELIVERED,
     MAIL_BOUNCED,
     MAIL_COMPLAINED,

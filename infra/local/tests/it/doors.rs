@@ -101,7 +101,7 @@ async fn what_a_new_user_mistypes_is_refused_with_what_was_probably_meant() {
     };
     let create = "/dispatchers/v1";
     check("POST", create, dispatcher(json!({"filtre": {}})), &["`filtre`", "`filter`"]).await;
-    for unserved in ["htpt", "sms", "mail"] {
+    for unserved in ["htpt", "sms", "mails"] {
         let actions = json!([{"type": unserved, "url": "https://a.test"}]);
         check("POST", create, dispatcher(json!({"actions": actions})), &["actions[0].type", unserved]).await;
     }

@@ -154,6 +154,11 @@ impl<'a> Client<'a> {
         ])
     }
 
+    async fn furnish_template(&self) -> String {
+        let template = json!({"name": "greeting", "outputs": {"subject": "s", "body": "b"}});
+        self.post("/templates/v2", template).await["id"].as_str().unwrap().to_owned()
+    }
+
     async fn furnish_channel(&self) -> Value {
         let credentials = json!({"signingSecret": "s", "botToken": "xoxb-1"});
         let channel = json!({"platform": "slack", "credentials": credentials, "apiUrl": "http://127.0.0.1:9"});
@@ -215,6 +220,7 @@ impl<'a> Client<'a> {
             ("/{dispatcherId}", text(&dispatcher, "id")),
             ("/events/v1/{id}", text(&event, "id")),
             ("/runs/retries/{id}", text(&bulk, "id")),
+            ("/templates/v2/{idOrName}", self.furnish_template().await),
             ("/actions/runs/{id}", text(&run, "run_id")),
             ("/credentials/{env}/{auth_tag}", "prd/key".to_owned()),
             ("/health/{env}", "prd".to_owned()),
@@ -298,6 +304,8 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/products") => json!({"tag": "own", "envs": [{"slug": "dev"}]}),
         ("POST", "/products/{tag}/apps") => json!({"app": "acme_app"}),
         ("PUT", "/products/{tag}/apps/{access_tag}") => json!({"fallbacks": []}),
+        ("POST", "/templates/v2") => json!({"name": "own", "outputs": {"a": "b"}}),
+        ("PUT", "/templates/v2/{idOrName}") => json!({"description": "changed"}),
         ("POST", "/mail/v1") => json!({"subject": "s", "body": "b", "recipients": {"to": ["a@example.com"]}}),
         ("POST", "/runs/retry") => json!({"filter": {}}),
         ("POST", "/events/v1") => json!({"type": "other.thing"}),
