@@ -190,6 +190,7 @@ pub struct Trace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<String>,
     /// How many dispatches, and tasks that scripts have started, led here.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     pub depth: u32,
     /// How many events and steps it may still cause; as many as a first event may if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -48,10 +48,13 @@ pub(crate) struct Service {
 #[schema(as = SubscribedServiceVersion)]
 pub(crate) struct Version {
     /// Grows with changes that break users.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     pub(crate) major: u32,
     /// Grows with additions.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     pub(crate) minor: u32,
     /// Grows with repairs.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     pub(crate) patch: u32,
 }
 

@@ -159,7 +159,10 @@ pub(crate) async fn remove_permissions(
 /// Gives roles to the users that a query finds.
 #[utoipa::path(
     post, path = "/users/v1/add_roles", tag = "users", request_body = UserRoles,
-    responses((status = 200, description = "How many users were changed; the query string is RQL.", body = Affected))
+    responses(
+        (status = 200, description = "How many users were changed; the query string is RQL.", body = Affected),
+        (status = 404, description = "There is no such role.", body = shared::http::ErrorBody),
+    )
 )]
 pub(crate) async fn add_to_users(
     State(users): State<Users>,
@@ -183,7 +186,10 @@ pub(crate) async fn add_to_users(
 /// Takes roles from the users that a query finds.
 #[utoipa::path(
     post, path = "/users/v1/remove_roles", tag = "users", request_body = UserRoles,
-    responses((status = 200, description = "How many users were changed; the query string is RQL.", body = Affected))
+    responses(
+        (status = 200, description = "How many users were changed; the query string is RQL.", body = Affected),
+        (status = 404, description = "There is no such role.", body = shared::http::ErrorBody),
+    )
 )]
 pub(crate) async fn remove_from_users(
     State(users): State<Users>,

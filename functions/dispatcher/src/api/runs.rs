@@ -82,7 +82,7 @@ pub(crate) async fn get(
     let found =
         app.store.runs.get(&EventId::new(event_id.as_str()), &DispatcherId::new(dispatcher_id.as_str())).await?;
     let found = found.filter(|run| run.tenant_id == *caller.tenant_id());
-    let unknown = || Refusal::unknown("run", &format!("{event_id}/{dispatcher_id}"));
+    let unknown = || Refusal::unknown("run of the dispatcher", &dispatcher_id);
     Ok(Json(found.ok_or_else(unknown)?.into()))
 }
 
