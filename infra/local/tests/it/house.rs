@@ -186,9 +186,8 @@ impl<'a> Client<'a> {
         let schedule = self.post("/tasks/v1/schedules", json!({"functionName": "f", "cron": "@yearly"})).await;
         let job = self.furnish_job().await;
         let people = self.furnish_people().await;
-        let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [
-            {"type": "task", "name": "run", "functionName": "f"},
-        ]});
+        let action = json!({"type": "task", "name": "run", "functionName": "f"});
+        let dispatcher = json!({"eventType": "thing.happened", "name": "d", "actions": [action]});
         let dispatcher = self.post("/dispatchers/v1", dispatcher).await;
         let event = self.post("/events/v1", json!({"type": "thing.happened", "content": {"n": 1}})).await;
         let subscription = self.furnish_subscription().await;
@@ -292,9 +291,7 @@ pub(crate) fn valid_body(route: &Route) -> Option<Value> {
         ("POST", "/dispatchers/v1/{id}/explain") => json!({"type": "thing.happened"}),
         ("POST", "/sessions/{product}/{tag}/start") => json!({"env": "dev", "data": {"id": "u1"}}),
         ("PUT", "/caches/{product}/{tag}/values") => json!({"key": "usd", "value": 1}),
-        ("POST", "/actions/run") => {
-            json!({"env": "prd", "product": "own", "app": "own", "action": "own"})
-        }
+        ("POST", "/actions/run") => json!({"env": "prd", "product": "own", "app": "own", "action": "own"}),
         ("POST", "/secrets") => json!({"key": "OWN", "value": "s"}),
         ("PUT", "/secrets/{key}") => json!({"description": "changed"}),
         ("PUT", "/products/{tag}/apps/{access_tag}/credentials/{env}/{auth_tag}") => json!({"data": {"key": "k"}}),
