@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::event::TenantId;
 use crate::event::command::{ActionType, Named};
-use crate::table::{Expression, Query, Table};
+use crate::table::{Expression, Query, SealedAttributes, Table};
 use crate::{Environment, Error};
 
 /// No name is longer, and DynamoDB refuses keys of over 1,024 bytes.
@@ -25,6 +25,9 @@ pub struct Directory {
     tasks: Table,
     templates: Table,
 }
+
+/// The name of a task's function, which is as sealed as the rest of the task.
+const SEALED_NAME: SealedAttributes = SealedAttributes { key: &["taskId"], paths: &[&["functionName"]] };
 
 /// What is read of a function or of a task.
 #[derive(Debug, Deserialize)]
@@ -40,7 +43,7 @@ impl Directory {
         Ok(Self {
             channels: environment.table("CHANNELS_TABLE")?,
             functions: environment.table("FUNCTIONS_TABLE")?,
-            tasks: environment.table("TASKS_TABLE")?,
+            tasks: environment.sealed_table("TASKS_TABLE", &SEALED_NAME)?,
             templates: environment.table("TEMPLATES_TABLE")?,
         })
     }

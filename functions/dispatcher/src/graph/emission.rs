@@ -3,20 +3,16 @@
 use serde_json::{Map, Value, json};
 use shared::event::EventType;
 use shared::event::fact::{
-    CALLBACK_EXPIRED, CALLBACK_RESOLVED, MESSAGE_FAILED, MESSAGE_SENT, MESSAGE_STATUS, TASK_FAILED,
+    CALLBACK_EXPIRED, CALLBACK_RESOLVED, MAIL_BOUNCED, MAIL_COMPLAINED, MAIL_DELIVERED, MAIL_FAILED, MESSAGE_FAILED,
+    MESSAGE_SENT, MESSAGE_STATUS, RUN_FAILED, RUN_SUCCEEDED, TASK_FAILED,
 };
 
 use crate::dispatcher::Action;
 
 /// The types of the facts about runs that are over.
-pub(super) const OUTCOMES: [EventType; 2] = [EventType::known("run.succeeded"), EventType::known("run.failed")];
+pub(super) const OUTCOMES: [EventType; 2] = [RUN_SUCCEEDED, RUN_FAILED];
 /// The types of the facts about mails.
-const MAIL: [EventType; 4] = [
-    EventType::known("mail.delivered"),
-    EventType::known("mail.failed"),
-    EventType::known("mail.bounced"),
-    EventType::known("mail.complained"),
-];
+const MAIL: [EventType; 4] = [MAIL_DELIVERED, MAIL_FAILED, MAIL_BOUNCED, MAIL_COMPLAINED];
 
 /// Events of a type that a step can cause.
 #[derive(Debug, Clone)]
