@@ -194,7 +194,6 @@ pub struct Trace {
     pub depth: u32,
     /// How many events and steps it may still cause; as many as a first event may if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i64>, minimum = 0, format = "uint64")]
     pub budget: Option<u64>,
 }
 

@@ -56,7 +56,7 @@ pub(crate) struct UserChange {
     /// The time zone.
     #[serde(alias = "timeZone")]
     pub(crate) time_zone: Option<String>,
-    /// Makes the user an active one; needs the permission `UPDATE_USERS`.
+    /// Makes the user an active one; needs the permission `UPDATE_USER`.
     pub(crate) activation: Option<bool>,
 }
 
@@ -132,7 +132,7 @@ pub(crate) struct UserView {
     pub(crate) language: String,
     /// The time zone.
     pub(crate) time_zone: String,
-    /// Whether somebody with the permission `UPDATE_USERS` has created or activated the user.
+    /// Whether somebody with the permission `UPDATE_USER` has created or activated the user.
     pub(crate) activation: bool,
     /// The roles, with what they permit.
     pub(crate) roles: Vec<RoleView>,

@@ -64,7 +64,7 @@ pub(crate) async fn change_own(
     Ok(Json(UserView::new(&user, &accounts.users.roles_of(&user).await?)))
 }
 
-/// Gives a user another password; takes the permission `UPDATE_USERS` and all that the user may do.
+/// Gives a user another password; takes the permission `UPDATE_USER` and all that the user may do.
 #[utoipa::path(
     put, path = "/users/v1/{id}/password", tag = "users", request_body = NewPassword,
     responses((status = 200, description = "How many users were changed.", body = Affected))
@@ -81,7 +81,7 @@ pub(crate) async fn change(
     if is_itself(&caller, &id) {
         return Err(Refusal::illegal_argument("a user changes its own password with `PUT /users/v1/password`"));
     }
-    let user = itself_or(&accounts.users, &caller, Permission::UpdateUsers, &id).await?;
+    let user = itself_or(&accounts.users, &caller, Permission::UpdateUser, &id).await?;
     password::check("password", &new.password)?;
     let roles = accounts.users.roles_of(&user).await?;
     permission::require_all(&caller, roles.iter().flat_map(|role| &role.permissions))?;

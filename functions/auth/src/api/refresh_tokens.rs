@@ -48,7 +48,7 @@ impl From<TokenFamily> for RefreshTokenView {
     }
 }
 
-/// Lists the logins of the caller, or of its whole tenant with the permission `VIEW_USERS`, never their tokens.
+/// Lists the logins of the caller, or of its whole tenant with the permission `VIEW_AUTHORIZATIONS`, never their tokens.
 #[utoipa::path(
     get, path = "/auth/v2/oauth2/refreshTokens", tag = "auth",
     responses((status = 200, description = "A page of the logins; the query string is RQL.", body = List<RefreshTokenView>))
@@ -60,14 +60,14 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<RefreshTokenView>(query.as_deref())?;
-    let mut found = visible(&families, &caller, Permission::ViewUsers, clock.now()).await?;
+    let mut found = visible(&families, &caller, Permission::ViewAuthorizations, clock.now()).await?;
     let key = |family: &TokenFamily| (family.creation_timestamp, family.token_hash.clone());
     found.sort_by_key(key);
     let views: Vec<RefreshTokenView> = found.into_iter().map(RefreshTokenView::from).collect();
     query.apply(&views).map(Json)
 }
 
-/// Ends a login of the caller, or any of its tenant with the permission `UPDATE_USERS`.
+/// Ends a login of the caller, or any of its tenant with the permission `DELETE_AUTHORIZATIONS`.
 #[utoipa::path(
     delete, path = "/auth/v2/oauth2/refreshTokens/{id}", tag = "auth",
     responses((status = 200, description = "How many logins were ended.", body = Affected))
@@ -78,7 +78,7 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    let found = visible(&families, &caller, Permission::UpdateUsers, clock.now()).await?;
+    let found = visible(&families, &caller, Permission::DeleteAuthorizations, clock.now()).await?;
     if !found.iter().any(|family| family.token_hash == id) {
         return Err(Refusal::unknown("refresh token", &id.chars().take(64).collect::<String>()));
     }

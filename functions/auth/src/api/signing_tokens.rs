@@ -138,7 +138,7 @@ pub(crate) async fn confirm_mfa() -> Refusal {
     Refusal::illegal_state("no login here asks for a second factor")
 }
 
-/// Lists the tokens of the caller, or of its whole tenant with the permission `VIEW_USERS`; never their secrets.
+/// Lists the tokens of the caller, or of its whole tenant with the permission `VIEW_AUTHORIZATIONS`; never their secrets.
 #[utoipa::path(
     get, path = "/auth/v2/oauth1/tokens", tag = "auth",
     responses((status = 200, description = "A page of the tokens; the query string is RQL.", body = List<SigningTokenView>))
@@ -149,13 +149,13 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<SigningTokenView>(query.as_deref())?;
-    let mut found = visible(&signing, &caller, Permission::ViewUsers).await?;
+    let mut found = visible(&signing, &caller, Permission::ViewAuthorizations).await?;
     found.sort_by(|left, right| (left.creation_timestamp, &left.id).cmp(&(right.creation_timestamp, &right.id)));
     let views: Vec<SigningTokenView> = found.into_iter().map(SigningTokenView::from).collect();
     query.apply(&views).map(Json)
 }
 
-/// Deletes a token of the caller, or any of its tenant with the permission `UPDATE_USERS`; it ends at once.
+/// Deletes a token of the caller, or any of its tenant with the permission `DELETE_AUTHORIZATIONS`; it ends at once.
 #[utoipa::path(
     delete, path = "/auth/v2/oauth1/tokens/{id}", tag = "auth",
     responses((status = 200, description = "How many tokens were deleted.", body = Affected))
@@ -165,7 +165,8 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    let found = visible(&signing, &caller, Permission::UpdateUsers).await?.into_iter().find(|token| token.id == id);
+    let found =
+        visible(&signing, &caller, Permission::DeleteAuthorizations).await?.into_iter().find(|token| token.id == id);
     let unknown = || Refusal::unknown("token", &id.chars().take(64).collect::<String>());
     let token = found.ok_or_else(unknown)?;
     match signing.delete(&token.token).await? {

@@ -31,7 +31,7 @@ pub(crate) struct OpenRegistration(pub(crate) bool);
 
 /// Creates a user without roles.
 ///
-/// Whoever has the permission `CREATE_USERS` creates activated users of its own tenant. Without a token, which is how
+/// Whoever has the permission `CREATE_USER` creates activated users of its own tenant. Without a token, which is how
 /// client libraries of Extra Horizon call it, anybody creates users that are not activated, unless the parameter
 /// `OpenRegistration` is `false`; the header `x-tenant-id` names their tenant.
 #[utoipa::path(
@@ -54,11 +54,11 @@ pub(crate) async fn register(
 ) -> Result<Json<UserView>, Refusal> {
     let tenant_id = match &caller {
         Some(caller) => {
-            caller.require(Permission::CreateUsers.name())?;
+            caller.require(Permission::CreateUser.name())?;
             caller.tenant_id().clone()
         }
         None if is_open => named_tenant(&headers, query.as_deref())?,
-        None => return Err(Refusal::no_token("only those with the permission CREATE_USERS create users here")),
+        None => return Err(Refusal::no_token("only those with the permission CREATE_USER create users here")),
     };
     check(&new)?;
     let now = clock.now();
@@ -139,7 +139,7 @@ pub(crate) async fn list(
     query.apply(&views).map(Json)
 }
 
-/// Shows a user: the calling one itself, or any with the permission `VIEW_USERS`.
+/// Shows a user: the calling one itself, or any with the permission `VIEW_USER`.
 #[utoipa::path(
     get, path = "/users/v1/{id}", tag = "users", responses((status = 200, description = "The user.", body = UserView))
 )]
@@ -148,11 +148,11 @@ pub(crate) async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<UserView>, Refusal> {
-    let user = itself_or(&users, &caller, Permission::ViewUsers, &id).await?;
+    let user = itself_or(&users, &caller, Permission::ViewUser, &id).await?;
     Ok(Json(UserView::new(&user, &users.roles_of(&user).await?)))
 }
 
-/// Changes a user: the calling one itself, or any with the permission `UPDATE_USERS`.
+/// Changes a user: the calling one itself, or any with the permission `UPDATE_USER`.
 #[utoipa::path(
     put, path = "/users/v1/{id}", tag = "users", request_body = UserChange,
     responses((status = 200, description = "The user as it is now.", body = UserView))
@@ -165,10 +165,10 @@ pub(crate) async fn update(
     Path(id): Path<String>,
     JsonBody(change): JsonBody<UserChange>,
 ) -> Result<Json<UserView>, Refusal> {
-    let former = itself_or(&users, &caller, Permission::UpdateUsers, &id).await?;
+    let former = itself_or(&users, &caller, Permission::UpdateUser, &id).await?;
     let activates = change.activation == Some(true);
     if change.activation.is_some() {
-        caller.require(Permission::UpdateUsers.name())?;
+        caller.require(Permission::UpdateUser.name())?;
     }
     let next = apply(&former, change)?;
     let next = save(&users, &clock, &former, next).await?;
@@ -178,7 +178,8 @@ pub(crate) async fn update(
     Ok(Json(UserView::new(&next, &users.roles_of(&next).await?)))
 }
 
-/// Gives a user another address; takes all that the user may do, unless it is the calling one itself.
+/// Gives a user another address: the calling one itself, or with the permission `UPDATE_USER_EMAIL` any that may do
+/// nothing which the caller may not.
 #[utoipa::path(
     put, path = "/users/v1/{id}/email", tag = "users", request_body = EmailChange,
     responses((status = 200, description = "The user as it is now.", body = UserView))
@@ -190,7 +191,7 @@ pub(crate) async fn update_email(
     Path(id): Path<String>,
     JsonBody(change): JsonBody<EmailChange>,
 ) -> Result<Json<UserView>, Refusal> {
-    let former = itself_or(&users, &caller, Permission::UpdateUsers, &id).await?;
+    let former = itself_or(&users, &caller, Permission::UpdateUserEmail, &id).await?;
     check_email(&change.email)?;
     let roles = users.roles_of(&former).await?;
     if !is_itself(&caller, &id) {
@@ -213,7 +214,7 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    let user = itself_or(&users, &caller, Permission::DeleteUsers, &id).await?;
+    let user = itself_or(&users, &caller, Permission::DeleteUser, &id).await?;
     remove(&users, &bus, &clock, &caller, &user).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }

@@ -138,8 +138,20 @@ async fn a_role_is_a_named_set_of_permissions_that_users_have() {
 async fn nobody_gives_takes_or_takes_over_what_it_does_not_hold() {
     let world = World::new().await;
     let strong = world.user("strong@example.com", &["SEND_MAILS"]).await;
-    let held =
-        ["CREATE_ROLES", "UPDATE_ROLES", "DELETE_ROLES", "VIEW_ROLES", "VIEW_USERS", "UPDATE_USERS", "DELETE_USERS"];
+    let held = [
+        "CREATE_ROLE",
+        "UPDATE_ROLE",
+        "DELETE_ROLE",
+        "VIEW_ROLE",
+        "ADD_ROLE_PERMISSION",
+        "REMOVE_ROLE_PERMISSION",
+        "ADD_ROLE_TO_USER",
+        "REMOVE_ROLE_FROM_USER",
+        "VIEW_USER",
+        "UPDATE_USER",
+        "UPDATE_USER_EMAIL",
+        "DELETE_USER",
+    ];
     let (id, secret) = world.client(&held).await;
     let weak = world.log_in(&id, &secret).await;
     let send = async |method: &str, path: &str, body: Value| world.send(method, path, &weak, body).await;
