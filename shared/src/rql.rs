@@ -76,6 +76,20 @@ impl Rql {
         parse::query(raw_query.unwrap_or_default(), &Shape::of::<T>())
     }
 
+    /// Parses the raw query string of a request that changes all that it finds: it has conditions, and nothing else.
+    pub fn parse_conditions<T: ToSchema>(raw_query: Option<&str>) -> Result<Self, Refusal> {
+        let query = Self::parse::<T>(raw_query)?;
+        let Self { filters, sort, select, requested_limit, counts, .. } = &query;
+        if !sort.is_empty() || select.is_some() || requested_limit.is_some() || !counts {
+            let rule = "a request that changes what it finds takes conditions alone, and all that it finds is changed";
+            return Err(Refusal::invalid_rql(rule));
+        }
+        match filters.is_empty() {
+            true => Err(Refusal::invalid_rql("the query needs a condition, such as `eq(id,…)`")),
+            false => Ok(query.unlimited()),
+        }
+    }
+
     /// Applies it to a whole list.
     pub fn apply<T: Serialize>(&self, items: &[T]) -> Result<List<Value>, Refusal> {
         let List { page, data } = self.page(items)?;

@@ -161,9 +161,14 @@ impl Bulk {
         }
     }
 
-    /// Whether it does nothing any more.
+    /// Whether it retries nothing any more.
     pub(crate) fn is_over(&self) -> bool {
         self.status != BulkStatus::Running
+    }
+
+    /// Whether it is over, and so is what it has retried.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_over() && self.followed.is_empty()
     }
 
     /// Ends it, if it is not over; runs that it has retried go on.

@@ -12,6 +12,12 @@ use shared::event::fact::check_published;
 use shared::event::{ChannelId, DispatcherId, Envelope, EventId, Trace};
 use utoipa::ToSchema;
 
+/// The fields of an event, as filters and templates see them.
+#[rustfmt::skip]
+pub(crate) const ENVELOPE_FIELDS: [&str; 8] = [
+    "id", "type", "tenantId", "time", "content", "trace", "dedupWindowSeconds", "replayOf",
+];
+
 /// An event in two forms: typed for commands, as JSON for patterns and templates.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Event {

@@ -46,7 +46,7 @@ pub(crate) async fn handle(store: &Store, outbox: &Outbox, now: Timestamp, due: 
     match due.round == bulk.round {
         true => round(store, outbox, now, bulk).await,
         // The process died between the record and the schedule, or this is a repetition.
-        false if !bulk.is_over() => schedule(outbox, &bulk, now).await,
+        false if !bulk.is_settled() => schedule(outbox, &bulk, now).await,
         false => Ok(()),
     }
 }
@@ -66,17 +66,19 @@ pub(crate) async fn resume(
 }
 
 async fn round(store: &Store, outbox: &Outbox, now: Timestamp, mut bulk: Bulk) -> Result<(), Error> {
-    if bulk.is_over() {
+    if bulk.is_settled() {
         return Ok(());
     }
     follow(store, now, &mut bulk).await?;
-    let found = find(store, &mut bulk).await?;
-    retry_all(store, outbox, now, &mut bulk, found).await?;
+    if !bulk.is_over() {
+        let found = find(store, &mut bulk).await?;
+        retry_all(store, outbox, now, &mut bulk, found).await?;
+    }
     if bulk.cursor.is_at_end && bulk.followed.is_empty() {
         bulk.end(BulkStatus::Done, now);
     }
     bulk.round += 1;
-    if !save(store, now, &mut bulk).await? || bulk.is_over() {
+    if !save(store, now, &mut bulk).await? || bulk.is_settled() {
         return Ok(());
     }
     schedule(outbox, &bulk, now.checked_add(PAUSE).unwrap_or(now)).await

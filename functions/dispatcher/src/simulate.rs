@@ -176,11 +176,11 @@ impl Simulation<'_> {
         })
     }
 
-    /// Says why a dispatcher that had started a run would not; one that does not exist any more would not.
+    /// Says why a dispatcher that had started a run would not.
     fn why_not(&self, recorded: &Run, event: &Event, outcome: MatchOutcome) -> Result<Explanation, Refusal> {
         match self.changes.get(&recorded.dispatcher_id) {
             Some(dispatcher) => Explanation::new(dispatcher, self.tenant, event, outcome),
-            None => Ok(Explanation::deleted()),
+            None => Ok(Explanation::not_simulated()),
         }
     }
 }

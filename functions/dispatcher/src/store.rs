@@ -3,7 +3,8 @@
 //! Bodies are kept as JSON text: smaller than DynamoDB's own maps, and any number or depth that JSON has fits.
 //!
 //! The partition of an event holds its record (`event`), one row per run (`run#<dispatcher>`) and, if it recurred, its
-//! occurrences (`latest`) and what replays it (`replay#<event>`): one query is the whole timeline. The bulk retries of a
+//! occurrences (`latest`), what replays it (`replay#<event>`) and what was asked for under its idempotency key (`request`):
+//! one query is the whole timeline. The bulk retries of a
 //! tenant (`retry#<id>`) are in a partition of their own. Rows that the sweeper must check are in the sparse index
 //! `open`; lists of runs are made of two others.
 

@@ -315,7 +315,9 @@ fn whole<'de, D: Deserializer<'de>>(
 fn check_range(field: &str, number: Option<u32>, (low, high): (u32, u32)) -> Result<(), Refusal> {
     match number.is_none_or(|number| (low..=high).contains(&number)) {
         true => Ok(()),
-        false => Err(bad(1402, "INVALID_FUNCTION_PARAMETER_EXCEPTION", format!("`{field}` must be {low} to {high}"))),
+        false => {
+            Err(bad(1402, "INVALID_FUNCTION_CONFIGURATION_EXCEPTION", format!("`{field}` must be {low} to {high}")))
+        }
     }
 }
 

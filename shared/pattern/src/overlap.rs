@@ -21,8 +21,8 @@ use value::Solution;
 const MAX_CHOICES: usize = 1_000;
 /// How many choices are tried with lists, after none was found without.
 const MAX_CHOICES_WITH_LISTS: usize = 16;
-/// How many states a search for texts visits in all choices together.
-const MAX_STATES: usize = 20_000;
+/// How many places of automata the searches for texts go through, in all choices together.
+const MAX_WORK: usize = 300_000;
 
 /// Whether several patterns can match the same event.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,10 +63,10 @@ impl Overlap {
     pub fn of_events(patterns: &[&Pattern], is_single: impl Fn(&str) -> bool) -> Self {
         let counts = patterns.iter().map(|pattern| pattern.alternatives().len());
         let all = counts.clone().fold(1_usize, usize::saturating_mul);
-        let mut states_left = MAX_STATES;
+        let mut work_left = MAX_WORK;
         let mut is_proven = all <= MAX_CHOICES;
         for choice in 0..all.min(MAX_CHOICES) {
-            match fields(&paths(patterns, choice), &mut states_left) {
+            match fields(&paths(patterns, choice), &mut work_left) {
                 Found::Fields(fields) => match matched(patterns, build(&fields)) {
                     Some(event) => return Self::Witness(event),
                     None => is_proven = false,
@@ -76,7 +76,7 @@ impl Overlap {
             }
         }
         for choice in 0..all.min(MAX_CHOICES_WITH_LISTS) {
-            let with_lists = fields_with_lists(&paths(patterns, choice), &is_single, &mut states_left);
+            let with_lists = fields_with_lists(&paths(patterns, choice), &is_single, &mut work_left);
             if let Some(event) = with_lists.and_then(|fields| matched(patterns, build(&fields))) {
                 return Self::WitnessWithLists(event);
             }
@@ -107,11 +107,11 @@ enum Found<'a> {
     Unknown,
 }
 
-fn fields<'a>(paths: &Paths<'a>, states_left: &mut usize) -> Found<'a> {
+fn fields<'a>(paths: &Paths<'a>, work_left: &mut usize) -> Found<'a> {
     let (mut fields, mut is_unknown) = (Vec::new(), false);
     for (path, clauses) in paths {
         let may_be_absent = clauses.iter().all(|clause| clause.accepts_absence());
-        let field = match value::solve(clauses, states_left) {
+        let field = match value::solve(clauses, work_left) {
             Solution::Value(value) => Field::Value(value, may_be_absent),
             _ if may_be_absent => Field::Absent,
             Solution::Nothing => return Found::Nothing,
@@ -129,17 +129,17 @@ fn fields<'a>(paths: &Paths<'a>, states_left: &mut usize) -> Found<'a> {
 fn fields_with_lists<'a>(
     paths: &Paths<'a>,
     is_single: &impl Fn(&str) -> bool,
-    states_left: &mut usize,
+    work_left: &mut usize,
 ) -> Option<Vec<(&'a str, Field)>> {
     let mut fields = Vec::new();
     for (path, clauses) in paths {
         let may_be_absent = clauses.iter().all(|clause| clause.accepts_absence());
-        let field = match value::solve(clauses, states_left) {
+        let field = match value::solve(clauses, work_left) {
             Solution::Value(value) => Field::Value(value, may_be_absent),
             _ if may_be_absent => Field::Absent,
             _ if is_single(path) => return None,
             _ => {
-                let mut each = clauses.iter().map(|clause| value::solve(&[clause], states_left).value());
+                let mut each = clauses.iter().map(|clause| value::solve(&[clause], work_left).value());
                 Field::List(each.by_ref().collect::<Option<Vec<_>>>()?)
             }
         };

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::body::HttpBody as _;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -23,7 +24,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         if !is_json(request.headers()) {
-            return Err(Refusal::unsupported_media_type("application/json"));
+            // Clients name a type of their own where they send nothing.
+            return Err(match request.body().is_end_stream() {
+                true => Refusal::empty_body(),
+                false => Refusal::unsupported_media_type("application/json"),
+            });
         }
         let encoding = encoding::declared(request.headers());
         let limit = request.extensions().get::<BodyLimit>().map_or(BODY_LIMIT_BYTES, |limit| limit.0);
@@ -32,6 +37,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             return json::read(&bytes).map(Self);
         }
         json::read(&encoding::decoded(&encoding, &bytes, limit)?).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for JsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Refusal> {
+        match request.body().is_end_stream() {
+            true => Ok(None),
+            false => <Self as FromRequest<S>>::from_request(request, state).await.map(Some),
+        }
     }
 }
 
@@ -153,7 +169,7 @@ mod tests {
         let check = async |encoding: &str, bytes: Vec<u8>, expected: Result<Value, u16>| {
             let request = Request::builder().header(CONTENT_TYPE, "application/json");
             let request = request.header("content-encoding", encoding).body(Body::from(bytes)).unwrap();
-            let read = JsonBody::<Value>::from_request(request, &()).await;
+            let read = <JsonBody<Value> as FromRequest<()>>::from_request(request, &()).await;
             assert_eq!(read.map(|body| body.0).map_err(|refusal| refusal.status.as_u16()), expected, "{encoding}");
         };
         let body = b"{\"a\": 1}".as_slice();
@@ -163,6 +179,27 @@ mod tests {
         check("gzip", body.to_vec(), Err(400)).await;
         check("compress", body.to_vec(), Err(415)).await;
         check("gzip", gzip(&vec![b' '; BODY_LIMIT_BYTES + 1]), Err(413)).await;
+    }
+
+    #[tokio::test]
+    async fn a_request_without_any_body_is_told_so_whatever_its_content_type() {
+        let check = async |content_type: Option<&str>, body: &'static str, status: u16, code: u32| {
+            let request =
+                content_type.into_iter().fold(Request::builder(), |request, value| request.header(CONTENT_TYPE, value));
+            let request = request.body(Body::from(body)).unwrap();
+            let refusal = <JsonBody<Value> as FromRequest<()>>::from_request(request, &()).await.unwrap_err();
+            assert_eq!((refusal.status.as_u16(), refusal.code), (status, code), "{content_type:?} {body}");
+        };
+        check(None, "", 400, 13).await;
+        check(Some("application/json"), "", 400, 13).await;
+        check(None, "{}", 415, 22).await;
+        check(Some("application/x-www-form-urlencoded"), "", 400, 13).await;
+        check(Some("text/plain"), "{}", 415, 22).await;
+        let nothing = Request::builder().body(Body::empty()).unwrap();
+        let read = <JsonBody<Value> as OptionalFromRequest<()>>::from_request(nothing, &()).await;
+        assert!(read.is_ok_and(|body| body.is_none()));
+        let broken = Request::builder().header(CONTENT_TYPE, "application/json").body(Body::from("{")).unwrap();
+        assert!(<JsonBody<Value> as OptionalFromRequest<()>>::from_request(broken, &()).await.is_err());
     }
 
     #[test]

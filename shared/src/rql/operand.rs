@@ -9,6 +9,8 @@ use regex::{Regex, RegexBuilder};
 use serde_json::{Number, Value};
 
 use super::order;
+use super::shape::Values;
+use crate::nearest;
 
 /// The largest compiled pattern of a `re:` or `glob:` value.
 const PATTERN_LIMIT_BYTES: usize = 256 * 1024;
@@ -128,6 +130,21 @@ impl Operand {
     /// Tells whether the value is a pattern, which has no order.
     pub(super) fn is_pattern(&self) -> bool {
         matches!(self.typed, Typed::Pattern(_))
+    }
+
+    /// Says why no field with such values can equal the value, or come before or after it.
+    pub(super) fn mismatch(&self, values: &Values) -> Option<String> {
+        let text = &self.text;
+        match (values, &self.typed) {
+            (_, Typed::Null | Typed::Pattern(_)) | (Values::Any, _) | (Values::Booleans, Typed::Boolean(_)) => None,
+            (Values::Times, _) if self.millisecond().is_some() => None,
+            (Values::OneOf(texts), _) if texts.contains(text) => None,
+            (Values::Times, _) => Some(format!(
+                "`{text}` is no time: write `2026-01-31`, `2026-01-31T08:00:00Z`, or milliseconds since 1970"
+            )),
+            (Values::Booleans, _) => Some(format!("`{text}` is neither `true` nor `false`")),
+            (Values::OneOf(texts), _) => Some(nearest::unknown("value", text, texts.iter().map(String::as_str))),
+        }
     }
 
     /// Tells whether a field's value equals this one.

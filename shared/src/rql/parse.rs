@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::filter::{Comparison, Filter};
 use super::operand::{Operand, decoded};
 use super::order::Direction;
-use super::shape::Shape;
+use super::shape::{Found, Shape, Values};
 use super::sugar::{self, Signed};
 use super::{Field, MAX_LIMIT, Rql};
 use crate::error::Refusal;
@@ -219,11 +219,12 @@ impl Reader<'_> {
         let [field, operand] = self.call.arguments.as_slice() else {
             return Err(self.refuse("this operator takes a field and a value"));
         };
-        let operand = self.operand(operand)?;
+        let (field, values) = self.field_with_values(field)?;
+        let operand = self.operand(operand, &values)?;
         if operand.is_pattern() && comparison != Comparison::Equal {
             return Err(self.refuse("a pattern can only be equal"));
         }
-        Ok(Filter::Compare(self.field(field)?, comparison, operand))
+        Ok(Filter::Compare(field, comparison, operand))
     }
 
     fn like(&self) -> Result<Filter, Refusal> {
@@ -238,8 +239,9 @@ impl Reader<'_> {
         else {
             return Err(self.refuse("this operator takes a field and at least one value"));
         };
-        let operands: Result<_, _> = operands.iter().map(|operand| self.operand(operand)).collect();
-        Ok(Filter::In(self.field(field)?, operands?))
+        let (field, values) = self.field_with_values(field)?;
+        let operands: Result<_, _> = operands.iter().map(|operand| self.operand(operand, &values)).collect();
+        Ok(Filter::In(field, operands?))
     }
 
     fn contains(&self) -> Result<Filter, Refusal> {
@@ -248,7 +250,8 @@ impl Reader<'_> {
             [] => Err(self.refuse("this operator takes a field, and conditions for its elements if any")),
             [name] => Ok(Filter::Present(field(name)?)),
             [name, element @ Argument::Text { .. }] => {
-                Ok(Filter::Compare(field(name)?, Comparison::Equal, self.operand(element)?))
+                let (field, values) = self.field_with_values(name)?;
+                Ok(Filter::Compare(field, Comparison::Equal, self.operand(element, &values)?))
             }
             [name, conditions @ ..] => {
                 let field = field(name)?;
@@ -288,7 +291,7 @@ impl Reader<'_> {
                 Some(("+", name)) => (Direction::Ascending, name),
                 _ => (Direction::Ascending, text.as_str()),
             };
-            Ok((self.field_of(name)?, direction))
+            Ok((self.field_of(name)?.0, direction))
         };
         self.call.arguments.iter().map(by).collect()
     }
@@ -315,18 +318,22 @@ impl Reader<'_> {
     }
 
     fn field(&self, argument: &Argument<'_>) -> Result<Field, Refusal> {
+        self.field_with_values(argument).map(|(field, _)| field)
+    }
+
+    fn field_with_values(&self, argument: &Argument<'_>) -> Result<(Field, Values), Refusal> {
         self.field_of(&self.text(argument)?)
     }
 
-    fn field_of(&self, name: &str) -> Result<Field, Refusal> {
+    fn field_of(&self, name: &str) -> Result<(Field, Values), Refusal> {
         let segments: Vec<String> = name.split('.').map(str::to_owned).collect();
         if segments.iter().any(String::is_empty) || segments.len() > SEGMENT_LIMIT {
             return Err(self.refuse(&format!("a field is a name, or up to {SEGMENT_LIMIT} of them joined by dots")));
         }
         let within = &self.within.0;
         let whole = [within.as_slice(), segments.as_slice()].concat();
-        let mut known = self.parser.shape.find(&whole).map_err(|rule| self.refuse(&rule))?;
-        Ok(Field(known.split_off(within.len())))
+        let Found { mut path, values } = self.parser.shape.find(&whole).map_err(|rule| self.refuse(&rule))?;
+        Ok((Field(path.split_off(within.len())), values))
     }
 
     /// Returns the path of a field from the item on.
@@ -334,10 +341,15 @@ impl Reader<'_> {
         Field([self.within.0.as_slice(), field.0.as_slice()].concat())
     }
 
-    fn operand(&self, argument: &Argument<'_>) -> Result<Operand, Refusal> {
+    /// Reads a value that fields with such values can have.
+    fn operand(&self, argument: &Argument<'_>, values: &Values) -> Result<Operand, Refusal> {
         let Argument::Text { raw, at } = argument else { return Err(self.no_text(argument)) };
         let read = Operand::read(raw).ok_or_else(|| self.parser.refuse(*at, "this is not UTF-8"))?;
-        read.map_err(|rule| self.refuse(&rule))
+        let operand = read.map_err(|rule| self.refuse(&rule))?;
+        match operand.mismatch(values) {
+            Some(rule) => Err(self.refuse(&rule)),
+            None => Ok(operand),
+        }
     }
 
     fn text(&self, argument: &Argument<'_>) -> Result<String, Refusal> {

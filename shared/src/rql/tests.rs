@@ -374,3 +374,72 @@ fn a_field_that_the_items_do_not_have_is_refused_with_the_nearest_one() {
     check("eq(name.first,a)", Some("`name` has no fields"));
     check("eq(tags.a,b)", Some("`tags` has no fields"));
 }
+
+#[test]
+fn names_are_known_in_both_cases_and_values_by_what_a_field_can_have() {
+    #[derive(serde::Serialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    struct Item {
+        started_at: jiff::Timestamp,
+        ended_at: Option<jiff::Timestamp>,
+        is_open: bool,
+        status: State,
+        states: Option<Vec<State>>,
+        previous: Option<State>,
+        steps: Vec<Step>,
+        free: String,
+    }
+    #[derive(serde::Serialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "they are described, never made")]
+    enum State {
+        InProgress,
+        Failed,
+    }
+    #[derive(serde::Serialize, utoipa::ToSchema)]
+    #[serde(rename_all = "camelCase")]
+    struct Step {
+        function_name: String,
+    }
+    let check = |query: &str, expected: Result<&str, &str>| match (Rql::parse::<Item>(Some(query)), expected) {
+        (Ok(read), Ok(printed)) => assert_eq!(read.to_string(), printed, "{query}"),
+        (Err(refusal), Err(part)) => assert!(refusal.message.contains(part), "{query}: {}", refusal.message),
+        (read, expected) => panic!("{query}: {read:?} instead of {expected:?}"),
+    };
+    check("eq(steps.function_name,f)&sort(-started_at)", Ok("eq(steps.functionName,f)&sort(-startedAt)"));
+    check("contains(steps,eq(function_name,f))", Ok("contains(steps,eq(functionName,f))"));
+    check(
+        "ge(started_at,2026-01-31)&lt(endedAt,1769846400000)&eq(endedAt,null)",
+        Ok("ge(startedAt,2026-01-31)&lt(endedAt,1769846400000)&eq(endedAt,null)"),
+    );
+    check("ge(startedAt,yesterday)", Err("`yesterday` is no time"));
+    check("in(endedAt,2026-01-31,2026-13-45)", Err("`2026-13-45` is no time"));
+    check("eq(isOpen,True)", Err("`True` is neither"));
+    check("eq(is_open,true)&ne(isOpen,null)", Ok("eq(isOpen,true)&ne(isOpen,null)"));
+    check("eq(status,fialed)", Err("unknown value `fialed`: did you mean `failed`?"));
+    check("out(states,failed,done)", Err("unknown value `done`: must be one of `inProgress`, `failed`"));
+    check("contains(states,Failed)", Err("did you mean `failed`?"));
+    check(
+        "eq(previous,re:^in)&like(status,fai)&eq(free,anything)",
+        Ok("eq(previous,re:%5Ein)&like(status,fai)&eq(free,anything)"),
+    );
+}
+
+#[test]
+fn a_change_of_all_that_is_found_takes_conditions_alone() {
+    #[derive(serde::Serialize, utoipa::ToSchema)]
+    struct Item {
+        id: String,
+    }
+    let is_taken = |query: &str| Rql::parse_conditions::<Item>(Some(query)).is_ok();
+    for query in ["eq(id,a)", "&eq(id,a)&", "and(eq(id,a),ne(id,b))", "or(eq(id,a),eq(id,b))"] {
+        assert!(is_taken(query), "{query}");
+    }
+    let nothing = ["", "&", "sort(id)", "limit(1)", "select(id)", "skipCount()", "and(limit(1))", "and(and(sort(id)))"];
+    for query in nothing {
+        assert!(!is_taken(query), "{query}");
+        let with_condition = format!("{query}&eq(id,a)");
+        assert_eq!(is_taken(&with_condition), query.trim_matches('&').is_empty(), "{with_condition}");
+    }
+    assert!(Rql::parse_conditions::<Item>(None).is_err());
+}

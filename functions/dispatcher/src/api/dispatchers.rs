@@ -19,14 +19,17 @@ use utoipa::ToSchema;
 
 use super::{Answer, Services};
 use crate::dispatcher::{Action, Dispatcher, DispatcherBody, DispatcherChange, SERVER_FIELDS, is_id};
+use crate::graph::condition_never_holds;
 use crate::store::{DispatcherEntry, Dispatchers, WriteOutcome};
 
 /// How often a change is tried when others get ahead of it.
-const WRITE_ATTEMPTS: u32 = 10;
+const WRITE_ATTEMPTS: u32 = 50;
 /// How many names of an action are looked up at once.
 const CONCURRENT_LOOKUPS: usize = 8;
 /// How many texts that look like placeholders are named.
 const MAX_LOOK_ALIKES: usize = 20;
+/// Of how many conditions it is found out whether they can hold.
+const MAX_CONDITIONS: usize = 20;
 /// What stands beside an action in the answer that it was written.
 const WARNINGS: [&str; 1] = ["warnings"];
 
@@ -273,10 +276,14 @@ async fn warnings(
     let actions = actions.filter(|(_, action)| only.is_none_or(|id| action.id == id));
     let lookups: Vec<_> = actions.clone().map(|(index, action)| warning(directory, tenant, index, action)).collect();
     let missing: Vec<_> = stream::iter(lookups).buffered(CONCURRENT_LOOKUPS).collect().await;
-    let look_alikes = actions.flat_map(|(index, action)| {
+    let look_alikes = actions.clone().flat_map(|(index, action)| {
         action.look_alikes(MAX_LOOK_ALIKES).into_iter().map(move |text| format!("`actions[{index}].{text}"))
     });
-    missing.into_iter().flatten().chain(look_alikes.take(MAX_LOOK_ALIKES)).collect()
+    let never = actions.clone().take(MAX_CONDITIONS).filter_map(|(index, action)| {
+        Some(format!("`actions[{index}].condition`: {}", condition_never_holds(dispatcher, action)?.message))
+    });
+    let look_alikes = look_alikes.take(MAX_LOOK_ALIKES).collect::<Vec<_>>();
+    missing.into_iter().flatten().chain(never).chain(look_alikes).collect()
 }
 
 async fn warning(directory: &Directory, tenant: &TenantId, index: usize, action: &Action) -> Option<String> {

@@ -76,19 +76,20 @@ pub(crate) async fn create(
         None => app.ids.uuid(),
     };
     let mut envelope = Envelope::new(kind, EventId::new(id.to_string()), tenant.clone(), app.clock.now(), content);
-    if key.as_bytes().is_some()
-        && let Some(earlier) = app.store.events.get(&envelope.id).await?
-    {
-        let earlier = &earlier.event.envelope;
-        if (&earlier.kind, &earlier.content) != (&envelope.kind, &envelope.content) {
-            return Err(Refusal::field("Idempotency-Key", "was used for another event"));
-        }
-        envelope.time = earlier.time;
+    let mut published = entry(&envelope)?;
+    if key.as_bytes().is_some() {
+        let asked = [envelope.kind.as_str().as_bytes(), envelope.content.to_string().as_bytes()].map(<[u8]>::to_vec);
+        let first = app.store.events.claim_id(&envelope, &asked.each_ref().map(Vec::as_slice)).await?;
+        envelope.time = first.ok_or_else(|| Refusal::field("Idempotency-Key", "was used for another event"))?;
+        published = entry(&envelope)?;
     }
-    let entry = Entry::fact(CUSTOM_SOURCE, &envelope).map_err(|error| Refusal::too_large(error.to_string()))?;
-    app.bus.publish(vec![entry]).await?;
+    app.bus.publish(vec![published]).await?;
     let time = envelope.time.as_millisecond();
     Ok(Json(EventView::new(envelope, time)))
+}
+
+fn entry(envelope: &Envelope) -> Result<Entry, Refusal> {
+    Entry::fact(CUSTOM_SOURCE, envelope).map_err(|error| Refusal::too_large(error.to_string()))
 }
 
 /// Lists events, the newest first.

@@ -20,7 +20,7 @@ use crate::replay;
 use crate::store::Store;
 
 /// For whom an event is replayed.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"dispatcherId": "5e9fff9d90135a2a9a718e2f"}))]
 pub(crate) struct NewReplay {
@@ -49,7 +49,7 @@ pub(crate) struct ReplayView {
 ///
 /// It is durable when the response is sent. The same `Idempotency-Key` from the same client replays the event once.
 #[utoipa::path(
-    post, path = "/events/v1/{id}/replay", tag = "events", request_body = NewReplay,
+    post, path = "/events/v1/{id}/replay", tag = "events", request_body = Option<NewReplay>,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 bytes.")),
     responses((status = 200, description = "The new event.", body = ReplayView)),
 )]
@@ -58,8 +58,9 @@ pub(crate) async fn replay(
     caller: Caller,
     Path(id): Path<String>,
     key: IdempotencyKey,
-    JsonBody(NewReplay { dispatcher_id }): JsonBody<NewReplay>,
+    body: Option<JsonBody<NewReplay>>,
 ) -> Answer<ReplayView> {
+    let NewReplay { dispatcher_id } = body.map(|JsonBody(body)| body).unwrap_or_default();
     let now = app.clock.now();
     let tenant = caller.tenant_id();
     let record = event(&app.store, tenant, &id, now).await?;
@@ -74,18 +75,27 @@ pub(crate) async fn replay(
         None => app.ids.uuid(),
     };
     let new_id = EventId::new(new_id.to_string());
-    if let Some(earlier) = app.store.events.get(&new_id).await? {
+    let asked = dispatcher_id.clone().map(|id| id.to_string()).unwrap_or_default();
+    let mut replayed = replay::replayed(&record, new_id, dispatcher_id, now);
+    if let Some(earlier) = app.store.events.get(&replayed.id).await? {
         let earlier = &earlier.event.envelope;
-        if earlier.replay_of.as_ref().and_then(|replayed| replayed.dispatcher_id.as_ref()) != dispatcher_id.as_ref() {
-            return Err(Refusal::field("Idempotency-Key", "was used for another replay of the event"));
-        }
-        return Ok(Json(ReplayView::new(earlier)));
+        return match earlier.replay_of == replayed.replay_of {
+            true => Ok(Json(ReplayView::new(earlier))),
+            false => Err(another_replay()),
+        };
     }
-    let replayed = replay::replayed(&record, new_id, dispatcher_id, now);
     check_dispatcher(&app.store, tenant, &replayed).await?;
+    if key.as_bytes().is_some() {
+        let first = app.store.events.claim_id(&replayed, &[asked.as_bytes()]).await?;
+        replayed.time = first.ok_or_else(another_replay)?;
+    }
     let entry = replay::entry(&record.source, &replayed).map_err(|error| Refusal::too_large(error.to_string()))?;
     app.bus.publish(vec![entry]).await?;
     Ok(Json(ReplayView::new(&replayed)))
+}
+
+fn another_replay() -> Refusal {
+    Refusal::field("Idempotency-Key", "was used for another replay of the event")
 }
 
 /// Refuses a replay for a dispatcher that does not exist or would not run.

@@ -17,7 +17,7 @@ use crate::run::{NotRetried, RetryRequest, Run, RunStatus, RunView};
 use crate::store::{EventRecord, Store};
 
 /// What of a run is done again.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"from": "send"}))]
 pub(crate) struct NewRetry {
@@ -32,7 +32,7 @@ pub(crate) struct NewRetry {
 /// The run goes on as it was defined when its event happened, with further attempts at its steps. The same
 /// `Idempotency-Key` from the same client retries the run once.
 #[utoipa::path(
-    post, path = "/runs/{eventId}/{dispatcherId}/retry", tag = "runs", request_body = NewRetry,
+    post, path = "/runs/{eventId}/{dispatcherId}/retry", tag = "runs", request_body = Option<NewRetry>,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 bytes.")),
     responses((status = 200, description = "The run, which goes on.", body = RunView)),
 )]
@@ -41,14 +41,14 @@ pub(crate) async fn retry(
     caller: Caller,
     path: Path<(String, String)>,
     key: IdempotencyKey,
-    JsonBody(body): JsonBody<NewRetry>,
+    body: Option<JsonBody<NewRetry>>,
 ) -> Answer<RunView> {
-    retry_run(services, &caller, path, &key, body).await
+    retry_run(services, &caller, path, &key, body.map(|JsonBody(body)| body).unwrap_or_default()).await
 }
 
 /// Retries a run that is over, as `retry` does.
 #[utoipa::path(
-    post, path = "/runs/{eventId}/{dispatcherId}/redrive", tag = "runs", request_body = NewRetry,
+    post, path = "/runs/{eventId}/{dispatcherId}/redrive", tag = "runs", request_body = Option<NewRetry>,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 bytes.")),
     responses((status = 200, description = "The run, which goes on.", body = RunView)),
 )]
@@ -57,9 +57,9 @@ pub(crate) async fn redrive(
     caller: Caller,
     path: Path<(String, String)>,
     key: IdempotencyKey,
-    JsonBody(body): JsonBody<NewRetry>,
+    body: Option<JsonBody<NewRetry>>,
 ) -> Answer<RunView> {
-    retry_run(services, &caller, path, &key, body).await
+    retry_run(services, &caller, path, &key, body.map(|JsonBody(body)| body).unwrap_or_default()).await
 }
 
 async fn retry_run(

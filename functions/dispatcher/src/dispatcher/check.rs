@@ -10,6 +10,7 @@ use shared::json::{Problem, size_bytes};
 
 use super::plan::Graph;
 use super::{Action, Dispatcher, DispatcherBody};
+use crate::event::ENVELOPE_FIELDS;
 use crate::template::Template;
 
 /// The most actions of a dispatcher.
@@ -33,9 +34,6 @@ const COMMON_FIELDS: [&str; 10] = [
     "id", "type", "name", "description", "dependencies", "condition", "retry", "timeoutSeconds", "onFailure",
     super::CONFIGURATION,
 ];
-
-/// The fields of an event, as filters and templates see them.
-const ENVELOPE_FIELDS: [&str; 7] = ["id", "type", "tenantId", "time", "content", "trace", "dedupWindowSeconds"];
 
 /// Checks every rule of a dispatcher; the refusal names the field.
 pub(super) fn dispatcher(dispatcher: &Dispatcher) -> Result<(), Refusal> {

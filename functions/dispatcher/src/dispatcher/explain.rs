@@ -223,6 +223,12 @@ impl Explanation {
         Self { fired: Some(true), ..Self::not(Reason::Deleted, message) }
     }
 
+    /// Says that a dispatcher has started a run, and is not among those that are simulated.
+    pub(crate) fn not_simulated() -> Self {
+        let message = "the dispatcher started a run, and is not among those that are simulated".to_owned();
+        Self { message: Some(message), ..Self::deleted() }
+    }
+
     /// Whether the event would start a run.
     pub(crate) fn matches(&self) -> bool {
         self.matches

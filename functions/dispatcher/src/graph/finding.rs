@@ -11,7 +11,7 @@ use shared::event::fact::{OWN, PLATFORMS};
 use shared::nearest;
 use utoipa::ToSchema;
 
-use super::reads::{conditions_on_steps, read_steps};
+use super::reads::{conditions_on_others, read_steps};
 use super::{LookedAt, NodeKind, Seen, Sources, emission, loops, node_id, overlaps, step_id, type_id};
 use crate::dispatcher::{Action, Dispatcher};
 
@@ -26,7 +26,7 @@ pub(crate) struct Finding {
     pub(super) code: Code,
     pub(super) severity: Severity,
     /// What it is, in one sentence or two.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// The ids of the nodes that it is about.
     pub(super) concerns: Vec<String>,
     /// An event that proves it.
@@ -96,9 +96,15 @@ pub(crate) fn find(
             break;
         }
         findings.extend(filter_never_matches(dispatcher, sources, now));
-        findings.extend(dispatcher.body.actions.iter().filter_map(|action| condition_never_holds(dispatcher, action)));
+        for action in &dispatcher.body.actions {
+            if is_time_over() {
+                break;
+            }
+            findings.extend(condition_never_holds(dispatcher, action));
+        }
         findings.extend(unread_outputs(dispatcher));
     }
+    is_cut_short = is_cut_short || is_time_over();
     findings.extend(types_without_sender(sources, seen));
     findings.extend(functions_not_called(sources, seen));
     let loops = loops::find(&sources.dispatchers, seen);
@@ -115,7 +121,7 @@ pub(crate) fn find(
 fn filter_never_matches(dispatcher: &Dispatcher, sources: &Sources, now: Timestamp) -> Option<Finding> {
     let filter = dispatcher.body.filter.as_ref()?;
     // Most filters have an event that matches, which says it all.
-    if overlaps::common_event(&[dispatcher], &sources.tenant, now).is_some() {
+    if overlaps::common_event(&[dispatcher], [], &sources.tenant, now).is_some() {
         return None;
     }
     let own = json!({"type": [dispatcher.body.event_type], "tenantId": [sources.tenant]});
@@ -131,21 +137,18 @@ fn filter_never_matches(dispatcher: &Dispatcher, sources: &Sources, now: Timesta
     Some(Finding::new(Code::FilterNeverMatches, Severity::Error, message, concerns))
 }
 
-fn condition_never_holds(dispatcher: &Dispatcher, action: &Action) -> Option<Finding> {
+/// Says that the condition of a step can never hold, or only for lists.
+pub(crate) fn condition_never_holds(dispatcher: &Dispatcher, action: &Action) -> Option<Finding> {
     let condition = action.condition.as_ref()?;
     let mut event = json!({"type": [dispatcher.body.event_type]});
     let filter = dispatcher.body.filter.clone().unwrap_or_else(|| event.clone());
-    let (above, others): (Vec<&Action>, Vec<&Action>) =
-        dispatcher.body.actions.iter().partition(|other| is_above(dispatcher, action, other));
-    let mut steps = serde_json::Map::new();
-    for step in above {
-        steps.insert(step.step_name().to_owned(), json!({"status": ["succeeded", "failed", "skipped"]}));
-    }
+    let above = dispatcher.body.actions.iter().filter(|other| is_above(dispatcher, action, other));
+    let above: Vec<&str> = above.map(Action::step_name).collect();
+    let ended = |name: &&str| ((*name).to_owned(), json!({"status": ["succeeded", "failed", "skipped"]}));
+    let mut steps: serde_json::Map<String, Value> = above.iter().map(ended).collect();
     // A step sees none but those that it waits for.
-    for other in others {
-        for (field, value) in conditions_on_steps(condition, other.step_name()) {
-            steps.insert(field.to_owned(), absent(value)?);
-        }
+    for (field, value) in conditions_on_others(condition, &above) {
+        steps.insert(field.to_owned(), absent(value)?);
     }
     event = json!({ "event": event });
     if !steps.is_empty() {
@@ -156,19 +159,20 @@ fn condition_never_holds(dispatcher: &Dispatcher, action: &Action) -> Option<Fin
         Some(path) => overlaps::is_single(path),
         None => path.ends_with(".status") && !path.contains(".output"),
     };
-    if !is_disjoint(&[condition, &event, &json!({ "event": filter })], is_single) {
+    let patterns = [condition, &event, &json!({ "event": filter })];
+    let (severity, when) = if is_disjoint(&patterns, is_single) {
+        (Severity::Error, "can never hold, so that the step is always skipped")
+    } else if is_disjoint(&patterns, |_| true) {
+        (Severity::Warning, "can hold only where a field of the event is a list with several values")
+    } else {
         return None;
-    }
-    let step = action.step_name();
-    let message = format!(
-        "The condition of step `{step}` of {} can never hold, so that the step is always skipped.",
-        overlaps::name(dispatcher)
-    );
-    let concerns = vec![step_id(dispatcher.id.as_str(), step)];
-    Some(Finding::new(Code::ConditionNeverHolds, Severity::Error, message, concerns))
+    };
+    let (step, name) = (action.step_name(), overlaps::name(dispatcher));
+    let message = format!("The condition of step `{step}` of {name} {when}.");
+    Some(Finding::new(Code::ConditionNeverHolds, severity, message, vec![step_id(dispatcher.id.as_str(), step)]))
 }
 
-/// Whether it is proven that no event without lists matches all of these patterns, and none with lists was found.
+/// Whether it is proven that nothing matches all of these patterns, where fields that are single hold no lists.
 fn is_disjoint(patterns: &[&Value], is_single: impl Fn(&str) -> bool) -> bool {
     let compiled: Result<Vec<Pattern>, _> = patterns.iter().map(|pattern| Pattern::compile(pattern)).collect();
     let Ok(compiled) = compiled else { return false };
@@ -213,7 +217,7 @@ fn unread_outputs(dispatcher: &Dispatcher) -> Vec<Finding> {
         let fields = action.command_fields();
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let (severity, why) = match action.kind.as_str() {
-            "http" if matches!(text("method").unwrap_or("GET").to_uppercase().as_str(), "GET" | "HEAD") => {
+            "http" if matches!(text("method").unwrap_or("POST").to_uppercase().as_str(), "GET" | "HEAD") => {
                 (Severity::Warning, "it only fetches something")
             }
             "callback" if emission::is_creation(&fields) => {

@@ -23,8 +23,8 @@ pub(super) struct Pairs {
     pub(super) has_more: bool,
 }
 
-/// Two dispatchers of one type, and the names of an action of each that do the same.
-type Pair<'a> = (&'a Dispatcher, &'a Dispatcher, Option<(&'a str, &'a str)>);
+/// Two dispatchers of one type, and an action of each that do the same.
+type Pair<'a> = (&'a Dispatcher, &'a Dispatcher, Option<(&'a Action, &'a Action)>);
 
 /// Compares dispatchers of the same type that are switched on, those that do the same first, until the time is over.
 pub(super) fn find(
@@ -42,20 +42,37 @@ pub(super) fn find(
             break;
         }
         pairs.compared += 1;
-        if let Some((event, needs_lists)) = common_event(&[one, other], tenant, now) {
+        let twice = same.and_then(|same| {
+            let conditions = [same.0, same.1].into_iter().filter_map(condition_on_event);
+            let event = common_event(&[one, other], conditions, tenant, now)?;
+            Some((event, Some((same.0.step_name(), same.1.step_name()))))
+        });
+        let found = twice.or_else(|| Some((common_event(&[one, other], [], tenant, now)?, None)));
+        if let Some(((event, needs_lists), same)) = found {
             pairs.findings.push(finding(one, other, same, event, needs_lists));
         }
     }
     pairs
 }
 
-/// Constructs an event that starts all of these dispatchers of one type, and tells whether it needs lists for that.
+/// Returns what the condition of an action asks of the event, unless it has alternatives.
+fn condition_on_event(action: &Action) -> Option<&Value> {
+    action.condition.as_ref()?.get("event")
+}
+
+/// Constructs an event that starts all of these dispatchers of one type and matches further patterns, and tells whether
+/// it needs lists for that.
 ///
 /// What is returned was matched with their filters as an event that arrives is.
-pub(super) fn common_event(dispatchers: &[&Dispatcher], tenant: &TenantId, now: Timestamp) -> Option<(Value, bool)> {
+pub(super) fn common_event<'a>(
+    dispatchers: &[&'a Dispatcher],
+    patterns: impl IntoIterator<Item = &'a Value>,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Option<(Value, bool)> {
     let kind = &dispatchers.first()?.body.event_type;
-    let filters = dispatchers.iter().filter_map(|dispatcher| dispatcher.body.filter.as_ref()).map(Pattern::compile);
-    let filters: Vec<Pattern> = filters.collect::<Result<_, _>>().ok()?;
+    let filters = dispatchers.iter().filter_map(|dispatcher| dispatcher.body.filter.as_ref()).chain(patterns);
+    let filters: Vec<Pattern> = filters.map(Pattern::compile).collect::<Result<_, _>>().ok()?;
     let own = Pattern::compile(&json!({"type": [kind], "tenantId": [tenant]})).ok()?;
     let all: Vec<&Pattern> = filters.iter().chain([&own]).collect();
     let (event, needs_lists) = match Overlap::of_events(&all, is_single) {
@@ -104,7 +121,7 @@ fn candidates(dispatchers: &[Dispatcher]) -> (Vec<Pair<'_>>, bool) {
         let alike = by_effect.values().flat_map(|alike| pairs(alike));
         for (&(one, action), &(other, same)) in alike.take(MAX_PAIRS) {
             if chosen.len() < MAX_PAIRS && one.id != other.id && known.insert((&one.id, &other.id)) {
-                chosen.push((one, other, Some((action.step_name(), same.step_name()))));
+                chosen.push((one, other, Some((action, same))));
             }
         }
     }
@@ -214,7 +231,7 @@ mod tests {
                 (dispatcher.id.clone(), 1, Some(Arc::new(compiled)))
             });
             let set = DispatcherSet::new(compiled.into());
-            let example = common_event(&[&one, &other], &tenant, now);
+            let example = common_event(&[&one, &other], [], &tenant, now);
             if let Some((event, _)) = &example {
                 prop_assert_eq!(set.matching(event).count(), 2, "{}", event);
             }

@@ -20,11 +20,11 @@ pub(super) fn read_steps(actions: &[Action]) -> HashSet<String> {
     read
 }
 
-/// Returns the fields that a condition requires of steps, each with the name of its step.
-pub(super) fn conditions_on_steps<'a>(condition: &'a Value, name: &str) -> Vec<(&'a str, &'a Value)> {
+/// Returns the fields that a condition requires of other steps than these.
+pub(super) fn conditions_on_others<'a>(condition: &'a Value, names: &[&str]) -> Vec<(&'a str, &'a Value)> {
     let mut found = Vec::new();
     each_step_field(condition, &mut |field, value| {
-        if is_of(field, name) {
+        if !names.iter().any(|name| is_of(field, name)) {
             found.push((field, value));
         }
     });

@@ -7,6 +7,7 @@ use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::Error;
+use shared::clock::derived_uuid;
 use shared::event::{DispatcherId, Envelope, EventId, EventType, TenantId};
 use shared::list::{self, Index, Walks};
 use shared::table::{Check, Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
@@ -121,6 +122,19 @@ struct ReplayItem {
     expires_at: i64,
 }
 
+/// What was asked for under the idempotency key that an event has its id from.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestItem {
+    #[serde(flatten)]
+    key: Key,
+    fingerprint: String,
+    /// When it was first asked for.
+    #[serde(with = "millisecond::required")]
+    requested_at: Timestamp,
+    expires_at: i64,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Row {
@@ -129,6 +143,8 @@ enum Row {
     Bulk(BulkItem),
     Replay(ReplayItem),
     Occurrences(OccurrencesItem),
+    #[expect(dead_code, reason = "its fields tell it from the other rows")]
+    Request(RequestItem),
 }
 
 impl Events {
@@ -142,7 +158,7 @@ impl Events {
         self.table.check(|row| match row {
             Row::Run(item) => item.run().map(drop),
             Row::Bulk(item) => item.bulk().map(drop),
-            Row::Event(_) | Row::Replay(_) | Row::Occurrences(_) => Ok(()),
+            Row::Event(_) | Row::Replay(_) | Row::Occurrences(_) | Row::Request(_) => Ok(()),
         })
     }
 
@@ -271,6 +287,22 @@ impl Events {
         self.table.put_if(&item, condition).await
     }
 
+    /// Records what is asked for under the idempotency key that an event has its id from, before it is published.
+    ///
+    /// Returns when it was first asked for; `None` if something else was.
+    pub(crate) async fn claim_id(&self, envelope: &Envelope, asked: &[&[u8]]) -> Result<Option<Timestamp>, Error> {
+        let Envelope { id, time, .. } = envelope;
+        let (key, fingerprint) = (Key::request(id), derived_uuid(asked).to_string());
+        let expires_at = self.expires_at(*time, envelope);
+        let item = RequestItem { key, fingerprint, requested_at: *time, expires_at };
+        if self.table.put_if(&item, is_new("eventId")).await? {
+            return Ok(Some(*time));
+        }
+        let earlier: Option<RequestItem> = self.table.get(&item.key).await?;
+        let earlier = earlier.ok_or_else(|| Error::new("read what was asked for", "it has expired in the meantime"))?;
+        Ok((earlier.fingerprint == item.fingerprint).then_some(earlier.requested_at))
+    }
+
     /// Records that another event repeats an event, with which it is forgotten.
     pub(crate) async fn add_replay(&self, of: &EventId, replay: &Replay, expires_at: i64) -> Result<(), Error> {
         let key = Key::replay(of, &replay.event_id);
@@ -299,7 +331,7 @@ impl Events {
                 }
                 Row::Occurrences(item) => later = item.occurrences,
                 Row::Replay(item) => replays.push(item.replay),
-                Row::Bulk(_) => {}
+                Row::Bulk(_) | Row::Request(_) => {}
             }
         }
         replays.sort_by_key(|replay| replay.time);

@@ -73,7 +73,7 @@ impl Retries {
 impl BulkItem {
     fn new(bulk: &Bulk) -> Result<Self, Error> {
         let key = key(&bulk.tenant_id, &bulk.id);
-        let open = match bulk.is_over() {
+        let open = match bulk.is_settled() {
             true => Open::default(),
             false => Open::since(&key.event_id, bulk.updated_at),
         };

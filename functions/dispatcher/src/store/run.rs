@@ -290,6 +290,10 @@ impl Key {
         Self { event_id: event_id.clone(), item: "latest".to_owned() }
     }
 
+    pub(super) fn request(event_id: &EventId) -> Self {
+        Self { event_id: event_id.clone(), item: "request".to_owned() }
+    }
+
     pub(super) fn replay(event_id: &EventId, replay_id: &EventId) -> Self {
         Self { event_id: event_id.clone(), item: format!("replay#{replay_id}") }
     }

@@ -5,6 +5,7 @@ use shared::nearest::nearest;
 
 use super::filter::Filter;
 use super::{Part, Path, Placeholder, Root, Template};
+use crate::event::ENVELOPE_FIELDS;
 
 /// What a path starts with.
 const ROOTS: [&str; 3] = ["event", "steps", "step"];
@@ -63,7 +64,11 @@ impl Template {
             }
             let start = inner.trim_start().trim_start_matches('.');
             let (root, after) = start.split_at(start.find(|char| !is_name_part(char)).unwrap_or(start.len()));
-            let meant = if root == "field" { Some("step") } else { nearest(root, ROOTS) };
+            let meant = match root {
+                "field" => Some("step".to_owned()),
+                root if ENVELOPE_FIELDS.contains(&root) => Some(format!("event.{root}")),
+                root => nearest(root, ROOTS).map(str::to_owned),
+            };
             let is_path =
                 after.starts_with(['.', '[', '`']) || after.trim_start().starts_with('`') || ROOTS.contains(&root);
             let shown = shown(inner);

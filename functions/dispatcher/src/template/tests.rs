@@ -283,7 +283,8 @@ fn what_was_perhaps_meant_to_be_a_placeholder_is_named() {
     );
     check("{{steps}}", &["`{{ steps }}` stays as text: did you mean `steps`?"]);
     check("{{field `input` `n`}}", &["`{{ field `input` `n` }}` stays as text: did you mean `step`?"]);
-    check("{{name}} {{ user.name }} {{#if x}} ${{ github.event }} {{ event.x }} {{}} {{", &[]);
+    check("{{ content.x }}", &["`{{ content.x }}` stays as text: did you mean `event.content`?"]);
+    check("{{content}} {{name}} {{ user.name }} {{#if x}} ${{ github.event }} {{ event.x }} {{}} {{", &[]);
 }
 
 #[test]

@@ -131,7 +131,11 @@ async fn no_more_runs_are_in_progress_than_asked_for() {
     for _ in 0..200 {
         world.advance(2).await;
     }
-    assert_eq!(progress(&world, &id).await["retried"], 4);
+    let settled = progress(&world, &id).await;
+    assert_eq!(
+        (&settled["retried"], &settled["inProgress"], &settled["leftWaiting"]),
+        (&json!(4), &json!(0), &json!(4))
+    );
     assert_eq!(world.requests_of("a").into_iter().filter(|id| id.attempt == 2).collect::<HashSet<_>>().len(), 4);
     let again = world.post(&format!("/runs/retries/{id}/cancel"), json!(null)).await;
     assert_eq!((again.status, &again.body["status"]), (200, &json!("cancelled")));

@@ -254,6 +254,28 @@ async fn what_clients_send_back_is_ignored() {
 }
 
 #[tokio::test]
+async fn a_condition_that_can_never_hold_is_a_warning() {
+    let world = World::new().await;
+    let step = |name: &str, condition: Value| json!({"type": "http", "name": name, "url": "https://a.test", "dependencies": ["first"], "condition": condition});
+    let body = json!({"eventType": "e", "filter": {"content": {"n": [{"numeric": [">", 100]}]}}, "actions": [
+        {"type": "http", "name": "first", "url": "https://a.test"},
+        step("unknown", json!({"steps": {"nope": {"status": ["succeeded"]}}})),
+        step("status", json!({"steps": {"first": {"status": ["sucess"]}}})),
+        step("filter", json!({"event": {"content": {"n": [{"numeric": ["<", 50]}]}}})),
+        step("fine", json!({"steps": {"first": {"status": ["failed"]}}, "event": {"content": {"n": [200]}}})),
+    ]});
+    let created = world.post("/dispatchers/v1", body).await.body;
+    let warnings: Vec<&str> =
+        created["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    let expected =
+        [(1, "can never hold"), (2, "can never hold"), (3, "can hold only where a field of the event is a list")];
+    assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+    for (warning, (index, why)) in warnings.iter().zip(expected) {
+        assert!(warning.starts_with(&format!("`actions[{index}].condition`: ")) && warning.contains(why), "{warning}");
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_nothing_has_yet_is_a_warning() {
     let world = World::new().await;
     let (functions, channels) = (world.table("FUNCTIONS_TABLE"), world.table("CHANNELS_TABLE"));

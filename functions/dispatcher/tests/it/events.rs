@@ -1,5 +1,5 @@
 use harness::{Request, TENANT};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::table::TRANSACTION_LIMIT;
 
 use crate::world::{FUNCTION, World, event};
@@ -41,9 +41,27 @@ async fn the_same_idempotency_key_makes_the_same_event() {
 }
 
 #[tokio::test]
+async fn different_events_at_once_under_one_key_are_one_and_the_others_are_told_so() {
+    let world = World::new().await;
+    let token = world.token(TENANT, &["*"]).await;
+    let send = async |n: usize| {
+        let request = Request::new("POST", "/events/v1").bearer(&token).header("idempotency-key", "k");
+        world.send(request.json(json!({"type": "paid", "content": {"n": n}}))).await
+    };
+    let answers = futures::future::join_all((0..16).map(|n| send(n % 8))).await;
+    let taken: Vec<&Value> = answers.iter().filter(|answer| answer.status == 200).map(|answer| &answer.body).collect();
+    assert_eq!(taken.len(), 2, "one content was taken, from both that sent it: {answers:?}");
+    assert_eq!(taken[0], taken[1]);
+    assert!(answers.iter().filter(|answer| answer.status != 200).all(|answer| answer.body["code"] == 15));
+    world.idle().await;
+    let stored = world.timeline(taken[0]["id"].as_str().unwrap()).await;
+    assert_eq!(stored["event"]["content"], taken[0]["content"]);
+}
+
+#[tokio::test]
 async fn an_event_that_cannot_be_is_refused() {
     let world = World::new().await;
-    let check = async |body: serde_json::Value, status: u16, code: u32| {
+    let check = async |body: Value, status: u16, code: u32| {
         let answer = world.post("/events/v1", body).await;
         assert_eq!((answer.status, &answer.body["code"]), (status, &json!(code)), "{}", answer.body);
     };
@@ -90,11 +108,11 @@ async fn lists_of_events_see_all_of_them_with_true_totals() {
     // The function writes the same rows.
     world.publish(&event("own", "rare", json!({"n": "own"}))).await;
     let table = world.table("RUNS_TABLE");
-    let own: serde_json::Value = table.get(&json!({"eventId": "own", "item": "event"})).await.unwrap().unwrap();
-    let like: serde_json::Value = table.get(&json!({"eventId": "e00000", "item": "event"})).await.unwrap().unwrap();
-    let names = |row: &serde_json::Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let own: Value = table.get(&json!({"eventId": "own", "item": "event"})).await.unwrap().unwrap();
+    let like: Value = table.get(&json!({"eventId": "e00000", "item": "event"})).await.unwrap().unwrap();
+    let names = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&own), names(&like));
-    table.delete::<serde_json::Value>(&json!({"eventId": "own", "item": "event"}), None).await.unwrap();
+    table.delete::<Value>(&json!({"eventId": "own", "item": "event"}), None).await.unwrap();
     let list = async |query: &str| {
         let answer = world.get(&format!("/events/v1/?{query}")).await;
         assert_eq!(answer.status, 200, "{query}: {}", answer.body);
@@ -190,7 +208,7 @@ async fn a_row_that_cannot_be_read_takes_nothing_else_with_it() {
     assert_eq!((listed.status, &listed.body["page"]["total"]), (200, &json!(1)), "{}", listed.body);
 
     let runs = world.table("RUNS_TABLE");
-    let mut event_row: serde_json::Value = runs.get(&json!({"eventId": "e1", "item": "event"})).await.unwrap().unwrap();
+    let mut event_row: Value = runs.get(&json!({"eventId": "e1", "item": "event"})).await.unwrap().unwrap();
     event_row["envelope"] = deep.clone().into();
     runs.put(&event_row).await.unwrap();
     let broken_run = json!({"eventId": "e2", "item": "run#broken", "version": 1, "expiresAt": 1, "run": deep});

@@ -184,6 +184,27 @@ async fn loops_are_found_unless_a_filter_excludes_them() {
 }
 
 #[tokio::test]
+async fn steps_whose_conditions_exclude_each_other_are_not_done_twice() {
+    let world = World::new().await;
+    let create = async |name: &str, paid: Value| {
+        let condition = json!({"event": {"type": ["order.paid"], "content": {"paid": paid}}});
+        let actions = [json!({"type": "task", "functionName": "f", "condition": condition})];
+        world.dispatcher(json!({"eventType": "order.paid", "name": name, "actions": actions})).await
+    };
+    create("paid", json!([{"exists": true}])).await;
+    create("unpaid", json!([{"exists": false}])).await;
+    let found = graph(&world, "").await;
+    let found = findings(&found, "DISPATCHERS_OVERLAP");
+    assert_eq!((found.len(), &found[0]["severity"]), (1, &json!("info")), "{found:?}");
+    create("also paid", json!([7])).await;
+    let found = graph(&world, "").await;
+    let twice: Vec<&Value> =
+        findings(&found, "DISPATCHERS_OVERLAP").into_iter().filter(|found| found["severity"] == "warning").collect();
+    assert_eq!(twice.len(), 1, "{found}");
+    assert_eq!(twice[0]["example"]["content"]["paid"], 7);
+}
+
+#[tokio::test]
 async fn each_kind_of_finding_has_its_cause() {
     let world = World::new().await;
     add_function(&world, "idle").await;
@@ -204,8 +225,10 @@ async fn each_kind_of_finding_has_its_cause() {
         "condition": {"steps": {"read": {"output": {"status": [200]}}}, "event": {"content": {"n": [1]}}}});
     let contradicts = json!({"type": "http", "name": "contradicts", "method": "POST", "url": "https://a.test",
         "condition": {"event": {"content": {"n": [{"exists": false}]}}}});
+    let listed = json!({"type": "http", "name": "listed", "url": "https://a.test",
+        "condition": {"event": {"content": {"n": [2]}}}});
     let first = json!({"eventType": "order.payed", "name": "first", "filter": {"content": {"n": [1]}},
-        "actions": [fetch, never, unseen, read, reader, contradicts, task("busy", &[]), task("gone", &[])]});
+        "actions": [fetch, never, unseen, read, reader, contradicts, listed, task("busy", &[]), task("gone", &[])]});
     let first = world.dispatcher(first).await;
     let shut = json!({"eventType": "order.paid", "name": "shut", "filter": {"type": ["order.sent"]}, "actions": [task("busy", &[])]});
     let shut = world.dispatcher(shut).await;
@@ -225,7 +248,12 @@ async fn each_kind_of_finding_has_its_cause() {
     let step = |name: &str| format!("step:{first}/{name}");
     check("TARGET_UNKNOWN", &[("error", step("gone"))]);
     check("FILTER_NEVER_MATCHES", &[("error", format!("dispatcher:{shut}"))]);
-    let never = [("error", step("never")), ("error", step("unseen")), ("error", step("contradicts"))];
+    let never = [
+        ("error", step("never")),
+        ("error", step("unseen")),
+        ("error", step("contradicts")),
+        ("warning", step("listed")),
+    ];
     check("CONDITION_NEVER_HOLDS", &never);
     check("EVENT_TYPE_WITHOUT_SENDER", &[("warning", "type:order.payed".to_owned())]);
     let sentence = findings(&found, "EVENT_TYPE_WITHOUT_SENDER")[0]["message"].as_str().unwrap();
@@ -238,8 +266,8 @@ async fn each_kind_of_finding_has_its_cause() {
 async fn an_output_is_unread_where_it_is_all_that_a_step_is_for() {
     let world = World::new().await;
     let actions = json!([
-        {"type": "http", "name": "unread", "url": "https://a.test"},
-        {"type": "http", "name": "post", "method": "POST", "url": "https://a.test"},
+        {"type": "http", "name": "unread", "method": "GET", "url": "https://a.test"},
+        {"type": "http", "name": "post", "url": "https://a.test"},
         {"type": "http", "name": "read", "method": "get", "url": "https://a.test"},
         {"type": "callback", "name": "lost", "action": "create"},
         {"type": "callback", "name": "used", "action": "create"},

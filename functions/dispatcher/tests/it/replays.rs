@@ -6,7 +6,9 @@ use crate::world::{World, event, task, text};
 async fn replay(world: &World, event_id: &str, key: &str, body: Value) -> Answer {
     let token = world.token(TENANT, &["RETRY_RUNS"]).await;
     let request = Request::new("POST", &format!("/events/v1/{event_id}/replay")).bearer(&token);
-    let answer = world.send(request.header("idempotency-key", key).json(body)).await;
+    let request = request.header("idempotency-key", key);
+    let request = if body.is_null() { request } else { request.json(body) };
+    let answer = world.send(request).await;
     world.idle().await;
     answer
 }
@@ -35,6 +37,38 @@ async fn a_replay_is_a_new_event_for_the_dispatchers_that_match_now() {
     assert_eq!(original["timeline"].as_array().unwrap().iter().find(replayed).unwrap()["detail"], json!(id));
     assert_eq!(original["runs"][0]["dispatcherId"], json!(first));
     assert_eq!((original["runs"].as_array().unwrap().len(), world.commands()["a#1"]), (1, 2));
+}
+
+#[tokio::test]
+async fn a_filter_can_leave_out_replays() {
+    let world = World::new().await;
+    let filter = json!({"replayOf": {"eventId": [{"exists": false}]}});
+    world.dispatcher(json!({"eventType": "e", "name": "once", "actions": [task("a", &[])], "filter": filter})).await;
+    world.dispatcher(json!({"eventType": "e", "name": "always", "actions": [task("b", &[])]})).await;
+    world.publish(&event("e1", "e", json!({}))).await;
+    let answer = replay(&world, "e1", "k", Value::Null).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(world.commands(), [("a#1".to_owned(), 1), ("b#1".to_owned(), 2)].into());
+}
+
+#[tokio::test]
+async fn replays_asked_for_at_once_under_one_key_are_one() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        ids.push(world.dispatcher(json!({"eventType": "e", "name": name, "actions": [task(name, &[])]})).await);
+    }
+    world.publish(&event("e1", "e", json!({}))).await;
+    let all = ids.iter().cycle().take(6).map(|id| replay(&world, "e1", "k", json!({"dispatcherId": id})));
+    let answers = futures::future::join_all(all).await;
+    let taken: Vec<&Value> = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .map(|answer| &answer.body["replayOf"]["dispatcherId"])
+        .collect();
+    assert_eq!(taken.len(), 2, "{answers:?}");
+    assert_eq!(taken[0], taken[1]);
+    assert_eq!(world.commands().values().sum::<u32>(), 4, "three of the event, one of the replay");
 }
 
 #[tokio::test]

@@ -157,6 +157,7 @@ async fn a_file_of_dispatchers_is_simulated_as_it_would_be_synchronised() {
     assert_eq!(sorted(&clean), ["gone removed null", "new added 1", "own same null", "stays same 0"], "{clean}");
     let gone = clean["data"][0]["runs"].as_array().unwrap().iter().find(|run| run["dispatcherName"] == "gone").unwrap();
     assert_eq!(gone["why"]["reason"], "deleted");
+    assert!(gone["why"]["message"].as_str().unwrap().contains("not among those that are simulated"), "{gone}");
     let edits = json!([
         {"id": stays, "filter": {"content": {"n": [2]}}},
         {"id": own, "deleted": true},

@@ -206,8 +206,8 @@ async fn change(
     for _ in 0..ATTEMPTS {
         let former = known(services, caller, name).await?;
         let mut next = body.clone().change(former.clone(), code.is_some(), clock.now())?;
-        // Whoever changes what a script does uses its permissions.
-        if !next.runs_as(&former) || code.is_some() || next.permissions() != former.permissions() {
+        // Whoever changes what a script does, or who can run it, uses its permissions; to stop it takes none of them.
+        if next.enabled || !next.runs_as(&former) || code.is_some() || next.permissions() != former.permissions() {
             permission::require_all(caller, former.permissions())?;
             permission::require_all(caller, next.permissions())?;
         }

@@ -8,6 +8,7 @@
 
 import { commandLine } from './sdk/cli.mjs';
 import { actions, dispatchers, events, subscriptions } from './sdk/dispatchers.mjs';
+import { errors, everyClass } from './sdk/errors.mjs';
 import { dispatcherLists, eventLists } from './sdk/lists.mjs';
 import { mailAction, mails, templates } from './sdk/mail.mjs';
 import { refresh, users } from './sdk/signin.mjs';
@@ -47,6 +48,8 @@ await withServer(async ({ url, clientId, clientSecret }) => {
   }
   await run('users', () => users(exh, { host, clientId, clientSecret }));
   await run('commandLine', () => commandLine(exh, { host, clientId, clientSecret }));
+  await run('errors', () => errors(exh, { host, clientId, clientSecret }));
+  await run('every class of errors is met', async () => everyClass());
   await run('every method is called', async () => {
     const forgotten = methods(services).filter((name) => !called.has(name));
     if (forgotten.length > 0) {

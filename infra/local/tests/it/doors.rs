@@ -8,7 +8,7 @@ use crate::house::{Client, Route, filled, open, resolved, routes, valid_body};
 const CODE: &str = "exports.main = () => 1";
 
 /// The document that the runtime serves, and the routes whose bodies are ours.
-async fn with_bodies() -> (Value, Vec<Route>) {
+pub(crate) async fn with_bodies() -> (Value, Vec<Route>) {
     let options = local::Options {
         listen: ([127, 0, 0, 1], 0).into(),
         data: std::env::temp_dir(),

@@ -1,5 +1,6 @@
 //! The examples of the README and of the pages beside it, run in order as their reader would.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -64,6 +65,19 @@ async fn run(hookyard: &Hookyard, data: &Path, examples: &[String]) -> Output {
 fn check(page: &str, output: &Output) {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && out.trim_end().ends_with(ALL_RAN), "{page}: {out}\n{err}");
+}
+
+#[tokio::test]
+async fn the_readme_rotates_all_that_is_sealed() {
+    let (_, loop_on) = README.split_once("for RESOURCE in ").expect("the README has a loop over all routes");
+    let (named, _) = loop_on.split_once("; do").expect("the loop begins");
+    let named: BTreeSet<String> =
+        named.split_whitespace().filter(|word| *word != "\\").map(|word| format!("/{word}/rotate")).collect();
+    let (document, _) = crate::doors::with_bodies().await;
+    let paths = document["paths"].as_object().unwrap().keys();
+    let routes: BTreeSet<String> =
+        paths.filter(|path| path.ends_with("/rotate") && !path.contains('{')).cloned().collect();
+    assert_eq!(named, routes);
 }
 
 #[tokio::test]

@@ -41,8 +41,10 @@ pub(super) fn may_accept(rule: &Rule) -> bool {
     !matches!(rule, Rule::Null | Rule::Bool(_) | Rule::Number(_) | Rule::Numeric(_) | Rule::Absent)
 }
 
-/// Searches for a text, as long as there are states left to visit.
-pub(super) fn search(clauses: &[&Clause], states_left: &mut usize) -> Found {
+/// Searches for a text, as long as there is work left to do.
+///
+/// A state is as much work, and as much memory, as the places in it, for each character that leads on from it.
+pub(super) fn search(clauses: &[&Clause], work_left: &mut usize) -> Found {
     let mut machines = Vec::new();
     let tests: Vec<Vec<Test>> =
         clauses.iter().map(|clause| clause.rules.iter().map(|rule| test(rule, &mut machines)).collect()).collect();
@@ -62,9 +64,12 @@ pub(super) fn search(clauses: &[&Clause], states_left: &mut usize) -> Found {
         if tests.iter().all(|rules| rules.iter().any(accepts)) {
             return Found { text: Some(text(&visited, number)), is_complete: true };
         }
-        let Some(left) = states_left.checked_sub(1) else { return Found { text: None, is_complete: false } };
-        *states_left = left;
-        for character in characters(&machines, &state).chain([other]) {
+        let characters: Vec<char> = characters(&machines, &state).chain([other]).collect();
+        let places: usize = state.iter().map(Vec::len).sum();
+        let work = (places + 1).saturating_mul(characters.len() + 1);
+        let Some(left) = work_left.checked_sub(work) else { return Found { text: None, is_complete: false } };
+        *work_left = left;
+        for character in characters {
             let next = advance(&machines, &state, character);
             let is_hopeful = tests.iter().all(|rules| rules.iter().any(|test| test.may_accept(&next)));
             if is_hopeful && known.insert(next.clone()) {

@@ -34,7 +34,7 @@ impl Solution {
 ///
 /// The literals of the rules come first, as they are what events have. The kinds of values are decided one after the other:
 /// of the plain kinds a few candidates stand for all values; texts are searched.
-pub(super) fn solve(clauses: &[&Clause], states_left: &mut usize) -> Solution {
+pub(super) fn solve(clauses: &[&Clause], work_left: &mut usize) -> Solution {
     let rules = || clauses.iter().flat_map(|clause| &clause.rules);
     let is_accepted = |value: &Value| clauses.iter().all(|clause| clause.accepts(value));
     let literals = rules().filter_map(literal);
@@ -45,7 +45,7 @@ pub(super) fn solve(clauses: &[&Clause], states_left: &mut usize) -> Solution {
     if let Some(address) = addresses(&blocks, rules().count()).map(Value::from).find(&is_accepted) {
         return Solution::Value(address);
     }
-    let found = text::search(clauses, states_left);
+    let found = text::search(clauses, work_left);
     if let Some(text) = found.text {
         return Solution::Value(text.into());
     }

@@ -37,12 +37,16 @@ export async function until(what, look) {
   }
 }
 
+/** The classes of the errors that were expected so far, and came. */
+export const met = new Set();
+
 /** Expects a call to fail with an error of this class and status. */
 export async function refused(call, name, status, more = {}) {
   const error = await call().then((value) => assert.fail(`${name} expected, but ${JSON.stringify(value)}`), (thrown) => thrown);
   assert(sdk[name], `the SDK has no ${name}`);
   assert(error instanceof sdk[name], `${name} expected, but ${error.name}: ${error.message}`);
   assert.equal(error.status, status, error.message);
+  met.add(name);
   for (const [key, value] of Object.entries(more)) {
     assert.deepEqual(error.response?.[key], value, `${key} of ${JSON.stringify(error.response)}`);
   }
