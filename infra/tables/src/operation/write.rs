@@ -1,0 +1,265 @@
+//! Writes: one item is put, updated or deleted, if a condition holds for what is there.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use serde_json::{Map, Value as Json};
+
+use super::{Catalog, bytes, cost, table};
+use crate::error::Error;
+use crate::expression::condition::Condition;
+use crate::expression::update::Update;
+use crate::expression::{Path, Projection, References};
+use crate::request::{self, Capacity, Returned};
+use crate::schema::{KeyBytes, Table};
+use crate::store::{self, Stored, failed};
+use crate::value::{Item, check_depth, size_bytes};
+
+/// The largest item.
+const ITEM_LIMIT_BYTES: usize = 400 * 1024;
+
+/// A write of one item.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) table: Arc<Table>,
+    pub(crate) key: KeyBytes,
+    action: Action,
+    condition: Option<Condition>,
+    /// Whether a failed condition shows the item that it failed for.
+    shows_failed: bool,
+}
+
+/// What a write does.
+#[derive(Debug)]
+enum Action {
+    Put(Item, Stored),
+    Update(Item, Option<Update>),
+    Delete,
+    Check,
+}
+
+/// The change that a write makes.
+pub(crate) struct Change {
+    before: Option<Item>,
+    is_there: bool,
+    after: Option<(Item, Stored)>,
+    pub(crate) units: f64,
+}
+
+/// A write that is a request of its own.
+#[derive(Debug)]
+pub(crate) struct Single {
+    write: Write,
+    returned: Returned,
+    capacity: Capacity,
+}
+
+impl Single {
+    pub(crate) fn put(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
+        if !matches!(request.return_values, Returned::None | Returned::AllOld) {
+            return Err(Error::validation("Return values set to invalid value"));
+        }
+        Self::new(request, catalog, Write::put)
+    }
+
+    pub(crate) fn update(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
+        Self::new(request, catalog, Write::update)
+    }
+
+    pub(crate) fn delete(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
+        if !matches!(request.return_values, Returned::None | Returned::AllOld) {
+            return Err(Error::validation("Return values set to invalid value"));
+        }
+        Self::new(request, catalog, Write::delete)
+    }
+
+    fn new(
+        request: request::Write,
+        catalog: &Catalog,
+        read: fn(request::Write, &Catalog) -> Result<Write, Error>,
+    ) -> Result<Self, Error> {
+        let (returned, capacity) = (request.return_values, request.return_consumed_capacity);
+        Ok(Self { write: read(request, catalog)?, returned, capacity })
+    }
+
+    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<u8>, Error> {
+        let change = self.write.decide(connection, self.returned != Returned::None)?;
+        let units = self.write.apply(connection, &change)?;
+        let mut answer = Map::new();
+        if let Some(attributes) = self.attributes(&change)?.filter(|item| !item.is_empty()) {
+            answer.insert("Attributes".to_owned(), to_json(&attributes)?);
+        }
+        if let Some(cost) = cost(&self.write.table, self.capacity, units) {
+            answer.insert("ConsumedCapacity".to_owned(), cost);
+        }
+        bytes(&answer)
+    }
+
+    fn attributes(&self, change: &Change) -> Result<Option<Item>, Error> {
+        let before = || change.before.clone().filter(|_| change.is_there);
+        let after = || change.after.as_ref().map(|(item, _)| item.clone());
+        let changed = || match &self.write.action {
+            Action::Update(_, Some(update)) => Some(update.paths().cloned().collect::<Vec<Path>>()),
+            _ => None,
+        };
+        Ok(match self.returned {
+            Returned::None => None,
+            Returned::AllOld => before(),
+            Returned::AllNew => after(),
+            Returned::UpdatedOld => changed().zip(before()).map(|(paths, item)| Projection::on(paths).apply(&item)),
+            Returned::UpdatedNew => changed().zip(after()).map(|(paths, item)| Projection::on(paths).apply(&item)),
+        })
+    }
+}
+
+impl Write {
+    /// Reads a put.
+    pub(crate) fn put(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
+        let table = table(catalog, &request.table_name)?.clone();
+        refuse(&request, &[("Key", request.key.is_some()), ("UpdateExpression", request.update_expression.is_some())])?;
+        let item = request.item.clone().ok_or_else(|| Error::validation("missing field `Item`"))?;
+        let (key, stored) = stored(&table, &item)?;
+        let mut references =
+            References::new(request.expression_attribute_names.clone(), request.expression_attribute_values.clone())?;
+        let condition = condition(&request, &mut references)?;
+        references.all_used()?;
+        let shows_failed = request.return_values_on_condition_check_failure == Returned::AllOld;
+        Ok(Self { table, key, action: Action::Put(item, stored), condition, shows_failed })
+    }
+
+    /// Reads an update.
+    pub(crate) fn update(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
+        refuse(&request, &[("Item", request.item.is_some())])?;
+        let (table, key_item, key) = keyed(&request, catalog)?;
+        let mut references =
+            References::new(request.expression_attribute_names.clone(), request.expression_attribute_values.clone())?;
+        let update =
+            request.update_expression.as_deref().map(|text| Update::parse(text, &mut references)).transpose()?;
+        let condition = condition(&request, &mut references)?;
+        references.all_used()?;
+        let keys = table.key.names();
+        if let Some(path) = update.iter().flat_map(Update::paths).find(|path| keys.contains(&path.root())) {
+            let message = format!(
+                "One or more parameter values were invalid: Cannot update attribute {}. This attribute is part of the key",
+                path.root()
+            );
+            return Err(Error::validation(message));
+        }
+        let shows_failed = request.return_values_on_condition_check_failure == Returned::AllOld;
+        Ok(Self { table, key, action: Action::Update(key_item, update), condition, shows_failed })
+    }
+
+    /// Reads a delete.
+    pub(crate) fn delete(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
+        Self::of_key(request, catalog, Action::Delete)
+    }
+
+    /// Reads the check of a transaction.
+    pub(crate) fn check(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
+        if request.condition_expression.is_none() {
+            return Err(Error::validation("missing field `ConditionExpression`"));
+        }
+        Self::of_key(request, catalog, Action::Check)
+    }
+
+    fn of_key(request: request::Write, catalog: &Catalog, action: Action) -> Result<Self, Error> {
+        refuse(
+            &request,
+            &[("Item", request.item.is_some()), ("UpdateExpression", request.update_expression.is_some())],
+        )?;
+        let (table, _, key) = keyed(&request, catalog)?;
+        let mut references =
+            References::new(request.expression_attribute_names.clone(), request.expression_attribute_values.clone())?;
+        let condition = condition(&request, &mut references)?;
+        references.all_used()?;
+        let shows_failed = request.return_values_on_condition_check_failure == Returned::AllOld;
+        Ok(Self { table, key, action, condition, shows_failed })
+    }
+
+    /// Finds out what it changes, or that its condition does not hold.
+    pub(crate) fn decide(&self, connection: &Connection, shows_before: bool) -> Result<Change, Error> {
+        let found = store::get(connection, &self.table, &self.key).map_err(|error| failed(&error))?;
+        let is_read = shows_before
+            || self.condition.is_some()
+            || !self.table.indexes.is_empty()
+            || matches!(self.action, Action::Update(..));
+        let before = found.as_ref().filter(|_| is_read).map(Stored::item).transpose()?;
+        let nothing = Item::new();
+        if let Some(condition) = &self.condition
+            && !condition.holds(before.as_ref().unwrap_or(&nothing))
+        {
+            let shown = before.as_ref().filter(|_| self.shows_failed).map(to_json).transpose()?;
+            return Err(Error::condition(shown));
+        }
+        let after = match &self.action {
+            Action::Put(item, stored) => Some((item.clone(), stored.clone())),
+            Action::Update(key, update) => {
+                let start = before.clone().unwrap_or_else(|| key.clone());
+                let item = update.as_ref().map_or_else(|| Ok(start.clone()), |update| update.apply(&start))?;
+                let (_, stored) = stored(&self.table, &item)?;
+                Some((item, stored))
+            }
+            Action::Delete | Action::Check => None,
+        };
+        let size = |stored: Option<&Stored>| stored.map_or(0, |stored| stored.size_bytes);
+        let larger = size(found.as_ref()).max(size(after.as_ref().map(|(_, stored)| stored)));
+        let units = larger.div_ceil(1024).max(1) as f64;
+        Ok(Change { before, is_there: found.is_some(), after, units })
+    }
+
+    /// Makes a change; returns what it costs, indexes included.
+    pub(crate) fn apply(&self, connection: &Connection, change: &Change) -> Result<f64, Error> {
+        if matches!(self.action, Action::Check) {
+            return Ok(change.units);
+        }
+        let write = || {
+            match &change.after {
+                Some((_, stored)) => store::put(connection, &self.table, change.is_there, stored)?,
+                None if change.is_there => store::delete(connection, &self.table, &self.key)?,
+                None => {}
+            }
+            let after = change.after.as_ref().map(|(item, _)| item);
+            store::reindex(connection, &self.table, &self.key, change.before.as_ref(), after)
+        };
+        let indexes = write().map_err(|error| failed(&error))?;
+        Ok(change.units + indexes as f64)
+    }
+}
+
+fn refuse(request: &request::Write, fields: &[(&str, bool)]) -> Result<(), Error> {
+    match fields.iter().find(|(_, is_there)| *is_there) {
+        Some((name, _)) => Err(Error::validation(format!("this write of {} cannot have `{name}`", request.table_name))),
+        None => Ok(()),
+    }
+}
+
+fn keyed(request: &request::Write, catalog: &Catalog) -> Result<(Arc<Table>, Item, KeyBytes), Error> {
+    let table = table(catalog, &request.table_name)?.clone();
+    let item = request.key.clone().ok_or_else(|| Error::validation("missing field `Key`"))?;
+    let key = table.key.of_request(&item)?;
+    Ok((table, item, key))
+}
+
+fn condition(request: &request::Write, references: &mut References) -> Result<Option<Condition>, Error> {
+    let text = request.condition_expression.as_deref();
+    text.map(|text| Condition::parse(text, "ConditionExpression", references)).transpose()
+}
+
+/// Checks an item and writes it as it is kept.
+pub(super) fn stored(table: &Table, item: &Item) -> Result<(KeyBytes, Stored), Error> {
+    let key = table.key.of_item(item)?;
+    check_depth(item)?;
+    for index in &table.indexes {
+        index.key.check_in_index(item, &index.name)?;
+    }
+    let size_bytes = size_bytes(item);
+    if size_bytes > ITEM_LIMIT_BYTES {
+        return Err(Error::validation("Item size has exceeded the maximum allowed size"));
+    }
+    let text = serde_json::to_string(item).map_err(|error| Error::internal(error.to_string()))?;
+    Ok((key.clone(), Stored { key, size_bytes, text }))
+}
+
+fn to_json(item: &Item) -> Result<Json, Error> {
+    serde_json::to_value(item).map_err(|error| Error::internal(error.to_string()))
+}

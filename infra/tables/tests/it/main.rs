@@ -1,0 +1,3 @@
+//! The tables against another engine, and against crashes.
+
+mod differential;
