@@ -13,6 +13,8 @@ pub(crate) struct Error {
     pub message: String,
     /// What the answer has beside name and message.
     pub more: Option<(&'static str, Json)>,
+    /// Whether SQLite failed, so that nothing of the same transaction can be kept.
+    pub is_of_storage: bool,
 }
 
 impl Error {

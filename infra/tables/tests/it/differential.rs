@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dynoxide::Database;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -341,41 +342,53 @@ fn request() -> impl Strategy<Value = (&'static str, Value)> {
     prop_oneof![4 => write(), 3 => read(), 1 => transaction(), 1 => batch()]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
-    #[test]
-    fn random_requests_get_the_same_answers(requests in prop::collection::vec(request(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let engine = Engine::open(None, Durability::Process, Arc::new(|| 1_700_000_000)).unwrap();
-        let database = Database::memory().unwrap();
-        let ours = |operation: &str, request: &Value| {
-            let reply = runtime.block_on(engine.answer(operation, request.to_string().as_bytes()));
-            (reply.status, serde_json::from_slice::<Value>(&reply.body).unwrap())
-        };
-        let created = definition();
-        prop_assert_eq!(ours("CreateTable", &created).0, oracle(&database, "CreateTable", &created).0);
-        for (operation, request) in &requests {
-            let (mine, other) = (ours(operation, request), oracle(&database, operation, request));
-            // The other engine looks at the types of a transaction's operands when it runs, AWS before.
-            let is_static = mine.1["message"].as_str().is_some_and(|message| message.contains("Incorrect operand type"));
-            if *operation == "TransactWriteItems" && is_static && other.0 == 400 {
-                continue;
-            }
-            let is_scan = *operation == "Scan";
-            // A scan's order is its engine's own; with a limit even what it finds is.
-            if is_scan && request.get("Limit").is_some() {
-                continue;
-            }
-            let (mut left, mut right) = (essence(mine.clone()), essence(other.clone()));
-            if is_scan {
-                for side in [&mut left.1, &mut right.1] {
-                    if let Some(items) = side.get_mut("Items").and_then(Value::as_array_mut) {
-                        items.sort_by_key(Value::to_string);
-                    }
+/// Runs random requests on both engines and compares the answers.
+fn compare(requests: &[(&'static str, Value)]) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let engine = Engine::open(None, Durability::Process, Arc::new(|| 1_700_000_000)).unwrap();
+    let database = Database::memory().unwrap();
+    let ours = |operation: &str, request: &Value| {
+        let reply = runtime.block_on(engine.answer(operation, request.to_string().as_bytes()));
+        (reply.status, serde_json::from_slice::<Value>(&reply.body).unwrap())
+    };
+    let created = definition();
+    prop_assert_eq!(ours("CreateTable", &created).0, oracle(&database, "CreateTable", &created).0);
+    for (operation, request) in requests {
+        let (mine, other) = (ours(operation, request), oracle(&database, operation, request));
+        // The other engine looks at the types of a transaction's operands when it runs, AWS before.
+        let is_static = mine.1["message"].as_str().is_some_and(|message| message.contains("Incorrect operand type"));
+        if *operation == "TransactWriteItems" && is_static && other.0 == 400 {
+            continue;
+        }
+        let is_scan = *operation == "Scan";
+        // A scan's order is its engine's own; with a limit even what it finds is.
+        if is_scan && request.get("Limit").is_some() {
+            continue;
+        }
+        let (mut left, mut right) = (essence(mine.clone()), essence(other.clone()));
+        if is_scan {
+            for side in [&mut left.1, &mut right.1] {
+                if let Some(items) = side.get_mut("Items").and_then(Value::as_array_mut) {
+                    items.sort_by_key(Value::to_string);
                 }
             }
-            prop_assert_eq!(left, right, "{} {}\nours: {}\nother: {}", operation, request, mine.1, other.1);
         }
+        prop_assert_eq!(left, right, "{} {}\nours: {}\nother: {}", operation, request, mine.1, other.1);
     }
+    Ok(())
+}
+
+#[test]
+fn random_requests_get_the_same_answers() {
+    // The strategies nest deep, and a debug build builds them on the stack.
+    let test = || {
+        let config = ProptestConfig {
+            cases: 96,
+            failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+            source_file: Some(file!()),
+            ..ProptestConfig::default()
+        };
+        proptest!(config, |(requests in prop::collection::vec(request(), 1..40))| compare(&requests)?);
+    };
+    std::thread::Builder::new().stack_size(128 << 20).spawn(test).unwrap().join().unwrap();
 }
