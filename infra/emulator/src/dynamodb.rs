@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tables::{Engine, EngineError};
+use tables::{Consumed, Engine, EngineError};
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
@@ -52,13 +52,14 @@ impl Tables {
         Ok(Self { engine })
     }
 
-    /// Answers a request.
-    pub(crate) async fn answer(&self, operation: &str, body: &[u8]) -> Reply {
+    /// Answers a request, and tells what it has cost.
+    pub(crate) async fn answer(&self, operation: &str, body: &[u8]) -> (Reply, Vec<Consumed>) {
         if body.len() > MAX_BODY_BYTES {
-            return Reply::error(413, "RequestEntityTooLargeException", "the request is too large");
+            let refused = Reply::error(413, "RequestEntityTooLargeException", "the request is too large");
+            return (refused, Vec::new());
         }
         let reply = self.engine.answer(operation, body).await;
-        Reply::new(reply.status, reply.body)
+        (Reply::new(reply.status, reply.body), reply.consumed)
     }
 
     /// Sweeps expired items every ten minutes.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
-use crate::operation::{Catalog, Operation};
+use crate::operation::{Catalog, Consumed, Meter, Operation};
 use crate::schema::Table;
 use crate::store;
 
@@ -52,19 +52,33 @@ pub enum EngineError {
 }
 
 /// An answer in DynamoDB's JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
+    /// What the request has cost, whether or not it asked for that.
+    pub consumed: Vec<Consumed>,
 }
 
-impl From<Result<Vec<u8>, Error>> for Reply {
-    fn from(done: Result<Vec<u8>, Error>) -> Self {
-        match done {
-            Ok(body) => Self { status: 200, body },
-            Err(error) => Self { status: error.status, body: error.to_json().to_string().into_bytes() },
+/// What became of a request.
+struct Done {
+    result: Result<Vec<u8>, Error>,
+    consumed: Vec<Consumed>,
+}
+
+impl From<Error> for Done {
+    fn from(error: Error) -> Self {
+        Self { result: Err(error), consumed: Vec::new() }
+    }
+}
+
+impl From<Done> for Reply {
+    fn from(Done { result, consumed }: Done) -> Self {
+        match result {
+            Ok(body) => Self { status: 200, body, consumed },
+            Err(error) => Self { status: error.status, body: error.to_json().to_string().into_bytes(), consumed },
         }
     }
 }
@@ -74,13 +88,21 @@ pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 struct Waiting {
     operation: Operation,
-    answer: oneshot::Sender<Result<Vec<u8>, Error>>,
+    answer: oneshot::Sender<Done>,
 }
 
 enum Message {
     Request(Box<Waiting>),
     /// Removes what has expired.
     Sweep(oneshot::Sender<Result<usize, Error>>),
+    /// Nothing waits.
+    Nothing,
+}
+
+/// A sweep under way.
+struct Sweep {
+    answer: oneshot::Sender<Result<usize, Error>>,
+    removed: usize,
 }
 
 /// The tables.
@@ -121,20 +143,20 @@ impl Engine {
     /// Answers a request; the answer comes when what it says is durable.
     pub async fn answer(&self, operation: &str, body: &[u8]) -> Reply {
         match self.ask(operation, body) {
-            Ok(answered) => answered.await.unwrap_or_else(|_| Err(stopped())).into(),
-            Err(error) => Err(error).into(),
+            Ok(answered) => answered.await.unwrap_or_else(|_| stopped().into()).into(),
+            Err(error) => Done::from(error).into(),
         }
     }
 
     /// Answers a request to a thread that may wait.
     pub fn answer_now(&self, operation: &str, body: &[u8]) -> Reply {
         match self.ask(operation, body) {
-            Ok(answered) => answered.blocking_recv().unwrap_or_else(|_| Err(stopped())).into(),
-            Err(error) => Err(error).into(),
+            Ok(answered) => answered.blocking_recv().unwrap_or_else(|_| stopped().into()).into(),
+            Err(error) => Done::from(error).into(),
         }
     }
 
-    fn ask(&self, operation: &str, body: &[u8]) -> Result<oneshot::Receiver<Result<Vec<u8>, Error>>, Error> {
+    fn ask(&self, operation: &str, body: &[u8]) -> Result<oneshot::Receiver<Done>, Error> {
         let operation = {
             let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
             Operation::read(operation, body, &catalog)?
@@ -166,75 +188,97 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, inbox: &Receiver<Message>) {
-        while let Ok(first) = inbox.recv() {
-            match first {
-                Message::Sweep(answer) => drop(answer.send(self.sweep())),
-                Message::Request(first) => {
-                    let (batch, sweep) = gather(*first, inbox);
+        let mut sweep: Option<Sweep> = None;
+        loop {
+            let message = match sweep {
+                None => inbox.recv().ok(),
+                Some(_) => match inbox.try_recv() {
+                    Ok(message) => Some(message),
+                    Err(TryRecvError::Empty) => Some(Message::Nothing),
+                    Err(TryRecvError::Disconnected) => None,
+                },
+            };
+            match message {
+                None => return,
+                Some(Message::Nothing) => {}
+                Some(Message::Sweep(answer)) => sweep = Some(Sweep { answer, removed: 0 }),
+                Some(Message::Request(first)) => {
+                    let (batch, next) = gather(*first, inbox);
                     self.batch(batch);
-                    if let Some(answer) = sweep {
-                        drop(answer.send(self.sweep()));
-                    }
+                    sweep = next.map(|answer| Sweep { answer, removed: 0 }).or(sweep);
                 }
             }
+            // Between two parts of a sweep, what waits is let through.
+            sweep = sweep.take().and_then(|sweep| self.sweep(sweep));
         }
     }
 
-    /// Runs requests in one transaction; if that cannot be committed, none of them was done.
+    /// Runs requests in one transaction; where that fails, each in one of its own, so that only those fail that must.
     fn batch(&mut self, batch: Vec<Waiting>) {
         let before = self.catalog();
-        let writes = batch.iter().any(|waiting| waiting.operation.is_write());
-        let mut failure = self.execute(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" }).err();
-        let (mut answers, mut tokens) = (Vec::with_capacity(batch.len()), Vec::new());
-        for Waiting { operation, answer } in batch {
-            let result = match &failure {
-                Some(failure) => Err(failure.clone()),
-                None => self.one(&operation),
-            };
-            match &result {
-                Ok(_) => tokens.extend(operation.token().map(str::to_owned)),
-                Err(error) if error.is_of_storage => failure = Some(error.clone()),
-                Err(_) => {}
-            }
-            answers.push((answer, result));
-        }
-        if failure.is_none() {
-            failure = self.execute("COMMIT").err();
-        }
-        match &failure {
-            None => self.remember(tokens),
-            Some(_) => {
-                if !self.connection.is_autocommit() {
-                    // Where even this fails, SQLite has rolled back by itself.
-                    let _ = self.connection.execute_batch("ROLLBACK");
+        let failure = match self.transact(&batch) {
+            Ok(done) => {
+                for (Waiting { answer, .. }, done) in batch.into_iter().zip(done) {
+                    // Whoever asked may be gone.
+                    let _ = answer.send(done);
                 }
-                *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = before;
+                return;
             }
+            Err(failure) => failure,
+        };
+        if !self.connection.is_autocommit() {
+            // Where even this fails, SQLite has rolled back by itself.
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
-        for (answer, result) in answers {
-            let result = match (&failure, result) {
-                (Some(failure), Ok(_)) => Err(failure.clone()),
-                (_, result) => result,
-            };
-            // Whoever asked may be gone.
-            let _ = answer.send(result);
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = before;
+        if let [_] = batch.as_slice() {
+            for Waiting { answer, .. } in batch {
+                let _ = answer.send(failure.clone().into());
+            }
+            return;
+        }
+        for waiting in batch {
+            self.batch(vec![waiting]);
         }
     }
 
-    fn one(&self, operation: &Operation) -> Result<Vec<u8>, Error> {
-        let is_done = |token: &str| self.tokens.get(token).is_some_and(|at| at.elapsed() < TOKEN_LIFETIME);
-        if operation.token().is_some_and(is_done) {
-            return Ok(b"{}".to_vec());
+    fn transact(&mut self, batch: &[Waiting]) -> Result<Vec<Done>, Error> {
+        let writes = batch.iter().any(|waiting| waiting.operation.is_write());
+        self.execute(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
+        let (mut all, mut tokens) = (Vec::with_capacity(batch.len()), Vec::new());
+        for Waiting { operation, .. } in batch {
+            let done = self.one(operation, &tokens);
+            match &done.result {
+                Ok(_) => tokens.extend(operation.token().map(str::to_owned)),
+                Err(error) if error.is_of_storage => return Err(error.clone()),
+                Err(_) => {}
+            }
+            all.push(done);
         }
-        match operation {
+        self.execute("COMMIT")?;
+        self.remember(tokens);
+        Ok(all)
+    }
+
+    fn one(&self, operation: &Operation, tokens: &[String]) -> Done {
+        let is_done = |token: &str| {
+            tokens.iter().any(|done| done == token)
+                || self.tokens.get(token).is_some_and(|at| at.elapsed() < TOKEN_LIFETIME)
+        };
+        let mut meter = Meter::default();
+        let result = match operation {
+            repeated if repeated.token().is_some_and(is_done) => Ok(b"{}".to_vec()),
             Operation::Admin(admin) => {
                 let mut catalog = self.catalog();
-                let done = admin.run(&self.connection, &mut catalog, (self.now)())?;
-                *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
-                Ok(done)
+                let done = admin.run(&self.connection, &mut catalog, (self.now)());
+                if done.is_ok() {
+                    *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+                }
+                done
             }
-            operation => operation.run(&self.connection),
-        }
+            operation => operation.run(&self.connection, &mut meter),
+        };
+        Done { result, consumed: meter.consumed() }
     }
 
     fn catalog(&self) -> Catalog {
@@ -253,13 +297,35 @@ impl Worker {
         self.tokens.extend(tokens.into_iter().map(|token| (token, now)));
     }
 
-    fn sweep(&mut self) -> Result<usize, Error> {
-        let now = (self.now)();
-        let mut removed = 0;
-        for table in self.catalog().values() {
-            let Some(attribute) = &table.ttl else { continue };
-            removed += store::expire(&self.connection, table, attribute, now)?;
+    /// Does a part of a sweep; returns it if something may be left.
+    fn sweep(&self, mut sweep: Sweep) -> Option<Sweep> {
+        match self.expire() {
+            Ok(0) => {
+                let _ = sweep.answer.send(Ok(sweep.removed));
+                None
+            }
+            Ok(removed) => {
+                sweep.removed += removed;
+                Some(sweep)
+            }
+            Err(error) => {
+                if !self.connection.is_autocommit() {
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                }
+                let _ = sweep.answer.send(Err(error));
+                None
+            }
         }
+    }
+
+    fn expire(&self) -> Result<usize, Error> {
+        let now_s = (self.now)();
+        let mut removed = 0;
+        self.execute("BEGIN IMMEDIATE")?;
+        for table in self.catalog().values().filter(|table| table.ttl.is_some()) {
+            removed += store::expire(&self.connection, table, now_s)?;
+        }
+        self.execute("COMMIT")?;
         Ok(removed)
     }
 }
@@ -272,7 +338,7 @@ fn gather(first: Waiting, inbox: &Receiver<Message>) -> (Vec<Waiting>, Option<on
         match inbox.try_recv() {
             Ok(Message::Request(next)) => batch.push(*next),
             Ok(Message::Sweep(answer)) => return (batch, Some(answer)),
-            Err(_) => break,
+            Ok(Message::Nothing) | Err(_) => break,
         }
     }
     (batch, None)

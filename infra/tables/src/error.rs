@@ -38,6 +38,11 @@ impl Error {
         Self { more: item.map(|item| ("Item", item)), ..failed }
     }
 
+    /// An item with the key of one that is inserted is there already.
+    pub(crate) fn duplicate() -> Self {
+        Self::new("DuplicateItemException", "Duplicate primary key exists in table")
+    }
+
     /// There is no such table.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new("ResourceNotFoundException", message)
@@ -69,6 +74,14 @@ impl Error {
     /// SQLite failed.
     pub(crate) fn storage(message: impl Into<String>) -> Self {
         Self { is_of_storage: true, ..Self::internal(message) }
+    }
+
+    /// Returns the short name that the answers of statements have.
+    pub(crate) fn code(&self) -> &'static str {
+        match self.name {
+            "ValidationException" | "SerializationException" => "ValidationError",
+            name => name.strip_suffix("Exception").unwrap_or(name),
+        }
     }
 
     /// Returns the body of the answer.

@@ -207,6 +207,11 @@ impl Projection {
         Self(paths)
     }
 
+    /// Returns the attributes that it looks at.
+    pub(crate) fn roots(&self) -> Vec<&str> {
+        self.0.iter().map(Path::root).collect()
+    }
+
     /// Returns what it shows of an item; elements of lists keep their order.
     pub(crate) fn apply(&self, item: &Item) -> Item {
         let mut shown = Value::M(Item::new());

@@ -13,7 +13,9 @@ mod operation;
 mod request;
 mod reserved;
 mod schema;
+mod statement;
 mod store;
 mod value;
 
 pub use engine::{Durability, Engine, EngineError, Now, Reply};
+pub use operation::Consumed;

@@ -145,6 +145,32 @@ impl Number {
         }
         key.extend(bytes);
     }
+
+    /// Reads the bytes that [`Number::write_key`] has written.
+    pub(crate) fn read_key(key: &[u8]) -> Option<Self> {
+        let is_negative = match key {
+            [0x80] => return Some(Self::ZERO),
+            [first, ..] => *first < 0x80,
+            [] => return None,
+        };
+        let plain = |byte: &u8| if is_negative { !*byte } else { *byte };
+        let (digits, biased) = (key.get(2..key.len() - 1)?, plain(key.get(1)?));
+        let mantissa = digits.iter().try_fold(0_u128, |mantissa, digit| {
+            mantissa.checked_mul(10)?.checked_add(u128::from(plain(digit).checked_sub(1)?))
+        })?;
+        let exponent = i64::from(biased) - 130 - i64::try_from(digits.len()).ok()? + 1;
+        Self::new(is_negative, mantissa, exponent).ok()
+    }
+
+    /// Returns the whole part, `None` where that is not of 64 bits.
+    pub(crate) fn whole(self) -> Option<i64> {
+        let magnitude = match u32::try_from(self.exponent) {
+            Ok(exponent) => self.mantissa.checked_mul(10_u128.checked_pow(exponent)?)?,
+            Err(_) => 10_u128.checked_pow(self.exponent.unsigned_abs()).map_or(0, |scale| self.mantissa / scale),
+        };
+        let magnitude = i64::try_from(magnitude).ok()?;
+        Some(if self.is_negative { -magnitude } else { magnitude })
+    }
 }
 
 fn parse_exponent(text: &str) -> Result<i64, NumberError> {
@@ -230,6 +256,15 @@ mod tests {
             prop_assert_eq!(number(a).plus(number(b)).unwrap(), number(a + b));
             prop_assert_eq!(number(a).minus(number(b)).unwrap(), number(a - b));
             prop_assert_eq!(number(a).cmp(&number(b)), left.cmp(&right));
+            prop_assert_eq!(number(a).whole(), Some(left));
+        }
+
+        #[test]
+        fn keys_are_read_as_they_were_written(mantissa: i64, exponent in -100i32..100) {
+            let number = Number::parse(&format!("{mantissa}e{exponent}")).unwrap();
+            let mut key = Vec::new();
+            number.write_key(&mut key);
+            prop_assert_eq!(Number::read_key(&key), Some(number));
         }
 
         #[test]

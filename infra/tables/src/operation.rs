@@ -2,18 +2,23 @@
 
 mod admin;
 mod batch;
+mod meter;
+mod page;
 mod read;
+mod statement;
 mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use crate::error::Error;
-use crate::request::{self, Capacity};
+use crate::request;
 use crate::schema::Table;
+pub use meter::Consumed;
+pub(crate) use meter::Meter;
 
 /// The tables by their names.
 pub(crate) type Catalog = BTreeMap<String, Arc<Table>>;
@@ -21,13 +26,14 @@ pub(crate) type Catalog = BTreeMap<String, Arc<Table>>;
 /// What is to be done.
 pub(crate) enum Operation {
     Get(read::Get),
-    Query(Box<read::Page>),
-    Scan(Box<read::Page>),
+    Query(Box<page::Page>),
+    Scan(Box<page::Page>),
     Write(Box<write::Single>),
     BatchGet(batch::Gets),
     BatchWrite(batch::Writes),
     TransactWrite(batch::Transaction),
     TransactGet(batch::Reads),
+    Statements(statement::Statements),
     Admin(admin::Admin),
 }
 
@@ -39,12 +45,13 @@ impl Operation {
             "PutItem" => Self::Write(Box::new(write::Single::put(request::read(body)?, catalog)?)),
             "UpdateItem" => Self::Write(Box::new(write::Single::update(request::read(body)?, catalog)?)),
             "DeleteItem" => Self::Write(Box::new(write::Single::delete(request::read(body)?, catalog)?)),
-            "Query" => Self::Query(Box::new(read::Page::query(request::read(body)?, catalog)?)),
-            "Scan" => Self::Scan(Box::new(read::Page::scan(request::read(body)?, catalog)?)),
+            "Query" => Self::Query(Box::new(page::Page::query(request::read(body)?, catalog)?)),
+            "Scan" => Self::Scan(Box::new(page::Page::scan(request::read(body)?, catalog)?)),
             "BatchGetItem" => Self::BatchGet(batch::Gets::new(request::read(body)?, catalog)?),
             "BatchWriteItem" => Self::BatchWrite(batch::Writes::new(request::read(body)?, catalog)?),
             "TransactWriteItems" => Self::TransactWrite(batch::Transaction::new(request::read(body)?, catalog)?),
             "TransactGetItems" => Self::TransactGet(batch::Reads::new(request::read(body)?, catalog)?),
+            "BatchExecuteStatement" => Self::Statements(statement::Statements::new(request::read(body)?, catalog)?),
             _ => match admin::Admin::read(name, body)? {
                 Some(admin) => Self::Admin(admin),
                 None => {
@@ -60,6 +67,7 @@ impl Operation {
         match self {
             Self::Get(_) | Self::Query(_) | Self::Scan(_) | Self::BatchGet(_) | Self::TransactGet(_) => false,
             Self::Write(_) | Self::BatchWrite(_) | Self::TransactWrite(_) => true,
+            Self::Statements(statements) => statements.is_write(),
             Self::Admin(admin) => admin.is_write(),
         }
     }
@@ -73,16 +81,16 @@ impl Operation {
     }
 
     /// Does what is done with items, and returns the body of the answer.
-    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<u8>, Error> {
+    pub(crate) fn run(&self, connection: &Connection, meter: &mut Meter) -> Result<Vec<u8>, Error> {
         match self {
-            Self::Get(get) => get.run(connection),
-            Self::Query(page) => page.run_query(connection),
-            Self::Scan(page) => page.run_scan(connection),
-            Self::Write(write) => write.run(connection),
-            Self::BatchGet(gets) => gets.run(connection),
-            Self::BatchWrite(writes) => writes.run(connection),
-            Self::TransactWrite(transaction) => transaction.run(connection),
-            Self::TransactGet(reads) => reads.run(connection),
+            Self::Get(get) => get.run(connection, meter),
+            Self::Query(page) | Self::Scan(page) => page.run(connection, meter),
+            Self::Write(write) => write.run(connection, meter),
+            Self::BatchGet(gets) => gets.run(connection, meter),
+            Self::BatchWrite(writes) => writes.run(connection, meter),
+            Self::TransactWrite(transaction) => transaction.run(connection, meter),
+            Self::TransactGet(reads) => reads.run(connection, meter),
+            Self::Statements(statements) => statements.run(connection, meter),
             Self::Admin(_) => Err(Error::internal("tables are changed with their catalog")),
         }
     }
@@ -91,23 +99,6 @@ impl Operation {
 fn table<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Arc<Table>, Error> {
     let unknown = || Error::not_found(format!("Requested resource not found: Table: {name} not found"));
     catalog.get(name).ok_or_else(unknown)
-}
-
-/// How much a request has cost.
-fn cost(table: &Table, capacity: Capacity, units: f64) -> Option<Json> {
-    let mut cost = json!({"TableName": table.name, "CapacityUnits": units});
-    match capacity {
-        Capacity::None => return None,
-        Capacity::Total => {}
-        Capacity::Indexes => cost["Table"] = json!({"CapacityUnits": units}),
-    }
-    Some(cost)
-}
-
-/// How many units reading so many bytes costs.
-fn read_units(bytes: usize, is_consistent: bool) -> f64 {
-    let units = bytes.div_ceil(4096).max(1) as f64;
-    if is_consistent { units } else { units / 2.0 }
 }
 
 fn bytes(answer: &Map<String, Json>) -> Result<Vec<u8>, Error> {

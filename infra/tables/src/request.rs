@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use crate::error::Error;
 use crate::value::{Item, VALIDATION, Value};
@@ -196,6 +197,28 @@ pub(crate) struct TransactGet {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(crate) struct TransactGetItem {
     pub(crate) get: Get,
+}
+
+/// `BatchExecuteStatement`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(crate) struct BatchExecuteStatement {
+    pub(crate) statements: Vec<BatchStatement>,
+    #[serde(default)]
+    pub(crate) return_consumed_capacity: Capacity,
+}
+
+/// One statement of a batch.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(crate) struct BatchStatement {
+    pub(crate) statement: String,
+    /// Read on its own, because a wrong value is the error of its statement alone.
+    pub(crate) parameters: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub(crate) consistent_read: Option<bool>,
+    #[serde(default)]
+    pub(crate) return_values_on_condition_check_failure: Returned,
 }
 
 /// `CreateTable`; billing and encryption make no difference here.

@@ -73,23 +73,46 @@ pub(crate) struct KeyBytes {
 }
 
 impl Table {
+    /// When an item expires, in seconds since 1970.
+    pub(crate) fn expires(&self, item: &Item) -> Option<i64> {
+        match item.get(self.ttl.as_ref()?)? {
+            Value::N(number) => number.whole(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn index(&self, name: &str) -> Result<&Index, Error> {
         let unknown = || Error::validation(format!("The table does not have the specified index: {name}"));
         self.indexes.iter().find(|index| index.name == name).ok_or_else(unknown)
     }
 
     /// The names of the attributes that an index's projection shows, `None` for all.
-    pub(crate) fn projected(&self, index: &Index) -> Option<Vec<String>> {
+    pub(crate) fn projected<'t>(&'t self, index: &'t Index) -> Option<Vec<&'t str>> {
         let more: &[String] = match &index.projection {
             Projected::All => return None,
             Projected::KeysOnly => &[],
             Projected::Include(names) => names,
         };
-        let keys = self.key.names().into_iter().chain(index.key.names()).map(str::to_owned);
-        let mut names: Vec<String> = keys.chain(more.iter().cloned()).collect();
+        let mut names = self.key.names();
+        names.extend(index.key.names());
+        names.extend(more.iter().map(String::as_str));
         names.sort_unstable();
         names.dedup();
         Some(names)
+    }
+
+    /// Whether two versions of an item that keep their place in an index differ in what it shows.
+    pub(crate) fn shows_change(&self, index: &Index, before: Option<&Item>, after: Option<&Item>) -> bool {
+        match &index.projection {
+            Projected::All => before != after,
+            Projected::KeysOnly => false,
+            Projected::Include(names) => {
+                let shown = |item: Option<&Item>| -> Vec<Option<Value>> {
+                    names.iter().map(|name| item?.get(name).cloned()).collect()
+                };
+                shown(before) != shown(after)
+            }
+        }
     }
 }
 
@@ -155,6 +178,14 @@ impl Key {
         Some(KeyBytes { partition, sort })
     }
 
+    /// Returns the attributes whose bytes a key has.
+    pub(crate) fn item(&self, key: &KeyBytes) -> Item {
+        let partition = Some((&self.partition, &key.partition));
+        let sort = self.sort.as_ref().map(|sort| (sort, &key.sort));
+        let parts = [partition, sort].into_iter().flatten();
+        parts.filter_map(|(attribute, bytes)| Some((attribute.name.clone(), attribute.decode(bytes)?))).collect()
+    }
+
     /// Refuses an item that has another type in the key of an index.
     pub(crate) fn check_in_index(&self, item: &Item, index: &str) -> Result<(), Error> {
         for attribute in [Some(&self.partition), self.sort.as_ref()].into_iter().flatten() {
@@ -217,6 +248,15 @@ impl Attribute {
             (Kind::B, Value::B(bytes)) => Some(bytes.clone()),
             (Kind::N, Value::N(number)) => Some(encode_number(*number)),
             _ => None,
+        }
+    }
+
+    /// Returns the value that these bytes stand for.
+    fn decode(&self, bytes: &[u8]) -> Option<Value> {
+        match self.kind {
+            Kind::S => String::from_utf8(bytes.to_vec()).ok().map(Value::S),
+            Kind::B => Some(Value::B(bytes.to_vec())),
+            Kind::N => Number::read_key(bytes).map(Value::N),
         }
     }
 }

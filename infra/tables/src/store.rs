@@ -1,7 +1,9 @@
 //! The rows of tables and indexes in SQLite.
 //!
-//! A table is `t<id>(pk, sk, size, item)`: the bytes of its key and the item as DynamoDB's JSON. An index has only the two
-//! keys, `x<id>_<n>(pk, sk, row_pk, row_sk)`; its items are looked up in the table.
+//! A table is `t<id>(pk, sk, size, expires, item)`: the bytes of its key and the item as DynamoDB's JSON. An index has only
+//! the two keys, `x<id>_<n>(pk, sk, row_pk, row_sk)`; its items are looked up in the table.
+
+pub(crate) mod rows;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -15,30 +17,14 @@ pub(crate) struct Stored {
     pub(crate) key: KeyBytes,
     pub(crate) size_bytes: usize,
     pub(crate) text: String,
+    /// When it expires, in seconds since 1970.
+    pub(crate) expires: Option<i64>,
 }
 
 impl Stored {
     /// Reads the item.
     pub(crate) fn item(&self) -> Result<Item, Error> {
-        serde_json::from_str(&self.text).map_err(|error| Error::internal(format!("an item cannot be read: {error}")))
-    }
-}
-
-/// A stretch of sort keys.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Stretch {
-    /// The least, and whether it is included.
-    pub(crate) from: Option<(Vec<u8>, bool)>,
-    /// The greatest, and whether it is included.
-    pub(crate) to: Option<(Vec<u8>, bool)>,
-}
-
-impl Stretch {
-    /// Whether a sort key is in it.
-    pub(crate) fn has(&self, sort: &[u8]) -> bool {
-        let after = |(from, is_in): &(Vec<u8>, bool)| sort > from.as_slice() || (*is_in && sort == from.as_slice());
-        let before = |(to, is_in): &(Vec<u8>, bool)| sort < to.as_slice() || (*is_in && sort == to.as_slice());
-        self.from.as_ref().is_none_or(after) && self.to.as_ref().is_none_or(before)
+        serde_json::from_str(&self.text).map_err(|error| Error::storage(format!("an item cannot be read: {error}")))
     }
 }
 
@@ -67,7 +53,7 @@ pub(crate) fn save_definition(connection: &Connection, table: &Table, definition
 pub(crate) fn create(connection: &Connection, table: &Table) -> rusqlite::Result<()> {
     let id = table.id;
     connection.execute_batch(&format!(
-        "CREATE TABLE t{id} (pk BLOB NOT NULL, sk BLOB NOT NULL, size INTEGER NOT NULL, item TEXT NOT NULL);
+        "CREATE TABLE t{id} (pk BLOB NOT NULL, sk BLOB NOT NULL, size INTEGER NOT NULL, expires INTEGER, item TEXT NOT NULL);
          CREATE UNIQUE INDEX k{id} ON t{id} (pk, sk)"
     ))?;
     (0..table.indexes.len()).try_for_each(|index| create_index(connection, table, index))
@@ -90,14 +76,14 @@ pub(crate) fn drop_table(connection: &Connection, table: &Table) -> rusqlite::Re
 }
 
 pub(crate) fn get(connection: &Connection, table: &Table, key: &KeyBytes) -> rusqlite::Result<Option<Stored>> {
-    let sql = format!("SELECT pk, sk, size, item FROM t{} WHERE pk = ?1 AND sk = ?2", table.id);
+    let sql = format!("SELECT pk, sk, size, item, expires FROM t{} WHERE pk = ?1 AND sk = ?2", table.id);
     connection.prepare_cached(&sql)?.query_row(params![key.partition, key.sort], stored).optional()
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     let key = KeyBytes { partition: row.get(0)?, sort: row.get(1)? };
     let size: i64 = row.get(2)?;
-    Ok(Stored { key, size_bytes: usize::try_from(size).unwrap_or_default(), text: row.get(3)? })
+    Ok(Stored { key, size_bytes: usize::try_from(size).unwrap_or_default(), text: row.get(3)?, expires: row.get(4)? })
 }
 
 /// Writes an item in the place of the one before, if there is one.
@@ -105,10 +91,13 @@ pub(crate) fn put(connection: &Connection, table: &Table, exists: bool, stored: 
     let size = i64::try_from(stored.size_bytes).unwrap_or(i64::MAX);
     let (key, id) = (&stored.key, table.id);
     let sql = match exists {
-        true => format!("UPDATE t{id} SET size = ?3, item = ?4 WHERE pk = ?1 AND sk = ?2"),
-        false => format!("INSERT INTO t{id} (pk, sk, size, item) VALUES (?1, ?2, ?3, ?4)"),
+        true => format!("UPDATE t{id} SET size = ?3, expires = ?4, item = ?5 WHERE pk = ?1 AND sk = ?2"),
+        false => format!("INSERT INTO t{id} (pk, sk, size, expires, item) VALUES (?1, ?2, ?3, ?4, ?5)"),
     };
-    connection.prepare_cached(&sql)?.execute(params![key.partition, key.sort, size, stored.text]).map(drop)
+    connection
+        .prepare_cached(&sql)?
+        .execute(params![key.partition, key.sort, size, stored.expires, stored.text])
+        .map(drop)
 }
 
 pub(crate) fn delete(connection: &Connection, table: &Table, key: &KeyBytes) -> rusqlite::Result<()> {
@@ -116,22 +105,20 @@ pub(crate) fn delete(connection: &Connection, table: &Table, key: &KeyBytes) -> 
     connection.prepare_cached(&sql)?.execute(params![key.partition, key.sort]).map(drop)
 }
 
-/// Brings the indexes up to date; returns how many of them have changed.
+/// Brings the indexes up to date.
 pub(crate) fn reindex(
     connection: &Connection,
     table: &Table,
     key: &KeyBytes,
     before: Option<&Item>,
     after: Option<&Item>,
-) -> rusqlite::Result<usize> {
-    let mut changed = 0;
+) -> rusqlite::Result<()> {
     for (at, index) in table.indexes.iter().enumerate() {
         let place = |item: Option<&Item>| item.and_then(|item| index.key.in_index(item));
         let (old, new) = (place(before), place(after));
         if old == new {
             continue;
         }
-        changed += 1;
         if let Some(old) = old {
             let sql =
                 format!("DELETE FROM x{}_{at} WHERE pk = ?1 AND sk = ?2 AND row_pk = ?3 AND row_sk = ?4", table.id);
@@ -142,153 +129,19 @@ pub(crate) fn reindex(
             connection.prepare_cached(&sql)?.execute(params![new.partition, new.sort, key.partition, key.sort])?;
         }
     }
-    Ok(changed)
+    Ok(())
 }
 
 /// Fills a new index from the items of its table.
 pub(crate) fn fill_index(connection: &Connection, table: &Table, at: usize) -> Result<(), Error> {
-    let mut after = None;
-    loop {
-        let mut rows = Vec::new();
-        scan(connection, table, after.as_ref(), &mut |row| {
-            rows.push(row);
-            rows.len() < 1000
-        })
-        .map_err(|error| failed(&error))?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = Some(last.key.clone());
-        for row in &rows {
-            let Some(place) = table.indexes[at].key.in_index(&row.item()?) else { continue };
-            let sql =
-                format!("INSERT OR IGNORE INTO x{}_{at} (pk, sk, row_pk, row_sk) VALUES (?1, ?2, ?3, ?4)", table.id);
-            let written = connection.prepare_cached(&sql).and_then(|mut insert| {
-                insert.execute(params![place.partition, place.sort, row.key.partition, row.key.sort])
-            });
-            written.map_err(|error| failed(&error))?;
-        }
-    }
-}
-
-/// Reads items of a partition in the order of their sort keys until `take` has enough.
-pub(crate) fn query(
-    connection: &Connection,
-    table: &Table,
-    partition: &[u8],
-    stretch: &Stretch,
-    descending: bool,
-    take: &mut dyn FnMut(Stored) -> bool,
-) -> rusqlite::Result<()> {
-    let (bounds, from, to) = bounds(stretch, "sk");
-    let order = if descending { "DESC" } else { "ASC" };
-    let sql = format!("SELECT pk, sk, size, item FROM t{} WHERE pk = ?1{bounds} ORDER BY sk {order}", table.id);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![partition, from, to])?;
-    while let Some(row) = rows.next()? {
-        if !take(stored(row)?) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Reads the keys of an index's partition, in the order of its sort keys and then of the table's keys, after a place.
-pub(crate) fn query_index(
-    connection: &Connection,
-    (table, index): (&Table, usize),
-    partition: &[u8],
-    stretch: &Stretch,
-    after: Option<(&[u8], &KeyBytes)>,
-    descending: bool,
-    take: &mut dyn FnMut(Stored) -> bool,
-) -> rusqlite::Result<()> {
-    let (bounds, from, to) = bounds(stretch, "x.sk");
-    let (order, sign) = if descending { ("DESC", "<") } else { ("ASC", ">") };
-    let start = match after {
-        Some(_) => format!(" AND (x.sk, x.row_pk, x.row_sk) {sign} (?4, ?5, ?6)"),
-        None => " AND ?4 IS NULL AND ?5 IS NULL AND ?6 IS NULL".to_owned(),
-    };
-    let id = table.id;
-    let sql = format!(
-        "SELECT t.pk, t.sk, t.size, t.item FROM x{id}_{index} x CROSS JOIN t{id} t ON t.pk = x.row_pk AND t.sk = x.row_sk
-         WHERE x.pk = ?1{bounds}{start} ORDER BY x.sk {order}, x.row_pk {order}, x.row_sk {order}"
-    );
-    let (sort, row_pk, row_sk) = match after {
-        Some((sort, key)) => (Some(sort), Some(&key.partition), Some(&key.sort)),
-        None => (None, None, None),
-    };
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![partition, from, to, sort, row_pk, row_sk])?;
-    while let Some(row) = rows.next()? {
-        if !take(stored(row)?) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn bounds(stretch: &Stretch, column: &str) -> (String, Option<Vec<u8>>, Option<Vec<u8>>) {
-    let from = match &stretch.from {
-        Some((_, true)) => format!(" AND {column} >= ?2"),
-        Some((_, false)) => format!(" AND {column} > ?2"),
-        None => " AND ?2 IS NULL".to_owned(),
-    };
-    let to = match &stretch.to {
-        Some((_, true)) => format!(" AND {column} <= ?3"),
-        Some((_, false)) => format!(" AND {column} < ?3"),
-        None => " AND ?3 IS NULL".to_owned(),
-    };
-    let value = |bound: &Option<(Vec<u8>, bool)>| bound.as_ref().map(|(value, _)| value.clone());
-    (format!("{from}{to}"), value(&stretch.from), value(&stretch.to))
-}
-
-/// Reads all items of a table, in the order of their keys after a place, until `take` has enough.
-pub(crate) fn scan(
-    connection: &Connection,
-    table: &Table,
-    after: Option<&KeyBytes>,
-    take: &mut dyn FnMut(Stored) -> bool,
-) -> rusqlite::Result<()> {
-    let start = if after.is_some() { "(pk, sk) > (?1, ?2)" } else { "?1 IS NULL AND ?2 IS NULL" };
-    let sql = format!("SELECT pk, sk, size, item FROM t{} WHERE {start} ORDER BY pk, sk", table.id);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![after.map(|key| &key.partition), after.map(|key| &key.sort)])?;
-    while let Some(row) = rows.next()? {
-        if !take(stored(row)?) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Reads all items of an index, in the order of its keys after a place, until `take` has enough.
-pub(crate) fn scan_index(
-    connection: &Connection,
-    (table, index): (&Table, usize),
-    after: Option<(&KeyBytes, &KeyBytes)>,
-    take: &mut dyn FnMut(Stored) -> bool,
-) -> rusqlite::Result<()> {
-    let start = match after {
-        Some(_) => "(x.pk, x.sk, x.row_pk, x.row_sk) > (?1, ?2, ?3, ?4)",
-        None => "?1 IS NULL AND ?2 IS NULL AND ?3 IS NULL AND ?4 IS NULL",
-    };
-    let id = table.id;
-    let sql = format!(
-        "SELECT t.pk, t.sk, t.size, t.item FROM x{id}_{index} x CROSS JOIN t{id} t ON t.pk = x.row_pk AND t.sk = x.row_sk
-         WHERE {start} ORDER BY x.pk, x.sk, x.row_pk, x.row_sk"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![
-        after.map(|(place, _)| &place.partition),
-        after.map(|(place, _)| &place.sort),
-        after.map(|(_, key)| &key.partition),
-        after.map(|(_, key)| &key.sort),
-    ])?;
-    while let Some(row) = rows.next()? {
-        if !take(stored(row)?) {
-            break;
-        }
-    }
-    Ok(())
+    for_each(connection, table, &mut |row| {
+        let Some(place) = table.indexes[at].key.in_index(&row.item()?) else { return Ok(()) };
+        let sql = format!("INSERT OR IGNORE INTO x{}_{at} (pk, sk, row_pk, row_sk) VALUES (?1, ?2, ?3, ?4)", table.id);
+        let written = connection.prepare_cached(&sql).and_then(|mut insert| {
+            insert.execute(params![place.partition, place.sort, row.key.partition, row.key.sort])
+        });
+        written.map(drop).map_err(|error| failed(&error))
+    })
 }
 
 /// Counts the items of a table and their bytes.
@@ -299,32 +152,69 @@ pub(crate) fn count(connection: &Connection, table: &Table) -> rusqlite::Result<
 
 /// How long AWS takes no notice of an expiry that lies further back.
 const EXPIRY_LIMIT_S: i64 = 5 * 365 * 24 * 3600;
-/// How many items a sweep looks at before it lets requests through.
-const SWEEP_ROWS: usize = 1000;
+/// How many expired items are removed before requests are let through.
+const SWEEP_ROWS: usize = 200;
 
-/// Removes the items whose expiry is past.
-pub(crate) fn expire(connection: &Connection, table: &Table, attribute: &str, now_s: i64) -> Result<usize, Error> {
-    let (mut after, mut removed) = (None, 0);
-    loop {
-        let mut rows = Vec::new();
-        let read = scan(connection, table, after.as_ref(), &mut |row| {
-            rows.push(row);
-            rows.len() < SWEEP_ROWS
-        });
-        read.map_err(|error| failed(&error))?;
-        let Some(last) = rows.last() else { return Ok(removed) };
-        after = Some(last.key.clone());
-        for row in &rows {
-            let item = row.item()?;
-            let Some(crate::value::Value::N(expiry)) = item.get(attribute) else { continue };
-            let Ok(expiry) = expiry.to_string().parse::<f64>() else { continue };
-            if expiry >= now_s as f64 || expiry < (now_s - EXPIRY_LIMIT_S) as f64 {
-                continue;
-            }
-            let deleted = delete(connection, table, &row.key)
-                .and_then(|()| reindex(connection, table, &row.key, Some(&item), None));
-            deleted.map_err(|error| failed(&error))?;
-            removed += 1;
+/// Removes some of the items whose expiry is past; returns how many, zero when none is left.
+pub(crate) fn expire(connection: &Connection, table: &Table, now_s: i64) -> Result<usize, Error> {
+    let sql = format!(
+        "SELECT pk, sk, size, item, expires FROM t{} WHERE expires < ?1 AND expires >= ?2 ORDER BY expires LIMIT {SWEEP_ROWS}",
+        table.id
+    );
+    let expired: rusqlite::Result<Vec<Stored>> = connection.prepare_cached(&sql).and_then(|mut statement| {
+        let rows = statement.query_map(params![now_s, now_s - EXPIRY_LIMIT_S], stored)?;
+        rows.collect()
+    });
+    let expired = expired.map_err(|error| failed(&error))?;
+    for row in &expired {
+        let item = row.item()?;
+        let deleted =
+            delete(connection, table, &row.key).and_then(|()| reindex(connection, table, &row.key, Some(&item), None));
+        deleted.map_err(|error| failed(&error))?;
+    }
+    Ok(expired.len())
+}
+
+/// Brings the expiries of all items up to date with the attribute that says them.
+pub(crate) fn set_expiries(connection: &Connection, table: &Table) -> Result<(), Error> {
+    let id = table.id;
+    let index = match table.ttl {
+        Some(_) => format!("CREATE INDEX IF NOT EXISTS e{id} ON t{id} (expires) WHERE expires IS NOT NULL"),
+        None => format!("DROP INDEX IF EXISTS e{id}"),
+    };
+    connection.execute_batch(&index).map_err(|error| failed(&error))?;
+    for_each(connection, table, &mut |row| {
+        let expires = table.expires(&row.item()?);
+        if expires == row.expires {
+            return Ok(());
         }
+        let sql = format!("UPDATE t{id} SET expires = ?3 WHERE pk = ?1 AND sk = ?2");
+        let updated = connection
+            .prepare_cached(&sql)
+            .and_then(|mut update| update.execute(params![row.key.partition, row.key.sort, expires]));
+        updated.map(drop).map_err(|error| failed(&error))
+    })
+}
+
+/// Calls `visit` with each item of a table.
+fn for_each(
+    connection: &Connection,
+    table: &Table,
+    visit: &mut dyn FnMut(&Stored) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let sql = format!(
+        "SELECT pk, sk, size, item, expires, rowid FROM t{} WHERE rowid > ?1 ORDER BY rowid LIMIT 1000",
+        table.id
+    );
+    let mut after = 0_i64;
+    loop {
+        let rows: rusqlite::Result<Vec<(Stored, i64)>> = connection.prepare_cached(&sql).and_then(|mut statement| {
+            let rows = statement.query_map([after], |row| Ok((stored(row)?, row.get(5)?)))?;
+            rows.collect()
+        });
+        let rows = rows.map_err(|error| failed(&error))?;
+        let Some((_, last)) = rows.last() else { return Ok(()) };
+        after = *last;
+        rows.iter().try_for_each(|(row, _)| visit(row))?;
     }
 }

@@ -1,11 +1,12 @@
 //! Attribute values and items, as DynamoDB's JSON writes them.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -57,6 +58,27 @@ impl Value {
             Self::Ss(_) => "SS",
             Self::Ns(_) => "NS",
             Self::Bs(_) => "BS",
+        }
+    }
+
+    /// Makes a set of texts, numbers or bytes.
+    pub(crate) fn set(elements: Vec<Self>) -> Result<Self, Error> {
+        let mixed = || Error::validation("a set has elements of one type: texts, numbers or bytes");
+        let (mut texts, mut numbers, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+        for element in elements {
+            match element {
+                Self::S(text) => texts.push(text),
+                Self::N(number) => numbers.push(number),
+                Self::B(element) => bytes.push(element),
+                _ => return Err(mixed()),
+            }
+        }
+        let refused = |error: ValueError| Error::validation(error.0);
+        match (texts.is_empty(), numbers.is_empty(), bytes.is_empty()) {
+            (_, true, true) => set(texts, "String").map(Self::Ss).map_err(refused),
+            (true, false, true) => set(numbers, "Number").map(Self::Ns).map_err(refused),
+            (true, true, false) => set(bytes, "Binary").map(Self::Bs).map_err(refused),
+            _ => Err(mixed()),
         }
     }
 
@@ -146,6 +168,7 @@ impl<'de> Visitor<'de> for Typed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let none = || refused("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes");
+        let wrong = |error: ValueError| refused(&error.0);
         let kind: String = map.next_key()?.ok_or_else(none)?;
         let value = match kind.as_str() {
             "S" => Value::S(map.next_value()?),
@@ -162,14 +185,18 @@ impl<'de> Visitor<'de> for Typed {
             },
             "L" => Value::L(map.next_value()?),
             "M" => Value::M(map.next_value()?),
-            "SS" => Value::Ss(set(map.next_value()?, "String")?),
+            "SS" => Value::Ss(set(map.next_value()?, "String").map_err(wrong)?),
             "NS" => {
                 let texts: Vec<String> = map.next_value()?;
-                Value::Ns(set(texts.iter().map(|text| number(text)).collect::<Result<_, _>>()?, "Number")?)
+                Value::Ns(
+                    set(texts.iter().map(|text| number(text)).collect::<Result<_, _>>()?, "Number").map_err(wrong)?,
+                )
             }
             "BS" => {
                 let texts: Vec<String> = map.next_value()?;
-                Value::Bs(set(texts.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?, "Binary")?)
+                Value::Bs(
+                    set(texts.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?, "Binary").map_err(wrong)?,
+                )
             }
             _ => return Err(none()),
         };
@@ -180,6 +207,35 @@ impl<'de> Visitor<'de> for Typed {
         }
         Ok(value)
     }
+}
+
+/// Reads the attributes with these names and passes over the others.
+struct Named<'n>(&'n [String]);
+
+impl<'de> Visitor<'de> for Named<'_> {
+    type Value = Item;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an item")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
+        let mut item = Item::new();
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if self.0.iter().any(|known| *known == name) {
+                item.insert(name.into_owned(), map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(item)
+    }
+}
+
+/// Reads some attributes of an item.
+pub(crate) fn some_of(text: &str, names: &[String]) -> serde_json::Result<Item> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Named(names))
 }
 
 /// The mark of a message that is AWS's own validation error and not one of the parser.
@@ -200,9 +256,12 @@ fn bytes<E: de::Error>(text: &str) -> Result<Vec<u8>, E> {
     STANDARD.decode(text).map_err(|_| E::custom("a binary value is not base64"))
 }
 
-fn set<T: Ord, E: de::Error>(mut elements: Vec<T>, kind: &str) -> Result<Vec<T>, E> {
+/// What is wrong with a value, in AWS's words.
+struct ValueError(String);
+
+fn set<T: Ord>(mut elements: Vec<T>, kind: &str) -> Result<Vec<T>, ValueError> {
     if elements.is_empty() {
-        return Err(refused(&format!(
+        return Err(ValueError(format!(
             "One or more parameter values were invalid: An {} set  may not be empty",
             kind.to_lowercase()
         )));
@@ -211,7 +270,8 @@ fn set<T: Ord, E: de::Error>(mut elements: Vec<T>, kind: &str) -> Result<Vec<T>,
     elements.sort_unstable();
     elements.dedup();
     if elements.len() < before {
-        return Err(refused("One or more parameter values were invalid: Input collection contains duplicates"));
+        let message = "One or more parameter values were invalid: Input collection contains duplicates";
+        return Err(ValueError(message.to_owned()));
     }
     Ok(elements)
 }

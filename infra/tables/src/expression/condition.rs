@@ -124,7 +124,8 @@ impl Condition {
 }
 
 impl Comparison {
-    fn of(sign: &str) -> Option<Self> {
+    /// Returns the relation that a sign stands for.
+    pub(crate) fn of(sign: &str) -> Option<Self> {
         Some(match sign {
             "=" => Self::Equal,
             "<>" => Self::NotEqual,

@@ -18,7 +18,7 @@ pub(crate) struct Update {
 
 /// What a path is set to.
 #[derive(Debug, Clone)]
-enum Term {
+pub(crate) enum Term {
     Path(Path),
     Value(Value),
     IfNotExists(Path, Box<Self>),
@@ -49,8 +49,33 @@ impl Update {
                 }
             }
         }
-        check_apart(KIND, update.paths())?;
+        update.check()?;
         Ok(update)
+    }
+
+    /// Sets a path.
+    pub(crate) fn set(&mut self, path: Path, term: Term) {
+        self.set.push((path, term));
+    }
+
+    /// Removes a path.
+    pub(crate) fn remove(&mut self, path: Path) {
+        self.remove.push(path);
+    }
+
+    /// Adds a number to a number, or elements to a set.
+    pub(crate) fn add(&mut self, path: Path, value: Value) {
+        self.add.push((path, value));
+    }
+
+    /// Takes elements out of a set.
+    pub(crate) fn delete(&mut self, path: Path, value: Value) {
+        self.delete.push((path, value));
+    }
+
+    /// Refuses paths of which one leads through another.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check_apart(KIND, self.paths())
     }
 
     /// Returns the paths that it changes.

@@ -182,6 +182,7 @@ fn update_ttl(request: &request::UpdateTimeToLive, context: &mut Context<'_>) ->
     let mut table = Table::clone(table(context.catalog, &request.table_name)?);
     let asked = &request.time_to_live_specification;
     table.ttl = asked.enabled.then(|| asked.attribute_name.clone());
+    store::set_expiries(context.connection, &table)?;
     save(table, context)?;
     Ok(json!({"TimeToLiveSpecification": {"AttributeName": asked.attribute_name, "Enabled": asked.enabled}}))
 }

@@ -1,14 +1,14 @@
 //! Batches and transactions.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 
+use super::meter::{Axis, Meter, read_units};
 use super::read::{Answer, Get};
 use super::write::Write;
-use super::{Catalog, cost, read_units, table};
+use super::{Catalog, table};
 use crate::error::Error;
 use crate::expression::{Projection, References};
 use crate::request::{self, Capacity};
@@ -69,11 +69,11 @@ impl Gets {
         Ok(Self { tables, capacity: request.return_consumed_capacity })
     }
 
-    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<u8>, Error> {
-        let (mut responses, mut unprocessed, mut costs) = (Answer::new(), serde_json::Map::new(), Vec::new());
+    pub(crate) fn run(&self, connection: &Connection, meter: &mut Meter) -> Result<Vec<u8>, Error> {
+        let (mut responses, mut unprocessed) = (Answer::new(), serde_json::Map::new());
         let mut total_bytes = 0;
         for gets in &self.tables {
-            let (mut items, mut left, mut units) = (Vec::new(), Vec::new(), 0.0);
+            let (mut items, mut left) = (Vec::new(), Vec::new());
             for (key, json) in &gets.keys {
                 if total_bytes > ANSWER_LIMIT_BYTES {
                     left.push(json.clone());
@@ -81,14 +81,13 @@ impl Gets {
                 }
                 let found = store::get(connection, &gets.table, key).map_err(|error| failed(&error))?;
                 let size = found.as_ref().map_or(0, |found| found.size_bytes);
-                units += read_units(size, gets.is_consistent);
+                meter.read(&gets.table, None, read_units(size, gets.is_consistent));
                 total_bytes += size;
                 if let Some(found) = found {
                     items.push(super::read::shown(&found, gets.projection.as_ref())?);
                 }
             }
             responses.field(&gets.table.name, &format!("[{}]", items.join(",")));
-            costs.extend(cost(&gets.table, self.capacity, units));
             if !left.is_empty() {
                 unprocessed
                     .insert(gets.table.name.clone(), json!({"Keys": left, "ConsistentRead": gets.is_consistent}));
@@ -97,9 +96,7 @@ impl Gets {
         let mut answer = Answer::new();
         answer.field("Responses", &String::from_utf8_lossy(&responses.end()));
         answer.field("UnprocessedKeys", &Json::Object(unprocessed).to_string());
-        if !costs.is_empty() {
-            answer.field("ConsumedCapacity", &Json::Array(costs).to_string());
-        }
+        answer.costs(&meter.answer(self.capacity, Axis::None));
         Ok(answer.end())
     }
 }
@@ -148,19 +145,15 @@ impl Writes {
         Ok(Self { writes, capacity: request.return_consumed_capacity })
     }
 
-    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<u8>, Error> {
-        let mut units: BTreeMap<&str, (&Arc<Table>, f64)> = BTreeMap::new();
+    pub(crate) fn run(&self, connection: &Connection, meter: &mut Meter) -> Result<Vec<u8>, Error> {
         for write in &self.writes {
-            let change = write.decide(connection, false)?;
-            let cost = write.apply(connection, &change)?;
-            units.entry(&write.table.name).or_insert((&write.table, 0.0)).1 += cost;
+            let change = write.decide(connection, false, meter)?;
+            let indexes = write.apply(connection, &change)?;
+            meter.write(&write.table, change.units, &indexes);
         }
         let mut answer = Answer::new();
         answer.field("UnprocessedItems", "{}");
-        let costs: Vec<Json> = units.values().filter_map(|(table, units)| cost(table, self.capacity, *units)).collect();
-        if !costs.is_empty() {
-            answer.field("ConsumedCapacity", &Json::Array(costs).to_string());
-        }
+        answer.costs(&meter.answer(self.capacity, Axis::None));
         Ok(answer.end())
     }
 }
@@ -204,25 +197,21 @@ impl Transaction {
         Ok(Self { writes, capacity: request.return_consumed_capacity, token: request.client_request_token })
     }
 
-    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<u8>, Error> {
+    pub(crate) fn run(&self, connection: &Connection, meter: &mut Meter) -> Result<Vec<u8>, Error> {
         let mut changes = Vec::with_capacity(self.writes.len());
         for write in &self.writes {
-            changes.push(write.decide(connection, false));
+            changes.push(write.decide(connection, false, meter));
         }
         if changes.iter().any(Result::is_err) {
             return Err(cancelled(changes.into_iter().map(Result::err)));
         }
-        let mut units: BTreeMap<&str, (&Arc<Table>, f64)> = BTreeMap::new();
         for (write, change) in self.writes.iter().zip(changes.into_iter().flatten()) {
-            // A write of a transaction costs twice that of a single one.
-            let cost = 2.0 * write.apply(connection, &change)?;
-            units.entry(&write.table.name).or_insert((&write.table, 0.0)).1 += cost;
+            let indexes = write.apply(connection, &change)?;
+            // A write of a transaction costs twice that of a single one; what it changes in indexes does not.
+            meter.write(&write.table, 2.0 * change.units, &indexes);
         }
         let mut answer = Answer::new();
-        let costs: Vec<Json> = units.values().filter_map(|(table, units)| cost(table, self.capacity, *units)).collect();
-        if !costs.is_empty() {
-            answer.field("ConsumedCapacity", &Json::Array(costs).to_string());
-        }
+        answer.costs(&meter.answer(self.capacity, Axis::Write));
         Ok(answer.end())
     }
 }
@@ -269,20 +258,17 @@ impl Reads {
         Ok(Self { gets, capacity: request.return_consumed_capacity })
     }
 
-    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<u8>, Error> {
-        let (mut responses, mut units) = (Vec::with_capacity(self.gets.len()), BTreeMap::new());
+    pub(crate) fn run(&self, connection: &Connection, meter: &mut Meter) -> Result<Vec<u8>, Error> {
+        let mut responses = Vec::with_capacity(self.gets.len());
         for get in &self.gets {
             let found = get.find(connection)?;
             let size = found.as_ref().map_or(0, |(_, size)| *size);
-            units.entry(&get.table.name).or_insert((&get.table, 0.0)).1 += 2.0 * read_units(size, true);
+            meter.read(&get.table, None, 2.0 * read_units(size, true));
             responses.push(found.map_or_else(|| "{}".to_owned(), |(text, _)| format!("{{\"Item\":{text}}}")));
         }
         let mut answer = Answer::new();
         answer.field("Responses", &format!("[{}]", responses.join(",")));
-        let costs: Vec<Json> = units.values().filter_map(|(table, units)| cost(table, self.capacity, *units)).collect();
-        if !costs.is_empty() {
-            answer.field("ConsumedCapacity", &Json::Array(costs).to_string());
-        }
+        answer.costs(&meter.answer(self.capacity, Axis::Read));
         Ok(answer.end())
     }
 }

