@@ -46,6 +46,9 @@ pub enum EngineError {
     /// The definition of a table cannot be read.
     #[error("the definition of a table cannot be read: {0}")]
     Definition(#[from] serde_json::Error),
+    /// The file is a database, but not one of this engine.
+    #[error("the file was written by something else, or by another version")]
+    Layout,
     /// The thread of the engine cannot be started.
     #[error("the engine's thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -119,6 +122,9 @@ impl Engine {
             Some(path) => Connection::open(path)?,
             None => Connection::open_in_memory()?,
         };
+        if !store::prepare(&connection)? {
+            return Err(EngineError::Layout);
+        }
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
@@ -127,7 +133,6 @@ impl Engine {
             "synchronous",
             if durability == Durability::Power { "FULL" } else { "NORMAL" },
         )?;
-        store::prepare(&connection)?;
         let mut catalog = Catalog::new();
         for definition in store::definitions(&connection)? {
             let table: Table = serde_json::from_str(&definition)?;

@@ -32,11 +32,23 @@ pub(crate) fn failed(error: &rusqlite::Error) -> Error {
     Error::storage(error.to_string())
 }
 
-/// Creates what does not exist yet.
-pub(crate) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TABLE IF NOT EXISTS tables (id INTEGER PRIMARY KEY, name TEXT UNIQUE, definition TEXT NOT NULL)",
-    )
+/// The layout of the file.
+const LAYOUT: i32 = 1;
+
+/// Creates what a new file needs; returns whether the file is new or of this layout.
+pub(crate) fn prepare(connection: &Connection) -> rusqlite::Result<bool> {
+    let found: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let parts: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if found != 0 || parts > 0 {
+        return Ok(found == LAYOUT);
+    }
+    connection.execute_batch(&format!(
+        "BEGIN;
+         CREATE TABLE tables (id INTEGER PRIMARY KEY, name TEXT UNIQUE, definition TEXT NOT NULL);
+         PRAGMA user_version = {LAYOUT};
+         COMMIT"
+    ))?;
+    Ok(true)
 }
 
 pub(crate) fn definitions(connection: &Connection) -> rusqlite::Result<Vec<String>> {

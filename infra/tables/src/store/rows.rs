@@ -167,3 +167,52 @@ impl<'v> Wheres<'v> {
         self.sql = format!("{} {joint} ({columns}) {sign} ({})", self.sql, places.join(", "));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store;
+
+    /// However a page is asked for, SQLite looks its first row up and reads on from there in the order of an index.
+    #[test]
+    fn rows_are_looked_up_and_never_sorted_or_passed_over() {
+        let definition = r#"{"id": 1, "name": "t", "ttl": null, "created_at": 0,
+            "key": {"partition": {"name": "pk", "kind": "S"}, "sort": {"name": "sk", "kind": "S"}},
+            "indexes": [{"name": "i", "is_local": false, "projection": "All",
+                "key": {"partition": {"name": "a", "kind": "S"}, "sort": {"name": "b", "kind": "S"}}}]}"#;
+        let table: Table = serde_json::from_str(definition).unwrap();
+        let connection = Connection::open_in_memory().unwrap();
+        store::create(&connection, &table).unwrap();
+        let bound = |is_in: bool| Some((b"b".to_vec(), is_in));
+        let places = [
+            None,
+            Some((b"p".to_vec(), Stretch::default())),
+            Some((b"p".to_vec(), Stretch { from: bound(true), to: bound(false) })),
+        ];
+        let key = || KeyBytes { partition: b"p".to_vec(), sort: b"s".to_vec() };
+        let after = Some((key(), key()));
+        for (place, (index, columns)) in places.iter().flat_map(|place| {
+            let sources =
+                [(None, Columns::Item), (None, Columns::Size), (Some(0), Columns::Keys), (Some(0), Columns::Item)];
+            sources.map(move |source| (place, source))
+        }) {
+            for (after, is_descending) in [(None, false), (None, true), (after.as_ref(), false), (after.as_ref(), true)]
+            {
+                let table = &table;
+                let rows = Rows { table, index, columns, place: place.as_ref(), after, is_descending };
+                let (sql, values) = rows.sql();
+                let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                let steps = plan.query_map(params_from_iter(values.iter()), |row| row.get::<_, String>(3)).unwrap();
+                let steps: Vec<String> = steps.map(Result::unwrap).collect();
+                assert!(!steps.iter().any(|step| step.contains("B-TREE")), "{sql}: {steps:?}");
+                if place.is_some() || after.is_some() {
+                    assert!(steps.iter().all(|step| step.starts_with("SEARCH")), "{sql}: {steps:?}");
+                }
+                if after.is_some() {
+                    let sign = if is_descending { "<" } else { ">" };
+                    assert!(steps[0].contains(sign), "{sql}: {steps:?}");
+                }
+            }
+        }
+    }
+}
