@@ -61,7 +61,7 @@ impl References {
         found.ok_or_else(|| {
             invalid(
                 kind,
-                format!(
+                &format!(
                     "An expression attribute name used in the document path is not defined; attribute name: {reference}"
                 ),
             )
@@ -74,7 +74,7 @@ impl References {
         found.ok_or_else(|| {
             invalid(
                 kind,
-                format!(
+                &format!(
                     "An expression attribute value used in expression is not defined; attribute value: {reference}"
                 ),
             )
@@ -99,7 +99,7 @@ impl References {
     }
 }
 
-fn invalid(kind: &str, message: String) -> Error {
+fn invalid(kind: &str, message: &str) -> Error {
     Error::validation(format!("Invalid {kind}: {message}"))
 }
 
@@ -168,9 +168,10 @@ impl fmt::Display for Path {
 }
 
 /// Refuses paths of which one leads through another.
-fn check_apart<'a>(kind: &str, paths: impl Iterator<Item = &'a Path> + Clone) -> Result<(), Error> {
-    for (at, path) in paths.clone().enumerate() {
-        for other in paths.clone().skip(at + 1) {
+fn check_apart<'a>(kind: &str, paths: impl Iterator<Item = &'a Path>) -> Result<(), Error> {
+    let paths: Vec<&Path> = paths.collect();
+    for (at, path) in paths.iter().enumerate() {
+        for other in &paths[at + 1..] {
             let problem = match (path.overlaps(other), path.conflicts(other)) {
                 (true, _) => "overlap",
                 (false, true) => "conflict",
@@ -179,7 +180,7 @@ fn check_apart<'a>(kind: &str, paths: impl Iterator<Item = &'a Path> + Clone) ->
             let message = format!(
                 "Two document paths {problem} with each other; must remove or rewrite one of these paths; path one: {path}, path two: {other}"
             );
-            return Err(invalid(kind, message));
+            return Err(invalid(kind, &message));
         }
     }
     Ok(())

@@ -51,7 +51,7 @@ impl Operation {
             "BatchWriteItem" => Self::BatchWrite(batch::Writes::new(request::read(body)?, catalog)?),
             "TransactWriteItems" => Self::TransactWrite(batch::Transaction::new(request::read(body)?, catalog)?),
             "TransactGetItems" => Self::TransactGet(batch::Reads::new(request::read(body)?, catalog)?),
-            "BatchExecuteStatement" => Self::Statements(statement::Statements::new(request::read(body)?, catalog)?),
+            "BatchExecuteStatement" => Self::Statements(statement::Statements::new(&request::read(body)?, catalog)?),
             _ => match admin::Admin::read(name, body)? {
                 Some(admin) => Self::Admin(admin),
                 None => {

@@ -1,4 +1,4 @@
-//! PartiQL's statements, as far as each of them reads or writes one item.
+//! `PartiQL`'s statements, as far as each of them reads or writes one item.
 //!
 //! A text is read into tokens ([`token`]) and parsed ([`parse`]) into the same conditions and updates as DynamoDB's
 //! expressions.

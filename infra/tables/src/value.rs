@@ -33,7 +33,7 @@ pub(crate) enum Value {
     /// Nothing.
     Null,
     /// A list.
-    L(Vec<Value>),
+    L(Vec<Self>),
     /// A map.
     M(Item),
     /// A set of texts, sorted.

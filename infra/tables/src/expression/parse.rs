@@ -88,8 +88,8 @@ impl<'r> Parser<'r> {
         if self.at == self.tokens.len() { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    pub(super) fn refused(&self, message: impl Into<String>) -> Error {
-        invalid(self.kind, message.into())
+    pub(super) fn refused(&self, message: impl AsRef<str>) -> Error {
+        invalid(self.kind, message.as_ref())
     }
 
     /// Reads a path.

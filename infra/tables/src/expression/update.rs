@@ -79,7 +79,7 @@ impl Update {
     }
 
     /// Returns the paths that it changes.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> + Clone {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         let (set, remove) = (self.set.iter().map(|(path, _)| path), self.remove.iter());
         let (add, delete) = (self.add.iter().map(|(path, _)| path), self.delete.iter().map(|(path, _)| path));
         set.chain(remove).chain(add).chain(delete)

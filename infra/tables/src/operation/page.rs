@@ -83,8 +83,8 @@ impl Page {
         }
         let key = described.map_or(&table.key, |index| &index.key);
         let limit = limit(&request)?;
-        let mut references =
-            References::new(request.expression_attribute_names.clone(), request.expression_attribute_values.clone())?;
+        let only_counts = only_counts(&request)?;
+        let mut references = References::new(request.expression_attribute_names, request.expression_attribute_values)?;
         let place = key_condition.map(|text| place(text, &mut references, key)).transpose()?;
         let filter = request.filter_expression.as_deref();
         let filter = filter.map(|text| Condition::parse(text, "FilterExpression", &mut references)).transpose()?;
@@ -94,7 +94,6 @@ impl Page {
         let projection = request.projection_expression.as_deref();
         let projection = projection.map(|text| Projection::parse(text, &mut references)).transpose()?;
         references.all_used()?;
-        let only_counts = only_counts(&request)?;
         let start = request.exclusive_start_key.as_ref().map(|start| start_of(start, &table, described)).transpose()?;
         if let (Some(place), Some((at, _))) = (&place, &start) {
             check_start(place, at)?;

@@ -1,4 +1,4 @@
-//! Batches of PartiQL statements: each has its own condition and its own error, and none undoes another.
+//! Batches of `PartiQL` statements: each has its own condition and its own error, and none undoes another.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const STATEMENTS_LIMIT: usize = 25;
 
 /// `BatchExecuteStatement`.
 pub(crate) struct Statements {
-    statements: Vec<Result<Prepared, Refused>>,
+    statements: Vec<Result<Prepared, Box<Refused>>>,
     capacity: Capacity,
 }
 
@@ -53,22 +53,21 @@ struct Refused {
     place: Option<(i64, KeyBytes)>,
 }
 
-impl From<Error> for Refused {
+impl From<Error> for Box<Refused> {
     fn from(error: Error) -> Self {
-        Self { error, table: None, is_write: None, place: None }
+        Self::new(Refused { error, table: None, is_write: None, place: None })
     }
 }
 
 impl Statements {
-    pub(crate) fn new(request: request::BatchExecuteStatement, catalog: &Catalog) -> Result<Self, Error> {
+    pub(crate) fn new(request: &request::BatchExecuteStatement, catalog: &Catalog) -> Result<Self, Error> {
         let count = request.statements.len();
         if count == 0 || count > STATEMENTS_LIMIT {
             return Err(Error::validation(format!(
                 "1 validation error detected: Value at 'statements' failed to satisfy constraint: Member must have length less than or equal to {STATEMENTS_LIMIT}, Member must have length greater than or equal to 1: {count}"
             )));
         }
-        let statements: Vec<_> =
-            request.statements.into_iter().map(|statement| Prepared::new(statement, catalog)).collect();
+        let statements: Vec<_> = request.statements.iter().map(|statement| Prepared::new(statement, catalog)).collect();
         let writes = || statements.iter().filter_map(is_write);
         if writes().any(|is_write| is_write) && writes().any(|is_write| !is_write) {
             return Err(Error::validation("Read and write requests together in the same batch is not supported."));
@@ -110,7 +109,7 @@ impl Statements {
 }
 
 /// Whether a statement changes anything, `None` if it cannot be read.
-fn is_write(statement: &Result<Prepared, Refused>) -> Option<bool> {
+fn is_write(statement: &Result<Prepared, Box<Refused>>) -> Option<bool> {
     match statement {
         Ok(prepared) => Some(!matches!(prepared, Prepared::Read(_))),
         Err(refused) => refused.is_write,
@@ -118,7 +117,7 @@ fn is_write(statement: &Result<Prepared, Refused>) -> Option<bool> {
 }
 
 /// Returns the item that a statement is for, whether or not it can be run.
-fn place(statement: &Result<Prepared, Refused>) -> Option<(i64, &KeyBytes)> {
+fn place(statement: &Result<Prepared, Box<Refused>>) -> Option<(i64, &KeyBytes)> {
     match statement {
         Ok(Prepared::Read(read)) => Some((read.table.id, &read.key)),
         Ok(Prepared::Write(write, _) | Prepared::Insert(write)) => Some((write.table.id, &write.key)),
@@ -155,7 +154,7 @@ struct Parts {
 }
 
 impl Prepared {
-    fn new(request: BatchStatement, catalog: &Catalog) -> Result<Self, Refused> {
+    fn new(request: &BatchStatement, catalog: &Catalog) -> Result<Self, Box<Refused>> {
         let parameters: Vec<Value> = match &request.parameters {
             Some(parameters) => request::read(parameters.get().as_bytes())?,
             None => Vec::new(),
@@ -164,9 +163,9 @@ impl Prepared {
         let is_write = Some(!matches!(action, statement::Action::Select(_)));
         let Some(found) = catalog.get(&table) else {
             let error = Error::not_found("Requested resource not found");
-            return Err(Refused { error, table: Some(table), is_write, place: None });
+            return Err(Box::new(Refused { error, table: Some(table), is_write, place: None }));
         };
-        let refused = |error, place| Refused { error, table: None, is_write, place };
+        let refused = |error, place| Box::new(Refused { error, table: None, is_write, place });
         let (key, rest) = match &action {
             statement::Action::Insert(_) => (Item::new(), Vec::new()),
             _ => keyed(found, conditions).map_err(|error| refused(error, None))?,
@@ -183,7 +182,7 @@ impl Prepared {
         let bytes = bytes.map_err(|error| refused(error, None))?;
         let place = (found.id, bytes.clone());
         let parts = Parts { table: found.clone(), key, bytes, rest };
-        Self::of(action, parts, &request).map_err(|error| refused(error, Some(place)))
+        Self::of(action, parts, request).map_err(|error| refused(error, Some(place)))
     }
 
     fn of(action: statement::Action, parts: Parts, request: &BatchStatement) -> Result<Self, Error> {

@@ -115,11 +115,10 @@ impl Write {
     pub(crate) fn put(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
         let table = table(catalog, &request.table_name)?.clone();
         refuse(&request, &[("Key", request.key.is_some()), ("UpdateExpression", request.update_expression.is_some())])?;
-        let item = request.item.clone().ok_or_else(|| Error::validation("missing field `Item`"))?;
+        let item = request.item.ok_or_else(|| Error::validation("missing field `Item`"))?;
         let (key, stored) = stored(&table, &item)?;
-        let mut references =
-            References::new(request.expression_attribute_names.clone(), request.expression_attribute_values.clone())?;
-        let condition = condition(&request, &mut references)?;
+        let mut references = References::new(request.expression_attribute_names, request.expression_attribute_values)?;
+        let condition = condition(request.condition_expression.as_deref(), &mut references)?;
         references.all_used()?;
         let shows_failed = request.return_values_on_condition_check_failure == Returned::AllOld;
         Ok(Self { table, key, action: Action::Put(item, stored), condition, shows_failed })
@@ -128,12 +127,11 @@ impl Write {
     /// Reads an update.
     pub(crate) fn update(request: request::Write, catalog: &Catalog) -> Result<Self, Error> {
         refuse(&request, &[("Item", request.item.is_some())])?;
-        let (table, key_item, key) = keyed(&request, catalog)?;
-        let mut references =
-            References::new(request.expression_attribute_names.clone(), request.expression_attribute_values.clone())?;
+        let (table, key_item, key) = keyed(&request.table_name, request.key, catalog)?;
+        let mut references = References::new(request.expression_attribute_names, request.expression_attribute_values)?;
         let update =
             request.update_expression.as_deref().map(|text| Update::parse(text, &mut references)).transpose()?;
-        let condition = condition(&request, &mut references)?;
+        let condition = condition(request.condition_expression.as_deref(), &mut references)?;
         references.all_used()?;
         update.as_ref().map_or(Ok(()), |update| check_keys(&table, update))?;
         let shows_failed = request.return_values_on_condition_check_failure == Returned::AllOld;
@@ -158,10 +156,9 @@ impl Write {
             &request,
             &[("Item", request.item.is_some()), ("UpdateExpression", request.update_expression.is_some())],
         )?;
-        let (table, _, key) = keyed(&request, catalog)?;
-        let mut references =
-            References::new(request.expression_attribute_names.clone(), request.expression_attribute_values.clone())?;
-        let condition = condition(&request, &mut references)?;
+        let (table, _, key) = keyed(&request.table_name, request.key, catalog)?;
+        let mut references = References::new(request.expression_attribute_names, request.expression_attribute_values)?;
+        let condition = condition(request.condition_expression.as_deref(), &mut references)?;
         references.all_used()?;
         let shows_failed = request.return_values_on_condition_check_failure == Returned::AllOld;
         Ok(Self { table, key, action, condition, shows_failed })
@@ -210,8 +207,8 @@ impl Write {
         let after = match &self.action {
             Action::Put(item, stored) => Some((Cow::Borrowed(item), Cow::Borrowed(stored))),
             Action::Update(key, update) => {
-                let start = before.clone().unwrap_or_else(|| key.clone());
-                let item = update.as_ref().map_or_else(|| Ok(start.clone()), |update| update.apply(&start))?;
+                let start = before.as_ref().unwrap_or(key);
+                let item = update.as_ref().map_or_else(|| Ok(start.clone()), |update| update.apply(start))?;
                 let (_, stored) = stored(&self.table, &item)?;
                 Some((Cow::Owned(item), Cow::Owned(stored)))
             }
@@ -285,15 +282,14 @@ pub(super) fn check_keys(table: &Table, update: &Update) -> Result<(), Error> {
     Err(Error::validation(message))
 }
 
-fn keyed(request: &request::Write, catalog: &Catalog) -> Result<(Arc<Table>, Item, KeyBytes), Error> {
-    let table = table(catalog, &request.table_name)?.clone();
-    let item = request.key.clone().ok_or_else(|| Error::validation("missing field `Key`"))?;
+fn keyed(name: &str, key: Option<Item>, catalog: &Catalog) -> Result<(Arc<Table>, Item, KeyBytes), Error> {
+    let table = table(catalog, name)?.clone();
+    let item = key.ok_or_else(|| Error::validation("missing field `Key`"))?;
     let key = table.key.of_request(&item)?;
     Ok((table, item, key))
 }
 
-fn condition(request: &request::Write, references: &mut References) -> Result<Option<Condition>, Error> {
-    let text = request.condition_expression.as_deref();
+fn condition(text: Option<&str>, references: &mut References) -> Result<Option<Condition>, Error> {
     text.map(|text| Condition::parse(text, "ConditionExpression", references)).transpose()
 }
 

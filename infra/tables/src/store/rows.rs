@@ -191,28 +191,30 @@ mod tests {
         ];
         let key = || KeyBytes { partition: b"p".to_vec(), sort: b"s".to_vec() };
         let after = Some((key(), key()));
-        for (place, (index, columns)) in places.iter().flat_map(|place| {
-            let sources =
-                [(None, Columns::Item), (None, Columns::Size), (Some(0), Columns::Keys), (Some(0), Columns::Item)];
-            sources.map(move |source| (place, source))
-        }) {
-            for (after, is_descending) in [(None, false), (None, true), (after.as_ref(), false), (after.as_ref(), true)]
-            {
+        let orders = [(None, false), (None, true), (after.as_ref(), false), (after.as_ref(), true)];
+        let sources =
+            [(None, Columns::Item), (None, Columns::Size), (Some(0), Columns::Keys), (Some(0), Columns::Item)];
+        for place in &places {
+            let orders = orders.iter().flat_map(|order| sources.map(|source| (*order, source)));
+            for ((after, is_descending), (index, columns)) in orders {
                 let table = &table;
-                let rows = Rows { table, index, columns, place: place.as_ref(), after, is_descending };
-                let (sql, values) = rows.sql();
-                let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-                let steps = plan.query_map(params_from_iter(values.iter()), |row| row.get::<_, String>(3)).unwrap();
-                let steps: Vec<String> = steps.map(Result::unwrap).collect();
-                assert!(!steps.iter().any(|step| step.contains("B-TREE")), "{sql}: {steps:?}");
-                if place.is_some() || after.is_some() {
-                    assert!(steps.iter().all(|step| step.starts_with("SEARCH")), "{sql}: {steps:?}");
-                }
-                if after.is_some() {
-                    let sign = if is_descending { "<" } else { ">" };
-                    assert!(steps[0].contains(sign), "{sql}: {steps:?}");
-                }
+                check(&connection, &Rows { table, index, columns, place: place.as_ref(), after, is_descending });
             }
+        }
+    }
+
+    fn check(connection: &Connection, rows: &Rows<'_>) {
+        let (sql, values) = rows.sql();
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = plan.query_map(params_from_iter(values.iter()), |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert!(!steps.iter().any(|step| step.contains("B-TREE")), "{sql}: {steps:?}");
+        if rows.place.is_some() || rows.after.is_some() {
+            assert!(steps.iter().all(|step| step.starts_with("SEARCH")), "{sql}: {steps:?}");
+        }
+        if rows.after.is_some() {
+            let sign = if rows.is_descending { '<' } else { '>' };
+            assert!(steps[0].contains(sign), "{sql}: {steps:?}");
         }
     }
 }
