@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, registry};
 
 /// The crates whose messages below a warning may be shown.
-const OURS: [&str; 15] = [
+const OURS: [&str; 16] = [
     "action",
     "auth",
     "callback",
@@ -28,6 +28,7 @@ const OURS: [&str; 15] = [
     "platform",
     "server",
     "shared",
+    "tables",
     "task",
     "webhook",
 ];

@@ -142,10 +142,6 @@ impl Clock {
         self.sleepers.subscribe()
     }
 
-    pub(crate) const fn is_system(&self) -> bool {
-        matches!(self.source, Source::System)
-    }
-
     /// Waits until a condition holds that only the passing of time, or a clock that was set, can bring about.
     ///
     /// `left` says how much of the time is left at most, and nothing once the condition holds.

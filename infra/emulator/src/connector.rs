@@ -66,7 +66,11 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
         _ => {}
     }
     let reply = match service {
-        Service::DynamoDb => engines.tables.answer(operation, body).await,
+        Service::DynamoDb => {
+            let (reply, consumed) = engines.tables.answer(operation, body).await;
+            engines.faults.count_units(operation, &consumed);
+            reply
+        }
         Service::EventBridge => engines.bus.answer(operation, body).await,
         Service::SecretsManager => engines.secrets.answer(operation, body).await,
         Service::Scheduler => engines.scheduler.answer(operation, path, query, body).await,

@@ -48,7 +48,7 @@ impl Engines {
         let faults = Arc::new(Faults::default());
         let functions = stack.functions.keys().cloned();
         let (deliveries, delivering) = delivery::open(functions, journal.clone(), clock.clone(), faults.clone());
-        let sweeping = tables.sweep(clock.clone(), folder.is_some());
+        let sweeping = tables.sweep(clock.clone());
         let bus = Bus::new(stack.clone(), clock.clone(), journal.clone(), deliveries.clone(), faults.clone());
         let bus = Arc::new(bus);
         let mails = Mails::new(stack.clone(), clock.clone(), journal.clone(), bus.clone(), smtp);
@@ -65,7 +65,7 @@ impl Engines {
             faults,
             clock,
             closed: watch::Sender::new(false),
-            tasks: Mutex::new(sweeping.into_iter().chain([delivering]).collect()),
+            tasks: Mutex::new(vec![sweeping, delivering]),
             folder: Mutex::new(folder),
         })
     }

@@ -1,9 +1,11 @@
-//! Faults that a test injects, and the count of calls.
+//! Faults that a test injects, and the counts of calls and of what they cost.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::Serialize;
+use tables::Consumed;
 use tokio::sync::watch;
 
 use crate::wire::Service;
@@ -23,6 +25,15 @@ pub(crate) enum Fault {
     CrashAfter,
 }
 
+/// What DynamoDB's operations have used of a table, its indexes included, in capacity units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Units {
+    /// Read capacity units: 4 KB each, half for reads that may be stale.
+    pub read: f64,
+    /// Write capacity units: 1 KB each, of the table and of every index that changes.
+    pub write: f64,
+}
+
 /// The faults that are still to come, and how often each operation was called.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
@@ -34,6 +45,8 @@ pub(crate) struct Faults {
     deliver_twice: AtomicBool,
     crashes: watch::Sender<u64>,
     calls: Mutex<BTreeMap<Service, HashMap<String, u64>>>,
+    /// By operation and by table.
+    units: Mutex<BTreeMap<String, BTreeMap<String, Units>>>,
 }
 
 impl Faults {
@@ -104,7 +117,30 @@ impl Faults {
         entries.collect()
     }
 
+    /// Counts what a request to DynamoDB has cost.
+    pub(crate) fn count_units(&self, operation: &str, consumed: &[Consumed]) {
+        if consumed.is_empty() {
+            return;
+        }
+        let mut units = lock(&self.units);
+        let tables = units.entry(operation.to_owned()).or_default();
+        for used in consumed {
+            let sum = tables.entry(used.table.clone()).or_default();
+            sum.read += used.read_units;
+            sum.write += used.write_units;
+        }
+    }
+
+    pub(crate) fn units(&self) -> BTreeMap<String, BTreeMap<String, Units>> {
+        let units = lock(&self.units);
+        let named = |(operation, tables): (&String, &BTreeMap<String, Units>)| {
+            (format!("{}.{operation}", Service::DynamoDb.name()), tables.clone())
+        };
+        units.iter().map(named).collect()
+    }
+
     pub(crate) fn reset_calls(&self) {
+        lock(&self.units).clear();
         lock(&self.calls).clear();
     }
 }

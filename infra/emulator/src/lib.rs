@@ -45,6 +45,7 @@ use tokio::sync::watch;
 pub use clock::Clock;
 pub use delivery::{DeadLetter, Invoke};
 pub use error::EmulatorError;
+pub use fault::Units;
 pub use mail::{Mail, MailAttachment, MailRecipient, RecipientStatus, Smtp, UnusableSmtp};
 pub use options::{Durability, Options};
 pub use template::Template;
@@ -151,7 +152,15 @@ impl Emulator {
         self.engines.faults.calls()
     }
 
-    /// Resets the counts of calls to zero.
+    /// What each operation of DynamoDB, such as `dynamodb.PutItem`, has used of each table, by the table's name.
+    ///
+    /// The units are DynamoDB's own: those of indexes are in their table's, transactions pay double, and a write whose
+    /// condition fails pays as well.
+    pub fn capacity_units(&self) -> BTreeMap<String, BTreeMap<String, Units>> {
+        self.engines.faults.units()
+    }
+
+    /// Resets the counts of calls and of capacity units to zero.
     pub fn reset_aws_calls(&self) {
         self.engines.faults.reset_calls();
     }

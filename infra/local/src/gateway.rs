@@ -97,9 +97,13 @@ async fn unknown(uri: Uri) -> Refusal {
     Refusal::unknown("route", uri.path())
 }
 
-/// How many requests were made to each AWS operation since the start or the last reset.
-async fn aws_calls(State(gateway): State<Arc<Gateway>>) -> Json<BTreeMap<String, u64>> {
-    Json(gateway.emulator.aws_calls())
+/// How many requests were made to each AWS operation since the start or the last reset; under `units`, what those of
+/// DynamoDB have used of each table.
+async fn aws_calls(State(gateway): State<Arc<Gateway>>) -> Json<BTreeMap<String, Value>> {
+    let calls = gateway.emulator.aws_calls().into_iter();
+    let mut counts: BTreeMap<String, Value> = calls.map(|(operation, count)| (operation, count.into())).collect();
+    counts.insert("units".to_owned(), json!(gateway.emulator.capacity_units()));
+    Json(counts)
 }
 
 async fn reset_aws_calls(State(gateway): State<Arc<Gateway>>) -> Json<Value> {

@@ -24,7 +24,7 @@ pub(crate) fn router(tables: Tables) -> Router {
 async fn answer(State(tables): State<Tables>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let reply = match target.split_once('.') {
-        Some(("DynamoDB_20120810", operation)) => tables.answer(operation, &body).await,
+        Some(("DynamoDB_20120810", operation)) => tables.answer(operation, &body).await.0,
         _ => Reply::error(
             400,
             "com.amazon.coral.service#UnknownOperationException",

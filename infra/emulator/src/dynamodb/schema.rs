@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use dynoxide::Database;
-use dynoxide::DynoxideError;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use tables::Engine;
 
-use super::request::refusal;
 use crate::error::EmulatorError;
 use crate::template::Table;
 
@@ -38,24 +35,19 @@ const IGNORED: [&str; 13] = [
 ];
 
 /// Creates a table, or adds what an existing one lacks.
-pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), EmulatorError> {
+pub(super) fn ensure(engine: &Engine, table: &Table) -> Result<(), EmulatorError> {
     let unknown = |name: &&String| !USED.contains(&name.as_str()) && !IGNORED.contains(&name.as_str());
     if let Some(name) = table.properties.keys().find(unknown) {
         return Err(EmulatorError::resource(&table.id, name, "this property is unknown"));
     }
-    let described = database.describe_table(request(table, json!({"TableName": table.name}))?);
-    match described {
-        Ok(description) => {
-            let description = serde_json::to_value(description).unwrap_or_default();
-            update(database, table, &description["Table"])?;
-        }
-        Err(DynoxideError::ResourceNotFoundException(_)) => create(database, table)?,
-        Err(error) => return Err(engine(table, error)),
+    match ask(engine, table, "DescribeTable", &json!({"TableName": table.name}))? {
+        Some(description) => update(engine, table, &description["Table"])?,
+        None => create(engine, table)?,
     }
-    time_to_live(database, table)
+    time_to_live(engine, table)
 }
 
-fn create(database: &Database, table: &Table) -> Result<(), EmulatorError> {
+fn create(engine: &Engine, table: &Table) -> Result<(), EmulatorError> {
     let mut input: Map<String, Value> = Map::new();
     for (name, value) in &table.properties {
         if USED.contains(&name.as_str()) {
@@ -64,11 +56,10 @@ fn create(database: &Database, table: &Table) -> Result<(), EmulatorError> {
     }
     input.insert("TableName".to_owned(), table.name.as_str().into());
     input.entry("BillingMode").or_insert_with(|| "PAY_PER_REQUEST".into());
-    let created = database.create_table(request(table, input.into())?);
-    created.map(drop).map_err(|error| engine(table, error))
+    ask(engine, table, "CreateTable", &input.into()).map(drop)
 }
 
-fn update(database: &Database, table: &Table, existing: &Value) -> Result<(), EmulatorError> {
+fn update(engine: &Engine, table: &Table, existing: &Value) -> Result<(), EmulatorError> {
     let declared = |name: &str| table.properties.get(name).unwrap_or(&Value::Null);
     let changed = |property: &str| {
         let problem = "the data directory has this table with another key, and a key cannot be changed: \
@@ -91,7 +82,7 @@ fn update(database: &Database, table: &Table, existing: &Value) -> Result<(), Em
                     return Err(changed("GlobalSecondaryIndexes"));
                 }
             }
-            None => add_index(database, table, index)?,
+            None => add_index(engine, table, index)?,
         }
     }
     Ok(())
@@ -113,33 +104,28 @@ fn keys(schema: &Value, attributes: &Value) -> BTreeSet<(String, String, String)
         .collect()
 }
 
-fn add_index(database: &Database, table: &Table, index: &Value) -> Result<(), EmulatorError> {
+fn add_index(engine: &Engine, table: &Table, index: &Value) -> Result<(), EmulatorError> {
     let definitions = table.properties.get("AttributeDefinitions");
     let update = json!({
         "TableName": table.name,
         "AttributeDefinitions": definitions,
         "GlobalSecondaryIndexUpdates": [{"Create": index}],
     });
-    let updated = database.update_table(request(table, update)?);
-    updated.map(drop).map_err(|error| engine(table, error))
+    ask(engine, table, "UpdateTable", &update).map(drop)
 }
 
-fn time_to_live(database: &Database, table: &Table) -> Result<(), EmulatorError> {
+fn time_to_live(engine: &Engine, table: &Table) -> Result<(), EmulatorError> {
     let Some(declared) = table.properties.get("TimeToLiveSpecification") else {
         return Ok(());
     };
-    let described = database
-        .describe_time_to_live(request(table, json!({"TableName": table.name}))?)
-        .map_err(|error| engine(table, error))?;
-    let existing = serde_json::to_value(described).unwrap_or_default();
+    let existing = ask(engine, table, "DescribeTimeToLive", &json!({"TableName": table.name}))?.unwrap_or_default();
     let existing = &existing["TimeToLiveDescription"]["AttributeName"];
     if existing == &declared["AttributeName"] && declared["Enabled"] == true {
         return Ok(());
     }
     let set = |specification: &Value| {
         let input = json!({"TableName": table.name, "TimeToLiveSpecification": specification});
-        let done = database.update_time_to_live(request(table, input)?);
-        done.map(drop).map_err(|error| engine(table, error))
+        ask(engine, table, "UpdateTimeToLive", &input).map(drop)
     };
     if existing.is_string() {
         // Another attribute can only be set when none is.
@@ -148,10 +134,14 @@ fn time_to_live(database: &Database, table: &Table) -> Result<(), EmulatorError>
     if declared["Enabled"] == true { set(declared) } else { Ok(()) }
 }
 
-fn request<Request: DeserializeOwned>(table: &Table, input: Value) -> Result<Request, EmulatorError> {
-    serde_json::from_value(input).map_err(|error| engine(table, refusal(&error.to_string())))
-}
-
-fn engine(table: &Table, error: DynoxideError) -> EmulatorError {
-    EmulatorError::resource(&table.id, "Properties", error)
+/// Asks the engine, `None` if there is no such table.
+fn ask(engine: &Engine, table: &Table, operation: &str, input: &Value) -> Result<Option<Value>, EmulatorError> {
+    let reply = engine.answer_now(operation, input.to_string().as_bytes());
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let name = body["__type"].as_str().unwrap_or_default();
+    match reply.status {
+        200 => Ok(Some(body)),
+        _ if name.ends_with("#ResourceNotFoundException") => Ok(None),
+        _ => Err(EmulatorError::resource(&table.id, "Properties", body["message"].as_str().unwrap_or(name))),
+    }
 }
