@@ -1,5 +1,7 @@
 //! A function, and the turn from what Lambda hands it to a request or an event.
 
+mod batch;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -22,6 +24,7 @@ use crate::event::Envelope;
 use crate::http::{SourceAddress, normalise};
 use crate::seal::Seal;
 use crate::table::{Check, Unreadable};
+use batch::Batch;
 
 /// The largest answer that Lambda passes on.
 const ANSWER_LIMIT_BYTES: usize = 6 * 1024 * 1024;
@@ -117,14 +120,24 @@ impl Function {
         (self.on_event)(incoming).await
     }
 
+    /// Takes an event as the text in which a queue holds it, or the input of a schedule as its text.
+    pub async fn handle(&self, event: &str) -> Result<(), Error> {
+        let payload = serde_json::from_str(event).map_err(Error::cannot("read an event"))?;
+        self.on_event(Box::pin(self.incoming(payload)).await?).await
+    }
+
     /// Does what one Lambda invocation asks for.
     ///
-    /// Takes the JSON of an HTTP API (payload format 2.0), of EventBridge, or the input of a schedule, and returns the
-    /// JSON that the invoker expects.
+    /// Takes the JSON of an HTTP API (payload format 2.0), of a queue of events, of EventBridge, or the input of a
+    /// schedule, and returns the JSON that the invoker expects.
     pub async fn invoke(&self, payload: Value) -> Result<Value, Error> {
         if payload.get("requestContext").is_some_and(|context| context.get("http").is_some()) {
             let request = HttpRequest::deserialize(payload).map_err(Error::cannot("read an HTTP request"))?;
             return Ok(self.invoke_http(request).await);
+        }
+        if Batch::is_one(&payload) {
+            let batch = Batch::deserialize(payload).map_err(Error::cannot("read a batch of messages"))?;
+            return Ok(batch.handle(self).await);
         }
         self.on_event(Box::pin(self.incoming(payload)).await?).await?;
         Ok(Value::Null)

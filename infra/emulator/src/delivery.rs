@@ -1,6 +1,7 @@
 //! Deliveries to functions: at least once, with retries, then a dead letter.
 //!
-//! Every delivery is a row of the journal until its function has answered. [`queue`] decides which one goes next,
+//! Every delivery is a row of the journal until its function has accepted it. What rules match waits in the queue that
+//! they send it to, and the inputs of schedules go straight to their functions. [`queue`] decides which one goes next,
 //! [`row`] is how they are kept.
 
 mod inbox;
@@ -18,6 +19,7 @@ use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::Journal;
 pub(crate) use inbox::{Deliveries, notify};
+pub(crate) use lane::Terms;
 pub(crate) use retry::RetryPolicy;
 
 pub use inbox::Invoke;
@@ -25,14 +27,14 @@ pub use row::DeadLetter;
 
 /// Starts the task, which delivers nothing before [`Deliveries::start`].
 pub(crate) fn open(
-    functions: impl Iterator<Item = String>,
+    lanes: impl Iterator<Item = (Arc<str>, Terms)>,
     journal: Arc<Journal>,
     clock: Clock,
     faults: Arc<Faults>,
 ) -> (Deliveries, AbortHandle) {
     let (messages, inbox) = mpsc::unbounded_channel();
     let handle = Deliveries(messages);
-    let queue = queue::Queue::new(functions, journal, clock, faults, handle.clone());
+    let queue = queue::Queue::new(lanes, journal, clock, faults, handle.clone());
     let task = tokio::spawn(queue.run(inbox));
     (handle, task.abort_handle())
 }
