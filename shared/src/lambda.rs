@@ -1,6 +1,7 @@
 //! A function, and the turn from what Lambda hands it to a request or an event.
 
 mod batch;
+mod queue;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
 use crate::Environment;
+use crate::aws::Aws;
 use crate::bus;
 use crate::error::{Error, Refusal};
 use crate::event::Envelope;
@@ -25,6 +27,7 @@ use crate::http::{SourceAddress, normalise};
 use crate::seal::Seal;
 use crate::table::{Check, Unreadable};
 use batch::Batch;
+use queue::Queues;
 
 /// The largest answer that Lambda passes on.
 const ANSWER_LIMIT_BYTES: usize = 6 * 1024 * 1024;
@@ -73,6 +76,7 @@ pub struct Function {
     openapi: Arc<utoipa::openapi::OpenApi>,
     on_event: Arc<OnEvent>,
     checks: Arc<[Check]>,
+    queues: Option<Queues>,
 }
 
 impl Function {
@@ -83,13 +87,19 @@ impl Function {
         R: Future<Output = Result<(), Error>> + Send + 'static,
     {
         let on_event = Arc::new(move |incoming| -> BoxFuture<'static, _> { Box::pin(on_event(incoming)) });
-        Self { seal, router, openapi: Arc::new(openapi), on_event, checks: Arc::new([]) }
+        Self { seal, router, openapi: Arc::new(openapi), on_event, checks: Arc::new([]), queues: None }
     }
 
     /// Says how the tables of the function are checked.
     #[must_use]
     pub fn with_checks(self, checks: impl IntoIterator<Item = Check>) -> Self {
         Self { checks: checks.into_iter().collect(), ..self }
+    }
+
+    /// Lets what fails be received again soon, where the function is fed by queues of SQS.
+    #[must_use]
+    pub fn with_queues(self, aws: &Aws) -> Self {
+        Self { queues: Some(Queues::new(aws)), ..self }
     }
 
     /// Reads every item of the function's tables, and returns those that cannot be read.
@@ -171,7 +181,8 @@ impl Function {
 /// Runs a function on Lambda until the environment ends.
 pub async fn run(function: fn(&Environment) -> Result<Function, Error>) -> Result<(), lambda_runtime::Error> {
     crate::log::init_json();
-    let function = function(&Environment::from_env().await)?;
+    let environment = Environment::from_env().await;
+    let function = function(&environment)?.with_queues(&environment.aws);
     let handler = |event: LambdaEvent<Value>| {
         let function = &function;
         async move {

@@ -223,12 +223,52 @@ async fn an_event_of_a_batch_that_fails_or_panics_or_cannot_be_read_fails_alone(
     let mut ten = vec![fine.clone(); 10];
     ten[7] = message(&json!("panic"));
     check_batch(&ten, &["7"]).await;
-    let unreadable = [json!("no json {"), json!(""), json!(null), json!(5), json!(r#"{"detail-type": "x", "detail": 1}"#)];
+    let unreadable =
+        [json!("no json {"), json!(""), json!(null), json!(5), json!(r#"{"detail-type": "x", "detail": 1}"#)];
     for body in unreadable {
         check_batch(&[body, fine.clone()], &["0"]).await;
     }
     let all = [message(&json!("fail")), message(&json!("panic")), json!("{")];
     check_batch(&all, &["0", "1", "2"]).await;
+}
+
+/// Answers as SQS does, and keeps what it was asked for.
+async fn sqs(asked: Arc<Mutex<Vec<(String, Value)>>>) -> Aws {
+    let change = async move |headers: HeaderMap, body: Bytes| {
+        let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+        asked.lock().unwrap().push((target, serde_json::from_slice(&body).unwrap()));
+        axum::Json(json!({"Successful": [], "Failed": [{"Id": "1", "Code": "Gone", "SenderFault": true}]}))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, Router::new().route("/", post(change))).await });
+    let credentials = aws_sdk_sqs::config::Credentials::new("id", "secret", None, None, "test");
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .credentials_provider(aws_sdk_sqs::config::SharedCredentialsProvider::new(credentials))
+        .region(aws_sdk_sqs::config::Region::new("us-east-1"))
+        .endpoint_url(url);
+    Aws::new(&config.build())
+}
+
+#[tokio::test]
+async fn what_has_failed_is_shown_again_soon_and_the_others_are_left_to_lambda() {
+    let asked = Arc::default();
+    let function = fragile(Arc::default()).with_queues(&sqs(Arc::clone(&asked)).await);
+    let mut payload = batch(&[message(&json!("fail")), message(&json!("fine")), message(&json!("panic"))]);
+    payload["Records"][2]["attributes"]["ApproximateReceiveCount"] = "7".into();
+    payload["Records"][2]["receiptHandle"] = "the third".into();
+    let answer = function.invoke(payload).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "0"}, {"itemIdentifier": "2"}]}));
+    function.invoke(batch(&[message(&json!("fine"))])).await.unwrap();
+    let asked = asked.lock().unwrap();
+    let [(target, request)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(target, "AmazonSQS.ChangeMessageVisibilityBatch");
+    assert_eq!(request["QueueUrl"], "https://sqs.us-east-1.amazonaws.com/123456789012/hookyard-Fact");
+    let [first, third] = request["Entries"].as_array().unwrap().as_slice() else { panic!("{request}") };
+    assert_eq!((&first["Id"], &first["VisibilityTimeout"]), (&json!("0"), &json!(1)));
+    assert_eq!((&third["Id"], &third["ReceiptHandle"]), (&json!("2"), &json!("the third")));
+    assert!((30..=60).contains(&third["VisibilityTimeout"].as_i64().unwrap()), "{third}");
 }
 
 #[tokio::test]

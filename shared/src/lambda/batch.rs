@@ -23,10 +23,23 @@ pub(super) struct Batch {
 /// A message, whose body is an event as EventBridge has written it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Message {
-    message_id: String,
+pub(super) struct Message {
+    pub(super) message_id: String,
+    #[serde(default)]
+    pub(super) receipt_handle: String,
     #[serde(default)]
     body: Value,
+    #[serde(default)]
+    attributes: Attributes,
+    #[serde(default, rename = "eventSourceARN")]
+    pub(super) event_source_arn: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attributes {
+    #[serde(default)]
+    approximate_receive_count: String,
 }
 
 impl Batch {
@@ -38,14 +51,22 @@ impl Batch {
     /// Handles the events at the same time, and returns the answer that names those that failed.
     pub(super) async fn handle(&self, function: &Function) -> Value {
         let failed = join_all(self.messages.iter().map(|message| message.failed(function))).await;
-        let failures = self.messages.iter().zip(failed).filter(|(_, failed)| *failed);
-        let failures: Vec<Value> =
-            failures.map(|(message, _)| json!({"itemIdentifier": message.message_id})).collect();
+        let failed = self.messages.iter().zip(failed).filter(|(_, failed)| *failed);
+        let failed: Vec<&Message> = failed.map(|(message, _)| message).collect();
+        if let Some(queues) = &function.queues {
+            queues.show_soon(&failed).await;
+        }
+        let failures: Vec<Value> = failed.iter().map(|message| json!({"itemIdentifier": message.message_id})).collect();
         json!({"batchItemFailures": failures})
     }
 }
 
 impl Message {
+    /// How often it was received, this time included.
+    pub(super) fn receives(&self) -> u32 {
+        self.attributes.approximate_receive_count.parse().unwrap_or(1)
+    }
+
     /// Handles the event, and tells whether that failed.
     async fn failed(&self, function: &Function) -> bool {
         let handled = AssertUnwindSafe(self.handle(function)).catch_unwind().await;

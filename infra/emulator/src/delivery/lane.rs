@@ -12,7 +12,7 @@ const LANE_ROWS: usize = 4096;
 const LANE_BYTES: usize = 16 << 20;
 /// The wait before the second attempt, doubled before each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
 /// How a lane delivers.
 pub(crate) struct Terms {
@@ -20,8 +20,8 @@ pub(crate) struct Terms {
     pub(crate) function: Arc<str>,
     /// The most deliveries that are with the function at once.
     pub(crate) at_once: usize,
-    /// For how long a message of a queue is hidden from the moment that it is received; without one, the waits are those
-    /// of a caller who tries again.
+    /// For how long a message of a queue is hidden from the moment that it is received, at most: what a function has failed
+    /// to take is shown again sooner.
     pub(crate) visibility_timeout: Option<Duration>,
 }
 
@@ -45,15 +45,8 @@ impl Lane {
 
     /// How long a delivery waits that was begun so long ago and has failed so often.
     pub(super) fn wait(&self, attempts: u32, since: Duration) -> Duration {
-        match self.terms.visibility_timeout {
-            Some(hidden) => hidden.saturating_sub(since),
-            None => backoff(attempts, rand::random_range(0.5..=1.0)),
-        }
-    }
-
-    /// The longest wait before an attempt.
-    pub(super) fn longest_wait(&self) -> Duration {
-        self.terms.visibility_timeout.unwrap_or(LONGEST_RETRY)
+        let backoff = backoff(attempts, rand::random_range(0.5..=1.0));
+        self.terms.visibility_timeout.map_or(backoff, |hidden| backoff.min(hidden.saturating_sub(since)))
     }
 
     /// Deliveries in memory that wait.
