@@ -6,6 +6,7 @@
 
 mod inbox;
 mod lane;
+mod precedence;
 mod queue;
 mod retry;
 pub(crate) mod row;
@@ -20,21 +21,22 @@ use crate::fault::Faults;
 use crate::journal::Journal;
 pub(crate) use inbox::{Deliveries, notify};
 pub(crate) use lane::Terms;
+pub(crate) use precedence::Precedence;
 pub(crate) use retry::RetryPolicy;
 
 pub use inbox::Invoke;
+pub use precedence::Precedent;
 pub use row::DeadLetter;
 
 /// Starts the task, which delivers nothing before [`Deliveries::start`].
 pub(crate) fn open(
     lanes: impl Iterator<Item = (Arc<str>, Terms)>,
     journal: Arc<Journal>,
-    clock: Clock,
-    faults: Arc<Faults>,
+    shared: (Clock, Arc<Faults>, Precedence),
 ) -> (Deliveries, AbortHandle) {
     let (messages, inbox) = mpsc::unbounded_channel();
     let handle = Deliveries(messages);
-    let queue = queue::Queue::new(lanes, journal, clock, faults, handle.clone());
+    let queue = queue::Queue::new(lanes, journal, shared, handle.clone());
     let task = tokio::spawn(queue.run(inbox));
     (handle, task.abort_handle())
 }

@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::delivery::row::Delivery;
-use crate::delivery::{self, Deliveries, RetryPolicy, Terms};
+use crate::delivery::{self, Deliveries, Precedence, RetryPolicy, Terms};
 use crate::dynamodb::Tables;
 use crate::error::EmulatorError;
 use crate::fault::Faults;
@@ -32,6 +32,7 @@ pub(crate) struct Engines {
     pub(crate) tables: Tables,
     pub(crate) bus: Arc<Bus>,
     pub(crate) deliveries: Deliveries,
+    pub(crate) precedence: Precedence,
     pub(crate) scheduler: Scheduler,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) mails: Mails,
@@ -52,7 +53,9 @@ impl Engines {
         let Opened { stack, journal, tables, secrets, folder } = opened;
         let due = scheduler::register(&stack, &journal, clock.now()).await?;
         let faults = Arc::new(Faults::default());
-        let (deliveries, delivering) = delivery::open(lanes(&stack), journal.clone(), clock.clone(), faults.clone());
+        let precedence = Precedence::default();
+        let shared = (clock.clone(), faults.clone(), precedence.clone());
+        let (deliveries, delivering) = delivery::open(lanes(&stack), journal.clone(), shared);
         let sweeping = tables.sweep(clock.clone(), folder.is_some());
         let bus = Bus::new(stack.clone(), clock.clone(), journal.clone(), deliveries.clone(), faults.clone());
         let bus = Arc::new(bus);
@@ -64,6 +67,7 @@ impl Engines {
             tables,
             bus,
             deliveries,
+            precedence,
             scheduler,
             secrets,
             mails,
@@ -174,7 +178,11 @@ fn warn_of_orphans(journal: &Journal, stack: &Stack) {
     // A journal that cannot be read fails its first user.
     for (target, deliveries) in journal.read(delivery::row::waiting).unwrap_or_default() {
         if !stack.functions.contains_key(&target) && !stack.feeds.contains_key(&target) {
-            tracing::warn!(target, deliveries, "deliveries wait for a queue or function that the template does not have");
+            tracing::warn!(
+                target,
+                deliveries,
+                "deliveries wait for a queue or function that the template does not have"
+            );
         }
     }
 }

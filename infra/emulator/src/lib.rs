@@ -43,7 +43,7 @@ use server::Connections;
 use tokio::sync::watch;
 
 pub use clock::Clock;
-pub use delivery::{DeadLetter, Invoke};
+pub use delivery::{DeadLetter, Invoke, Precedent};
 pub use error::EmulatorError;
 pub use mail::{Mail, MailAttachment, MailRecipient, RecipientStatus, Smtp, UnusableSmtp};
 pub use options::{Durability, Options};
@@ -103,6 +103,11 @@ impl Emulator {
     pub fn start(&self, invoke: Invoke) {
         self.engines.deliveries.start(invoke);
         self.engines.tasks().extend(self.engines.scheduler.start().into_iter().chain(self.engines.mails.start()));
+    }
+
+    /// Enters a request that deliveries make way for, as far as they can without standing still.
+    pub fn take_precedence(&self) -> Precedent {
+        self.engines.precedence.enter()
     }
 
     /// The clock, whose sleepers count as idle.
@@ -183,7 +188,8 @@ impl Emulator {
         };
         let mut moved = 0;
         for (queue, feed) in &self.engines.stack.feeds {
-            let ranges = only.map_or_else(|| vec![(0, last)], |ids| ids.iter().map(|id| (id - 1, *id)).collect());
+            let ranges =
+                only.map_or_else(|| vec![(0, last)], |ids| ids.iter().map(|id| (id.saturating_sub(1), *id)).collect());
             for range in ranges {
                 moved += self.engines.redrive(queue, feed.retry(), range).await;
             }

@@ -17,7 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::inbox::{Deliveries, Invoke, Message, notify};
-use super::lane::{Lane, Terms};
+use super::lane::{LONGEST_RETRY, Lane, Terms};
+use super::precedence::Precedence;
 use super::row::Delivery;
 use crate::clock::Clock;
 use crate::fault::Faults;
@@ -27,6 +28,10 @@ use crate::journal::{Journal, Refused};
 const LOAD: usize = 128;
 /// The most messages that are taken before anything else.
 const TAKEN: usize = 256;
+/// How many deliveries of a lane are with their function at once while they make way.
+const WHILE_HELD: usize = 8;
+/// After how long so many more of each lane start all the same, so that nothing makes way for ever.
+const HELD: Duration = Duration::from_millis(20);
 /// The wait before the journal is read again after it failed.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -34,6 +39,9 @@ pub(super) struct Queue {
     journal: Arc<Journal>,
     clock: Clock,
     faults: Arc<Faults>,
+    precedence: Precedence,
+    /// Until which steady time deliveries make way, if any do.
+    held_until: Option<Timestamp>,
     own: Deliveries,
     lanes: HashMap<Arc<str>, Lane>,
     /// Failed deliveries by the steady time of their next attempt (ms) and row id.
@@ -53,14 +61,15 @@ impl Queue {
     pub(super) fn new(
         lanes: impl Iterator<Item = (Arc<str>, Terms)>,
         journal: Arc<Journal>,
-        clock: Clock,
-        faults: Arc<Faults>,
+        (clock, faults, precedence): (Clock, Arc<Faults>, Precedence),
         own: Deliveries,
     ) -> Self {
         Self {
             journal,
             clock,
             faults,
+            precedence,
+            held_until: None,
             own,
             lanes: lanes.map(|(id, terms)| (id, Lane::new(terms))).collect(),
             retries: BinaryHeap::new(),
@@ -86,7 +95,9 @@ impl Queue {
                 },
                 () = self.clock.wait_until_steady(due) => {}
                 // The clock that sends lives as long as this queue.
-                Ok(()) = sleepers.changed() => self.pump_all(),
+                Ok(()) = sleepers.changed() => self.pump_all(0),
+                () = self.precedence.thinned(), if self.held_until.is_some() => self.resume(0),
+                () = self.clock.wait_until_steady(self.held_until) => self.resume(WHILE_HELD),
             }
             while self.running.try_join_next().is_some() {}
             self.delete_accepted();
@@ -120,7 +131,7 @@ impl Queue {
                 {
                     let target = row.target.clone();
                     lane.push(row);
-                    self.pump(&target);
+                    self.pump(&target, 0);
                 }
             }
             Message::Unread(id) => {
@@ -130,7 +141,7 @@ impl Queue {
             Message::Finished(finished) => self.finished(*finished),
             Message::Start(invoke) => {
                 self.invoke = Some(invoke);
-                self.pump_all();
+                self.pump_all(0);
             }
             Message::Idle(done) => self.idle.push(done),
             Message::Stop(done) => self.stopping.push(done),
@@ -151,14 +162,13 @@ impl Queue {
         lane.last_id = row.id;
         let target = row.target.clone();
         lane.push(row);
-        self.pump(&target);
+        self.pump(&target, 0);
     }
 
     fn loaded(&mut self, target: &Arc<str>, rows: Vec<Delivery>, all: bool) {
         let now_ms = self.clock.steady().as_millisecond();
         // Whatever an earlier process took for the time, none of its waits was longer.
-        let longest = self.lanes.get(target).map(Lane::longest_wait).unwrap_or_default();
-        let latest_ms = self.due_ms(longest);
+        let latest_ms = self.due_ms(LONGEST_RETRY);
         let Some(lane) = self.lanes.get_mut(target) else {
             return;
         };
@@ -172,16 +182,22 @@ impl Queue {
                 lane.push(row);
             }
         }
-        self.pump(target);
+        self.pump(target, 0);
     }
 
-    fn pump_all(&mut self) {
+    /// Starts deliveries that have made way; so many of each lane do so no longer.
+    fn resume(&mut self, unheld: usize) {
+        self.held_until = None;
+        self.pump_all(unheld);
+    }
+
+    fn pump_all(&mut self, unheld: usize) {
         let targets: Vec<_> = self.lanes.keys().cloned().collect();
-        targets.iter().for_each(|target| self.pump(target));
+        targets.iter().for_each(|target| self.pump(target, unheld));
     }
 
-    /// Starts deliveries of a lane while there is room.
-    fn pump(&mut self, target: &Arc<str>) {
+    /// Starts deliveries of a lane while there is room; so many of them make way for nobody.
+    fn pump(&mut self, target: &Arc<str>, mut unheld: usize) {
         let delivering = self.is_delivering();
         let (Some(invoke), Some(lane)) = (&self.invoke, self.lanes.get_mut(target)) else {
             return;
@@ -191,8 +207,15 @@ impl Queue {
         }
         // Those that only wait for their time take no room.
         while (lane.running < lane.terms.at_once || lane.running < lane.terms.at_once + self.clock.asleep())
-            && let Some(delivery) = lane.pop()
+            && lane.len() > 0
         {
+            if lane.running >= WHILE_HELD && unheld == 0 && self.precedence.holds() {
+                let until = || self.clock.steady().checked_add(HELD).unwrap_or(Timestamp::MAX);
+                self.held_until = self.held_until.or_else(|| Some(until()));
+                break;
+            }
+            unheld = unheld.saturating_sub(1);
+            let Some(delivery) = lane.pop() else { break };
             lane.running += 1;
             self.in_flight += 1;
             let times = if self.faults.delivers_twice() { 2 } else { 1 };
@@ -217,7 +240,7 @@ impl Queue {
             Ok(()) => self.accepted.push(attempt.delivery.id),
             Err(error) => self.failed(attempt, error),
         }
-        self.pump(&target);
+        self.pump(&target, 0);
     }
 
     fn failed(&mut self, Attempt { mut delivery, function, started }: Attempt, error: String) {

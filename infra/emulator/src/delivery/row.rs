@@ -109,12 +109,7 @@ impl Delivery {
     }
 
     /// Reads rows of a target with higher ids than `after`, oldest first.
-    pub(crate) fn load(
-        target: &str,
-        after: i64,
-        limit: usize,
-        connection: &Connection,
-    ) -> rusqlite::Result<Vec<Self>> {
+    pub(crate) fn load(target: &str, after: i64, limit: usize, connection: &Connection) -> rusqlite::Result<Vec<Self>> {
         let sql = "SELECT id, target, event, retries, expires_at_ms, attempts, due_at_ms
                    FROM delivery WHERE target = ? AND id > ? ORDER BY id LIMIT ?";
         let mut statement = connection.prepare_cached(sql)?;

@@ -82,8 +82,8 @@ impl Feed {
         }
         let arn = properties["EventSourceArn"].as_str().unwrap_or_default();
         let queue = stack.queue_of_arn(arn);
-        let (id, queue) = queue
-            .ok_or_else(|| place.error("EventSourceArn", format!("{arn} is not a queue of this template")))?;
+        let (id, queue) =
+            queue.ok_or_else(|| place.error("EventSourceArn", format!("{arn} is not a queue of this template")))?;
         let name = properties["FunctionName"].as_str().unwrap_or_default();
         let function = stack.function_of(name);
         let (function, described) = function
@@ -102,13 +102,7 @@ impl Feed {
 }
 
 /// Checks a queue together with the function that it feeds, and returns how often a message is received.
-fn check(
-    place: &Place<'_>,
-    id: &str,
-    queue: &Queue,
-    function: &Function,
-    stack: &Stack,
-) -> Result<u32, EmulatorError> {
+fn check(place: &Place<'_>, id: &str, queue: &Queue, function: &Function, stack: &Stack) -> Result<u32, EmulatorError> {
     if queue.visibility_timeout_s < function.timeout_s {
         let problem = format!("the VisibilityTimeout of {id} is shorter than the Timeout of the function");
         return Err(place.error("EventSourceArn", problem));
@@ -137,7 +131,7 @@ pub(super) fn number(
         Value::String(text) => text.parse().ok(),
         value => value.as_u64().and_then(|value| u32::try_from(value).ok()),
     };
-    value.filter(|value| range.contains(value)).ok_or_else(|| {
-        place.error(name, format!("it must be a number from {} to {}", range.start(), range.end()))
-    })
+    value
+        .filter(|value| range.contains(value))
+        .ok_or_else(|| place.error(name, format!("it must be a number from {} to {}", range.start(), range.end())))
 }

@@ -102,12 +102,12 @@ async fn a_poisoned_event_ends_in_the_dead_letters_alone_and_can_be_redriven() {
     }));
     put(&emulator, "begin", 0..10).await;
     emulator.idle().await;
-    for expected in [2, 3] {
-        clock.advance(Duration::from_secs(179));
+    for (hidden_ms, expected) in [(499, 2), (999, 3)] {
+        clock.advance(Duration::from_millis(hidden_ms));
         emulator.idle().await;
-        assert_eq!(receives(&calls)[&7], expected - 1, "it is hidden until the time is over");
+        assert_eq!(receives(&calls)[&7], expected - 1, "it is hidden for half of its time at least");
         assert_eq!(emulator.dead_letters(), []);
-        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::from_millis(hidden_ms + 2));
         emulator.idle().await;
         assert_eq!(receives(&calls)[&7], expected);
     }
@@ -125,7 +125,7 @@ async fn a_poisoned_event_ends_in_the_dead_letters_alone_and_can_be_redriven() {
     emulator.idle().await;
     assert_eq!((emulator.dead_letters(), receives(&calls)[&7]), (Vec::new(), 4), "the first receive of three");
     is_cured.store(true, Ordering::SeqCst);
-    clock.advance(Duration::from_secs(180));
+    clock.advance(Duration::from_secs(1));
     emulator.idle().await;
     assert_eq!((emulator.dead_letters(), receives(&calls)[&7]), (Vec::new(), 5));
     assert_eq!(emulator.redrive(None).await, 0);
@@ -273,6 +273,52 @@ async fn an_answer_overtakes_the_facts_that_wait_and_a_slow_event_holds_back_no_
     gate.send(true).unwrap();
     emulator.idle().await;
     assert_eq!(receives(&calls), [(0, 31), (1, 1), (2, 1), (3, 1)].into());
+}
+
+#[tokio::test]
+async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
+    let clock = fixed();
+    let emulator = open(None, &clock).await;
+    let (held, (gate, opened)) = (Arc::new(AtomicUsize::new(0)), watch::channel(false));
+    let with = held.clone();
+    emulator.start(Arc::new(move |_, event| {
+        let (with, mut opened) = (with.clone(), opened.clone());
+        async move {
+            if event.contains("continue") {
+                with.fetch_add(1, Ordering::SeqCst);
+                opened.wait_for(|open| *open).await.unwrap();
+            }
+            Ok(())
+        }
+        .boxed()
+    }));
+    let settles_at = async |expected: usize| {
+        while held.load(Ordering::SeqCst) < expected {
+            tokio::task::yield_now().await;
+        }
+        // Whatever was to be started has been when another event is through.
+        put(&emulator, "begin", [0]).await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(held.load(Ordering::SeqCst), expected);
+    };
+    let mut requests: Vec<_> = (0..4).map(|_| emulator.take_precedence()).collect();
+    for batch in 0..4 {
+        put(&emulator, "continue", batch * 10..batch * 10 + 10).await;
+    }
+    settles_at(8).await;
+    clock.advance(Duration::from_millis(19));
+    settles_at(8).await;
+    clock.advance(Duration::from_millis(1));
+    settles_at(16).await;
+    clock.advance(Duration::from_millis(20));
+    settles_at(24).await;
+    requests.pop();
+    settles_at(40).await;
+    requests.extend((0..100).map(|_| emulator.take_precedence()));
+    gate.send(true).unwrap();
+    emulator.idle().await;
 }
 
 #[tokio::test]
