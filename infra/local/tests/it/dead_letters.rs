@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use emulator::{Clock, Emulator, Options, Template};
 use futures::FutureExt as _;
-use harness::{Event, NOW};
+use harness::Event;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -16,7 +16,7 @@ use crate::process::{Hookyard, PATIENCE, hookyard};
 
 /// Leaves facts of these ids in a data directory that no function has taken.
 async fn leave_dead(data: &Path, ids: &[&str]) {
-    let clock = Clock::fixed(NOW.parse().unwrap());
+    let clock = Clock::fixed(Clock::system().now());
     let options = Options { data: Some(data.to_owned()), clock: clock.clone(), ..Options::default() };
     let emulator = Emulator::open(Template::parse(local::TEMPLATE).unwrap(), options).await.unwrap();
     emulator.start(Arc::new(|_, event| {
@@ -25,15 +25,17 @@ async fn leave_dead(data: &Path, ids: &[&str]) {
     }));
     let client = aws_sdk_eventbridge::Client::new(&emulator.sdk_config());
     for id in ids {
-        let event = Event::fact("left.behind", json!({})).id(id);
+        let mut event = Event::fact("left.behind", json!({})).id(id);
+        // Its record is removed some days after it happened.
+        event.detail["time"] = clock.now().to_string().into();
         let entry = PutEventsRequestEntry::builder().event_bus_name("hookyard").source(&event.source);
         let entry = entry.detail_type(event.kind()).detail(event.detail.to_string()).build();
         client.put_events().entries(entry).send().await.unwrap();
         emulator.idle().await;
-    }
-    for _ in 0..50 {
-        clock.advance(Duration::from_secs(60));
-        emulator.idle().await;
+        for _ in 0..50 {
+            clock.advance(Duration::from_secs(60));
+            emulator.idle().await;
+        }
     }
     assert_eq!(emulator.dead_letters().len(), ids.len());
     emulator.stop().await;
