@@ -1,5 +1,8 @@
 //! A function, and the turn from what Lambda hands it to a request or an event.
 
+mod batch;
+mod queue;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,12 +19,15 @@ use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
 use crate::Environment;
+use crate::aws::Aws;
 use crate::bus;
 use crate::error::{Error, Refusal};
 use crate::event::Envelope;
 use crate::http::{SourceAddress, normalise};
 use crate::seal::Seal;
 use crate::table::{Check, Unreadable};
+use batch::Batch;
+use queue::Queues;
 
 /// The largest answer that Lambda passes on.
 const ANSWER_LIMIT_BYTES: usize = 6 * 1024 * 1024;
@@ -70,6 +76,7 @@ pub struct Function {
     openapi: Arc<utoipa::openapi::OpenApi>,
     on_event: Arc<OnEvent>,
     checks: Arc<[Check]>,
+    queues: Option<Queues>,
 }
 
 impl Function {
@@ -80,13 +87,19 @@ impl Function {
         R: Future<Output = Result<(), Error>> + Send + 'static,
     {
         let on_event = Arc::new(move |incoming| -> BoxFuture<'static, _> { Box::pin(on_event(incoming)) });
-        Self { seal, router, openapi: Arc::new(openapi), on_event, checks: Arc::new([]) }
+        Self { seal, router, openapi: Arc::new(openapi), on_event, checks: Arc::new([]), queues: None }
     }
 
     /// Says how the tables of the function are checked.
     #[must_use]
     pub fn with_checks(self, checks: impl IntoIterator<Item = Check>) -> Self {
         Self { checks: checks.into_iter().collect(), ..self }
+    }
+
+    /// Lets what fails be received again soon, where the function is fed by queues of SQS.
+    #[must_use]
+    pub fn with_queues(self, aws: &Aws) -> Self {
+        Self { queues: Some(Queues::new(aws)), ..self }
     }
 
     /// Reads every item of the function's tables, and returns those that cannot be read.
@@ -117,14 +130,24 @@ impl Function {
         (self.on_event)(incoming).await
     }
 
+    /// Takes an event as the text in which a queue holds it, or the input of a schedule as its text.
+    pub async fn handle(&self, event: &str) -> Result<(), Error> {
+        let payload = serde_json::from_str(event).map_err(Error::cannot("read an event"))?;
+        self.on_event(Box::pin(self.incoming(payload)).await?).await
+    }
+
     /// Does what one Lambda invocation asks for.
     ///
-    /// Takes the JSON of an HTTP API (payload format 2.0), of EventBridge, or the input of a schedule, and returns the
-    /// JSON that the invoker expects.
+    /// Takes the JSON of an HTTP API (payload format 2.0), of a queue of events, of EventBridge, or the input of a
+    /// schedule, and returns the JSON that the invoker expects.
     pub async fn invoke(&self, payload: Value) -> Result<Value, Error> {
         if payload.get("requestContext").is_some_and(|context| context.get("http").is_some()) {
             let request = HttpRequest::deserialize(payload).map_err(Error::cannot("read an HTTP request"))?;
             return Ok(self.invoke_http(request).await);
+        }
+        if Batch::is_one(&payload) {
+            let batch = Batch::deserialize(payload).map_err(Error::cannot("read a batch of messages"))?;
+            return Ok(batch.handle(self).await);
         }
         self.on_event(Box::pin(self.incoming(payload)).await?).await?;
         Ok(Value::Null)
@@ -158,7 +181,8 @@ impl Function {
 /// Runs a function on Lambda until the environment ends.
 pub async fn run(function: fn(&Environment) -> Result<Function, Error>) -> Result<(), lambda_runtime::Error> {
     crate::log::init_json();
-    let function = function(&Environment::from_env().await)?;
+    let environment = Environment::from_env().await;
+    let function = function(&environment)?.with_queues(&environment.aws);
     let handler = |event: LambdaEvent<Value>| {
         let function = &function;
         async move {

@@ -38,7 +38,7 @@ struct Webhook {
 
 impl Bench {
     async fn new(emulator: &Emulator) -> Self {
-        emulator.start(Arc::new(|_, _| Box::pin(async { Ok(Value::Null) })));
+        emulator.start(Arc::new(|_, _| Box::pin(async { Ok(()) })));
         let environment = Environment {
             aws: Aws::new(&emulator.sdk_config()),
             config: emulator.environment("WebhookFunction").into_iter().collect(),

@@ -8,7 +8,6 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use emulator::{Durability, Emulator, Options, Template};
 use futures::FutureExt;
 use futures::future::join_all;
-use serde_json::Value;
 use tokio::runtime::Runtime;
 
 const CALLERS: usize = 32;
@@ -19,7 +18,7 @@ async fn open(folder: &tempfile::TempDir, durability: Durability) -> Emulator {
     let options = Options { data: Some(folder.path().to_owned()), durability, ..Options::default() };
     let emulator = Emulator::open(template.expect("the template is right"), options).await;
     let emulator = emulator.expect("the folder is new");
-    emulator.start(std::sync::Arc::new(|_, _| async { Ok(Value::Null) }.boxed()));
+    emulator.start(std::sync::Arc::new(|_, _| async { Ok(()) }.boxed()));
     emulator
 }
 

@@ -140,7 +140,7 @@ impl Bus {
         for rule in rules.filter(|rule| rule.bus == event.bus && rule.pattern.matches(&seen)) {
             accepted.deliveries.extend(rule.targets.iter().map(|target| {
                 let input = target.input.as_ref().unwrap_or(&text);
-                Delivery::new(target.function.clone(), input.clone(), target.retry, steady)
+                Delivery::new(target.id.clone(), input.clone(), target.retry, steady)
             }));
         }
         if accepted.deliveries.len() == before {

@@ -1,10 +1,12 @@
 //! Deliveries to functions: at least once, with retries, then a dead letter.
 //!
-//! Every delivery is a row of the journal until its function has answered. [`queue`] decides which one goes next,
+//! Every delivery is a row of the journal until its function has accepted it. What rules match waits in the queue that
+//! they send it to, and the inputs of schedules go straight to their functions. [`queue`] decides which one goes next,
 //! [`row`] is how they are kept.
 
 mod inbox;
 mod lane;
+mod precedence;
 mod queue;
 mod retry;
 pub(crate) mod row;
@@ -18,21 +20,23 @@ use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::Journal;
 pub(crate) use inbox::{Deliveries, notify};
+pub(crate) use lane::Terms;
+pub(crate) use precedence::Precedence;
 pub(crate) use retry::RetryPolicy;
 
 pub use inbox::Invoke;
+pub use precedence::Precedent;
 pub use row::DeadLetter;
 
 /// Starts the task, which delivers nothing before [`Deliveries::start`].
 pub(crate) fn open(
-    functions: impl Iterator<Item = String>,
+    lanes: impl Iterator<Item = (Arc<str>, Terms)>,
     journal: Arc<Journal>,
-    clock: Clock,
-    faults: Arc<Faults>,
+    shared: (Clock, Arc<Faults>, Precedence),
 ) -> (Deliveries, AbortHandle) {
     let (messages, inbox) = mpsc::unbounded_channel();
     let handle = Deliveries(messages);
-    let queue = queue::Queue::new(functions, journal, clock, faults, handle.clone());
+    let queue = queue::Queue::new(lanes, journal, shared, handle.clone());
     let task = tokio::spawn(queue.run(inbox));
     (handle, task.abort_handle())
 }

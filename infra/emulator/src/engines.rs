@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rusqlite::Connection;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::delivery::{self, Deliveries};
+use crate::delivery::row::Delivery;
+use crate::delivery::{self, Deliveries, Precedence, RetryPolicy, Terms};
 use crate::dynamodb::Tables;
 use crate::error::EmulatorError;
 use crate::fault::Faults;
@@ -19,6 +21,10 @@ use crate::scheduler::{self, Scheduler};
 use crate::secret::Secrets;
 use crate::template::{Stack, Template};
 
+/// The most events that one function handles at once of those that reach it past a queue: one may wait for minutes, and
+/// must not stop the others.
+const AT_ONCE: usize = 512;
+
 /// What the connector's requests reach.
 pub(crate) struct Engines {
     pub(crate) stack: Arc<Stack>,
@@ -26,6 +32,7 @@ pub(crate) struct Engines {
     pub(crate) tables: Tables,
     pub(crate) bus: Arc<Bus>,
     pub(crate) deliveries: Deliveries,
+    pub(crate) precedence: Precedence,
     pub(crate) scheduler: Scheduler,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) mails: Mails,
@@ -46,8 +53,9 @@ impl Engines {
         let Opened { stack, journal, tables, secrets, folder } = opened;
         let due = scheduler::register(&stack, &journal, clock.now()).await?;
         let faults = Arc::new(Faults::default());
-        let functions = stack.functions.keys().cloned();
-        let (deliveries, delivering) = delivery::open(functions, journal.clone(), clock.clone(), faults.clone());
+        let precedence = Precedence::default();
+        let shared = (clock.clone(), faults.clone(), precedence.clone());
+        let (deliveries, delivering) = delivery::open(lanes(&stack), journal.clone(), shared);
         let sweeping = tables.sweep(clock.clone());
         let bus = Bus::new(stack.clone(), clock.clone(), journal.clone(), deliveries.clone(), faults.clone());
         let bus = Arc::new(bus);
@@ -59,6 +67,7 @@ impl Engines {
             tables,
             bus,
             deliveries,
+            precedence,
             scheduler,
             secrets,
             mails,
@@ -68,6 +77,30 @@ impl Engines {
             tasks: Mutex::new(vec![sweeping, delivering]),
             folder: Mutex::new(folder),
         })
+    }
+
+    /// Moves dead letters of a queue with ids above the first up to the second one back to it, and returns how many.
+    pub(crate) async fn redrive(&self, queue: &str, retry: RetryPolicy, (mut after, last): (i64, i64)) -> u64 {
+        let queue: Arc<str> = queue.into();
+        let mut moved = 0;
+        loop {
+            let (queue, steady, deliveries) = (queue.clone(), self.clock.steady(), self.deliveries.clone());
+            let work = move |c: &Connection| delivery::row::redrive((&queue, retry), (after, last), steady, c);
+            let hand_over = move |(rows, next): (Vec<Delivery>, _)| {
+                let count = rows.len() as u64;
+                deliveries.committed(rows);
+                (count, next)
+            };
+            // What a closed or broken journal cannot move stays a dead letter.
+            let Ok((count, next)) = self.journal.write_then(work, hand_over).await else {
+                return moved;
+            };
+            moved += count;
+            match next {
+                Some(next) => after = next,
+                None => return moved,
+            }
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -126,12 +159,30 @@ impl Opened {
     }
 }
 
-/// Warns about deliveries whose function is gone from the template.
+/// Every queue that feeds a function, and every function for what reaches it past a queue.
+fn lanes(stack: &Stack) -> impl Iterator<Item = (Arc<str>, Terms)> {
+    let fed = stack.feeds.iter().map(|(queue, feed)| {
+        let visibility_timeout = Some(feed.visibility_timeout());
+        let terms = Terms { function: feed.function.clone(), at_once: feed.at_once(), visibility_timeout };
+        (queue.as_str().into(), terms)
+    });
+    let straight = stack.functions.keys().map(|function| {
+        let function: Arc<str> = function.as_str().into();
+        (function.clone(), Terms { function, at_once: AT_ONCE, visibility_timeout: None })
+    });
+    fed.chain(straight)
+}
+
+/// Warns about deliveries whose queue or function is gone from the template.
 fn warn_of_orphans(journal: &Journal, stack: &Stack) {
     // A journal that cannot be read fails its first user.
-    for (function, deliveries) in journal.read(delivery::row::waiting).unwrap_or_default() {
-        if !stack.functions.contains_key(&function) {
-            tracing::warn!(function, deliveries, "deliveries wait for a function that the template does not have");
+    for (target, deliveries) in journal.read(delivery::row::waiting).unwrap_or_default() {
+        if !stack.functions.contains_key(&target) && !stack.feeds.contains_key(&target) {
+            tracing::warn!(
+                target,
+                deliveries,
+                "deliveries wait for a queue or function that the template does not have"
+            );
         }
     }
 }

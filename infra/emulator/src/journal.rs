@@ -20,17 +20,17 @@ const BATCH: usize = 512;
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS delivery (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        function TEXT NOT NULL,
+        target TEXT NOT NULL,
         event TEXT NOT NULL,
         retries INTEGER NOT NULL,
         expires_at_ms INTEGER NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 0,
         due_at_ms INTEGER NOT NULL DEFAULT 0
     );
-    CREATE INDEX IF NOT EXISTS delivery_function ON delivery (function, id);
+    CREATE INDEX IF NOT EXISTS delivery_target ON delivery (target, id);
     CREATE TABLE IF NOT EXISTS dead_letter (
-        id INTEGER PRIMARY KEY,
-        function TEXT NOT NULL,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        target TEXT NOT NULL,
         event TEXT NOT NULL,
         error TEXT NOT NULL,
         attempts INTEGER NOT NULL,

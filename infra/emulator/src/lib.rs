@@ -1,9 +1,9 @@
 //! AWS in this process: DynamoDB, EventBridge, Scheduler, SES and Secrets Manager behind the real SDK.
 //!
 //! In: a SAM template and a data directory. Out: an [`SdkConfig`] whose clients reach embedded engines instead of a
-//! network, and one invocation of a function for each event that a rule or a schedule sends it.
+//! network, and one invocation of a function for each event that a rule sends to its queue or a schedule sends it.
 //!
-//! Nothing here knows a function: an [`Invoke`] gets a logical id and the event exactly as Lambda would receive it.
+//! Nothing here knows a function: an [`Invoke`] gets a logical id and the text of an event.
 //! Everything that has been acknowledged survives the process; a delivery is retried until its function accepts it.
 
 mod arn;
@@ -43,7 +43,7 @@ use server::Connections;
 use tokio::sync::watch;
 
 pub use clock::Clock;
-pub use delivery::{DeadLetter, Invoke};
+pub use delivery::{DeadLetter, Invoke, Precedent};
 pub use error::EmulatorError;
 pub use fault::Units;
 pub use mail::{Mail, MailAttachment, MailRecipient, RecipientStatus, Smtp, UnusableSmtp};
@@ -104,6 +104,11 @@ impl Emulator {
     pub fn start(&self, invoke: Invoke) {
         self.engines.deliveries.start(invoke);
         self.engines.tasks().extend(self.engines.scheduler.start().into_iter().chain(self.engines.mails.start()));
+    }
+
+    /// Enters a request that deliveries make way for, as far as they can without standing still.
+    pub fn take_precedence(&self) -> Precedent {
+        self.engines.precedence.enter()
     }
 
     /// The clock, whose sleepers count as idle.
@@ -173,7 +178,32 @@ impl Emulator {
     /// The newest thousand dead letters, oldest first.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         // A closed or broken journal lists nothing.
-        self.engines.journal.read(delivery::row::dead_letters).unwrap_or_default()
+        let mut letters = self.engines.journal.read(delivery::row::dead_letters).unwrap_or_default();
+        for letter in &mut letters {
+            if let Some(feed) = self.engines.stack.feeds.get(&letter.target) {
+                letter.queue = Some(std::mem::replace(&mut letter.target, feed.function.to_string()));
+            }
+        }
+        letters
+    }
+
+    /// Moves the dead letters of queues back to the queues that they come from, where they begin again, and returns how
+    /// many; `only` names those to move, by their ids.
+    ///
+    /// The inputs of schedules come from no queue, and stay.
+    pub async fn redrive(&self, only: Option<&[i64]>) -> u64 {
+        let Ok(last) = self.engines.journal.write(delivery::row::last_dead_letter).await else {
+            return 0;
+        };
+        let mut moved = 0;
+        for (queue, feed) in &self.engines.stack.feeds {
+            let ranges =
+                only.map_or_else(|| vec![(0, last)], |ids| ids.iter().map(|id| (id.saturating_sub(1), *id)).collect());
+            for range in ranges {
+                moved += self.engines.redrive(queue, feed.retry(), range).await;
+            }
+        }
+        moved
     }
 
     /// The newest mails that were sent, the newest first; the last thousand are kept.

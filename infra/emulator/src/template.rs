@@ -2,6 +2,7 @@
 
 mod document;
 mod name;
+pub(crate) mod queue;
 mod route;
 mod scope;
 mod stack;

@@ -67,7 +67,7 @@ mod wait;
 mod world;
 
 pub use event::{Event, NOW, TENANT};
-pub use process::Constructor;
+pub use process::{Constructor, StandIn};
 pub use request::{Answer, Request};
 pub use wait::until;
 pub use world::{Builder, World};

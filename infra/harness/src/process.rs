@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use emulator::{Clock, Emulator, Invoke, Template};
+use futures::future::BoxFuture;
 use serde_json::Value;
 use shared::aws::Aws;
 use shared::clock::Ids;
@@ -14,13 +15,16 @@ use tokio::sync::watch;
 /// The constructor of a function crate.
 pub type Constructor = fn(&Environment) -> Result<Function, Error>;
 
+/// Takes the events for functions that do not run: the logical id of the function, and the event with its content opened.
+pub type StandIn = Arc<dyn Fn(String, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
+
 /// What runs the functions; it does not keep the emulator alive.
 pub(crate) struct Process {
     pub(crate) template: Template,
     constructors: BTreeMap<&'static str, Constructor>,
     pub(crate) environments: BTreeMap<&'static str, Environment>,
     functions: RwLock<BTreeMap<&'static str, Function>>,
-    pub(crate) stand_in: RwLock<Option<Invoke>>,
+    pub(crate) stand_in: RwLock<Option<StandIn>>,
     crashes: watch::Receiver<u64>,
     seed: AtomicU64,
 }
@@ -85,34 +89,48 @@ impl Process {
         *self.functions.write().unwrap_or_else(PoisonError::into_inner) = built;
     }
 
-    /// Runs a function until it returns, or until the process crashes: then all functions start again from nothing.
+    /// Hands a payload to a function, as Lambda does.
     pub(crate) async fn invoke(&self, id: &str, payload: Value) -> Option<Result<Value, String>> {
         let function = self.function(id)?;
+        Some(self.run(function.invoke(payload)).await)
+    }
+
+    /// Hands the text of an event to a function, as the runtime in one process does.
+    async fn handle(&self, id: &str, event: &str) -> Option<Result<(), String>> {
+        let function = self.function(id)?;
+        Some(self.run(function.handle(event)).await)
+    }
+
+    /// Runs a function until it returns, or until the process crashes: then all functions start again from nothing.
+    async fn run<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
         let mut crashes = self.crashes.clone();
         crashes.mark_unchanged();
-        Some(tokio::select! {
-            returned = function.invoke(payload) => returned.map_err(|error| error.chain()),
+        tokio::select! {
+            returned = call => returned.map_err(|error| error.chain()),
             Ok(()) = crashes.changed() => {
                 self.restart();
                 Err("the process crashed".to_owned())
             }
-        })
+        }
     }
 }
 
 /// Returns what the emulator calls for each delivery.
 pub(crate) fn invoke(process: Arc<Process>, by_hand: bool) -> Invoke {
-    Arc::new(move |id, payload| {
+    Arc::new(move |id, event| {
         let process = process.clone();
         Box::pin(async move {
-            if process.constructors.contains_key(id.as_str()) {
-                let invoked = if by_hand { None } else { process.invoke(&id, payload).await };
-                return invoked.unwrap_or(Ok(Value::Null));
+            if process.constructors.contains_key(&*id) {
+                let handled = if by_hand { None } else { process.handle(&id, &event).await };
+                return handled.unwrap_or(Ok(()));
             }
             let stand_in = process.stand_in.read().unwrap_or_else(PoisonError::into_inner).clone();
             match stand_in {
-                Some(invoke) => invoke(id, process.opened(payload).await).await,
-                None => Ok(Value::Null),
+                Some(stand_in) => {
+                    let payload = serde_json::from_str(&event).map_err(|error| error.to_string())?;
+                    stand_in(id.to_string(), process.opened(payload).await).await.map(drop)
+                }
+                None => Ok(()),
             }
         })
     })

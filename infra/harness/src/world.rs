@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use emulator::{Clock, Emulator, Invoke, Options, Template};
+use emulator::{Clock, Emulator, Options, Template};
 use jiff::SignedDuration;
 use serde_json::Value;
 use shared::auth::{Client, Identity, Issuer, Signer};
@@ -18,7 +18,7 @@ use shared::table::{SealedAttributes, Table};
 use shared::{Environment, Function, SharedKeyRing};
 
 use crate::event::{Event, NOW, TENANT};
-use crate::process::{Constructor, Process, invoke};
+use crate::process::{Constructor, Process, StandIn, invoke};
 use crate::request::{Answer, Request};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
@@ -181,8 +181,8 @@ impl World {
     }
 
     /// Hands deliveries for functions that do not run to this stand-in.
-    pub fn stand_in(&self, invoke: Invoke) {
-        *self.process.stand_in.write().unwrap_or_else(PoisonError::into_inner) = Some(invoke);
+    pub fn stand_in(&self, stand_in: StandIn) {
+        *self.process.stand_in.write().unwrap_or_else(PoisonError::into_inner) = Some(stand_in);
     }
 
     /// Issues an access token of a client of this tenant with these permissions.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::apps::AppsArguments;
+use crate::redrive::RedriveArguments;
 use crate::replay::ReplayArguments;
 use clap::{Parser, Subcommand, ValueEnum};
 use emulator::Smtp;
@@ -97,6 +98,7 @@ Examples:
   hookyard openapi > openapi.json      the description of every route
   hookyard replay 0123456789abcdef01234567
                                        runs the script of a task again, from what it read then
+  hookyard redrive                     tries again what ended as a dead letter
   hookyard apps import openapi.yaml --tag crm
                                        makes an app of an OpenAPI document or a Postman collection";
 
@@ -112,6 +114,8 @@ pub(crate) enum Command {
     Openapi,
     /// Runs the script of a task again from its journal, and tells whether all was the same.
     Replay(ReplayArguments),
+    /// Moves dead letters back to their queues, to be tried again.
+    Redrive(RedriveArguments),
     /// Works on apps and their actions.
     Apps(AppsArguments),
     /// Runs the scripts of the process that started it.

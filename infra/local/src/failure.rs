@@ -34,6 +34,12 @@ pub enum Failure {
         /// Why not.
         problem: String,
     },
+    /// Dead letters could not be redriven.
+    #[error("cannot redrive the dead letters: {problem}")]
+    Redrive {
+        /// Why not.
+        problem: String,
+    },
     /// A document could not be imported.
     #[error("cannot import the document: {problem}")]
     Import {

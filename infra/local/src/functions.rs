@@ -61,11 +61,11 @@ fn environment(emulator: &Emulator, id: &str, variables: &BTreeMap<String, Strin
 
 /// Hands the emulator's deliveries to the functions, as Lambda does.
 pub(crate) fn invoker(functions: Arc<BTreeMap<String, Function>>) -> emulator::Invoke {
-    Arc::new(move |id, payload| {
-        let function = functions.get(&id).cloned();
+    Arc::new(move |id, event| {
+        let function = functions.get(&*id).cloned();
         async move {
             let function = function.ok_or_else(|| format!("the function {id} does not exist"))?;
-            function.invoke(payload).await.map_err(|error| error.chain())
+            function.handle(&event).await.map_err(|error| error.chain())
         }
         .boxed()
     })

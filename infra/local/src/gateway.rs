@@ -9,10 +9,10 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
-use axum::routing::{any, get};
-use emulator::{Emulator, Template};
-use http::Uri;
+use axum::routing::{any, get, post};
+use emulator::{DeadLetter, Emulator, Template};
 use http::header::CONTENT_TYPE;
+use http::{Method, Uri};
 use serde_json::{Value, json};
 use shared::auth::Tokens;
 use shared::http::{SourceAddress, method_not_allowed, route_path};
@@ -51,6 +51,8 @@ impl Gateway {
             request.extensions_mut().insert(SourceAddress::new(peer.ip()));
         }
         let path = route_path(request.uri().path(), None);
+        let is_webhook = request.method() == Method::POST && path.starts_with("/webhooks/");
+        let _precedent = is_webhook.then(|| self.emulator.take_precedence());
         let function = self.template.route(request.method().as_str(), path).and_then(|id| self.functions.get(id));
         match function {
             Some(function) => function.call(request).await,
@@ -66,6 +68,8 @@ pub(crate) fn router(gateway: Gateway) -> Router {
     let local = Router::new()
         .route("/_local/aws-calls", get(aws_calls).delete(reset_aws_calls))
         .route("/_local/dead-letters", get(dead_letters))
+        .route("/_local/dead-letters/redrive", post(redrive))
+        .route("/_local/dead-letters/{id}/redrive", post(redrive_one))
         .route("/_local/outbox", get(outbox))
         .route("/_local/outbox/{messageId}", get(mail))
         .route("/_local/unreadable", get(unreadable))
@@ -114,10 +118,29 @@ async fn reset_aws_calls(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
 /// The dead letters, without the contents of their events.
 async fn dead_letters(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
     let letters = gateway.emulator.dead_letters().into_iter();
-    let letters: Vec<Value> = letters
-        .map(|letter| json!({"target": letter.target, "error": letter.error, "attempts": letter.attempts}))
-        .collect();
-    Json(letters.into())
+    let described = letters.map(|letter| {
+        let DeadLetter { id, queue, target, error, attempts, .. } = letter;
+        json!({"id": id, "queue": queue, "target": target, "error": error, "attempts": attempts})
+    });
+    Json(described.collect())
+}
+
+/// Moves all dead letters that come from queues back to them.
+async fn redrive(State(gateway): State<Arc<Gateway>>) -> Json<Value> {
+    Json(json!({"redriven": gateway.emulator.redrive(None).await}))
+}
+
+/// Moves a dead letter back to its queue; the input of a schedule comes from none.
+async fn redrive_one(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let number = id.parse().ok().filter(|number| *number > 0);
+    let redriven = match number {
+        Some(number) => gateway.emulator.redrive(Some(&[number])).await,
+        None => 0,
+    };
+    match redriven {
+        0 => Err(Refusal::unknown("dead letter of a queue", &id)),
+        _ => Ok(Json(json!({"redriven": redriven}))),
+    }
 }
 
 /// The newest hundred mails of all tenants, the newest first.

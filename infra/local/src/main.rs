@@ -2,6 +2,7 @@
 
 mod apps;
 mod command;
+mod redrive;
 mod replay;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ async fn run(arguments: Arguments) -> Result<(), local::Failure> {
         Some(Command::Doctor) => command::doctor(arguments.options()?, json).await,
         Some(Command::Openapi) => command::openapi(arguments.options()?).await,
         Some(Command::Apps(arguments)) => apps::apps(server, arguments, json).await,
+        Some(Command::Redrive(redriven)) => redrive::redrive(server, redriven, json).await,
         Some(Command::Replay(replayed)) => replay::replay(server, replayed, json).await,
     }
 }

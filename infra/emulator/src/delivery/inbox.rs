@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use super::queue::Attempt;
 use super::row::Delivery;
 
-/// Calls a function: its logical id and the event, exactly as Lambda would receive it.
+/// Calls a function: its logical id and the text of the event, as its queue or its schedule holds it.
 ///
 /// An `Err` or a panic means that the delivery failed and is retried.
-pub type Invoke = Arc<dyn Fn(String, Value) -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
+pub type Invoke = Arc<dyn Fn(Arc<str>, Arc<str>) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// The way to the task that delivers.
 #[derive(Clone, Debug)]
@@ -20,13 +20,13 @@ pub(crate) struct Deliveries(pub(super) mpsc::UnboundedSender<Message>);
 pub(super) enum Message {
     /// Rows that were just committed.
     Committed(Vec<Delivery>),
-    /// Rows of one function that were read back, oldest first, and whether there are no more.
+    /// Rows of one target that were read back, oldest first, and whether there are no more.
     Loaded(Arc<str>, Vec<Delivery>, bool),
     /// A row whose retry is due, unless it is gone.
     Fetched(Option<Delivery>),
     /// A row whose retry is due and that the journal could not read.
     Unread(i64),
-    Finished(Delivery, Result<(), String>),
+    Finished(Box<(Attempt, Result<(), String>)>),
     Start(Invoke),
     Idle(oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),

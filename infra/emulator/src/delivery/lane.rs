@@ -1,15 +1,32 @@
-//! The deliveries of one function: the next ones in memory, those behind them in the journal.
+//! The deliveries of one queue, or straight to one function: the next ones in memory, those behind them in the journal.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::row::Delivery;
 
-/// The most rows of one function in memory.
+/// The most rows of one lane in memory.
 const LANE_ROWS: usize = 4096;
-/// The most bytes of one function in memory, checked before a row is added.
+/// The most bytes of one lane in memory, checked before a row is added.
 const LANE_BYTES: usize = 16 << 20;
+/// The wait before the second attempt, doubled before each further one.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// How a lane delivers.
+pub(crate) struct Terms {
+    /// Logical id of the function.
+    pub(crate) function: Arc<str>,
+    /// The most deliveries that are with the function at once.
+    pub(crate) at_once: usize,
+    /// For how long a message of a queue is hidden from the moment that it is received, at most: what a function has failed
+    /// to take is shown again sooner.
+    pub(crate) visibility_timeout: Option<Duration>,
+}
 
 pub(super) struct Lane {
+    pub(super) terms: Terms,
     ready: VecDeque<Delivery>,
     bytes: usize,
     pub(super) running: usize,
@@ -22,8 +39,14 @@ pub(super) struct Lane {
 
 impl Lane {
     /// A lane that does not know yet which rows an earlier process left.
-    pub(super) const fn new() -> Self {
-        Self { ready: VecDeque::new(), bytes: 0, running: 0, last_id: 0, behind: true, loading: false }
+    pub(super) const fn new(terms: Terms) -> Self {
+        Self { terms, ready: VecDeque::new(), bytes: 0, running: 0, last_id: 0, behind: true, loading: false }
+    }
+
+    /// How long a delivery waits that was begun so long ago and has failed so often.
+    pub(super) fn wait(&self, attempts: u32, since: Duration) -> Duration {
+        let backoff = backoff(attempts, rand::random_range(0.5..=1.0));
+        self.terms.visibility_timeout.map_or(backoff, |hidden| backoff.min(hidden.saturating_sub(since)))
     }
 
     /// Deliveries in memory that wait.
@@ -48,5 +71,23 @@ impl Lane {
 
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && !self.behind
+    }
+}
+
+/// Exponential, from one second to a minute; `jitter` is a factor from 0.5 to 1.
+fn backoff(attempts: u32, jitter: f64) -> Duration {
+    let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1)));
+    doubled.min(LONGEST_RETRY).mul_f64(jitter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::backoff;
+
+    #[test]
+    fn the_wait_doubles_from_a_second_to_a_minute() {
+        let waits = [1, 2, 3, 6, 7, 8, 185].map(|attempts| backoff(attempts, 1.0).as_secs());
+        assert_eq!(waits, [1, 2, 4, 32, 60, 60, 60]);
+        assert_eq!(backoff(1, 0.5).as_millis(), 500);
     }
 }

@@ -1,4 +1,8 @@
-//! The task that delivers: one lane per function, a bounded part of each lane in memory, the rest in the journal.
+//! The task that delivers: one lane per queue and per function, a bounded part of each in memory, the rest in the journal.
+//!
+//! On AWS, an invocation ends when its slowest event has, and only then are the others of its batch deleted. Here each
+//! is deleted as soon as it has been handled, so that a batch is no more than a bound on how many are handled at once.
+//! What a process had received when it died counts as not received: nobody has refused it.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -13,30 +17,39 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::inbox::{Deliveries, Invoke, Message, notify};
-use super::lane::Lane;
+use super::lane::{LONGEST_RETRY, Lane, Terms};
+use super::precedence::Precedence;
 use super::row::Delivery;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::{Journal, Refused};
 
-/// The most invocations of one function at the same time: an invocation may wait for minutes, and must not stop the others.
-const CONCURRENCY: usize = 512;
 /// Rows read back at once.
 const LOAD: usize = 128;
-/// The wait before the second attempt, doubled before each further one.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// The most messages that are taken before anything else.
+const TAKEN: usize = 256;
+/// How many deliveries of a lane are with their function at once while they make way.
+const WHILE_HELD: usize = 8;
+/// After how long so many more of each lane start all the same, so that nothing makes way for ever.
+const HELD: Duration = Duration::from_millis(20);
+/// The wait before the journal is read again after it failed.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Queue {
     journal: Arc<Journal>,
     clock: Clock,
     faults: Arc<Faults>,
+    precedence: Precedence,
+    /// Until which steady time deliveries make way, if any do.
+    held_until: Option<Timestamp>,
     own: Deliveries,
     lanes: HashMap<Arc<str>, Lane>,
     /// Failed deliveries by the steady time of their next attempt (ms) and row id.
     retries: BinaryHeap<Reverse<(i64, i64)>>,
     /// Due retries that are being read back.
     fetching: usize,
+    /// What was accepted and is still to be deleted.
+    accepted: Vec<i64>,
     invoke: Option<Invoke>,
     running: JoinSet<()>,
     in_flight: usize,
@@ -46,20 +59,22 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(
-        functions: impl Iterator<Item = String>,
+        lanes: impl Iterator<Item = (Arc<str>, Terms)>,
         journal: Arc<Journal>,
-        clock: Clock,
-        faults: Arc<Faults>,
+        (clock, faults, precedence): (Clock, Arc<Faults>, Precedence),
         own: Deliveries,
     ) -> Self {
         Self {
             journal,
             clock,
             faults,
+            precedence,
+            held_until: None,
             own,
-            lanes: functions.map(|id| (id.into(), Lane::new())).collect(),
+            lanes: lanes.map(|(id, terms)| (id, Lane::new(terms))).collect(),
             retries: BinaryHeap::new(),
             fetching: 0,
+            accepted: Vec::new(),
             invoke: None,
             running: JoinSet::new(),
             in_flight: 0,
@@ -70,18 +85,22 @@ impl Queue {
 
     pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
         let mut sleepers = self.clock.sleepers();
+        let mut messages = Vec::with_capacity(TAKEN);
         loop {
             let due = self.next_retry();
             tokio::select! {
-                message = inbox.recv() => match message {
-                    Some(message) => self.take(message),
-                    None => return,
+                taken = inbox.recv_many(&mut messages, TAKEN) => match taken {
+                    0 => return,
+                    _ => messages.drain(..).for_each(|message| self.take(message)),
                 },
-                Some(_) = self.running.join_next() => {}
                 () = self.clock.wait_until_steady(due) => {}
                 // The clock that sends lives as long as this queue.
-                Ok(()) = sleepers.changed() => self.pump_all(),
+                Ok(()) = sleepers.changed() => self.pump_all(0),
+                () = self.precedence.thinned(), if self.held_until.is_some() => self.resume(0),
+                () = self.clock.wait_until_steady(self.held_until) => self.resume(WHILE_HELD),
             }
+            while self.running.try_join_next().is_some() {}
+            self.delete_accepted();
             self.fetch_due();
             self.settle();
         }
@@ -104,25 +123,25 @@ impl Queue {
     fn take(&mut self, message: Message) {
         match message {
             Message::Committed(rows) => rows.into_iter().for_each(|row| self.committed(row)),
-            Message::Loaded(function, rows, all) => self.loaded(&function, rows, all),
+            Message::Loaded(target, rows, all) => self.loaded(&target, rows, all),
             Message::Fetched(row) => {
                 self.fetching -= 1;
                 if let Some(row) = row
-                    && let Some(lane) = self.lanes.get_mut(&row.function)
+                    && let Some(lane) = self.lanes.get_mut(&row.target)
                 {
-                    let function = row.function.clone();
+                    let target = row.target.clone();
                     lane.push(row);
-                    self.pump(&function);
+                    self.pump(&target, 0);
                 }
             }
             Message::Unread(id) => {
                 self.fetching -= 1;
-                self.retries.push(Reverse((self.due_ms(FIRST_RETRY), id)));
+                self.retries.push(Reverse((self.due_ms(READ_AGAIN), id)));
             }
-            Message::Finished(delivery, result) => self.finished(delivery, result),
+            Message::Finished(finished) => self.finished(*finished),
             Message::Start(invoke) => {
                 self.invoke = Some(invoke);
-                self.pump_all();
+                self.pump_all(0);
             }
             Message::Idle(done) => self.idle.push(done),
             Message::Stop(done) => self.stopping.push(done),
@@ -130,7 +149,7 @@ impl Queue {
     }
 
     fn committed(&mut self, row: Delivery) {
-        let Some(lane) = self.lanes.get_mut(&row.function) else {
+        let Some(lane) = self.lanes.get_mut(&row.target) else {
             return;
         };
         if lane.is_full() {
@@ -141,16 +160,16 @@ impl Queue {
             return;
         }
         lane.last_id = row.id;
-        let function = row.function.clone();
+        let target = row.target.clone();
         lane.push(row);
-        self.pump(&function);
+        self.pump(&target, 0);
     }
 
-    fn loaded(&mut self, function: &Arc<str>, rows: Vec<Delivery>, all: bool) {
+    fn loaded(&mut self, target: &Arc<str>, rows: Vec<Delivery>, all: bool) {
         let now_ms = self.clock.steady().as_millisecond();
         // Whatever an earlier process took for the time, none of its waits was longer.
         let latest_ms = self.due_ms(LONGEST_RETRY);
-        let Some(lane) = self.lanes.get_mut(function) else {
+        let Some(lane) = self.lanes.get_mut(target) else {
             return;
         };
         lane.loading = false;
@@ -163,77 +182,96 @@ impl Queue {
                 lane.push(row);
             }
         }
-        self.pump(function);
+        self.pump(target, 0);
     }
 
-    fn pump_all(&mut self) {
-        let functions: Vec<_> = self.lanes.keys().cloned().collect();
-        functions.iter().for_each(|function| self.pump(function));
+    /// Starts deliveries that have made way; so many of each lane do so no longer.
+    fn resume(&mut self, unheld: usize) {
+        self.held_until = None;
+        self.pump_all(unheld);
     }
 
-    /// Starts deliveries of a function while there is room.
-    fn pump(&mut self, function: &Arc<str>) {
+    fn pump_all(&mut self, unheld: usize) {
+        let targets: Vec<_> = self.lanes.keys().cloned().collect();
+        targets.iter().for_each(|target| self.pump(target, unheld));
+    }
+
+    /// Starts deliveries of a lane while there is room; so many of them make way for nobody.
+    fn pump(&mut self, target: &Arc<str>, mut unheld: usize) {
         let delivering = self.is_delivering();
-        let (Some(invoke), Some(lane)) = (&self.invoke, self.lanes.get_mut(function)) else {
+        let (Some(invoke), Some(lane)) = (&self.invoke, self.lanes.get_mut(target)) else {
             return;
         };
         if !delivering {
             return;
         }
         // Those that only wait for their time take no room.
-        let room = CONCURRENCY + self.clock.asleep();
-        while lane.running < room
-            && let Some(delivery) = lane.pop()
+        while (lane.running < lane.terms.at_once || lane.running < lane.terms.at_once + self.clock.asleep())
+            && lane.len() > 0
         {
+            if lane.running >= WHILE_HELD && unheld == 0 && self.precedence.holds() {
+                let until = || self.clock.steady().checked_add(HELD).unwrap_or(Timestamp::MAX);
+                self.held_until = self.held_until.or_else(|| Some(until()));
+                break;
+            }
+            unheld = unheld.saturating_sub(1);
+            let Some(delivery) = lane.pop() else { break };
             lane.running += 1;
             self.in_flight += 1;
             let times = if self.faults.delivers_twice() { 2 } else { 1 };
-            let (own, invoke) = (self.own.clone(), invoke.clone());
-            self.running.spawn(deliver(own, invoke, delivery, times));
+            let started = self.clock.steady();
+            let attempt = Attempt { delivery, function: lane.terms.function.clone(), started };
+            self.running.spawn(attempt.make(self.own.clone(), invoke.clone(), times));
         }
         if lane.behind && !lane.loading && lane.len() < LOAD {
             lane.loading = true;
             let (journal, own) = (self.journal.clone(), self.own.clone());
-            tokio::spawn(load(journal, own, function.clone(), lane.last_id));
+            tokio::spawn(load(journal, own, target.clone(), lane.last_id));
         }
     }
 
-    fn finished(&mut self, mut delivery: Delivery, result: Result<(), String>) {
+    fn finished(&mut self, (attempt, result): (Attempt, Result<(), String>)) {
         self.in_flight -= 1;
-        let function = delivery.function.clone();
-        if let Some(lane) = self.lanes.get_mut(&function) {
+        let target = attempt.delivery.target.clone();
+        if let Some(lane) = self.lanes.get_mut(&target) {
             lane.running -= 1;
         }
-        let id = delivery.id;
-        if let Err(error) = result {
-            delivery.attempts += 1;
-            self.failed(delivery, error);
-        } else {
-            self.journal.post_lazy(move |connection| Delivery::delete(id, connection));
+        match result {
+            Ok(()) => self.accepted.push(attempt.delivery.id),
+            Err(error) => self.failed(attempt, error),
         }
-        self.pump(&function);
+        self.pump(&target, 0);
     }
 
-    fn failed(&mut self, delivery: Delivery, error: String) {
-        let now = self.clock.now();
+    fn failed(&mut self, Attempt { mut delivery, function, started }: Attempt, error: String) {
+        let (now, steady) = (self.clock.now(), self.clock.steady());
+        delivery.attempts += 1;
         let (id, attempts) = (delivery.id, delivery.attempts);
-        let function = delivery.function.as_ref();
-        let is_old = self.clock.steady().as_millisecond() >= delivery.expires_at_ms;
+        let is_old = steady.as_millisecond() >= delivery.expires_at_ms;
         if attempts > delivery.retries || is_old {
-            tracing::error!(function, attempts, error, "a delivery has failed for good and is now a dead letter");
+            tracing::error!(%function, attempts, error, "a delivery has failed for good and is now a dead letter");
             self.journal.post_lazy(move |connection| delivery.bury(&error, now, connection));
             return;
         }
-        let wait = backoff(attempts, rand::random_range(0.5..=1.0));
-        tracing::warn!(function, attempts, error, ?wait, "a delivery failed");
+        let since = steady.duration_since(started).unsigned_abs();
+        let wait = self.lanes.get(&delivery.target).map(|lane| lane.wait(attempts, since)).unwrap_or_default();
+        tracing::warn!(%function, attempts, error, ?wait, "a delivery failed");
         let due_ms = self.due_ms(wait);
         self.retries.push(Reverse((due_ms, id)));
         self.journal.post_lazy(move |c| Delivery::postpone(id, attempts, due_ms, c));
     }
 
+    /// Deletes what was accepted since the last time, all at once.
+    fn delete_accepted(&mut self) {
+        if !self.accepted.is_empty() {
+            let accepted = std::mem::take(&mut self.accepted);
+            self.journal.post_lazy(move |c| accepted.iter().try_for_each(|id| Delivery::delete(*id, c)));
+        }
+    }
+
     /// Reads back the deliveries whose next attempt is due.
     fn fetch_due(&mut self) {
-        if !self.is_delivering() {
+        if self.retries.is_empty() || !self.is_delivering() {
             return;
         }
         let now_ms = self.clock.steady().as_millisecond();
@@ -248,6 +286,9 @@ impl Queue {
 
     /// Notifies those who wait until the queue is idle or has stopped.
     fn settle(&mut self) {
+        if self.idle.is_empty() && self.stopping.is_empty() {
+            return;
+        }
         // What only waits for its time is done again after the next start.
         let is_quiet = self.in_flight <= self.clock.asleep();
         if is_quiet && !self.stopping.is_empty() {
@@ -261,16 +302,43 @@ impl Queue {
     }
 }
 
-async fn load(journal: Arc<Journal>, own: Deliveries, function: Arc<str>, after: i64) {
-    let (to, of) = (own.clone(), function.clone());
+/// A delivery that is with its function.
+pub(super) struct Attempt {
+    delivery: Delivery,
+    function: Arc<str>,
+    /// The steady time at which it was handed over.
+    started: Timestamp,
+}
+
+impl Attempt {
+    async fn make(self, own: Deliveries, invoke: Invoke, times: usize) {
+        let mut result = Ok(());
+        for _ in 0..times {
+            result = self.invoke(&invoke).await;
+        }
+        own.send(Message::Finished(Box::new((self, result))));
+    }
+
+    async fn invoke(&self, invoke: &Invoke) -> Result<(), String> {
+        let call = async { invoke(self.function.clone(), self.delivery.event.clone()).await };
+        AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(format!("the function panicked: {}", text.unwrap_or_default()))
+        })
+    }
+}
+
+async fn load(journal: Arc<Journal>, own: Deliveries, target: Arc<str>, after: i64) {
+    let (to, of) = (own.clone(), target.clone());
     let read = move |c: &Connection| Delivery::load(&of, after, LOAD, c).map(|rows| (of, rows));
-    let send = move |(function, rows): (Arc<str>, Vec<Delivery>)| {
+    let send = move |(target, rows): (Arc<str>, Vec<Delivery>)| {
         let all = rows.len() < LOAD;
-        to.send(Message::Loaded(function, rows, all));
+        to.send(Message::Loaded(target, rows, all));
     };
     if journal.write_then(read, send).await.is_err() {
-        tokio::time::sleep(FIRST_RETRY).await;
-        own.send(Message::Loaded(function, Vec::new(), false));
+        tokio::time::sleep(READ_AGAIN).await;
+        own.send(Message::Loaded(target, Vec::new(), false));
     }
 }
 
@@ -280,43 +348,4 @@ async fn fetch(journal: Arc<Journal>, own: Deliveries, id: i64) {
         Err(Refused) => Message::Unread(id),
     };
     own.send(message);
-}
-
-async fn deliver(own: Deliveries, invoke: Invoke, delivery: Delivery, times: usize) {
-    let mut result = Ok(());
-    for _ in 0..times {
-        result = invoke_once(&invoke, &delivery).await;
-    }
-    own.send(Message::Finished(delivery, result));
-}
-
-async fn invoke_once(invoke: &Invoke, delivery: &Delivery) -> Result<(), String> {
-    let event = serde_json::from_str(&delivery.event).map_err(|error| error.to_string())?;
-    let call = async { invoke(delivery.function.to_string(), event).await };
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(answer) => answer.map(drop),
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(format!("the function panicked: {}", text.unwrap_or_default()))
-        }
-    }
-}
-
-/// Exponential, from one second to a minute; `jitter` is a factor from 0.5 to 1.
-fn backoff(attempts: u32, jitter: f64) -> Duration {
-    let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1)));
-    doubled.min(LONGEST_RETRY).mul_f64(jitter)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::backoff;
-
-    #[test]
-    fn the_wait_doubles_from_a_second_to_a_minute() {
-        let waits = [1, 2, 3, 6, 7, 8, 185].map(|attempts| backoff(attempts, 1.0).as_secs());
-        assert_eq!(waits, [1, 2, 4, 32, 60, 60, 60]);
-        assert_eq!(backoff(1, 0.5).as_millis(), 500);
-    }
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 pub(crate) struct RetryPolicy {
     /// Attempts after the first one.
     pub(crate) retries: u32,
-    pub(crate) max_age_s: u32,
+    /// How old it may be for another attempt; nothing if its age does not matter.
+    pub(crate) max_age_s: Option<u32>,
 }
 
 impl RetryPolicy {
@@ -27,7 +28,7 @@ impl RetryPolicy {
         };
         Ok(Self {
             retries: number("MaximumRetryAttempts", 0..=185)?,
-            max_age_s: number("MaximumEventAgeInSeconds", 60..=86_400)?,
+            max_age_s: Some(number("MaximumEventAgeInSeconds", 60..=86_400)?),
         })
     }
 }
@@ -40,9 +41,9 @@ mod tests {
     #[test]
     fn a_retry_policy_has_the_defaults_and_limits_of_aws() {
         let parse = |value| RetryPolicy::parse(&value).map(|p| (p.retries, p.max_age_s));
-        assert_eq!(parse(json!(null)), Ok((185, 86_400)));
+        assert_eq!(parse(json!(null)), Ok((185, Some(86_400))));
         let given = json!({"MaximumRetryAttempts": "3", "MaximumEventAgeInSeconds": 60});
-        assert_eq!(parse(given), Ok((3, 60)));
+        assert_eq!(parse(given), Ok((3, Some(60))));
         let error = parse(json!({"MaximumRetryAttempts": 186})).unwrap_err();
         assert_eq!(error, "MaximumRetryAttempts must be a number from 0 to 185");
         assert!(parse(json!({"MaximumEventAgeInSeconds": 59})).is_err());

@@ -9,10 +9,9 @@ use super::yaml;
 use crate::error::EmulatorError;
 
 /// Resource types that would work on AWS and do nothing here, so a template must not use them.
-const UNSUPPORTED: [&str; 8] = [
+const UNSUPPORTED: [&str; 7] = [
     "AWS::DynamoDB::GlobalTable",
     "AWS::Events::ApiDestination",
-    "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Pipes::Pipe",
     "AWS::Serverless::SimpleTable",
@@ -100,6 +99,16 @@ impl Template {
     /// Logical ids of the tables.
     pub fn tables(&self) -> Vec<String> {
         self.listed("AWS::DynamoDB::Table", &[])
+    }
+
+    /// Logical ids of the queues.
+    pub fn queues(&self) -> Vec<String> {
+        self.listed("AWS::SQS::Queue", &[])
+    }
+
+    /// Logical ids of the mappings that feed functions from queues.
+    pub fn mappings(&self) -> Vec<String> {
+        self.listed("AWS::Lambda::EventSourceMapping", &[])
     }
 
     /// Logical ids of the schedules: `AWS::Scheduler::Schedule`, and function id with event name for `ScheduleV2` events.

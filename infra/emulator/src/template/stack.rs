@@ -7,6 +7,7 @@ use pattern::Pattern;
 use serde_json::{Map, Value};
 
 use super::document::{Resource, Template};
+use super::queue::{Feed, Queue, number};
 use super::scope::{Scope, plain};
 use crate::delivery::RetryPolicy;
 use crate::error::EmulatorError;
@@ -16,6 +17,9 @@ pub(crate) struct Stack {
     pub(crate) functions: BTreeMap<String, Function>,
     pub(crate) buses: Vec<String>,
     pub(crate) rules: Vec<Rule>,
+    queues: BTreeMap<String, Queue>,
+    /// The queues that feed functions, by the logical id of the queue.
+    pub(crate) feeds: BTreeMap<String, Feed>,
     pub(crate) tables: Vec<Table>,
     pub(crate) schedule_groups: Vec<String>,
     /// `CreateSchedule` inputs, with `Name` and `GroupName`.
@@ -29,18 +33,20 @@ pub(crate) struct Stack {
 pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) timeout_s: u32,
 }
 
-/// A rule of a bus, with the functions it sends events to.
+/// A rule of a bus, with what it sends events to.
 pub(crate) struct Rule {
     pub(crate) bus: String,
     pub(crate) pattern: Pattern,
     pub(crate) targets: Vec<RuleTarget>,
 }
 
-/// One function that a rule sends events to.
+/// What a rule sends events to.
 pub(crate) struct RuleTarget {
-    pub(crate) function: Arc<str>,
+    /// Logical id of a function, or of a queue that feeds one.
+    pub(crate) id: Arc<str>,
     /// JSON that replaces the event.
     pub(crate) input: Option<Arc<str>>,
     pub(crate) retry: RetryPolicy,
@@ -66,11 +72,13 @@ impl Stack {
     pub(crate) fn new(template: &Template, parameters: &BTreeMap<String, String>) -> Result<Self, EmulatorError> {
         let mut builder = Builder {
             scope: Scope::new(template, parameters)?,
-            globals: &template.globals["Function"]["Environment"]["Variables"],
+            globals: &template.globals["Function"],
             stack: Self {
                 functions: BTreeMap::new(),
                 buses: vec!["default".to_owned()],
                 rules: Vec::new(),
+                queues: BTreeMap::new(),
+                feeds: BTreeMap::new(),
                 tables: Vec::new(),
                 schedule_groups: vec!["default".to_owned()],
                 schedules: Vec::new(),
@@ -78,12 +86,15 @@ impl Stack {
                 configuration_sets: BTreeMap::new(),
             },
         };
-        let resources = || template.resources.iter();
-        // Rules and schedules look up their functions.
-        for (id, resource) in resources().filter(|(_, r)| r.is_function()) {
+        let of = |kind: &'static str| template.resources.iter().filter(move |(_, r)| r.kind == kind);
+        // Rules and schedules look up their functions and queues, and mappings both.
+        for (id, resource) in of("AWS::Serverless::Function") {
             builder.function(id, resource)?;
         }
-        for (id, resource) in resources() {
+        for (id, resource) in of("AWS::SQS::Queue").chain(of("AWS::Lambda::EventSourceMapping")) {
+            builder.queue_or_feed(id, resource)?;
+        }
+        for (id, resource) in &template.resources {
             builder.resource(id, resource)?;
         }
         Ok(builder.stack)
@@ -96,8 +107,18 @@ impl Stack {
             (Some("lambda"), Some("function"), Some(name)) => name,
             _ => return None,
         };
-        let found = self.functions.iter().find(|(_, f)| f.name == name);
-        found.map(|(id, _)| id.as_str())
+        self.function_of(name).map(|(id, _)| id)
+    }
+
+    /// The function of a name or resource name, with its logical id.
+    pub(super) fn function_of(&self, name_or_arn: &str) -> Option<(&str, &Function)> {
+        let name = name_or_arn.rsplit_once(":function:").map_or(name_or_arn, |(_, name)| name);
+        self.functions.iter().find(|(_, f)| f.name == name).map(|(id, function)| (id.as_str(), function))
+    }
+
+    /// The queue of a resource name, with its logical id.
+    pub(super) fn queue_of_arn(&self, arn: &str) -> Option<(&str, &Queue)> {
+        self.queues.iter().find(|(_, queue)| queue.arn == arn).map(|(id, queue)| (id.as_str(), queue))
     }
 }
 
@@ -108,13 +129,13 @@ struct Builder<'t> {
 }
 
 /// The place of a value in the template, for errors.
-struct Place<'p> {
+pub(super) struct Place<'p> {
     id: &'p str,
     prefix: String,
 }
 
 impl Place<'_> {
-    fn error(&self, property: &str, problem: impl ToString) -> EmulatorError {
+    pub(super) fn error(&self, property: &str, problem: impl ToString) -> EmulatorError {
         EmulatorError::resource(self.id, format!("{}{property}", self.prefix), problem)
     }
 }
@@ -127,16 +148,42 @@ impl Builder<'_> {
         }
         let own = &resource.properties["Environment"]["Variables"];
         let mut environment = BTreeMap::new();
-        for variables in [self.globals, own] {
+        for variables in [&self.globals["Environment"]["Variables"], own] {
             for (name, value) in variables.as_object().into_iter().flatten() {
                 let value = self.scope.resolve(value).map_err(fail)?;
                 environment.insert(name.clone(), plain(&value).map_err(fail)?);
             }
         }
         let name = self.scope.name(id).map_err(fail)?;
-        let function = Function { name, environment };
+        let timed = if resource.properties["Timeout"].is_null() { self.globals } else { &resource.properties };
+        let place = Place { id, prefix: String::new() };
+        let timeout_s = number(&place, timed, "Timeout", 1..=900, Some(3))?;
+        let function = Function { name, environment, timeout_s };
         self.stack.functions.insert(id.to_owned(), function);
         Ok(())
+    }
+
+    /// Adds a queue, or lets one feed a function.
+    fn queue_or_feed(&mut self, id: &str, resource: &Resource) -> Result<(), EmulatorError> {
+        let place = Place { id, prefix: String::new() };
+        let fail = |problem: String| place.error("Properties", problem);
+        if !self.scope.exists(resource).map_err(fail)? {
+            return Ok(());
+        }
+        let properties = self.scope.resolve(&resource.properties).map_err(fail)?;
+        if resource.kind == "AWS::SQS::Queue" {
+            let arn = self.scope.arn(id).map_err(fail)?;
+            self.stack.queues.insert(id.to_owned(), Queue::read(&place, arn, &properties)?);
+            return Ok(());
+        }
+        let (queue, feed) = Feed::read(&place, &properties, &self.stack)?;
+        match self.stack.feeds.insert(queue.clone(), feed) {
+            Some(other) => {
+                let problem = format!("{queue} feeds {} already", other.function);
+                Err(place.error("EventSourceArn", problem))
+            }
+            None => Ok(()),
+        }
     }
 
     fn resource(&mut self, id: &str, resource: &Resource) -> Result<(), EmulatorError> {
@@ -206,7 +253,7 @@ impl Builder<'_> {
             match kind {
                 "EventBridgeRule" | "CloudWatchEvent" => {
                     let properties = resolve()?;
-                    let target = rule_target(&place, &properties, id)?;
+                    let target = rule_target(&place, &properties, id, None)?;
                     self.add_rule(&place, &properties, &properties["Pattern"], vec![target])?;
                 }
                 "ScheduleV2" => {
@@ -255,10 +302,16 @@ impl Builder<'_> {
         let mut built = Vec::new();
         for target in targets.unwrap_or_default() {
             let arn = target["Arn"].as_str().unwrap_or_default();
-            let function = self.stack.function_of_arn(arn);
-            let function = function
-                .ok_or_else(|| place.error("Targets.Arn", format!("{arn} is not a function of this template")))?;
-            built.push(rule_target(place, target, function)?);
+            let function = self.stack.function_of_arn(arn).map(|id| (id, None));
+            let queue = || {
+                let (id, _) = self.stack.queue_of_arn(arn)?;
+                Some((id, Some(self.stack.feeds.get(id)?)))
+            };
+            let (id, feed) = function.or_else(queue).ok_or_else(|| {
+                let problem = format!("{arn} is neither a function of this template nor a queue that feeds one");
+                place.error("Targets.Arn", problem)
+            })?;
+            built.push(rule_target(place, target, id, feed)?);
         }
         self.add_rule(place, properties, &properties["EventPattern"], built)
     }
@@ -285,7 +338,13 @@ pub(crate) fn bus_name(name_or_arn: &str) -> &str {
     name_or_arn.rsplit_once("event-bus/").map_or(name_or_arn, |(_, name)| name)
 }
 
-fn rule_target(place: &Place<'_>, properties: &Value, function: &str) -> Result<RuleTarget, EmulatorError> {
+/// Reads a target. What a queue that feeds a function has received it gives up by itself, and not as the rule says.
+fn rule_target(
+    place: &Place<'_>,
+    properties: &Value,
+    id: &str,
+    feed: Option<&Feed>,
+) -> Result<RuleTarget, EmulatorError> {
     for name in ["InputPath", "InputTransformer"] {
         if !properties[name].is_null() {
             return Err(place.error(name, "only Input is supported here"));
@@ -300,11 +359,8 @@ fn rule_target(place: &Place<'_>, properties: &Value, function: &str) -> Result<
         _ => return Err(place.error("Input", "it must be a string of JSON")),
     };
     let retry = RetryPolicy::parse(&properties["RetryPolicy"]);
-    Ok(RuleTarget {
-        function: function.into(),
-        input,
-        retry: retry.map_err(|problem| place.error("RetryPolicy", problem))?,
-    })
+    let retry = retry.map_err(|problem| place.error("RetryPolicy", problem))?;
+    Ok(RuleTarget { id: id.into(), input, retry: feed.map_or(retry, Feed::retry) })
 }
 
 fn into_map(value: Value) -> Map<String, Value> {

@@ -4,6 +4,7 @@
 
 mod bus;
 mod mail;
+mod queue;
 mod scheduler;
 mod secrets;
 mod support;

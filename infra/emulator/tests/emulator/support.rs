@@ -38,8 +38,9 @@ impl Calls {
     pub(crate) fn answering(&self, answer: impl Fn(&Value) -> Result<Value, String> + Send + Sync + 'static) -> Invoke {
         let calls = self.clone();
         Arc::new(move |function, event| {
-            let answer = answer(&event);
-            calls.0.lock().unwrap().push((function, event));
+            let event: Value = serde_json::from_str(&event).unwrap();
+            let answer = answer(&event).map(drop);
+            calls.0.lock().unwrap().push((function.to_string(), event));
             async move { answer }.boxed()
         })
     }

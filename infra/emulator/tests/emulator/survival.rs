@@ -107,7 +107,8 @@ async fn stopping_waits_for_what_runs_and_refuses_what_comes() {
     let (entered, running) = tokio::sync::oneshot::channel();
     let entered = std::sync::Mutex::new(Some(entered));
     let (release, released) = tokio::sync::watch::channel(false);
-    emulator.start(std::sync::Arc::new(move |_, event: Value| {
+    emulator.start(std::sync::Arc::new(move |_, event| {
+        let event: Value = serde_json::from_str(&event).unwrap();
         let first = event["detail"].is_object().then(|| entered.lock().unwrap().take()).flatten();
         let mut released = released.clone();
         Box::pin(async move {
@@ -115,7 +116,7 @@ async fn stopping_waits_for_what_runs_and_refuses_what_comes() {
                 entered.send(()).unwrap();
                 released.wait_for(|released| *released).await.unwrap();
             }
-            Ok(Value::Null)
+            Ok(())
         })
     }));
     publish(&emulator, 1).await;
