@@ -4,12 +4,12 @@
 //! of answers to them and of facts that repeat a part of them is sealed: on the bus it is a text, beside which `sealed`
 //! is true, and the function that takes the event opens it.
 
+mod request;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,8 +19,11 @@ use crate::error::Error;
 use crate::event::command::COMMAND_SOURCE;
 use crate::event::step::{STEP_FINISHED, STEP_SOURCE};
 use crate::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, StepRequested, Trace};
+use crate::gather::Gatherer;
 use crate::seal::pack::{pack, unpack};
 use crate::seal::{self, Keys, Seal, Sealed};
+pub(crate) use request::Entries;
+use request::{Outcome, Ready};
 
 /// The size limit of one `PutEvents` request, which is also the most that one entry can have.
 ///
@@ -32,8 +35,6 @@ pub const BATCH_LIMIT: usize = 10;
 /// How often entries that the bus did not take are sent again, and the pause before the first repetition.
 const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// How many requests of one call are under way at once.
-const CONCURRENT_REQUESTS: usize = 4;
 
 /// One event as the bus takes it, known to fit.
 #[derive(Clone)]
@@ -50,19 +51,6 @@ enum Detail {
     Clear(Arc<str>),
     /// Its content is still to be sealed.
     ToSeal { head: Arc<Envelope<()>>, head_bytes: usize, packed_content: Arc<[u8]> },
-}
-
-/// An entry as it is sent.
-struct Ready {
-    source: String,
-    detail_type: String,
-    detail: Arc<str>,
-}
-
-impl Ready {
-    fn size_bytes(&self) -> usize {
-        self.source.len() + self.detail_type.len() + self.detail.len()
-    }
 }
 
 /// An envelope on the bus whose content is sealed.
@@ -237,112 +225,66 @@ fn is_always_sealed(source: &str) -> bool {
 /// The event bus.
 #[derive(Debug, Clone)]
 pub struct Bus {
-    client: aws_sdk_eventbridge::Client,
-    name: String,
+    entries: Gatherer<Entries>,
+    name: Arc<str>,
     seal: Seal,
 }
 
 impl Bus {
     /// Returns the bus of this name, on which contents are sealed with `seal`.
     pub fn new(aws: &Aws, name: &str, seal: Seal) -> Self {
-        Self { client: aws.eventbridge.clone(), name: name.to_owned(), seal }
+        Self { entries: aws.entries.clone(), name: name.into(), seal }
     }
 
     /// Publishes the entries; every one is durable when this returns `Ok`.
     ///
-    /// An error means that at least one entry was not taken after several attempts; others may have been, so the caller
-    /// publishes all of them again.
+    /// They share requests with what others publish at the same moment. An error means that at least one entry was not
+    /// taken after several attempts; others may have been, so the caller publishes all of them again.
     pub async fn publish(&self, entries: Vec<Entry>) -> Result<(), Error> {
-        let mut ready = Vec::with_capacity(entries.len());
+        let mut left = Vec::with_capacity(entries.len());
         for entry in entries {
             let detail = entry.on_bus(&self.seal).await?;
-            ready.push(Ready { source: entry.source, detail_type: entry.detail_type, detail });
+            let (source, detail_type) = (entry.source, entry.detail_type);
+            left.push(Arc::new(Ready { bus: self.name.clone(), source, detail_type, detail }));
         }
-        stream::iter(batches(ready).into_iter().map(|batch| self.put(batch)))
-            .buffer_unordered(CONCURRENT_REQUESTS)
-            .try_collect()
-            .await
-    }
-
-    /// Puts one batch, and then what was left of it, until nothing is left.
-    async fn put(&self, mut entries: Vec<Ready>) -> Result<(), Error> {
         let mut pause = FIRST_PAUSE;
-        let mut reasons = String::new();
-        for attempt in 1..=ATTEMPTS {
-            let failed = self.put_once(&entries).await?;
-            if failed.is_empty() {
-                return Ok(());
+        for attempt in 1.. {
+            let refused = self.put(&mut left).await?;
+            if left.is_empty() {
+                break;
             }
-            reasons = failed.iter().map(|(_, reason)| reason.as_str()).collect::<Vec<_>>().join(", ");
-            let mut index = 0;
-            let mut failed = failed.into_iter().map(|(index, _)| index).peekable();
-            entries.retain(|_| {
-                index += 1;
-                failed.next_if_eq(&(index - 1)).is_some()
-            });
-            if attempt < ATTEMPTS {
-                tokio::time::sleep(pause).await;
-                pause *= 4;
+            if attempt == ATTEMPTS {
+                return Err(Error::new(format!("publish {} events", left.len()), refused.join(", ")));
             }
+            tokio::time::sleep(pause).await;
+            pause *= 4;
         }
-        Err(Error::new(format!("publish {} events", entries.len()), reasons))
+        Ok(())
     }
 
-    /// Puts the entries once and returns the index and error code of each that was not taken, in order.
-    async fn put_once(&self, entries: &[Ready]) -> Result<Vec<(usize, String)>, Error> {
-        let answer = self
-            .client
-            .put_events()
-            .set_entries(Some(entries.iter().map(|entry| self.request_entry(entry)).collect()))
-            .send()
-            .await
-            .map_err(Error::cannot("publish events"))?;
-        if answer.failed_entry_count() == 0 {
-            return Ok(Vec::new());
-        }
-        let results = answer.entries().iter().enumerate();
-        Ok(results.filter_map(|(index, result)| Some((index, result.error_code()?.to_owned()))).collect())
-    }
-
-    fn request_entry(&self, entry: &Ready) -> PutEventsRequestEntry {
-        PutEventsRequestEntry::builder()
-            .event_bus_name(&self.name)
-            .source(&entry.source)
-            .detail_type(&entry.detail_type)
-            .detail(&*entry.detail)
-            .build()
-    }
-}
-
-/// Splits entries into requests that keep to both limits of `PutEvents`.
-fn batches(entries: Vec<Ready>) -> Vec<Vec<Ready>> {
-    let mut batches: Vec<Vec<Ready>> = Vec::new();
-    let mut batch_bytes = 0;
-    for entry in entries {
-        let size_bytes = entry.size_bytes();
-        match batches.last_mut() {
-            Some(batch) if batch.len() < BATCH_LIMIT && batch_bytes + size_bytes <= ENTRY_LIMIT_BYTES => {
-                batch.push(entry);
-                batch_bytes += size_bytes;
-            }
-            _ => {
-                batches.push(vec![entry]);
-                batch_bytes = size_bytes;
+    /// Puts the entries once, leaves those that were not taken, and returns why each of them was not.
+    async fn put(&self, left: &mut Vec<Arc<Ready>>) -> Result<Vec<String>, Error> {
+        let answers = self.entries.ask_all(left.clone()).await.map_err(Error::cannot("publish events"))?;
+        let mut refused = Vec::new();
+        let mut entries = std::mem::take(left).into_iter();
+        for (outcome, entry) in answers.into_iter().zip(&mut entries) {
+            match outcome {
+                Outcome::Taken => {}
+                Outcome::Refused(code) => {
+                    refused.push(code);
+                    left.push(entry);
+                }
+                Outcome::Failed(failure) => return Err(Error::new("publish events", failure)),
             }
         }
+        Ok(refused)
     }
-    batches
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::{DispatcherId, TenantId};
-    use proptest::prelude::*;
-
-    fn entry(size_bytes: usize) -> Ready {
-        Ready { source: String::new(), detail_type: String::new(), detail: "x".repeat(size_bytes).into() }
-    }
 
     fn answer(output_bytes: usize) -> (StepId, Answer, Envelope<()>) {
         let (event_id, dispatcher_id) = (EventId::new("e"), DispatcherId::new("d"));
@@ -446,23 +388,5 @@ mod tests {
         assert!(detail(100).contains("xxx"));
         let too_large = detail(2 * ENTRY_LIMIT_BYTES);
         assert!(too_large.contains("OutputTooLarge") && too_large.contains(r#""step":"s""#));
-    }
-
-    #[test]
-    fn a_hundred_small_entries_are_ten_requests() {
-        assert_eq!(batches((0..100).map(|_| entry(100)).collect()).len(), 10);
-    }
-
-    proptest! {
-        #[test]
-        fn batches_keep_order_and_both_limits(sizes in prop::collection::vec(0usize..=ENTRY_LIMIT_BYTES / 3, 0..40)) {
-            let batches = batches(sizes.iter().map(|size| entry(*size)).collect());
-            for batch in &batches {
-                prop_assert!(!batch.is_empty() && batch.len() <= BATCH_LIMIT);
-                prop_assert!(batch.iter().map(Ready::size_bytes).sum::<usize>() <= ENTRY_LIMIT_BYTES);
-            }
-            let kept: Vec<usize> = batches.iter().flatten().map(Ready::size_bytes).collect();
-            prop_assert_eq!(kept, sizes);
-        }
     }
 }

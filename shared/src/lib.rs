@@ -14,6 +14,7 @@ pub mod directory;
 pub mod encoding;
 pub mod error;
 pub mod event;
+mod gather;
 pub mod http;
 pub mod invoker;
 pub mod json;

@@ -2,9 +2,12 @@
 //!
 //! Items are any `serde` type; expressions are DynamoDB's own language with named values.
 
+mod change;
 mod expression;
 mod page;
+mod read;
 mod sealed;
+mod statement;
 mod transaction;
 
 use std::collections::HashMap;
@@ -21,9 +24,12 @@ use serde_dynamo::aws_sdk_dynamodb_1::{from_attribute_value, from_item, to_item}
 
 use crate::aws::Aws;
 use crate::error::Error;
+use crate::gather::{Failure, Gatherer};
 use crate::seal::{Resealed, Seal};
+use change::{Change, Outcome, Puts, Single, Statements};
 pub use expression::{Expression, Query, exists, is_new, key};
 pub use page::{Part, Position};
+use read::{Answer, Asked, Get, Gets, Queries, pages, query_identity};
 pub use sealed::SealedAttributes;
 use sealed::Sealing;
 pub use transaction::{TRANSACTION_LIMIT, Unmet, Write};
@@ -43,8 +49,30 @@ const CONCURRENT_BATCHES: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Table {
     client: aws_sdk_dynamodb::Client,
+    gatherers: TableGatherers,
     name: String,
     sealing: Option<Arc<Sealing>>,
+}
+
+/// What gathers the requests to all tables of all who share a client.
+#[derive(Debug, Clone)]
+pub(crate) struct TableGatherers {
+    statements: Gatherer<Statements>,
+    puts: Gatherer<Puts>,
+    gets: Gatherer<Gets>,
+    queries: Gatherer<Queries>,
+}
+
+impl TableGatherers {
+    /// Gathers for this client.
+    pub(crate) fn new(client: &aws_sdk_dynamodb::Client) -> Self {
+        Self {
+            statements: Gatherer::new(Statements(client.clone())),
+            puts: Gatherer::new(Puts(client.clone())),
+            gets: Gatherer::new(Gets(client.clone())),
+            queries: Gatherer::new(Queries),
+        }
+    }
 }
 
 /// The longest partition key.
@@ -80,7 +108,8 @@ impl Row {
 impl Table {
     /// Returns the table of this name.
     pub fn new(aws: &Aws, name: &str) -> Self {
-        Self { client: aws.dynamodb.clone(), name: name.to_owned(), sealing: None }
+        let (client, gatherers) = (aws.dynamodb.clone(), aws.tables.clone());
+        Self { client, gatherers, name: name.to_owned(), sealing: None }
     }
 
     /// Keeps some attributes of the items sealed: they are sealed when an item is put and opened when one is read.
@@ -149,43 +178,79 @@ impl Table {
         if !can_be_key(&key) {
             return Ok(None);
         }
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|cause| self.failed("read from", cause))?;
-        Ok(answer.item)
+        let failed = |cause: Failure| self.failed("read from", cause);
+        let answer = self.gatherers.gets.ask(Get::new(&self.name, key)).await;
+        match answer.map_err(|cause| self.failed("read from", cause))? {
+            Answer::Found(item) => Ok(item),
+            Answer::Failed(failure) => Err(failed(failure)),
+            Answer::Alone(get) => get.alone(&self.client).await.map_err(failed),
+        }
     }
 
     /// Writes an item, replacing any with the same key.
     pub async fn put(&self, item: &impl Serialize) -> Result<(), Error> {
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(self.sealed_item(item).await?));
-        put.send().await.map_err(|cause| self.failed("write to", cause))?;
+        let change = Change::Put { item: self.sealed_item(item).await?, condition: None, may_lack: None };
+        self.write(change).await.map_err(|cause| self.failed("write to", cause))?;
         Ok(())
     }
 
     /// Writes an item if the condition holds for the one with the same key; returns whether it did.
     pub async fn put_if(&self, item: &impl Serialize, condition: Expression) -> Result<bool, Error> {
-        let (text, _, names, values) = condition.join(None);
-        let sent = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(self.sealed_item(item).await?))
-            .condition_expression(text)
-            .set_expression_attribute_names(some(names))
-            .set_expression_attribute_values(some(values))
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) if is_condition(&error) => Ok(false),
-            Err(error) => Err(self.failed("write to", error)),
+        let change = Change::Put { item: self.sealed_item(item).await?, condition: Some(condition), may_lack: None };
+        self.write(change).await.map_err(|cause| self.failed("write to", cause))
+    }
+
+    /// Writes an item in place of one that is there if the condition holds for that one; returns whether it did.
+    ///
+    /// It is the same as [`Table::put_if`], and can share a request with other writes, as it is known which attributes the
+    /// former item can have that the new one can lack: all of those must be named.
+    pub async fn replace_if(
+        &self,
+        item: &impl Serialize,
+        may_lack: &'static [&'static str],
+        condition: Expression,
+    ) -> Result<bool, Error> {
+        let (item, condition) = (self.sealed_item(item).await?, Some(condition));
+        let change = Change::Put { item, condition, may_lack: Some(may_lack) };
+        self.write(change).await.map_err(|cause| self.failed("write to", cause))
+    }
+
+    /// Updates an item if the condition holds; returns whether it did.
+    pub async fn update_if(
+        &self,
+        key: &impl Serialize,
+        update: Expression,
+        condition: Expression,
+    ) -> Result<bool, Error> {
+        let key = self.item(key)?;
+        if !can_be_key(&key) {
+            return Ok(false);
         }
+        let (text, condition, names, values) = update.join(Some(condition));
+        let change = Change::Update { key, update: Expression { text, names, values }, condition };
+        self.write(change).await.map_err(|cause| self.failed("update", cause))
+    }
+
+    /// Does a write beside others of the same moment, or alone where that cannot be; returns whether its condition held.
+    async fn write(&self, change: Change) -> Result<bool, Failure> {
+        let key = self.sealing.as_ref().map(|sealing| sealing.key());
+        let change = match Single::new(&self.name, key, change) {
+            Ok(single) => match self.ask_for(single).await? {
+                Outcome::Done(is_met) => return Ok(is_met),
+                Outcome::Failed(failure) => return Err(failure),
+                Outcome::Alone(change) => change,
+            },
+            Err(change) => change,
+        };
+        change.alone(&self.client, &self.name).await
+    }
+
+    async fn ask_for(&self, single: Single) -> Result<Outcome, Failure> {
+        let outcome = match single.is_plain() {
+            true => self.gatherers.puts.ask(single).await,
+            false => self.gatherers.statements.ask(single).await,
+        };
+        outcome.map_err(Failure::new)
     }
 
     /// Updates an item if the condition holds and returns it as it is then; `None` if the condition did not hold.
@@ -280,20 +345,19 @@ impl Table {
     pub async fn query_rows(&self, query: Query) -> Result<Vec<Row>, Error> {
         let limit = query.limit.unwrap_or(usize::MAX);
         let per_request = query.limit.and_then(|limit| i32::try_from(limit).ok());
+        // An index lags behind in any case, and its lists are read by people.
+        let is_consistent = query.index.is_none();
         let Some(request) = self.query_request(query) else { return Ok(Vec::new()) };
         let request = request.set_limit(per_request);
-        let mut items = Vec::new();
-        let mut start = None;
-        loop {
-            let page = request.clone().set_exclusive_start_key(start).send().await;
-            let page = page.map_err(|cause| self.failed("query", cause))?;
-            items.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() || items.len() >= limit {
-                items.truncate(limit);
-                return Ok(items.into_iter().map(Row).collect());
+        let items = match is_consistent {
+            true => {
+                let asked = Asked { identity: query_identity(&request), request, limit };
+                let items = self.gatherers.queries.ask(asked).await.map_err(|cause| self.failed("query", cause))?;
+                Arc::unwrap_or_clone(items.map_err(|cause| self.failed("query", cause))?)
             }
-        }
+            false => pages(request, limit).await.map_err(|cause| self.failed("query", cause))?,
+        };
+        Ok(items.into_iter().map(Row).collect())
     }
 
     /// Reads a whole table or index, strongly consistent for a table, up to `limit` items; for lists that stay small.

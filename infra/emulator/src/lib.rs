@@ -34,6 +34,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_runtime_api::client::auth::AuthSchemeId;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
@@ -76,13 +77,15 @@ impl Emulator {
 
     /// A configuration for SDK clients that talk to the embedded engines.
     ///
-    /// Retries are the SDK's standard ones with shorter waits.
+    /// Retries are the SDK's standard ones with shorter waits. Nothing checks signatures, so a client that may leave them
+    /// out does.
     pub fn sdk_config(&self) -> SdkConfig {
         let credentials = Credentials::new("local", "local", None, None, "emulator");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .auth_scheme_preference([AuthSchemeId::from("noAuth")])
             .http_client(Connector(Arc::downgrade(&self.engines)))
             .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(20)))
             .sleep_impl(TokioSleep::new())

@@ -12,9 +12,9 @@ use super::Item;
 /// An expression in DynamoDB's language with what its `#names` and `:values` stand for.
 #[derive(Debug, Clone, Default)]
 pub struct Expression {
-    text: String,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
+    pub(super) text: String,
+    pub(super) names: HashMap<String, String>,
+    pub(super) values: HashMap<String, AttributeValue>,
 }
 
 impl Expression {

@@ -40,6 +40,11 @@ impl Sealing {
         Self { seal, attributes }
     }
 
+    /// Returns the names of the attributes of the table's key.
+    pub(super) fn key(&self) -> &'static [&'static str] {
+        self.attributes.key
+    }
+
     /// Seals the attributes of an item that is about to be written.
     pub(super) async fn seal(&self, item: &mut Item) -> Result<(), Error> {
         if !self.attributes.paths.iter().any(|path| find(item, path).is_some()) {
