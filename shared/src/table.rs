@@ -188,6 +188,36 @@ impl Table {
         }
     }
 
+    /// Updates an item if the condition holds; returns whether it did.
+    pub async fn update_if(
+        &self,
+        key: &impl Serialize,
+        update: Expression,
+        condition: Expression,
+    ) -> Result<bool, Error> {
+        let key = self.item(key)?;
+        if !can_be_key(&key) {
+            return Ok(false);
+        }
+        let (update, condition, names, values) = update.join(Some(condition));
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .update_expression(update)
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(some(names))
+            .set_expression_attribute_values(some(values))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) if is_condition(&error) => Ok(false),
+            Err(error) => Err(self.failed("update", error)),
+        }
+    }
+
     /// Updates an item if the condition holds and returns it as it is then; `None` if the condition did not hold.
     ///
     /// Without a condition an item that does not exist is created.
@@ -279,7 +309,8 @@ impl Table {
     /// Reads the items of one partition and leaves their sealed attributes sealed.
     pub async fn query_rows(&self, query: Query) -> Result<Vec<Row>, Error> {
         let limit = query.limit.unwrap_or(usize::MAX);
-        let per_request = query.limit.and_then(|limit| i32::try_from(limit).ok());
+        // A limit counts what is read, also what a filter leaves out.
+        let per_request = query.limit.filter(|_| query.filter.is_none()).and_then(|limit| i32::try_from(limit).ok());
         let Some(request) = self.query_request(query) else { return Ok(Vec::new()) };
         let request = request.set_limit(per_request);
         let mut items = Vec::new();

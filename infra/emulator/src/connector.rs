@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
+use crate::capacity::WriteUnits;
 use crate::engines::Engines;
 use crate::fault::Fault;
 use crate::wire::{Reply, Service};
@@ -66,7 +67,11 @@ async fn answer(engines: Arc<Engines>, mut request: HttpRequest) -> Result<HttpR
         _ => {}
     }
     let reply = match service {
-        Service::DynamoDb => engines.tables.answer(operation, body).await,
+        Service::DynamoDb => {
+            let reply = engines.tables.answer(operation, &WriteUnits::asking(operation, body)).await;
+            engines.write_units.add(operation, &reply.body);
+            reply
+        }
         Service::EventBridge => engines.bus.answer(operation, body).await,
         Service::SecretsManager => engines.secrets.answer(operation, body).await,
         Service::Scheduler => engines.scheduler.answer(operation, path, query, body).await,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::capacity::WriteUnits;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::delivery::{self, Deliveries};
@@ -30,6 +31,7 @@ pub(crate) struct Engines {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) mails: Mails,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) write_units: WriteUnits,
     pub(crate) clock: Clock,
     /// Whether the engines have stopped answering.
     pub(crate) closed: watch::Sender<bool>,
@@ -63,6 +65,7 @@ impl Engines {
             secrets,
             mails,
             faults,
+            write_units: WriteUnits::default(),
             clock,
             closed: watch::Sender::new(false),
             tasks: Mutex::new(sweeping.into_iter().chain([delivering]).collect()),

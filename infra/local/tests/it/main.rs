@@ -25,4 +25,5 @@ mod serve;
 mod signed;
 mod tenants;
 mod unreadable;
+mod units;
 mod wiring;
