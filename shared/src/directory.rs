@@ -62,7 +62,7 @@ impl Directory {
         (from, to): (Timestamp, Timestamp),
         limit: usize,
     ) -> Result<BTreeSet<String>, Error> {
-        let key = Expression::new("tenantId = :tenant AND creationTimestamp BETWEEN :from AND :to")
+        let key = Expression::new("listedTenant = :tenant AND creationTimestamp BETWEEN :from AND :to")
             .value(":tenant", tenant)
             .value(":from", format!("{from:.3}"))
             .value(":to", format!("{to:.3}"));

@@ -5,14 +5,21 @@
 //! written before the first effect and at the end, each by one conditional write. A write whose reply was lost is
 //! recognised as our own. Work that was interrupted before it acted on the outside world is done again; after that its
 //! outcome is unknown.
+//!
+//! Work that seldom lasts and tells when it acts is done by [`Claims::once_unwritten`]: nothing is written until it acts,
+//! lasts for [`SHOWN_AFTER`], or ends. So it may be under way twice until one of them writes the record; the other then
+//! finds that record, and has done nothing.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex as AsyncMutex;
 
 use crate::bus::{Bus, Entry};
 use crate::clock::{Clock, Ids};
@@ -20,6 +27,8 @@ use crate::event::{Answer, Envelope, StepError, StepId, StepRequested};
 use crate::table::{Expression, Table, is_new, key};
 use crate::{Environment, Error};
 
+/// After how long work that has not acted shows in its record that it is under way.
+pub const SHOWN_AFTER: Duration = Duration::from_secs(1);
 /// How many concluded records are kept in memory until the table answers again.
 const UNRECORDED: u64 = 100;
 
@@ -107,6 +116,9 @@ pub trait Claimable: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
 
     /// Ends the work whose outcome nobody knows, as it was interrupted after it had begun to act.
     fn conclude_unknown(&mut self, now: Timestamp);
+
+    /// Puts the record into the lists, which need not have it before its work has lasted for [`SHOWN_AFTER`] or has ended.
+    fn show(&mut self) {}
 
     /// Ends the work with an answer, which is part of the claim.
     fn answer_with(&mut self, answer: Answer) {
@@ -243,6 +255,73 @@ impl<S: ClaimStore> Claims<S> {
         self.proceed(begun, work).await
     }
 
+    /// Does the work of a record that is not written before it acts, unless it was done before.
+    ///
+    /// `work` is called again if it turns out, before it acted, that the record is there and its former owner is gone. It
+    /// must not act at once.
+    pub async fn once_unwritten<F, R>(
+        &self,
+        mut record: S::Record,
+        policy: Policy,
+        work: F,
+    ) -> Result<Once<S::Record>, Error>
+    where
+        F: Fn(S::Record) -> R,
+        R: Future<Output = Result<S::Record, Error>>,
+    {
+        let id = record.id().to_owned();
+        let Some(running) = self.running.begin(&id) else { return Ok(Once::Here) };
+        let claim = self.claim(policy);
+        *record.claim_mut() = Some(claim.clone());
+        running.record.set(false).await;
+        if let Some(done) = self.try_unwritten(&running, record, policy, &work).await? {
+            return Ok(Once::Done(done));
+        }
+        running.record.set(true).await;
+        let begun = self.take_over(&id, claim).await?;
+        self.proceed(begun, work).await
+    }
+
+    /// Does the work of a record that is not written yet; `None` if another delivery has written it first.
+    async fn try_unwritten<F, R>(
+        &self,
+        running: &Work,
+        record: S::Record,
+        policy: Policy,
+        work: &F,
+    ) -> Result<Option<S::Record>, Error>
+    where
+        F: Fn(S::Record) -> R,
+        R: Future<Output = Result<S::Record, Error>>,
+    {
+        let concluded = match self.unrecorded.remove(record.id()) {
+            Some(concluded) => Ok(concluded),
+            None => tokio::select! {
+                biased;
+                concluded = work(record.clone()) => concluded,
+                lost = self.show_later(record, policy) => Err(lost),
+            },
+        };
+        match concluded {
+            _ if running.record.is_lost() => Ok(None),
+            Ok(concluded) => self.write_end(concluded).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a record whose work lasts, and does not return unless another delivery has written it first.
+    async fn show_later(&self, record: S::Record, policy: Policy) -> Error {
+        tokio::time::sleep(SHOWN_AFTER).await;
+        let state = self.running.record(record.id());
+        // What cannot be written now is written with the effect or at the end.
+        if state.is_unwritten().await
+            && let Ok(false) = self.save(&record, policy.lease).await
+        {
+            return Error::new("do a step", "another process has begun it");
+        }
+        std::future::pending().await
+    }
+
     /// Does the work of a record that is there and has not begun, if `condition` holds for it; `change` says what else
     /// is set when it begins.
     pub async fn once_begun<F, R>(
@@ -269,8 +348,12 @@ impl<S: ClaimStore> Claims<S> {
         self.proceed(begun, work).await
     }
 
-    /// Prolongs the lease of a record; false if it is lost.
+    /// Prolongs the lease of a record, if it is written; false if it is lost.
     pub async fn renew(&self, record: &S::Record, lease: SignedDuration) -> Result<bool, Error> {
+        let state = self.running.record(record.id());
+        if state.is_lost() || state.is_unwritten().await {
+            return Ok(!state.is_lost());
+        }
         let renewal = Expression::new("SET claim.leaseUntilMs = :lease").value(":lease", self.until_ms(lease));
         self.change_claim(record, renewal).await
     }
@@ -280,8 +363,14 @@ impl<S: ClaimStore> Claims<S> {
     /// False if the record is lost, or is marked as having an effect of which this one does not say so.
     pub async fn save(&self, record: &S::Record, lease: SignedDuration) -> Result<bool, Error> {
         let mut record = record.clone();
+        record.show();
         if let Some(claim) = record.claim_mut() {
             claim.lease_until_ms = self.until_ms(lease);
+        }
+        match self.write_first(&record).await? {
+            First::Written => return Ok(true),
+            First::Lost => return Ok(false),
+            First::Before => {}
         }
         let has_effect = record.claim().is_some_and(|claim| claim.effect);
         let unchanged = owned(&record).append(" AND claim.effect = :effect").value(":effect", has_effect);
@@ -290,7 +379,38 @@ impl<S: ClaimStore> Claims<S> {
 
     /// Marks that the work begins to act on the outside world; false if the record is lost to another process.
     pub async fn mark_effect(&self, record: &S::Record) -> Result<bool, Error> {
-        self.change_claim(record, Expression::new("SET claim.effect = :true").value(":true", true)).await
+        let mut marked = record.clone();
+        if let Some(claim) = marked.claim_mut() {
+            claim.effect = true;
+        }
+        match self.write_first(&marked).await? {
+            First::Written => Ok(true),
+            First::Lost => Ok(false),
+            First::Before => self.change_claim(record, Expression::new("SET claim.effect = :true").value(":true", true)).await,
+        }
+    }
+
+    /// Writes a record for the first time, unless it is written already.
+    async fn write_first(&self, record: &S::Record) -> Result<First, Error> {
+        let state = self.running.record(record.id());
+        let mut is_written = state.is_written.lock().await;
+        if state.is_lost() {
+            return Ok(First::Lost);
+        }
+        if *is_written {
+            return Ok(First::Before);
+        }
+        if self.store.table().put_if(record, is_new(S::Record::KEY)).await? {
+            *is_written = true;
+            return Ok(First::Written);
+        }
+        // Our own write may have been done although its reply was lost.
+        if self.find(record.id()).await?.is_some_and(|found| is_same_owner(&found, record)) {
+            *is_written = true;
+            return Ok(First::Before);
+        }
+        state.is_lost.store(true, Ordering::Release);
+        Ok(First::Lost)
     }
 
     /// Takes back that the work acts on the outside world, which has certainly not noticed, and gives the record to whoever
@@ -335,18 +455,26 @@ impl<S: ClaimStore> Claims<S> {
 
     /// Writes down how the work ended; the first that is written is the one that counts.
     async fn record(&self, record: S::Record) -> Result<S::Record, Error> {
-        let written = self.store.conclude(&record, owned(&record)).await;
-        let written = written.inspect_err(|_| self.unrecorded.insert(record.id().to_owned(), record.clone()))?;
-        if written {
-            return Ok(record);
+        let written = self.write_end(record).await?;
+        written.ok_or_else(|| Error::new("record how a step ended", "another process has taken it over"))
+    }
+
+    /// Writes the end of the work, as the only write if there was none before; `None` if the record is somebody else's.
+    async fn write_end(&self, mut record: S::Record) -> Result<Option<S::Record>, Error> {
+        record.show();
+        let state = self.running.record(record.id());
+        let is_kept = |_: &Error| self.unrecorded.insert(record.id().to_owned(), record.clone());
+        if state.is_unwritten().await
+            && self.store.conclude(&record, is_new(S::Record::KEY)).await.inspect_err(is_kept)?
+        {
+            return Ok(Some(record));
+        }
+        if self.store.conclude(&record, owned(&record)).await.inspect_err(is_kept)? {
+            return Ok(Some(record));
         }
         // Our own write may have been done although its reply was lost.
-        let found: Option<S::Record> = self.find(record.id()).await?;
-        let is_ours =
-            |found: &S::Record| found.claim().map(|claim| &claim.owner) == record.claim().map(|claim| &claim.owner);
-        found
-            .filter(|found| is_ours(found) && found.answer().is_some())
-            .ok_or_else(|| Error::new("record how a step ended", "another process has taken it over"))
+        let found = self.find(record.id()).await?;
+        Ok(found.filter(|found| is_same_owner(found, &record) && found.answer().is_some()))
     }
 
     /// Finds out what has become of a record that is there, and takes it over if its owner is gone.
@@ -406,6 +534,20 @@ impl<S: ClaimStore> Claims<S> {
     }
 }
 
+/// What became of the first write of a record.
+enum First {
+    /// It is done now.
+    Written,
+    /// It was done before.
+    Before,
+    /// Another delivery was first.
+    Lost,
+}
+
+fn is_same_owner<R: Claimable>(one: &R, other: &R) -> bool {
+    one.claim().map(|claim| &claim.owner) == other.claim().map(|claim| &claim.owner)
+}
+
 /// The condition that a record is still the one that its owner has claimed.
 fn owned<R: Claimable>(record: &R) -> Expression {
     Expression::new("claim.#owner = :owner AND attribute_not_exists(claim.answer)")
@@ -415,13 +557,57 @@ fn owned<R: Claimable>(record: &R) -> Expression {
 
 /// The records that this process works on.
 #[derive(Clone, Debug, Default)]
-struct Running(Arc<Mutex<HashSet<String>>>);
+struct Running(Arc<Mutex<HashMap<String, Arc<Written>>>>);
 
 impl Running {
     /// Begins to work on a record; `None` if this process does so already.
     fn begin(&self, id: &str) -> Option<Work> {
-        let is_first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
-        is_first.then(|| Work { running: self.clone(), id: id.to_owned() })
+        let record = Arc::<Written>::default();
+        let mut records = self.records();
+        if records.contains_key(id) {
+            return None;
+        }
+        records.insert(id.to_owned(), record.clone());
+        Some(Work { running: self.clone(), id: id.to_owned(), record })
+    }
+
+    /// Returns what is known of a record; one that nobody works on is written.
+    fn record(&self, id: &str) -> Arc<Written> {
+        self.records().get(id).cloned().unwrap_or_default()
+    }
+
+    fn records(&self) -> MutexGuard<'_, HashMap<String, Arc<Written>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the record of a piece of work is written.
+#[derive(Debug)]
+struct Written {
+    /// Locked while it is written for the first time.
+    is_written: AsyncMutex<bool>,
+    /// Whether another delivery has written it first.
+    is_lost: AtomicBool,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self { is_written: AsyncMutex::new(true), is_lost: AtomicBool::new(false) }
+    }
+}
+
+impl Written {
+    async fn set(&self, is_written: bool) {
+        *self.is_written.lock().await = is_written;
+        self.is_lost.store(false, Ordering::Release);
+    }
+
+    async fn is_unwritten(&self) -> bool {
+        !*self.is_written.lock().await
+    }
+
+    fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
     }
 }
 
@@ -429,11 +615,12 @@ impl Running {
 struct Work {
     running: Running,
     id: String,
+    record: Arc<Written>,
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.running.records().remove(&self.id);
     }
 }
 

@@ -344,7 +344,8 @@ impl Table {
     /// Reads the items of one partition and leaves their sealed attributes sealed.
     pub async fn query_rows(&self, query: Query) -> Result<Vec<Row>, Error> {
         let limit = query.limit.unwrap_or(usize::MAX);
-        let per_request = query.limit.and_then(|limit| i32::try_from(limit).ok());
+        // A limit counts what is read, also what a filter leaves out.
+        let per_request = query.limit.filter(|_| query.filter.is_none()).and_then(|limit| i32::try_from(limit).ok());
         // An index lags behind in any case, and its lists are read by people.
         let is_consistent = query.index.is_none();
         let Some(request) = self.query_request(query) else { return Ok(Vec::new()) };

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::event::{Envelope, EventId};
-use shared::table::TRANSACTION_LIMIT;
+use shared::event::{DispatcherId, Envelope, EventId};
 use shared::{Error, json};
 
 use crate::budget::Share;
@@ -14,7 +13,7 @@ use crate::event::{self, Event, Occurrence, Recurrence, Replay};
 use crate::outbox::{Outbox, RecentRun};
 use crate::outcome;
 use crate::run::{Command, Run, RunContext};
-use crate::store::{EventRecord, MatchOutcome, Store};
+use crate::store::{EventRecord, MatchOutcome, NAMED_RUNS, Store};
 
 /// How often recording an occurrence is tried when another one came first.
 const ATTEMPTS: u32 = 5;
@@ -72,32 +71,30 @@ async fn start(
     event: &Arc<Event>,
 ) -> Result<bool, Error> {
     let plan = EventPlan::new(store, event, event_budget).await?;
+    let is_named = plan.dispatchers.len() < NAMED_RUNS;
+    let named = plan.dispatchers.iter().filter(|_| is_named);
     let record = EventRecord {
         event: event.clone(),
         source: source.to_owned(),
         received_at: now,
         outcome: plan.outcome,
-        planned: plan.dispatchers.len() < TRANSACTION_LIMIT,
+        planned: is_named,
+        starting: named.map(|compiled| compiled.dispatcher.id.clone()).collect(),
         duplicates: 0,
         later: Vec::new(),
         replays: Vec::new(),
         expires_at: store.events.expires_at(now, &event.envelope),
     };
-    let started = if record.planned { plan.start(store, &plan.dispatchers, &record, now).await? } else { Vec::new() };
-    let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
-    if !store.events.create(&record, &runs).await? {
+    if !store.events.create(&record).await? {
         return Ok(false);
     }
     tracing::info!(event = %event.envelope.id, kind = %event.envelope.kind, runs = plan.dispatchers.len(), "event received");
-    match record.planned {
-        true => send(store, outbox, started, event).await?,
-        false => fan_out(store, outbox, now, &record, &plan).await?,
-    }
+    fan_out(store, outbox, now, &record, &plan).await?;
     Ok(true)
 }
 
-/// Starts the runs of a recorded event that are more than fit into a transaction, and sends the commands of those that
-/// an earlier delivery may have written without sending them.
+/// Starts the runs of a recorded event, and sends the commands of those that an earlier delivery may have written without
+/// sending them.
 ///
 /// A batch is written and sent before the next is built, so that the commands of all are never in memory at once.
 async fn fan_out(
@@ -107,7 +104,7 @@ async fn fan_out(
     record: &EventRecord,
     plan: &EventPlan,
 ) -> Result<(), Error> {
-    for batch in plan.dispatchers.chunks(TRANSACTION_LIMIT) {
+    for batch in plan.dispatchers.chunks(NAMED_RUNS) {
         let started = plan.start(store, batch, record, now).await?;
         let runs: Vec<&Run> = started.iter().map(|(recent, _)| &recent.run).collect();
         let there = store.events.add_missing_runs(&runs).await?;
@@ -119,7 +116,10 @@ async fn fan_out(
             }
         }
     }
-    store.events.mark_planned(&record.event.envelope.id).await
+    match record.planned {
+        true => Ok(()),
+        false => store.events.mark_planned(&record.event.envelope.id).await,
+    }
 }
 
 /// Sends the commands of runs that have just been written, and publishes the outcomes of those that ended at once.
@@ -229,7 +229,34 @@ pub(crate) async fn complete(
         return fan_out(store, outbox, now, &record, &plan).await;
     }
     let Some((_, runs)) = store.events.with_runs(&record.event.envelope.id).await? else { return Ok(()) };
+    let missing = record.missing(&runs, now);
+    if !missing.is_empty() {
+        start_missing(store, outbox, event_budget, now, &record, &missing).await?;
+    }
     send_missing(store, outbox, now, &record.event, runs).await
+}
+
+/// Starts those runs of an event that its record names and that are missing.
+///
+/// A dispatcher that does not match any more starts none, and the record says so.
+async fn start_missing(
+    store: &Store,
+    outbox: &Outbox,
+    event_budget: u64,
+    now: Timestamp,
+    record: &EventRecord,
+    missing: &[DispatcherId],
+) -> Result<(), Error> {
+    let mut plan = EventPlan::new(store, &record.event, event_budget).await?;
+    plan.dispatchers.retain(|compiled| missing.contains(&compiled.dispatcher.id));
+    fan_out(store, outbox, now, record, &plan).await?;
+    let is_started = |id: &DispatcherId| plan.dispatchers.iter().any(|compiled| compiled.dispatcher.id == *id);
+    let is_gone = |id: &&DispatcherId| missing.contains(id) && !is_started(id);
+    let started: Vec<DispatcherId> = record.starting.iter().filter(|id| !is_gone(id)).cloned().collect();
+    if started.len() < record.starting.len() {
+        store.events.settle(&record.event.envelope.id, &started).await?;
+    }
+    Ok(())
 }
 
 /// Sends the commands and publishes the outcomes of runs that may not have been sent when they were written.

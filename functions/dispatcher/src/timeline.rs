@@ -94,9 +94,9 @@ struct Moment {
 
 impl Timeline {
     /// Builds the timeline of an event from its record and runs.
-    pub(crate) fn new(record: EventRecord, runs: Vec<Run>) -> Self {
+    pub(crate) fn new(record: EventRecord, runs: Vec<Run>, now: Timestamp) -> Self {
         Self {
-            outcome: outcome(&record, &runs),
+            outcome: outcome(&record, &runs, now),
             timeline: moments(&record, &runs),
             channel_id: record.event.channel_id(),
             event: Arc::unwrap_or_clone(record.event).envelope,
@@ -111,13 +111,14 @@ impl Timeline {
     }
 }
 
-fn outcome(record: &EventRecord, runs: &[Run]) -> Outcome {
+fn outcome(record: &EventRecord, runs: &[Run], now: Timestamp) -> Outcome {
+    let is_starting = !record.planned || !record.missing(runs, now).is_empty();
     let any = |status: RunStatus| runs.iter().any(|run| run.status == status);
     match record.outcome {
         MatchOutcome::Unmatched => Outcome::Unmatched,
         MatchOutcome::LoopDetected => Outcome::LoopDetected,
         MatchOutcome::BudgetExhausted => Outcome::BudgetExhausted,
-        MatchOutcome::Matched if !record.planned || any(RunStatus::Running) => Outcome::Running,
+        MatchOutcome::Matched if is_starting || any(RunStatus::Running) => Outcome::Running,
         MatchOutcome::Matched if any(RunStatus::Waiting) => Outcome::Waiting,
         MatchOutcome::Matched if any(RunStatus::Failed) => Outcome::Failed,
         MatchOutcome::Matched if any(RunStatus::Cancelled) => Outcome::Cancelled,

@@ -87,6 +87,7 @@ impl NewTask {
             open: None,
             sweep_at_ms: None,
             sweeps: 0,
+            listed_tenant: None,
         })
     }
 }

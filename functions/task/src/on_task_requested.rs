@@ -48,7 +48,7 @@ pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<()
             Box::pin(start).await?
         } else {
             task.set_status(Status::InProgress, now);
-            Box::pin(tasks.once(task, run::POLICY, |task| work(task, None))).await?
+            Box::pin(tasks.once_unwritten(task, run::POLICY, |task| work(task, None))).await?
         };
         if let Once::NotDue(task) = &once
             && task.status == Status::New

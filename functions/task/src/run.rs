@@ -211,18 +211,20 @@ impl Running {
 
     /// Renews the lease and shows in the record what was printed so far, until the task is lost to another process.
     ///
-    /// The lines take the place of a renewal, so that they cost one write more at most, after the first second.
+    /// The lines take the place of a renewal, so that they cost one write more at most, after the first second. That write
+    /// puts the task into the lists, too.
     async fn attend(&self) -> Error {
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut ticked, mut shown) = (0_u64, 0);
+        let (mut ticked, mut shown, mut is_listed) = (0_u64, 0, self.task.listed_tenant.is_some());
         loop {
             ticks.tick().await;
             ticked += 1;
             let printed = self.log.count();
             let is_renewal = ticked.is_multiple_of(TICKS_OF_RENEWAL);
-            if printed > shown && (is_renewal || ticked == 1) && matches!(self.show().await, Ok(true)) {
-                shown = printed;
+            let has_printed = printed > shown && (is_renewal || ticked == 1);
+            if (has_printed || !is_listed) && matches!(self.show().await, Ok(true)) {
+                (shown, is_listed) = (printed, true);
                 continue;
             }
             // A failed renewal is tried again until the lease is over, which the next one notices.

@@ -26,6 +26,8 @@ pub struct Index<'a, E> {
     name: Option<&'static str>,
     partition: (&'static str, String),
     sort: (&'static str, Bounds),
+    /// An attribute, and the only text of it that is asked for.
+    only: Option<(&'static str, String)>,
     /// The field of items that is the time.
     pub(super) time: &'static str,
     pub(super) span: Span,
@@ -49,8 +51,8 @@ impl<'a, E: DeserializeOwned + Send + 'static> Index<'a, E> {
         now: Timestamp,
     ) -> Self {
         let open: Open<E> = |table, rows| Box::pin(table.open_rows(rows));
-        let (name, span, divided_by, changing) = (None, (None, None), None, &[]);
-        Self { table, walks, open, name, partition, sort, time, span, divided_by, changing, now }
+        let (name, only, span, divided_by, changing) = (None, None, (None, None), None, &[]);
+        Self { table, walks, open, name, partition, sort, only, time, span, divided_by, changing, now }
     }
 }
 
@@ -61,13 +63,19 @@ impl<E> Index<'_, E> {
         Self { name: Some(name), ..self }
     }
 
+    /// Asks for the entries alone that have a text in this attribute; all others are read, but not sent.
+    #[must_use]
+    pub fn only(self, attribute: &'static str, text: &str) -> Self {
+        Self { only: Some((attribute, text.to_owned())), ..self }
+    }
+
     /// Asks for a span of time alone, the one of [`Rql::span`](crate::rql::Rql::span).
     #[must_use]
     pub fn span(self, span: Span) -> Self {
         Self { span, ..self }
     }
 
-    /// Says that everything in the partition has the text of [`Rql::only_text`](crate::rql::Rql::only_text) in this field.
+    /// Says that everything that is asked for has the text of [`Rql::only_text`](crate::rql::Rql::only_text) in this field.
     #[must_use]
     pub fn divided_by(self, field: &'static str) -> Self {
         Self { divided_by: Some(field), ..self }
@@ -93,7 +101,10 @@ impl<E> Index<'_, E> {
             .value(":partition", &self.partition.1)
             .value(":from", from)
             .value(":to", to);
-        Some(Query { index: self.name, descending, ..Query::new(key) })
+        let filter = self.only.as_ref().map(|(attribute, text)| {
+            Expression::new("#only = :only").name("#only", *attribute).value(":only", text)
+        });
+        Some(Query { index: self.name, filter, descending, ..Query::new(key) })
     }
 
     /// Returns the query of what comes after a position.
@@ -107,7 +118,8 @@ impl<E> Index<'_, E> {
 
     /// Names the partition among those of all indexes of the table.
     pub(super) fn place(&self) -> String {
-        format!("{} {}", self.name.unwrap_or_default(), self.partition.1)
+        let only = self.only.as_ref().map_or("", |(_, text)| text.as_str());
+        format!("{} {} {only}", self.name.unwrap_or_default(), self.partition.1)
     }
 }
 

@@ -1,30 +1,40 @@
 //! Values made small before they are sealed, as what is sealed cannot be compressed any more.
 
-use std::io::{Read as _, Write as _};
+use std::cell::RefCell;
+use std::io::Read as _;
 
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// From which size a value is worth the time that compressing takes.
-const MIN_BYTES: usize = 4 * 1024;
+/// From which size a value is worth the time that compressing takes: DynamoDB counts each KB of an item that begins, and
+/// the rest of an item takes half of the first.
+const MIN_BYTES: usize = 512;
+
+thread_local! {
+    /// What compressing needs is larger than most values, so that it is kept.
+    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
+}
 
 const PLAIN: u8 = 0;
 const DEFLATED: u8 = 1;
 
 /// Packs a value into at most one byte more than it has.
 pub(crate) fn pack(value: &[u8]) -> Vec<u8> {
-    if value.len() >= MIN_BYTES {
-        let mut encoder = DeflateEncoder::new(vec![DEFLATED], Compression::fast());
-        // Writing into memory does not fail; if it did, the value would be packed as it is.
-        let packed = encoder.write_all(value).and_then(|()| encoder.finish());
-        if let Ok(packed) = packed
-            && packed.len() <= value.len()
-        {
-            return packed;
-        }
+    if value.len() >= MIN_BYTES
+        && let Some(packed) = COMPRESS.with_borrow_mut(|compress| deflated(compress, value))
+    {
+        return packed;
     }
     [&[PLAIN], value].concat()
+}
+
+/// Compresses a value; `None` if that does not make it smaller.
+fn deflated(compress: &mut Compress, value: &[u8]) -> Option<Vec<u8>> {
+    compress.reset();
+    let mut packed = Vec::with_capacity(value.len());
+    packed.push(DEFLATED);
+    let status = compress.compress_vec(value, &mut packed, FlushCompress::Finish);
+    (status.ok()? == Status::StreamEnd).then_some(packed)
 }
 
 /// Returns a value that was packed; `None` for what was not.

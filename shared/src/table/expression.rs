@@ -69,6 +69,8 @@ impl Expression {
 pub struct Query {
     /// The key condition, such as `eventType = :type`.
     pub key: Expression,
+    /// Which of the items that are read are returned; all if none.
+    pub filter: Option<Expression>,
     /// The index; the table itself, read consistently, if none.
     pub index: Option<&'static str>,
     /// Newest (highest sort key) first.
@@ -80,7 +82,13 @@ pub struct Query {
 impl Query {
     /// Asks for everything in a partition of the table, strongly consistent.
     pub fn new(key: Expression) -> Self {
-        Self { key, index: None, descending: false, limit: None }
+        Self { key, filter: None, index: None, descending: false, limit: None }
+    }
+
+    /// Returns only the items for which a condition holds, which are found among all that are read.
+    #[must_use]
+    pub fn filter(self, filter: Expression) -> Self {
+        Self { filter: Some(filter), ..self }
     }
 
     /// Asks an index instead, which is eventually consistent.

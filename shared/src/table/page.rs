@@ -69,7 +69,7 @@ impl Table {
 
     /// Starts the request of a query; `None` if no item can have such a key.
     pub(super) fn query_request(&self, query: Query) -> Option<QueryFluentBuilder> {
-        let (key, _, names, values) = query.key.join(None);
+        let (key, filter, names, values) = query.key.join(query.filter);
         if !can_be_key(&values) {
             return None;
         }
@@ -78,6 +78,7 @@ impl Table {
             .query()
             .table_name(&self.name)
             .key_condition_expression(key)
+            .set_filter_expression(filter)
             .set_expression_attribute_names(some(names))
             .set_expression_attribute_values(some(values))
             .consistent_read(query.index.is_none())

@@ -69,7 +69,7 @@ pub(crate) async fn timeline(State(app): Services, caller: Caller, Path(event_id
     let found = app.store.events.with_runs(&EventId::new(event_id.as_str())).await?;
     let found = found.filter(|(record, _)| record.event.envelope.tenant_id == *caller.tenant_id());
     let (record, runs) = found.ok_or_else(|| Refusal::unknown("event", &event_id))?;
-    Ok(Json(Timeline::new(record, runs)))
+    Ok(Json(Timeline::new(record, runs, app.clock.now())))
 }
 
 /// Returns one run: what a dispatcher did about an event, with the outputs of its steps.

@@ -1,8 +1,15 @@
-//! The records of events, and the transactions that write them with their runs.
+//! The records of events, and the first writes of their runs.
+//!
+//! The record of an event is written first and says which dispatchers start a run; then each run is written, every one of
+//! them by a conditional write of its own. The fact stays in its queue until all of that is done and the commands are
+//! sent, so that its next delivery completes what a crash left: it finds the record, and starts those of the runs that
+//! are named there and missing. A run that is written is in the index of open rows besides. An event with so many runs
+//! that its record cannot name them is in that index itself until all are written.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::fmt::serde::timestamp::millisecond;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -10,7 +17,7 @@ use shared::Error;
 use shared::clock::derived_uuid;
 use shared::event::{DispatcherId, Envelope, EventId, EventType, TenantId};
 use shared::list::{self, Index, Walks};
-use shared::table::{Check, Expression, Query, TRANSACTION_LIMIT, Table, exists, is_new};
+use shared::table::{Check, Expression, Query, Table, exists, is_new};
 use utoipa::ToSchema;
 
 use super::retry::BulkItem;
@@ -20,12 +27,12 @@ use crate::run::Run;
 
 /// How many occurrences of an event are kept, so that one that is redelivered late after a crash is recognised.
 const MAX_OCCURRENCES: usize = 50;
-/// The index of a tenant's events by type and time.
-const TYPE_INDEX: &str = "byTypeAndTime";
 /// The index of a tenant's events by time.
 const TENANT_INDEX: &str = "byTime";
-/// DynamoDB accepts 4 MB in one transaction; this leaves room for everything but the bodies.
-const TRANSACTION_BYTES: usize = 3_500_000;
+/// How many runs the record of an event names, and how many are built before they are written.
+pub(crate) const NAMED_RUNS: usize = 100;
+/// How many runs are written at once.
+const CONCURRENT_WRITES: usize = 25;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The events.
@@ -47,8 +54,11 @@ pub(crate) struct EventRecord {
     pub(crate) received_at: Timestamp,
     #[serde(rename = "received")]
     pub(crate) outcome: MatchOutcome,
-    /// Whether all of its runs are written.
+    /// Whether its runs are those of `starting`, or are all written.
     pub(crate) planned: bool,
+    /// The dispatchers that start a run, unless they are too many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) starting: Vec<DispatcherId>,
     /// How many duplicates of it were received.
     pub(crate) duplicates: u64,
     /// Its latest occurrences after the first, the newest last; only known where all of its rows are read.
@@ -94,7 +104,6 @@ struct EventItem<'a> {
     key: Key,
     /// The keys of the indexes of events, and what these carry besides.
     tenant_id: &'a TenantId,
-    tenant_type: String,
     kind: &'a EventType,
     occurred_at: i64,
     #[serde(flatten)]
@@ -147,6 +156,15 @@ enum Row {
     Request(RequestItem),
 }
 
+impl EventRecord {
+    /// Returns the dispatchers whose runs are still to be written, if these are all that are; none once they may have expired.
+    pub(crate) fn missing(&self, runs: &[Run], now: Timestamp) -> Vec<DispatcherId> {
+        let is_there = |id: &DispatcherId| runs.iter().any(|run| run.dispatcher_id == *id);
+        let has_expired = self.expires_at <= now.as_second();
+        self.starting.iter().filter(|id| !has_expired && !is_there(id)).cloned().collect()
+    }
+}
+
 impl Events {
     /// Keeps the events in a table for `retention_s` seconds.
     pub(super) fn new(table: Table, retention_s: i64) -> Self {
@@ -168,75 +186,41 @@ impl Events {
         now.checked_add(self.retention.max(window + DAY)).unwrap_or(now).as_second()
     }
 
-    /// Writes the record of an event with all of its runs; returns whether the event is new.
-    pub(crate) async fn create(&self, record: &EventRecord, runs: &[&Run]) -> Result<bool, Error> {
-        let envelope = &record.event.envelope;
-        self.walks.written(envelope.time, record.received_at);
-        let is_event_new = || is_new("eventId");
-        if runs.is_empty() {
-            return self.table.put_if(&EventItem::new(record), is_event_new()).await;
-        }
-        let items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
-        let size_bytes: usize = items.iter().map(|item| item.run.len()).sum();
-        if items.len() < TRANSACTION_LIMIT && size_bytes < TRANSACTION_BYTES {
-            let mut writes = vec![self.table.writing(&EventItem::new(record), Some(is_event_new()))?];
-            for item in &items {
-                writes.push(self.table.writing(item, None)?);
-            }
-            return Ok(self.table.transact(writes).await?.is_empty());
-        }
-        let unplanned = EventRecord { planned: false, ..record.clone() };
-        if !self.table.put_if(&EventItem::new(&unplanned), is_event_new()).await? {
-            return Ok(false);
-        }
-        self.add_missing_runs(runs).await?;
-        self.mark_planned(&record.event.envelope.id).await?;
-        Ok(true)
+    /// Writes the record of an event; returns whether the event is new.
+    pub(crate) async fn create(&self, record: &EventRecord) -> Result<bool, Error> {
+        self.walks.written(record.event.envelope.time, record.received_at);
+        self.table.put_if(&EventItem::new(record), is_new("eventId")).await
     }
 
     /// Writes those runs of an event that are missing, and returns the dispatchers of the others.
     pub(crate) async fn add_missing_runs(&self, runs: &[&Run]) -> Result<HashSet<DispatcherId>, Error> {
-        let mut there = HashSet::new();
-        let mut items = runs.iter().map(|run| RunItem::new(run)).collect::<Result<Vec<_>, _>>()?;
-        while !items.is_empty() {
-            let mut size_bytes = 0;
-            let fits = |item: &&RunItem| {
-                size_bytes += item.run.len();
-                size_bytes < TRANSACTION_BYTES
-            };
-            let count = items.iter().take(TRANSACTION_LIMIT).take_while(fits).count().max(1);
-            let rest = items.split_off(count);
-            self.write_missing(items, &mut there).await?;
-            items = rest;
-        }
-        Ok(there)
+        let writes: Vec<_> = runs.iter().map(|run| self.add_run(run)).collect();
+        let there: Vec<Option<DispatcherId>> =
+            stream::iter(writes).buffer_unordered(CONCURRENT_WRITES).try_collect().await?;
+        Ok(there.into_iter().flatten().collect())
+    }
+
+    /// Writes a run unless it is there, and returns its dispatcher if it is.
+    async fn add_run(&self, run: &Run) -> Result<Option<DispatcherId>, Error> {
+        let is_written = self.table.put_if(&RunItem::new(run)?, is_new("eventId")).await?;
+        Ok((!is_written).then(|| run.dispatcher_id.clone()))
     }
 
     /// Records that all runs of an event are written.
     pub(crate) async fn mark_planned(&self, event_id: &EventId) -> Result<(), Error> {
         let update = Expression::new("SET planned = :true REMOVE #open, touchedAt").name("#open", "open");
         let update = update.value(":true", true);
-        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
-        Ok(())
+        self.table.update_if(&Key::event(event_id), update, exists("eventId")).await.map(drop)
     }
 
-    /// Writes those of the runs that are missing, and adds the dispatchers of the others to those that are `there`.
-    async fn write_missing(&self, mut items: Vec<RunItem>, there: &mut HashSet<DispatcherId>) -> Result<(), Error> {
-        loop {
-            let writes = items.iter().map(|item| self.table.writing(item, Some(is_new("eventId"))));
-            let unmet: HashSet<usize> =
-                self.table.transact(writes.collect::<Result<_, _>>()?).await?.into_iter().collect();
-            let mut index = 0;
-            items.retain(|item| {
-                index += 1;
-                let is_there = unmet.contains(&(index - 1));
-                there.extend(is_there.then(|| item.dispatcher_id()).flatten());
-                !is_there
-            });
-            if unmet.is_empty() || items.is_empty() {
-                return Ok(());
-            }
-        }
+    /// Records that only these of the dispatchers that the record names have started a run.
+    pub(crate) async fn settle(&self, event_id: &EventId, started: &[DispatcherId]) -> Result<(), Error> {
+        let update = Expression::new("SET starting = :started").value(":started", started);
+        let update = match started {
+            [] => update.append(", received = :unmatched").value(":unmatched", MatchOutcome::Unmatched),
+            _ => update,
+        };
+        self.table.update_if(&Key::event(event_id), update, exists("eventId")).await.map(drop)
     }
 
     /// Counts a duplicate of an event, and returns the record; `None` if it has expired.
@@ -282,8 +266,7 @@ impl Events {
             [] => is_new("eventId"),
             before => Expression::new("occurrences = :before").value(":before", before),
         };
-        let update = Expression::new("SET expiresAt = :expires").value(":expires", expires_at);
-        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(exists("eventId"))).await?;
+        self.table.update_if(&Key::event(event_id), kept_until(expires_at), exists("eventId")).await?;
         self.table.put_if(&item, condition).await
     }
 
@@ -311,10 +294,8 @@ impl Events {
 
     /// Keeps an event until a time, in seconds since 1970, or longer if it already was to be kept longer.
     pub(crate) async fn keep_until(&self, event_id: &EventId, expires_at: i64) -> Result<(), Error> {
-        let update = Expression::new("SET expiresAt = :expires").value(":expires", expires_at);
         let is_sooner = Expression::new("expiresAt < :expires").value(":expires", expires_at);
-        self.table.update::<EventRecord>(&Key::event(event_id), update, Some(is_sooner)).await?;
-        Ok(())
+        self.table.update_if(&Key::event(event_id), kept_until(expires_at), is_sooner).await.map(drop)
     }
 
     /// Returns an event with all of its runs.
@@ -340,12 +321,13 @@ impl Events {
 
     /// Returns the index of a tenant's events, of a type or of all. One that was just recorded may be missing.
     pub(crate) fn index(&self, tenant: &TenantId, kind: Option<&str>, now: Timestamp) -> Index<'_, EventEntry> {
-        let (name, attribute, value) = match kind {
-            Some(kind) => (TYPE_INDEX, "tenantType", tenant.key(kind)),
-            None => (TENANT_INDEX, "tenantId", tenant.to_string()),
-        };
         let sort = ("occurredAt", list::milliseconds as list::Bounds);
-        Index::new(&self.table, &self.walks, (attribute, value), sort, "creation_timestamp", now).index(name)
+        let partition = ("tenantId", tenant.to_string());
+        let index = Index::new(&self.table, &self.walks, partition, sort, "creation_timestamp", now).index(TENANT_INDEX);
+        match kind {
+            Some(kind) => index.only("kind", kind),
+            None => index,
+        }
     }
 
     /// Returns the newest of a tenant's events, of a type or of all, that were in a span of time.
@@ -360,16 +342,15 @@ impl Events {
         if from > to {
             return Ok(Vec::new());
         }
-        let (index, name, value) = match kind {
-            Some(kind) => (TYPE_INDEX, "tenantType", tenant.key(kind)),
-            None => (TENANT_INDEX, "tenantId", tenant.to_string()),
-        };
-        let key = Expression::new("#key = :key AND occurredAt BETWEEN :from AND :to")
-            .name("#key", name)
-            .value(":key", value)
+        let key = Expression::new("tenantId = :tenant AND occurredAt BETWEEN :from AND :to")
+            .value(":tenant", tenant)
             .value(":from", from)
             .value(":to", to);
-        let query = Query::new(key).index(index).descending().limit(limit);
+        let query = Query::new(key).index(TENANT_INDEX).descending().limit(limit);
+        let query = match kind {
+            Some(kind) => query.filter(Expression::new("#kind = :kind").name("#kind", "kind").value(":kind", kind)),
+            None => query,
+        };
         self.table.query(query).await
     }
 
@@ -380,6 +361,11 @@ impl Events {
     }
 }
 
+/// The update that keeps an event until a time, in seconds since 1970, at which its runs may have expired.
+fn kept_until(expires_at: i64) -> Expression {
+    Expression::new("SET expiresAt = :expires REMOVE starting").value(":expires", expires_at)
+}
+
 impl<'a> EventItem<'a> {
     fn new(record: &'a EventRecord) -> Self {
         let Envelope { id, tenant_id, kind, .. } = &record.event.envelope;
@@ -388,7 +374,6 @@ impl<'a> EventItem<'a> {
         Self {
             key: Key::event(id),
             tenant_id,
-            tenant_type: tenant_id.key(kind.as_str()),
             kind,
             occurred_at,
             record,

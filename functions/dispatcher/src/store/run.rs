@@ -1,8 +1,12 @@
 //! The runs of an event, one row each, and what the rows of the table of events and runs share: the key, the place in
 //! the index of open rows, JSON as text.
 //!
-//! A run is listed by the index of its tenant's runs by time, which costs two writes in a run's life: one when it starts
-//! and one when it ends, as no other change is in it. A run that failed is in the sparse index of failed runs besides.
+//! A run is listed by the index of its tenant's runs by time from its second write on, which for most runs is their end,
+//! so that it is written into that index once. Before, the index of open rows knows the same of it. A run that failed is
+//! in the sparse index of failed runs besides.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
@@ -70,7 +74,10 @@ pub(super) struct Open {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
-    run_tenant: TenantId,
+    tenant_id: TenantId,
+    /// The key of the index by time; absent while the run is found among the open rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run_tenant: Option<TenantId>,
     /// In milliseconds since 1970.
     started_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,8 +154,8 @@ impl Runs {
         item.map(|item| item.run()).transpose()
     }
 
-    /// Returns a tenant's runs that started in a span of time, or those of them that failed, newest first, and one more than
-    /// [`LIST_LIMIT`] at most. One that has just started or ended may be missing.
+    /// Returns a tenant's runs that started in a span of time, or those of them that failed, newest first; more than
+    /// [`LIST_LIMIT`] if there are too many to list. One that has just started or ended may be missing.
     pub(crate) async fn entries(
         &self,
         tenant: &TenantId,
@@ -167,7 +174,29 @@ impl Runs {
             .value(":to", to);
         let query = Query::new(key).index(index).descending().limit(LIST_LIMIT + 1);
         let items: Vec<EntryItem> = self.table.query(query).await?;
-        Ok(items.into_iter().filter_map(EntryItem::entry).collect())
+        let mut entries: Vec<RunEntry> = items.into_iter().filter_map(EntryItem::entry).collect();
+        if failed_only || entries.len() > LIST_LIMIT {
+            return Ok(entries);
+        }
+        let known: HashSet<(EventId, DispatcherId)> = entries.iter().map(RunEntry::id).collect();
+        let is_in_span = |entry: &RunEntry| (from..=to).contains(&entry.started_at.as_millisecond());
+        let open = self.open_entries(tenant).await?.into_iter();
+        entries.extend(open.filter(|entry| is_in_span(entry) && !known.contains(&entry.id())));
+        entries.sort_by_key(|entry| Reverse(entry.started_at));
+        Ok(entries)
+    }
+
+    /// Returns a tenant's runs that are open rows, in no particular order.
+    async fn open_entries(&self, tenant: &TenantId) -> Result<Vec<RunEntry>, Error> {
+        let partitions = (0..OPEN_PARTITIONS).map(|partition| {
+            let key = Expression::new("#open = :partition").name("#open", "open");
+            let of_tenant = Expression::new("tenantId = :tenant AND attribute_exists(startedAt)").value(":tenant", tenant);
+            let query = Query::new(key.value(":partition", partition_name(partition))).index(OPEN_INDEX);
+            self.table.query::<EntryItem>(query.filter(of_tenant).limit(LIST_LIMIT))
+        });
+        let found: Vec<Vec<EntryItem>> =
+            stream::iter(partitions.collect::<Vec<_>>()).buffer_unordered(CONCURRENT_READS).try_collect().await?;
+        Ok(found.into_iter().flatten().filter_map(EntryItem::entry).collect())
     }
 
     /// Reads runs as a whole, in their order, without those that have expired or cannot be read.
@@ -221,10 +250,6 @@ impl RunItem {
         format!("eventId={} item={}", self.key.event_id, self.key.item)
     }
 
-    pub(super) fn dispatcher_id(&self) -> Option<DispatcherId> {
-        self.key.item.strip_prefix(RUN_PREFIX).map(DispatcherId::new)
-    }
-
     pub(super) fn run(&self) -> Result<Run, Error> {
         from_text(&self.run)
     }
@@ -232,8 +257,10 @@ impl RunItem {
 
 impl Listed {
     fn new(run: &Run) -> Self {
+        let is_listed = run.version > 1 || run.touched_at().is_none();
         Self {
-            run_tenant: run.tenant_id.clone(),
+            tenant_id: run.tenant_id.clone(),
+            run_tenant: is_listed.then(|| run.tenant_id.clone()),
             started_at: run.started_at.as_millisecond(),
             failed_tenant: (run.status == RunStatus::Failed).then(|| run.tenant_id.clone()),
             about: About::new(run),
@@ -250,6 +277,12 @@ impl About {
             outcome: run.is_over().then_some(run.status),
             finished_at: run.finished_at.map(Timestamp::as_millisecond),
         }
+    }
+}
+
+impl RunEntry {
+    fn id(&self) -> (EventId, DispatcherId) {
+        (self.event_id.clone(), self.dispatcher_id.clone())
     }
 }
 

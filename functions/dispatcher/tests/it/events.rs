@@ -88,7 +88,7 @@ pub(crate) async fn record(world: &World, count: i64, kind: impl Fn(i64) -> &'st
         let mut envelope = event(&format!("e{n:05}"), kind(n), json!({"n": n}));
         envelope.time = jiff::Timestamp::from_millisecond(created_at).expect("a time of our century");
         let row = json!({
-            "eventId": envelope.id, "item": "event", "tenantId": TENANT, "tenantType": format!("{TENANT}#{}", kind(n)),
+            "eventId": envelope.id, "item": "event", "tenantId": TENANT,
             "kind": kind(n), "occurredAt": created_at, "receivedAt": received_at, "envelope": json!(envelope).to_string(),
             "source": "hookyard.custom", "received": "unmatched", "planned": true, "duplicates": 0,
             "expiresAt": 9_000_000_000_i64,

@@ -57,6 +57,7 @@ pub(crate) async fn task_of(
         open: None,
         sweep_at_ms: None,
         sweeps: 0,
+        listed_tenant: None,
         direct: false,
         claim: None,
         logs: Vec::new(),

@@ -31,7 +31,9 @@ pub(super) fn watched(task: Task) -> Task {
     let due = task.start_timestamp.unwrap_or(task.creation_timestamp).max(task.creation_timestamp);
     // Any spread will do, as long as the same task always gets the same partition.
     let sum = task.task_id.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
-    Task { open: Some(partition_name(sum % PARTITIONS)), sweep_at_ms: Some(later(due, 0)), ..task }
+    let mut task = Task { open: Some(partition_name(sum % PARTITIONS)), sweep_at_ms: Some(later(due, 0)), ..task };
+    task.show();
+    task
 }
 
 impl TaskStore {

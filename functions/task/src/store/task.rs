@@ -149,6 +149,9 @@ pub(crate) struct Task {
     pub(crate) journal: Option<Journaled>,
     /// When the record is removed, in seconds since 1970.
     pub(crate) expires_at: i64,
+    /// The tenant in whose lists it is; absent until it has lasted a while or has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) listed_tenant: Option<TenantId>,
     /// The place in the index of open tasks, while the sweep must know of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) open: Option<String>,
@@ -239,6 +242,10 @@ impl Claimable for Task {
 
     fn claim_mut(&mut self) -> &mut Option<Claim> {
         &mut self.claim
+    }
+
+    fn show(&mut self) {
+        self.listed_tenant = Some(self.tenant_id.clone());
     }
 
     fn conclude_unknown(&mut self, now: Timestamp) {
@@ -493,7 +500,7 @@ impl TaskStore {
     /// Returns the index of the tasks of a tenant.
     pub(crate) fn index(&self, tenant: &TenantId, now: Timestamp) -> Index<'_, TaskEntry> {
         let sort = ("creationTimestamp", list::texts as list::Bounds);
-        let partition = ("tenantId", tenant.to_string());
+        let partition = ("listedTenant", tenant.to_string());
         Index::new(&self.table, &self.walks, partition, sort, "creationTimestamp", now)
             .index("byTime")
             .changing(TaskView::CHANGING)
@@ -506,7 +513,7 @@ impl TaskStore {
 
     /// Reads the newest tasks of a tenant without their inputs and ends, the newest first.
     pub(crate) async fn newest(&self, tenant: &TenantId, limit: usize) -> Result<Vec<TaskEntry>, Error> {
-        let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", tenant);
+        let of_tenant = Expression::new("listedTenant = :tenant").value(":tenant", tenant);
         self.table.query(Query::new(of_tenant).index("byTime").descending().limit(limit)).await
     }
 

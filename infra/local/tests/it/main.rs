@@ -27,4 +27,5 @@ mod serve;
 mod signed;
 mod tenants;
 mod unreadable;
+mod units;
 mod wiring;

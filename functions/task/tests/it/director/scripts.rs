@@ -148,8 +148,9 @@ async fn the_secrets_of_a_task_are_sealed_at_rest() {
     assert_eq!(run(&world).await.body, "planted-config");
     world.idle().await;
     let environment = world.environment(TASK);
-    for (name, index) in [("SCHEDULES_TABLE", None), ("TASKS_TABLE", Some("byTime"))] {
-        let of_tenant = Expression::new("tenantId = :tenant").value(":tenant", "default");
+    let tables = [("SCHEDULES_TABLE", None, "tenantId"), ("TASKS_TABLE", Some("byTime"), "listedTenant")];
+    for (name, index, key) in tables {
+        let of_tenant = Expression::new("#key = :tenant").name("#key", key).value(":tenant", "default");
         let rows = environment.table(name).unwrap().query_rows(Query { index, ..Query::new(of_tenant) }).await.unwrap();
         let shown = format!("{rows:?}");
         assert!(shown.contains("Blob") && !shown.contains("planted"), "{name}: {shown}");
