@@ -1,18 +1,21 @@
 //! Who can log in: the users, the clients, and the administrator whom Secrets Manager keeps.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use shared::auth::directory::Directory;
 use shared::auth::{ALL_PERMISSIONS, Client};
+use shared::bus::Bus;
 use shared::event::TenantId;
 use shared::secret::Secret;
 use shared::{Environment, Error};
 
 use crate::credential::hash;
+use crate::fact;
 use crate::password::Passwords;
 use crate::slowdown::Slowdown;
 use crate::store::attempt::Logins;
 use crate::store::client::{ClientRecord, Clients};
-use crate::store::user::Users;
+use crate::store::user::{Outcome, Users};
 use crate::user::User;
 
 /// Somebody to whom tokens are issued.
@@ -35,6 +38,7 @@ pub(crate) struct Accounts {
     /// The first client, which may do everything for every tenant.
     pub(crate) administrator: Secret<Account>,
     pub(crate) slowdown: Slowdown,
+    bus: Bus,
 }
 
 impl Accounts {
@@ -49,6 +53,7 @@ impl Accounts {
             logins: Logins::new(environment)?,
             administrator: Secret::new(&environment.aws, secret_id, administrator),
             slowdown: Slowdown::new(),
+            bus: environment.bus()?,
         })
     }
 
@@ -66,6 +71,22 @@ impl Accounts {
         match self.users.get(tenant, id).await? {
             Some(user) => self.of_user(user).await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Publishes that a user has another password, unless that is known to have happened, and returns the user as it is then.
+    ///
+    /// The password and the mark that this is to do are one write. So whatever cuts it off, it is done again at the next
+    /// login, which the new password asks for; and twice it is the same fact.
+    pub(crate) async fn announce_password(&self, user: User) -> Result<User, Error> {
+        let Some(since_ms) = user.unannounced_password_ms else { return Ok(user) };
+        let since = Timestamp::from_millisecond(since_ms).map_err(Error::cannot("read when a password was set"))?;
+        fact::password_updated(&self.bus, &user, since).await?;
+        let next = User { unannounced_password_ms: None, version: user.version + 1, ..user.clone() };
+        match self.users.change(&user, &next).await? {
+            Outcome::Done => Ok(next),
+            // Whoever has changed it meanwhile has kept the mark.
+            Outcome::Taken | Outcome::Changed => Ok(user),
         }
     }
 

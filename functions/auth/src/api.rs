@@ -1,6 +1,7 @@
 //! The routes, by resource.
 
 pub(crate) mod clients;
+pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod logins;
 pub(crate) mod me;

@@ -24,10 +24,10 @@ pub(crate) async fn deleted(bus: &Bus, user: &User, now: Timestamp) -> Result<()
     publish(bus, USER_DELETED, user, now, UserChanged { id: user.id.clone() }).await
 }
 
-/// Tells that a user has another password.
-pub(crate) async fn password_updated(bus: &Bus, user: &User) -> Result<(), Error> {
+/// Tells that a user has had another password since a time.
+pub(crate) async fn password_updated(bus: &Bus, user: &User, since: Timestamp) -> Result<(), Error> {
     let content = UserCompleted { user_id: user.id.clone() };
-    publish(bus, PASSWORD_UPDATE_COMPLETED, user, user.update_timestamp, content).await
+    publish(bus, PASSWORD_UPDATE_COMPLETED, user, since, content).await
 }
 
 /// Tells that a user was activated.

@@ -19,6 +19,7 @@ mod grant;
 mod login;
 mod oauth;
 mod password;
+mod path;
 mod refresh;
 mod refresh_token;
 mod role;
@@ -27,6 +28,7 @@ mod store;
 mod user;
 
 use axum::extract::FromRef;
+use axum::middleware::from_fn;
 use shared::auth::{Issuer, Permission, PublicKey, Signer, Tokens};
 use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
@@ -96,14 +98,17 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         environment.table("REFRESH_TOKENS_TABLE")?.check(|_: TokenFamily| Ok(())),
         environment.table("TOKEN_KEYS_TABLE")?.check(|_: PublicKey| Ok(())),
     ];
-    let router = routes.finish(services);
-    let function =
-        Function::new(environment.seal()?, router, |incoming: Incoming| async move { Err(incoming.unexpected()) });
+    let (router, openapi) = routes.finish(services);
+    let router = router.layer(from_fn(path::check));
+    let function = Function::new(environment.seal()?, (router, openapi), |incoming: Incoming| async move {
+        Err(incoming.unexpected())
+    });
     Ok(function.with_checks(checks))
 }
 
 fn token_routes(api: Api<Services>) -> Api<Services> {
     api.public(routes!(api::tokens::issue))
+        .public(routes!(api::health::auth))
         .public(routes!(api::keys::published))
         .public(routes!(api::signing_tokens::create))
         .public(routes!(api::signing_tokens::confirm_mfa))
@@ -127,6 +132,7 @@ fn client_routes(api: Api<Services>) -> Api<Services> {
 fn user_routes(api: Api<Services>) -> Api<Services> {
     api.decided_by_handler(Permission::CreateUser, BODY_LIMIT_BYTES, routes!(api::users::register))
         .public(routes!(api::logins::email_available))
+        .public(routes!(api::health::users))
         .signed_in(routes!(api::me::me))
         .signed_in(routes!(api::passwords::policy))
         .signed_in(routes!(api::passwords::change_own))

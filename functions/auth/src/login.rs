@@ -101,7 +101,7 @@ pub(crate) async fn as_person(
                 // Whoever changes it at the same time has failed or succeeded as well; either is as good.
                 accounts.logins.change(&key, &attempts, attempts.succeeded(now)).await?;
             }
-            Ok(user)
+            Ok(accounts.announce_password(user).await?)
         }
         None => {
             accounts.slowdown.failed(source, &credentials.id, now);

@@ -84,6 +84,9 @@ fn failed() -> Error {
 /// A hash of random bytes that were thrown away.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$q2t7wJrWc1cJmX5dV0mYv1nQe3oS8hTzL6uB4fGkR9E";
 
+/// The rule of [`check`] as a regular expression, which JavaScript reads alike with and without its flags `u` and `v`.
+pub(crate) const PATTERN: &str = r"^(?:[\uD800-\uDBFF][\uDC00-\uDFFF]|[^\x00-\x1F\x7F-\x9F\uD800-\uDFFF]){8,128}$";
+
 /// Checks a new password.
 pub(crate) fn check(field: &str, password: &str) -> Result<(), Refusal> {
     let length = password.chars().count();
@@ -107,6 +110,32 @@ mod tests {
         assert!(passwords.matches("correct horse".to_owned(), Some(&hash)).await.unwrap());
         assert!(!passwords.matches("correct horsf".to_owned(), Some(&hash)).await.unwrap());
         assert!(!passwords.matches("correct horse".to_owned(), None).await.unwrap());
+    }
+
+    /// The pattern as this crate for regular expressions writes characters outside of the basic plane, which has no
+    /// surrogates.
+    fn pattern() -> regex::Regex {
+        let pattern = PATTERN.replace(r"[\uD800-\uDBFF][\uDC00-\uDFFF]", r"[\x{10000}-\x{10FFFF}]");
+        regex::Regex::new(&pattern.replace(r"\uD800-\uDFFF", r"\x{10000}-\x{10FFFF}")).unwrap()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_pattern_says_what_is_accepted(password in "[ -~éß漢😀\u{7f}\u{85}\t\n]{0,12}|.{126,130}") {
+            proptest::prop_assert_eq!(pattern().is_match(&password), check("password", &password).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_password_may_have_spaces_and_no_control_characters() {
+        let is_ok = |password: &str, expected| {
+            assert_eq!((check("password", password).is_ok(), pattern().is_match(password)), (expected, expected));
+        };
+        is_ok("correct horse", true);
+        is_ok("😀😀😀😀", false);
+        is_ok(&"😀".repeat(128), true);
+        is_ok("correct\thorse", false);
+        is_ok("1234567", false);
     }
 
     #[tokio::test]

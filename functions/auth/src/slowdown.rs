@@ -1,4 +1,6 @@
-//! Failed logins of clients: whoever fails often is told to wait, and a right secret is never refused.
+//! What a source does often: failed logins of clients, and registrations without a token.
+//!
+//! Whoever fails often is told to wait, and a right secret is never refused.
 //!
 //! Failures are counted by the address that they come from, and by that address and the client together, so that nobody
 //! can keep anybody else from logging in. Secrets have 256 random bits: what the counts are for is that programs with an
@@ -17,6 +19,8 @@ const ENTRIES: u64 = 10_000;
 const OF_CLIENT: Rate = Rate { free: 10, interval_ms: 6_000 };
 /// Of one source, whatever the client.
 const OF_SOURCE: Rate = Rate { free: 100, interval_ms: 600 };
+/// Registrations from one source, whoever it registers.
+const REGISTRATIONS: Rate = Rate { free: 10, interval_ms: 6_000 };
 /// The longest time that anybody is told to wait.
 const MAX_WAIT_MS: i64 = 60_000;
 
@@ -26,17 +30,19 @@ struct Rate {
     interval_ms: i64,
 }
 
-/// Counts failed logins. Cheap to clone.
+/// Counts failed logins and registrations. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Slowdown {
     /// When all failures are forgotten, in milliseconds since 1970.
     clients: Cache<(SourceAddress, String), i64>,
     sources: Cache<SourceAddress, i64>,
+    /// When all registrations are forgotten.
+    registrations: Cache<SourceAddress, i64>,
 }
 
 impl Slowdown {
     pub(crate) fn new() -> Self {
-        Self { clients: Cache::new(ENTRIES), sources: Cache::new(ENTRIES) }
+        Self { clients: Cache::new(ENTRIES), sources: Cache::new(ENTRIES), registrations: Cache::new(ENTRIES) }
     }
 
     /// Counts a failure, and returns how many seconds to wait, if any, before the next attempt.
@@ -57,6 +63,19 @@ impl Slowdown {
     pub(crate) fn wait(&self, source: SourceAddress, now: Timestamp) -> Option<u32> {
         let wait_ms = OF_SOURCE.wait_ms(self.sources.get(&source)?, now.as_millisecond());
         u32::try_from((wait_ms + 999) / 1000).ok().filter(|seconds| *seconds > 0)
+    }
+
+    /// Counts a registration, or returns how many seconds to wait for the next one; what has to wait is not counted.
+    pub(crate) fn register(&self, source: SourceAddress, now: Timestamp) -> Option<u32> {
+        let now_ms = now.as_millisecond();
+        let mut wait_ms = 0;
+        self.registrations.entry(source).and_upsert_with(|former| {
+            let former = former.map(|former| former.into_value()).unwrap_or_default();
+            let until_ms = REGISTRATIONS.count(former, now_ms);
+            wait_ms = REGISTRATIONS.wait_ms(until_ms, now_ms);
+            if wait_ms > 0 { former } else { until_ms }
+        });
+        u32::try_from((wait_ms + 999) / 1000).ok().filter(|_| wait_ms > 0)
     }
 
     /// Forgets the failures of a client from a source, which has the right secret after all.
@@ -119,11 +138,30 @@ mod tests {
     }
 
     #[test]
+    fn a_registration_that_has_to_wait_does_not_prolong_the_wait() {
+        let slowdown = Slowdown::new();
+        let one = source("192.0.2.1");
+        let registrations =
+            |seconds: i64, count: usize| (0..count).map(|_| slowdown.register(one, at(seconds))).collect::<Vec<_>>();
+        assert_eq!(registrations(0, 10), [None; 10]);
+        assert_eq!(registrations(0, 200), [Some(6); 200]);
+        assert_eq!(registrations(5, 1), [Some(1)]);
+        assert_eq!(registrations(6, 2), [None, Some(6)]);
+        assert_eq!(slowdown.register(source("192.0.2.2"), at(6)), None);
+        assert_eq!(slowdown.wait(one, at(6)), None, "nothing has failed");
+        assert_eq!(registrations(66, 10), [None; 10], "all are forgotten");
+    }
+
+    #[test]
     fn memory_is_bounded_whatever_is_tried() {
         let slowdown = Slowdown::new();
         for n in 0..30_000_u32 {
-            slowdown.failed(SourceAddress::new(std::net::Ipv4Addr::from(n).into()), &n.to_string(), at(0));
+            let source = SourceAddress::new(std::net::Ipv4Addr::from(n).into());
+            slowdown.failed(source, &n.to_string(), at(0));
+            slowdown.register(source, at(0));
         }
+        slowdown.registrations.run_pending_tasks();
+        assert!(slowdown.registrations.entry_count() <= ENTRIES);
         slowdown.clients.run_pending_tasks();
         slowdown.sources.run_pending_tasks();
         assert!(slowdown.clients.entry_count() <= ENTRIES && slowdown.sources.entry_count() <= ENTRIES);

@@ -106,6 +106,9 @@ pub(crate) struct User {
     pub(crate) roles: Vec<String>,
     /// Another one for each password, so that what was got with an older one ends.
     pub(crate) password_stamp: String,
+    /// When it got this password, in milliseconds since 1970, as long as the fact of it may not have been published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unannounced_password_ms: Option<i64>,
     #[serde(with = "shared::clock::iso")]
     pub(crate) creation_timestamp: Timestamp,
     #[serde(with = "shared::clock::iso")]

@@ -67,6 +67,8 @@ impl Letter {
     /// Writes the mail as MIME, with `pixel` as an image at the end of its body.
     pub(crate) fn mime(&self, now: Timestamp, pixel: Option<&str>) -> Result<Vec<u8>, String> {
         let Self { from, to, cc, bcc, reply_to, subject, body, files } = self;
+        // Readers drop the spaces between two encoded words, of which more than one makes more words.
+        let subject = subject.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let mut message = Message::builder().date(SystemTime::from(now)).from(from.mailbox()?).subject(subject);
         for mailing in to {
             message = message.to(mailing.mailbox()?);
@@ -198,6 +200,12 @@ mod tests {
             parsed.attachments().map(|part| (part.attachment_name().unwrap(), part.contents())).collect();
         let expected: [(&str, &[u8]); 2] = [("Rechnung März.pdf", b"%PDF\r\n\x00\xff"), ("a.txt", b"one\ntwo")];
         assert_eq!(files, expected);
+    }
+
+    #[test]
+    fn words_of_a_subject_stay_apart() {
+        let mime = letter("Grüße  Ärzte   ok", "").mime(Timestamp::UNIX_EPOCH, None).unwrap();
+        assert_eq!(MessageParser::default().parse(&mime).unwrap().subject(), Some("Grüße Ärzte ok"));
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Template {
         let filled = input::fill(self.inputs.as_ref().unwrap_or(&none), filling.inputs);
         let inputs = filled.map_err(|rule| refused(1003, "TEMPLATE_FILLING_EXCEPTION", rule))?;
         let mut templates = Vec::with_capacity(self.outputs.len());
-        for (name, parsed) in self.parsed()? {
+        for (name, parsed) in self.parsed(None)? {
             templates.push((name, parsed.template));
         }
         let scene =
@@ -93,26 +93,30 @@ impl Template {
     ///
     /// Clients that know no translations write them apart, after the template: without any, no key can be checked.
     fn check(&self) -> Result<(), Refusal> {
-        let parsed = self.parsed()?;
+        let language = Language::parse(None).map_err(|rule| Refusal::field("language", rule))?;
+        let translations = Arc::new(self.translations.clone().unwrap_or_default());
+        let scene = Scene::new(language, TimeZone::UTC, Timestamp::UNIX_EPOCH, translations);
+        let parsed = self.parsed(Some(&scene))?;
         let Some(known) = &self.translations else { return Ok(()) };
-        let is_known = |key: &str| {
-            let begins = format!("{key}_");
-            known.keys().any(|known| known == key || known.starts_with(&begins))
-        };
-        let mut keys = parsed.iter().flat_map(|(name, parsed)| parsed.keys.iter().map(move |key| (name, key)));
-        match keys.find(|(_, key)| !is_known(key)) {
-            Some((output, key)) => {
-                Err(wrong_syntax(output, &format!("`t` names the {}", helper::unknown_key(key, known))))
+        for (key, texts) in known {
+            for (language, text) in texts {
+                helper::check_text(&scene, text)
+                    .map_err(|rule| Refusal::field(&format!("translations.{key}.{language}"), rule))?;
             }
-            None => Ok(()),
         }
+        for (output, parsed) in &parsed {
+            for call in &parsed.texts {
+                helper::check_call(call, known).map_err(|rule| wrong_syntax(output, &format!("`t` {rule}")))?;
+            }
+        }
+        Ok(())
     }
 
-    fn parsed(&self) -> Result<Vec<(String, Parsed)>, Refusal> {
+    fn parsed(&self, trial: Option<&Scene>) -> Result<Vec<(String, Parsed)>, Refusal> {
         let none = Inputs::new();
         let inputs = self.inputs.as_ref().unwrap_or(&none);
         let parsed = self.outputs.iter().map(|(name, text)| {
-            let parsed = syntax::parse(text.as_str().unwrap_or_default(), inputs);
+            let parsed = syntax::parse(text.as_str().unwrap_or_default(), inputs, trial);
             parsed.map(|parsed| (name.clone(), parsed)).map_err(|message| wrong_syntax(name, &message))
         });
         parsed.collect()

@@ -4,13 +4,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use shared::auth::{Caller, Permission};
-use shared::bus::Bus;
 use shared::clock::{Clock, Ids};
 use shared::http::{Affected, JsonBody, SourceAddress};
 use shared::{Refusal, permission};
 
 use crate::account::Accounts;
-use crate::fact;
 use crate::grant::Credentials;
 use crate::login::{self, Login};
 use crate::password;
@@ -29,6 +27,8 @@ pub(crate) struct PasswordPolicy {
     lower_case_required: bool,
     symbol_required: bool,
     number_required: bool,
+    /// The same as a regular expression of JavaScript.
+    pattern: &'static str,
 }
 
 /// A password of the calling user, to be confirmed.
@@ -51,7 +51,6 @@ pub(crate) struct Authentication {
 )]
 pub(crate) async fn change_own(
     State(accounts): State<Accounts>,
-    State(bus): State<Bus>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
     source: SourceAddress,
@@ -60,7 +59,7 @@ pub(crate) async fn change_own(
 ) -> Result<Json<UserView>, Refusal> {
     password::check("new_password", &change.new_password)?;
     let user = confirmed(&accounts, source, &clock, &caller, change.old_password).await?;
-    let user = set(&accounts, &bus, &clock, &ids, &user, change.new_password).await?;
+    let user = set(&accounts, &clock, &ids, user, change.new_password).await?;
     Ok(Json(UserView::new(&user, &accounts.users.roles_of(&user).await?)))
 }
 
@@ -71,7 +70,6 @@ pub(crate) async fn change_own(
 )]
 pub(crate) async fn change(
     State(accounts): State<Accounts>,
-    State(bus): State<Bus>,
     State(clock): State<Clock>,
     State(ids): State<Ids>,
     caller: Caller,
@@ -85,7 +83,7 @@ pub(crate) async fn change(
     password::check("password", &new.password)?;
     let roles = accounts.users.roles_of(&user).await?;
     permission::require_all(&caller, roles.iter().flat_map(|role| &role.permissions))?;
-    set(&accounts, &bus, &clock, &ids, &user, new.password).await?;
+    set(&accounts, &clock, &ids, user, new.password).await?;
     Ok(Json(Affected { affected_records: 1 }))
 }
 
@@ -137,6 +135,7 @@ pub(crate) async fn policy() -> Json<PasswordPolicy> {
         lower_case_required: false,
         symbol_required: false,
         number_required: false,
+        pattern: password::PATTERN,
     })
 }
 
@@ -158,22 +157,19 @@ async fn confirmed(
     login::as_person(login, caller.tenant_id(), &credentials).await.map_err(crate::oauth::OAuthError::into_refusal)
 }
 
-async fn set(
-    accounts: &Accounts,
-    bus: &Bus,
-    clock: &Clock,
-    ids: &Ids,
-    former: &User,
-    password: String,
-) -> Result<User, Refusal> {
+async fn set(accounts: &Accounts, clock: &Clock, ids: &Ids, former: User, password: String) -> Result<User, Refusal> {
     let hash = accounts.passwords.hash(password).await?;
-    let (update_timestamp, version) = (clock.now(), former.version + 1);
-    let next = User { password_stamp: ids.hex24(), update_timestamp, version, ..former.clone() };
-    match accounts.users.change_password(former, &next, &hash).await? {
-        Outcome::Done => {
-            fact::password_updated(bus, &next).await?;
-            Ok(next)
-        }
+    let former = accounts.announce_password(former).await?;
+    let (now, version) = (clock.now(), former.version + 1);
+    let next = User {
+        password_stamp: ids.hex24(),
+        unannounced_password_ms: Some(now.as_millisecond()),
+        update_timestamp: now,
+        version,
+        ..former.clone()
+    };
+    match accounts.users.change_password(&former, &next, &hash).await? {
+        Outcome::Done => Ok(accounts.announce_password(next).await?),
         Outcome::Taken | Outcome::Changed => Err(changed_meanwhile()),
     }
 }

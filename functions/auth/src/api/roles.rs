@@ -16,6 +16,23 @@ use crate::role::{
 use crate::store::user::{LIST_LIMIT, Outcome, Users};
 use crate::user::User;
 
+/// What becomes of a list of names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Add,
+    Remove,
+}
+
+impl Change {
+    /// Returns what is held with, or without, what is named.
+    fn apply(self, held: &[String], named: &[String]) -> Vec<String> {
+        match self {
+            Self::Add => held.iter().chain(named.iter().filter(|name| !held.contains(name))).cloned().collect(),
+            Self::Remove => held.iter().filter(|name| !named.contains(name)).cloned().collect(),
+        }
+    }
+}
+
 /// Lists the permissions that there are.
 #[utoipa::path(
     get, path = "/users/v1/permissions", tag = "users",
@@ -127,13 +144,7 @@ pub(crate) async fn add_permissions(
     RawQuery(query): RawQuery,
     JsonBody(RolePermissions { permissions }): JsonBody<RolePermissions>,
 ) -> Result<Json<Affected>, Refusal> {
-    let added = permission::checked("permissions", permissions)?;
-    permission::require_all(&caller, &added)?;
-    change_found(&users, &clock, &caller, query.as_deref(), |role| {
-        let all = role.permissions.iter().chain(&added).cloned().collect();
-        permission::checked("permissions", all)
-    })
-    .await
+    change_permissions(&users, &clock, &caller, query.as_deref(), (Change::Add, permissions)).await
 }
 
 /// Takes permissions from the roles that a query finds.
@@ -148,12 +159,7 @@ pub(crate) async fn remove_permissions(
     RawQuery(query): RawQuery,
     JsonBody(RolePermissions { permissions }): JsonBody<RolePermissions>,
 ) -> Result<Json<Affected>, Refusal> {
-    let removed = permission::checked("permissions", permissions)?;
-    permission::require_all(&caller, &removed)?;
-    change_found(&users, &clock, &caller, query.as_deref(), |role| {
-        Ok(role.permissions.iter().filter(|permission| !removed.contains(permission)).cloned().collect())
-    })
-    .await
+    change_permissions(&users, &clock, &caller, query.as_deref(), (Change::Remove, permissions)).await
 }
 
 /// Gives roles to the users that a query finds.
@@ -171,16 +177,7 @@ pub(crate) async fn add_to_users(
     RawQuery(query): RawQuery,
     JsonBody(UserRoles { roles }): JsonBody<UserRoles>,
 ) -> Result<Json<Affected>, Refusal> {
-    let added = usable(&users, &caller, &roles).await?;
-    change_users(&users, &clock, &caller, query.as_deref(), |user| {
-        let new = added.iter().filter(|id| !user.roles.contains(id));
-        let all: Vec<String> = user.roles.iter().chain(new).cloned().collect();
-        match all.len() <= ROLES_OF_USER {
-            true => Ok(all),
-            false => Err(Refusal::field("roles", format!("make more than {ROLES_OF_USER} roles of one user"))),
-        }
-    })
-    .await
+    change_users(&users, &clock, &caller, query.as_deref(), (Change::Add, &roles)).await
 }
 
 /// Takes roles from the users that a query finds.
@@ -198,11 +195,7 @@ pub(crate) async fn remove_from_users(
     RawQuery(query): RawQuery,
     JsonBody(UserRoles { roles }): JsonBody<UserRoles>,
 ) -> Result<Json<Affected>, Refusal> {
-    let removed = usable(&users, &caller, &roles).await?;
-    change_users(&users, &clock, &caller, query.as_deref(), |user| {
-        Ok(user.roles.iter().filter(|id| !removed.contains(id)).cloned().collect())
-    })
-    .await
+    change_users(&users, &clock, &caller, query.as_deref(), (Change::Remove, &roles)).await
 }
 
 /// Returns the ids of roles, each once, if they exist and permit nothing that the caller may not.
@@ -221,16 +214,26 @@ async fn usable(users: &Users, caller: &Caller, ids: &[String]) -> Result<Vec<St
     Ok(usable)
 }
 
-async fn change_found(
+/// Changes the permissions of the roles that a query finds by some that the caller holds.
+async fn change_permissions(
     users: &Users,
     clock: &Clock,
     caller: &Caller,
     query: Option<&str>,
-    change: impl Fn(&Role) -> Result<Vec<String>, Refusal>,
+    (change, named): (Change, Vec<String>),
 ) -> Result<Json<Affected>, Refusal> {
+    let named = permission::checked("permissions", named)?;
+    permission::require_all(caller, &named)?;
     let found = found(users, caller, query).await?;
-    let changed = found.iter().map(|role| Ok(Role { permissions: change(role)?, ..role.clone() }));
-    let changed: Vec<Role> = changed.collect::<Result<_, Refusal>>()?;
+    let mut changed = Vec::with_capacity(found.len());
+    for role in &found {
+        let changed_permissions = change.apply(&role.permissions, &named);
+        let permissions = match change {
+            Change::Add => permission::checked("permissions", changed_permissions)?,
+            Change::Remove => changed_permissions,
+        };
+        changed.push(Role { permissions, ..role.clone() });
+    }
     for (former, next) in found.iter().zip(changed) {
         if former.permissions != next.permissions {
             save(users, clock, former, next).await?;
@@ -239,16 +242,24 @@ async fn change_found(
     Ok(Json(Affected { affected_records: found.len() as u64 }))
 }
 
+/// Changes the roles of the users that a query finds by some that permit nothing which the caller may not.
 async fn change_users(
     users: &Users,
     clock: &Clock,
     caller: &Caller,
     query: Option<&str>,
-    change: impl Fn(&User) -> Result<Vec<String>, Refusal>,
+    (change, named): (Change, &[String]),
 ) -> Result<Json<Affected>, Refusal> {
+    let named = usable(users, caller, named).await?;
     let found = users::found(users, caller, query).await?;
-    let changed = found.iter().map(|user| Ok(User { roles: change(user)?, ..user.clone() }));
-    let changed: Vec<User> = changed.collect::<Result<_, Refusal>>()?;
+    let mut changed = Vec::with_capacity(found.len());
+    for user in &found {
+        let roles = change.apply(&user.roles, &named);
+        if roles.len() > ROLES_OF_USER {
+            return Err(Refusal::field("roles", format!("make more than {ROLES_OF_USER} roles of one user")));
+        }
+        changed.push(User { roles, ..user.clone() });
+    }
     for (former, next) in found.iter().zip(changed) {
         if former.roles != next.roles {
             users::save(users, clock, former, next).await?;

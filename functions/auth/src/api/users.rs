@@ -13,15 +13,12 @@ use shared::{Error, Refusal, permission};
 
 use crate::account::Accounts;
 use crate::fact;
-use crate::oauth::OAuthError;
 use crate::password;
 use crate::store::user::{LIST_LIMIT, Outcome, Users};
 use crate::user::{
     EmailChange, NewUser, User, UserChange, UserView, check_email, check_language, check_text, check_time_zone,
 };
 
-/// No id of ours is longer.
-const ID_LIMIT_BYTES: usize = 64;
 /// For how long the fact of a user is published again when somebody tries to create the same one, in seconds.
 const ANNOUNCED_AGAIN_S: i64 = 3_600;
 
@@ -37,7 +34,10 @@ pub(crate) struct OpenRegistration(pub(crate) bool);
 #[utoipa::path(
     post, path = "/users/v1/register", tag = "users", request_body = NewUser,
     params(("x-tenant-id" = Option<String>, Header, description = "The tenant of the user, without a token.")),
-    responses((status = 200, description = "The user.", body = UserView))
+    responses(
+        (status = 200, description = "The user.", body = UserView),
+        (status = 429, description = "Too many were registered from this address.", body = shared::http::ErrorBody),
+    )
 )]
 #[expect(clippy::too_many_arguments, reason = "a handler names all that it touches")]
 pub(crate) async fn register(
@@ -63,9 +63,9 @@ pub(crate) async fn register(
     check(&new)?;
     let now = clock.now();
     if caller.is_none()
-        && let Some(seconds) = accounts.slowdown.failed(source, "registration", now)
+        && let Some(seconds) = accounts.slowdown.register(source, now)
     {
-        return Err(OAuthError::slow_down(seconds).into_refusal());
+        return Err(too_many_registrations(seconds));
     }
     let user = User {
         id: ids.hex24(),
@@ -79,6 +79,7 @@ pub(crate) async fn register(
         activation: caller.is_some(),
         roles: Vec::new(),
         password_stamp: ids.hex24(),
+        unannounced_password_ms: None,
         creation_timestamp: now,
         update_timestamp: now,
         version: 0,
@@ -99,6 +100,14 @@ async fn taken(users: &Users, bus: &Bus, new: &User) -> Result<Refusal, Error> {
         fact::created(bus, &former).await?;
     }
     Ok(email_used(&new.email))
+}
+
+fn too_many_registrations(seconds: u32) -> Refusal {
+    let message = format!("too many users in a row were registered from this address, try again in {seconds} seconds");
+    let status = http::StatusCode::TOO_MANY_REQUESTS;
+    let mut refusal = Refusal::new(status, 9, "TOO_MANY_REQUESTS_EXCEPTION", message);
+    refusal.retry_after_s = Some(seconds);
+    refusal
 }
 
 fn email_used(email: &str) -> Refusal {
@@ -314,11 +323,7 @@ pub(super) async fn itself_or(
     if !is_itself(caller, id) {
         caller.require(permission.name())?;
     }
-    let unknown = || Refusal::unknown("user", &id.chars().take(ID_LIMIT_BYTES).collect::<String>());
-    if !(1..=ID_LIMIT_BYTES).contains(&id.len()) {
-        return Err(unknown());
-    }
-    users.get(caller.tenant_id(), id).await?.ok_or_else(unknown)
+    users.get(caller.tenant_id(), id).await?.ok_or_else(|| Refusal::unknown("user", id))
 }
 
 pub(super) fn changed_meanwhile() -> Refusal {

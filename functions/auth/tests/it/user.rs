@@ -335,3 +335,108 @@ async fn a_registration_that_was_cut_off_is_announced_when_it_is_tried_again() {
     world.idle().await;
     assert_eq!(world.published("user_created").len(), 1);
 }
+
+#[tokio::test]
+async fn a_new_password_whose_fact_was_cut_off_is_announced_at_the_next_login() {
+    let world = World::new().await;
+    let (application, _) = world.client(&[]).await;
+    let user = world.user("ada@example.com", &[]).await;
+    let log_in = async |secret: &str| world.token(password(&application, "ada@example.com", secret)).await;
+    let bearer = format!("Bearer {}", log_in("correct horse").await.body["access_token"].as_str().unwrap());
+    world.idle().await;
+    world.emulator.crash_before("eventbridge.PutEvents", 1);
+    let change = json!({"old_password": "correct horse", "new_password": "battery staple"});
+    let request = Request::new("PUT", "/users/v1/password").header("authorization", &bearer).json(change);
+    let crashed = world.invoke("AuthFunction", request.payload).await;
+    assert!(crashed.is_err(), "{crashed:?}");
+    assert!(world.published("password_update_completed").is_empty());
+    assert_eq!(log_in("correct horse").await.status, 400, "the password is the new one");
+    for _ in 0..2 {
+        assert_eq!(log_in("battery staple").await.status, 200);
+        world.idle().await;
+        let facts = world.published("password_update_completed");
+        assert_eq!((facts.len(), &facts[0]["content"]), (1, &json!({"user_id": user})), "it is told once");
+    }
+}
+
+#[tokio::test]
+async fn a_password_whose_fact_was_cut_off_is_announced_before_it_has_a_successor() {
+    let world = World::new().await;
+    let administrator = world.log_in_as_administrator().await;
+    let user = world.user("ada@example.com", &[]).await;
+    world.idle().await;
+    let path = format!("/users/v1/{user}/password");
+    world.emulator.crash_before("eventbridge.PutEvents", 1);
+    let request = Request::new("PUT", &path).header("authorization", &administrator);
+    let crashed = world.invoke("AuthFunction", request.json(json!({"password": "battery staple"})).payload).await;
+    assert!(crashed.is_err(), "{crashed:?}");
+    assert_eq!(world.send("PUT", &path, &administrator, json!({"password": "better still"})).await.status, 200);
+    world.idle().await;
+    assert_eq!(world.published("password_update_completed").len(), 2);
+}
+
+#[tokio::test]
+async fn a_registration_that_has_to_wait_is_told_how_long_and_does_not_wait_longer_for_it() {
+    let world = World::new().await;
+    let send = async |n: u32| {
+        let body = json!({"email": format!("{n}@example.com"), "password": "correct horse"});
+        let request = Request::new("POST", "/users/v1/register").from_address("203.0.113.7");
+        harness::World::send(&world, request.json(body)).await
+    };
+    for n in 0..10 {
+        assert_eq!(send(n).await.status, 200);
+    }
+    for _ in 0..3 {
+        let refused = send(10).await;
+        check(&refused, 429, 9);
+        assert_eq!(refused.headers["retry-after"], "6");
+        let message = refused.body["message"].as_str().unwrap();
+        assert!(message.contains("registered from this address, try again in 6 seconds"), "{message}");
+    }
+    world.advance(6).await;
+    assert_eq!(send(10).await.status, 200);
+    check(&send(11).await, 429, 9);
+}
+
+#[tokio::test]
+async fn the_policy_for_passwords_has_a_pattern_that_takes_spaces() {
+    let world = World::new().await;
+    let administrator = world.log_in_as_administrator().await;
+    let policy = world.send("GET", "/users/v1/password_policy", &administrator, Value::Null).await.body;
+    assert_eq!((&policy["minimum_length"], &policy["maximum_length"]), (&json!(8), &json!(128)));
+    let pattern = policy["pattern"].as_str().unwrap();
+    assert!(pattern.ends_with("{8,128}$") && !pattern.contains("\\s"), "{pattern}");
+}
+
+/// Client libraries know a service or a route that does not exist by the code 903, signed in or not.
+#[tokio::test]
+async fn what_is_no_id_is_the_path_of_an_unknown_service() {
+    let world = World::new().await;
+    let administrator = world.log_in_as_administrator().await;
+    for (method, path) in [
+        ("GET", "/users/v1/forgot_password?email=ada%40example.com"),
+        ("GET", "/users/v1/activation?email=ada%40example.com"),
+        ("POST", "/users/v1/activation"),
+        ("PUT", "/users/v1/activation"),
+        ("GET", "/users/v1/patients"),
+        ("GET", "/users/v1/groups"),
+        ("DELETE", "/users/v1/00000000000000000000000g"),
+        ("PUT", "/users/v1/groups/email"),
+        ("PUT", "/users/v1/0123/password"),
+        ("PUT", "/users/v1/roles/none"),
+        ("POST", "/users/v1/0123456789abcdef01234567/profile_image"),
+        ("GET", "/auth/v2/mfa/users"),
+    ] {
+        for authorization in ["", administrator.as_str()] {
+            check(&world.send(method, path, authorization, Value::Null).await, 404, 903);
+        }
+    }
+    let unknown = "/users/v1/0123456789abcdef01234567";
+    check(&world.send("GET", unknown, &administrator, Value::Null).await, 404, 16);
+    check(&world.send("GET", unknown, "", Value::Null).await, 401, 104);
+    check(&world.send("POST", unknown, &administrator, Value::Null).await, 405, 26);
+    for path in ["/users/v1/health", "/auth/v2/health"] {
+        let health = world.send("GET", path, "", Value::Null).await;
+        assert_eq!((health.status, health.body), (200, json!({"status": "up"})), "{path}");
+    }
+}

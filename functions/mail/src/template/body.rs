@@ -31,7 +31,7 @@ const IGNORED_FIELDS: [&str; 4] = ["$schema", "id", "creationTimestamp", "update
 #[schema(example = json!({
     "name": "welcome", "description": "The first mail to a user.",
     "inputs": {"first_name": {"type": "string"}},
-    "outputs": {"subject": "{{t 'greeting' name=@inputs.first_name}}", "body": "<p>Welcome, {{@inputs.first_name}}!</p>"},
+    "outputs": {"subject": "{{{t 'greeting' name=@inputs.first_name}}}", "body": "<p>Welcome, {{@inputs.first_name}}!</p>"},
     "translations": {"greeting": {"EN": "Hello {{name}}", "NL": "Dag {{name}}"}}
 }))]
 pub(crate) struct TemplateBody {

@@ -7,6 +7,7 @@ mod number;
 mod text;
 mod time;
 mod translation;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use serde_json::Value;
 use shared::nearest;
 
 pub(super) use self::time::time_zone;
-pub(super) use self::translation::unknown_key;
+pub(super) use self::translation::{TextCall, check_call, check_text};
+pub(super) use self::trial::{Known, run as try_call};
 use super::render::Scene;
 
 /// Where a helper stands.
@@ -44,6 +46,8 @@ pub(super) struct Signature {
     /// Whether names in its block are no longer those of the inputs.
     pub(super) changes_context: bool,
     call: Call,
+    /// What can be told of a call before there are inputs: it fails as the call would.
+    trial: fn(&Scene, &Arguments<'_>) -> Result<Value, String>,
 }
 
 /// What a helper does.
@@ -82,8 +86,6 @@ const LANGUAGE_UNITS: usize = 20;
 struct Arguments<'a> {
     parameters: Vec<&'a Value>,
     options: BTreeMap<&'a str, &'a Value>,
-    /// Whether what it makes is not escaped: it stands in `{{{ }}}`.
-    is_raw: bool,
 }
 
 const ANY: usize = usize::MAX;
@@ -99,8 +101,8 @@ const fn value(
     cost: Cost,
     call: fn(&Scene, &Arguments<'_>) -> Result<Value, String>,
 ) -> Signature {
-    let call = Call::Value(call, cost);
-    Signature { name, parameters, options: Some(options), places, changes_context: false, call }
+    let (trial, call) = (call, Call::Value(call, cost));
+    Signature { name, parameters, options: Some(options), places, changes_context: false, call, trial }
 }
 
 const fn around(name: &'static str, options: &'static [&'static str], kind: block::Kind) -> Signature {
@@ -112,6 +114,7 @@ const fn around(name: &'static str, options: &'static [&'static str], kind: bloc
         places: BLOCK,
         changes_context,
         call: Call::Block(kind),
+        trial: kind.trial(),
     }
 }
 
@@ -139,9 +142,10 @@ static SIGNATURES: &[Signature] = &[
     value("round", (1, 1), &[], VALUE, Cost::Reading, math::round),
     value("subtract", (1, ANY), &[], VALUE, Cost::Reading, math::subtract),
     value("sum", (1, ANY), &[], VALUE, Cost::Reading, math::sum),
+    value("escape", (1, 1), &[], VALUE, Cost::Reading, text::escape),
     value("join", (1, ANY), &["sep"], VALUE, Cost::Reading, text::join),
     value("length", (1, 1), &[], VALUE, Cost::Reading, text::length),
-    value("lookup", (2, 2), &[], VALUE, Cost::One, text::lookup),
+    value("lookup", (2, 2), &[], VALUE, Cost::One, text::lookup).tried(text::lookup_tried),
     value("toJsonString", (1, 1), &[], VALUE, Cost::Reading, text::to_json_string),
     value("currency", (1, 1), number::CURRENCY_OPTIONS, VALUE, Cost::Language, number::currency),
     value("datetime", (1, 1), time::DATETIME_OPTIONS, VALUE, Cost::Language, time::datetime),
@@ -154,6 +158,7 @@ static SIGNATURES: &[Signature] = &[
         places: VALUE,
         changes_context: false,
         call: Call::Value(translation::translate, Cost::Language),
+        trial: translation::tried,
     },
 ];
 
@@ -174,7 +179,7 @@ impl Signature {
         name: &str,
         place: Place,
         parameters: usize,
-        mut options: impl Iterator<Item = &'a str>,
+        options: impl Iterator<Item = &'a str>,
     ) -> Result<(), String> {
         if !self.places.contains(&place) {
             return Err(match place {
@@ -188,13 +193,31 @@ impl Signature {
             let noun = if fewest == 1 { "parameter" } else { "parameters" };
             return Err(format!("`{name}` takes {at_least}{fewest} {noun}, not {parameters}"));
         }
+        self.check_options(options)
+    }
+
+    /// Checks that the helper has these options.
+    fn check_options<'a>(&self, mut options: impl Iterator<Item = &'a str>) -> Result<(), String> {
         if let Some(known) = self.options
             && let Some(option) = options.find(|option| !known.contains(option))
         {
             let unknown = nearest::unknown("option", option, known.iter().copied());
-            return Err(format!("`{name}` has the {unknown}"));
+            return Err(format!("`{}` has the {unknown}", self.name));
         }
         Ok(())
+    }
+
+    /// Makes a value of these arguments.
+    fn run(&self, scene: &Scene, arguments: &Arguments<'_>) -> Result<Value, String> {
+        match self.call {
+            Call::Value(call, _) => call(scene, arguments),
+            Call::Block(_) => Err("must be a block".to_owned()),
+        }
+    }
+
+    /// The same helper, of whose calls less can be told before there are inputs.
+    const fn tried(self, trial: fn(&Scene, &Arguments<'_>) -> Result<Value, String>) -> Self {
+        Self { trial, ..self }
     }
 }
 
@@ -227,12 +250,12 @@ struct ValueHelper {
 }
 
 impl ValueHelper {
-    fn value(&self, helper: &Helper<'_>, is_raw: bool) -> Result<Value, RenderError> {
+    fn value(&self, helper: &Helper<'_>) -> Result<Value, RenderError> {
         let units = if self.cost == Cost::Language { LANGUAGE_UNITS } else { 1 };
         self.scene.charge_call(helper, units, self.cost != Cost::One)?;
         let parameters = helper.params().iter().map(|parameter| parameter.value()).collect();
         let options = helper.hash().iter().map(|(&name, value)| (name, value.value())).collect();
-        let made = (self.call)(&self.scene, &Arguments { parameters, options, is_raw });
+        let made = (self.call)(&self.scene, &Arguments { parameters, options });
         let value = made.map_err(|rule| failed(format!("`{}` {rule}", helper.name())))?;
         self.scene.charge_value(&value)?;
         Ok(value)
@@ -245,9 +268,9 @@ impl HelperDef for ValueHelper {
         helper: &Helper<'rc>,
         _: &'reg Handlebars<'reg>,
         _: &'rc Context,
-        render: &mut RenderContext<'reg, 'rc>,
+        _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
-        self.value(helper, render.is_disable_escape()).map(ScopedJson::Derived)
+        self.value(helper).map(ScopedJson::Derived)
     }
 
     fn call<'reg: 'rc, 'rc>(
@@ -258,8 +281,7 @@ impl HelperDef for ValueHelper {
         render: &mut RenderContext<'reg, 'rc>,
         out: &mut dyn Output,
     ) -> HelperResult {
-        let is_raw = render.is_disable_escape();
-        let value = self.value(helper, is_raw)?;
+        let value = self.value(helper)?;
         if helper.is_block() {
             let branch = if is_truthy(&value, false) { helper.template() } else { helper.inverse() };
             let Some(branch) = branch else { return Ok(()) };
@@ -267,7 +289,7 @@ impl HelperDef for ValueHelper {
             return branch.render(registry, context, render, out);
         }
         let text = value.render();
-        if is_raw {
+        if render.is_disable_escape() {
             out.write(&text)?
         } else {
             out.write(&handlebars::html_escape(&text))?

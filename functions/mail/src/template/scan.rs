@@ -1,5 +1,7 @@
 //! The tags of a template's text, read before the parser sees it, so that no text can nest deeper than the parser can go.
 
+use std::borrow::Cow;
+
 /// How many blocks may stand in each other; each `{{else if …}}` counts as one.
 const BLOCK_LIMIT: usize = 24;
 /// How many sub-expressions one tag may have.
@@ -8,21 +10,52 @@ const SUBEXPRESSION_LIMIT: usize = 48;
 const TAG_LIMIT: usize = 5_000;
 
 /// Checks the tags of a text: how many there are and how they nest, and that all are of a kind that is supported.
-pub(super) fn check(text: &str) -> Result<(), String> {
-    let mut scan = Scan { text, at: 0, blocks: Vec::new(), tags: 0 };
-    scan.run().map_err(|rule| {
-        let before = text.get(..scan.at.min(text.len())).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        format!("{rule} (line {line})")
-    })
+///
+/// Returns it with `{{{…}}}` in place of `{{&…}}`, in which the parser takes no parameters.
+pub(super) fn check(text: &str) -> Result<Cow<'_, str>, String> {
+    let mut scan = Scan { text, at: 0, blocks: Vec::new(), tags: 0, ampersands: Vec::new() };
+    match scan.run() {
+        Ok(()) => Ok(with_braces(text, &scan.ampersands)),
+        Err(rule) => {
+            let before = text.get(..scan.at.min(text.len())).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            Err(format!("{rule} (line {line})"))
+        }
+    }
+}
+
+/// Puts braces in place of each ampersand and before its closing braces.
+fn with_braces<'a>(text: &'a str, ampersands: &[(usize, usize)]) -> Cow<'a, str> {
+    if ampersands.is_empty() {
+        return text.into();
+    }
+    let (mut written, mut rest, mut at) = (String::with_capacity(text.len() + ampersands.len()), text, 0);
+    for (ampersand, end) in ampersands {
+        let (before, tag) = rest.split_at(ampersand - at);
+        let (inside, after) = tag.split_at(end - ampersand);
+        written.extend([before, "{", inside.get(1..).unwrap_or_default(), "}"]);
+        (rest, at) = (after, *end);
+    }
+    written.push_str(rest);
+    written.into()
 }
 
 struct Scan<'a> {
     text: &'a str,
     at: usize,
-    /// The open blocks, each with the `{{else …}}` tags that it has.
-    blocks: Vec<usize>,
+    blocks: Vec<Block<'a>>,
     tags: usize,
+    /// Where the ampersand of each `{{&…}}` is, and where what closes it begins.
+    ampersands: Vec<(usize, usize)>,
+}
+
+/// A block that is open.
+struct Block<'a> {
+    name: &'a str,
+    /// Where its tag is.
+    at: usize,
+    /// How many parts it has: itself, and each `{{else …}}`.
+    parts: usize,
 }
 
 impl<'a> Scan<'a> {
@@ -46,7 +79,13 @@ impl<'a> Scan<'a> {
             }
             self.tag()?;
         }
-        Ok(())
+        match self.blocks.pop() {
+            Some(Block { name, at, .. }) => {
+                self.at = at;
+                Err(format!("the block `{{{{#{name} …}}}}` is not closed: `{{{{/{name}}}}}` is missing"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Tells whether exactly one backslash precedes the braces; two or more escape themselves.
@@ -69,28 +108,36 @@ impl<'a> Scan<'a> {
             _ => (' ', start),
         };
         let name = start.trim_start();
+        let begin = self.at;
         match sigil {
             '#' if name.starts_with(['>', '*']) => return Err(unsupported(name)),
             '>' | '*' => return Err(unsupported(&format!("{sigil}"))),
-            '#' => self.blocks.push(1),
-            '/' => drop(self.blocks.pop()),
-            '^' => self.count_else(),
-            _ if is_else(name) => self.count_else(),
+            '#' => self.blocks.push(Block { name: word(name), at: self.at, parts: 1 }),
+            '/' if self.blocks.pop().is_none() => {
+                return Err(format!("`{{{{/{name}}}}}` closes no block", name = word(name)));
+            }
+            '^' => self.count_else("^")?,
+            _ if sigil == ' ' && word(name) == "else" => self.count_else("else")?,
             _ => {}
         }
         if sigil != ' ' {
             self.at += 1;
         }
-        if self.blocks.iter().sum::<usize>() > BLOCK_LIMIT {
+        if self.blocks.iter().map(|block| block.parts).sum::<usize>() > BLOCK_LIMIT {
             return Err(format!("blocks may stand in each other at most {BLOCK_LIMIT} deep"));
         }
-        self.expression()
+        self.expression()?;
+        if sigil == '&' {
+            let inside = self.text.get(begin..self.at).and_then(|tag| tag.strip_suffix("}}")).unwrap_or_default();
+            self.ampersands.push((begin, begin + inside.strip_suffix('~').unwrap_or(inside).len()));
+        }
+        Ok(())
     }
 
-    fn count_else(&mut self) {
-        if let Some(block) = self.blocks.last_mut() {
-            *block += 1;
-        }
+    fn count_else(&mut self, name: &str) -> Result<(), String> {
+        let block = self.blocks.last_mut().ok_or_else(|| format!("`{{{{{name}}}}}` stands in no block"))?;
+        block.parts += 1;
+        Ok(())
     }
 
     fn comment(&mut self) -> Result<(), String> {
@@ -148,8 +195,9 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn is_else(name: &str) -> bool {
-    name.strip_prefix("else").is_some_and(|rest| rest.starts_with(|next: char| next.is_whitespace()))
+/// Returns the word with which the rest of a tag begins.
+fn word(rest: &str) -> &str {
+    rest.split(|next: char| next.is_whitespace() || matches!(next, '}' | '~' | '(')).next().unwrap_or_default()
 }
 
 fn unsupported(sigil: &str) -> String {
@@ -164,7 +212,7 @@ mod tests {
     #[test]
     fn tags_are_found_where_the_parser_finds_them() {
         let check = |text: &str, expected: Result<(), &str>| {
-            assert_eq!(check(text), expected.map_err(str::to_owned), "{text}");
+            assert_eq!(check(text).map(drop), expected.map_err(str::to_owned), "{text}");
         };
         check("Hello {{@inputs.name}}, {{{ raw }}} {{~x~}} {{& y}}", Ok(()));
         check(r"\{{ not a tag [{( \{{{{ neither }} \\{{tag}}", Ok(()));
@@ -180,6 +228,25 @@ mod tests {
         check("{{x", Err("a tag is not closed (line 1)"));
         check("{{t 'x}}", Err("a text in quotes is not closed (line 1)"));
         check("{{! x", Err("a comment is not closed (line 1)"));
+        check(
+            "a\n{{#if x}}\n{{#each y}}{{/each}}",
+            Err("the block `{{#if …}}` is not closed: `{{/if}}` is missing (line 2)"),
+        );
+        check("{{~#if~}}", Err("the block `{{#if …}}` is not closed: `{{/if}}` is missing (line 1)"));
+        check("{{#if a}}x{{/if}}\n{{/if}}", Err("`{{/if}}` closes no block (line 2)"));
+        for (text, name) in [("{{else}}", "else"), ("{{else if a}}", "else"), ("{{^}}", "^")] {
+            check(text, Err(&format!("`{{{{{name}}}}}` stands in no block (line 1)")));
+        }
+        check("{{elsewhere}}", Ok(()));
+    }
+
+    #[test]
+    fn an_ampersand_is_written_as_a_third_brace() {
+        let written = |text: &str, expected: &str| assert_eq!(check(text).as_deref(), Ok(expected));
+        written("{{x}} {{{y}}}", "{{x}} {{{y}}}");
+        written("a {{&x}} {{ & t 'é}}' }} b", "a {{{x}}} {{ { t 'é}}' }}} b");
+        written("{{~&x~}}{{&y}}", "{{~{x}~}}{{{y}}}");
+        written(r"\{{&x}} {{! &x }}", r"\{{&x}} {{! &x }}");
     }
 
     #[test]

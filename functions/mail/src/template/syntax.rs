@@ -1,14 +1,15 @@
 //! Templates as they are parsed: only what is known may stand in them, and it is checked before they are kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
-use handlebars::{Path, PathSeg, Template};
+use handlebars::{Path, PathSeg, Template, TemplateErrorReason};
 use serde_json::Value;
 use shared::nearest;
 
-use super::helper::{self, Place, Signature};
+use super::helper::{self, Known, Place, Signature, TextCall};
 use super::input::{Input, Inputs, Kind};
+use super::render::Scene;
 use super::scan;
 
 /// The variables that blocks define.
@@ -18,26 +19,31 @@ const BLOCK_VARIABLES: [&str; 4] = ["first", "index", "key", "last"];
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) template: Template,
-    /// The translation keys that it names.
-    pub(super) keys: BTreeSet<String>,
+    /// The calls of `t` whose keys are written in it.
+    pub(super) texts: BTreeSet<TextCall>,
 }
 
-/// Parses a template, or says what is wrong with it.
-pub(super) fn parse(text: &str, inputs: &Inputs) -> Result<Parsed, String> {
-    scan::check(text)?;
-    let mut template = Template::compile(text).map_err(|error| {
+/// Parses a template, or says what is wrong with it; with a scene its calls are tried as well.
+pub(super) fn parse(text: &str, inputs: &Inputs, trial: Option<&Scene>) -> Result<Parsed, String> {
+    let text = scan::check(text)?;
+    let mut template = Template::compile(&text).map_err(|error| {
         let place = error.pos().map_or_else(String::new, |(line, column)| format!(" (line {line}, column {column})"));
-        let reason = error.reason().to_string();
-        format!("{}{place}", reason.split_whitespace().collect::<Vec<_>>().join(" "))
+        // The parser lists what else could stand there in the words of its grammar.
+        let reason = match error.reason() {
+            TemplateErrorReason::InvalidSyntax(_) => "what stands here is not valid in Handlebars".to_owned(),
+            reason => reason.to_string(),
+        };
+        format!("{reason}{place}")
     })?;
-    let mut check = Check { inputs, keys: BTreeSet::new() };
+    let mut check = Check { inputs, trial, texts: BTreeSet::new() };
     check.template(&mut template, true)?;
-    Ok(Parsed { template, keys: check.keys })
+    Ok(Parsed { template, texts: check.texts })
 }
 
 struct Check<'a> {
     inputs: &'a Inputs,
-    keys: BTreeSet<String>,
+    trial: Option<&'a Scene>,
+    texts: BTreeSet<TextCall>,
 }
 
 impl Check<'_> {
@@ -66,7 +72,9 @@ impl Check<'_> {
     fn expression(&mut self, call: &mut HelperTemplate, is_top: bool) -> Result<(), String> {
         let is_value = call.params.is_empty() && call.hash.is_empty();
         match &mut call.name {
-            Parameter::Path(path) if is_value && helper::signature(raw(path)).is_none() => self.path(path, is_top),
+            Parameter::Path(path) if is_value && helper::signature(raw(path)).is_none() => {
+                self.path(path, is_top).map(drop)
+            }
             Parameter::Path(_) | Parameter::Name(_) => self.call(call, Place::Value, is_top).map(drop),
             Parameter::Subexpression(_) => Err("a tag must begin with a name, not with `(`".to_owned()),
             _ => Err("a tag must begin with a name".to_owned()),
@@ -74,7 +82,7 @@ impl Check<'_> {
     }
 
     fn block(&mut self, call: &mut HelperTemplate, is_top: bool) -> Result<(), String> {
-        let signature = self.call(call, Place::Block, is_top)?;
+        let (signature, _) = self.call(call, Place::Block, is_top)?;
         if call.block_param.is_some() && !signature.changes_context {
             return Err(format!("`{}` has no block parameters, `as |…|`", name_of(call)));
         }
@@ -87,8 +95,13 @@ impl Check<'_> {
         }
     }
 
-    /// Checks that a helper exists and is called as it can be.
-    fn call(&mut self, call: &mut HelperTemplate, place: Place, is_top: bool) -> Result<&'static Signature, String> {
+    /// Checks that a helper exists and is called as it can be; returns what is known of its value, too.
+    fn call(
+        &mut self,
+        call: &mut HelperTemplate,
+        place: Place,
+        is_top: bool,
+    ) -> Result<(&'static Signature, Known), String> {
         let name = name_of(call);
         let Some(signature) = helper::signature(&name) else {
             return Err(nearest::unknown("helper", &name, helper::names()));
@@ -97,31 +110,42 @@ impl Check<'_> {
         if name == "t"
             && let Some(Parameter::Literal(Value::String(key))) = call.params.first()
         {
-            self.keys.insert(key.clone());
+            self.texts.insert(TextCall { key: key.clone(), arguments: call.hash.keys().cloned().collect() });
         }
-        for parameter in call.params.iter_mut().chain(call.hash.values_mut()) {
-            self.parameter(parameter, is_top)?;
+        let mut parameters = Vec::with_capacity(call.params.len());
+        for parameter in &mut call.params {
+            parameters.push(self.parameter(parameter, is_top)?);
         }
-        Ok(signature)
+        let mut options = BTreeMap::new();
+        for (option, value) in &mut call.hash {
+            options.insert(option.as_str(), self.parameter(value, is_top)?);
+        }
+        let known = match self.trial {
+            Some(scene) => helper::try_call(signature, scene, &parameters, &options)?,
+            None => Known::Nothing,
+        };
+        Ok((signature, known))
     }
 
-    fn parameter(&mut self, parameter: &mut Parameter, is_top: bool) -> Result<(), String> {
+    /// Checks a parameter, and returns what is known of it.
+    fn parameter(&mut self, parameter: &mut Parameter, is_top: bool) -> Result<Known, String> {
         match parameter {
             Parameter::Path(path) => self.path(path, is_top),
             Parameter::Literal(Value::Array(_) | Value::Object(_)) => {
                 Err("arrays and objects cannot be written in a tag".to_owned())
             }
-            Parameter::Literal(_) => Ok(()),
+            Parameter::Literal(value) if self.trial.is_some() => Ok(Known::Value(value.clone())),
+            Parameter::Literal(_) => Ok(Known::Nothing),
             Parameter::Subexpression(subexpression) => match &mut *subexpression.element {
-                TemplateElement::Expression(call) => self.call(call, Place::Value, is_top).map(drop),
+                TemplateElement::Expression(call) => self.call(call, Place::Value, is_top).map(|(_, known)| known),
                 _ => Err("only helpers can be called in parentheses".to_owned()),
             },
             _ => Err("a parameter must be a value, a path or a helper in parentheses".to_owned()),
         }
     }
 
-    /// Checks that what a path names can be there, and makes `@inputs` name the inputs.
-    fn path(&self, path: &mut Path, is_top: bool) -> Result<(), String> {
+    /// Checks that what a path names can be there, and makes `@inputs` name the inputs; returns what is known of it.
+    fn path(&self, path: &mut Path, is_top: bool) -> Result<Known, String> {
         let written = raw(path).to_owned();
         if let Path::Local((level, name, _)) = &*path {
             let rest = written.strip_prefix(&format!("@{name}")).filter(|_| *level == 0);
@@ -132,25 +156,26 @@ impl Check<'_> {
                     let Path::Relative((segments, _)) = found else { return Err(unknown_variable(name)) };
                     *path = Path::Relative((segments, written));
                 }
-                (name, _) if BLOCK_VARIABLES.contains(&name) && written.ends_with(name) => return Ok(()),
+                (name, _) if BLOCK_VARIABLES.contains(&name) && written.ends_with(name) => return Ok(Known::Nothing),
                 _ => return Err(unknown_variable(name)),
             }
         }
-        let Path::Relative((segments, written)) = &*path else { return Ok(()) };
+        let Path::Relative((segments, written)) = &*path else { return Ok(Known::Nothing) };
         let names = segments.iter().filter_map(|segment| match segment {
             PathSeg::Named(name) => Some(name.as_str()),
             _ => None,
         });
         let is_plain = segments.iter().all(|segment| matches!(segment, PathSeg::Named(_)));
         if written.starts_with('@') || (is_top && is_plain) {
-            return declared(self.inputs, names, written);
+            let found = declared(self.inputs, names, written)?;
+            return Ok(found.filter(|_| is_plain).map_or(Known::Nothing, Known::Kind));
         }
-        Ok(())
+        Ok(Known::Nothing)
     }
 }
 
-/// Checks that the inputs have what a path names.
-fn declared<'a>(inputs: &Inputs, names: impl Iterator<Item = &'a str>, written: &str) -> Result<(), String> {
+/// Checks that the inputs have what a path names, and returns its type.
+fn declared<'a>(inputs: &Inputs, names: impl Iterator<Item = &'a str>, written: &str) -> Result<Option<Kind>, String> {
     let (mut members, mut found): (Option<&Inputs>, Option<&Input>) = (Some(inputs), None);
     for name in names {
         if let Some(known) = members {
@@ -172,7 +197,7 @@ fn declared<'a>(inputs: &Inputs, names: impl Iterator<Item = &'a str>, written: 
         }
         members = found.filter(|input| input.kind == Kind::Object).and_then(|input| input.properties.as_ref());
     }
-    Ok(())
+    Ok(found.map(|input| input.kind))
 }
 
 fn unknown_variable(name: &str) -> String {
@@ -196,19 +221,30 @@ fn name_of(call: &HelperTemplate) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
     use serde_json::json;
 
+    use super::super::language::Language;
     use super::*;
 
-    fn check(text: &str, expected: Result<(), &str>) {
+    fn scene() -> Scene {
+        let language = Language::parse(None).unwrap();
+        Scene::new(language, TimeZone::UTC, Timestamp::UNIX_EPOCH, Arc::default())
+    }
+
+    /// Parses a text with some inputs, and tries its calls.
+    pub(in crate::template) fn check(text: &str, expected: Result<(), &str>) {
         let inputs = json!({
             "name": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}},
             "order": {"type": "object", "properties": {"lines": {"type": "array", "items": {
                 "type": "object", "properties": {"price": {"type": "number"}}
             }}}},
         });
-        let parsed = parse(text, &serde_json::from_value(inputs).unwrap());
+        let parsed = parse(text, &serde_json::from_value(inputs).unwrap(), Some(&scene()));
         assert_eq!(parsed.map(drop), expected.map_err(str::to_owned), "{text}");
     }
 
@@ -261,9 +297,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_read_is_said_in_plain_words() {
+        let rule = |column| format!("what stands here is not valid in Handlebars (line 1, column {column})");
+        for text in
+            ["{{}}", "{{sum 1 2", "a {{x y=}} b", "{{#}}x{{/}}", "{{x | y}}", "{{name.}}", "{{t 'a' name}}x{{= y}}"]
+        {
+            let refused = parse(text, &Inputs::new(), None).unwrap_err();
+            assert!(!refused.contains("expression") && !refused.contains('_'), "{text}: {refused}");
+        }
+        check("{{}}", Err(&rule(3)));
+        check("{{#if name}}x", Err("the block `{{#if …}}` is not closed: `{{/if}}` is missing (line 1)"));
+    }
+
+    #[test]
     fn what_the_engine_has_beyond_the_helpers_is_not_there() {
         for text in ["{{log name}}", "{{len name}}", "{{#name}}x{{/name}}", "{{raw name}}", "{{helperMissing name}}"] {
-            let rule = parse(text, &serde_json::from_value(json!({"name": {"type": "string"}})).unwrap()).unwrap_err();
+            let rule =
+                parse(text, &serde_json::from_value(json!({"name": {"type": "string"}})).unwrap(), None).unwrap_err();
             assert!(rule.starts_with("unknown helper"), "{text}: {rule}");
         }
     }
@@ -272,7 +322,8 @@ mod tests {
     fn the_keys_of_translations_are_found() {
         let text = "{{t 'a'}}{{#if (eq (t \"b\" x=(t 'c')) 'x')}}{{{t 'd'}}}{{/if}}{{t name}}";
         let inputs = serde_json::from_value(json!({"name": {"type": "string"}})).unwrap();
-        let keys: Vec<String> = parse(text, &inputs).unwrap().keys.into_iter().collect();
-        assert_eq!(keys, ["a", "b", "c", "d"]);
+        let texts = parse(text, &inputs, None).unwrap().texts;
+        let called: Vec<(&str, usize)> = texts.iter().map(|call| (call.key.as_str(), call.arguments.len())).collect();
+        assert_eq!(called, [("a", 0), ("b", 1), ("c", 0), ("d", 0)]);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::super::input::kind_of;
 use super::super::render::Scene;
-use super::{failed, is_truthy};
+use super::{Arguments, failed, is_truthy};
 
 /// Which block it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,16 @@ pub(super) enum Kind {
     Unless,
     Each,
     With,
+}
+
+impl Kind {
+    /// Returns what can be told of a call before there are inputs.
+    pub(super) const fn trial(self) -> fn(&Scene, &Arguments<'_>) -> Result<Value, String> {
+        match self {
+            Self::Each => |_, arguments| has_members(arguments.first()).map(|_| Value::Null),
+            Self::If | Self::Unless | Self::With => |_, _| Ok(Value::Null),
+        }
+    }
 }
 
 /// A helper that is only a block.
@@ -70,7 +80,7 @@ impl HelperDef for BlockHelper {
             Kind::If => is_truthy(value, includes_zero),
             Kind::Unless => !is_truthy(value, includes_zero),
             Kind::With => is_truthy(value, true),
-            Kind::Each => has_members(value)?,
+            Kind::Each => has_members(value).map_err(|rule| failed(format!("`each` {rule}")))?,
         };
         let Some(template) = (if is_true { helper.template() } else { helper.inverse() }) else { return Ok(()) };
         if !is_true || matches!(self.kind, Kind::If | Kind::Unless) {
@@ -145,11 +155,11 @@ fn passes(kind: Kind, value: &Value) -> Box<dyn Iterator<Item = Pass<'_>> + '_> 
 }
 
 /// Tells whether there is anything to render a block for.
-fn has_members(value: &Value) -> Result<bool, RenderError> {
+fn has_members(value: &Value) -> Result<bool, String> {
     match value {
         Value::Null | Value::Bool(false) => Ok(false),
         Value::Array(items) => Ok(!items.is_empty()),
         Value::Object(properties) => Ok(!properties.is_empty()),
-        value => Err(failed(format!("`each` takes an array or an object, not {}", kind_of(value)))),
+        value => Err(format!("takes an array or an object, not {}", kind_of(value))),
     }
 }

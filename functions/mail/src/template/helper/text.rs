@@ -52,6 +52,24 @@ pub(super) fn join(_: &Scene, arguments: &Arguments<'_>) -> Result<Value, String
     Ok(joined.into())
 }
 
+/// Returns a text in which nothing is markup, for `{{{ }}}`.
+pub(super) fn escape(_: &Scene, arguments: &Arguments<'_>) -> Result<Value, String> {
+    let escaped = match arguments.first() {
+        value @ (Value::Array(_) | Value::Object(_)) => return Err(format!("takes a text, not {}", kind_of(value))),
+        value => handlebars::html_escape(&value.render()),
+    };
+    within_limit(&escaped)?;
+    Ok(escaped.into())
+}
+
+/// Tries a call of `lookup` without looking for what is in the object or the array.
+pub(super) fn lookup_tried(scene: &Scene, arguments: &Arguments<'_>) -> Result<Value, String> {
+    match arguments.first() {
+        Value::Array(_) | Value::Object(_) => Ok(Value::Null),
+        _ => lookup(scene, arguments),
+    }
+}
+
 /// Returns a property of an object or an item of an array.
 pub(super) fn lookup(_: &Scene, arguments: &Arguments<'_>) -> Result<Value, String> {
     let found = match (arguments.first(), arguments.second()) {

@@ -3,9 +3,8 @@
 mod pattern;
 
 use fixed_decimal::Decimal;
-use icu_calendar::Gregorian;
-use icu_datetime::fieldsets::builder::{DateFields, FieldSetBuilder};
-use icu_datetime::input::{Date, DateTime, Time};
+use icu_datetime::fieldsets::builder::{DateFields, FieldSetBuilder, ZoneStyle};
+use icu_datetime::input::{Date, DateTime, Time, TimeZone as NamedZone, UtcOffset, ZonedDateTime};
 use icu_datetime::options::{Length, SubsecondDigits, TimePrecision, YearStyle};
 use icu_datetime::preferences::HourCycle;
 use icu_experimental::relativetime::options::Numeric;
@@ -15,7 +14,7 @@ use jiff::{Timestamp, Zoned, civil};
 use serde_json::Value;
 use shared::nearest;
 
-use self::pattern::{Width, Widths};
+use self::pattern::{Moment, Width, Widths};
 use super::super::input::kind_of;
 use super::super::render::Scene;
 use super::Arguments;
@@ -56,12 +55,7 @@ pub(super) fn datetime(scene: &Scene, arguments: &Arguments<'_>) -> Result<Value
     if let Some(cycle) = hour_cycle(arguments)? {
         preferences.hour_cycle = Some(cycle);
     }
-    let written = pattern::write(preferences, parts.fields, &parts.widths, &civil(&time)?)?;
-    Ok(match parts.zone {
-        Some(name) => format!("{written} {}", zone_name(&time, name)),
-        None => written,
-    }
-    .into())
+    pattern::write(preferences, parts.fields, &parts.widths, &civil(&time)?).map(Value::from)
 }
 
 /// Returns a time zone of the IANA by its name, or the rule that the name breaks.
@@ -90,37 +84,16 @@ fn instant(value: &Value, now: Timestamp) -> Result<Timestamp, String> {
     }
 }
 
-fn civil(time: &Zoned) -> Result<DateTime<Gregorian>, String> {
+fn civil(time: &Zoned) -> Result<Moment, String> {
+    let zone = NamedZone::from_iana_id(time.time_zone().iana_name().unwrap_or_default());
+    let offset = UtcOffset::try_from_seconds(time.offset().seconds()).map_err(unwritable)?;
     let small = |number: i8| u8::try_from(number).unwrap_or_default();
     let nanosecond = u32::try_from(time.subsec_nanosecond()).unwrap_or_default();
     let date = Date::try_new_gregorian(time.year().into(), small(time.month()), small(time.day()));
     let time = Time::try_new(small(time.hour()), small(time.minute()), small(time.second()), nanosecond);
-    Ok(DateTime { date: date.map_err(unwritable)?, time: time.map_err(unwritable)? })
-}
-
-/// How the name of a time zone is written.
-#[derive(Debug, Clone, Copy)]
-enum ZoneName {
-    Short,
-    ShortOffset,
-    LongOffset,
-}
-
-/// Returns the abbreviation of the zone at that time, or its distance from GMT.
-fn zone_name(time: &Zoned, name: ZoneName) -> String {
-    let abbreviation = time.strftime("%Z").to_string();
-    if matches!(name, ZoneName::Short) && abbreviation.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        return abbreviation;
-    }
-    let seconds = time.offset().seconds();
-    let (hours, minutes) = (seconds.abs() / 3600, seconds.abs() / 60 % 60);
-    let sign = if seconds < 0 { '-' } else { '+' };
-    match name {
-        _ if seconds == 0 => "GMT".to_owned(),
-        ZoneName::LongOffset => format!("GMT{sign}{hours:02}:{minutes:02}"),
-        _ if minutes == 0 => format!("GMT{sign}{hours}"),
-        _ => format!("GMT{sign}{hours}:{minutes:02}"),
-    }
+    let local = DateTime { date: date.map_err(unwritable)?, time: time.map_err(unwritable)? };
+    let zone = zone.with_offset(Some(offset)).at_date_time(local);
+    Ok(ZonedDateTime { date: local.date, time: local.time, zone })
 }
 
 fn hour_cycle(arguments: &Arguments<'_>) -> Result<Option<HourCycle>, String> {
@@ -137,17 +110,23 @@ fn hour_cycle(arguments: &Arguments<'_>) -> Result<Option<HourCycle>, String> {
 struct Parts {
     fields: FieldSetBuilder,
     widths: Widths,
-    zone: Option<ZoneName>,
 }
 
 impl Parts {
     fn read(arguments: &Arguments<'_>) -> Result<Self, String> {
-        let zones =
-            [("short", ZoneName::Short), ("shortOffset", ZoneName::ShortOffset), ("longOffset", ZoneName::LongOffset)];
+        let zones = [
+            ("short", ZoneStyle::SpecificShort),
+            ("long", ZoneStyle::SpecificLong),
+            ("shortOffset", ZoneStyle::LocalizedOffsetShort),
+            ("longOffset", ZoneStyle::LocalizedOffsetLong),
+            ("shortGeneric", ZoneStyle::GenericShort),
+            ("longGeneric", ZoneStyle::GenericLong),
+        ];
         let zone = arguments.one_of("timeZoneName", &zones)?;
         let is_styled = ["dateStyle", "timeStyle"].iter().any(|name| arguments.options.contains_key(name));
-        let (fields, widths) = if is_styled { styled(arguments)? } else { chosen(arguments)? };
-        Ok(Self { fields, widths, zone })
+        let (mut fields, widths) = if is_styled { styled(arguments)? } else { chosen(arguments)? };
+        fields.zone_style = zone.or(fields.zone_style);
+        Ok(Self { fields, widths })
     }
 }
 
@@ -164,16 +143,18 @@ fn styled(arguments: &Arguments<'_>) -> Result<(FieldSetBuilder, Widths), String
         ("short", (DateFields::YMD, Length::Short)),
     ];
     let times = [
-        ("full", TimePrecision::Second),
-        ("long", TimePrecision::Second),
-        ("medium", TimePrecision::Second),
-        ("short", TimePrecision::Minute),
+        ("full", (TimePrecision::Second, Some(ZoneStyle::SpecificLong))),
+        ("long", (TimePrecision::Second, Some(ZoneStyle::SpecificShort))),
+        ("medium", (TimePrecision::Second, None)),
+        ("short", (TimePrecision::Minute, None)),
     ];
     let date = arguments.one_of("dateStyle", &dates)?;
     let mut fields = FieldSetBuilder::new();
     fields.date_fields = date.map(|(fields, _)| fields);
     fields.length = date.map(|(_, length)| length);
-    fields.time_precision = arguments.one_of("timeStyle", &times)?;
+    let time = arguments.one_of("timeStyle", &times)?;
+    fields.time_precision = time.map(|(precision, _)| precision);
+    fields.zone_style = time.and_then(|(_, zone)| zone);
     Ok((fields, Widths::default()))
 }
 

@@ -1,6 +1,8 @@
 //! Translations: `t` and the texts that it finds.
 
-use std::collections::BTreeMap;
+mod part;
+
+use std::collections::BTreeSet;
 
 use fixed_decimal::Decimal;
 use handlebars::JsonRender as _;
@@ -8,18 +10,26 @@ use icu_plurals::{PluralCategory, PluralRules};
 use serde_json::Value;
 use shared::nearest;
 
+use self::part::{Format, Part, parts};
 use super::super::input::kind_of;
 use super::super::render::{Scene, Translations, VALUE_LIMIT_BYTES};
 use super::number::{decimal, unwritable};
-use super::{Arguments, number, time};
+use super::trial::{self, Known};
+use super::{Arguments, LANGUAGE_UNITS};
+
+/// How deep texts may stand in each other, by `$t(key)`.
+const NESTING_LIMIT: usize = 8;
+/// How many keys are named that may be meant.
+const OTHERS_LISTED: usize = 6;
 
 /// Returns the text of a key in the best language that has it, with what is between its braces filled in.
 pub(super) fn translate(scene: &Scene, arguments: &Arguments<'_>) -> Result<Value, String> {
-    let Value::String(key) = arguments.first() else {
-        return Err(format!("takes the key of a translation, not {}", kind_of(arguments.first())));
-    };
-    let text = find(scene, key, arguments)?;
-    fill(scene, key, text, arguments).map(Value::from)
+    fill(scene, key(arguments)?, arguments, 1).map(Value::from)
+}
+
+fn key<'a>(arguments: &Arguments<'a>) -> Result<&'a str, String> {
+    let key = arguments.first();
+    key.as_str().ok_or_else(|| format!("takes the key of a translation, not {}", kind_of(key)))
 }
 
 fn find<'a>(scene: &'a Scene, key: &str, arguments: &Arguments<'_>) -> Result<&'a str, String> {
@@ -33,11 +43,27 @@ fn find<'a>(scene: &'a Scene, key: &str, arguments: &Arguments<'_>) -> Result<&'
             }
         }
     }
-    Err(format!("finds no text in {}: {}", scene.language.tags.join(" or "), unknown_key(key, &scene.translations)))
+    let asked = scene.language.tags.join(" or ");
+    let others = others(key, &scene.translations).join(", ");
+    Err(match others.is_empty() {
+        true => format!("finds no text in {asked}: {}", unknown_key(key, &scene.translations)),
+        false => format!("finds no text in {asked}: there is only {others}"),
+    })
+}
+
+/// Says of a key, and of the same for a context or a count, in which languages it has texts.
+fn others(key: &str, translations: &Translations) -> Vec<String> {
+    let begins = format!("{key}_");
+    let others = translations.iter().filter(|(known, _)| *known == key || known.starts_with(&begins));
+    let described = others.map(|(known, texts)| {
+        let languages: Vec<&str> = texts.keys().map(String::as_str).collect();
+        format!("`{known}` in {}", languages.join(" and "))
+    });
+    described.take(OTHERS_LISTED).collect()
 }
 
 /// Says that there is no such key, and which one may be meant.
-pub(in crate::template) fn unknown_key(key: &str, translations: &Translations) -> String {
+fn unknown_key(key: &str, translations: &Translations) -> String {
     match nearest::nearest(key, translations.keys().map(String::as_str)) {
         Some(nearest) => format!("unknown key `{key}`: did you mean `{nearest}`?"),
         None => format!("unknown key `{key}`: `translations` has no such key"),
@@ -82,37 +108,44 @@ fn name(category: PluralCategory) -> &'static str {
     }
 }
 
-/// Fills in the arguments of a text, `{{name}}` and `{{name, number}}`.
+/// Fills in a text.
 ///
-/// The text is the author's and may be markup; arguments are not, so that in `{{{t …}}}` they are escaped here.
-fn fill(scene: &Scene, key: &str, text: &str, arguments: &Arguments<'_>) -> Result<String, String> {
+/// The text is the author's; what arguments say is never read as a part of it. Whether anything is escaped, the braces
+/// around the call decide.
+fn fill(scene: &Scene, key: &str, arguments: &Arguments<'_>, depth: usize) -> Result<String, String> {
+    if depth > NESTING_LIMIT {
+        return Err(format!("finds texts in each other more than {NESTING_LIMIT} deep at `{key}`"));
+    }
+    let text = find(scene, key, arguments)?;
     let mut filled = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let Some((place, after)) = after.split_once("}}") else { break };
-        filled.push_str(before);
-        let (name, format) = match place.split_once(',') {
-            Some((name, format)) => (name.trim(), Some(format.trim())),
-            None => (place.trim(), None),
-        };
-        let value = argument(name, arguments)
-            .ok_or_else(|| format!("is not given `{name}`, which the text of `{key}` needs"))?;
-        let value = match format {
-            Some(format) => formatted(scene, value, format, arguments)?,
-            None => value.clone(),
-        };
-        let value = match value {
-            Value::Array(_) | Value::Object(_) => value.to_string(),
-            value => value.render(),
-        };
-        filled.push_str(&if arguments.is_raw { handlebars::html_escape(&value) } else { value });
+    for part in parts(text).map_err(|rule| format!("finds a text of `{key}` that {rule}"))? {
+        match part {
+            Part::Text(text) => filled.push_str(text),
+            Part::Nested(key) => {
+                scene.charge(LANGUAGE_UNITS).map_err(|error| error.to_string())?;
+                filled.push_str(&fill(scene, key, arguments, depth + 1)?);
+            }
+            Part::Argument(name, format) => {
+                let value = argument(name, arguments).ok_or_else(|| not_given(name, key))?;
+                let value = match format {
+                    Some(format) => format.signature.run(scene, &format.arguments(value))?,
+                    None => value.clone(),
+                };
+                match value {
+                    Value::Array(_) | Value::Object(_) => filled.push_str(&value.to_string()),
+                    value => filled.push_str(&value.render()),
+                }
+            }
+        }
         if filled.len() > VALUE_LIMIT_BYTES {
             return Err(format!("makes a text of more than {VALUE_LIMIT_BYTES} bytes"));
         }
-        rest = after;
     }
-    filled.push_str(rest);
     Ok(filled)
+}
+
+fn not_given(name: &str, key: &str) -> String {
+    format!("is not given `{name}`, which the text of `{key}` needs")
 }
 
 /// Returns an argument by its name, or a member of one, `order.total`.
@@ -122,42 +155,71 @@ fn argument<'a>(name: &str, arguments: &Arguments<'a>) -> Option<&'a Value> {
     parts.try_fold(found, |value, part| value.get(part))
 }
 
-/// Writes an argument as its text asks for, `number(minimumFractionDigits: 2)` or `currency(EUR)`.
-fn formatted(scene: &Scene, value: &Value, format: &str, arguments: &Arguments<'_>) -> Result<Value, String> {
-    let (name, options) = match format.split_once('(') {
-        Some((name, options)) => (name.trim(), options.trim_end().trim_end_matches(')')),
-        None => (format, ""),
-    };
-    let default = match name {
-        "currency" => "currency",
-        "relativetime" => "range",
-        _ => "style",
-    };
-    let options: Vec<(&str, Value)> = options
-        .split(';')
-        .filter(|option| !option.trim().is_empty())
-        .map(|option| option.split_once(':').unwrap_or((default, option)))
-        .map(|(name, value)| (name.trim(), Value::from(value.trim().trim_matches(['"', '\'']))))
-        .collect();
-    let options: BTreeMap<&str, &Value> = options.iter().map(|(name, value)| (*name, value)).collect();
-    let known = match name {
-        "number" => number::NUMBER_OPTIONS,
-        "currency" => number::CURRENCY_OPTIONS,
-        "datetime" => time::DATETIME_OPTIONS,
-        "relativetime" => time::RELATIVE_OPTIONS,
-        name => {
-            let known = ["number", "currency", "datetime", "relativetime"];
-            return Err(format!("has a text with the {}", nearest::unknown("format", name, known)));
+impl Format<'_> {
+    fn arguments<'a>(&'a self, value: &'a Value) -> Arguments<'a> {
+        let options = self.options.iter().map(|(name, value)| (*name, value)).collect();
+        Arguments { parameters: vec![value], options }
+    }
+}
+
+/// Checks a text as far as that can be done without arguments: its parts, the keys in it, and how arguments are written.
+pub(in crate::template) fn check_text(scene: &Scene, text: &str) -> Result<(), String> {
+    for part in parts(text)? {
+        match part {
+            Part::Argument(_, Some(format)) => {
+                let options = format.options.iter().map(|(name, value)| (*name, Known::Value(value.clone())));
+                let tried = trial::run(format.signature, scene, &[Known::Nothing], &options.collect());
+                tried.map_err(|rule| format!("has a format whose {rule}"))?;
+            }
+            Part::Nested(key) if !is_known(key, &scene.translations) => {
+                return Err(format!("names the {}", unknown_key(key, &scene.translations)));
+            }
+            _ => {}
         }
+    }
+    Ok(())
+}
+
+/// A call of `t` as it is written, with a key that is known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::template) struct TextCall {
+    /// The key.
+    pub(in crate::template) key: String,
+    /// The names of the arguments.
+    pub(in crate::template) arguments: BTreeSet<String>,
+}
+
+/// Checks that there is a text for a call, and that it is given what each text needs that it can find.
+pub(in crate::template) fn check_call(call: &TextCall, translations: &Translations) -> Result<(), String> {
+    let TextCall { key, arguments } = call;
+    if !is_known(key, translations) {
+        return Err(format!("names the {}", unknown_key(key, translations)));
+    }
+    // With a context or a count it depends on these which texts are found.
+    let texts = match ["context", "count"].iter().any(|name| arguments.contains(*name)) {
+        true => None,
+        false => translations.get(key),
     };
-    if let Some(option) = options.keys().find(|option| !known.contains(option)) {
-        return Err(format!("has a text with the {}", nearest::unknown("option", option, known.iter().copied())));
+    for text in texts.into_iter().flat_map(|texts| texts.values()) {
+        for part in parts(text).unwrap_or_default() {
+            let Part::Argument(name, _) = part else { continue };
+            let name = name.split('.').next().unwrap_or(name);
+            if !arguments.contains(name) {
+                return Err(not_given(name, key));
+            }
+        }
     }
-    let arguments = Arguments { parameters: vec![value], options, is_raw: arguments.is_raw };
-    match name {
-        "number" => number::number(scene, &arguments),
-        "currency" => number::currency(scene, &arguments),
-        "datetime" => time::datetime(scene, &arguments),
-        _ => time::relative(scene, &arguments),
-    }
+    Ok(())
+}
+
+fn is_known(key: &str, translations: &Translations) -> bool {
+    let begins = format!("{key}_");
+    translations.keys().any(|known| known == key || known.starts_with(&begins))
+}
+
+/// Tries a call without looking for its text.
+pub(super) fn tried(scene: &Scene, arguments: &Arguments<'_>) -> Result<Value, String> {
+    let count = arguments.options.get("count").map(|count| decimal(count)).transpose()?;
+    variants(scene, key(arguments)?, count.as_ref(), arguments)?;
+    Ok("".into())
 }

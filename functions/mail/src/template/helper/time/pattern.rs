@@ -2,16 +2,20 @@
 
 use icu_calendar::Gregorian;
 use icu_datetime::fieldsets::builder::FieldSetBuilder;
-use icu_datetime::fieldsets::enums::CompositeDateTimeFieldSet;
-use icu_datetime::input::DateTime;
+use icu_datetime::fieldsets::enums::CompositeFieldSet;
+use icu_datetime::input::{TimeZoneInfo, ZonedDateTime};
 use icu_datetime::pattern::{
     DateTimePattern, DayPeriodNameLength, FixedCalendarDateTimeNames, MonthNameLength, WeekdayNameLength,
     YearNameLength,
 };
 use icu_datetime::{DateTimeFormatterPreferences, FixedCalendarDateTimeFormatter};
+use icu_time::zone::models::AtTime;
 use writeable::TryWriteable as _;
 
 use super::super::number::unwritable;
+
+/// A time as clocks of a zone show it.
+pub(super) type Moment = ZonedDateTime<Gregorian, TimeZoneInfo<AtTime>>;
 
 /// How wide a part is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +47,15 @@ pub(super) fn write(
     preferences: DateTimeFormatterPreferences,
     fields: FieldSetBuilder,
     widths: &Widths,
-    time: &DateTime<Gregorian>,
+    time: &Moment,
 ) -> Result<String, String> {
-    let fields = fields.build_composite_datetime().map_err(unwritable)?;
+    let fields =
+        fields.build_composite().map_err(|error| format!("cannot write these parts of a time together: {error}"))?;
     let formatter = FixedCalendarDateTimeFormatter::<Gregorian, _>::try_new(preferences, fields);
     let usual = formatter.map_err(unwritable)?.format(time).pattern().to_string();
     let (pattern, parts) = adjusted(&usual, widths);
     let pattern = DateTimePattern::try_from_pattern_str(&pattern).map_err(unwritable)?;
-    let names = FixedCalendarDateTimeNames::<Gregorian, CompositeDateTimeFieldSet>::try_new(preferences);
+    let names = FixedCalendarDateTimeNames::<Gregorian, CompositeFieldSet>::try_new(preferences);
     let mut names = names.map_err(unwritable)?;
     for field in parts {
         include(&mut names, field)?;
@@ -117,7 +122,7 @@ fn wide(letter: char, length: usize, widths: &Widths) -> usize {
 
 /// Loads the names that a field is written with.
 fn include(
-    names: &mut FixedCalendarDateTimeNames<Gregorian, CompositeDateTimeFieldSet>,
+    names: &mut FixedCalendarDateTimeNames<Gregorian, CompositeFieldSet>,
     (letter, length): Field,
 ) -> Result<(), String> {
     let month = |[numeric, abbreviated, wide, narrow]: [MonthNameLength; 4]| match length {
@@ -170,6 +175,11 @@ fn include(
             };
             names.include_year_names(length).map(drop)
         }
+        'z' if length == 4 => names.include_time_zone_specific_long_names_with_fallback().map(drop),
+        'z' => names.include_time_zone_specific_short_names_with_fallback().map(drop),
+        'v' if length == 4 => names.include_time_zone_generic_long_names_with_fallback().map(drop),
+        'v' => names.include_time_zone_generic_short_names_with_fallback().map(drop),
+        'O' => names.include_time_zone_localized_offset_names_with_fallback().map(drop),
         _ => Ok(()),
     };
     loaded.map_err(unwritable)
