@@ -94,10 +94,21 @@ pub struct ErrorBody {
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct List<T> {
+    /// The query as it was understood; absent if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
     /// Where in the list this page stands.
     pub page: Page,
     /// The items.
     pub data: Vec<T>,
+}
+
+impl<T> List<T> {
+    /// Leaves out how many items there are, where nobody counts them all.
+    #[must_use]
+    pub fn without_total(self) -> Self {
+        Self { page: Page { total: None, ..self.page }, ..self }
+    }
 }
 
 /// Where in a list a page stands.

@@ -23,7 +23,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
 
 use crate::error::Refusal;
 use crate::http::{List, Page};
@@ -34,26 +33,6 @@ pub use walk::Walks;
 
 /// How long a list may take; a gateway in front of the function waits little longer.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
-
-/// A page of a list, as an answer has it.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Listed<T> {
-    /// The query as it was understood; absent if there was none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
-    /// Where in the list this page stands.
-    pub page: Page,
-    /// The items.
-    pub data: Vec<T>,
-}
-
-impl<T> Listed<T> {
-    /// Leaves out how many items there are, where nobody counts them all.
-    #[must_use]
-    pub fn without_total(self) -> Self {
-        Self { page: Page { total: None, ..self.page }, ..self }
-    }
-}
 
 /// Where the records of a list are.
 pub trait Source: Sync {
@@ -91,25 +70,22 @@ pub enum Found<'a, S: Source + ?Sized> {
 }
 
 /// Returns the page of a list of records that are read as a whole, unless they are more than `limit`.
-pub fn items<T: Serialize>(query: &Rql, items: Vec<T>, limit: usize) -> Result<Listed<Value>, Refusal> {
+pub fn items<T: Serialize>(query: &Rql, items: Vec<T>, limit: usize) -> Result<List<Value>, Refusal> {
     few(query, &rql::within(items, limit)?)
 }
 
 /// Returns the page of a list of records that are read as a whole, and that are limited where they are created.
-pub fn few<T: Serialize>(query: &Rql, items: &[T]) -> Result<Listed<Value>, Refusal> {
-    let List { page, data } = query.apply(items)?;
-    Ok(Listed { query: echo(query), page, data })
+pub fn few<T: Serialize>(query: &Rql, items: &[T]) -> Result<List<Value>, Refusal> {
+    query.apply(items)
 }
 
 /// Returns the page of a list.
-pub async fn list<S: Source>(query: &Rql, source: &S) -> Result<Listed<Value>, Refusal> {
+pub async fn list<S: Source>(query: &Rql, source: &S) -> Result<List<Value>, Refusal> {
     let answer = tokio::time::timeout(TIME_LIMIT, Box::pin(answer(query, source))).await;
-    let answer = answer.unwrap_or_else(|_| {
+    answer.unwrap_or_else(|_| {
         let rule = format!("the query takes longer than {} seconds: ask for fewer records", TIME_LIMIT.as_secs());
         Err(Refusal::long_query(rule))
-    });
-    let List { page, data } = answer?;
-    Ok(Listed { query: echo(query), page, data })
+    })
 }
 
 async fn answer<S: Source>(query: &Rql, source: &S) -> Result<List<Value>, Refusal> {
@@ -131,9 +107,6 @@ async fn answer<S: Source>(query: &Rql, source: &S) -> Result<List<Value>, Refus
         }
     };
     let shown = source.read(&found).await?.into_iter().flatten().map(|item| Ok(query.selected(to_value(&item)?)));
-    Ok(List { page: Page { total, offset, limit }, data: shown.collect::<Result<_, Refusal>>()? })
-}
-
-fn echo(query: &Rql) -> Option<String> {
-    Some(query.to_string()).filter(|query| !query.is_empty())
+    let data = shown.collect::<Result<_, Refusal>>()?;
+    Ok(List { query: query.echo(), page: Page { total, offset, limit }, data })
 }

@@ -92,8 +92,8 @@ impl Rql {
 
     /// Applies it to a whole list.
     pub fn apply<T: Serialize>(&self, items: &[T]) -> Result<List<Value>, Refusal> {
-        let List { page, data } = self.page(items)?;
-        Ok(List { page, data: data.into_iter().map(|item| self.show(item)).collect::<Result<_, _>>()? })
+        let List { query, page, data } = self.page(items)?;
+        Ok(List { query, page, data: data.into_iter().map(|item| self.show(item)).collect::<Result<_, _>>()? })
     }
 
     /// Returns the page of a whole list: those of the items that it has room for, in the order of the query.
@@ -112,7 +112,12 @@ impl Rql {
         let unlimited = if found.is_empty() { DEFAULT_LIMIT } else { found.len() };
         let limit = if self.limit == usize::MAX { unlimited } else { self.limit };
         let (total, data) = self.window(found);
-        Ok(List { page: Page { total, offset: self.offset, limit }, data })
+        Ok(List { query: self.echo(), page: Page { total, offset: self.offset, limit }, data })
+    }
+
+    /// Returns the query as it was understood, if there was one.
+    pub(crate) fn echo(&self) -> Option<String> {
+        Some(self.to_string()).filter(|query| !query.is_empty())
     }
 
     /// Sorts what was found, and returns how many there are, if they are counted, with those on the page.

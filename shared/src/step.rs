@@ -386,7 +386,9 @@ impl<S: ClaimStore> Claims<S> {
         match self.write_first(&marked).await? {
             First::Written => Ok(true),
             First::Lost => Ok(false),
-            First::Before => self.change_claim(record, Expression::new("SET claim.effect = :true").value(":true", true)).await,
+            First::Before => {
+                self.change_claim(record, Expression::new("SET claim.effect = :true").value(":true", true)).await
+            }
         }
     }
 

@@ -3,12 +3,38 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use serde::{Deserialize, Serialize};
 use shared::Refusal;
 use shared::auth::{Caller, Permission, named_tenant};
 use shared::event::TenantId;
 
 use crate::function_body::check_name;
 use crate::store::function::{Function, Functions, PermissionMode};
+
+/// Who has made something, as its record says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Creator {
+    /// The client, or the one through which a user came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created_by_application_id: Option<String>,
+    /// The user who came through that client, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created_by_user_id: Option<String>,
+}
+
+impl Creator {
+    /// Returns who has sent a request.
+    pub(crate) fn of(caller: &Caller) -> Self {
+        let created_by_user_id = caller.is_user().then(|| caller.client_id().to_owned());
+        Self { created_by_application_id: Some(caller.application_id().to_owned()), created_by_user_id }
+    }
+
+    /// Returns the user, or the client, which is its own user.
+    pub(crate) fn user_id(&self) -> Option<String> {
+        self.created_by_user_id.clone().or_else(|| self.created_by_application_id.clone())
+    }
+}
 
 /// A function that somebody may execute.
 pub(crate) struct Granted {

@@ -10,7 +10,6 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 
-use crate::capacity::WriteUnits;
 use crate::engines::Engines;
 use crate::fault::Fault;
 use crate::wire::{Reply, Service};

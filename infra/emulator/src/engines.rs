@@ -6,7 +6,6 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::capacity::WriteUnits;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::delivery::row::Delivery;
@@ -38,7 +37,6 @@ pub(crate) struct Engines {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) mails: Mails,
     pub(crate) faults: Arc<Faults>,
-    pub(crate) write_units: WriteUnits,
     pub(crate) clock: Clock,
     /// Whether the engines have stopped answering.
     pub(crate) closed: watch::Sender<bool>,
@@ -74,7 +72,6 @@ impl Engines {
             secrets,
             mails,
             faults,
-            write_units: WriteUnits::default(),
             clock,
             closed: watch::Sender::new(false),
             tasks: Mutex::new(vec![sweeping, delivering]),

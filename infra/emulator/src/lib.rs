@@ -8,7 +8,6 @@
 
 mod arn;
 mod bus;
-mod capacity;
 mod clock;
 mod connector;
 mod database;
@@ -172,16 +171,6 @@ impl Emulator {
     /// Resets the counts of calls and of capacity units to zero.
     pub fn reset_aws_calls(&self) {
         self.engines.faults.reset_calls();
-    }
-
-    /// The write units that the tables have consumed, by table and by index as `table/index`.
-    pub fn write_units(&self) -> BTreeMap<String, f64> {
-        self.engines.write_units.so_far()
-    }
-
-    /// Resets the count of write units to zero.
-    pub fn reset_write_units(&self) {
-        self.engines.write_units.reset();
     }
 
     /// How many events were dropped because no rule matched them.

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::{Caller, Permission};
 use shared::event::TenantId;
-use shared::http::{Affected, Api, JsonBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, Api, JsonBody, List};
+use shared::list;
 use shared::rql::Rql;
 use utoipa_axum::routes;
 
@@ -63,14 +63,14 @@ pub(crate) async fn create(
 /// Lists the actions of an app by tag; the query string is RQL.
 #[utoipa::path(
     get, path = "/apps/{tag}/actions", tag = "apps",
-    responses((status = 200, description = "One page of actions.", body = Listed<Shown<Action>>))
+    responses((status = 200, description = "One page of actions.", body = List<Shown<Action>>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(app): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<Shown<Action>>(query.as_deref())?;
     let app = apps::known(&services, caller.tenant_id(), &app).await?.value.tag;
     let actions = services.apps.actions(caller.tenant_id(), &app).await?;

@@ -7,9 +7,9 @@ use axum::extract::{Path, RawQuery, State};
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Permission};
 use shared::event::TenantId;
-use shared::http::{Affected, Api, JsonBody};
+use shared::http::{Affected, Api, JsonBody, List};
 use shared::json::Problem;
-use shared::list::{self, Listed};
+use shared::list;
 use shared::rql::Rql;
 use shared::{Error, Refusal};
 use utoipa_axum::routes;
@@ -61,13 +61,13 @@ pub(crate) async fn create(
 /// Lists the apps by tag, without their actions; the query string is RQL.
 #[utoipa::path(
     get, path = "/apps", tag = "apps",
-    responses((status = 200, description = "One page of apps.", body = Listed<Shown<App>>))
+    responses((status = 200, description = "One page of apps.", body = List<Shown<App>>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<Shown<App>>(query.as_deref())?;
     let apps = services.apps.all(caller.tenant_id()).await?;
     list::items(&query, apps.into_iter().map(Shown::new).collect(), LIST_LIMIT).map(Json)

@@ -8,9 +8,9 @@ use axum::extract::{Path, RawQuery, State};
 use serde_json::{Map, Value};
 use shared::auth::{Caller, Permission};
 use shared::event::TenantId;
-use shared::http::{Affected, Api, JsonBody};
+use shared::http::{Affected, Api, JsonBody, List};
 use shared::json::Problem;
-use shared::list::{self, Listed};
+use shared::list;
 use shared::rql::Rql;
 use shared::{Error, Refusal};
 use utoipa_axum::routes;
@@ -91,14 +91,14 @@ pub(crate) async fn create(
 /// Lists the access tags of a product; the query string is RQL.
 #[utoipa::path(
     get, path = "/products/{tag}/apps", tag = "products",
-    responses((status = 200, description = "One page of access tags.", body = Listed<Shown<Connection>>))
+    responses((status = 200, description = "One page of access tags.", body = List<Shown<Connection>>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(product): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<Shown<Connection>>(query.as_deref())?;
     let product = products::known(&services, caller.tenant_id(), &product).await?.value.tag;
     let connections = services.products.connections(caller.tenant_id(), &product).await?;

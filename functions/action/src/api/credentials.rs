@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::{Caller, Permission};
-use shared::http::{Affected, Api, JsonBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, Api, JsonBody, List};
+use shared::list;
 use shared::rql::Rql;
 use utoipa_axum::routes;
 
@@ -128,14 +128,14 @@ pub(crate) async fn put(
 /// Lists what is known of the credentials of an access tag, by environment and auth; the query string is RQL.
 #[utoipa::path(
     get, path = "/products/{tag}/apps/{access_tag}/credentials", tag = "secrets",
-    responses((status = 200, description = "One page of credentials, without their values.", body = Listed<CredentialsView>))
+    responses((status = 200, description = "One page of credentials, without their values.", body = List<CredentialsView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path((product, access_tag)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<CredentialsView>(query.as_deref())?;
     let (product, connection) = connection(&services, &caller, &product, &access_tag).await?;
     let stored = services.credentials.of_access_tag(caller.tenant_id(), &product, &connection.access_tag).await?;

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::{Caller, Permission};
 use shared::event::TenantId;
-use shared::http::{Affected, Api, JsonBody};
+use shared::http::{Affected, Api, JsonBody, List};
 use shared::json::Problem;
-use shared::list::{self, Listed};
+use shared::list;
 use shared::rql::Rql;
 use utoipa_axum::routes;
 
@@ -59,13 +59,13 @@ pub(crate) async fn create(
 /// Lists the products by tag; the query string is RQL.
 #[utoipa::path(
     get, path = "/products", tag = "products",
-    responses((status = 200, description = "One page of products.", body = Listed<Shown<Product>>))
+    responses((status = 200, description = "One page of products.", body = List<Shown<Product>>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<Shown<Product>>(query.as_deref())?;
     let products = services.products.all(caller.tenant_id()).await?;
     list::items(&query, products.into_iter().map(Shown::new).collect(), LIST_LIMIT).map(Json)

@@ -12,8 +12,8 @@ use serde_json::Value;
 use shared::auth::{Caller, Permission};
 use shared::clock::derived_hex24;
 use shared::event::TenantId;
-use shared::http::{Api, ErrorBody, IdempotencyKey, JsonBody};
-use shared::list::{Found, Listed, Source};
+use shared::http::{Api, ErrorBody, IdempotencyKey, JsonBody, List};
+use shared::list::{Found, Source};
 use shared::rql::Rql;
 use shared::step::Once;
 use shared::{Error, Refusal};
@@ -201,13 +201,13 @@ fn refusal(record: &RunRecord, failure: &Failure) -> Refusal {
 /// refused as a long query.
 #[utoipa::path(
     get, path = "/actions/runs", tag = "actions",
-    responses((status = 200, description = "One page of runs; the query string is RQL.", body = Listed<RunSummary>))
+    responses((status = 200, description = "One page of runs; the query string is RQL.", body = List<RunSummary>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<RunSummary>(query.as_deref())?;
     let (runs, tenant, now) = (services.runs.store(), caller.tenant_id(), services.clock.now());
     shared::list::list(&query, &RunSource { runs, tenant, now }).await.map(Json)

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::{Caller, Permission};
-use shared::http::{Affected, Api, JsonBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, Api, JsonBody, List};
+use shared::list;
 use shared::rql::Rql;
 use utoipa_axum::routes;
 
@@ -189,13 +189,13 @@ pub(crate) async fn create(
 /// Lists the secrets by key, without their values; the query string is RQL.
 #[utoipa::path(
     get, path = "/secrets", tag = "secrets",
-    responses((status = 200, description = "One page of secrets.", body = Listed<SecretView>))
+    responses((status = 200, description = "One page of secrets.", body = List<SecretView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<SecretView>(query.as_deref())?;
     let heads = services.secrets.heads(caller.tenant_id()).await?;
     let now = services.clock.now();

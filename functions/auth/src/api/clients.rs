@@ -6,8 +6,8 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::clock::{Clock, Ids};
-use shared::http::{Affected, JsonBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, JsonBody, List};
+use shared::list;
 use shared::permission;
 use shared::rql::Rql;
 
@@ -49,13 +49,13 @@ pub(crate) async fn create(
 /// Lists the clients, never their secrets.
 #[utoipa::path(
     get, path = "/clients", tag = "clients",
-    responses((status = 200, description = "A page of the clients; the query string is RQL.", body = Listed<Client>))
+    responses((status = 200, description = "A page of the clients; the query string is RQL.", body = List<Client>))
 )]
 pub(crate) async fn list(
     State(clients): State<Clients>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<Client>(query.as_deref())?;
     let records = clients.of_tenant(caller.tenant_id()).await?;
     let mut clients: Vec<Client> = records.into_iter().map(|record| record.client).collect();

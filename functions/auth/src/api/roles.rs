@@ -33,6 +33,9 @@ impl Change {
     }
 }
 
+/// How often a change is tried that meets others.
+const WRITE_ATTEMPTS: u32 = 50;
+
 /// Lists the permissions that there are.
 #[utoipa::path(
     get, path = "/users/v1/permissions", tag = "users",
@@ -225,21 +228,35 @@ async fn change_permissions(
     let named = permission::checked("permissions", named)?;
     permission::require_all(caller, &named)?;
     let found = found(users, caller, query).await?;
-    let mut changed = Vec::with_capacity(found.len());
-    for role in &found {
-        let changed_permissions = change.apply(&role.permissions, &named);
-        let permissions = match change {
-            Change::Add => permission::checked("permissions", changed_permissions)?,
-            Change::Remove => changed_permissions,
-        };
-        changed.push(Role { permissions, ..role.clone() });
-    }
-    for (former, next) in found.iter().zip(changed) {
-        if former.permissions != next.permissions {
-            save(users, clock, former, next).await?;
+    let changed = |role: &Role| {
+        let permissions = change.apply(&role.permissions, &named);
+        match change {
+            Change::Add => permission::checked("permissions", permissions),
+            Change::Remove => Ok(permissions),
+        }
+    };
+    // All of them can be changed, or none is.
+    found.iter().try_for_each(|role| changed(role).map(drop))?;
+    let count = found.len() as u64;
+    for mut role in found {
+        for attempt in 1.. {
+            let permissions = changed(&role)?;
+            if permissions == role.permissions {
+                break;
+            }
+            let (update_timestamp, version) = (clock.now(), role.version + 1);
+            let next = Role { permissions, update_timestamp, version, ..role.clone() };
+            if matches!(users.change_role(&role, &next).await?, Outcome::Done) {
+                break;
+            }
+            if attempt == WRITE_ATTEMPTS {
+                return Err(changed_meanwhile());
+            }
+            let Some(latest) = users.role(caller.tenant_id(), &role.id).await? else { break };
+            role = latest;
         }
     }
-    Ok(Json(Affected { affected_records: found.len() as u64 }))
+    Ok(Json(Affected { affected_records: count }))
 }
 
 /// Changes the roles of the users that a query finds by some that permit nothing which the caller may not.
@@ -252,28 +269,39 @@ async fn change_users(
 ) -> Result<Json<Affected>, Refusal> {
     let named = usable(users, caller, named).await?;
     let found = users::found(users, caller, query).await?;
-    let mut changed = Vec::with_capacity(found.len());
-    for user in &found {
+    let changed = |user: &User| {
         let roles = change.apply(&user.roles, &named);
-        if roles.len() > ROLES_OF_USER {
-            return Err(Refusal::field("roles", format!("make more than {ROLES_OF_USER} roles of one user")));
+        match roles.len() > ROLES_OF_USER {
+            true => Err(Refusal::field("roles", format!("make more than {ROLES_OF_USER} roles of one user"))),
+            false => Ok(roles),
         }
-        changed.push(User { roles, ..user.clone() });
-    }
-    for (former, next) in found.iter().zip(changed) {
-        if former.roles != next.roles {
-            users::save(users, clock, former, next).await?;
+    };
+    // All of them can be changed, or none is.
+    found.iter().try_for_each(|user| changed(user).map(drop))?;
+    let count = found.len() as u64;
+    for mut user in found {
+        for attempt in 1.. {
+            let roles = changed(&user)?;
+            if roles == user.roles {
+                break;
+            }
+            let next = User { roles, update_timestamp: clock.now(), version: user.version + 1, ..user.clone() };
+            if matches!(users.change(&user, &next).await?, Outcome::Done) {
+                break;
+            }
+            if attempt == WRITE_ATTEMPTS {
+                return Err(users::changed_meanwhile());
+            }
+            let Some(latest) = users.get(caller.tenant_id(), &user.id).await? else { break };
+            user = latest;
         }
     }
-    Ok(Json(Affected { affected_records: found.len() as u64 }))
+    Ok(Json(Affected { affected_records: count }))
 }
 
-/// Returns the roles that a query with a filter finds.
+/// Returns the roles that the conditions of a query find.
 async fn found(users: &Users, caller: &Caller, query: Option<&str>) -> Result<Vec<Role>, Refusal> {
-    if query.unwrap_or_default().is_empty() {
-        return Err(Refusal::invalid_rql("the query needs a filter, such as `eq(name,…)`"));
-    }
-    let query = Rql::parse::<RoleView>(query)?.unlimited();
+    let query = Rql::parse_conditions::<RoleView>(query)?;
     let all = rql::within(users.roles(caller.tenant_id()).await?, LIST_LIMIT)?;
     let views: Vec<RoleView> = all.iter().map(RoleView::from).collect();
     let page = query.page(&views)?;

@@ -228,7 +228,7 @@ pub(crate) async fn delete(
     Ok(Json(Affected { affected_records: 1 }))
 }
 
-/// Deletes the users that a query finds; one that finds all of them, for want of a filter, is refused.
+/// Deletes the users that the conditions of a query find; a query without any, or with anything else, is refused.
 #[utoipa::path(
     delete, path = "/users/v1", tag = "users",
     responses((status = 200, description = "How many users were deleted; the query string is RQL.", body = Affected))
@@ -247,12 +247,9 @@ pub(crate) async fn delete_found(
     Ok(Json(Affected { affected_records: found.len() as u64 }))
 }
 
-/// Returns the users that a query with a filter finds.
+/// Returns the users that the conditions of a query find.
 pub(super) async fn found(users: &Users, caller: &Caller, query: Option<&str>) -> Result<Vec<User>, Refusal> {
-    if query.unwrap_or_default().is_empty() {
-        return Err(Refusal::invalid_rql("the query needs a filter, such as `eq(id,…)`"));
-    }
-    let query = Rql::parse::<UserView>(query)?.unlimited();
+    let query = Rql::parse_conditions::<UserView>(query)?;
     let all = rql::within(users.of_tenant(caller.tenant_id()).await?, LIST_LIMIT)?;
     let roles = users.roles(caller.tenant_id()).await?;
     let views: Vec<UserView> = all.iter().map(|user| UserView::new(user, &roles)).collect();

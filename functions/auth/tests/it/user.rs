@@ -135,6 +135,58 @@ async fn a_role_is_a_named_set_of_permissions_that_users_have() {
 }
 
 #[tokio::test]
+async fn a_change_of_all_that_a_query_finds_takes_conditions_alone() {
+    let world = World::new().await;
+    let administrator = world.log_in_as_administrator().await;
+    let send = async |method: &str, path: &str, body: Value| world.send(method, path, &administrator, body).await;
+    world.user("ada@example.com", &["VIEW_TASKS"]).await;
+    let count = async |path: &str| send("GET", path, Value::Null).await.body["page"]["total"].clone();
+    let before = (count("/users/v1/").await, count("/users/v1/roles").await);
+    let requests = [
+        ("DELETE", "/users/v1/", Value::Null),
+        ("DELETE", "/users/v1/roles", Value::Null),
+        ("POST", "/users/v1/roles/add_permissions", json!({"permissions": ["VIEW_EVENTS"]})),
+        ("POST", "/users/v1/roles/remove_permissions", json!({"permissions": ["VIEW_TASKS"]})),
+        ("POST", "/users/v1/add_roles", json!({"roles": []})),
+        ("POST", "/users/v1/remove_roles", json!({"roles": []})),
+    ];
+    for (method, path, body) in requests {
+        for query in
+            ["", "&", "sort(id)", "limit(1)", "select(id)", "skipCount()", "and(limit(1))", "ne(id,a)&limit(1,1)"]
+        {
+            check(&send(method, &format!("{path}?{query}"), body.clone()).await, 400, 19);
+        }
+    }
+    assert_eq!((count("/users/v1/").await, count("/users/v1/roles").await), before);
+}
+
+#[tokio::test]
+async fn roles_and_permissions_that_are_given_at_once_are_all_given() {
+    let world = World::new().await;
+    let administrator = world.log_in_as_administrator().await;
+    let send = async |method: &str, path: &str, body: Value| world.send(method, path, &administrator, body).await;
+    let user = world.user("ada@example.com", &[]).await;
+    let mut roles = Vec::new();
+    for n in 0..8 {
+        let role = send("POST", "/users/v1/roles", json!({"name": format!("role {n}")})).await;
+        roles.push(role.body["id"].as_str().unwrap().to_owned());
+    }
+    let path = format!("/users/v1/add_roles?eq(id,{user})");
+    let given = roles.iter().map(|role| send("POST", &path, json!({"roles": [role]})));
+    let path = format!("/users/v1/roles/add_permissions?eq(id,{})", roles[0]);
+    let permissions = ["VIEW_TASKS", "VIEW_EVENTS", "VIEW_APPS", "VIEW_MAILS"];
+    let permitted = permissions.iter().map(|name| send("POST", &path, json!({"permissions": [name]})));
+    for answer in futures::future::join_all(given).await.into_iter().chain(futures::future::join_all(permitted).await) {
+        assert_eq!(answer.body, json!({"affectedRecords": 1}), "{answer:?}");
+    }
+    let shown = send("GET", &format!("/users/v1/{user}"), Value::Null).await.body;
+    assert_eq!(shown["roles"].as_array().unwrap().len(), 8, "{shown}");
+    let named = send("GET", &format!("/users/v1/roles?eq(id,{})", roles[0]), Value::Null).await.body;
+    assert_eq!(named["data"][0]["permissions"].as_array().unwrap().len(), 4, "{named}");
+    assert_eq!(named["query"], json!(format!("eq(id,{})", roles[0])));
+}
+
+#[tokio::test]
 async fn nobody_gives_takes_or_takes_over_what_it_does_not_hold() {
     let world = World::new().await;
     let strong = world.user("strong@example.com", &["SEND_MAILS"]).await;

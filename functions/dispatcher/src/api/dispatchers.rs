@@ -10,8 +10,8 @@ use shared::auth::Caller;
 use shared::directory::Directory;
 use shared::event::TenantId;
 use shared::event::command::ActionType;
-use shared::http::{Affected, JsonBody};
-use shared::list::{Found, Listed, Source};
+use shared::http::{Affected, JsonBody, List};
+use shared::list::{Found, Source};
 use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::{Refusal, json};
@@ -48,9 +48,9 @@ pub(crate) struct Written<T> {
 /// The query string is RQL, such as `eq(tags,mine)&limit(50)`. A query that asks for `actions`, `description` or `filter` of
 /// more than 10,000 dispatchers is refused as a long query.
 #[utoipa::path(
-    get, path = "/dispatchers/v1", tag = "dispatchers", responses((status = 200, body = Listed<Dispatcher>)),
+    get, path = "/dispatchers/v1", tag = "dispatchers", responses((status = 200, body = List<Dispatcher>)),
 )]
-pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<Listed<Value>> {
+pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
     let query = Rql::parse::<Dispatcher>(query.as_deref())?;
     let source = DispatcherSource { dispatchers: &app.store.dispatchers, tenant: caller.tenant_id() };
     shared::list::list(&query, &source).await.map(Json)

@@ -14,8 +14,8 @@ use shared::bus::Entry;
 use shared::clock::derived_uuid;
 use shared::event::fact::{CUSTOM_SOURCE, check_published};
 use shared::event::{Envelope, EventId, EventType, TenantId};
-use shared::http::{IdempotencyKey, JsonBody};
-use shared::list::{Found, Listed, Source};
+use shared::http::{IdempotencyKey, JsonBody, List};
+use shared::list::{Found, Source};
 use shared::rql::Rql;
 use utoipa::ToSchema;
 
@@ -97,8 +97,8 @@ fn entry(envelope: &Envelope) -> Result<Entry, Refusal> {
 /// The query string is RQL, such as `eq(type,order.paid)&limit(50)`; without any it lists the events of all types. Types and
 /// times of creation are looked up in an index. A query that would have to look at more than 200,000 events, or more than
 /// 10,000 as a whole because it asks for their `content`, is refused as a long query.
-#[utoipa::path(get, path = "/events/v1", tag = "events", responses((status = 200, body = Listed<EventView>)))]
-pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<Listed<Value>> {
+#[utoipa::path(get, path = "/events/v1", tag = "events", responses((status = 200, body = List<EventView>)))]
+pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
     let query = Rql::parse::<EventView>(query.as_deref())?;
     let source = EventSource { events: &app.store.events, tenant: caller.tenant_id(), now: app.clock.now() };
     shared::list::list(&query, &source).await.map(Json)

@@ -132,7 +132,7 @@ pub(crate) async fn explain_event(
     let dispatchers = app.store.dispatchers.all(tenant).await?;
     let (outcome, share) = outcome(&app, tenant, &event).await?;
     let all = recorded.explanations(&dispatchers, tenant, outcome)?;
-    let List { page, data } = query.page(&all)?;
+    let List { query: echo, page, data } = query.page(&all)?;
     let (mut shown, mut left) = (Vec::new(), MAX_STEPS);
     for item in data {
         let mut item = item.clone();
@@ -149,7 +149,7 @@ pub(crate) async fn explain_event(
         shown.push(query.show(&item)?);
         tokio::task::yield_now().await;
     }
-    Ok(Json(List { page, data: shown }))
+    Ok(Json(List { query: echo, page, data: shown }))
 }
 
 /// Whether a client may see what steps have answered.

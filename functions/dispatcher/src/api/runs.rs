@@ -40,10 +40,10 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
         true => with_status(runs, entries).await?,
         false => entries.into_iter().map(ListedRun::from).collect(),
     };
-    let List { page, data } = query.page(&views)?;
+    let List { query: echo, page, data } = query.page(&views)?;
     let ids = data.into_iter().map(|view| (view.event_id.clone(), view.dispatcher_id.clone())).collect();
     let data = read(runs, ids).await?.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
-    Ok(Json(List { page, data }))
+    Ok(Json(List { query: echo, page, data }))
 }
 
 /// Returns entries with their status, which must be read of those that are not over.

@@ -323,7 +323,8 @@ impl Events {
     pub(crate) fn index(&self, tenant: &TenantId, kind: Option<&str>, now: Timestamp) -> Index<'_, EventEntry> {
         let sort = ("occurredAt", list::milliseconds as list::Bounds);
         let partition = ("tenantId", tenant.to_string());
-        let index = Index::new(&self.table, &self.walks, partition, sort, "creation_timestamp", now).index(TENANT_INDEX);
+        let index =
+            Index::new(&self.table, &self.walks, partition, sort, "creation_timestamp", now).index(TENANT_INDEX);
         match kind {
             Some(kind) => index.only("kind", kind),
             None => index,
@@ -371,14 +372,7 @@ impl<'a> EventItem<'a> {
         let Envelope { id, tenant_id, kind, .. } = &record.event.envelope;
         let open = if record.planned { Open::default() } else { Open::since(id, record.received_at) };
         let occurred_at = record.event.envelope.time.as_millisecond();
-        Self {
-            key: Key::event(id),
-            tenant_id,
-            kind,
-            occurred_at,
-            record,
-            open,
-        }
+        Self { key: Key::event(id), tenant_id, kind, occurred_at, record, open }
     }
 }
 

@@ -178,11 +178,11 @@ pub(crate) async fn list(
         return query.apply(&shown(store.read(ids.collect()).await?)).map(Json);
     }
     let views: Vec<Value> = entries.iter().map(of_index).collect();
-    let List { page, data } = query.page(&views)?;
+    let List { query: echo, page, data } = query.page(&views)?;
     let ids = data.into_iter().filter_map(|view| view["id"].as_str().map(str::to_owned));
     let mails = shown(store.read(ids.collect()).await?);
     let data = mails.iter().map(|mail| query.show(mail)).collect::<Result<_, _>>()?;
-    Ok(Json(List { page, data }))
+    Ok(Json(List { query: echo, page, data }))
 }
 
 async fn entries(services: &Services, tenant: &TenantId, query: &Rql) -> Result<Vec<MailEntry>, Refusal> {

@@ -58,10 +58,10 @@ pub(crate) async fn list(
         let heads = rql::within(heads, WHOLE_LIMIT)?;
         return query.apply(&read(&templates, tenant, heads.iter()).await?).map(Json);
     }
-    let List { page, data } = query.page(&heads)?;
+    let List { query: echo, page, data } = query.page(&heads)?;
     let found = read(&templates, tenant, data.into_iter()).await?;
     let data = found.iter().map(|template| query.show(template)).collect::<Result<_, _>>()?;
-    Ok(Json(List { page, data }))
+    Ok(Json(List { query: echo, page, data }))
 }
 
 async fn read<'a>(

@@ -100,6 +100,7 @@ async fn answer(
     record.method = method.to_string();
     record.path = format!("{path}{query}");
     record.client_id.clone_from(&granted.client_id);
+    record.application_id.clone_from(&granted.application_id);
     let event = ApiCall {
         id: &record.id,
         method: method.as_str(),

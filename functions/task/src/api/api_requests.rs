@@ -10,7 +10,8 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::event::{StepError, TenantId};
-use shared::list::{self, Found, Listed, Source};
+use shared::http::List;
+use shared::list::{self, Found, Source};
 use shared::rql::Rql;
 use shared::seal::Resealed;
 
@@ -64,13 +65,13 @@ pub(crate) struct ApiRequestView {
 /// shorter.
 #[utoipa::path(
     get, path = "/tasks/v1/apiRequests", tag = "api functions",
-    responses((status = 200, description = "A page of requests; the query string is RQL.", body = Listed<ApiRequestView>))
+    responses((status = 200, description = "A page of requests; the query string is RQL.", body = List<ApiRequestView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<ApiRequestView>(query.as_deref())?;
     let (requests, tenant, now) = (&services.api_requests, caller.tenant_id(), services.clock.now());
     list::list(&query, &RequestSource { requests, tenant, now }).await.map(Json)
@@ -105,7 +106,7 @@ impl Source for RequestSource<'_> {
 #[utoipa::path(
     get, path = "/tasks/v1/apiRequests/{id}/logs", tag = "api functions",
     responses(
-        (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = Listed<LogLine>),
+        (status = 200, description = "The first lines; `ge(timestamp,…)` selects later ones.", body = List<LogLine>),
     )
 )]
 pub(crate) async fn logs(
@@ -113,7 +114,7 @@ pub(crate) async fn logs(
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let parsed = Rql::parse::<LogLine>(query.as_deref())?;
     let query = query.unwrap_or_default();
     if !query.is_empty() && (!query.starts_with("ge(timestamp,") || query.contains('&')) {
@@ -155,7 +156,7 @@ fn view(request: ApiRequest, now: Timestamp) -> ApiRequestView {
         method: request.method,
         path: request.path,
         user_id: request.client_id.clone(),
-        application_id: request.client_id,
+        application_id: request.application_id.or(request.client_id),
         status_code: request.status_code,
         timestamp: request.timestamp,
         #[expect(clippy::cast_precision_loss, reason = "a request lasts for less than a minute")]

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::{Affected, BODY_LIMIT_BYTES, Called, RawBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, BODY_LIMIT_BYTES, Called, List, RawBody};
+use shared::list;
 use shared::rql::Rql;
 use shared::{Refusal, encoding};
 
@@ -61,13 +61,13 @@ pub(crate) async fn put(
 /// Lists the assets by name; the query string is RQL.
 #[utoipa::path(
     get, path = "/assets/public/director", tag = "assets",
-    responses((status = 200, description = "One page of assets, without their contents.", body = Listed<AssetHead>))
+    responses((status = 200, description = "One page of assets, without their contents.", body = List<AssetHead>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<AssetHead>(query.as_deref())?;
     list::items(&query, services.assets.all(caller.tenant_id()).await?, LIST_LIMIT).map(Json)
 }

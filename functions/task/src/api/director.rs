@@ -18,6 +18,7 @@ use shared::{Error, Refusal};
 use self::body::Verbatim;
 pub(crate) use self::body::{DirectorTask, TestBody};
 use super::schedules::blank;
+use crate::access::Creator;
 use crate::director::definition::{Definition, check_id};
 use crate::director::document::{Answered, answered, document, has_all, matches};
 use crate::director::timing::Given;
@@ -218,7 +219,7 @@ async fn replace(
 fn built(services: &Services, caller: &Caller, definition: &Definition, id: &str) -> Result<Schedule, Refusal> {
     let now = services.clock.now();
     let mut schedule = Schedule { schedule_id: id.to_owned(), ..blank(services, caller.tenant_id(), now) };
-    schedule.created_by_application_id = Some(caller.client_id().to_owned());
+    schedule.creator = Creator::of(caller);
     definition.put_into(&mut schedule, now)?;
     Ok(schedule)
 }

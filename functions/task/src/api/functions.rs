@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::{Affected, JsonBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, JsonBody, List};
+use shared::list;
 use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::{Refusal, permission};
 
+use crate::access::Creator;
 use crate::code::Code;
 use crate::function_body::{FunctionBody, check_compiles, check_name, invalid_code};
 use crate::services::Services;
@@ -72,7 +73,7 @@ pub(crate) async fn create(
         next.code = functions.upload(tenant, code, None).await?;
     }
     let (name, place) = (next.name.clone(), next.code.clone());
-    let change = Change { former: None, next, created_by: caller.client_id(), rollback_of: None };
+    let change = Change { former: None, next, creator: Creator::of(&caller), rollback_of: None };
     let Some(function) = functions.save(tenant, change).await? else {
         functions.discard(tenant, &place).await?;
         return Err(Refusal::already_exists("function", &name));
@@ -83,13 +84,13 @@ pub(crate) async fn create(
 /// Lists all functions by name, or a page of those that an RQL query names.
 #[utoipa::path(
     get, path = "/tasks/v1/functions", tag = "functions",
-    responses((status = 200, description = "The functions, without their code.", body = Listed<FunctionSummary>))
+    responses((status = 200, description = "The functions, without their code.", body = List<FunctionSummary>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let mut parsed = Rql::parse::<FunctionSummary>(query.as_deref())?;
     if query.is_none_or(|query| query.is_empty()) {
         parsed = parsed.unlimited();
@@ -228,7 +229,7 @@ async fn change(
             };
             place = Some(next.code.clone()).filter(|place| *place != former.code);
         }
-        let change = Change { former: Some(&former), next, created_by: caller.client_id(), rollback_of: None };
+        let change = Change { former: Some(&former), next, creator: Creator::of(caller), rollback_of: None };
         if functions.save(tenant, change).await?.is_some() {
             return Ok(Json(Affected { affected_records: 1 }));
         }

@@ -11,13 +11,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::auth::Caller;
 use shared::event::fact::JOB_SCHEDULED;
-use shared::http::{Affected, JsonBody};
+use shared::http::{Affected, JsonBody, List};
 use shared::json::WholeNumber;
-use shared::list::{self, Listed};
+use shared::list;
 use shared::rql::{self, Rql};
 use shared::{Error, Refusal};
 
 use super::schedules::blank;
+use crate::access::Creator;
 use crate::job::body::JobBody;
 use crate::job::view::{JobRun, JobView};
 use crate::job::{fact, lifecycle};
@@ -50,7 +51,7 @@ pub(crate) async fn create(
 ) -> Result<Json<JobView>, Refusal> {
     let now = services.clock.now();
     let mut job = blank(&services, caller.tenant_id(), now);
-    job.created_by_application_id = Some(caller.client_id().to_owned());
+    job.creator = Creator::of(&caller);
     body.put_into(&mut job, now)?;
     lifecycle::create(&services, &mut job).await?;
     JobView::of(&job, None, now).map(Json)
@@ -59,13 +60,13 @@ pub(crate) async fn create(
 /// Lists the jobs, newest first.
 #[utoipa::path(
     get, path = "/actions/jobs", tag = "jobs",
-    responses((status = 200, description = "One page of jobs; the query string is RQL.", body = Listed<JobView>))
+    responses((status = 200, description = "One page of jobs; the query string is RQL.", body = List<JobView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<JobView>(query.as_deref())?;
     let (tenant, now) = (caller.tenant_id(), services.clock.now());
     let mut jobs = match query.eq("job_id") {
@@ -181,7 +182,7 @@ pub(crate) async fn retry(
     };
     let job = known(&services, &caller, &id).await?;
     let delay = SignedDuration::from_millis(body.delay.map_or(0, WholeNumber::get));
-    one(&services, &lifecycle::retry(&services, &job, caller.client_id(), delay).await?).await
+    one(&services, &lifecycle::retry(&services, &job, &Creator::of(&caller), delay).await?).await
 }
 
 /// Deletes a job; a run that has started goes on.
@@ -206,14 +207,14 @@ pub(crate) async fn delete(
 /// A query sees the newest 1,000; `le(scheduled_at,…)` and `ge(scheduled_at,…)` lead to older ones.
 #[utoipa::path(
     get, path = "/actions/jobs/{id}/history", tag = "jobs",
-    responses((status = 200, description = "One page of runs; the query string is RQL.", body = Listed<JobRun>))
+    responses((status = 200, description = "One page of runs; the query string is RQL.", body = List<JobRun>))
 )]
 pub(crate) async fn history(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<JobRun>(query.as_deref())?;
     let job = known(&services, &caller, &id).await?;
     let mut rows = services.history.newest(&job.incarnation, query.times("scheduled_at"), RUNS + 1).await?;

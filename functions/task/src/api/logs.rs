@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::ErrorBody;
-use shared::list::{self, Listed};
+use shared::http::{ErrorBody, List};
+use shared::list;
 use shared::rql::Rql;
 
 use crate::api::tasks::known;
@@ -43,7 +43,7 @@ pub(crate) struct FunctionLogLine {
     get, path = "/tasks/v1/{id}/logs", tag = "tasks",
     responses(
         (status = 200, description = "The first lines; `ge(timestamp,…)` and `limit(100,100)` select later ones.",
-            body = Listed<LogLine>),
+            body = List<LogLine>),
         (status = 400, description = "The task has not run, or printed nothing (1408).", body = ErrorBody),
     )
 )]
@@ -52,7 +52,7 @@ pub(crate) async fn of_task(
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<LogLine>(query.as_deref())?;
     let task = known(&services.tasks, &caller, &id).await?;
     if matches!(task.status, Status::New | Status::Canceled) {
@@ -69,7 +69,7 @@ pub(crate) async fn of_task(
     get, path = "/tasks/v1/functions/{name}/logs", tag = "functions",
     responses(
         (status = 200, description = "The newest lines; `limit(100,100)` and `le(eventTimestamp,…)` select older ones.",
-            body = Listed<FunctionLogLine>),
+            body = List<FunctionLogLine>),
         (status = 400, description = "Its tasks printed nothing (1408).", body = ErrorBody),
         (status = 404, description = "No such function exists in the client's tenant.", body = ErrorBody),
     )
@@ -79,7 +79,7 @@ pub(crate) async fn of_function(
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let Services { tasks, functions, .. } = &*services;
     let query = Rql::parse::<FunctionLogLine>(query.as_deref())?;
     check_name("name", &name)?;
@@ -102,7 +102,7 @@ pub(crate) async fn of_function(
 }
 
 /// One page of lines, whose total nobody counts.
-fn page(query: Rql, lines: &[impl Serialize]) -> Result<Json<Listed<Value>>, Refusal> {
+fn page(query: Rql, lines: &[impl Serialize]) -> Result<Json<List<Value>>, Refusal> {
     Ok(Json(list::few(&query.pages_of(PAGE_LINES), lines)?.without_total()))
 }
 

@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::event::TenantId;
-use shared::http::{Affected, ErrorBody, JsonBody};
+use shared::http::{Affected, ErrorBody, JsonBody, List};
 use shared::json::whole_number;
-use shared::list::{self, Listed};
+use shared::list;
 use shared::rql::{self, Rql};
 use shared::seal::Resealed;
 use url::form_urlencoded;
 
+use crate::access::Creator;
 use crate::schedule::body::ScheduleBody;
 use crate::schedule::lifecycle;
 use crate::schedule::timing::Timing;
@@ -43,7 +44,7 @@ pub(crate) async fn create(
 ) -> Result<Json<ScheduleView>, Refusal> {
     let now = services.clock.now();
     let mut schedule = blank(&services, caller.tenant_id(), now);
-    schedule.created_by_application_id = Some(caller.client_id().to_owned());
+    schedule.creator = Creator::of(&caller);
     body.put_into(&mut schedule, now)?;
     check_function(&services, &schedule).await?;
     // Its id is drawn, so that no other has it.
@@ -56,13 +57,13 @@ pub(crate) async fn create(
 /// Lists the schedules of functions, newest first.
 #[utoipa::path(
     get, path = "/tasks/v1/schedules", tag = "schedules",
-    responses((status = 200, description = "One page of schedules; the query string is RQL.", body = Listed<ScheduleView>))
+    responses((status = 200, description = "One page of schedules; the query string is RQL.", body = List<ScheduleView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<ScheduleView>(query.as_deref())?;
     let (tenant, now) = (caller.tenant_id(), services.clock.now());
     let mut schedules = match query.eq("id") {
@@ -151,7 +152,7 @@ pub(crate) async fn run_now(
     Path(id): Path<String>,
 ) -> Result<Json<TaskView>, Refusal> {
     let schedule = known(&services, &caller, &id).await?;
-    let task = lifecycle::run_now(&services, &schedule, caller.client_id()).await?;
+    let task = lifecycle::run_now(&services, &schedule, &Creator::of(&caller)).await?;
     Ok(Json(TaskView::from(&task)))
 }
 
@@ -178,14 +179,14 @@ pub(crate) async fn delete(
 /// to older ones.
 #[utoipa::path(
     get, path = "/tasks/v1/schedules/{id}/history", tag = "schedules",
-    responses((status = 200, description = "One page of rows; the query string is RQL.", body = Listed<HistoryView>))
+    responses((status = 200, description = "One page of rows; the query string is RQL.", body = List<HistoryView>))
 )]
 pub(crate) async fn history(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     history_of(&services, &known(&services, &caller, &id).await?, query.as_deref()).await.map(Json)
 }
 
@@ -194,7 +195,7 @@ pub(crate) async fn history_of(
     services: &Services,
     schedule: &Schedule,
     query: Option<&str>,
-) -> Result<Listed<Value>, Refusal> {
+) -> Result<List<Value>, Refusal> {
     let query = Rql::parse::<HistoryView>(query)?;
     let mut rows =
         services.history.newest(&schedule.incarnation, query.times("timestamp"), history::LIST_LIMIT + 1).await?;
@@ -331,7 +332,7 @@ pub(crate) fn blank(services: &Services, tenant: &TenantId, now: Timestamp) -> S
         extra: None,
         creation_timestamp: now,
         update_timestamp: now,
-        created_by_application_id: None,
+        creator: Creator::default(),
         job: None,
         expires_at: None,
         version: 0,

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use shared::auth::Caller;
 use shared::event::TenantId;
-use shared::http::{Affected, ErrorBody, JsonBody};
-use shared::list::{Found, Listed, Source};
+use shared::http::{Affected, ErrorBody, JsonBody, List};
+use shared::list::{Found, Source};
 use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::{Error, Refusal};
@@ -57,13 +57,13 @@ pub(crate) async fn create(
 /// `error`, `functionVersion` or `result`, is refused as a long query.
 #[utoipa::path(
     get, path = "/tasks/v1", tag = "tasks",
-    responses((status = 200, description = "One page of tasks; the query string is RQL.", body = Listed<TaskView>))
+    responses((status = 200, description = "One page of tasks; the query string is RQL.", body = List<TaskView>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<TaskView>(query.as_deref())?;
     let (store, tenant, now) = (services.tasks.store(), caller.tenant_id(), services.clock.now());
     shared::list::list(&query, &TaskSource { store, tenant, now }).await.map(Json)

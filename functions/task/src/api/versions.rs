@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::JsonBody;
-use shared::list::{self, Listed};
+use shared::http::{JsonBody, List};
+use shared::list;
 use shared::rql::Rql;
 use shared::{Refusal, permission};
 
 use super::functions::{ATTEMPTS, busy, known};
+use crate::access::Creator;
 use crate::code::Form;
 use crate::services::Services;
 use crate::store::function::{Change, Function, Variable};
@@ -31,10 +32,10 @@ pub(crate) struct VersionView {
     /// When it was made.
     #[serde(with = "shared::clock::iso")]
     creation_timestamp: Timestamp,
-    /// The client that made it.
+    /// The client that made it, or through which a user did.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_application_id: Option<String>,
-    /// The same client, which is a user as well.
+    /// The user that made it, or the same client, which is its own user.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_user_id: Option<String>,
     /// The version that was made current again by it.
@@ -84,7 +85,7 @@ pub(crate) struct Rollback {
 #[utoipa::path(
     get, path = "/tasks/v1/functions/{name}/versions", tag = "functions",
     responses(
-        (status = 200, description = "One page of versions without code; the query string is RQL.", body = Listed<VersionView>),
+        (status = 200, description = "One page of versions without code; the query string is RQL.", body = List<VersionView>),
     )
 )]
 pub(crate) async fn list(
@@ -92,7 +93,7 @@ pub(crate) async fn list(
     caller: Caller,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<VersionView>(query.as_deref())?;
     let function = known(&services, &caller, &name).await?;
     let versions = services.functions.versions().all(caller.tenant_id(), &name).await?;
@@ -150,12 +151,11 @@ pub(crate) async fn rollback(
             let current = version(&services, &caller, &name, former.version).await?;
             return Ok(Json(view(current, former.version)));
         }
-        let created_by = caller.client_id();
-        let change = Change { former: Some(&former), next, created_by, rollback_of: Some(number) };
+        let creator = Creator::of(&caller);
+        let change = Change { former: Some(&former), next, creator: creator.clone(), rollback_of: Some(number) };
         if let Some(function) = functions.save(tenant, change).await? {
             let current = function.version;
-            let created_by = Some(created_by.to_owned());
-            return Ok(Json(view(Version { function, created_by, rollback_of: Some(number) }, current)));
+            return Ok(Json(view(Version { function, creator, rollback_of: Some(number) }, current)));
         }
     }
     Err(busy(&name))
@@ -172,13 +172,13 @@ fn unknown(name: &str, number: u32) -> Refusal {
     refusal
 }
 
-fn view(Version { function, created_by, rollback_of }: Version, current: u32) -> VersionView {
+fn view(Version { function, creator, rollback_of }: Version, current: u32) -> VersionView {
     VersionView {
         version: function.version,
         is_current: function.version == current,
         creation_timestamp: function.update_timestamp,
-        created_by_user_id: created_by.clone(),
-        created_by_application_id: created_by,
+        created_by_user_id: creator.user_id(),
+        created_by_application_id: creator.created_by_application_id,
         rollback_of,
         description: function.description,
         code_type: function.code.form,

@@ -5,6 +5,7 @@ use shared::event::TenantId;
 use shared::event::fact::{JOB_CANCELLED, JOB_PAUSED, JOB_RESUMED, JOB_SCHEDULED};
 use shared::{Error, Refusal};
 
+use crate::access::Creator;
 use crate::api::tasks::cancel_new;
 use crate::job::body::soon;
 use crate::job::fact;
@@ -83,7 +84,7 @@ pub(crate) async fn cancel(services: &Services, tenant: &TenantId, id: &str) -> 
 pub(crate) async fn retry(
     services: &Services,
     job: &Schedule,
-    client_id: &str,
+    creator: &Creator,
     delay: SignedDuration,
 ) -> Result<Schedule, Refusal> {
     if job.job.as_ref().is_some_and(|job| job.is_cancelled) {
@@ -98,7 +99,7 @@ pub(crate) async fn retry(
         return Err(Refusal::illegal_state("the job has no run that has ended"));
     }
     let start = (delay > SignedDuration::ZERO).then(|| clock.now().checked_add(delay).unwrap_or(Timestamp::MAX));
-    let task: Task = requested(services, job, client_id, start).await?;
+    let task: Task = requested(services, job, creator, start).await?;
     match start {
         Some(_) => on_task_due::schedule(scheduler, &task).await?,
         None => {

@@ -120,7 +120,7 @@ impl JobView {
             last_task_id: job.last_task_id.clone(),
             created_at: job.creation_timestamp,
             updated_at: job.update_timestamp,
-            created_by: job.created_by_application_id.clone(),
+            created_by: job.creator.user_id(),
         })
     }
 }

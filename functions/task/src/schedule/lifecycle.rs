@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use shared::event::TenantId;
 use shared::{Error, Refusal};
 
+use crate::access::Creator;
 use crate::on_task_due;
 use crate::schedule::decide::{Outcome, Reason, is_woken, starts_at};
 use crate::schedule::settle::settle;
@@ -132,12 +133,13 @@ pub(crate) async fn rename(services: &Services, former: &Schedule, renamed: &mut
 pub(crate) async fn requested(
     services: &Services,
     schedule: &Schedule,
-    client_id: &str,
+    creator: &Creator,
     start: Option<Timestamp>,
 ) -> Result<Task, Error> {
     let now = services.clock.now();
     let task = task_of(services, schedule, None, services.ids.hex24(), now).await?;
-    let task = Task { created_by_application_id: Some(client_id.to_owned()), start_timestamp: start, ..task };
+    let Creator { created_by_application_id, created_by_user_id } = creator.clone();
+    let task = Task { created_by_application_id, created_by_user_id, start_timestamp: start, ..task };
     let mut instant = now;
     loop {
         let row = services.history.row(&schedule.incarnation, instant, Outcome::Fired, now);
@@ -152,8 +154,8 @@ pub(crate) async fn requested(
 }
 
 /// Creates and starts a task of a schedule out of turn, whether it is running or stopped.
-pub(crate) async fn run_now(services: &Services, schedule: &Schedule, client_id: &str) -> Result<Task, Error> {
-    let task = requested(services, schedule, client_id, None).await?;
+pub(crate) async fn run_now(services: &Services, schedule: &Schedule, creator: &Creator) -> Result<Task, Error> {
+    let task = requested(services, schedule, creator, None).await?;
     let command = on_task_due::command_for(&task.tenant_id, &task.task_id, task.creation_timestamp);
     services.bus.publish(command.into_iter().collect()).await?;
     Ok(task)

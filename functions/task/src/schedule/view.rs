@@ -66,10 +66,10 @@ pub(crate) struct ScheduleView {
     /// When it was last changed.
     #[serde(with = "clock::iso")]
     update_timestamp: Timestamp,
-    /// The client that created it.
+    /// The client that created it, or through which a user did.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_application_id: Option<String>,
-    /// The same client, which is a user as well.
+    /// The user that created it, or the same client, which is its own user.
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by_user_id: Option<String>,
 }
@@ -109,8 +109,8 @@ impl ScheduleView {
             last_timestamp: schedule.last_fired,
             creation_timestamp: schedule.creation_timestamp,
             update_timestamp: schedule.update_timestamp,
-            created_by_application_id: schedule.created_by_application_id.clone(),
-            created_by_user_id: schedule.created_by_application_id.clone(),
+            created_by_application_id: schedule.creator.created_by_application_id.clone(),
+            created_by_user_id: schedule.creator.user_id(),
         })
     }
 }

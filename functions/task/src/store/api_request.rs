@@ -28,9 +28,12 @@ pub(crate) struct ApiRequest {
     pub(crate) method: String,
     /// The path after the name of the function, and the query.
     pub(crate) path: String,
-    /// The client, unless the function is public.
+    /// The user or the client, unless the function is public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_id: Option<String>,
+    /// The client through which a user came, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) application_id: Option<String>,
     #[serde(with = "shared::clock::iso")]
     pub(crate) timestamp: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +97,7 @@ impl ApiRequests {
             method: String::new(),
             path: String::new(),
             client_id: None,
+            application_id: None,
             timestamp: now,
             status_code: None,
             duration_ms: None,

@@ -17,6 +17,7 @@ use shared::seal::Resealed;
 use shared::table::{Check, Expression, Query, SealedAttributes, Table, Unmet, is_new};
 use shared::{Environment, Error, Refusal};
 
+use crate::access::Creator;
 use crate::schedule::timing::{Instants, Timing};
 
 /// What is run, and what only its owner understands.
@@ -149,8 +150,8 @@ pub(crate) struct Schedule {
     pub(crate) creation_timestamp: Timestamp,
     #[serde(with = "shared::clock::iso")]
     pub(crate) update_timestamp: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) created_by_application_id: Option<String>,
+    #[serde(flatten)]
+    pub(crate) creator: Creator,
     /// What it is as a job, which stays when its time is over; absent unless it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) job: Option<Job>,

@@ -10,6 +10,7 @@ use shared::{Environment, Error};
 
 use super::code::{CodeRef, Upload};
 use super::function::{Function, VALUES, opened, sealed};
+use crate::access::Creator;
 
 /// How many versions of a function are kept.
 pub(crate) const KEPT: u32 = 50;
@@ -20,8 +21,8 @@ const NOTE: &str = "#upload#";
 #[derive(Clone, Debug)]
 pub(crate) struct Version {
     pub(crate) function: Function,
-    /// The client that made it.
-    pub(crate) created_by: Option<String>,
+    /// Who made it.
+    pub(crate) creator: Creator,
     /// The version that was made current again by it.
     pub(crate) rollback_of: Option<u32>,
 }
@@ -35,8 +36,8 @@ struct Record<'a> {
     #[serde(flatten)]
     function: &'a Function,
     code: &'a CodeRef,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created_by: Option<&'a str>,
+    #[serde(flatten)]
+    creator: &'a Creator,
     #[serde(skip_serializing_if = "Option::is_none")]
     rollback_of: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +53,8 @@ struct Stored {
     #[serde(flatten)]
     function: Function,
     code: CodeRef,
-    created_by: Option<String>,
+    #[serde(flatten)]
+    creator: Creator,
     rollback_of: Option<u32>,
     sealed_variables: Option<Sealed>,
 }
@@ -118,7 +120,7 @@ impl Versions {
 
     /// Prepares to write a version.
     pub(crate) async fn writing(&self, tenant_id: &TenantId, version: &Version) -> Result<Write, Error> {
-        let Version { function, created_by, rollback_of } = version;
+        let Version { function, creator, rollback_of } = version;
         let entry = entry(&function.name, function.version);
         let sealed = sealed(&self.seal, &tenant_id.key(&entry), &function.environment_variables).await?;
         let record = Record {
@@ -126,7 +128,7 @@ impl Versions {
             entry,
             function,
             code: &function.code,
-            created_by: created_by.as_deref(),
+            creator,
             rollback_of: *rollback_of,
             sealed_variables: sealed.as_ref(),
             key_version: sealed.as_ref().map(Sealed::key_version),
@@ -178,8 +180,8 @@ impl Versions {
 }
 
 fn version(stored: Stored) -> Version {
-    let Stored { function, code, created_by, rollback_of, .. } = stored;
-    Version { function: Function { code, ..function }, created_by, rollback_of }
+    let Stored { function, code, creator, rollback_of, .. } = stored;
+    Version { function: Function { code, ..function }, creator, rollback_of }
 }
 
 /// The number has as many digits as any, so that the order of texts is that of numbers.

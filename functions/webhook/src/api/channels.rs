@@ -12,8 +12,8 @@ use shared::bus::{Bus, Entry};
 use shared::clock;
 use shared::event::fact::{CHANNEL_REGISTERED, CHANNEL_UNREGISTERED, ChannelChanged, WEBHOOK_SOURCE};
 use shared::event::{ChannelId, Envelope, EventId, EventType};
-use shared::http::{Affected, JsonBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, JsonBody, List};
+use shared::list;
 use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::{Error, Refusal};
@@ -75,14 +75,14 @@ pub(crate) async fn create(
 #[utoipa::path(
     get, path = "/channels", tag = "channels",
     description = "The query string is RQL, such as `eq(platform,github)&sort(-createdAt)&limit(20)`.",
-    responses((status = 200, description = "A page of channels", body = Listed<Channel>)),
+    responses((status = 200, description = "A page of channels", body = List<Channel>)),
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let base_url = services.base_url.of(&headers)?;
     let query = Rql::parse::<Channel>(query.as_deref())?;
     let now = services.clock.now();

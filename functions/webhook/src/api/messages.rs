@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use shared::auth::Caller;
 use shared::clock;
 use shared::event::{ChannelId, TenantId};
-use shared::http::{ErrorBody, IdempotencyKey, JsonBody};
+use shared::http::{ErrorBody, IdempotencyKey, JsonBody, List};
 use shared::json::from_value;
-use shared::list::{self, Found, Listed, Source};
+use shared::list::{self, Found, Source};
 use shared::rql::Rql;
 use shared::seal::Resealed;
 use shared::step::Once;
@@ -65,7 +65,7 @@ pub(crate) enum MessageLog {
     /// That of `channelId`, `limit` and `before`.
     Page(MessagePage),
     /// That of RQL.
-    List(Listed<Value>),
+    List(List<Value>),
 }
 
 /// Seals a batch of messages with the current key; call it until there are no more.

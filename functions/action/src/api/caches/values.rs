@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::http::{Affected, JsonBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, JsonBody, List};
+use shared::list;
 use shared::rql::{self, Rql};
 use shared::{Error, Refusal};
 
@@ -103,14 +103,14 @@ pub(crate) struct CacheDashboard {
 #[utoipa::path(
     get, path = "/caches/{product}/{tag}/values", tag = "caches",
     params(("product" = String, Path, description = "The product."), ("tag" = String, Path, description = "The tag.")),
-    responses((status = 200, description = "One page of values.", body = Listed<CachedValueHead>))
+    responses((status = 200, description = "One page of values.", body = List<CachedValueHead>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path((product, tag)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<CachedValueHead>(query.as_deref())?;
     let cache = cache(&services, &caller, &product, &tag).await?;
     let now = services.clock.now();

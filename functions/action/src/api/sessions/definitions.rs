@@ -7,8 +7,8 @@ use axum::extract::{Path, RawQuery, State};
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::http::{Affected, JsonBody};
-use shared::list::{self, Listed};
+use shared::http::{Affected, JsonBody, List};
+use shared::list;
 use shared::rql::Rql;
 
 use super::{known, of_path, unknown};
@@ -38,13 +38,13 @@ pub(crate) async fn create(
 /// Lists the definitions of all products; the query string is RQL.
 #[utoipa::path(
     get, path = "/sessions", tag = "sessions",
-    responses((status = 200, description = "One page of definitions.", body = Listed<Definition>))
+    responses((status = 200, description = "One page of definitions.", body = List<Definition>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<Definition>(query.as_deref())?;
     let records = services.sessions.definitions(caller.tenant_id()).await?;
     let definitions: Vec<Definition> = records.into_iter().map(|record| record.definition).collect();

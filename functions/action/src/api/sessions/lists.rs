@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use shared::auth::Caller;
-use shared::list::{self, Listed};
+use shared::http::List;
+use shared::list;
 use shared::rql::{self, Rql};
 use shared::{Error, Refusal};
 
@@ -84,14 +85,14 @@ enum Stand {
 #[utoipa::path(
     get, path = "/sessions/{product}/{tag}/active", tag = "sessions",
     params(("product" = String, Path, description = "The product."), ("tag" = String, Path, description = "The tag.")),
-    responses((status = 200, description = "One page of sessions.", body = Listed<ActiveSession>))
+    responses((status = 200, description = "One page of sessions.", body = List<ActiveSession>))
 )]
 pub(crate) async fn active(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<ActiveSession>(query.as_deref())?;
     let on_record = on_record(&services, &caller, &path).await?;
     let active = on_record.into_iter().filter(|(_, state)| matches!(state, Stand::Active));
@@ -107,14 +108,14 @@ pub(crate) async fn active(
 #[utoipa::path(
     get, path = "/sessions/{product}/{tag}/users", tag = "sessions",
     params(("product" = String, Path, description = "The product."), ("tag" = String, Path, description = "The tag.")),
-    responses((status = 200, description = "One page of users.", body = Listed<SessionUser>))
+    responses((status = 200, description = "One page of users.", body = List<SessionUser>))
 )]
 pub(crate) async fn users(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(path): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     let query = Rql::parse::<SessionUser>(query.as_deref())?;
     let on_record = on_record(&services, &caller, &path).await?;
     list::items(&query, by_user(&on_record), LIST_LIMIT).map(Json)

@@ -18,6 +18,7 @@ use shared::{Error, Refusal};
 
 use super::body::Verbatim;
 use super::{TestBody, known};
+use crate::access::Creator;
 use crate::on_task_due;
 use crate::sandbox::{Limits, LogLine, Outside, Report, Script};
 use crate::schedule::lifecycle;
@@ -45,7 +46,7 @@ pub(crate) async fn run(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let schedule = known(&services, &caller, &id).await?;
-    let task = lifecycle::requested(&services, &schedule, caller.client_id(), None).await?;
+    let task = lifecycle::requested(&services, &schedule, &Creator::of(&caller), None).await?;
     // A client that goes away does not stop what it has started.
     let ended = tokio::spawn(async move { end_of(&services, &task).await }).await;
     let ended = ended.map_err(|cause| Refusal::from(Error::new("run a task", cause)))??;

@@ -1,5 +1,6 @@
 //! Whether a task of Director runs, since when and until when, and its switch.
 
+use shared::http::List;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,7 +13,6 @@ use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::event::StepError;
-use shared::list::Listed;
 
 use super::{bad, known, shown, unknown};
 use crate::api::schedules::{history_of, next_of};
@@ -146,14 +146,14 @@ pub(crate) async fn next(
 /// Lists what became of the instants of a task and of the runs on demand, the newest first.
 #[utoipa::path(
     get, path = "/api/v1/tasks/{id}/history", tag = "director",
-    responses((status = 200, description = "One page of rows; the query string is RQL.", body = Listed<HistoryView>))
+    responses((status = 200, description = "One page of rows; the query string is RQL.", body = List<HistoryView>))
 )]
 pub(crate) async fn history(
     State(services): State<Arc<Services>>,
     caller: Caller,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Listed<Value>>, Refusal> {
+) -> Result<Json<List<Value>>, Refusal> {
     history_of(&services, &known(&services, &caller, &id).await?, query.as_deref()).await.map(Json)
 }
 

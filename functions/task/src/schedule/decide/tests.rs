@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use shared::event::TenantId;
 
 use super::*;
+use crate::access::Creator;
 use crate::store::schedule::{Job, Program};
 
 fn at(ms: i64) -> Timestamp {
@@ -31,7 +32,7 @@ fn schedule(interval_ms: i64, misfire: Misfire, jitter_ms: i64) -> Schedule {
         extra: None,
         creation_timestamp: at(0),
         update_timestamp: at(0),
-        created_by_application_id: None,
+        creator: Creator::default(),
         job: None,
         expires_at: None,
         version: 0,

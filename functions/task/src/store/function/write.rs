@@ -13,6 +13,7 @@ use shared::seal::Sealed;
 use shared::table::{Expression, Write, is_new};
 
 use super::{Function, Functions, Record, Stored, sealed};
+use crate::access::Creator;
 use crate::code::Code;
 use crate::store::code::{CodeRef, Upload, placed};
 use crate::store::version::{KEPT, Note, Version};
@@ -28,8 +29,8 @@ pub(crate) struct Change<'a> {
     pub(crate) former: Option<&'a Function>,
     /// The function as it is to be; its version, revision and former code are set by [`Functions::save`].
     pub(crate) next: Function,
-    /// The client that makes it.
-    pub(crate) created_by: &'a str,
+    /// Who makes it.
+    pub(crate) creator: Creator,
     /// The version that becomes current again.
     pub(crate) rollback_of: Option<u32>,
 }
@@ -63,7 +64,7 @@ impl Functions {
     /// Saves a function, with a new version if a run of it may differ; `None` if it is not as it was read any more, or a
     /// new one's name is taken.
     pub(crate) async fn save(&self, tenant: &TenantId, change: Change<'_>) -> Result<Option<Function>, Error> {
-        let Change { former, mut next, created_by, rollback_of } = change;
+        let Change { former, mut next, creator, rollback_of } = change;
         let is_new_version = former.is_none_or(|former| !former.runs_as(&next));
         next.version = former.map_or(0, |former| former.version) + u32::from(is_new_version);
         next.change_id = self.ids.hex24();
@@ -72,8 +73,7 @@ impl Functions {
         let mut writes = vec![self.writing(tenant, &next, condition).await?];
         let mut unnamed: Option<Note> = None;
         if is_new_version {
-            let created_by = Some(created_by.to_owned());
-            let version = Version { function: next.clone(), created_by, rollback_of };
+            let version = Version { function: next.clone(), creator, rollback_of };
             writes.push(self.versions.writing(tenant, &version).await?);
             if let Some(upload) = &next.code.upload {
                 writes.push(self.versions.naming(tenant, upload)?);
