@@ -140,7 +140,8 @@ fn the_walk_through_one_webhook_names_files_and_functions_that_exist() {
         } else if name.chars().all(|char| char.is_ascii_alphanumeric() || "_:".contains(char)) {
             let function = name.rsplit("::").next().unwrap();
             let is_there = text.contains(&format!("fn {function}"));
-            let is_rule = include_str!("../../../../template.yaml").contains(&format!("\n  {function}:\n    Type: AWS::Events::Rule\n"));
+            let is_rule = include_str!("../../../../template.yaml")
+                .contains(&format!("\n  {function}:\n    Type: AWS::Events::Rule\n"));
             assert!(is_there || is_rule || name == "step", "{name} is not where the walk says");
             named += usize::from(is_there);
         }
