@@ -4,6 +4,7 @@
 //! they send it to, and the inputs of schedules go straight to their functions. [`queue`] decides which one goes next,
 //! [`row`] is how they are kept.
 
+mod attempt;
 mod inbox;
 mod lane;
 mod precedence;

@@ -2,11 +2,13 @@
 
 mod document;
 mod name;
-pub(crate) mod queue;
+mod queue;
 mod route;
+mod rule;
 mod scope;
 mod stack;
 mod yaml;
 
 pub use document::Template;
-pub(crate) use stack::{SecretSeed, Stack, Table, bus_name};
+pub(crate) use rule::bus_name;
+pub(crate) use stack::{SecretSeed, Stack, Table};

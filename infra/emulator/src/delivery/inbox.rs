@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::queue::Attempt;
+use super::attempt::Attempt;
 use super::row::Delivery;
 
 /// Calls a function: its logical id and the text of the event, as its queue or its schedule holds it.

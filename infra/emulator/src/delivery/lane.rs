@@ -69,6 +69,12 @@ impl Lane {
         Some(delivery)
     }
 
+    /// Whether one could start now.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Whether there is none, in memory or in the journal.
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && !self.behind
     }

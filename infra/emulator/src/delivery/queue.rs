@@ -6,16 +6,15 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::attempt::Attempt;
 use super::inbox::{Deliveries, Invoke, Message, notify};
 use super::lane::{LONGEST_RETRY, Lane, Terms};
 use super::precedence::Precedence;
@@ -207,7 +206,7 @@ impl Queue {
         }
         // Those that only wait for their time take no room.
         while (lane.running < lane.terms.at_once || lane.running < lane.terms.at_once + self.clock.asleep())
-            && lane.len() > 0
+            && lane.has_ready()
         {
             if lane.running >= WHILE_HELD && unheld == 0 && self.precedence.holds() {
                 let until = || self.clock.steady().checked_add(HELD).unwrap_or(Timestamp::MAX);
@@ -299,33 +298,6 @@ impl Queue {
         if resting || !self.is_delivering() {
             notify(&mut self.idle);
         }
-    }
-}
-
-/// A delivery that is with its function.
-pub(super) struct Attempt {
-    delivery: Delivery,
-    function: Arc<str>,
-    /// The steady time at which it was handed over.
-    started: Timestamp,
-}
-
-impl Attempt {
-    async fn make(self, own: Deliveries, invoke: Invoke, times: usize) {
-        let mut result = Ok(());
-        for _ in 0..times {
-            result = self.invoke(&invoke).await;
-        }
-        own.send(Message::Finished(Box::new((self, result))));
-    }
-
-    async fn invoke(&self, invoke: &Invoke) -> Result<(), String> {
-        let call = async { invoke(self.function.clone(), self.delivery.event.clone()).await };
-        AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(format!("the function panicked: {}", text.unwrap_or_default()))
-        })
     }
 }
 
