@@ -198,6 +198,9 @@ async fn the_local_pages_say_what_a_webhook_costs_and_what_the_routes_are() {
     }
     let calls = hookyard.get("/_local/aws-calls").await;
     assert_eq!(calls["eventbridge.PutEvents"].as_u64().map(|calls| calls >= 1), Some(true), "{calls}");
+    let tables = calls["units"].as_object().unwrap().values().flat_map(|tables| tables.as_object().unwrap().values());
+    let written: f64 = tables.map(|units| units["write"].as_f64().unwrap()).sum();
+    assert!(written >= 1.0, "{calls}");
     assert_eq!(hookyard.get("/_local/dead-letters").await, json!([]));
 }
 

@@ -1,4 +1,4 @@
-//! Batches of PartiQL statements.
+//! Batches of `PartiQL` statements.
 
 use serde_json::{Value, json};
 use tables::Engine;
@@ -62,47 +62,51 @@ fn each_statement_has_its_own_condition_and_its_own_error() {
     assert_eq!((&failed["Error"]["Item"]["text"], &failed["TableName"]), (&new, &json!(TABLE)));
 }
 
+fn start() -> Value {
+    json!({"pk": {"S": "p"}, "sk": {"S": "k"}, "n": {"N": "1"}, "list": {"L": [{"N": "1"}]},
+        "set": {"SS": ["a"]}, "map": {"M": {"x": {"S": "y"}}}, "quo\"te": {"S": "q"}})
+}
+
+/// Runs an update, in which `@` stands for the place of the item, and asserts what has changed.
+fn check_update(engine: &Engine, statement: &str, parameters: Value, changed: &Value) {
+    done(engine, "PutItem", &json!({"TableName": TABLE, "Item": start()}));
+    let text = format!("UPDATE \"things\" {}", statement.replace('@', "WHERE pk = 'p' AND sk = 'k'"));
+    assert_eq!(run(engine, &[(&text, parameters)])[0].get("Error"), None, "{statement}");
+    let mut expected = start();
+    for (name, value) in changed.as_object().unwrap() {
+        expected[name] = value.clone();
+    }
+    expected.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    assert_eq!(item(engine, "k"), expected, "{statement}");
+}
+
 #[test]
-fn every_form_does_what_it_says() {
+fn every_update_does_what_it_says() {
     let engine = open(None);
     create(&engine);
-    let start = json!({"pk": {"S": "p"}, "sk": {"S": "k"}, "n": {"N": "1"}, "list": {"L": [{"N": "1"}]},
-        "set": {"SS": ["a"]}, "map": {"M": {"x": {"S": "y"}}}, "quo\"te": {"S": "q"}});
     let check = |statement: &str, parameters: Value, changed: Value| {
-        done(&engine, "PutItem", &json!({"TableName": TABLE, "Item": start}));
-        let place = "WHERE pk = 'p' AND sk = 'k'";
-        let responses = run(&engine, &[(&format!("UPDATE \"things\" {}", statement.replace('@', place)), parameters)]);
-        assert_eq!(responses[0].get("Error"), None, "{statement}");
-        let mut expected = start.clone();
-        for (name, value) in changed.as_object().unwrap() {
-            expected[name] = value.clone();
-        }
-        expected.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        assert_eq!(item(&engine, "k"), expected, "{statement}");
+        check_update(&engine, statement, parameters, &changed);
     };
     check("SET n = ? @", json!([{"N": "2"}]), json!({"n": {"N": "2"}}));
-    check(
-        "SET n = n + 1, b = TRUE SET c = NULL @;",
-        Value::Null,
-        json!({"n": {"N": "2"}, "b": {"BOOL": true}, "c": {"NULL": true}}),
-    );
+    let several = json!({"n": {"N": "2"}, "b": {"BOOL": true}, "c": {"NULL": true}});
+    check("SET n = n + 1, b = TRUE SET c = NULL @;", Value::Null, several);
     check("SET n = -1.5e1 REMOVE list @", Value::Null, json!({"n": {"N": "-15"}, "list": null}));
     check("set n = n - ? @ and n between 0 and 5", json!([{"N": "3"}]), json!({"n": {"N": "-2"}}));
     check("SET map.x = ? @", json!([{"S": "z"}]), json!({"map": {"M": {"x": {"S": "z"}}}}));
-    check("SET \"map\".\"y\" = 'it''s' @", Value::Null, json!({"map": {"M": {"x": {"S": "y"}, "y": {"S": "it's"}}}}));
-    check(
-        "SET list = list_append(list, [2, {'a': <<'b'>>}]) @",
-        Value::Null,
-        json!({"list": {"L": [{"N": "1"}, {"N": "2"}, {"M": {"a": {"SS": ["b"]}}}]}}),
-    );
+    let quoted = json!({"map": {"M": {"x": {"S": "y"}, "y": {"S": "it's"}}}});
+    check("SET \"map\".\"y\" = 'it''s' @", Value::Null, quoted);
+    let appended = json!({"list": {"L": [{"N": "1"}, {"N": "2"}, {"M": {"a": {"SS": ["b"]}}}]}});
+    check("SET list = list_append(list, [2, {'a': <<'b'>>}]) @", Value::Null, appended);
     check("SET list[0] = ? @", json!([{"N": "9"}]), json!({"list": {"L": [{"N": "9"}]}}));
-    check(
-        "SET set = set_add(set, <<'b'>>) @".replace(" set =", " \"set\" =").replace("(set", "(\"set\"").as_str(),
-        Value::Null,
-        json!({"set": {"SS": ["a", "b"]}}),
-    );
+    check("SET \"set\" = set_add(\"set\", <<'b'>>) @", Value::Null, json!({"set": {"SS": ["a", "b"]}}));
     check("SET \"set\" = set_delete(\"set\", ?) @", json!([{"SS": ["a"]}]), json!({"set": null}));
     check("SET \"quo\"\"te\" = 'r' @", Value::Null, json!({"quo\"te": {"S": "r"}}));
+}
+
+#[test]
+fn every_condition_decides() {
+    let engine = open(None);
+    create(&engine);
     let holds = [
         "n = 1",
         "1 = n",
@@ -126,14 +130,28 @@ fn every_form_does_what_it_says() {
         "list[0] = 1",
     ];
     for condition in holds {
-        check(&format!("SET a = 1 @ AND {condition}"), Value::Null, json!({"a": {"N": "1"}}));
+        let changed = json!({"a": {"N": "1"}});
+        check_update(&engine, &format!("SET a = 1 @ AND {condition}"), Value::Null, &changed);
         let fails = format!("UPDATE things SET a = 1 WHERE pk = 'p' AND sk = 'k' AND NOT ({condition})");
         assert_eq!(run(&engine, &[(&fails, Value::Null)])[0]["Error"]["Code"], "ConditionalCheckFailed", "{condition}");
     }
-    let read = run(&engine, &[("SELECT n, \"map\" FROM things WHERE sk = 'k' AND pk = ?", json!([{"S": "p"}]))]);
-    assert_eq!(read[0]["Item"], json!({"n": {"N": "1"}, "map": {"M": {"x": {"S": "y"}}}}));
-    let old = run(&engine, &[("DELETE FROM things WHERE pk = 'p' AND sk = 'k' RETURNING ALL OLD *", Value::Null)]);
-    assert_eq!(old[0]["Item"]["a"], json!({"N": "1"}));
+}
+
+#[test]
+fn reads_and_writes_return_what_they_are_asked_for() {
+    let engine = open(None);
+    create(&engine);
+    done(&engine, "PutItem", &json!({"TableName": TABLE, "Item": start()}));
+    let one = |text: &str| run(&engine, &[(text, Value::Null)])[0]["Item"].clone();
+    let selected = one("SELECT n, \"map\" FROM things WHERE sk = 'k' AND 'p' = pk");
+    assert_eq!(selected, json!({"n": {"N": "1"}, "map": {"M": {"x": {"S": "y"}}}}));
+    assert_eq!(one("SELECT * FROM things WHERE pk = 'p' AND sk = 'other'"), Value::Null);
+    let update = "UPDATE things SET n = n + 1 WHERE pk = 'p' AND sk = 'k'";
+    assert_eq!(one(&format!("{update} RETURNING MODIFIED NEW *")), json!({"n": {"N": "2"}}));
+    assert_eq!(one(&format!("{update} RETURNING MODIFIED OLD *")), json!({"n": {"N": "2"}}));
+    assert_eq!(one(&format!("{update} RETURNING ALL NEW *"))["n"], json!({"N": "4"}));
+    assert_eq!(one("DELETE FROM things WHERE pk = 'p' AND sk = 'k' RETURNING ALL OLD *")["n"], json!({"N": "4"}));
+    assert_eq!(one("SELECT * FROM things WHERE pk = 'p' AND sk = 'k'"), Value::Null);
 }
 
 #[test]
