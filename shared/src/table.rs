@@ -238,7 +238,7 @@ impl Table {
                 Outcome::Failed(failure) => return Err(failure),
                 Outcome::Alone(change) => change,
             },
-            Err(change) => change,
+            Err(change) => *change,
         };
         change.alone(&self.client, &self.name).await
     }

@@ -49,20 +49,23 @@ where
     for callers in CALLERS {
         group.throughput(Throughput::Elements(callers));
         group.bench_function(BenchmarkId::from_parameter(callers), |bencher| {
-            bencher.iter_custom(|rounds| {
-                runtime.block_on(async {
-                    let before = cpu_time();
-                    for _ in 0..rounds {
-                        for done in join_all((0..callers).map(|_| tokio::spawn(work()))).await {
-                            done.expect("it does not panic");
-                        }
-                    }
-                    cpu_time().saturating_sub(before)
-                })
-            });
+            bencher.iter_custom(|rounds| runtime.block_on(cpu_time_of(rounds, callers, &work)));
         });
     }
     group.finish();
+}
+
+async fn cpu_time_of<F>(rounds: u64, callers: u64, work: &impl Fn() -> F) -> Duration
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let before = cpu_time();
+    for _ in 0..rounds {
+        for done in join_all((0..callers).map(|_| tokio::spawn(work()))).await {
+            done.expect("it does not panic");
+        }
+    }
+    cpu_time().saturating_sub(before)
 }
 
 fn new_item() -> Value {

@@ -116,16 +116,16 @@ pub(crate) struct Single {
 
 impl Single {
     /// Prepares a write to a table with this key, if that is known; returns the write if it goes out alone.
-    pub(super) fn new(table: &str, key: Option<&'static [&'static str]>, change: Change) -> Result<Self, Change> {
+    pub(super) fn new(table: &str, key: Option<&'static [&'static str]>, change: Change) -> Result<Self, Box<Change>> {
         let key: Vec<&str> = match (&change, key) {
             (Change::Update { key, .. }, _) => {
                 key.keys().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect()
             }
             (Change::Put { .. }, Some(key)) => key.to_vec(),
-            (Change::Put { .. }, None) => return Err(change),
+            (Change::Put { .. }, None) => return Err(Box::new(change)),
         };
         let prepared = identity(table, &key, change.attributes()).zip(Statement::of(table, &key, &change));
-        let Some((identity, statement)) = prepared else { return Err(change) };
+        let Some((identity, statement)) = prepared else { return Err(Box::new(change)) };
         let size_bytes = item_bytes(change.attributes()) + change.values().map_or(0, item_bytes);
         Ok(Self { table: table.to_owned(), identity, size_bytes, change, statement })
     }
