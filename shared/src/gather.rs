@@ -353,3 +353,6 @@ async fn gone<A>(askers: &mut [oneshot::Sender<A>]) {
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests;

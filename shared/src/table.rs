@@ -26,7 +26,7 @@ use crate::aws::Aws;
 use crate::error::Error;
 use crate::gather::{Failure, Gatherer};
 use crate::seal::{Resealed, Seal};
-use change::{Change, Outcome, Puts, Single, Statements};
+use change::{Change, Outcome, Single, Statements};
 pub use expression::{Expression, Query, exists, is_new, key};
 pub use page::{Part, Position};
 use read::{Answer, Asked, Get, Gets, Queries, pages, query_identity};
@@ -58,7 +58,6 @@ pub struct Table {
 #[derive(Debug, Clone)]
 pub(crate) struct TableGatherers {
     statements: Gatherer<Statements>,
-    puts: Gatherer<Puts>,
     gets: Gatherer<Gets>,
     queries: Gatherer<Queries>,
 }
@@ -68,7 +67,6 @@ impl TableGatherers {
     pub(crate) fn new(client: &aws_sdk_dynamodb::Client) -> Self {
         Self {
             statements: Gatherer::new(Statements(client.clone())),
-            puts: Gatherer::new(Puts(client.clone())),
             gets: Gatherer::new(Gets(client.clone())),
             queries: Gatherer::new(Queries),
         }
@@ -235,22 +233,14 @@ impl Table {
     async fn write(&self, change: Change) -> Result<bool, Failure> {
         let key = self.sealing.as_ref().map(|sealing| sealing.key());
         let change = match Single::new(&self.name, key, change) {
-            Ok(single) => match self.ask_for(single).await? {
+            Ok(single) => match self.gatherers.statements.ask(single).await.map_err(Failure::new)? {
                 Outcome::Done(is_met) => return Ok(is_met),
                 Outcome::Failed(failure) => return Err(failure),
                 Outcome::Alone(change) => change,
             },
-            Err(change) => change,
+            Err(change) => *change,
         };
         change.alone(&self.client, &self.name).await
-    }
-
-    async fn ask_for(&self, single: Single) -> Result<Outcome, Failure> {
-        let outcome = match single.is_plain() {
-            true => self.gatherers.puts.ask(single).await,
-            false => self.gatherers.statements.ask(single).await,
-        };
-        outcome.map_err(Failure::new)
     }
 
     /// Updates an item if the condition holds and returns it as it is then; `None` if the condition did not hold.

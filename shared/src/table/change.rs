@@ -1,27 +1,21 @@
 //! Writes of one item each, of which several share a request.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_execute_statement::BatchExecuteStatementOutput;
-use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, BatchStatementErrorCodeEnum as Code, BatchStatementResponse, PutRequest, WriteRequest,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementErrorCodeEnum as Code, BatchStatementResponse};
 
 use super::statement::Statement;
 use super::{Expression, Item, is_condition, some};
 use crate::gather::{Failure, Requests};
 
-/// The most writes in one request, of statements and of puts.
-const WRITES_LIMIT: usize = 25;
+/// The most statements in one request.
+const STATEMENTS_LIMIT: usize = 25;
 /// The most bytes of the items in one request; DynamoDB takes 16 MB.
-const WRITES_LIMIT_BYTES: usize = 1 << 20;
-
-/// The names of the attributes of a table's key.
-pub(super) type Key = &'static [&'static str];
+const STATEMENTS_LIMIT_BYTES: usize = 1 << 20;
 
 /// A write of one item of which nobody asks how the item was or is.
 #[derive(Debug, Clone)]
@@ -113,41 +107,27 @@ pub(crate) enum Outcome {
 /// A write that can share a request.
 pub(crate) struct Single {
     table: String,
-    /// The key of the table, if it is known.
-    key: Option<Key>,
     /// The same for writes of the same item alone.
     identity: String,
     size_bytes: usize,
     change: Change,
-    statement: Option<Statement>,
+    statement: Statement,
 }
 
 impl Single {
-    /// Prepares a write to a table with this key, or returns it if it goes out alone.
-    pub(super) fn new(table: &str, key: Option<Key>, change: Change) -> Result<Self, Change> {
-        let (identity, statement) = match (&change, key) {
-            (Change::Put { item, condition: None, .. }, Some(key)) => (identity(table, key, item), None),
-            (Change::Put { item, .. }, Some(key)) => (identity(table, key, item), Statement::of(table, key, &change)),
-            (Change::Put { .. }, None) => (None, None),
+    /// Prepares a write to a table with this key, if that is known; returns the write if it goes out alone.
+    pub(super) fn new(table: &str, key: Option<&'static [&'static str]>, change: Change) -> Result<Self, Box<Change>> {
+        let key: Vec<&str> = match (&change, key) {
             (Change::Update { key, .. }, _) => {
-                let mut names: Vec<&str> = key.keys().map(String::as_str).collect();
-                names.sort_unstable();
-                (identity(table, &names, key), Statement::of(table, &names, &change))
+                key.keys().map(String::as_str).collect::<BTreeSet<_>>().into_iter().collect()
             }
+            (Change::Put { .. }, Some(key)) => key.to_vec(),
+            (Change::Put { .. }, None) => return Err(Box::new(change)),
         };
-        let is_plain = matches!(change, Change::Put { condition: None, .. });
-        match identity {
-            Some(identity) if is_plain || statement.is_some() => {
-                let size_bytes = item_bytes(change.attributes()) + change.values().map_or(0, item_bytes);
-                Ok(Self { table: table.to_owned(), key, identity, size_bytes, change, statement })
-            }
-            _ => Err(change),
-        }
-    }
-
-    /// Whether it is a put without a condition, which is no statement.
-    pub(super) fn is_plain(&self) -> bool {
-        self.statement.is_none()
+        let prepared = identity(table, &key, change.attributes()).zip(Statement::of(table, &key, &change));
+        let Some((identity, statement)) = prepared else { return Err(Box::new(change)) };
+        let size_bytes = item_bytes(change.attributes()) + change.values().map_or(0, item_bytes);
+        Ok(Self { table: table.to_owned(), identity, size_bytes, change, statement })
     }
 
     async fn alone(self, client: &Client) -> Vec<Outcome> {
@@ -163,8 +143,8 @@ impl Requests for Statements {
     type Answer = Outcome;
     type Lane = ();
 
-    const LIMIT: usize = WRITES_LIMIT;
-    const LIMIT_BYTES: usize = WRITES_LIMIT_BYTES;
+    const LIMIT: usize = STATEMENTS_LIMIT;
+    const LIMIT_BYTES: usize = STATEMENTS_LIMIT_BYTES;
 
     fn lane(_: &Single) {}
 
@@ -182,10 +162,8 @@ impl Requests for Statements {
         {
             return single.alone(&self.0).await;
         }
-        let statements: Result<Vec<_>, BuildError> = writes
-            .iter()
-            .filter_map(|write| write.statement.as_ref().map(|statement| statement.request(&write.change)))
-            .collect();
+        let statements: Result<Vec<_>, BuildError> =
+            writes.iter().map(|write| write.statement.request(&write.change)).collect();
         let Ok(statements) = statements else { return all_alone(writes) };
         let sent = self.0.batch_execute_statement().set_statements(Some(statements)).send().await;
         let responses = sent.map(|answer: BatchExecuteStatementOutput| answer.responses.unwrap_or_default());
@@ -209,62 +187,6 @@ fn outcome(change: Change, response: &BatchStatementResponse) -> Outcome {
             _ => Outcome::Alone(change),
         },
     }
-}
-
-/// The requests that write items without any condition.
-pub(crate) struct Puts(pub(super) Client);
-
-impl Requests for Puts {
-    type Part = Single;
-    type Answer = Outcome;
-    type Lane = ();
-
-    const LIMIT: usize = WRITES_LIMIT;
-    const LIMIT_BYTES: usize = WRITES_LIMIT_BYTES;
-
-    fn lane(_: &Single) {}
-
-    fn size_bytes(single: &Single) -> usize {
-        single.size_bytes
-    }
-
-    fn clash(one: &Single, other: &Single) -> bool {
-        one.identity == other.identity
-    }
-
-    async fn send(&self, mut writes: Vec<Single>) -> Vec<Outcome> {
-        if writes.len() == 1
-            && let Some(single) = writes.pop()
-        {
-            return single.alone(&self.0).await;
-        }
-        let mut request = self.0.batch_write_item();
-        let mut tables: BTreeMap<&str, Vec<WriteRequest>> = BTreeMap::new();
-        for write in &writes {
-            let item = write.change.attributes().clone();
-            let Ok(put) = PutRequest::builder().set_item(Some(item)).build() else { return all_alone(writes) };
-            tables.entry(&write.table).or_default().push(WriteRequest::builder().put_request(put).build());
-        }
-        for (table, puts) in tables {
-            request = request.request_items(table, puts);
-        }
-        match request.send().await {
-            Ok(answer) => put_outcomes(answer, writes),
-            Err(error) => unanswered(error, writes),
-        }
-    }
-}
-
-/// Those that were not processed are done alone, where a throttled one waits before it is repeated.
-fn put_outcomes(answer: BatchWriteItemOutput, writes: Vec<Single>) -> Vec<Outcome> {
-    let unprocessed = answer.unprocessed_items.unwrap_or_default();
-    let is_left = |write: &Single| {
-        let left = unprocessed.get(&write.table).into_iter().flatten();
-        let mut left = left.filter_map(|request| identity(&write.table, write.key?, request.put_request()?.item()));
-        left.any(|left| left == write.identity)
-    };
-    let outcome = |write: Single| if is_left(&write) { Outcome::Alone(write.change) } else { Outcome::Done(true) };
-    writes.into_iter().map(outcome).collect()
 }
 
 fn all_alone(writes: Vec<Single>) -> Vec<Outcome> {

@@ -1,10 +1,10 @@
-//! Writes as PartiQL statements, as far as both languages can say the same.
+//! Writes as `PartiQL` statements, as far as both languages can say the same.
 //!
 //! An `INSERT` writes an item that is new. An `UPDATE` changes an item that is there, so that it says the same as DynamoDB's
 //! own update only if the condition cannot hold for an item that is missing. There is no statement that writes an item
 //! whether one is there or not, and none that deletes an item on a condition and tells of one that is missing.
 //!
-//! Source: Amazon DynamoDB developer guide, PartiQL statements; `BatchExecuteStatement`.
+//! Source: Amazon DynamoDB developer guide, `PartiQL` statements; `BatchExecuteStatement`.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -99,7 +99,7 @@ impl Statement {
         for name in may_lack.iter().filter(|name| !item.contains_key(**name)) {
             let _ = write!(self.text, " REMOVE {}", quoted(name)?);
         }
-        self.restrict(key.iter().copied(), shape)
+        self.restrict(key, shape)
     }
 
     fn change(&mut self, table: &str, key: &Item, update: &super::Expression, shape: Condition) -> Option<()> {
@@ -117,19 +117,20 @@ impl Statement {
         for removal in removals.split(',').filter(|text| !text.trim().is_empty()) {
             let _ = write!(self.text, " REMOVE {}", path(removal, &update.names)?);
         }
-        self.restrict(sorted_names(key).into_iter().map(String::as_str), shape)
+        let names: Vec<&str> = sorted_names(key).into_iter().map(String::as_str).collect();
+        self.restrict(&names, shape)
     }
 
     /// Adds the `WHERE` with the key and the condition.
-    fn restrict<'a>(&mut self, key: impl Iterator<Item = &'a str> + Clone, shape: Condition) -> Option<()> {
+    fn restrict(&mut self, key: &[&str], shape: Condition) -> Option<()> {
         let needs_item = |term: &Term| !matches!(term, Term::Missing(_));
         if !shape.0.iter().any(needs_item) {
             return None;
         }
-        for (index, name) in key.clone().enumerate() {
+        for (index, name) in key.iter().enumerate() {
             let separator = if index == 0 { " WHERE " } else { " AND " };
             let _ = write!(self.text, "{separator}{} = ?", quoted(name)?);
-            self.parameters.push(Parameter::Attribute(name.to_owned()));
+            self.parameters.push(Parameter::Attribute((*name).to_owned()));
         }
         for term in shape.0 {
             match term {
@@ -141,7 +142,7 @@ impl Statement {
                     let _ = write!(self.text, " AND {place} IS MISSING");
                 }
                 // The key says so already.
-                Term::There(place) if key.clone().any(|name| quoted(name).as_ref() == Some(&place)) => {}
+                Term::There(place) if key.iter().any(|name| quoted(name).as_ref() == Some(&place)) => {}
                 Term::There(place) => {
                     let _ = write!(self.text, " AND {place} IS NOT MISSING");
                 }
@@ -204,7 +205,7 @@ fn value_name(text: &str) -> Option<String> {
     is_name.then(|| name.to_owned())
 }
 
-/// Writes a path of attribute names in PartiQL; `None` for one into a list.
+/// Writes a path of attribute names in `PartiQL`; `None` for one into a list.
 fn path(text: &str, names: &HashMap<String, String>) -> Option<String> {
     let mut path = String::new();
     for (index, step) in text.trim().split('.').enumerate() {

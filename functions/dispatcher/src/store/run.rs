@@ -142,6 +142,10 @@ pub(super) struct RunItem {
     listed: Listed,
 }
 
+/// The attributes that one version of a run may have and the next one may lack.
+const MAY_LACK: &[&str] =
+    &["open", "touchedAt", "runTenant", "failedTenant", "channelId", "dispatcherName", "outcome", "finishedAt"];
+
 impl Runs {
     /// Keeps the runs in a table.
     pub(super) fn new(table: Table) -> Self {
@@ -215,7 +219,7 @@ impl Runs {
     /// Writes the next version of a run; returns whether nobody else was first.
     pub(crate) async fn save(&self, run: &Run) -> Result<bool, Error> {
         let is_previous = Expression::new("version = :previous").value(":previous", run.version.saturating_sub(1));
-        self.table.put_if(&RunItem::new(run)?, is_previous).await
+        self.table.replace_if(&RunItem::new(run)?, MAY_LACK, is_previous).await
     }
 
     /// Seals a batch of rows, those of events too, with the current key.
@@ -355,4 +359,36 @@ pub(super) fn to_text(value: &impl Serialize) -> Result<String, Error> {
 
 pub(super) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(Error::cannot("read a record"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn what_a_run_may_lack_is_named() {
+        let least = json!({
+            "eventId": "e", "item": "run#d", "version": 1, "expiresAt": 1, "run": "{}", "runTenant": "t", "startedAt": 1,
+            "kind": "user_deleted", "tenantId": "t",
+        });
+        let mut most = least.clone();
+        for (name, value) in [
+            ("open", json!("1")),
+            ("touchedAt", json!(1)),
+            ("failedTenant", json!("t")),
+            ("channelId", json!("c")),
+            ("dispatcherName", json!("n")),
+            ("outcome", json!("failed")),
+            ("finishedAt", json!(1)),
+        ] {
+            most[name] = value;
+        }
+        let written = |item: Value| serde_json::to_value(serde_json::from_value::<RunItem>(item).unwrap()).unwrap();
+        let (least, most) = (written(least), written(most));
+        let lacking = most.as_object().unwrap().keys().filter(|name| least.get(name.as_str()).is_none());
+        let lacking: Vec<&String> = lacking.collect();
+        assert_eq!(lacking.len(), 7);
+        assert!(lacking.iter().all(|name| MAY_LACK.contains(&name.as_str())), "{lacking:?}");
+    }
 }
