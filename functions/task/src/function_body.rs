@@ -14,9 +14,11 @@ use shared::{Error, Refusal, nearest, permission};
 
 use crate::code::{Code, Runnable};
 use crate::lambda::{self, LambdaTarget};
-use crate::sandbox::{Limits, Outside, Sandbox, Script};
+use crate::sandbox::{self, Limits, Outside, Sandbox, Script};
 use crate::store::code::CodeRef;
-use crate::store::function::{ExecutionCredentials, ExecutionOptions, Function, MASK, RetryPolicy, Variable};
+use crate::store::function::{
+    ExecutionCredentials, ExecutionOptions, Function, Isolation, MASK, RetryPolicy, Variable,
+};
 
 const DESCRIPTION_LIMIT_CHARACTERS: usize = 4_096;
 const VARIABLES_LIMIT_BYTES: usize = 4_096;
@@ -63,6 +65,9 @@ pub(crate) struct FunctionBody {
     pub(crate) retry_policy: Option<RetryPolicy>,
     /// Whether what its tasks read from outside is kept, so that they can be replayed; `true` unless given.
     pub(crate) journal: Option<bool>,
+    /// `fresh`, in which each task starts in a realm of its own, or `warm`, in which it may find what earlier tasks of the
+    /// same version have left in modules and globals, as on AWS Lambda; `fresh` unless given.
+    pub(crate) isolation: Option<Isolation>,
     /// Whether tasks may run it; `true` unless given.
     pub(crate) enabled: Option<bool>,
     /// Set by the server.
@@ -122,6 +127,7 @@ impl FunctionBody {
             execution_credentials: None,
             retry_policy: None,
             journal: true,
+            isolation: Isolation::default(),
             enabled: true,
             creation_timestamp: now,
             update_timestamp: now,
@@ -147,7 +153,7 @@ impl FunctionBody {
             (false, _) if !has_code && code.is_empty() => return Err(Refusal::missing_field("code")),
             _ => {}
         }
-        Ok(Function {
+        let changed = Function {
             description: self.description.or(former.description),
             code,
             version: former.version,
@@ -163,11 +169,14 @@ impl FunctionBody {
             execution_credentials: execution_credentials.unwrap_or(former.execution_credentials),
             retry_policy: self.retry_policy.or(former.retry_policy),
             journal: self.journal.unwrap_or(former.journal),
+            isolation: self.isolation.unwrap_or(former.isolation),
             enabled: self.enabled.unwrap_or(former.enabled),
             update_timestamp: now,
             name: former.name,
             creation_timestamp: former.creation_timestamp,
-        })
+        };
+        check_isolation(&changed)?;
+        Ok(changed)
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -197,6 +206,18 @@ fn check_lambda(is_lambda: bool, has_code: bool, target: Option<&LambdaTarget>) 
         Some(target) => target.check(),
         None => Ok(()),
     }
+}
+
+/// Refuses to share realms where there is nothing to share, or more than tasks may share.
+pub(crate) fn check_isolation(function: &Function) -> Result<(), Refusal> {
+    let rule = match function.isolation {
+        Isolation::Warm if function.lambda.is_some() => "must be `fresh`, as the runtime is `lambda`",
+        Isolation::Warm if !function.permissions().is_empty() => {
+            "must be `fresh`, as an access token from `executionCredentials` is for one task only"
+        }
+        Isolation::Fresh | Isolation::Warm => return Ok(()),
+    };
+    Err(Refusal::field("isolation", rule))
 }
 
 /// Refuses a text that cannot be the name of a function.
@@ -352,6 +373,7 @@ pub(crate) async fn check_script(
         variables: BTreeMap::new(),
         limits: COMPILATION,
         outside: Outside::Live,
+        isolation: sandbox::Isolation::Fresh,
     };
     sandbox.check(script).await
 }

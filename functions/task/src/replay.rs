@@ -167,7 +167,9 @@ fn differences(task: &Task, again: &Task, packed: &[u8], recording: &Recording, 
         Recording::Kept(again) if again == packed => {}
         Recording::Kept(_) if out_of_memory(task) && out_of_memory(again) => {}
         Recording::Kept(again) => found.extend(read_otherwise(packed, again).iter().map(|text| mask.text(text))),
-        Recording::Off | Recording::TooLarge => found.push("the script read more than a journal holds".to_owned()),
+        Recording::Off | Recording::TooLarge | Recording::Warm => {
+            found.push("the script read more than a journal holds".to_owned())
+        }
     }
     found
 }

@@ -14,10 +14,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::code::Runnable;
 use crate::replay::kept::{self, Journaled, Kept};
 use crate::runner::emitter::Origin;
-use crate::sandbox::{BeforeEffect, Limits, Log, LogLine, Outside, Place, Report, Script};
+use crate::sandbox::{BeforeEffect, Isolation, Limits, Log, LogLine, Outside, Place, Report, Script};
 use crate::scripts::Source;
 use crate::services::Services;
-use crate::store::function::{Function, Functions};
+use crate::store::function::{self, Function, Functions};
 use crate::store::task::{Task, TaskView, Tasks};
 use crate::{direct, lambda, retry};
 
@@ -154,6 +154,7 @@ pub(crate) fn script_by_url(task: &Task, source: Source) -> Script {
         variables: BTreeMap::new(),
         limits: Limits { time: SCRIPT_TIME, ..Limits::default() },
         outside: Outside::Live,
+        isolation: Isolation::Fresh,
     }
 }
 
@@ -187,6 +188,16 @@ pub(crate) fn script(
         variables: variables.map(|(name, variable)| (name.clone(), variable.value.clone())).collect(),
         limits,
         outside: Outside::Live,
+        isolation: isolation(function),
+    }
+}
+
+/// With whom the script of a function shares its realm: only with runs of what is the same in every respect.
+fn isolation(function: &Function) -> Isolation {
+    let Function { name, version, change_id, isolation, .. } = function;
+    match isolation {
+        function::Isolation::Fresh => Isolation::Fresh,
+        function::Isolation::Warm => Isolation::Warm(format!("{name}#{version}#{change_id}")),
     }
 }
 

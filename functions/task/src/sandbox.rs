@@ -1,4 +1,5 @@
-//! Runs scripts, each in a fresh QuickJS runtime, within limits of time, memory, stack and output.
+//! Runs scripts, each in a fresh QuickJS runtime unless its function asks for another isolation, within limits of time,
+//! memory, stack and output.
 //!
 //! Scripts run in a worker: a process of the same binary that has nothing of this one and can be killed. This process
 //! keeps what a script must not have, sends its requests and keeps its log (`supervise`); it decides whose script
@@ -26,6 +27,7 @@ mod fetch;
 mod globals;
 mod host;
 pub(crate) mod journal;
+mod kept_code;
 mod leading_requires;
 mod loader;
 mod manifest;
@@ -39,6 +41,7 @@ mod position;
 mod presence;
 mod priority;
 mod process;
+mod realms;
 mod recorder;
 mod reflection;
 mod replay;
@@ -72,7 +75,7 @@ pub use self::journal::Recording;
 use self::message::Work;
 use self::pool::Pool;
 use self::presence::{Presence, Present, Queue};
-pub use self::script::{BeforeEffect, Files, Limits, Outside, Report, Script};
+pub use self::script::{BeforeEffect, Files, Isolation, Limits, Outside, Report, Script};
 use self::supervise::{Ended, Reach, supervise};
 
 /// How many scripts compute or wait at once; each has a thread of the worker.

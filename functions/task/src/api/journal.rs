@@ -39,6 +39,8 @@ enum JournalState {
     Recorded,
     /// The script has read more than a journal holds.
     TooLarge,
+    /// The script ran in a realm that earlier tasks of its function had used.
+    Warm,
     /// The function keeps none, or the script did not end by itself.
     Off,
     /// It could not be written.
@@ -141,6 +143,7 @@ pub(crate) async fn get(
     let state = match ended(&task)? {
         Journaled::Here(_) | Journaled::Apart => JournalState::Recorded,
         Journaled::TooLarge => JournalState::TooLarge,
+        Journaled::Warm => JournalState::Warm,
         Journaled::Off => JournalState::Off,
         Journaled::Lost => JournalState::Lost,
     };
@@ -202,6 +205,10 @@ async fn kept(services: &Services, task: &Task) -> Result<Kept, Refusal> {
             )
         }
         Journaled::TooLarge => Err(Refusal::illegal_state("the task has no journal: it read more than one holds")),
+        Journaled::Warm => Err(Refusal::illegal_state(
+            "the task has no journal: it ran in a realm that earlier tasks of its function had used, and may depend on what \
+             they left there",
+        )),
         Journaled::Off => Err(Refusal::illegal_state(
             "the task has no journal: its function keeps none, or its script did not end by itself",
         )),

@@ -17,8 +17,9 @@ use shared::{Refusal, permission};
 use super::functions::{ATTEMPTS, busy, known};
 use crate::access::Creator;
 use crate::code::Form;
+use crate::function_body::check_isolation;
 use crate::services::Services;
-use crate::store::function::{Change, Function, Variable};
+use crate::store::function::{Change, Function, Isolation, Variable};
 use crate::store::version::{KEPT, Version};
 
 /// A version of a function.
@@ -60,6 +61,8 @@ pub(crate) struct VersionView {
     time_limit: u32,
     /// Megabytes that a run might use.
     memory_limit: u32,
+    /// Whether each of its tasks started in a realm of its own.
+    isolation: Isolation,
     /// The content of `process.env`, with `*****` in place of every value.
     environment_variables: BTreeMap<String, Variable>,
 }
@@ -143,6 +146,7 @@ pub(crate) async fn rollback(
             lambda: old.lambda,
             time_limit: old.time_limit,
             memory_limit: old.memory_limit,
+            isolation: old.isolation,
             environment_variables: old.environment_variables,
             update_timestamp: services.clock.now(),
             ..former.clone()
@@ -151,6 +155,7 @@ pub(crate) async fn rollback(
             let current = version(&services, &caller, &name, former.version).await?;
             return Ok(Json(view(current, former.version)));
         }
+        check_isolation(&next)?;
         let creator = Creator::of(&caller);
         let change = Change { former: Some(&former), next, creator: creator.clone(), rollback_of: Some(number) };
         if let Some(function) = functions.save(tenant, change).await? {
@@ -188,6 +193,7 @@ fn view(Version { function, creator, rollback_of }: Version, current: u32) -> Ve
         runtime: function.runtime,
         time_limit: function.time_limit,
         memory_limit: function.memory_limit,
+        isolation: function.isolation,
         environment_variables: function.environment_variables,
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum Journaled {
     Apart,
     /// The script has read more than a journal holds.
     TooLarge,
+    /// The script ran in a realm that earlier tasks of its function had used.
+    Warm,
     /// The function keeps none, or its script did not end by itself.
     Off,
     /// It could not be written.
@@ -138,6 +140,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::sandbox::Isolation;
 
     fn script() -> Script {
         Script {
@@ -150,6 +153,7 @@ mod tests {
             variables: [("A".to_owned(), "b".to_owned())].into(),
             limits: Limits::default(),
             outside: Outside::Recorded,
+            isolation: Isolation::Fresh,
         }
     }
 

@@ -21,14 +21,16 @@ pub(super) fn install<'js>(ctx: &Ctx<'js>, functions: &Object<'js>, host: &Rc<Ho
     let random = move || random.outside().random_number();
     functions.set("now", Function::new(ctx.clone(), now)?.with_name("now")?)?;
     functions.set("time", Function::new(ctx.clone(), time)?.with_name("now")?)?;
+    functions.set("random", Function::new(ctx.clone(), random)?.with_name("random")?)
+}
+
+/// Adds the function that draws random bytes.
+pub(super) fn install_bytes<'js>(ctx: &Ctx<'js>, functions: &Object<'js>, host: &Rc<Host>) -> Result<()> {
     let bytes = host.clone();
     let random_bytes = move |ctx: Ctx<'js>, length: usize| {
         let mut drawn = vec![0; length.min(MAX_RANDOM_BYTES)];
         bytes.outside().fill_random(&mut drawn);
         ArrayBuffer::new_copy(ctx, drawn)
     };
-    functions.set("randomBytes", Function::new(ctx.clone(), random_bytes)?)?;
-    functions.set("random", Function::new(ctx.clone(), random)?.with_name("random")?)?;
-    #[expect(clippy::cast_precision_loss, reason = "as JavaScript has times")]
-    functions.set("started", host.outside().started_ms() as f64)
+    functions.set("randomBytes", Function::new(ctx.clone(), random_bytes)?)
 }

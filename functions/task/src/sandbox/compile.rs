@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use shared::event::StepError;
 
 use super::bytecode::{self, Header};
+use super::kept_code::KeptCode;
 use super::position::{self, MODULE_START, Position};
 use super::script::Script;
 use super::{engine, failure};
@@ -94,20 +95,36 @@ impl Rejected {
     }
 }
 
-/// Compiles the script without running any of it.
-pub(super) fn kind(script: &Script) -> Result<Kind, Rejected> {
-    static KINDS: OnceLock<Cache<[u8; 32], Kind>> = OnceLock::new();
-    let kinds = KINDS.get_or_init(|| Cache::new(REMEMBERED));
-    let key = Sha256::digest(script.source.as_bytes()).into();
-    if let Some(kind) = kinds.get(&key) {
-        return Ok(kind);
-    }
-    let kind = compiled(script)?;
-    kinds.insert(key, kind);
-    Ok(kind)
+/// A script that was compiled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compiled {
+    pub(super) kind: Kind,
+    /// The bytecode of a module, if it is kept.
+    pub(super) code: Option<KeptCode>,
 }
 
-fn compiled(script: &Script) -> Result<Kind, Rejected> {
+/// Compiles the script without running any of it, unless that is known already.
+pub(super) fn compile(script: &Script) -> Result<Compiled, Rejected> {
+    static COMPILED: OnceLock<Cache<[u8; 32], Compiled>> = OnceLock::new();
+    let all = COMPILED.get_or_init(|| Cache::new(REMEMBERED));
+    let Script { file_name, source, .. } = script;
+    // The name is in the bytecode, too.
+    let hash = Sha256::new().chain_update(file_name.len().to_le_bytes()).chain_update(file_name);
+    let key = hash.chain_update(source.as_bytes()).finalize().into();
+    if let Some(compiled) = all.get(&key) {
+        return Ok(compiled);
+    }
+    let (kind, bytes) = compiled(script)?;
+    let code = bytes.and_then(|bytes| KeptCode::keep(file_name, bytes));
+    let compiled = Compiled { kind, code };
+    all.insert(key, compiled);
+    Ok(compiled)
+}
+
+/// The bytecode of a module, as the engine has written it.
+type Bytes = Option<Vec<u8>>;
+
+fn compiled(script: &Script) -> Result<(Kind, Bytes), Rejected> {
     let realm = engine::limited(script).and_then(|runtime| Ok((Context::full(&runtime)?, runtime)));
     let Ok((context, _runtime)) = realm else {
         return Err(broken());
@@ -116,19 +133,19 @@ fn compiled(script: &Script) -> Result<Kind, Rejected> {
 }
 
 /// Finds out from the text of a script what kind of script it is.
-pub(super) fn told(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
+pub(super) fn told(ctx: &Ctx<'_>, script: &Script) -> Result<(Kind, Bytes), Rejected> {
     match as_module(ctx, script) {
-        Ok(Header { awaits: true, links: true }) => Err(awaits_outside()),
-        Ok(Header { awaits: false, links: true }) => Ok(Kind::Module),
-        Ok(Header { awaits, links: false }) => match as_body(ctx, script) {
-            Ok(()) => Ok(Kind::Body),
+        Ok((Header { awaits: true, links: true }, _)) => Err(awaits_outside()),
+        Ok((Header { awaits: false, links: true }, bytes)) => Ok((Kind::Module, Some(bytes))),
+        Ok((Header { awaits, links: false }, bytes)) => match as_body(ctx, script) {
+            Ok(()) => Ok((Kind::Body, None)),
             Err(_) if awaits => Err(awaits_outside()),
             // Only a module has `import.meta`.
-            Err(_) => Ok(Kind::Module),
+            Err(_) => Ok((Kind::Module, Some(bytes))),
         },
         Err(of_module) if of_module.error.name != "SyntaxError" => Err(of_module.located(ctx, script)),
         Err(of_module) => match as_body(ctx, script) {
-            Ok(()) => Ok(Kind::Body),
+            Ok(()) => Ok((Kind::Body, None)),
             Err(of_body) => Err(nearer(of_module.located(ctx, script), of_body.located(ctx, script), script)),
         },
     }
@@ -145,7 +162,7 @@ fn nearer(of_module: Rejected, of_body: Rejected, script: &Script) -> Rejected {
 
 /// Compiles a script that must be a module.
 pub(super) fn must_be_module(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejected> {
-    match as_module(ctx, script).map_err(|failed| failed.located(ctx, script))?.awaits {
+    match as_module(ctx, script).map_err(|failed| failed.located(ctx, script))?.0.awaits {
         true => Err(awaits_outside()),
         false => Ok(Kind::Module),
     }
@@ -156,10 +173,10 @@ pub(super) fn must_be_body(ctx: &Ctx<'_>, script: &Script) -> Result<Kind, Rejec
     as_body(ctx, script).map(|()| Kind::Body).map_err(|failed| failed.located(ctx, script))
 }
 
-fn as_module(ctx: &Ctx<'_>, script: &Script) -> Result<Header, Failed> {
+fn as_module(ctx: &Ctx<'_>, script: &Script) -> Result<(Header, Vec<u8>), Failed> {
     let bytes = attempt(ctx, script, &script.source, Shape::Module)?;
     let failed = || Failed { error: failure::broken(), line: 0, shape: Shape::Module };
-    bytecode::header(&bytes).ok_or_else(failed)
+    bytecode::header(&bytes).ok_or_else(failed).map(|header| (header, bytes))
 }
 
 fn as_body(ctx: &Ctx<'_>, script: &Script) -> Result<(), Failed> {

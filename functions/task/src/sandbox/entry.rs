@@ -4,9 +4,10 @@ use rquickjs::{Ctx, Function, Module, Object, Value};
 
 use shared::event::StepError;
 
-use super::compile::{self, BODY_START, Kind};
+use super::compile::{self, BODY_START, Compiled, Kind};
 use super::event_loop::EventLoop;
 use super::failure::{self, Fault};
+use super::kept_code::KeptCode;
 use super::package::{Format, Package};
 use super::script::Script;
 use super::{commonjs, examine, modules};
@@ -20,12 +21,12 @@ const SHOWN_NAMES: usize = 20;
 pub(super) fn find<'js>(
     ctx: &Ctx<'js>,
     script: &Script,
-    kind: Kind,
+    compiled: Compiled,
     event_loop: &EventLoop<'_, 'js>,
 ) -> Result<Function<'js>, Fault> {
     let entry_point = name_in_text(script.entry_point.as_deref());
-    let candidates = match kind {
-        Kind::Module => of_module(ctx, script, event_loop)?,
+    let candidates = match compiled.kind {
+        Kind::Module => of_module(ctx, script, compiled.code, event_loop)?,
         Kind::Body => of_body(ctx, script, entry_point)?,
     };
     let names: Vec<&str> = entry_point.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
@@ -137,8 +138,16 @@ fn exported_names<'js>(ctx: &Ctx<'js>, candidates: &[Value<'js>]) -> Vec<String>
 }
 
 /// The exports of an ES module, once it is evaluated.
-fn of_module<'js>(ctx: &Ctx<'js>, script: &Script, event_loop: &EventLoop<'_, 'js>) -> Result<Vec<Value<'js>>, Fault> {
-    let module = Module::declare(ctx.clone(), script.file_name.as_str(), compile::module(&script.source))?;
+fn of_module<'js>(
+    ctx: &Ctx<'js>,
+    script: &Script,
+    code: Option<KeptCode>,
+    event_loop: &EventLoop<'_, 'js>,
+) -> Result<Vec<Value<'js>>, Fault> {
+    let module = match code {
+        Some(code) => code.load(ctx)?,
+        None => Module::declare(ctx.clone(), script.file_name.as_str(), compile::module(&script.source))?,
+    };
     let (module, evaluated) = module.eval()?;
     event_loop.run_until(ctx, &evaluated)?;
     let exports = module.namespace()?;

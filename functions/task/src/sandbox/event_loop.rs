@@ -1,6 +1,5 @@
 //! The event loop of a script: jobs, timers and responses until a promise is settled.
 
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use rquickjs::promise::PromiseState;
@@ -17,7 +16,6 @@ use super::stop::{Reason, Wake};
 /// Drives what a script waits for.
 pub(super) struct EventLoop<'a, 'js> {
     host: &'a Host,
-    events: &'a Receiver<Wake>,
     fire: Function<'js>,
     settle: Function<'js>,
     settle_call: Function<'js>,
@@ -27,10 +25,9 @@ pub(super) struct EventLoop<'a, 'js> {
 
 impl<'a, 'js> EventLoop<'a, 'js> {
     /// Builds a loop that calls `fire` and `settle` of the globals.
-    pub(super) fn new(host: &'a Host, events: &'a Receiver<Wake>, script_side: &Object<'js>) -> JsResult<Self> {
+    pub(super) fn new(host: &'a Host, script_side: &Object<'js>) -> JsResult<Self> {
         Ok(Self {
             host,
-            events,
             fire: script_side.get("fire")?,
             settle: script_side.get("settle")?,
             settle_call: script_side.get("settleCall")?,
@@ -57,6 +54,15 @@ impl<'a, 'js> EventLoop<'a, 'js> {
         }
     }
 
+    /// Runs the jobs that are left after the result, so that none of them runs later.
+    pub(super) fn finish(&self, ctx: &Ctx<'js>) -> Result<(), Fault> {
+        while ctx.execute_pending_job() {
+            self.host.check()?;
+            self.host.check_uncaught(ctx)?;
+        }
+        Ok(())
+    }
+
     /// Fails when a rejection is still not handled after all jobs, unless the script has failed anyway.
     fn check_rejections(&self, promise: &Promise<'js>) -> Result<(), Fault> {
         if !self.host.rejected.take() || promise.state() == PromiseState::Rejected {
@@ -67,7 +73,7 @@ impl<'a, 'js> EventLoop<'a, 'js> {
         };
         let reason: Coerced<String> = rejection.get("text")?;
         if let Some(stack) = rejection.get::<_, Option<Coerced<String>>>("stack")? {
-            self.host.stop.note(failure::clipped_message(&stack.0));
+            self.host.stop().note(failure::clipped_message(&stack.0));
         }
         self.host.check()?;
         let message = format!("a promise was rejected and nothing handles it: {}", reason.0);
@@ -108,8 +114,8 @@ impl<'a, 'js> EventLoop<'a, 'js> {
                 return Event::Timer(timer);
             }
             let next = self.host.timers.borrow().next();
-            let until = next.map_or(self.host.deadline, |next| next.min(self.host.deadline));
-            match self.wait(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
+            let until = next.map_or(self.host.deadline(), |next| next.min(self.host.deadline()));
+            match self.host.wait(until.saturating_duration_since(now).max(Duration::from_micros(1))) {
                 Some(Wake::Fetched(Finished { id: fetch, result }))
                     if self.host.fetches.borrow_mut().finished(fetch) =>
                 {
@@ -131,7 +137,7 @@ impl<'a, 'js> EventLoop<'a, 'js> {
             Some(Event::Fetched { fetch, .. }) => self.host.fetches.borrow_mut().finished(*fetch),
             Some(Event::Called { call, .. }) => self.host.calling.borrow_mut().ended(*call),
             Some(Event::Stopped(reason)) => {
-                self.host.stop.stop(*reason);
+                self.host.stop().stop(*reason);
                 true
             }
             None => false,
@@ -141,17 +147,6 @@ impl<'a, 'js> EventLoop<'a, 'js> {
             self.host.diverge("JournalMismatch", message);
             Event::Stopped(Reason::Diverged)
         })
-    }
-
-    /// Waits for an event; others compute meanwhile.
-    fn wait(&self, time: Duration) -> Option<Wake> {
-        if let Ok(wake) = self.events.try_recv() {
-            return Some(wake);
-        }
-        self.host.turn.release();
-        let wake = self.events.recv_timeout(time).ok();
-        self.host.turn.take();
-        wake
     }
 
     fn deliver(&self, ctx: &Ctx<'js>, fetch: u32, result: Result<FetchResponse, FetchError>) -> Result<(), Fault> {

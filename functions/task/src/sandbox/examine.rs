@@ -15,7 +15,7 @@ use shared::event::StepError;
 use super::compile::{self, Kind, Rejected};
 use super::package::{Format, Package};
 use super::position::Position;
-use super::script::{Limits, Outside, Script};
+use super::script::{Isolation, Limits, Outside, Script};
 
 /// How many files are remembered.
 const REMEMBERED: u64 = 20_000;
@@ -60,6 +60,7 @@ fn compiled(format: Format, path: &str, text: String, limits: Limits) -> Result<
         variables: BTreeMap::new(),
         limits,
         outside: Outside::Live,
+        isolation: Isolation::Fresh,
     };
     let imports: Rc<RefCell<Vec<String>>> = Rc::default();
     let Ok((context, _runtime)) = realm(&script, &imports) else {
@@ -68,7 +69,7 @@ fn compiled(format: Format, path: &str, text: String, limits: Limits) -> Result<
     let kind = context.with(|ctx| match format {
         Format::Module => compile::must_be_module(&ctx, &script),
         Format::CommonJs => compile::must_be_body(&ctx, &script),
-        Format::Script => compile::told(&ctx, &script),
+        Format::Script => compile::told(&ctx, &script).map(|(kind, _)| kind),
         Format::Json | Format::Native => Err(compile::broken()),
     })?;
     Ok(Examined { kind, imports: imports.take() })

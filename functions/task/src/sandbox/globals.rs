@@ -29,26 +29,18 @@ pub(super) fn install<'js>(
     for (name, value) in variables {
         environment.set(name.as_str(), value.as_str())?;
     }
-    let functions = Object::new(ctx.clone())?;
+    let functions = bare(ctx)?;
     functions.set("print", print(ctx, host.clone())?)?;
     functions.set("schedule", schedule(ctx, host.clone())?)?;
     functions.set("unschedule", unschedule(ctx, host.clone())?)?;
-    functions.set("fetch", fetch(ctx, host.clone())?)?;
-    functions.set("abortFetch", abort_fetch(ctx, host.clone())?)?;
-    functions.set("call", call(ctx, host.clone())?)?;
-    functions.set("callLimit", MAX_BODY_BYTES)?;
     functions.set("exhausted", exhausted(ctx, host.clone())?)?;
     functions.set("uncaught", uncaught(ctx, host.clone())?)?;
+    functions.set("equip", equip(ctx, host.clone())?)?;
     functions.set("extend", extend(ctx, host.clone())?)?;
     functions.set("load", Function::new(ctx.clone(), modules::load)?)?;
     functions.set("printLimit", PRINTED_BYTES)?;
-    functions.set("architecture", ARCHITECTURE)?;
     functions.set("internalError", internal_error(ctx))?;
     functions.set("column", positions.into_function(ctx)?)?;
-    bytes::install(ctx, &functions)?;
-    reflection::install(ctx, &functions)?;
-    urls::install(ctx, &functions)?;
-    zone::install(ctx, &functions)?;
     clock::install(ctx, &functions, host)?;
     let prelude = modules::internal(ctx, "hookyard:prelude")?;
     prelude.get::<_, Function<'js>>("install")?.call((functions, environment))
@@ -96,9 +88,9 @@ pub(super) fn internal_error<'js>(ctx: &Ctx<'js>) -> Option<Object<'js>> {
 /// Prints a text, which is cut off if there was more of it than a script may print.
 fn print<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |text: JsString<'js>, cut_off: bool| -> Result<()> {
-        host.stop.print(cstring(text)?.as_str().to_owned());
+        host.stop().print(cstring(text)?.as_str().to_owned());
         if cut_off {
-            host.stop.stop(Reason::Output);
+            host.stop().stop(Reason::Output);
         }
         Ok(())
     })
@@ -110,6 +102,23 @@ fn exhausted<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
 
 fn uncaught<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, error: Value<'js>| host.throw_later(&ctx, error))
+}
+
+/// Adds the functions that our own modules need, when the first of them is loaded. The object that they are added to
+/// inherits nothing, so that a script cannot set a trap for them.
+fn equip<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, functions: Object<'js>| {
+        functions.set("fetch", fetch(&ctx, host.clone())?)?;
+        functions.set("abortFetch", abort_fetch(&ctx, host.clone())?)?;
+        functions.set("call", call(&ctx, host.clone())?)?;
+        functions.set("callLimit", MAX_BODY_BYTES)?;
+        functions.set("architecture", ARCHITECTURE)?;
+        bytes::install(&ctx, &functions)?;
+        reflection::install(&ctx, &functions)?;
+        urls::install(&ctx, &functions)?;
+        zone::install(&ctx, &functions)?;
+        clock::install_bytes(&ctx, &functions, &host)
+    })
 }
 
 /// Adds the functions that few scripts need, when the first of them is.

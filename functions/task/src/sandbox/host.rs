@@ -1,6 +1,7 @@
 //! The state that a running script and its host functions share.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use rquickjs::{Ctx, Function, Persistent, Value};
@@ -12,14 +13,24 @@ use super::failure::{self, Fault};
 use super::fetch::Fetches;
 use super::journal::Asked;
 use super::outside::Outside;
-use super::stop::{Reason, Stop};
+use super::stop::{Reason, Stop, Wake};
 use super::timers::Timers;
 use super::turns::Turn;
 
-/// The host's side of one script.
-pub(super) struct Host {
+/// What connects a script's thread to the rest of the worker, for one run.
+pub(super) struct Links {
     pub(super) stop: Stop,
+    pub(super) events: Receiver<Wake>,
+    pub(super) fetches: Fetches,
+    pub(super) calling: Calling,
     pub(super) turn: Turn,
+}
+
+/// The host's side of one realm, with what belongs to the run that is under way there.
+pub(super) struct Host {
+    stop: RefCell<Stop>,
+    events: RefCell<Receiver<Wake>>,
+    turn: RefCell<Turn>,
     pub(super) timers: RefCell<Timers>,
     pub(super) fetches: RefCell<Fetches>,
     pub(super) calling: RefCell<Calling>,
@@ -38,7 +49,7 @@ pub(super) struct Host {
     outside: RefCell<Outside>,
     /// How often it was checked whether the script must stop, which is the same whenever the same script runs.
     checks: Cell<u64>,
-    pub(super) deadline: Instant,
+    deadline: Cell<Instant>,
 }
 
 /// Whether something that a script asks for leaves this process.
@@ -56,17 +67,13 @@ struct Rejections {
 }
 
 impl Host {
-    pub(super) fn new(
-        stop: Stop,
-        turn: Turn,
-        fetches: Fetches,
-        calling: Calling,
-        outside: Outside,
-        time: Duration,
-    ) -> Self {
+    /// The host of a new realm, whose first run may take so long.
+    pub(super) fn new(links: Links, outside: Outside, time: Duration) -> Self {
+        let Links { stop, events, fetches, calling, turn } = links;
         Self {
-            stop,
-            turn,
+            stop: RefCell::new(stop),
+            events: RefCell::new(events),
+            turn: RefCell::new(turn),
             timers: RefCell::default(),
             fetches: RefCell::new(fetches),
             calling: RefCell::new(calling),
@@ -78,17 +85,64 @@ impl Host {
             diverged: RefCell::default(),
             outside: RefCell::new(outside),
             checks: Cell::new(0),
-            deadline: Instant::now() + time,
+            deadline: Cell::new(Instant::now() + time),
         }
+    }
+
+    /// Begins another run in the same realm, after one that has left nothing behind that waits.
+    pub(super) fn begin(&self, links: Links, outside: Outside, time: Duration) {
+        let Links { stop, events, fetches, calling, turn } = links;
+        self.stop.replace(stop);
+        self.events.replace(events);
+        self.turn.replace(turn);
+        self.fetches.replace(fetches);
+        self.calling.replace(calling);
+        self.outside.replace(outside);
+        self.checks.set(0);
+        self.deadline.set(Instant::now() + time);
+    }
+
+    /// Tells whether the run has left the realm so that another one can begin there.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let waits = !self.fetches.borrow().is_empty() || !self.calling.borrow().is_empty();
+        let failed = self.exhausted.get() || self.rejected.get() || self.uncaught.borrow().is_some();
+        !waits && !failed && self.stop().reason().is_none()
+    }
+
+    /// The state that the run shares with the rest of the worker.
+    pub(super) fn stop(&self) -> Ref<'_, Stop> {
+        self.stop.borrow()
+    }
+
+    /// The run's turn at computing.
+    pub(super) fn turn(&self) -> Ref<'_, Turn> {
+        self.turn.borrow()
+    }
+
+    /// When the time of the run is up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline.get()
+    }
+
+    /// Waits for an event; others compute meanwhile.
+    pub(super) fn wait(&self, time: Duration) -> Option<Wake> {
+        let events = self.events.borrow();
+        if let Ok(wake) = events.try_recv() {
+            return Some(wake);
+        }
+        self.turn().release();
+        let wake = events.recv_timeout(time).ok();
+        self.turn().take();
+        wake
     }
 
     /// Whether the script must stop; notices when its time is up, and lets other scripts go first now and then.
     pub(super) fn is_stopped(&self) -> bool {
-        self.turn.share();
+        self.turn().share();
         let checks = self.checks.get() + 1;
         self.checks.set(checks);
         if let Some(reason) = self.outside.borrow().replayed_stop(checks) {
-            self.stop.stop(reason);
+            self.stop().stop(reason);
         }
         let reason = self.stop_reason();
         if let Some(reason) = reason {
@@ -99,13 +153,13 @@ impl Host {
 
     /// Why the script must stop, if it must; notices when its time is up.
     pub(super) fn stop_reason(&self) -> Option<Reason> {
-        if self.stop.reason().is_none() && Instant::now() >= self.deadline {
+        if self.stop().reason().is_none() && Instant::now() >= self.deadline.get() {
             match self.outside.borrow().is_replayed() {
                 true => self.diverge("ReplayTimeLimit", "the script does not end from its journal"),
-                false => self.stop.stop(Reason::Time),
+                false => self.stop().stop(Reason::Time),
             }
         }
-        self.stop.reason()
+        self.stop().reason()
     }
 
     /// What the script reads from outside.
@@ -116,7 +170,7 @@ impl Host {
     /// Stops a script that has left its journal.
     pub(super) fn diverge(&self, name: &str, message: &str) {
         self.diverged.borrow_mut().get_or_insert_with(|| failure::runtime(name, failure::clipped_message(message)));
-        self.stop.stop(Reason::Diverged);
+        self.stop().stop(Reason::Diverged);
     }
 
     /// How the script has left its journal.
@@ -209,7 +263,7 @@ impl Host {
             return Err(Fault::Exhausted);
         }
         if self.is_stopped() {
-            return Err(Fault::Stopped(self.stop.reason().unwrap_or(Reason::Time)));
+            return Err(Fault::Stopped(self.stop().reason().unwrap_or(Reason::Time)));
         }
         Ok(())
     }

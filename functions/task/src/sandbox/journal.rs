@@ -29,6 +29,8 @@ pub enum Recording {
     Kept(Bytes),
     /// The script has read more than a journal holds.
     TooLarge,
+    /// It ran in a realm that earlier tasks had used, so that a journal would not be all that it depends on.
+    Warm,
 }
 
 /// A journal.

@@ -38,7 +38,7 @@ static PUBLIC: [Source; 21] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 76] = [
+static REALM: [Source; 77] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:assert", include_str!("realm/assert.js")),
     Source::new("hookyard:assertion_error", include_str!("realm/assertion_error.js")),
@@ -89,6 +89,7 @@ static REALM: [Source; 76] = [
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
+    Source::new("hookyard:locale_methods", include_str!("realm/locale_methods.js")),
     Source::new("hookyard:loose_comparison", include_str!("realm/loose_comparison.js")),
     Source::new("hookyard:mime", include_str!("realm/mime.js")),
     Source::new("hookyard:multipart", include_str!("realm/multipart.js")),

@@ -25,7 +25,9 @@ const MS: u64 = 1_000;
 pub(super) struct Outside {
     started: Instant,
     started_ms: i64,
-    /// The time since the start as the script has last read it.
+    /// The time from the start of the realm to that of the run.
+    before_us: u64,
+    /// The time since the start of the realm as the script has last read it.
     last_us: u64,
     fine_readings: u32,
     random: Option<ChaCha20Rng>,
@@ -43,7 +45,24 @@ impl Outside {
         let now_ms = || Clock::system().now().as_millisecond();
         let started_ms = replay.as_ref().map_or_else(now_ms, Replay::started_ms);
         let recorder = (*choice != Choice::Live).then(|| Recorder::new(started_ms));
-        Some(Self { started: Instant::now(), started_ms, last_us: 0, fine_readings: 0, random: None, recorder, replay })
+        let (started, before_us, last_us) = (Instant::now(), 0, 0);
+        Some(Self { started, started_ms, before_us, last_us, fine_readings: 0, random: None, recorder, replay })
+    }
+
+    /// The outside of the next run in the same realm, whose clock goes on: it is set to that of the machine, and never back.
+    pub(super) fn again(&self) -> Self {
+        let now_ms = Clock::system().now().as_millisecond();
+        let since_us = u64::try_from(now_ms.saturating_sub(self.started_ms)).unwrap_or(0).saturating_mul(MS);
+        Self {
+            started: Instant::now(),
+            started_ms: self.started_ms,
+            before_us: since_us.max(self.last_us),
+            last_us: since_us.max(self.last_us),
+            fine_readings: 0,
+            random: None,
+            recorder: None,
+            replay: None,
+        }
     }
 
     /// When the script was started, in milliseconds since 1970.
@@ -76,7 +95,8 @@ impl Outside {
     }
 
     fn advance_us(&mut self, is_fine: bool) -> u64 {
-        let now_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let run_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let now_us = self.before_us.saturating_add(run_us);
         if is_fine && self.fine_readings < FINE_READINGS {
             self.fine_readings += 1;
         } else if now_us / MS == self.last_us / MS {

@@ -44,6 +44,19 @@ pub struct Script {
     pub limits: Limits,
     /// Where its time, its random values and the answers to its requests come from.
     pub outside: Outside,
+    /// Whether it may run where it has run before.
+    pub isolation: Isolation,
+}
+
+/// Whether a script starts in a realm of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// No other task has touched its realm.
+    #[default]
+    Fresh,
+    /// An earlier task of the same tenant may have run there, with the same text here: it names code, settings and all
+    /// else that a realm is made from.
+    Warm(String),
 }
 
 /// Where a script's time, its random values and the answers to its requests come from.

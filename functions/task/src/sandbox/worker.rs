@@ -9,18 +9,22 @@ use std::os::fd::AsFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::calls::{CallEnded, Calling};
-use super::engine::{self, Links};
+use super::engine::{self, Realm};
 use super::exchange::Finished;
 use super::failure;
 use super::fetch::Fetches;
+use super::host::Links;
 use super::journal::Recording;
 use super::message::{self, FromWorker, Output, Said, ToWorker, Work};
-use super::script::Script;
+use super::priority;
+use super::realms::{MAX_AGE, MAX_RUNS, Owner, Realms};
+use super::script::{Isolation, Outside, Script};
 use super::stop::Stop;
 use super::threads::Threads;
 use super::turns::Turns;
@@ -46,7 +50,8 @@ pub fn work() -> io::Result<()> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let turns = Turns::new(processors * TURNS_PER_PROCESSOR);
     turns.watch()?;
-    let worker = Worker { output, turns, threads: Threads::default(), scripts: Arc::default() };
+    let worker =
+        Worker { output, turns, threads: Threads::default(), scripts: Arc::default(), realms: Realms::default() };
     let mut input = BufReader::new(io::stdin().lock());
     while let Some(message) = message::read(&mut input)? {
         worker.take(message)?;
@@ -76,7 +81,90 @@ struct Worker {
     output: Output,
     turns: Turns,
     threads: Threads,
-    scripts: Arc<Mutex<HashMap<u64, Stop>>>,
+    scripts: Scripts,
+    realms: Realms<Start>,
+}
+
+/// The scripts that are under way, by their ids.
+type Scripts = Arc<Mutex<HashMap<u64, Stop>>>;
+
+/// A script that starts.
+struct Start {
+    script: Script,
+    work: Work,
+    links: Links,
+    end: End,
+}
+
+/// How the end of a script is told.
+struct End {
+    id: u64,
+    output: Output,
+    scripts: Scripts,
+}
+
+impl End {
+    fn tell(self, (result, recording): engine::Ended) {
+        lock(&self.scripts).remove(&self.id);
+        self.output.say(self.id, Said::Done { result: result.map_err(Into::into), recording });
+    }
+}
+
+/// Runs a script to its end, and those that follow it in the same realm.
+fn attend(first: Start, realms: &Realms<Start>) {
+    let owner = first.owner();
+    let mut tenure = Tenure { realm: None, runs: 0, until: Instant::now() + MAX_AGE };
+    let mut next = Some(first);
+    while let Some(Start { script, work, links, end }) = next.take() {
+        links.turn.take();
+        let ended = tenure.run(&script, work, links);
+        // Before the end is told, so that whoever starts the next one then finds the realm.
+        let offer = owner.clone().filter(|_| tenure.goes_on()).map(|owner| realms.offer(owner));
+        end.tell(ended);
+        next = offer.and_then(|offer| offer.wait(tenure.until));
+    }
+}
+
+/// The realm of a thread, and how long it is used.
+struct Tenure {
+    realm: Option<Realm>,
+    runs: u32,
+    until: Instant,
+}
+
+impl Tenure {
+    fn run(&mut self, script: &Script, work: Work, links: Links) -> engine::Ended {
+        self.runs += 1;
+        let realm = self.realm.take();
+        let job = || match work {
+            Work::Run => engine::execute(script, links, realm),
+            Work::Check => ((engine::check(script).map(|()| String::new()), Recording::Off), None),
+        };
+        // Whatever state a panic leaves behind belongs to the script alone.
+        let (ended, realm) =
+            catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|_| ((Err(failure::broken()), Recording::Off), None));
+        self.realm = realm;
+        ended
+    }
+
+    /// Whether another script may run in the realm.
+    fn goes_on(&self) -> bool {
+        let is_at_rest = self.realm.as_ref().is_some_and(Realm::is_at_rest);
+        is_at_rest && self.runs < MAX_RUNS && Instant::now() < self.until && !priority::is_lowest()
+    }
+}
+
+impl Start {
+    /// Who may share a realm with it; `None` for one that starts in a realm of its own.
+    fn owner(&self) -> Option<Owner> {
+        let is_live = !matches!(self.script.outside, Outside::Replayed(_));
+        match (&self.script.isolation, self.work) {
+            (Isolation::Warm(what), Work::Run) if is_live => {
+                Some(Owner { tenant: self.script.tenant.clone(), what: what.clone() })
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Worker {
@@ -109,19 +197,17 @@ impl Worker {
         let fetches = Fetches::new(id, output.clone(), stop.clone());
         let calling = Calling::new(id, output.clone());
         let turn = self.turns.of(&script.tenant);
-        self.threads.run(Box::new(move || {
-            turn.take();
-            let links = Links { stop, events, fetches, calling, turn };
-            let job = || match work {
-                Work::Run => engine::execute(&script, links),
-                Work::Check => (engine::check(&script).map(|()| String::new()), Recording::Off),
-            };
-            // Whatever state a panic leaves behind belongs to the script alone.
-            let ended = catch_unwind(AssertUnwindSafe(job));
-            let (result, recording) = ended.unwrap_or_else(|_| (Err(failure::broken()), Recording::Off));
-            lock(&scripts).remove(&id);
-            output.say(id, Said::Done { result: result.map_err(Into::into), recording });
-        }))
+        let links = Links { stop, events, fetches, calling, turn };
+        let start = Start { script, work, links, end: End { id, output, scripts } };
+        let start = match start.owner() {
+            None => start,
+            Some(owner) => match self.realms.hand_over(&owner, start) {
+                Ok(()) => return Ok(()),
+                Err(start) => start,
+            },
+        };
+        let realms = self.realms.clone();
+        self.threads.run(Box::new(move || attend(start, &realms)))
     }
 }
 

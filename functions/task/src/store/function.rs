@@ -87,6 +87,9 @@ pub(crate) struct Function {
     /// Whether what its tasks read from outside is kept, so that they can be replayed.
     #[serde(default = "is_journaled")]
     pub(crate) journal: bool,
+    /// Whether each of its tasks starts in a realm of its own.
+    #[serde(default)]
+    pub(crate) isolation: Isolation,
     /// Whether tasks may run it.
     pub(crate) enabled: bool,
     /// When it was created.
@@ -162,6 +165,17 @@ pub(crate) enum PermissionMode {
     Public,
 }
 
+/// What a script of a function can find of the tasks before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Isolation {
+    /// Nothing: each task starts in a realm of its own.
+    #[default]
+    Fresh,
+    /// What earlier tasks of the same version have left in its modules and globals, as on AWS Lambda; or nothing.
+    Warm,
+}
+
 /// Functions have journals unless they say otherwise.
 fn is_journaled() -> bool {
     true
@@ -177,6 +191,7 @@ impl Function {
         what(self) == what(other)
             && how(self) == how(other)
             && self.environment_variables == other.environment_variables
+            && self.isolation == other.isolation
     }
 
     /// Who may execute it directly.

@@ -50,6 +50,7 @@ impl Journals {
         let packed = match recording {
             Recording::Kept(packed) => packed.clone(),
             Recording::TooLarge => return Journaled::TooLarge,
+            Recording::Warm => return Journaled::Warm,
             Recording::Off => return Journaled::Off,
         };
         let journal = kept.with(packed).text();

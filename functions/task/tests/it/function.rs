@@ -19,7 +19,8 @@ async fn a_function_is_created_shown_changed_and_deleted() {
     let expected = json!({
         "name": "wipe", "code": "exports.main = () => process.env.KEY", "description": "d", "timeLimit": 10,
         "memoryLimit": 128, "environmentVariables": {"KEY": {"value": "*****"}},
-        "executionOptions": {"defaultPriority": 3}, "journal": true, "enabled": true, "version": 1,
+        "executionOptions": {"defaultPriority": 3}, "journal": true, "isolation": "fresh", "enabled": true,
+        "version": 1,
         "creationTimestamp": "2026-01-02T03:04:05.678Z", "updateTimestamp": "2026-01-02T03:04:05.678Z",
     });
     assert_eq!((created.status, &created.body), (200, &expected));
@@ -234,4 +235,43 @@ async fn environment_variables_are_sealed_again_after_the_rotation_of_keys() {
     ring.as_object_mut().unwrap().remove(&old);
     change_ring(&world, &ring).await;
     assert_eq!(environment(&world, "a").await, json!({"KEY": "planted-one", "OTHER": "planted-two"}));
+}
+
+#[tokio::test]
+async fn tasks_share_a_realm_only_if_their_function_says_so() {
+    let world = World::new().await;
+    let code = "let runs = 0; exports.main = () => ++runs";
+    let results = async |step: &str| -> [Value; 2] {
+        [world.outcome(&format!("{step}-1"), "f").await, world.outcome(&format!("{step}-2"), "f").await]
+    };
+    world.script("f", code).await;
+    assert_eq!(results("fresh").await, [1, 1]);
+    let changed = world.put("/tasks/v1/functions/f", json!({"isolation": "warm"})).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    assert_eq!(world.get("/tasks/v1/functions/f").await.body["isolation"], "warm");
+    assert_eq!(results("warm").await, [1, 2]);
+    world.put("/tasks/v1/functions/f", json!({"description": "the same version"})).await;
+    world.put("/tasks/v1/functions/f", json!({"code": format!("{code};")})).await;
+    assert_eq!(results("next").await, [1, 2], "another version starts afresh");
+}
+
+#[tokio::test]
+async fn an_isolation_that_cannot_be_is_refused() {
+    let world = World::new().await;
+    let code = "exports.main = () => 1";
+    let target = json!({"functionName": "other"});
+    let credentials = json!({"permissions": ["VIEW_TASKS"]});
+    for body in [
+        json!({"name": "f", "code": code, "isolation": "hot"}),
+        json!({"name": "f", "code": code, "isolation": 1}),
+        json!({"name": "f", "code": code, "isolation": "warm", "executionCredentials": credentials}),
+        json!({"name": "f", "runtime": "lambda", "lambda": target, "isolation": "warm"}),
+    ] {
+        let answer = world.post("/tasks/v1/functions/", body.clone()).await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(answer.body["message"].as_str().unwrap().contains("isolation"), "{}", answer.body);
+    }
+    world.post("/tasks/v1/functions/", json!({"name": "f", "code": code, "isolation": "warm"})).await;
+    let later = world.put("/tasks/v1/functions/f", json!({"executionCredentials": credentials})).await;
+    assert_eq!(later.status, 400, "{}", later.body);
 }

@@ -361,3 +361,17 @@ async fn a_package_and_a_direct_execution_are_run_again() {
         assert_eq!((&again["identical"], &again["result"]), (&json!(true), &task["result"]), "{again}");
     }
 }
+
+#[tokio::test]
+async fn a_task_in_a_realm_that_others_have_used_says_why_it_has_no_journal() {
+    let world = World::new().await;
+    let code = "let runs = 0; exports.main = () => ++runs";
+    world.post("/tasks/v1/functions/", json!({"name": "f", "code": code, "isolation": "warm"})).await;
+    let (first, second) = (run(&world).await, run(&world).await);
+    assert_eq!(replay(&world, &first).await["identical"], true);
+    assert_eq!(world.get(&second).await.body["result"], 2);
+    assert_eq!(world.get(&format!("{second}/journal")).await.body["state"], "warm");
+    let refused = world.post(&format!("{second}/replay"), json!({})).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    assert!(refused.body["message"].as_str().unwrap().contains("earlier tasks"), "{}", refused.body);
+}

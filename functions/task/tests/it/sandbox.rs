@@ -5,6 +5,7 @@ mod compiling;
 mod fetching;
 mod hostile_requests;
 mod http_module;
+mod isolation;
 mod limits;
 mod modules;
 mod node;
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 use shared::Error;
 use shared::clock::Clock;
 use shared::outbound::Outbound;
-use task::sandbox::{BeforeEffect, Limits, Outside, Report, Sandbox, Script};
+use task::sandbox::{BeforeEffect, Isolation, Limits, Outside, Report, Sandbox, Script};
 
 /// A script with little time and memory.
 fn script(source: &str) -> Script {
@@ -38,6 +39,7 @@ fn script(source: &str) -> Script {
         variables: BTreeMap::from([("KEY".to_owned(), "value".to_owned())]),
         limits,
         outside: Outside::Live,
+        isolation: Isolation::Fresh,
     }
 }
 

@@ -42,27 +42,28 @@ async fn each_change_of_what_runs_makes_a_version() {
         (5, json!({"entryPoint": "index.main"})),
         (6, json!({"environmentVariables": {"A": {"value": "planted"}}})),
         (7, json!({"runtime": "nodejs20.x"})),
+        (8, json!({"isolation": "warm"})),
     ] {
         change(&world, body).await;
         assert_eq!(world.get(PATH).await.body["version"], number);
     }
-    let list = world.get(&format!("{PATH}/versions?limit(2,1)")).await.body;
-    assert_eq!(list["page"], json!({"total": 7, "offset": 1, "limit": 2}));
+    let list = world.get(&format!("{PATH}/versions?limit(2,2)")).await.body;
+    assert_eq!(list["page"], json!({"total": 8, "offset": 2, "limit": 2}));
     let sixth = &list["data"][0];
     assert_eq!((&sixth["version"], &sixth["isCurrent"], &sixth["codeType"]), (&json!(6), &json!(false), &json!("zip")));
     assert_eq!(sixth["environmentVariables"], json!({"A": {"value": "*****"}}));
-    assert_eq!(numbers(&world, "?eq(isCurrent,true)").await, [7]);
+    assert_eq!(numbers(&world, "?eq(isCurrent,true)").await, [8]);
     let first = world.get(&format!("{PATH}/versions/1")).await.body;
     let by = first["createdByApplicationId"].as_str().unwrap().to_owned();
     let expected = json!({
         "version": 1, "isCurrent": false, "creationTimestamp": "2026-01-02T03:04:05.678Z", "description": "first",
         "createdByApplicationId": by, "createdByUserId": by, "codeType": "text", "codeSize": code.len(),
-        "codeHash": first["codeHash"], "timeLimit": 30, "memoryLimit": 128, "environmentVariables": {}, "code": code,
+        "codeHash": first["codeHash"], "timeLimit": 30, "memoryLimit": 128, "isolation": "fresh", "environmentVariables": {}, "code": code,
     });
     assert_eq!(first, expected);
     assert_eq!(first["codeHash"].as_str().unwrap().len(), 64);
     assert_eq!(world.get(&format!("{PATH}/versions/2")).await.body["code"], zip);
-    for wrong in ["8", "0"] {
+    for wrong in ["9", "0"] {
         let answer = world.get(&format!("{PATH}/versions/{wrong}")).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!(16)), "{}", answer.body);
     }
@@ -187,4 +188,20 @@ async fn a_running_task_keeps_its_version_and_says_which_it_was() {
     assert_eq!(world.get(&path).await.body["functionVersion"], 1);
     assert_eq!(world.get("/tasks/v1/?eq(functionVersion,1)").await.body["page"]["total"], 1);
     assert_eq!(world.get("/tasks/v1/?eq(functionVersion,2)").await.body["page"]["total"], 0);
+}
+
+#[tokio::test]
+async fn a_rollback_brings_the_isolation_of_the_version_back() {
+    let world = World::new().await;
+    world.script("f", "let runs = 0; exports.main = () => ++runs").await;
+    change(&world, json!({"isolation": "warm"})).await;
+    change(&world, json!({"isolation": "fresh"})).await;
+    let answer = world.post(&format!("{PATH}/rollback"), json!({"version": 2})).await;
+    assert_eq!((answer.status, &answer.body["isolation"]), (200, &json!("warm")), "{}", answer.body);
+    assert_eq!(world.get(PATH).await.body["isolation"], "warm");
+    assert_eq!([world.outcome("a", "f").await, world.outcome("b", "f").await], [1, 2]);
+    // A version has no credentials of its own.
+    change(&world, json!({"isolation": "fresh", "executionCredentials": {"permissions": ["VIEW_TASKS"]}})).await;
+    let answer = world.post(&format!("{PATH}/rollback"), json!({"version": 2})).await;
+    assert_eq!((answer.status, &answer.body["code"]), (400, &json!(15)), "{}", answer.body);
 }

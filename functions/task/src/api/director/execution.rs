@@ -20,7 +20,7 @@ use super::body::Verbatim;
 use super::{TestBody, known};
 use crate::access::Creator;
 use crate::on_task_due;
-use crate::sandbox::{Limits, LogLine, Outside, Report, Script};
+use crate::sandbox::{Isolation, Limits, LogLine, Outside, Report, Script};
 use crate::schedule::lifecycle;
 use crate::services::Services;
 use crate::store::task::{Status, Task};
@@ -115,6 +115,7 @@ pub(crate) async fn test(
         variables: BTreeMap::new(),
         limits: Limits { time: TEST_TIME, ..Limits::default() },
         outside: Outside::Live,
+        isolation: Isolation::Fresh,
     };
     let Report { result, lines, .. } = services.sandbox.run(script, Arc::new(|| Box::pin(async { Ok(()) }))).await?;
     result.map(returned).map_err(|error| failed(&error, &lines, None))

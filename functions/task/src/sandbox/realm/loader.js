@@ -15,13 +15,14 @@ const METHODS_OF_MAP = {
 };
 
 export function makeLoader(host, intrinsics, timers) {
-  const primordials = makePrimordials(intrinsics);
+  let made;
+  const primordials = () => (made ??= makePrimordials(intrinsics));
   const loaded = { __proto__: null };
   const makers = {
     __proto__: null,
-    bytes: () => host.load("bytes").makeBytes(primordials, host),
+    bytes: () => host.load("bytes").makeBytes(primordials(), host),
     reflection: () => host.load("types").makeReflection(host, intrinsics),
-    structured_clone: () => host.load("structured_clone").makeStructuredClone(primordials, require, host),
+    structured_clone: () => host.load("structured_clone").makeStructuredClone(primordials(), require, host),
     timers: () => timers,
   };
 

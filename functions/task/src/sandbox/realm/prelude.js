@@ -20,11 +20,15 @@ export function install(host, variables) {
   host.notSupported = (what) => stacks.named(new values.Error(`the sandbox does not support ${what}`), "NotSupported");
   host.named = stacks.named;
   host.queueMicrotask = queueMicrotask;
-  host.namedKeys = withSymbols(host.namedKeys);
   host.nextTick = (callback, ...args) => enqueue(callback, args);
 
   function load() {
-    return (loader ??= host.load("loader").makeLoader(host, intrinsics, timers.functions));
+    if (loader === undefined) {
+      host.equip(host);
+      host.namedKeys = withSymbols(host.namedKeys);
+      loader = host.load("loader").makeLoader(host, intrinsics, timers.functions);
+    }
+    return loader;
   }
 
   const require = (name) => load().require(name);
@@ -180,7 +184,9 @@ export function install(host, variables) {
     for (const name in lengths) {
       ObjectDefineProperty(functions[name], "length", { __proto__: null, value: lengths[name], configurable: true });
     }
-    return { fire, functions };
+    // Those of a task end with it.
+    const clearAll = uncurryThis(methods.MapPrototypeClear);
+    return { fire, functions, forgetAll: () => clearAll(pending) };
   }
 
   function provide(name, value) {
@@ -205,7 +211,7 @@ export function install(host, variables) {
   }
 
   function loadPrinter() {
-    return (printer ??= host.load("console").makePrinter(load().primordials, require, host));
+    return (printer ??= host.load("console").makePrinter(load().primordials(), require, host));
   }
 
   function loadStructuredClone() {
@@ -239,7 +245,7 @@ export function install(host, variables) {
   provideLater(["Headers"], () => require("headers"));
   provideLater(["Request"], () => require("request"));
   provideLater(["Response"], () => require("response"));
-  host.load("locale").install(host, intrinsics);
+  host.load("locale_methods").install(intrinsics, require);
 
   const rejections = makeRejections();
   const noop = () => {};
@@ -278,6 +284,7 @@ export function install(host, variables) {
 
   return {
     fire: timers.fire,
+    forgetTimers: timers.forgetAll,
     settle: (id, answer, error) => require("exchange").settle(id, answer, error),
     settleCall: (id, answer, error) => require("hookyard").settle(id, answer, error),
     // What is awaited is not asked for its `then`, which a script may have replaced.

@@ -183,3 +183,38 @@ async fn the_page_lists_the_modules_and_globals_that_there_are() {
     );
     assert_eq!(value(&source).await, json!(globals));
 }
+
+#[tokio::test]
+async fn what_is_set_up_later_stands_where_it_always_stood() {
+    let source = "module.exports = () => {
+        const names = Reflect.ownKeys(globalThis).filter((name) => typeof name === 'string');
+        const ours = names.slice(names.indexOf('FinalizationRegistry') + 1);
+        const kinds = ours.map((name) => {
+            const { value, get, set, enumerable, configurable } = Object.getOwnPropertyDescriptor(globalThis, name);
+            return (get && set ? 'accessor' : typeof value) + (enumerable ? ' enumerable' : '') + (configurable ? '' : ' fixed');
+        });
+        return [ours.join(' '), [...new Set(kinds)].sort().join(', '), typeof DOMException, typeof performance.now]
+    }";
+    let names = "DOMException performance global console setTimeout clearTimeout setInterval clearInterval setImmediate \
+        clearImmediate queueMicrotask Event EventTarget CustomEvent AbortController AbortSignal URL URLSearchParams Buffer atob \
+        btoa TextEncoder TextDecoder structuredClone Blob File FormData ReadableStream ReadableStreamDefaultReader fetch process \
+        Performance crypto Crypto CryptoKey SubtleCrypto Headers Request Response Intl";
+    let kinds = "accessor, function, object";
+    assert_eq!(value(source).await, json!([names, kinds, "function", "function"]));
+}
+
+#[tokio::test]
+async fn what_is_set_up_later_meets_no_trap_of_a_script() {
+    let source = "const seen = [];
+        for (const name of ['fetch', 'utf8Encode', 'urlParse', 'zoneOffset', 'namedKeys', 'randomBytes', 'locale', 'loader']) {
+            Object.defineProperty(Object.prototype, name, {
+                configurable: true, get() { seen.push(name) }, set(value) { seen.push(name); },
+            });
+        }
+        Object.defineProperty = Reflect.apply = Map.prototype.get = Array.prototype.push.call = () => { throw 1 };
+        module.exports = () => {
+            const made = [typeof fetch, new URL('https://a.test/b').pathname, (1234.5).toLocaleString('en-US'), Buffer.from('é').length];
+            return [made, seen.length]
+        }";
+    assert_eq!(value(source).await, json!([["function", "/b", "1,234.5", 2], 0]));
+}
