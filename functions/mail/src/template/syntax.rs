@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str, inputs: &Inputs, trial: Option<&Scene>) -> Resul
         format!("{reason}{place}")
     })?;
     let mut check = Check { inputs, trial, texts: BTreeSet::new() };
-    check.template(&mut template, true)?;
+    check.template(&mut template, 0)?;
     Ok(Parsed { template, texts: check.texts })
 }
 
@@ -47,12 +47,12 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Checks a template; `is_top` says whether names without a prefix are those of inputs.
-    fn template(&mut self, template: &mut Template, is_top: bool) -> Result<(), String> {
+    /// Checks a template within so many blocks of which each has its own names; outside of all, names are those of inputs.
+    fn template(&mut self, template: &mut Template, blocks: usize) -> Result<(), String> {
         for index in 0..template.elements.len() {
             let place = template.mapping.get(index).map(|place| (place.0, place.1));
             let Some(element) = template.elements.get_mut(index) else { break };
-            self.element(element, is_top).map_err(|rule| match place {
+            self.element(element, blocks).map_err(|rule| match place {
                 Some((line, column)) if !rule.ends_with(')') => format!("{rule} (line {line}, column {column})"),
                 _ => rule,
             })?;
@@ -60,37 +60,37 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn element(&mut self, element: &mut TemplateElement, is_top: bool) -> Result<(), String> {
+    fn element(&mut self, element: &mut TemplateElement, blocks: usize) -> Result<(), String> {
         match element {
             TemplateElement::RawString(_) | TemplateElement::Comment(_) => Ok(()),
-            TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => self.expression(call, is_top),
-            TemplateElement::HelperBlock(call) => self.block(call, is_top),
+            TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => self.expression(call, blocks),
+            TemplateElement::HelperBlock(call) => self.block(call, blocks),
             _ => Err("partials and decorators are not supported".to_owned()),
         }
     }
 
-    fn expression(&mut self, call: &mut HelperTemplate, is_top: bool) -> Result<(), String> {
+    fn expression(&mut self, call: &mut HelperTemplate, blocks: usize) -> Result<(), String> {
         let is_value = call.params.is_empty() && call.hash.is_empty();
         match &mut call.name {
             Parameter::Path(path) if is_value && helper::signature(raw(path)).is_none() => {
-                self.path(path, is_top).map(drop)
+                self.path(path, blocks).map(drop)
             }
-            Parameter::Path(_) | Parameter::Name(_) => self.call(call, Place::Value, is_top).map(drop),
+            Parameter::Path(_) | Parameter::Name(_) => self.call(call, Place::Value, blocks).map(drop),
             Parameter::Subexpression(_) => Err("a tag must begin with a name, not with `(`".to_owned()),
             _ => Err("a tag must begin with a name".to_owned()),
         }
     }
 
-    fn block(&mut self, call: &mut HelperTemplate, is_top: bool) -> Result<(), String> {
-        let (signature, _) = self.call(call, Place::Block, is_top)?;
+    fn block(&mut self, call: &mut HelperTemplate, blocks: usize) -> Result<(), String> {
+        let (signature, _) = self.call(call, Place::Block, blocks)?;
         if call.block_param.is_some() && !signature.changes_context {
             return Err(format!("`{}` has no block parameters, `as |…|`", name_of(call)));
         }
         if let Some(template) = &mut call.template {
-            self.template(template, is_top && !signature.changes_context)?;
+            self.template(template, blocks + usize::from(signature.changes_context))?;
         }
         match &mut call.inverse {
-            Some(template) => self.template(template, is_top),
+            Some(template) => self.template(template, blocks),
             None => Ok(()),
         }
     }
@@ -100,7 +100,7 @@ impl Check<'_> {
         &mut self,
         call: &mut HelperTemplate,
         place: Place,
-        is_top: bool,
+        blocks: usize,
     ) -> Result<(&'static Signature, Known), String> {
         let name = name_of(call);
         let Some(signature) = helper::signature(&name) else {
@@ -114,11 +114,11 @@ impl Check<'_> {
         }
         let mut parameters = Vec::with_capacity(call.params.len());
         for parameter in &mut call.params {
-            parameters.push(self.parameter(parameter, is_top)?);
+            parameters.push(self.parameter(parameter, blocks)?);
         }
         let mut options = BTreeMap::new();
         for (option, value) in &mut call.hash {
-            options.insert(option.as_str(), self.parameter(value, is_top)?);
+            options.insert(option.as_str(), self.parameter(value, blocks)?);
         }
         let known = match self.trial {
             Some(scene) => helper::try_call(signature, scene, &parameters, &options)?,
@@ -128,16 +128,16 @@ impl Check<'_> {
     }
 
     /// Checks a parameter, and returns what is known of it.
-    fn parameter(&mut self, parameter: &mut Parameter, is_top: bool) -> Result<Known, String> {
+    fn parameter(&mut self, parameter: &mut Parameter, blocks: usize) -> Result<Known, String> {
         match parameter {
-            Parameter::Path(path) => self.path(path, is_top),
+            Parameter::Path(path) => self.path(path, blocks),
             Parameter::Literal(Value::Array(_) | Value::Object(_)) => {
                 Err("arrays and objects cannot be written in a tag".to_owned())
             }
             Parameter::Literal(value) if self.trial.is_some() => Ok(Known::Value(value.clone())),
             Parameter::Literal(_) => Ok(Known::Nothing),
             Parameter::Subexpression(subexpression) => match &mut *subexpression.element {
-                TemplateElement::Expression(call) => self.call(call, Place::Value, is_top).map(|(_, known)| known),
+                TemplateElement::Expression(call) => self.call(call, Place::Value, blocks).map(|(_, known)| known),
                 _ => Err("only helpers can be called in parentheses".to_owned()),
             },
             _ => Err("a parameter must be a value, a path or a helper in parentheses".to_owned()),
@@ -145,8 +145,13 @@ impl Check<'_> {
     }
 
     /// Checks that what a path names can be there, and makes `@inputs` name the inputs; returns what is known of it.
-    fn path(&self, path: &mut Path, is_top: bool) -> Result<Known, String> {
+    fn path(&self, path: &mut Path, blocks: usize) -> Result<Known, String> {
         let written = raw(path).to_owned();
+        if written.matches("../").count() > blocks {
+            return Err(format!(
+                "`{written}` leads out of the template: it stands in {blocks} blocks that have names of their own"
+            ));
+        }
         if let Path::Local((level, name, _)) = &*path {
             let rest = written.strip_prefix(&format!("@{name}")).filter(|_| *level == 0);
             match (name.as_str(), rest) {
@@ -166,7 +171,7 @@ impl Check<'_> {
             _ => None,
         });
         let is_plain = segments.iter().all(|segment| matches!(segment, PathSeg::Named(_)));
-        if written.starts_with('@') || (is_top && is_plain) {
+        if written.starts_with('@') || (blocks == 0 && is_plain) {
             let found = declared(self.inputs, names, written)?;
             return Ok(found.filter(|_| is_plain).map_or(Known::Nothing, Known::Kind));
         }
@@ -251,6 +256,18 @@ pub(super) mod tests {
     #[test]
     fn what_a_template_names_must_exist() {
         check("{{@inputs.name}} {{name}} {{@root.name}} {{@inputs.tags.[0]}} {{@inputs.order.lines.0.price}}", Ok(()));
+        let leads_out = |text: &str, path: &str, blocks: usize, column: usize| {
+            let rule = format!(
+                "`{path}` leads out of the template: it stands in {blocks} blocks that have names of their own \
+                 (line 1, column {column})"
+            );
+            check(text, Err(&rule));
+        };
+        leads_out("{{../name}}", "../name", 0, 1);
+        leads_out("{{#each @inputs.tags}}{{../../name}}{{/each}}", "../../name", 1, 23);
+        leads_out("{{#each @inputs.tags}}{{#if this}}{{../../name}}{{/if}}{{/each}}", "../../name", 1, 35);
+        leads_out("{{#each @inputs.tags}}{{@../../key}}{{/each}}", "@../../key", 1, 23);
+        check("{{#each @inputs.tags}}{{#if this}}{{../name}}{{/if}}{{else}}{{name}}{{/each}}", Ok(()));
         check("{{#each @inputs.tags as |tag|}}{{tag}}{{this}}{{@index}}{{@inputs.name}}{{../name}}{{/each}}", Ok(()));
         check("{{#with @inputs.order}}{{lines}}{{else}}{{name}}{{/with}}", Ok(()));
         check("{{#if (or (not name) (eq name 'x'))}}a{{else if tags}}b{{/if}}", Ok(()));
