@@ -230,14 +230,14 @@ async fn a_condition_that_does_not_hold_is_nobody_elses_and_writes_nothing() {
         async move {
             let update =
                 Expression::new("SET #text = :text REMOVE absent").name("#text", "text").value(":text", "changed");
-            let version = if number % 2 == 0 { 1 } else { 7 };
+            let version = if number.is_multiple_of(2) { 1 } else { 7 };
             let condition = Expression::new("#version = :version AND attribute_not_exists(ended)");
             let condition = condition.name("#version", "version").value(":version", version);
             table.update_if(&key_of(number), update, condition).await.unwrap()
         }
     };
     let changed = join_all((0..20).map(change)).await;
-    assert_eq!(changed, (0..20).map(|number| number % 2 == 0 && number < 10).collect::<Vec<_>>());
+    assert_eq!(changed, (0..20_usize).map(|number| number.is_multiple_of(2) && number < 10).collect::<Vec<_>>());
     assert_eq!(calls(&world), BTreeMap::from([("dynamodb.BatchExecuteStatement".to_owned(), 1)]));
     let texts: Vec<Value> =
         join_all(
@@ -249,8 +249,8 @@ async fn a_condition_that_does_not_hold_is_nobody_elses_and_writes_nothing() {
             }),
         )
         .await;
-    let expected = (0..20).map(|number| match number {
-        0..10 if number % 2 == 0 => "changed".into(),
+    let expected = (0..20_usize).map(|number| match number {
+        0..10 if number.is_multiple_of(2) => "changed".into(),
         0..10 => "x".into(),
         _ => Value::Null,
     });
