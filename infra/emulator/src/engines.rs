@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::capacity::WriteUnits;
 use crate::bus::Bus;
+use crate::capacity::WriteUnits;
 use crate::clock::Clock;
 use crate::delivery::{self, Deliveries};
 use crate::dynamodb::Tables;

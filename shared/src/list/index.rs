@@ -101,9 +101,10 @@ impl<E> Index<'_, E> {
             .value(":partition", &self.partition.1)
             .value(":from", from)
             .value(":to", to);
-        let filter = self.only.as_ref().map(|(attribute, text)| {
-            Expression::new("#only = :only").name("#only", *attribute).value(":only", text)
-        });
+        let filter = self
+            .only
+            .as_ref()
+            .map(|(attribute, text)| Expression::new("#only = :only").name("#only", *attribute).value(":only", text));
         Some(Query { index: self.name, filter, descending, ..Query::new(key) })
     }
 

@@ -59,6 +59,7 @@ pub(crate) struct EventRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) starting: Vec<DispatcherId>,
     /// How many duplicates of it were received.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) duplicates: u64,
     /// Its latest occurrences after the first, the newest last; only known where all of its rows are read.
     #[serde(skip)]
@@ -138,6 +139,10 @@ enum Row {
     Bulk(BulkItem),
     Replay(ReplayItem),
     Occurrences(OccurrencesItem),
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl EventRecord {
@@ -291,7 +296,8 @@ impl Events {
     pub(crate) fn index(&self, tenant: &TenantId, kind: Option<&str>, now: Timestamp) -> Index<'_, EventEntry> {
         let sort = ("occurredAt", list::milliseconds as list::Bounds);
         let partition = ("tenantId", tenant.to_string());
-        let index = Index::new(&self.table, &self.walks, partition, sort, "creation_timestamp", now).index(TENANT_INDEX);
+        let index =
+            Index::new(&self.table, &self.walks, partition, sort, "creation_timestamp", now).index(TENANT_INDEX);
         match kind {
             Some(kind) => index.only("kind", kind),
             None => index,
@@ -339,14 +345,7 @@ impl<'a> EventItem<'a> {
         let Envelope { id, tenant_id, kind, .. } = &record.event.envelope;
         let open = if record.planned { Open::default() } else { Open::since(id, record.received_at) };
         let occurred_at = record.event.envelope.time.as_millisecond();
-        Self {
-            key: Key::event(id),
-            tenant_id,
-            kind,
-            occurred_at,
-            record,
-            open,
-        }
+        Self { key: Key::event(id), tenant_id, kind, occurred_at, record, open }
     }
 }
 

@@ -190,7 +190,8 @@ impl Runs {
     async fn open_entries(&self, tenant: &TenantId) -> Result<Vec<RunEntry>, Error> {
         let partitions = (0..OPEN_PARTITIONS).map(|partition| {
             let key = Expression::new("#open = :partition").name("#open", "open");
-            let of_tenant = Expression::new("tenantId = :tenant AND attribute_exists(startedAt)").value(":tenant", tenant);
+            let of_tenant =
+                Expression::new("tenantId = :tenant AND attribute_exists(startedAt)").value(":tenant", tenant);
             let query = Query::new(key.value(":partition", partition_name(partition))).index(OPEN_INDEX);
             self.table.query::<EntryItem>(query.filter(of_tenant).limit(LIST_LIMIT))
         });

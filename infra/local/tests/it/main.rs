@@ -24,6 +24,6 @@ mod sealed;
 mod serve;
 mod signed;
 mod tenants;
-mod unreadable;
 mod units;
+mod unreadable;
 mod wiring;
