@@ -6,6 +6,7 @@
 
 mod request;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,9 +88,12 @@ impl Entry {
     }
 
     /// Builds the entry of a command; its depth is one more than the event's, and what the step causes has this budget.
-    pub fn command(kind: EventType, request: &StepRequested, budget: u64) -> Result<Self, TooLarge> {
+    pub fn command<E>(kind: EventType, request: &StepRequested<E>, budget: u64) -> Result<Self, TooLarge>
+    where
+        E: Borrow<Envelope> + Serialize,
+    {
         let id = EventId::new(format!("{}-requested", request.id.record_id()));
-        let event = &request.event;
+        let event = request.event.borrow();
         let envelope = Envelope::new(kind, id, event.tenant_id.clone(), event.time, request);
         Self::sealed(COMMAND_SOURCE, &envelope.with_trace(Trace::dispatched_by(event, budget)))
     }

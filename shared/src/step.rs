@@ -120,6 +120,16 @@ pub trait Claimable: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
     /// Puts the record into the lists, which need not have it before its work has lasted for [`SHOWN_AFTER`] or has ended.
     fn show(&mut self) {}
 
+    /// Returns what of the record is written first when its work acts, if that is its first write.
+    ///
+    /// The rest follows once the work has lasted for [`SHOWN_AFTER`] or has ended, and is in the command until then.
+    fn first(&self) -> Self {
+        self.clone()
+    }
+
+    /// Adds what the first write has left out, from the record as its command describes it.
+    fn complete(&mut self, _described: Self) {}
+
     /// Ends the work with an answer, which is part of the claim.
     fn answer_with(&mut self, answer: Answer) {
         if let Some(claim) = self.claim_mut() {
@@ -274,11 +284,17 @@ impl<S: ClaimStore> Claims<S> {
         let claim = self.claim(policy);
         *record.claim_mut() = Some(claim.clone());
         running.record.set(false).await;
-        if let Some(done) = self.try_unwritten(&running, record, policy, &work).await? {
+        if let Some(done) = self.try_unwritten(&running, record.clone(), policy, &work).await? {
             return Ok(Once::Done(done));
         }
         running.record.set(true).await;
-        let begun = self.take_over(&id, claim).await?;
+        let begun = match self.take_over(&id, claim).await? {
+            Begun::Interrupted(mut found) => {
+                found.complete(record);
+                Begun::Interrupted(found)
+            }
+            begun => begun,
+        };
         self.proceed(begun, work).await
     }
 
@@ -379,7 +395,7 @@ impl<S: ClaimStore> Claims<S> {
 
     /// Marks that the work begins to act on the outside world; false if the record is lost to another process.
     pub async fn mark_effect(&self, record: &S::Record) -> Result<bool, Error> {
-        let mut marked = record.clone();
+        let mut marked = record.first();
         if let Some(claim) = marked.claim_mut() {
             claim.effect = true;
         }
@@ -424,7 +440,7 @@ impl<S: ClaimStore> Claims<S> {
 
     async fn change_claim(&self, record: &S::Record, change: Expression) -> Result<bool, Error> {
         let key = key(S::Record::KEY, record.id());
-        Ok(self.store.table().update::<S::Record>(&key, change, Some(owned(record))).await?.is_some())
+        self.store.table().update_if(&key, change, owned(record)).await
     }
 
     async fn proceed<F, R>(&self, begun: Begun<S::Record>, work: F) -> Result<Once<S::Record>, Error>
@@ -510,7 +526,7 @@ impl<S: ClaimStore> Claims<S> {
             .value(":lease", former.lease_until_ms)
             .value(":effect", former.effect);
         let key = key(S::Record::KEY, id);
-        if self.store.table().update::<S::Record>(&key, change, Some(unchanged)).await?.is_none() {
+        if !self.store.table().update_if(&key, change, unchanged).await? {
             let found = self.find(id).await?;
             let is_ours = |found: &S::Record| found.claim().is_some_and(|found| found.owner == claim.owner);
             if !found.as_ref().is_some_and(is_ours) {

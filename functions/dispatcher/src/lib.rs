@@ -3,11 +3,11 @@
 //! In: every fact, `step.finished`, schedules. Out: a command for each step that can start, on the bus or on a schedule, and
 //! `run.succeeded` or `run.failed` where a dispatcher listens for it.
 //!
-//! A fact is matched with the dispatchers of its type. Its record and one run per match are written in one transaction
-//! on the condition that the event is new; then the commands of the steps that wait for nothing are published
-//! (`on_fact`). Each answer changes its run in one conditional write; then the commands that follow from it are
-//! published (`on_step_finished`). A crash between a write and its commands heals: the same fact or answer is delivered
-//! again and publishes the commands that have no answer yet, or else the sweeper does (`on_schedule`). A command may be
+//! A fact is matched with the dispatchers of its type. Its record is written on the condition that the event is new, and
+//! one run per match after it; then the commands of the steps that wait for nothing are published (`on_fact`). Each answer
+//! changes its run in one conditional write; then the commands that follow from it are published (`on_step_finished`). A
+//! crash between a write and what follows heals: the same fact or answer is delivered again, writes the runs that are missing,
+//! and publishes the commands that have no answer yet, or else the sweeper does (`on_schedule`). A command may be
 //! sent twice, but the ids of the records that it leaves derive from (event, dispatcher, step, attempt), so that nothing
 //! is done twice.
 //!

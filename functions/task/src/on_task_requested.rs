@@ -19,9 +19,9 @@ const CREATION_TIMESTAMP: &str = "creation_timestamp";
 /// Does the step that the command asks for; a second delivery finds its task and continues from there.
 pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<(), Error> {
     let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = services;
-    step::perform(bus, clock, command, async |origin, request| {
+    step::perform(bus, clock, command, async |origin, mut request| {
         let now = clock.now();
-        let mut new = match new_task(&request) {
+        let mut new = match new_task(&mut request) {
             Ok(new) => new,
             Err(error) => return Ok(Some(Answer::failed(error).into())),
         };
@@ -63,10 +63,15 @@ pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<()
 }
 
 /// Reads the task that a step asks for, whose data has the event.
-fn new_task(request: &StepRequested) -> Result<NewTask, StepError> {
+///
+/// It takes the action and the content of the event out of the request.
+fn new_task(request: &mut StepRequested) -> Result<NewTask, StepError> {
     let invalid = |message: String| StepError::bad_request(message);
-    let mut new: NewTask = from_value(request.action.clone()).map_err(|problem| invalid(problem.to_string()))?;
+    let action = std::mem::take(&mut request.action);
+    let mut new: NewTask = from_value(action).map_err(|problem| invalid(problem.to_string()))?;
+    let content = std::mem::take(&mut request.event.content);
     let mut event = serde_json::to_value(&request.event).map_err(|error| invalid(error.to_string()))?;
+    event["content"] = content;
     // Scripts that were written for lists of events read the time of an event under this name.
     event[CREATION_TIMESTAMP] = request.event.time.as_millisecond().into();
     new.data.get_or_insert_with(Map::new).insert("event".to_owned(), event);

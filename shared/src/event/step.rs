@@ -42,17 +42,17 @@ impl StepId {
     }
 }
 
-/// The content of every command, `<action type>.requested`.
+/// The content of every command, `<action type>.requested`; it is sent with a reference to the event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StepRequested {
+pub struct StepRequested<E = Envelope> {
     /// The step to do.
     #[serde(flatten)]
     pub id: StepId,
     /// The action's own fields, with every template value filled in.
     pub action: Value,
     /// The whole event that started the run.
-    pub event: Envelope,
+    pub event: E,
 }
 
 /// The content of `step.finished`: how one attempt at a step went.

@@ -18,6 +18,11 @@ thread_local! {
 const PLAIN: u8 = 0;
 const DEFLATED: u8 = 1;
 
+/// What records have in common, as if it came before each value: the names of their fields in JSON, and usual values.
+///
+/// It is part of the format: what was packed after it can only be unpacked after it.
+const DICTIONARY: &[u8] = br#"text/plain; charset=utf-8","description":"","created_at":"2026-01-01T00:00:00Z","updated_at":"","html_url":"https://api.github.com/","full_name":"","owner":{"login":"","type":"User"},"sender":{"user":{"name":"","email":"","number":,"title":"","body":"","state":"open","message":"","amount":,"currency":"","url":"","data":{"object":{"repository":{"private":false,"labels":[],"functionName":"","dispatcherName":"","onFailure":"fail","dependencies":[],"retry":{"attempts":0,"delaySeconds":0,"backoff":"fixed"}},"status":"succeeded","attempts":[{"attempt":1,"requestedAt":"","startedAt":"","finishedAt":"","record":{"kind":"task","id":""}}],"output":{"steps":[{"action":{"type":"task","name":"","eventId":"","dispatcherId":"","stepBudget":,"outcomeBudget":,"endings":1,"retries":[],"version":1,"expiresAt":17,"command":{"id":"-requested","type":"task.requested","step":{"error":null,"tenantId":"default","time":"2026-","content":{"platform":"github","channelId":"","headers":{"accept":"*/*","content-type":"application/json","user-agent":"GitHub-Hookshot/","x-github-delivery":"","x-github-event":"","x-hub-signature":""},"payload":{"trace":{"correlationId":"","causationId":"","depth":0,"budget":10000},"creation_timestamp":17,"event":{"id":""#;
+
 /// Packs a value into at most one byte more than it has.
 pub(crate) fn pack(value: &[u8]) -> Vec<u8> {
     if value.len() >= MIN_BYTES
@@ -31,10 +36,16 @@ pub(crate) fn pack(value: &[u8]) -> Vec<u8> {
 /// Compresses a value; `None` if that does not make it smaller.
 fn deflated(compress: &mut Compress, value: &[u8]) -> Option<Vec<u8>> {
     compress.reset();
-    let mut packed = Vec::with_capacity(value.len());
+    let mut packed = Vec::with_capacity(value.len().max(2 * DICTIONARY.len()));
+    compress.compress_vec(DICTIONARY, &mut packed, FlushCompress::Sync).ok()?;
+    if compress.total_in() < DICTIONARY.len() as u64 || packed.len() == packed.capacity() {
+        return None;
+    }
+    // The other side knows the dictionary.
+    packed.clear();
     packed.push(DEFLATED);
     let status = compress.compress_vec(value, &mut packed, FlushCompress::Finish);
-    (status.ok()? == Status::StreamEnd).then_some(packed)
+    (status.ok()? == Status::StreamEnd && packed.len() <= value.len()).then_some(packed)
 }
 
 /// Returns a value that was packed; `None` for what was not.
@@ -43,11 +54,21 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
         (&PLAIN, value) => Some(value.to_vec()),
         (&DEFLATED, deflated) => {
             let mut value = Vec::new();
-            DeflateDecoder::new(deflated).read_to_end(&mut value).ok()?;
+            let dictionary = dictionary_block();
+            DeflateDecoder::new(dictionary.as_slice().chain(deflated)).read_to_end(&mut value).ok()?;
+            value.drain(..DICTIONARY.len().min(value.len()));
             Some(value)
         }
         _ => None,
     }
+}
+
+/// The dictionary as a block of DEFLATE that is not compressed and not the last: its length, and that again inverted.
+///
+/// Source: RFC 1951, 3.2.4.
+fn dictionary_block() -> Vec<u8> {
+    let length = u16::try_from(DICTIONARY.len()).unwrap_or(u16::MAX);
+    [&[0], length.to_le_bytes().as_slice(), (!length).to_le_bytes().as_slice(), DICTIONARY].concat()
 }
 
 #[cfg(test)]
@@ -59,6 +80,18 @@ mod tests {
     fn text_becomes_shorter() {
         let text = r#"{"name": "value"}"#.repeat(1_000);
         assert!(pack(text.as_bytes()).len() < text.len() / 10);
+    }
+
+    #[test]
+    fn what_records_have_in_common_takes_no_room() {
+        let envelope = r#"{"id":"1","type":"github.push","tenantId":"default","content":{"platform":"github","channelId":"2",
+            "headers":{"content-type":"application/json","x-github-event":"push","x-github-delivery":"3"},
+            "payload":{"repository":{"full_name":"a/b","private":false,"owner":{"login":"a","id":1,"type":"User"}},
+            "sender":{"login":"a","type":"User"}}},"trace":{"correlationId":"1","depth":0}}"#;
+        let envelope = envelope.repeat(2);
+        let packed = pack(envelope.as_bytes());
+        assert!(packed.len() < envelope.len() / 4, "{} of {}", packed.len(), envelope.len());
+        assert_eq!(unpack(&packed), Some(envelope.into_bytes()));
     }
 
     proptest! {

@@ -94,8 +94,8 @@ fn entry(envelope: &Envelope) -> Result<Entry, Refusal> {
 
 /// Lists events, the newest first.
 ///
-/// The query string is RQL, such as `eq(type,order.paid)&limit(50)`; without any it lists the events of all types. Types and
-/// times of creation are looked up in an index. A query that would have to look at more than 200,000 events, or more than
+/// The query string is RQL, such as `eq(type,order.paid)&limit(50)`; without any it lists the events of all types. Times of
+/// creation are looked up in an index, and types within them. A query that would have to look at more than 200,000 events, or more than
 /// 10,000 as a whole because it asks for their `content`, is refused as a long query.
 #[utoipa::path(get, path = "/events/v1", tag = "events", responses((status = 200, body = List<EventView>)))]
 pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {

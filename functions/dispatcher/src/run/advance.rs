@@ -153,7 +153,7 @@ impl Run {
         let kind = EventType::parse(format!("{}.requested", step.action.kind));
         let kind = kind.map_err(|invalid| StepError::bad_request(format!("the command's type {invalid}")))?;
         let id = self.step_id(index, attempt);
-        let request = StepRequested { id, action, event: context.event.envelope.clone() };
+        let request = StepRequested { id, action, event: &context.event.envelope };
         let made = attempt.saturating_sub(step.retried_after);
         let budget = budget::of_attempt(self.step_budget, made, step.action.retry.attempts);
         let entry = Entry::command(kind, &request, budget);

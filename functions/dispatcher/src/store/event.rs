@@ -60,6 +60,7 @@ pub(crate) struct EventRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) starting: Vec<DispatcherId>,
     /// How many duplicates of it were received.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) duplicates: u64,
     /// Its latest occurrences after the first, the newest last; only known where all of its rows are read.
     #[serde(skip)]
@@ -154,6 +155,10 @@ enum Row {
     Occurrences(OccurrencesItem),
     #[expect(dead_code, reason = "its fields tell it from the other rows")]
     Request(RequestItem),
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl EventRecord {

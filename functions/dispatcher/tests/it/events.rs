@@ -90,7 +90,7 @@ pub(crate) async fn record(world: &World, count: i64, kind: impl Fn(i64) -> &'st
         let row = json!({
             "eventId": envelope.id, "item": "event", "tenantId": TENANT,
             "kind": kind(n), "occurredAt": created_at, "receivedAt": received_at, "envelope": json!(envelope).to_string(),
-            "source": "hookyard.custom", "received": "unmatched", "planned": true, "duplicates": 0,
+            "source": "hookyard.custom", "received": "unmatched", "planned": true,
             "expiresAt": 9_000_000_000_i64,
         });
         table.writing(&row, None).expect("a row can be written")

@@ -161,12 +161,20 @@ async fn runs_of_another_tenant_are_not_there() {
 }
 
 #[tokio::test]
-async fn a_runs_place_in_lists_costs_a_write_when_it_starts_and_one_when_it_ends() {
+async fn a_run_is_in_the_index_of_lists_from_its_second_write_on_and_listed_before() {
     let world = World::new().await;
     world.reply("b", Reply::Wait);
+    world.reply("silent", Reply::Silence);
+    world.dispatcher(json!({"eventType": "open", "actions": [task("silent", &[])]})).await;
+    world.publish(&event("e0", "open", json!({}))).await;
+    let row = world.items("RUNS_TABLE").await.into_iter().find(|item| item["item"] != "event").unwrap();
+    assert_eq!(row["runTenant"], Value::Null);
+    assert_eq!(events(&world, "eq(status,running)").await, ["e0"]);
+    assert_eq!(events(&world, "eq(status,running)&ge(startedAt,2999-01-01T00:00:00Z)").await, Vec::<String>::new());
     world.dispatcher(json!({"eventType": "e", "actions": [task("a", &[]), task("b", &["a"])]})).await;
     world.publish(&event("e1", "e", json!({"channelId": "c1"}))).await;
-    let row = world.items("RUNS_TABLE").await.into_iter().find(|item| item["item"] != "event").unwrap();
+    let is_of_e1 = |item: &Value| item["item"] != "event" && item["eventId"] == "e1";
+    let row = world.items("RUNS_TABLE").await.into_iter().find(is_of_e1).unwrap();
     // Nothing in the index changes as long as the run is not over.
     let listed = ["runTenant", "startedAt", "kind", "outcome", "finishedAt", "failedTenant", "channelId"]
         .map(|name| row[name].clone());

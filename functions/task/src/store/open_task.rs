@@ -54,7 +54,7 @@ impl TaskStore {
             .value(":next", later(now, sweeps))
             .value(":sweeps", sweeps);
         let unchanged = Expression::new("sweepAtMs = :former").value(":former", task.sweep_at_ms);
-        Ok(self.table().update::<Task>(&key(Task::KEY, task.id()), change, Some(unchanged)).await?.is_some())
+        Ok(self.table().update_if(&key(Task::KEY, task.id()), change, unchanged).await?)
     }
 
     /// Takes a task whose end was announced out of the index.
@@ -63,7 +63,7 @@ impl TaskStore {
             return Ok(());
         }
         let change = Expression::new("REMOVE #open, sweepAtMs").name("#open", "open");
-        self.table().update::<Task>(&key(Task::KEY, task.id()), change, Some(exists(Task::KEY))).await.map(drop)
+        self.table().update_if(&key(Task::KEY, task.id()), change, exists(Task::KEY)).await.map(drop)
     }
 }
 

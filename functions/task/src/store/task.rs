@@ -4,6 +4,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::event::command::ScheduleDue;
 use shared::event::{Answer, EventId, StepError, StepStatus, TenantId, Trace};
 use shared::json::WholeNumber;
@@ -33,6 +34,7 @@ const SEALED: SealedAttributes = SealedAttributes {
         &["logs"],
         &["claim", "answer"],
         &["journal"],
+        &["origin"],
     ],
 };
 /// How many tasks the logs of a function read at once.
@@ -116,7 +118,7 @@ pub(crate) struct Task {
     pub(crate) schedule: Option<OfSchedule>,
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) start_timestamp: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tags: Vec<String>,
     pub(crate) priority: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +138,7 @@ pub(crate) struct Task {
     /// Who runs the script, and how it ended; absent until it starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) claim: Option<Claim>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) logs: Vec<LogLine>,
     /// The task that takes the place of this one, which has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,8 +161,12 @@ pub(crate) struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sweep_at_ms: Option<i64>,
     /// How often the sweep has looked at it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) sweeps: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Task {
@@ -248,6 +254,17 @@ impl Claimable for Task {
         self.listed_tenant = Some(self.tenant_id.clone());
     }
 
+    /// Leaves out the input, which is most of it.
+    fn first(&self) -> Self {
+        Self { data: "{}".to_owned(), ..self.clone() }
+    }
+
+    fn complete(&mut self, described: Self) {
+        if self.listed_tenant.is_none() {
+            self.data = described.data;
+        }
+    }
+
     fn conclude_unknown(&mut self, now: Timestamp) {
         let message = "the process that ran the task ended after the script had begun to send requests";
         self.end(Answer::failed(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), now);
@@ -280,7 +297,7 @@ pub(crate) struct TaskView {
     scheduled_timestamp: Option<Timestamp>,
     /// The input; `event` is the event that a dispatcher acted on.
     #[schema(value_type = Object)]
-    data: Value,
+    data: Box<RawValue>,
     /// When it starts; when it was created, if at once.
     #[serde(with = "shared::clock::iso")]
     start_timestamp: Timestamp,
@@ -394,7 +411,7 @@ impl From<TaskEntry> for TaskView {
             script: entry.script,
             scheduled_timestamp: entry.schedule.as_ref().and_then(|schedule| schedule.instant),
             schedule_id: entry.schedule.map(|schedule| schedule.key.schedule_id),
-            data: Value::Null,
+            data: RawValue::NULL.to_owned(),
             start_timestamp: entry.start_timestamp.unwrap_or(entry.creation_timestamp),
             tags: entry.tags,
             priority: entry.priority,
@@ -421,7 +438,7 @@ impl From<&Task> for TaskView {
             script: task.script.clone(),
             scheduled_timestamp: task.schedule.as_ref().and_then(|schedule| schedule.instant),
             schedule_id: task.schedule.as_ref().map(|schedule| schedule.key.schedule_id.clone()),
-            data: serde_json::from_str(&task.data).unwrap_or_default(),
+            data: RawValue::from_string(task.data.clone()).unwrap_or_else(|_| RawValue::NULL.to_owned()),
             start_timestamp: task.start_timestamp.unwrap_or(task.creation_timestamp),
             tags: task.tags.clone(),
             priority: task.priority,

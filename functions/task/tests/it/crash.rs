@@ -117,6 +117,64 @@ async fn a_task_without_an_effect_so_far_is_run_again_after_a_crash() {
 }
 
 #[tokio::test]
+async fn a_process_that_dies_between_the_mark_of_an_effect_and_its_request_leaves_an_unknown_outcome() {
+    let world = World::by_hand().await;
+    let sink = Sink::start().await;
+    world.script("f", &sink.script()).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f", "data": {"n": 1}, "tags": ["t"]})));
+    world.emulator.crash_after("dynamodb.PutItem", 1);
+    world.invoke(command.clone()).await.unwrap_err();
+    let marked = world.record(&task_id("s")).await;
+    assert_eq!((&marked["status"], &marked["claim"]["effect"]), (&json!("inProgress"), &json!(true)));
+    world.clock.advance(jiff::SignedDuration::from_secs(5));
+    world.another().invoke(command).await.unwrap();
+    let answer = world.answer("s").await;
+    assert_eq!((&answer["error"]["name"], sink.count()), (&json!("OutcomeUnknown"), 0));
+    // What the mark left out is there again.
+    let task = world.get(&format!("/tasks/v1/{}", task_id("s"))).await.body;
+    assert_eq!((&task["data"]["n"], &task["tags"], &task["status"]), (&json!(1), &json!(["t"]), &json!("failed")));
+    assert_eq!(world.get("/tasks/v1/").await.body["page"]["total"], 1);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_before_the_mark_of_an_effect_leaves_nothing_and_the_task_runs_again() {
+    let world = World::by_hand().await;
+    let sink = Sink::start().await;
+    world.script("f", &sink.script()).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
+    world.emulator.crash_before("dynamodb.PutItem", 1);
+    world.invoke(command.clone()).await.unwrap_err();
+    assert!(world.items("TASKS_TABLE").await.is_empty());
+    sink.may_answer.notify_one();
+    world.another().invoke(command).await.unwrap();
+    assert_eq!((world.answer("s").await["output"].clone(), sink.count()), (json!("ok"), 1));
+    assert_eq!(world.get("/tasks/v1/").await.body["page"]["total"], 1);
+}
+
+#[tokio::test]
+async fn of_two_processes_with_the_same_command_one_acts() {
+    let world = World::by_hand().await;
+    let sink = Sink::start().await;
+    world.script("f", &sink.script()).await;
+    let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
+    let (one, other) = (world.process(), world.another());
+    let (first, second) = (command.clone(), command.clone());
+    let tasks =
+        [tokio::spawn(async move { one.invoke(first).await }), tokio::spawn(async move { other.invoke(second).await })];
+    sink.arrived.notified().await;
+    sink.may_answer.notify_one();
+    let mut delivered = 0;
+    for task in tasks {
+        delivered += usize::from(task.await.unwrap().is_ok());
+    }
+    assert!(delivered >= 1);
+    // The one that came second is told to come again, or finds the outcome.
+    world.another().invoke(command).await.unwrap();
+    assert_eq!((world.answer("s").await["output"].clone(), sink.count()), (json!("ok"), 1));
+    assert_eq!(world.get("/tasks/v1/").await.body["page"]["total"], 1);
+}
+
+#[tokio::test]
 async fn a_task_that_had_begun_to_send_is_given_up_after_a_crash() {
     let world = World::by_hand().await;
     let sink = Sink::start().await;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use harness::server::{Answer, Server};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -50,6 +51,43 @@ async fn a_run_finishes_once_wherever_the_process_is_killed() {
     assert_eq!(tasks["page"]["total"], 2 * MOMENTS, "each task exactly once");
     let complete = |task: &Value| task["status"] == "complete";
     assert!(tasks["data"].as_array().unwrap().iter().all(complete), "{tasks:#}");
+}
+
+#[tokio::test]
+async fn a_script_reaches_outside_once_at_most_wherever_the_process_is_killed() {
+    let data = tempdir().unwrap();
+    let sink = Server::start(|_| Answer::ok(json!("seen"))).await;
+    let arguments = ["--allow-cidr", "127.0.0.0/8"];
+    let mut hookyard = Hookyard::start_with(data.path(), &arguments).await;
+    let channel = hookyard.channel().await;
+    let code = format!(
+        "export const main = async (task) =>
+            (await fetch('{}/' + task.data.event.content.payload.n, {{ method: 'POST' }})).json();",
+        sink.url()
+    );
+    hookyard.function("work", &code).await;
+    hookyard.dispatcher("work", json!([{"type": "task", "name": "work", "functionName": "work"}])).await;
+
+    let mut events = Vec::new();
+    for moment in 0..MOMENTS {
+        let body = json!({"n": moment}).to_string();
+        events.push(hookyard.deliver(&channel, &format!("delivery {moment}"), &body).await);
+        spin(STEP * moment);
+        hookyard.kill().await;
+        hookyard = Hookyard::start_with(data.path(), &arguments).await;
+    }
+    for (moment, event) in events.iter().enumerate() {
+        let run = hookyard.wait_for_run(event, is_over).await;
+        let step = &run["runs"][0]["steps"][0];
+        let path = format!("/{moment}");
+        let seen = sink.requests().iter().filter(|request| request.path == path).count();
+        match &step["output"] {
+            Value::String(output) => assert_eq!((output.as_str(), seen), ("seen", 1), "{run:#}"),
+            _ => assert!(step["error"]["name"] == "OutcomeUnknown" && seen <= 1, "{seen} {run:#}"),
+        }
+    }
+    let tasks = hookyard.get("/tasks/v1/?limit(50)").await;
+    assert_eq!(tasks["page"]["total"], MOMENTS, "each task exactly once");
 }
 
 /// Lets a moment pass without giving the processor away, so that the moments of the kill differ by little.

@@ -10,24 +10,26 @@ use crate::house::open;
 
 const SECRET: &str = "a secret of the tests";
 
-/// A push as GitHub describes it, of about 1 KB.
-fn push() -> String {
-    let commit = |n: u32| {
-        json!({
-            "id": format!("{:040x}", 0x9e37_79b9_7f4a_7c15_u128 * u128::from(n + 1)),
-            "message": format!("orders: Keep the {n}th address"),
-            "timestamp": "2026-01-02T03:04:05Z",
-            "author": {"name": "Ada", "email": "ada@example.com"},
-            "modified": [format!("src/order/{n}.rs"), "Cargo.lock"],
-        })
-    };
+/// An issue as GitHub describes it, of 1 KB.
+fn issue() -> String {
+    let text = "The shop shows the prices of yesterday after midnight until somebody opens the page of an article. \
+                To see it: change a price in the evening, wait for the next day and look at the list of all articles. \
+                The page of the article is right at once, and so is the list after it was opened. It began with the \
+                release of last week; the one before did not keep prices at all.";
     json!({
-        "ref": "refs/heads/main",
-        "before": "6113728f27ae82c7b1a177c8d03f9e96e0adf246",
-        "after": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5",
-        "repository": {"id": 35_129_377, "full_name": "example/orders", "private": true},
-        "sender": {"login": "ada", "id": 1_024_025},
-        "commits": [commit(1), commit(2), commit(3)],
+        "action": "opened",
+        "issue": {
+            "id": 73_464_126, "number": 1347, "title": "Old prices in the list of articles", "body": text,
+            "state": "open", "locked": false, "comments": 0, "author_association": "MEMBER", "assignees": [],
+            "milestone": {"id": 1_002_604, "number": 1, "title": "v1.0"}, "created_at": "2026-01-02T03:04:05Z",
+            "user": {"login": "ada", "id": 1_024_025, "type": "User"},
+            "labels": [{"id": 208_045, "name": "bug", "color": "f29513"}, {"id": 208_046, "name": "shop"}],
+        },
+        "repository": {
+            "id": 35_129_377, "name": "shop", "full_name": "example/shop", "private": true,
+            "owner": {"login": "example", "id": 6_752_317, "type": "Organization"}, "default_branch": "main",
+        },
+        "sender": {"login": "ada", "id": 1_024_025, "type": "User"},
     })
     .to_string()
 }
@@ -38,7 +40,7 @@ async fn deliver(world: &World, channel: &str, delivery: &str, body: &str) -> St
     mac.update(body.as_bytes());
     let request = Request::new("POST", &format!("/webhooks/{channel}"))
         .header("content-type", "application/json")
-        .header("x-github-event", "push")
+        .header("x-github-event", "issues")
         .header("x-github-delivery", delivery)
         .header("x-hub-signature-256", &format!("sha256={}", hex::encode(mac.finalize().into_bytes())));
     let answer = world.send(request.body(body)).await;
@@ -53,21 +55,22 @@ async fn a_webhook_that_runs_a_task_with_one_request_costs_ten_write_units() {
     let code = format!(
         "exports.main = async (task) => {{
             const {{ payload }} = task.data.event.content;
-            const body = JSON.stringify({{ after: payload.after, commits: payload.commits.length }});
+            const body = JSON.stringify({{ number: payload.issue.number, title: payload.issue.title }});
             const answer = await fetch('{}/', {{ method: 'POST', body }});
             return await answer.json();
         }};",
         sink.url()
     );
-    world.post("/tasks/v1/functions/", json!({"name": "deploy", "code": code})).await;
-    let channel = json!({"platform": "github", "name": "pushes", "credentials": {"secret": SECRET}});
+    world.post("/tasks/v1/functions/", json!({"name": "announce", "code": code})).await;
+    let channel = json!({"platform": "github", "name": "issues", "credentials": {"secret": SECRET}});
     let channel = world.post("/channels", channel).await.body["channelId"].as_str().unwrap().to_owned();
-    let actions = json!([{"type": "task", "name": "deploy", "functionName": "deploy"}]);
-    let dispatcher = json!({"eventType": "github.push", "name": "deploy pushes", "actions": actions});
+    let actions = json!([{"type": "task", "name": "announce", "functionName": "announce"}]);
+    let dispatcher = json!({"eventType": "github.issues", "name": "announce issues", "actions": actions});
     world.post("/dispatchers/v1/", dispatcher).await;
     world.emulator.reset_aws_calls();
 
-    let body = push();
+    let body = issue();
+    assert!((1_000..1_100).contains(&body.len()), "{}", body.len());
     let event = deliver(&world, &channel, "one", &body).await;
     world.idle().await;
     let run = world.get(&format!("/runs/{event}")).await.body;
