@@ -7,7 +7,6 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::bus::Bus;
-use crate::capacity::WriteUnits;
 use crate::clock::Clock;
 use crate::delivery::row::Delivery;
 use crate::delivery::{self, Deliveries, Precedence, RetryPolicy, Terms};
