@@ -174,7 +174,7 @@ async fn changes_at_the_same_time_all_count() {
 #[tokio::test]
 async fn a_running_task_keeps_its_version_and_says_which_it_was() {
     let world = World::by_hand().await;
-    world.script("f", "exports.main = (task) => new Promise((resolve) => setTimeout(resolve, 300, 'first'))").await;
+    world.script("f", "exports.main = (task) => new Promise((resolve) => setTimeout(resolve, 2500, 'first'))").await;
     let command = world.sealed_payload(crate::support::delivery("s", json!({"functionName": "f"})));
     let process = world.process();
     let first = tokio::spawn(async move { process.invoke(command).await });
