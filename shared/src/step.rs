@@ -10,22 +10,22 @@
 //! lasts for [`SHOWN_AFTER`], or ends. So it may be under way twice until one of them writes the record; the other then
 //! finds that record, and has done nothing.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod running;
+
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex as AsyncMutex;
 
 use crate::bus::{Bus, Entry};
 use crate::clock::{Clock, Ids};
 use crate::event::{Answer, Envelope, StepError, StepId, StepRequested};
 use crate::table::{Expression, Table, is_new, key};
 use crate::{Environment, Error};
+use running::{Running, Work};
 
 /// After how long work that has not acted shows in its record that it is under way.
 pub const SHOWN_AFTER: Duration = Duration::from_secs(1);
@@ -573,75 +573,6 @@ fn owned<R: Claimable>(record: &R) -> Expression {
         .value(":owner", record.claim().map(|claim| &claim.owner))
 }
 
-/// The records that this process works on.
-#[derive(Clone, Debug, Default)]
-struct Running(Arc<Mutex<HashMap<String, Arc<Written>>>>);
-
-impl Running {
-    /// Begins to work on a record; `None` if this process does so already.
-    fn begin(&self, id: &str) -> Option<Work> {
-        let record = Arc::<Written>::default();
-        let mut records = self.records();
-        if records.contains_key(id) {
-            return None;
-        }
-        records.insert(id.to_owned(), record.clone());
-        Some(Work { running: self.clone(), id: id.to_owned(), record })
-    }
-
-    /// Returns what is known of a record; one that nobody works on is written.
-    fn record(&self, id: &str) -> Arc<Written> {
-        self.records().get(id).cloned().unwrap_or_default()
-    }
-
-    fn records(&self) -> MutexGuard<'_, HashMap<String, Arc<Written>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether the record of a piece of work is written.
-#[derive(Debug)]
-struct Written {
-    /// Locked while it is written for the first time.
-    is_written: AsyncMutex<bool>,
-    /// Whether another delivery has written it first.
-    is_lost: AtomicBool,
-}
-
-impl Default for Written {
-    fn default() -> Self {
-        Self { is_written: AsyncMutex::new(true), is_lost: AtomicBool::new(false) }
-    }
-}
-
-impl Written {
-    async fn set(&self, is_written: bool) {
-        *self.is_written.lock().await = is_written;
-        self.is_lost.store(false, Ordering::Release);
-    }
-
-    async fn is_unwritten(&self) -> bool {
-        !*self.is_written.lock().await
-    }
-
-    fn is_lost(&self) -> bool {
-        self.is_lost.load(Ordering::Acquire)
-    }
-}
-
-/// The work on one record; it ends when this is dropped.
-struct Work {
-    running: Running,
-    id: String,
-    record: Arc<Written>,
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.running.records().remove(&self.id);
-    }
-}
-
 /// Keeps an answer as JSON text.
 mod as_text {
     use serde::{Deserialize as _, Deserializer, Serializer, de, ser};
@@ -656,20 +587,5 @@ mod as_text {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Answer>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| serde_json::from_str(&text)).transpose().map_err(de::Error::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_works_on_a_record_once_at_a_time() {
-        let running = Running::default();
-        let work = running.begin("a").unwrap();
-        assert!(running.begin("a").is_none());
-        assert!(running.begin("b").is_some());
-        drop(work);
-        assert!(running.begin("a").is_some());
     }
 }

@@ -27,7 +27,7 @@ pub struct Index<'a, E> {
     partition: (&'static str, String),
     sort: (&'static str, Bounds),
     /// An attribute, and the only text of it that is asked for.
-    only: Option<(&'static str, String)>,
+    only: Option<Box<(&'static str, String)>>,
     /// The field of items that is the time.
     pub(super) time: &'static str,
     pub(super) span: Span,
@@ -66,7 +66,7 @@ impl<E> Index<'_, E> {
     /// Asks for the entries alone that have a text in this attribute; all others are read, but not sent.
     #[must_use]
     pub fn only(self, attribute: &'static str, text: &str) -> Self {
-        Self { only: Some((attribute, text.to_owned())), ..self }
+        Self { only: Some(Box::new((attribute, text.to_owned()))), ..self }
     }
 
     /// Asks for a span of time alone, the one of [`Rql::span`](crate::rql::Rql::span).
@@ -103,7 +103,7 @@ impl<E> Index<'_, E> {
             .value(":to", to);
         let filter = self
             .only
-            .as_ref()
+            .as_deref()
             .map(|(attribute, text)| Expression::new("#only = :only").name("#only", *attribute).value(":only", text));
         Some(Query { index: self.name, filter, descending, ..Query::new(key) })
     }
@@ -119,7 +119,7 @@ impl<E> Index<'_, E> {
 
     /// Names the partition among those of all indexes of the table.
     pub(super) fn place(&self) -> String {
-        let only = self.only.as_ref().map_or("", |(_, text)| text.as_str());
+        let only = self.only.as_deref().map_or("", |(_, text)| text.as_str());
         format!("{} {} {only}", self.name.unwrap_or_default(), self.partition.1)
     }
 }

@@ -8,11 +8,13 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 
 /// From which size a value is worth the time that compressing takes: DynamoDB counts each KB of an item that begins, and
 /// the rest of an item takes half of the first.
-const MIN_BYTES: usize = 512;
+const MIN_BYTES: usize = 256;
+/// The first level at which names that are in the dictionary take little room; the levels after it gain 2 %.
+const LEVEL: u32 = 3;
 
 thread_local! {
     /// What compressing needs is larger than most values, so that it is kept.
-    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
+    static COMPRESS: RefCell<Compress> = RefCell::new(new_compress());
 }
 
 const PLAIN: u8 = 0;
@@ -36,16 +38,20 @@ pub(crate) fn pack(value: &[u8]) -> Vec<u8> {
 /// Compresses a value; `None` if that does not make it smaller.
 fn deflated(compress: &mut Compress, value: &[u8]) -> Option<Vec<u8>> {
     compress.reset();
-    let mut packed = Vec::with_capacity(value.len().max(2 * DICTIONARY.len()));
-    compress.compress_vec(DICTIONARY, &mut packed, FlushCompress::Sync).ok()?;
-    if compress.total_in() < DICTIONARY.len() as u64 || packed.len() == packed.capacity() {
-        return None;
-    }
-    // The other side knows the dictionary.
-    packed.clear();
+    compress.set_dictionary(DICTIONARY).ok()?;
+    // Room for a value that becomes longer, too: a stream that is not written to its end leaves less room for those after it.
+    let mut packed = Vec::with_capacity(value.len() + value.len() / 256 + 64);
     packed.push(DEFLATED);
     let status = compress.compress_vec(value, &mut packed, FlushCompress::Finish);
-    (status.ok()? == Status::StreamEnd && packed.len() <= value.len()).then_some(packed)
+    if !matches!(status, Ok(Status::StreamEnd)) {
+        *compress = new_compress();
+        return None;
+    }
+    (packed.len() <= value.len()).then_some(packed)
+}
+
+fn new_compress() -> Compress {
+    Compress::new(Compression::new(LEVEL), false)
 }
 
 /// Returns a value that was packed; `None` for what was not.
@@ -88,10 +94,9 @@ mod tests {
             "headers":{"content-type":"application/json","x-github-event":"push","x-github-delivery":"3"},
             "payload":{"repository":{"full_name":"a/b","private":false,"owner":{"login":"a","id":1,"type":"User"}},
             "sender":{"login":"a","type":"User"}}},"trace":{"correlationId":"1","depth":0}}"#;
-        let envelope = envelope.repeat(2);
         let packed = pack(envelope.as_bytes());
-        assert!(packed.len() < envelope.len() / 4, "{} of {}", packed.len(), envelope.len());
-        assert_eq!(unpack(&packed), Some(envelope.into_bytes()));
+        assert!(packed.len() < envelope.len() / 3, "{} of {}", packed.len(), envelope.len());
+        assert_eq!(unpack(&packed), Some(envelope.as_bytes().to_vec()));
     }
 
     proptest! {

@@ -366,3 +366,28 @@ mod as_text {
         serde_json::from_str(&text).map(|envelope| Arc::new(Event::new(envelope))).map_err(de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn runs_are_missing_until_they_may_have_expired() {
+        let (kind, tenant, now) = (EventType::known("k"), TenantId::new("t"), Timestamp::from_second(1_000).unwrap());
+        let record = EventRecord {
+            event: Arc::new(Event::new(Envelope::new(kind, EventId::new("e"), tenant, now, json!({})))),
+            source: "s".to_owned(),
+            received_at: now,
+            outcome: MatchOutcome::Matched,
+            planned: true,
+            starting: vec![DispatcherId::new("d")],
+            duplicates: 0,
+            later: Vec::new(),
+            replays: Vec::new(),
+            expires_at: 2_000,
+        };
+        let missing = |second: i64| record.missing(&[], Timestamp::from_second(second).unwrap()).len();
+        assert_eq!([missing(1_000), missing(1_999), missing(2_000)], [1, 1, 0]);
+    }
+}

@@ -191,7 +191,7 @@ async fn each_kind_of_finding_has_its_cause() {
     add_function(&world, "direct").await;
     for (id, tenant, function) in [("t1", TENANT, "direct"), ("t2", "other", "idle")] {
         let created = "2026-01-02T03:00:00.000Z";
-        let row = json!({"taskId": id, "tenantId": tenant, "creationTimestamp": created, "functionName": function});
+        let row = json!({"taskId": id, "listedTenant": tenant, "creationTimestamp": created, "functionName": function});
         world.table("TASKS_TABLE").put(&row).await.unwrap();
     }
     let fetch = json!({"type": "http", "name": "fetch", "url": "https://a.test"});

@@ -54,7 +54,7 @@ impl TaskStore {
             .value(":next", later(now, sweeps))
             .value(":sweeps", sweeps);
         let unchanged = Expression::new("sweepAtMs = :former").value(":former", task.sweep_at_ms);
-        Ok(self.table().update_if(&key(Task::KEY, task.id()), change, unchanged).await?)
+        self.table().update_if(&key(Task::KEY, task.id()), change, unchanged).await
     }
 
     /// Takes a task whose end was announced out of the index.

@@ -62,7 +62,7 @@ async fn a_script_reaches_outside_once_at_most_wherever_the_process_is_killed() 
     let channel = hookyard.channel().await;
     let code = format!(
         "export const main = async (task) =>
-            (await fetch('{}/' + task.data.event.content.payload.n, {{ method: 'POST' }})).json();",
+            (await fetch('{}/' + task.data.event.content.payload.n, {{ method: 'POST' }})).text();",
         sink.url()
     );
     hookyard.function("work", &code).await;

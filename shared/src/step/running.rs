@@ -1,0 +1,91 @@
+//! What this process works on, and which of its records are written.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Mutex as AsyncMutex;
+
+/// The records that this process works on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Running(Arc<Mutex<HashMap<String, Arc<Written>>>>);
+
+impl Running {
+    /// Begins to work on a record; `None` if this process does so already.
+    pub(super) fn begin(&self, id: &str) -> Option<Work> {
+        let record = Arc::<Written>::default();
+        let mut records = self.records();
+        if records.contains_key(id) {
+            return None;
+        }
+        records.insert(id.to_owned(), record.clone());
+        Some(Work { running: self.clone(), id: id.to_owned(), record })
+    }
+
+    /// Returns what is known of a record; one that nobody works on is written.
+    pub(super) fn record(&self, id: &str) -> Arc<Written> {
+        self.records().get(id).cloned().unwrap_or_default()
+    }
+
+    fn records(&self) -> MutexGuard<'_, HashMap<String, Arc<Written>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the record of a piece of work is written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Locked while it is written for the first time.
+    pub(super) is_written: AsyncMutex<bool>,
+    /// Whether another delivery has written it first.
+    pub(super) is_lost: AtomicBool,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self { is_written: AsyncMutex::new(true), is_lost: AtomicBool::new(false) }
+    }
+}
+
+impl Written {
+    pub(super) async fn set(&self, is_written: bool) {
+        *self.is_written.lock().await = is_written;
+        self.is_lost.store(false, Ordering::Release);
+    }
+
+    pub(super) async fn is_unwritten(&self) -> bool {
+        !*self.is_written.lock().await
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
+    }
+}
+
+/// The work on one record; it ends when this is dropped.
+pub(super) struct Work {
+    running: Running,
+    id: String,
+    pub(super) record: Arc<Written>,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.running.records().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_works_on_a_record_once_at_a_time() {
+        let running = Running::default();
+        let work = running.begin("a").unwrap();
+        assert!(running.begin("a").is_none());
+        assert!(running.begin("b").is_some());
+        drop(work);
+        assert!(running.begin("a").is_some());
+    }
+}
