@@ -14,7 +14,7 @@ const LEVEL: u32 = 3;
 
 thread_local! {
     /// What compressing needs is larger than most values, so that it is kept.
-    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(LEVEL), false));
+    static COMPRESS: RefCell<Compress> = RefCell::new(new_compress());
 }
 
 const PLAIN: u8 = 0;
@@ -39,10 +39,19 @@ pub(crate) fn pack(value: &[u8]) -> Vec<u8> {
 fn deflated(compress: &mut Compress, value: &[u8]) -> Option<Vec<u8>> {
     compress.reset();
     compress.set_dictionary(DICTIONARY).ok()?;
-    let mut packed = Vec::with_capacity(value.len());
+    // Room for a value that becomes longer, too: a stream that is not written to its end leaves less room for those after it.
+    let mut packed = Vec::with_capacity(value.len() + value.len() / 256 + 64);
     packed.push(DEFLATED);
     let status = compress.compress_vec(value, &mut packed, FlushCompress::Finish);
-    (status.ok()? == Status::StreamEnd).then_some(packed)
+    if !matches!(status, Ok(Status::StreamEnd)) {
+        *compress = new_compress();
+        return None;
+    }
+    (packed.len() <= value.len()).then_some(packed)
+}
+
+fn new_compress() -> Compress {
+    Compress::new(Compression::new(LEVEL), false)
 }
 
 /// Returns a value that was packed; `None` for what was not.
