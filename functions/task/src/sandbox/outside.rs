@@ -65,11 +65,6 @@ impl Outside {
         }
     }
 
-    /// When the script was started, in milliseconds since 1970.
-    pub(super) fn started_ms(&self) -> i64 {
-        self.started_ms
-    }
-
     /// Whether everything comes from a journal.
     pub(super) fn is_replayed(&self) -> bool {
         self.replay.is_some()

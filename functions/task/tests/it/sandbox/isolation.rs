@@ -24,7 +24,7 @@ const COUNTS: &str = "let runs = 0;
     }";
 
 fn warm(source: &str, what: &str) -> Script {
-    let limits = Limits { time: Duration::from_secs(1), ..script("").limits };
+    let limits = Limits { time: Duration::from_secs(3), ..script("").limits };
     let input = json!({ "what": what }).to_string();
     Script { isolation: Isolation::Warm("f#1".to_owned()), limits, input, ..script(source) }
 }
@@ -137,12 +137,13 @@ async fn each_task_in_a_realm_has_its_own_input_log_and_time() {
         assert_eq!(messages(&report), [what]);
     }
     // Together they take longer than one may.
-    let slow = "exports.main = () => { const end = Date.now() + 400; while (Date.now() < end); return 1 }";
+    let source = "exports.main = () => { const end = Date.now() + 900; while (Date.now() < end); return 1 }";
+    let slow = || Script { isolation: Isolation::Warm("slow#1".to_owned()), ..warm(source, "") };
     for _ in 0..4 {
-        assert_eq!(run(&sandbox, warm(slow, "")).await.result, Ok(json!(1)));
+        assert_eq!(run(&sandbox, slow()).await.result, Ok(json!(1)));
     }
-    let limit = Limits { time: Duration::from_millis(100), ..script("").limits };
-    let late = run(&sandbox, Script { limits: limit, ..warm(slow, "") }).await;
+    let limits = Limits { time: Duration::from_millis(100), ..script("").limits };
+    let late = run(&sandbox, Script { limits, ..slow() }).await;
     assert_eq!(late.result.unwrap_err().name, "TimeLimitExceeded");
 }
 

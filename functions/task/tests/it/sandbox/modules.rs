@@ -196,7 +196,7 @@ async fn what_is_set_up_later_stands_where_it_always_stood() {
         return [ours.join(' '), [...new Set(kinds)].sort().join(', '), typeof DOMException, typeof performance.now]
     }";
     let names = "DOMException performance global console setTimeout clearTimeout setInterval clearInterval setImmediate \
-        clearImmediate queueMicrotask Event EventTarget CustomEvent AbortController AbortSignal URL URLSearchParams Buffer atob \
+        clearImmediate Event EventTarget CustomEvent AbortController AbortSignal URL URLSearchParams Buffer atob \
         btoa TextEncoder TextDecoder structuredClone Blob File FormData ReadableStream ReadableStreamDefaultReader fetch process \
         Performance crypto Crypto CryptoKey SubtleCrypto Headers Request Response Intl";
     let kinds = "accessor, function, object";
