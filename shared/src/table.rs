@@ -240,7 +240,8 @@ impl Table {
             },
             Err(change) => *change,
         };
-        change.alone(&self.client, &self.name).await
+        // Few writes are alone, and what the SDK needs for one would be part of the future of every write.
+        Box::pin(change.alone(&self.client, &self.name)).await
     }
 
     /// Updates an item if the condition holds and returns it as it is then; `None` if the condition did not hold.

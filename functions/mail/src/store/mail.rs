@@ -328,6 +328,7 @@ impl ClaimStore for MailStore {
             }
             record.version = found.version;
             record.views = found.views;
+            record.message_id = record.message_id.or(found.message_id);
             for occurrence in found.private.history {
                 record.happened(occurrence, Timestamp::from_millisecond(found.updated_at).unwrap_or_default());
             }
