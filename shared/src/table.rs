@@ -181,7 +181,7 @@ impl Table {
         match answer.map_err(|cause| self.failed("read from", cause))? {
             Answer::Found(item) => Ok(item),
             Answer::Failed(failure) => Err(failed(failure)),
-            Answer::Alone(get) => get.alone(&self.client).await.map_err(failed),
+            Answer::Alone(get) => Box::pin(get.alone(&self.client)).await.map_err(failed),
         }
     }
 
@@ -347,7 +347,7 @@ impl Table {
                 let items = self.gatherers.queries.ask(asked).await.map_err(|cause| self.failed("query", cause))?;
                 Arc::unwrap_or_clone(items.map_err(|cause| self.failed("query", cause))?)
             }
-            false => pages(request, limit).await.map_err(|cause| self.failed("query", cause))?,
+            false => Box::pin(pages(request, limit)).await.map_err(|cause| self.failed("query", cause))?,
         };
         Ok(items.into_iter().map(Row).collect())
     }

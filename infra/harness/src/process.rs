@@ -92,13 +92,13 @@ impl Process {
     /// Hands a payload to a function, as Lambda does.
     pub(crate) async fn invoke(&self, id: &str, payload: Value) -> Option<Result<Value, String>> {
         let function = self.function(id)?;
-        Some(self.run(function.invoke(payload)).await)
+        Some(self.run(Box::pin(function.invoke(payload))).await)
     }
 
     /// Hands the text of an event to a function, as the runtime in one process does.
     async fn handle(&self, id: &str, event: &str) -> Option<Result<(), String>> {
         let function = self.function(id)?;
-        Some(self.run(function.handle(event)).await)
+        Some(self.run(Box::pin(function.handle(event))).await)
     }
 
     /// Runs a function until it returns, or until the process crashes: then all functions start again from nothing.

@@ -73,7 +73,7 @@ async fn the_limit_is_exact_whatever_restarts_pauses_and_doubles() {
         } else {
             let calls =
                 async { tokio::join!(one.invoke(due.clone()), two.invoke(due.clone()), world.invoke(due.clone())) };
-            let (one, two, three) = world.pass_time(calls).await;
+            let (one, two, three) = Box::pin(world.pass_time(calls)).await;
             assert!(one.is_ok() && two.is_ok() && three.is_ok());
         }
         end(&world).await;

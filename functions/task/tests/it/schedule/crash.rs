@@ -61,7 +61,7 @@ async fn many_at_once_fire_each_instant_once() {
     let due = json!({"tenantId": key["tenantId"], "scheduleId": schedule["id"], "incarnation": key["incarnation"]});
     let (one, two) = (world.another(), world.another());
     let work = async { tokio::join!(world.invoke(minute()), one.invoke(minute()), two.invoke(minute())) };
-    let (first, second, third) = world.pass_time(work).await;
+    let (first, second, third) = Box::pin(world.pass_time(work)).await;
     assert!(first.is_ok() && second.is_ok() && third.is_ok());
     // Scheduler delivers late, and again.
     for _ in 0..2 {
