@@ -110,10 +110,10 @@ fn path(name: &str) -> Result<String, String> {
     if name.starts_with('/') {
         return refused("is an absolute path");
     }
-    if name.split('/').next().is_some_and(|first| first.contains(':')) {
+    let segments: Vec<&str> = name.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+    if segments.first().is_some_and(|first| first.contains(':')) {
         return refused("begins with a drive letter or a scheme");
     }
-    let segments: Vec<&str> = name.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
     if segments.contains(&"..") {
         return refused("leads out of a directory");
     }
