@@ -14,7 +14,9 @@ pub(crate) async fn check(request: Request, next: Next) -> Result<Response, Refu
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let path = request.uri().path();
     let mut places = route.split('/').zip(path.split('/'));
-    if route.starts_with(USERS) && places.any(|(place, text)| place == ID && !is_id(text)) {
+    // What is encoded is read, or refused as unreadable, by the route.
+    let is_none = |text: &str| !text.contains('%') && !is_id(text);
+    if route.starts_with(USERS) && places.any(|(place, text)| place == ID && is_none(text)) {
         return Err(Refusal::no_route(path));
     }
     Ok(next.run(request).await)

@@ -132,8 +132,9 @@ async fn runs_that_a_crash_kept_from_being_written_are_written_by_the_sweeper() 
     for _ in 0..150 {
         world.dispatcher(json!({"eventType": "many", "actions": [task("a", &[])]})).await;
     }
-    world.emulator.pass("dynamodb.PutItem", 1);
-    world.emulator.crash_before("dynamodb.PutItem", 1);
+    // The runs are written 25 at a time.
+    world.emulator.pass("dynamodb.BatchExecuteStatement", 2);
+    world.emulator.crash_before("dynamodb.BatchExecuteStatement", 1);
     assert!(world.deliver(&event("e1", "many", json!({}))).await.is_err());
     let broken_off = world.timeline("e1").await;
     assert_eq!(broken_off["outcome"], "running");

@@ -30,7 +30,8 @@ async fn every_route_that_a_function_describes_leads_to_it() {
     let template = template();
     for (path, item) in openapi["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|method| method.len() < 8 && *method != "summary") {
-            let concrete = path.replace(['{', '}'], "");
+            // Where an id must be, nothing else leads to a route.
+            let concrete = path.replace("{id}", "0123456789abcdef01234567").replace(['{', '}'], "");
             assert!(template.route(&method.to_uppercase(), &concrete).is_some(), "{method} {path}");
             let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let response = hookyard.client.request(method.clone(), format!("{}{concrete}", hookyard.url)).send().await;
