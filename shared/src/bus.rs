@@ -21,7 +21,7 @@ use crate::event::command::COMMAND_SOURCE;
 use crate::event::step::{STEP_FINISHED, STEP_SOURCE};
 use crate::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, StepRequested, Trace};
 use crate::gather::Gatherer;
-use crate::seal::pack::{pack, unpack};
+use crate::seal::pack::{OF_EVENTS, pack, unpack};
 use crate::seal::{self, Keys, Seal, Sealed};
 pub(crate) use request::Entries;
 use request::{Outcome, Ready};
@@ -118,7 +118,8 @@ impl Entry {
         let content = serde_json::to_vec(&envelope.content).unwrap_or_default();
         let head = envelope.with_content(());
         let head_bytes = sealed_json(&head, "").len();
-        let detail = Detail::ToSeal { head: Arc::new(head), head_bytes, packed_content: pack(&content).into() };
+        let detail =
+            Detail::ToSeal { head: Arc::new(head), head_bytes, packed_content: pack(&content, OF_EVENTS).into() };
         Self { source: source.to_owned(), detail_type: envelope.kind.to_string(), detail }
     }
 

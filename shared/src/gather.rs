@@ -17,9 +17,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// How many requests of a lane are under way before the next ones gather.
-const FEW: usize = 2;
-/// How many requests of a lane are under way at most; beyond [`FEW`] only full ones.
+/// How many requests of a lane are under way at most; beyond [`Requests::FEW`] only full ones.
 const MANY: usize = 8;
 /// How long a request holds back others: one that hangs must not stop a whole process.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,6 +33,8 @@ pub(crate) trait Requests: Send + Sync + 'static {
     /// What tells parts apart that never go into one request.
     type Lane: Clone + Eq + Hash + Send + 'static;
 
+    /// How many requests of a lane are under way before the next ones gather.
+    const FEW: usize = 2;
     /// The most parts of a request.
     const LIMIT: usize;
     /// The most bytes of a request; one part may have more.
@@ -158,7 +158,7 @@ impl<R: Requests> Lane<R> {
             || self.waiting_bytes > R::LIMIT_BYTES.saturating_mul(self.starting + 1);
         let is_promised =
             self.waiting.len() <= promised && self.waiting_bytes <= R::LIMIT_BYTES.saturating_mul(self.starting);
-        !self.waiting.is_empty() && !is_promised && self.under_way < if is_full { MANY } else { FEW }
+        !self.waiting.is_empty() && !is_promised && self.under_way < if is_full { MANY } else { R::FEW }
     }
 
     /// Counts in those requests that are wanted, and returns how many there are.

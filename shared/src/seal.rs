@@ -191,7 +191,7 @@ impl Seal {
 
 /// Returns how many bytes a value takes in a sealed attribute, at most.
 pub fn sealed_attribute_bytes(value: &[u8]) -> usize {
-    VERSION_LIMIT_BYTES + 1 + NONCE_BYTES + 1 + pack::pack(value).len() + TAG_BYTES
+    VERSION_LIMIT_BYTES + 1 + NONCE_BYTES + 1 + pack::pack(value, pack::OF_ITEMS).len() + TAG_BYTES
 }
 
 /// Returns how long the text of a sealed value of so many bytes is at most.

@@ -49,7 +49,7 @@ impl Accounts {
             clients,
             users,
             directory: Directory::new(environment)?,
-            passwords: Passwords::new(&environment.ids)?,
+            passwords: Passwords::new(&environment.ids),
             logins: Logins::new(environment)?,
             administrator: Secret::new(&environment.aws, secret_id, administrator),
             slowdown: Slowdown::new(),

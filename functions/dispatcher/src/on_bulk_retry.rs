@@ -93,6 +93,10 @@ async fn save(store: &Store, now: Timestamp, bulk: &mut Bulk) -> Result<bool, Er
             return Ok(true);
         }
         let Some(latest) = store.retries.get(&bulk.tenant_id, &bulk.id).await? else { return Ok(false) };
+        // Our own write may have been done although its reply was lost.
+        if latest == *bulk {
+            return Ok(true);
+        }
         if latest.round >= bulk.round {
             return Ok(false);
         }
@@ -119,9 +123,8 @@ async fn find(store: &Store, bulk: &mut Bulk) -> Result<Vec<Found>, Error> {
     let (mut found, mut events) = (Vec::new(), 0);
     while !bulk.cursor.is_at_end && found.len() < bulk.room() && events < EVENTS_PER_ROUND {
         let from = bulk.filter.since.map(Timestamp::as_millisecond);
-        let kind = bulk.filter.event_type.as_ref().map(|kind| kind.as_str());
         let limit = PAGE + bulk.cursor.seen.len();
-        let page = store.events.newest(&bulk.tenant_id, kind, (from, Some(bulk.cursor.to)), limit).await?;
+        let page = store.events.newest(&bulk.tenant_id, None, (from, Some(bulk.cursor.to)), limit).await?;
         bulk.cursor.is_at_end = page.len() < limit;
         let page: Vec<EventEntry> = page.into_iter().filter(|entry| !bulk.cursor.has_passed(&entry.event_id)).collect();
         events += page.len();
@@ -134,10 +137,18 @@ async fn find(store: &Store, bulk: &mut Bulk) -> Result<Vec<Found>, Error> {
 
 /// Looks for runs to retry in events; returns `false` if there was no room for all of them.
 async fn search(store: &Store, bulk: &mut Bulk, page: Vec<EventEntry>, found: &mut Vec<Found>) -> Result<bool, Error> {
-    let ids: Vec<_> = page.iter().map(|entry| entry.event_id.clone()).collect();
+    // Of other types nothing is read; going through them in pages keeps a round short, however rare the type is.
+    let is_meant = |entry: &EventEntry| bulk.filter.event_type.as_ref().is_none_or(|kind| *kind == entry.kind);
+    let meant: Vec<bool> = page.iter().map(is_meant).collect();
+    let ids: Vec<_> =
+        page.iter().zip(&meant).filter(|(_, is_meant)| **is_meant).map(|(entry, _)| entry.event_id.clone()).collect();
     let reads: Vec<_> = ids.iter().map(|id| store.events.with_runs(id)).collect();
     let mut read = stream::iter(reads).buffered(CONCURRENT);
-    for EventEntry { event_id, occurred_at, .. } in page {
+    for (EventEntry { event_id, occurred_at, .. }, is_meant) in page.into_iter().zip(meant) {
+        if !is_meant {
+            bulk.cursor.pass(event_id, occurred_at);
+            continue;
+        }
         if found.len() >= bulk.room() {
             return Ok(false);
         }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::budget::Share;
 use crate::dispatcher::CompiledDispatcher;
 use crate::event::Event;
-use crate::run::{Run, RunContext, Step, StepState};
+use crate::run::{Run, RunContext, RunStatus, Step, StepState};
 
 /// What a step of a run would do.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -84,6 +84,8 @@ pub(crate) fn repeat(recorded: &Run, event: &Arc<Event>, answers: bool, now: Tim
         return steps(recorded, &context);
     }
     let mut run = recorded.clone();
+    // One that was cancelled is repeated as if it had not been.
+    run.status = RunStatus::Running;
     for step in &mut run.steps {
         step.status = StepState::Pending;
         step.attempts.clear();

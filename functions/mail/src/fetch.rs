@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
 use http::header::CONTENT_TYPE;
+use percent_encoding::percent_decode_str;
 use shared::Refusal;
 use shared::outbound::{Outbound, OutboundError, Request};
 use url::Url;
@@ -77,15 +78,8 @@ pub(crate) fn too_large() -> Refusal {
 fn name_in(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let last = url.path_segments()?.next_back()?.to_owned();
-    let name = percent_decoded(&last);
+    let name = percent_decode_str(&last).decode_utf8_lossy().into_owned();
     check_file_name(&name).is_ok().then_some(name)
-}
-
-fn percent_decoded(text: &str) -> String {
-    // A URL's own parser reads `a=<text>` as a form, which is encoded alike but for `+`.
-    let form = format!("a={}", text.replace('+', "%2B").replace('&', "%26"));
-    let Ok(url) = Url::parse(&format!("http://x/?{form}")) else { return text.to_owned() };
-    url.query_pairs().next().map_or_else(|| text.to_owned(), |(_, value)| value.into_owned())
 }
 
 #[cfg(test)]

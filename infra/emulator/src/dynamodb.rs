@@ -19,7 +19,7 @@ use crate::wire::Reply;
 
 /// Largest request, as on AWS.
 const MAX_BODY_BYTES: usize = 16 << 20;
-/// How often expired items are swept; a sweep reads all items of the tables that have an expiry.
+/// How often expired items are swept.
 const SWEEP: Duration = Duration::from_secs(600);
 
 /// The engine and its tables.
@@ -60,6 +60,11 @@ impl Tables {
         }
         let reply = self.engine.answer(operation, body).await;
         (Reply::new(reply.status, reply.body), reply.consumed)
+    }
+
+    /// Finishes what was asked and closes the file.
+    pub(crate) fn close(&self) {
+        self.engine.close();
     }
 
     /// Sweeps expired items every ten minutes.

@@ -116,8 +116,10 @@ impl Engines {
         self.tasks().drain(..).for_each(|task| task.abort());
     }
 
-    /// Releases the data directory.
+    /// Finishes what was asked, closes the files, and releases the data directory; blocks until that is done.
     pub(crate) fn release(&self) {
+        self.journal.close();
+        self.tables.close();
         self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
@@ -125,7 +127,7 @@ impl Engines {
 impl Drop for Engines {
     fn drop(&mut self) {
         self.close();
-        self.journal.close();
+        self.release();
     }
 }
 

@@ -126,12 +126,7 @@ impl Emulator {
         self.engines.deliveries.stop().await;
         self.engines.close();
         let engines = self.engines.clone();
-        // Closing waits for the journal's thread.
-        let _ = tokio::task::spawn_blocking(move || {
-            engines.journal.close();
-            engines.release();
-        })
-        .await;
+        let _ = tokio::task::spawn_blocking(move || engines.release()).await;
     }
 
     /// Waits until nothing is due or in flight, and every acknowledgement is written.

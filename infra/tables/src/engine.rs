@@ -1,12 +1,12 @@
 //! The one thread that owns the file: it runs all requests that wait in one transaction, and answers them together.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use moka::sync::Cache;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -24,7 +24,7 @@ const STATEMENTS: usize = 1024;
 /// How long a transaction that was done is known by its token, as on AWS.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 /// The most tokens that are known.
-const TOKENS: usize = 10_000;
+const TOKENS: u64 = 10_000;
 /// How many pages SQLite's log has before they are moved into the file.
 const CHECKPOINT_PAGES: u32 = 4_000;
 
@@ -98,8 +98,8 @@ enum Message {
     Request(Box<Waiting>),
     /// Removes what has expired.
     Sweep(oneshot::Sender<Result<usize, Error>>),
-    /// Nothing waits.
-    Nothing,
+    /// Ends the thread, and closes the file.
+    Close,
 }
 
 /// A sweep under way.
@@ -113,6 +113,7 @@ struct Sweep {
 pub struct Engine {
     requests: Sender<Message>,
     catalog: Arc<RwLock<Catalog>>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Engine {
@@ -140,9 +141,22 @@ impl Engine {
         }
         let (requests, inbox) = channel();
         let catalog = Arc::new(RwLock::new(catalog));
-        let worker = Worker { connection, catalog: catalog.clone(), now, tokens: HashMap::new() };
-        thread::Builder::new().name("tables".to_owned()).spawn(move || worker.run(&inbox))?;
-        Ok(Self { requests, catalog })
+        let tokens = Cache::builder().max_capacity(TOKENS).time_to_live(TOKEN_LIFETIME).build();
+        let worker = Worker { connection, catalog: catalog.clone(), now, tokens };
+        let thread = thread::Builder::new().name("tables".to_owned()).spawn(move || worker.run(&inbox))?;
+        Ok(Self { requests, catalog, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// Answers what waits, closes the file and returns once it is whole without the log beside it.
+    pub fn close(&self) {
+        // The thread may have ended.
+        let _ = self.requests.send(Message::Close);
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the tables panicked");
+        }
     }
 
     /// Answers a request; the answer comes when what it says is durable.
@@ -187,40 +201,42 @@ struct Worker {
     connection: Connection,
     catalog: Arc<RwLock<Catalog>>,
     now: Now,
-    /// When transactions with these tokens were done.
-    tokens: HashMap<String, Instant>,
+    /// The tokens of the transactions that were done.
+    tokens: Cache<String, ()>,
 }
 
 impl Worker {
     fn run(mut self, inbox: &Receiver<Message>) {
         let mut sweep: Option<Sweep> = None;
+        let mut left: Option<Message> = None;
         loop {
-            let message = match sweep {
-                None => inbox.recv().ok(),
-                Some(_) => match inbox.try_recv() {
+            // Between two parts of a sweep, what waits is let through.
+            let message = match left.take() {
+                None if sweep.is_some() => inbox.try_recv().ok(),
+                None => match inbox.recv() {
                     Ok(message) => Some(message),
-                    Err(TryRecvError::Empty) => Some(Message::Nothing),
-                    Err(TryRecvError::Disconnected) => None,
+                    Err(_) => return,
                 },
+                message => message,
             };
             match message {
-                None => return,
-                Some(Message::Nothing) => {}
+                Some(Message::Close) => return,
                 Some(Message::Sweep(answer)) => sweep = Some(Sweep { answer, removed: 0 }),
                 Some(Message::Request(first)) => {
-                    let (batch, next) = gather(*first, inbox);
+                    let batch;
+                    (batch, left) = gather(*first, inbox);
                     self.batch(batch);
-                    sweep = next.map(|answer| Sweep { answer, removed: 0 }).or(sweep);
                 }
+                None => {}
             }
-            // Between two parts of a sweep, what waits is let through.
             sweep = sweep.take().and_then(|sweep| self.sweep(sweep));
         }
     }
 
     /// Runs requests in one transaction; where that fails, each in one of its own, so that only those fail that must.
     fn batch(&mut self, batch: Vec<Waiting>) {
-        let before = self.catalog();
+        let is_of_tables = |waiting: &Waiting| matches!(waiting.operation, Operation::Admin(_));
+        let before = batch.iter().any(is_of_tables).then(|| self.catalog());
         let failure = match self.transact(&batch) {
             Ok(done) => {
                 for (Waiting { answer, .. }, done) in batch.into_iter().zip(done) {
@@ -235,7 +251,9 @@ impl Worker {
             // Where even this fails, SQLite has rolled back by itself.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = before;
+        if let Some(before) = before {
+            *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = before;
+        }
         if let [_] = batch.as_slice() {
             for Waiting { answer, .. } in batch {
                 let _ = answer.send(failure.clone().into());
@@ -261,15 +279,12 @@ impl Worker {
             all.push(done);
         }
         self.execute("COMMIT")?;
-        self.remember(tokens);
+        tokens.into_iter().for_each(|token| self.tokens.insert(token, ()));
         Ok(all)
     }
 
     fn one(&self, operation: &Operation, tokens: &[String]) -> Done {
-        let is_done = |token: &str| {
-            tokens.iter().any(|done| done == token)
-                || self.tokens.get(token).is_some_and(|at| at.elapsed() < TOKEN_LIFETIME)
-        };
+        let is_done = |token: &str| tokens.iter().any(|done| done == token) || self.tokens.contains_key(token);
         let mut meter = Meter::default();
         let result = match operation {
             repeated if repeated.token().is_some_and(is_done) => Ok(b"{}".to_vec()),
@@ -292,14 +307,6 @@ impl Worker {
 
     fn execute(&self, sql: &str) -> Result<(), Error> {
         self.connection.execute_batch(sql).map_err(|error| store::failed(&error))
-    }
-
-    fn remember(&mut self, tokens: Vec<String>) {
-        if self.tokens.len() + tokens.len() > TOKENS {
-            self.tokens.retain(|_, at| at.elapsed() < TOKEN_LIFETIME);
-        }
-        let now = Instant::now();
-        self.tokens.extend(tokens.into_iter().map(|token| (token, now)));
     }
 
     /// Does a part of a sweep; returns it if something may be left.
@@ -335,15 +342,15 @@ impl Worker {
     }
 }
 
-/// Takes what waits beside the first request.
-fn gather(first: Waiting, inbox: &Receiver<Message>) -> (Vec<Waiting>, Option<oneshot::Sender<Result<usize, Error>>>) {
+/// Takes what waits beside the first request, and the message after it that is none.
+fn gather(first: Waiting, inbox: &Receiver<Message>) -> (Vec<Waiting>, Option<Message>) {
     let start = Instant::now();
     let mut batch = vec![first];
     while batch.len() < TRANSACTION_REQUESTS && start.elapsed() < TRANSACTION_TIME {
         match inbox.try_recv() {
             Ok(Message::Request(next)) => batch.push(*next),
-            Ok(Message::Sweep(answer)) => return (batch, Some(answer)),
-            Ok(Message::Nothing) | Err(_) => break,
+            Ok(other) => return (batch, Some(other)),
+            Err(_) => break,
         }
     }
     (batch, None)

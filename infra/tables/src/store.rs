@@ -24,7 +24,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// Reads the item.
     pub(crate) fn item(&self) -> Result<Item, Error> {
-        serde_json::from_str(&self.text).map_err(|error| Error::storage(format!("an item cannot be read: {error}")))
+        serde_json::from_str(&self.text).map_err(|error| Error::internal(format!("an item cannot be read: {error}")))
     }
 }
 

@@ -171,6 +171,18 @@ const fn optional(name: &'static str, rule: Rule) -> Field {
 /// The methods of HTTP calls; `CONNECT` and `TRACE` are about the connection and not about what is called.
 pub const HTTP_METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
+/// What most types of actions have in common.
+const PLAIN: ActionType = ActionType {
+    name: "",
+    command: "",
+    fields: &[],
+    required_with: None,
+    either: &[],
+    any_of: &[],
+    names: &[],
+    answers_within_s: ANSWERS_WITHIN_S,
+};
+
 /// The type of action that makes one HTTP call.
 pub const HTTP: ActionType = ActionType {
     name: "http",
@@ -182,11 +194,8 @@ pub const HTTP: ActionType = ActionType {
         optional("body", Rule::Body),
         optional("timeoutSeconds", Rule::Number(1, 60)),
     ],
-    required_with: None,
-    either: &[],
-    any_of: &[],
-    names: &[],
     answers_within_s: SHORT_ANSWERS_WITHIN_S,
+    ..PLAIN
 };
 
 /// The most attempts after the first that a run of an action may have.
@@ -208,11 +217,8 @@ pub const ACTION: ActionType = ActionType {
         optional("session", Rule::Session),
         optional("retries", Rule::Number(0, RETRIES_LIMIT as i64)),
     ],
-    required_with: None,
     either: &[["product", "product_tag"], ["action", "event"]],
-    any_of: &[],
-    names: &[],
-    answers_within_s: ANSWERS_WITHIN_S,
+    ..PLAIN
 };
 
 /// The type of action that sends a message on a channel.
@@ -226,11 +232,9 @@ pub const MESSAGE: ActionType = ActionType {
         optional("replyTo", Rule::Object),
         optional("threadId", Rule::Text),
     ],
-    required_with: None,
-    either: &[],
-    any_of: &[],
     names: &[("channelId", Named::Channel)],
     answers_within_s: SHORT_ANSWERS_WITHIN_S,
+    ..PLAIN
 };
 
 /// The type of action that runs a function as a task.
@@ -244,11 +248,8 @@ pub const TASK: ActionType = ActionType {
         optional("tags", Rule::Texts),
         optional("priority", Rule::Number(-9_007_199_254_740_991, 9_007_199_254_740_991)),
     ],
-    required_with: None,
-    either: &[],
-    any_of: &[],
     names: &[("functionName", Named::Function)],
-    answers_within_s: ANSWERS_WITHIN_S,
+    ..PLAIN
 };
 
 /// The type of action that creates a callback or waits for one.
@@ -262,10 +263,7 @@ pub const CALLBACK: ActionType = ActionType {
         optional("id", Rule::Text),
     ],
     required_with: Some(("action", "wait", "id")),
-    either: &[],
-    any_of: &[],
-    names: &[],
-    answers_within_s: ANSWERS_WITHIN_S,
+    ..PLAIN
 };
 
 /// The type of action that sends a mail.
@@ -283,11 +281,9 @@ pub const MAIL: ActionType = ActionType {
         optional("attachments", Rule::Objects),
         optional("trackOpens", Rule::Flag),
     ],
-    required_with: None,
-    either: &[],
     any_of: &["templateId", "templateName"],
     names: &[("templateId", Named::Template), ("templateName", Named::Template)],
-    answers_within_s: ANSWERS_WITHIN_S,
+    ..PLAIN
 };
 
 /// Every type of action.

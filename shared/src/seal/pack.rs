@@ -6,9 +6,11 @@ use std::io::Read as _;
 use flate2::read::DeflateDecoder;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// From which size a value is worth the time that compressing takes: DynamoDB counts each KB of an item that begins, and
-/// the rest of an item takes half of the first.
-const MIN_BYTES: usize = 256;
+/// From which size a value of an item is worth the time that compressing takes: DynamoDB counts each KB of an item that
+/// begins, and the rest of an item takes half of the first.
+pub(crate) const OF_ITEMS: usize = 256;
+/// The same for the content of an event: EventBridge counts every 64 KB that begin.
+pub(crate) const OF_EVENTS: usize = 4 * 1024;
 /// The first level at which names that are in the dictionary take little room; the levels after it gain 2 %.
 const LEVEL: u32 = 3;
 
@@ -25,9 +27,9 @@ const DEFLATED: u8 = 1;
 /// It is part of the format: what was packed after it can only be unpacked after it.
 const DICTIONARY: &[u8] = br#"text/plain; charset=utf-8","description":"","created_at":"2026-01-01T00:00:00Z","updated_at":"","html_url":"https://api.github.com/","full_name":"","owner":{"login":"","type":"User"},"sender":{"user":{"name":"","email":"","number":,"title":"","body":"","state":"open","message":"","amount":,"currency":"","url":"","data":{"object":{"repository":{"private":false,"labels":[],"functionName":"","dispatcherName":"","onFailure":"fail","dependencies":[],"retry":{"attempts":0,"delaySeconds":0,"backoff":"fixed"}},"status":"succeeded","attempts":[{"attempt":1,"requestedAt":"","startedAt":"","finishedAt":"","record":{"kind":"task","id":""}}],"output":{"steps":[{"action":{"type":"task","name":"","eventId":"","dispatcherId":"","stepBudget":,"outcomeBudget":,"endings":1,"retries":[],"version":1,"expiresAt":17,"command":{"id":"-requested","type":"task.requested","step":{"error":null,"tenantId":"default","time":"2026-","content":{"platform":"github","channelId":"","headers":{"accept":"*/*","content-type":"application/json","user-agent":"GitHub-Hookshot/","x-github-delivery":"","x-github-event":"","x-hub-signature":""},"payload":{"trace":{"correlationId":"","causationId":"","depth":0,"budget":10000},"creation_timestamp":17,"event":{"id":""#;
 
-/// Packs a value into at most one byte more than it has.
-pub(crate) fn pack(value: &[u8]) -> Vec<u8> {
-    if value.len() >= MIN_BYTES
+/// Packs a value into at most one byte more than it has; it is compressed from a size on.
+pub(crate) fn pack(value: &[u8], compressed_from: usize) -> Vec<u8> {
+    if value.len() >= compressed_from
         && let Some(packed) = COMPRESS.with_borrow_mut(|compress| deflated(compress, value))
     {
         return packed;
@@ -85,7 +87,7 @@ mod tests {
     #[test]
     fn text_becomes_shorter() {
         let text = r#"{"name": "value"}"#.repeat(1_000);
-        assert!(pack(text.as_bytes()).len() < text.len() / 10);
+        assert!(pack(text.as_bytes(), OF_ITEMS).len() < text.len() / 10);
     }
 
     #[test]
@@ -94,15 +96,15 @@ mod tests {
             "headers":{"content-type":"application/json","x-github-event":"push","x-github-delivery":"3"},
             "payload":{"repository":{"full_name":"a/b","private":false,"owner":{"login":"a","id":1,"type":"User"}},
             "sender":{"login":"a","type":"User"}}},"trace":{"correlationId":"1","depth":0}}"#;
-        let packed = pack(envelope.as_bytes());
+        let packed = pack(envelope.as_bytes(), OF_ITEMS);
         assert!(packed.len() < envelope.len() / 3, "{} of {}", packed.len(), envelope.len());
         assert_eq!(unpack(&packed), Some(envelope.as_bytes().to_vec()));
     }
 
     proptest! {
         #[test]
-        fn what_is_packed_is_unpacked(value in prop::collection::vec(any::<u8>(), 0..3 * MIN_BYTES)) {
-            let packed = pack(&value);
+        fn what_is_packed_is_unpacked(value in prop::collection::vec(any::<u8>(), 0..3 * OF_ITEMS)) {
+            let packed = pack(&value, OF_ITEMS);
             prop_assert!(packed.len() <= value.len() + 1);
             prop_assert_eq!(unpack(&packed), Some(value));
         }

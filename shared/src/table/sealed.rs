@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Expression, Item, Table, Write};
 use crate::error::Error;
-use crate::seal::pack::{pack, unpack};
+use crate::seal::pack::{OF_ITEMS, pack, unpack};
 use crate::seal::{self, Keys, Resealed, Seal};
 
 /// How many items one call seals again.
@@ -54,7 +54,7 @@ impl Sealing {
         for path in self.attributes.paths {
             let record_id = self.record_id(item, path);
             let Some(value) = find(item, path) else { continue };
-            let sealed = self.seal.seal_bytes_with(&keys, &record_id, &pack(&to_bytes(value)?))?;
+            let sealed = self.seal.seal_bytes_with(&keys, &record_id, &pack(&to_bytes(value)?, OF_ITEMS))?;
             *value = AttributeValue::B(Blob::new(sealed));
         }
         item.insert(KEY_VERSION.to_owned(), AttributeValue::S(keys.current().to_owned()));

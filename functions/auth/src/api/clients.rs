@@ -127,7 +127,7 @@ pub(crate) async fn rotate(
     Ok(Json(ClientWithSecret { client: record.client, client_secret }))
 }
 
-/// Deletes a client that may do nothing which the caller may not; its access tokens end within five minutes.
+/// Deletes a client that may do nothing which the caller may not; its access tokens end when their time is over.
 #[utoipa::path(
     delete, path = "/clients/{id}", tag = "clients",
     responses((status = 200, description = "How many clients were deleted.", body = Affected))

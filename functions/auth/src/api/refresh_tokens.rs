@@ -78,9 +78,13 @@ pub(crate) async fn delete(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Affected>, Refusal> {
-    let found = visible(&families, &caller, Permission::DeleteAuthorizations, clock.now()).await?;
-    if !found.iter().any(|family| family.token_hash == id) {
-        return Err(Refusal::unknown("refresh token", &id.chars().take(64).collect::<String>()));
+    let unknown = || Refusal::unknown("refresh token", &id.chars().take(64).collect::<String>());
+    let now_s = clock.now().as_second();
+    let family = families.get(&id).await?.ok_or_else(unknown)?;
+    let is_own = family.client_id == caller.client_id();
+    let is_open = family.tenant_id == *caller.tenant_id() && !family.revoked && family.expires_at > now_s;
+    if !is_open || !(is_own || caller.require(Permission::DeleteAuthorizations.name()).is_ok()) {
+        return Err(unknown());
     }
     families.revoke(&id).await?;
     Ok(Json(Affected { affected_records: 1 }))

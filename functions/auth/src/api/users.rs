@@ -211,7 +211,7 @@ pub(crate) async fn update_email(
     Ok(Json(UserView::new(&next, &roles)))
 }
 
-/// Deletes a user that may do nothing which the caller may not; its access tokens end within five minutes.
+/// Deletes a user that may do nothing which the caller may not; its access tokens end when their time is over.
 #[utoipa::path(
     delete, path = "/users/v1/{id}", tag = "users",
     responses((status = 200, description = "How many users were deleted.", body = Affected))

@@ -41,7 +41,7 @@ pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): 
         false => entries.into_iter().map(ListedRun::from).collect(),
     };
     let List { query: echo, page, data } = query.page(&views)?;
-    let ids = data.into_iter().map(|view| (view.event_id.clone(), view.dispatcher_id.clone())).collect();
+    let ids = data.into_iter().map(|view| (view.head.event_id.clone(), view.head.dispatcher_id.clone())).collect();
     let data = read(runs, ids).await?.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
     Ok(Json(List { query: echo, page, data }))
 }
@@ -54,7 +54,8 @@ async fn with_status(runs: &Runs, entries: Vec<RunEntry>) -> Result<Vec<ListedRu
     let views = entries.into_iter().filter_map(|entry| match entry.outcome {
         Some(_) => Some(entry.into()),
         // In their order, without those that have expired.
-        None => found.next_if(|run| (&run.event_id, &run.dispatcher_id) == (&entry.event_id, &entry.dispatcher_id)),
+        None => found
+            .next_if(|run| (&run.head.event_id, &run.head.dispatcher_id) == (&entry.event_id, &entry.dispatcher_id)),
     });
     Ok(views.collect())
 }

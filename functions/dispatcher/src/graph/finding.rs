@@ -239,13 +239,6 @@ fn is_waited_for(dispatcher: &Dispatcher, action: &Action) -> bool {
 }
 
 fn types_without_sender(sources: &Sources, seen: &Seen) -> Vec<Finding> {
-    let emitted: HashSet<EventType> = sources
-        .dispatchers
-        .iter()
-        .flat_map(|dispatcher| &dispatcher.body.actions)
-        .flat_map(emission::of)
-        .map(|e| e.kind)
-        .collect();
     let waiting = sources.dispatchers.iter().filter(|dispatcher| dispatcher.body.enabled);
     let mut types: Vec<&EventType> = waiting.map(|dispatcher| &dispatcher.body.event_type).collect();
     types.sort_unstable_by_key(|kind| kind.as_str());
@@ -254,7 +247,7 @@ fn types_without_sender(sources: &Sources, seen: &Seen) -> Vec<Finding> {
         let of_platform = kind.as_str().split_once('.').is_some_and(|(name, _)| PLATFORMS.contains(&name));
         OWN.contains(kind) || of_platform
     };
-    let unsent = types.into_iter().filter(|kind| !is_own(kind) && !emitted.contains(*kind) && !seen.has_type(kind));
+    let unsent = types.into_iter().filter(|kind| !is_own(kind) && !seen.has_type(kind));
     let known = OWN;
     let findings = unsent.map(|kind| {
         let near = nearest::nearest(kind.as_str(), seen.types().chain(&known).map(EventType::as_str));

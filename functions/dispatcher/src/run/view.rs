@@ -9,19 +9,19 @@ use utoipa::ToSchema;
 use super::{Attempt, Run, RunRetry, RunStatus, Step, StepState};
 use crate::store::RunEntry;
 
-/// One dispatcher working on one event.
+/// What every view of a run begins with.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RunView {
+pub(crate) struct RunHead {
     /// The event that started it.
-    event_id: EventId,
+    pub(crate) event_id: EventId,
     /// The type of that event.
     event_type: EventType,
     /// The channel that the event came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     channel_id: Option<ChannelId>,
     /// The dispatcher.
-    dispatcher_id: DispatcherId,
+    pub(crate) dispatcher_id: DispatcherId,
     /// The name of the dispatcher when the run started.
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatcher_name: Option<String>,
@@ -32,6 +32,14 @@ pub(crate) struct RunView {
     finished_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<i64>,
+}
+
+/// One dispatcher working on one event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunView {
+    #[serde(flatten)]
+    head: RunHead,
     /// The event `run.succeeded` or `run.failed` about its outcome, where a dispatcher listened for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome_event_id: Option<EventId>,
@@ -70,25 +78,8 @@ struct StepView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListedRun {
-    /// The event that started it.
-    pub(crate) event_id: EventId,
-    /// The type of that event.
-    event_type: EventType,
-    /// The channel that the event came from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel_id: Option<ChannelId>,
-    /// The dispatcher.
-    pub(crate) dispatcher_id: DispatcherId,
-    /// The name of the dispatcher when the run started.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dispatcher_name: Option<String>,
-    status: RunStatus,
-    #[serde(with = "shared::clock::iso")]
-    started_at: Timestamp,
-    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
-    finished_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<i64>,
+    #[serde(flatten)]
+    pub(crate) head: RunHead,
     /// Its steps, in the order of the actions.
     steps: Vec<ListedStep>,
 }
@@ -119,15 +110,7 @@ struct ListedStep {
 impl From<Run> for RunView {
     fn from(run: Run) -> Self {
         Self {
-            duration_ms: duration_ms(run.started_at, run.finished_at),
-            event_id: run.event_id,
-            event_type: run.event_type,
-            channel_id: run.channel_id,
-            dispatcher_id: run.dispatcher_id,
-            dispatcher_name: run.dispatcher_name,
-            status: run.status,
-            started_at: run.started_at,
-            finished_at: run.finished_at,
+            head: RunHead::from(&run),
             outcome_event_id: run.outcome_event_id,
             retries: run.retries,
             steps: run.steps.into_iter().map(StepView::from).collect(),
@@ -153,18 +136,7 @@ impl From<Step> for StepView {
 
 impl From<Run> for ListedRun {
     fn from(run: Run) -> Self {
-        Self {
-            duration_ms: duration_ms(run.started_at, run.finished_at),
-            event_id: run.event_id,
-            event_type: run.event_type,
-            channel_id: run.channel_id,
-            dispatcher_id: run.dispatcher_id,
-            dispatcher_name: run.dispatcher_name,
-            status: run.status,
-            started_at: run.started_at,
-            finished_at: run.finished_at,
-            steps: run.steps.into_iter().map(ListedStep::from).collect(),
-        }
+        Self { head: RunHead::from(&run), steps: run.steps.into_iter().map(ListedStep::from).collect() }
     }
 }
 
@@ -183,10 +155,26 @@ impl From<Step> for ListedStep {
     }
 }
 
+impl From<&Run> for RunHead {
+    fn from(run: &Run) -> Self {
+        Self {
+            event_id: run.event_id.clone(),
+            event_type: run.event_type.clone(),
+            channel_id: run.channel_id.clone(),
+            dispatcher_id: run.dispatcher_id.clone(),
+            dispatcher_name: run.dispatcher_name.clone(),
+            status: run.status,
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            duration_ms: duration_ms(run.started_at, run.finished_at),
+        }
+    }
+}
+
 impl From<RunEntry> for ListedRun {
     /// Shows all but the steps; a run that is not over counts as running.
     fn from(entry: RunEntry) -> Self {
-        Self {
+        let head = RunHead {
             duration_ms: duration_ms(entry.started_at, entry.finished_at),
             event_id: entry.event_id,
             event_type: entry.event_type,
@@ -196,8 +184,8 @@ impl From<RunEntry> for ListedRun {
             status: entry.outcome.unwrap_or(RunStatus::Running),
             started_at: entry.started_at,
             finished_at: entry.finished_at,
-            steps: Vec::new(),
-        }
+        };
+        Self { head, steps: Vec::new() }
     }
 }
 

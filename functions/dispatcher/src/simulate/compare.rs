@@ -1,7 +1,6 @@
 //! A run as it would be, compared with the run that was recorded.
 
 use serde::Serialize;
-use serde_json::Value;
 use shared::event::DispatcherId;
 use utoipa::ToSchema;
 
@@ -161,10 +160,6 @@ impl SimulatedRun {
 fn do_the_same(now: &RehearsedStep, then: &RehearsedStep) -> bool {
     match (now.state, then.state) {
         (RehearsedState::Skipped, RehearsedState::Skipped) | (RehearsedState::Fails, RehearsedState::Fails) => true,
-        (one, other) => one == other && same_command(now.command.as_ref(), then.command.as_ref()),
+        (one, other) => one == other && now.command == then.command,
     }
-}
-
-fn same_command(now: Option<&Value>, then: Option<&Value>) -> bool {
-    now == then
 }

@@ -126,6 +126,22 @@ async fn what_earlier_steps_answered_is_used_and_what_is_not_known_is_named() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_cancelled_is_compared_as_if_it_had_not_been() {
+    let world = World::new().await;
+    let body = json!({"eventType": "paid", "name": "ship", "actions": [task("pack", &[])]});
+    let id = world.dispatcher(body).await;
+    world.reply("pack", Reply::Silence);
+    world.publish(&event("e1", "paid", json!({}))).await;
+    let cancelled = world.post(&format!("/runs/e1/{id}/cancel"), json!({})).await;
+    assert_eq!(cancelled.status, 200, "{}", cancelled.body);
+    // Without `VIEW_RUNS`, nothing of what its steps answered is used.
+    let permissions = ["VIEW_DISPATCHERS", "VIEW_EVENTS"];
+    let body = json!({"eventIds": ["e1"]});
+    let answer = world.call_as(harness::TENANT, &permissions, "POST", "/dispatchers/v1/simulate", body).await;
+    assert_eq!(changes(&answer.body), ["e1: ship same"], "{}", answer.body);
+}
+
+#[tokio::test]
 async fn a_file_of_dispatchers_is_simulated_as_it_would_be_synchronised() {
     let world = World::new().await;
     let managed = |name: &str, data: Value| {

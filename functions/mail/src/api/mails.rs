@@ -1,5 +1,7 @@
 //! `/mail/v1`: sending mails, and listing those that were sent.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use http::{HeaderMap, StatusCode};
@@ -177,7 +179,18 @@ pub(crate) async fn list(
         let ids = rql::within(entries, READ_LIMIT)?.into_iter().map(|entry| entry.mail_id);
         return query.apply(&shown(store.read(ids.collect()).await?)).map(Json);
     }
-    let views: Vec<Value> = entries.iter().map(of_index).collect();
+    let mut views: Vec<Value> = entries.iter().map(of_index).collect();
+    if query.decides_by("status") {
+        // Whether a mail that is not sent yet is being sent, or was interrupted, only its record says.
+        let open = entries.iter().filter(|entry| entry.status == Status::Queued).map(|entry| entry.mail_id.clone());
+        let open = shown(store.read(rql::within(open.collect(), READ_LIMIT)?).await?);
+        let statuses: HashMap<&str, Status> = open.iter().map(|mail| (mail.id.as_str(), mail.status)).collect();
+        for (entry, view) in entries.iter().zip(&mut views) {
+            if let Some(status) = statuses.get(entry.mail_id.as_str()) {
+                view["status"] = json!(status);
+            }
+        }
+    }
     let List { query: echo, page, data } = query.page(&views)?;
     let ids = data.into_iter().filter_map(|view| view["id"].as_str().map(str::to_owned));
     let mails = shown(store.read(ids.collect()).await?);

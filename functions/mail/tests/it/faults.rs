@@ -81,11 +81,15 @@ async fn a_process_that_dies_while_it_sends_leaves_a_mail_that_nobody_knows_of()
     assert!(crashed.is_err(), "{crashed:?}");
     let world = world.reopen().await;
     assert_eq!(only(&world).await["status"], "sending");
+    let with =
+        async |status: &str| world.get(&format!("/mail/v1/?eq(status,{status})")).await.body["page"]["total"].clone();
+    assert_eq!([with("sending").await, with("queued").await, with("unknown").await], [1, 0, 0]);
     let other = world.another(FUNCTION);
     let elsewhere = request.clone().send_to(&other).await;
     assert_eq!(elsewhere.status, 409, "another process may still be sending it: {elsewhere:?}");
     world.advance(31).await;
     assert_eq!(only(&world).await["status"], "unknown");
+    assert_eq!([with("sending").await, with("queued").await, with("unknown").await], [0, 0, 1]);
     let unknown = request.send_to(&other).await;
     assert_eq!(unknown.status, 502, "{unknown:?}");
     assert_eq!(outbox(&world).await, []);

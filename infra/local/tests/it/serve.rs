@@ -26,6 +26,18 @@ async fn a_second_start_continues_where_the_first_stopped() {
 }
 
 #[tokio::test]
+async fn what_is_stopped_leaves_whole_files_and_no_logs_beside_them() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    hookyard.channel().await;
+    assert!(data.path().join("dynamodb.db-wal").exists() && data.path().join("bus.db-wal").exists());
+    hookyard.terminate().await;
+    let files = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let logs: Vec<_> = files.filter(|name| name.contains(".db-")).collect();
+    assert!(logs.is_empty(), "{logs:?}");
+}
+
+#[tokio::test]
 async fn credentials_are_for_their_owner_only() {
     let data = tempdir().unwrap();
     let _hookyard = Hookyard::start(&data).await;
@@ -75,7 +87,8 @@ async fn a_directory_that_has_lost_a_file_does_not_start_and_says_what_to_restor
                 }
             }
             let output = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output();
-            let output = timeout(PATIENCE, output).await.expect("it does not start").unwrap();
+            let output = timeout(PATIENCE, output).await;
+            let output = output.unwrap_or_else(|_| panic!("it starts: {lost} {damage}")).unwrap();
             let message = String::from_utf8(output.stderr).unwrap();
             assert!(!output.status.success(), "{lost} {damage}");
             assert!(message.contains(&format!("restore `{lost}`")), "{lost} {damage}: {message}");
