@@ -273,6 +273,8 @@ impl<R: Requests> Turn<R> {
     /// Sends one request after the other as long as there is something to send.
     async fn run(mut self) {
         while self.state != State::Over {
+            // Those that are about to ask do so first: they are ready to run, and this one would overtake them.
+            tokio::task::yield_now().await;
             let asks = self.take();
             if asks.is_empty() {
                 return;

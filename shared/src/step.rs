@@ -104,6 +104,9 @@ pub struct Claim {
 pub trait Claimable: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The name of the table's key.
     const KEY: &'static str;
+    /// The attributes that one version of the record may have and the next one may lack, if all of them are known: then its
+    /// writes share requests with others.
+    const MAY_LACK: Option<&'static [&'static str]> = None;
 
     /// Returns the key.
     fn id(&self) -> &str;
@@ -157,7 +160,7 @@ pub trait ClaimStore: Send + Sync {
         record: &Self::Record,
         condition: Expression,
     ) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.table().put_if(record, condition)
+        put_if(self.table(), record, condition)
     }
 }
 
@@ -258,7 +261,7 @@ impl<S: ClaimStore> Claims<S> {
         let Some(_running) = self.running.begin(&id) else { return Ok(Once::Here) };
         let claim = self.claim(policy);
         *record.claim_mut() = Some(claim.clone());
-        let begun = match self.store.table().put_if(&record, is_new(S::Record::KEY)).await? {
+        let begun = match put_if(self.store.table(), &record, is_new(S::Record::KEY)).await? {
             true => Begun::Ours(record),
             false => self.take_over(&id, claim).await?,
         };
@@ -390,7 +393,7 @@ impl<S: ClaimStore> Claims<S> {
         }
         let has_effect = record.claim().is_some_and(|claim| claim.effect);
         let unchanged = owned(&record).append(" AND claim.effect = :effect").value(":effect", has_effect);
-        self.store.table().put_if(&record, unchanged).await
+        put_if(self.store.table(), &record, unchanged).await
     }
 
     /// Marks that the work begins to act on the outside world; false if the record is lost to another process.
@@ -418,7 +421,7 @@ impl<S: ClaimStore> Claims<S> {
         if *is_written {
             return Ok(First::Before);
         }
-        if self.store.table().put_if(record, is_new(S::Record::KEY)).await? {
+        if put_if(self.store.table(), record, is_new(S::Record::KEY)).await? {
             *is_written = true;
             return Ok(First::Written);
         }
@@ -549,6 +552,14 @@ impl<S: ClaimStore> Claims<S> {
 
     fn until_ms(&self, lease: SignedDuration) -> i64 {
         self.clock.now().checked_add(lease).unwrap_or(Timestamp::MAX).as_millisecond()
+    }
+}
+
+/// Writes a record if a condition on the one that is there holds; returns whether it did.
+pub async fn put_if<R: Claimable>(table: &Table, record: &R, condition: Expression) -> Result<bool, Error> {
+    match R::MAY_LACK {
+        Some(may_lack) => table.replace_if(record, may_lack, condition).await,
+        None => table.put_if(record, condition).await,
     }
 }
 

@@ -1,24 +1,31 @@
 //! Does one step of a run: creates its task, and runs it unless its time is still to come.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Map;
 use shared::Error;
 use shared::event::{Answer, Envelope, StepError, StepRequested};
 use shared::json::from_value;
 use shared::step::{self, Once, Origin};
+use tokio::time::timeout;
 
 use crate::new_task::NewTask;
 use crate::on_task_due::{Turn, await_turn, schedule};
+use crate::sandbox::Place;
 use crate::services::Services;
 use crate::store::task::{Status, Task, is_waiting, status_change};
 use crate::{answer, retry, run};
 
+/// After how long a task that waits for its turn shows in its record that it does; those of a burst have theirs sooner.
+const SHOWN_AFTER: Duration = Duration::from_secs(5);
 /// The field of `data.event` with the time of the event in milliseconds since 1970, as lists of events have it.
 const CREATION_TIMESTAMP: &str = "creation_timestamp";
 
 /// Does the step that the command asks for; a second delivery finds its task and continues from there.
 pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<(), Error> {
-    let Services { tasks, functions, bus, scheduler, sandbox, clock, .. } = services;
+    let Services { tasks, functions, bus, scheduler, clock, .. } = services;
     step::perform(bus, clock, command, async |origin, mut request| {
         let now = clock.now();
         let mut new = match new_task(&mut request) {
@@ -29,7 +36,7 @@ pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<()
             let function = functions.recent(&origin.command.tenant_id, &new.function_name).await?;
             new.priority = function.and_then(|function| function.default_priority());
         }
-        let mut task = match task_of(new, origin, &request, now, tasks.store().expires_at(now)) {
+        let task = match task_of(new, origin, &request, now, tasks.store().expires_at(now)) {
             Ok(task) => task,
             Err(error) => return Ok(Some(Answer::failed(error).into())),
         };
@@ -40,16 +47,7 @@ pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<()
                 return Ok(Some(answer::outcome(&task, now)));
             }
         }
-        let work = |task, place| Box::pin(run::run(services, task, place));
-        let once = if !sandbox.has_room() && tasks.store().create(&task).await? {
-            let Turn::Ours(place) = await_turn(sandbox, &task).await? else { return Ok(None) };
-            let start = status_change(Status::InProgress, clock.now());
-            let start = tasks.once_begun(&task.task_id, start, is_waiting(), run::POLICY, |task| work(task, place));
-            Box::pin(start).await?
-        } else {
-            task.set_status(Status::InProgress, now);
-            Box::pin(tasks.once_unwritten(task, run::POLICY, |task| work(task, None))).await?
-        };
+        let Some(once) = start(services, task).await? else { return Ok(None) };
         if let Once::NotDue(task) = &once
             && task.status == Status::New
         {
@@ -60,6 +58,41 @@ pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<()
         Ok(Some(answer::outcome(&task, clock.now())))
     })
     .await
+}
+
+/// Runs a task when it is its turn; `None` if another delivery in this process waits for that.
+///
+/// A task that waits is `new` and can be canceled once it shows in its record.
+async fn start(services: &Services, mut task: Task) -> Result<Option<Once<Task>>, Error> {
+    let Services { tasks, sandbox, clock, .. } = services;
+    let mut turn = Box::pin(await_turn(sandbox, &task));
+    let soon = match sandbox.has_room() {
+        true => Some(Turn::Ours(None)),
+        false => timeout(SHOWN_AFTER, &mut turn).await.ok().transpose()?,
+    };
+    let once = match soon {
+        Some(Turn::Here) => return Ok(None),
+        Some(Turn::Ours(place)) => {
+            drop(turn);
+            task.set_status(Status::InProgress, clock.now());
+            let place = Mutex::new(place);
+            let work = |task| Box::pin(run::run(services, task, taken(&place)));
+            Box::pin(tasks.once_unwritten(task, run::POLICY, work)).await?
+        }
+        None => {
+            tasks.store().create(&task).await?;
+            let Turn::Ours(place) = turn.await? else { return Ok(None) };
+            let start = status_change(Status::InProgress, clock.now());
+            let work = |task| Box::pin(run::run(services, task, place));
+            Box::pin(tasks.once_begun(&task.task_id, start, is_waiting(), run::POLICY, work)).await?
+        }
+    };
+    Ok(Some(once))
+}
+
+/// Takes a place, which one run has.
+fn taken(place: &Mutex<Option<Place>>) -> Option<Place> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Reads the task that a step asks for, whose data has the event.

@@ -1,10 +1,8 @@
 //! Values made small before they are sealed, as what is sealed cannot be compressed any more.
 
 use std::cell::RefCell;
-use std::io::Read as _;
 
-use flate2::read::DeflateDecoder;
-use flate2::{Compress, Compression, FlushCompress, Status};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// From which size a value of an item is worth the time that compressing takes: DynamoDB counts each KB of an item that
 /// begins, and the rest of an item takes half of the first.
@@ -17,7 +15,11 @@ const LEVEL: u32 = 3;
 thread_local! {
     /// What compressing needs is larger than most values, so that it is kept.
     static COMPRESS: RefCell<Compress> = RefCell::new(new_compress());
+    static DECOMPRESS: RefCell<Decompress> = RefCell::new(Decompress::new(false));
 }
+
+/// How many times as long most values are as what they are packed into.
+const EXPANSION: usize = 4;
 
 const PLAIN: u8 = 0;
 const DEFLATED: u8 = 1;
@@ -60,23 +62,24 @@ fn new_compress() -> Compress {
 pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     match packed.split_first()? {
         (&PLAIN, value) => Some(value.to_vec()),
-        (&DEFLATED, deflated) => {
-            let mut value = Vec::new();
-            let dictionary = dictionary_block();
-            DeflateDecoder::new(dictionary.as_slice().chain(deflated)).read_to_end(&mut value).ok()?;
-            value.drain(..DICTIONARY.len().min(value.len()));
-            Some(value)
-        }
+        (&DEFLATED, deflated) => DECOMPRESS.with_borrow_mut(|decompress| inflated(decompress, deflated)),
         _ => None,
     }
 }
 
-/// The dictionary as a block of DEFLATE that is not compressed and not the last: its length, and that again inverted.
-///
-/// Source: RFC 1951, 3.2.4.
-fn dictionary_block() -> Vec<u8> {
-    let length = u16::try_from(DICTIONARY.len()).unwrap_or(u16::MAX);
-    [&[0], length.to_le_bytes().as_slice(), (!length).to_le_bytes().as_slice(), DICTIONARY].concat()
+fn inflated(decompress: &mut Decompress, deflated: &[u8]) -> Option<Vec<u8>> {
+    decompress.reset(false);
+    decompress.set_dictionary(DICTIONARY).ok()?;
+    let mut value = Vec::with_capacity(EXPANSION * deflated.len());
+    loop {
+        let rest = deflated.get(usize::try_from(decompress.total_in()).ok()?..)?;
+        match decompress.decompress_vec(rest, &mut value, FlushDecompress::None).ok()? {
+            Status::StreamEnd => return Some(value),
+            _ if value.len() == value.capacity() => value.reserve(value.len().max(EXPANSION)),
+            // It ends too early.
+            Status::Ok | Status::BufError => return None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,8 @@ impl Sealing {
         for path in self.attributes.paths {
             let record_id = self.record_id(item, path);
             let Some(value) = find(item, path) else { continue };
-            let sealed = self.seal.seal_bytes_with(&keys, &record_id, &pack(&to_bytes(value)?, OF_ITEMS))?;
+            let bytes = to_bytes(std::mem::replace(value, AttributeValue::Null(true)))?;
+            let sealed = self.seal.seal_bytes_with(&keys, &record_id, &pack(&bytes, OF_ITEMS))?;
             *value = AttributeValue::B(Blob::new(sealed));
         }
         item.insert(KEY_VERSION.to_owned(), AttributeValue::S(keys.current().to_owned()));
@@ -127,7 +128,9 @@ impl Sealing {
     /// What an attribute is sealed for: for its place in this item alone.
     fn record_id(&self, item: &Item, path: &[&str]) -> String {
         let text = |name: &&str| item.get(*name).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
-        serde_json::json!(["item", self.attributes.key.iter().map(text).collect::<Vec<_>>(), path]).to_string()
+        let key: Vec<&str> = self.attributes.key.iter().map(text).collect();
+        // Texts alone cannot fail.
+        serde_json::to_string(&("item", key, path)).unwrap_or_default()
     }
 }
 
@@ -166,13 +169,16 @@ fn sealed_paths(item: &Item, within: &mut Vec<String>, paths: &mut Vec<Vec<Strin
     }
 }
 
-fn to_bytes(value: &AttributeValue) -> Result<Vec<u8>, Error> {
+fn to_bytes(value: AttributeValue) -> Result<Vec<u8>, Error> {
     if let AttributeValue::S(text) = value {
-        return Ok([&[TEXT], text.as_bytes()].concat());
+        let mut bytes = text.into_bytes();
+        bytes.insert(0, TEXT);
+        return Ok(bytes);
     }
-    let value: Value = from_attribute_value(value.clone()).map_err(Error::cannot("seal an attribute"))?;
-    let json = serde_json::to_vec(&value).map_err(Error::cannot("seal an attribute"))?;
-    Ok([&[JSON], json.as_slice()].concat())
+    let value: Value = from_attribute_value(value).map_err(Error::cannot("seal an attribute"))?;
+    let mut bytes = vec![JSON];
+    serde_json::to_writer(&mut bytes, &value).map_err(Error::cannot("seal an attribute"))?;
+    Ok(bytes)
 }
 
 fn opened(keys: &Keys, record_id: &str, sealed: &[u8]) -> Result<AttributeValue, Error> {

@@ -10,7 +10,7 @@ use shared::event::{Answer, EventId, StepError, StepStatus, TenantId, Trace};
 use shared::json::WholeNumber;
 use shared::list::{self, Index, Walks};
 use shared::seal::Resealed;
-use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin};
+use shared::step::{Claim, ClaimStore, Claimable, Claims, Origin, put_if};
 use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Write, is_new, key};
 use shared::{Environment, Error};
 
@@ -37,6 +37,29 @@ const SEALED: SealedAttributes = SealedAttributes {
         &["origin"],
     ],
 };
+/// The attributes that one version of a task may have and the next one may lack.
+const MAY_LACK: &[&str] = &[
+    "functionVersion",
+    "script",
+    "action",
+    "schedule",
+    "startTimestamp",
+    "tags",
+    "createdByApplicationId",
+    "createdByUserId",
+    "origin",
+    "trace",
+    "direct",
+    "claim",
+    "logs",
+    "retriedByTaskId",
+    "retryForTaskIds",
+    "journal",
+    "listedTenant",
+    "open",
+    "sweepAtMs",
+    "sweeps",
+];
 /// How many tasks the logs of a function read at once.
 const CONCURRENT_READS: usize = 16;
 /// What other systems call a task that was interrupted after it had begun to act.
@@ -237,6 +260,7 @@ impl Task {
 
 impl Claimable for Task {
     const KEY: &'static str = "taskId";
+    const MAY_LACK: Option<&'static [&'static str]> = Some(MAY_LACK);
 
     fn id(&self) -> &str {
         &self.task_id
@@ -477,9 +501,9 @@ impl ClaimStore for TaskStore {
     /// Writes the end of a task, which leaves the index of open tasks unless its end must be announced first.
     async fn conclude(&self, task: &Task, condition: Expression) -> Result<bool, Error> {
         if task.is_announced() || task.open.is_none() {
-            return self.table.put_if(task, condition).await;
+            return put_if(&self.table, task, condition).await;
         }
-        self.table.put_if(&Task { open: None, sweep_at_ms: None, ..task.clone() }, condition).await
+        put_if(&self.table, &Task { open: None, sweep_at_ms: None, ..task.clone() }, condition).await
     }
 }
 
@@ -585,4 +609,67 @@ pub(crate) fn status_change(status: Status, now: Timestamp) -> Expression {
 /// The condition that a task has not started.
 pub(crate) fn is_waiting() -> Expression {
     Expression::new("#status = :status").name("#status", "status").value(":status", Status::New)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_task_may_lack_is_named() {
+        let least = json!({
+            "taskId": "t", "tenantId": "default", "creationTimestamp": "2026-01-02T03:04:05Z",
+            "updateTimestamp": "2026-01-02T03:04:05Z", "status": "new", "statusChangedTimestamp": "2026-01-02T03:04:05Z",
+            "functionName": "", "data": "{}", "priority": 0, "expiresAt": 1,
+        });
+        let least: Task = serde_json::from_value(least).unwrap();
+        let now = least.creation_timestamp;
+        let command = json!({"id": "c", "type": "task.requested", "tenantId": "default", "time": now, "content": null,
+            "trace": {"correlationId": "c", "depth": 0}});
+        let step = json!({"eventId": "e", "dispatcherId": "d", "step": "s", "attempt": 1});
+        let id = Some("t".to_owned());
+        // Every field is named, so that a new one is not forgotten.
+        let most = Task {
+            task_id: "t".to_owned(),
+            tenant_id: least.tenant_id.clone(),
+            creation_timestamp: now,
+            update_timestamp: now,
+            status: Status::New,
+            status_changed_timestamp: now,
+            function_name: "f".to_owned(),
+            function_version: Some(1),
+            data: "{}".to_owned(),
+            script: id.clone(),
+            action: id.clone(),
+            schedule: Some(
+                serde_json::from_value(json!({"tenantId": "default", "scheduleId": "s", "incarnation": "i"})).unwrap(),
+            ),
+            start_timestamp: Some(now),
+            tags: vec!["a".to_owned()],
+            priority: 1,
+            created_by_application_id: id.clone(),
+            created_by_user_id: id.clone(),
+            origin: Some(serde_json::from_value(json!({"step": step, "command": command})).unwrap()),
+            trace: Some(Trace::start(&EventId::new("e"))),
+            direct: true,
+            claim: Some(Claim { owner: "o".to_owned(), lease_until_ms: 1, effect: true, answer: None }),
+            logs: vec![serde_json::from_value(json!({"timestamp": now, "message": "m"})).unwrap()],
+            retried_by_task_id: id,
+            retry_for_task_ids: vec!["r".to_owned()],
+            journal: Some(Journaled::Off),
+            expires_at: 1,
+            listed_tenant: Some(least.tenant_id.clone()),
+            open: Some("1".to_owned()),
+            sweep_at_ms: Some(1),
+            sweeps: 1,
+        };
+        let names = |task: &Task| serde_json::to_value(task).unwrap().as_object().unwrap().clone();
+        let (least, most) = (names(&least), names(&most));
+        let lacking: Vec<&str> = most.keys().filter(|name| !least.contains_key(*name)).map(String::as_str).collect();
+        let mut known = MAY_LACK.to_vec();
+        known.sort_unstable();
+        assert_eq!(lacking, known);
+    }
 }
