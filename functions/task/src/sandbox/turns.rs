@@ -26,7 +26,7 @@ const OVERDUE: Duration = Duration::from_millis(50);
 /// Only what it computes counts: one that waits for a processor has not stayed away by itself.
 const AWAY: Duration = Duration::from_millis(200);
 /// How long those that have begun go before one that has not.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often turns are looked at while nobody waits.
 const WATCH: Duration = Duration::from_millis(500);
 

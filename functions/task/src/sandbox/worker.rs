@@ -49,8 +49,7 @@ pub fn work() -> io::Result<()> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let turns = Turns::new(processors * TURNS_PER_PROCESSOR);
     turns.watch()?;
-    let worker =
-        Worker { output, turns, scripts: Arc::default(), realms: Realms::default() };
+    let worker = Worker { output, turns, scripts: Arc::default(), realms: Realms::default() };
     let mut input = BufReader::new(io::stdin().lock());
     while let Some(message) = message::read(&mut input)? {
         worker.take(message);
