@@ -12,9 +12,7 @@ const MAX_PENDING_BYTES: usize = 3;
 
 /// Adds the functions to those that the host passes to the prelude.
 pub(super) fn install<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
-    host.set("utf8Encode", Function::new(ctx.clone(), utf8_encode)?)?;
     host.set("utf8Length", Function::new(ctx.clone(), |text: JsString<'js>| Ok::<_, Error>(cstring(text)?.len()))?)?;
-    host.set("utf8Decode", Function::new(ctx.clone(), utf8_decode)?)?;
     host.set("isUtf8", Function::new(ctx.clone(), is_utf8)?)?;
     host.set("base64Encode", Function::new(ctx.clone(), base64_encode)?)?;
     host.set("base64Decode", Function::new(ctx.clone(), base64_decode)?)?;
@@ -26,6 +24,12 @@ pub(super) fn install<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
     host.set("encodingName", Function::new(ctx.clone(), encoding_name)?)?;
     host.set("decode", Function::new(ctx.clone(), decode)?)?;
     host.set("pendingBytes", Function::new(ctx.clone(), pending_bytes)?)
+}
+
+/// Adds the functions that turn text into bytes, and bytes into text.
+pub(super) fn install_text<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
+    host.set("utf8Encode", Function::new(ctx.clone(), utf8_encode)?)?;
+    host.set("utf8Decode", Function::new(ctx.clone(), utf8_decode)?)
 }
 
 /// The text of a string in UTF-8, allocated in the engine. The string must be well formed.

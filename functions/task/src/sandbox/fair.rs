@@ -43,6 +43,11 @@ impl<T> Fair<T> {
         Some((owner, item))
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
     /// How many wait.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -50,6 +55,7 @@ impl<T> Fair<T> {
     }
 
     /// Takes the next.
+    #[cfg(test)]
     pub(super) fn next(&mut self) -> Option<T> {
         self.next_where(|_, _| true).map(|(_, item)| item)
     }

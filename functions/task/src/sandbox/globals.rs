@@ -35,6 +35,7 @@ pub(super) fn install<'js>(
     functions.set("unschedule", unschedule(ctx, host.clone())?)?;
     functions.set("exhausted", exhausted(ctx, host.clone())?)?;
     functions.set("uncaught", uncaught(ctx, host.clone())?)?;
+    functions.set("equipFetch", equip_fetch(ctx, host.clone())?)?;
     functions.set("equip", equip(ctx, host.clone())?)?;
     functions.set("extend", extend(ctx, host.clone())?)?;
     functions.set("load", Function::new(ctx.clone(), modules::load)?)?;
@@ -104,12 +105,20 @@ fn uncaught<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, error: Value<'js>| host.throw_later(&ctx, error))
 }
 
-/// Adds the functions that our own modules need, when the first of them is loaded. The object that they are added to
-/// inherits nothing, so that a script cannot set a trap for them.
-fn equip<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+/// Adds the functions that the modules behind `fetch` need, when the first module is loaded.
+fn equip_fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, functions: Object<'js>| {
         functions.set("fetch", fetch(&ctx, host.clone())?)?;
         functions.set("abortFetch", abort_fetch(&ctx, host.clone())?)?;
+        bytes::install_text(&ctx, &functions)?;
+        urls::install_parser(&ctx, &functions)
+    })
+}
+
+/// Adds the functions that our other modules need, when the first of them is loaded. The object that they are added to
+/// inherits nothing, so that a script cannot set a trap for them.
+fn equip<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, functions: Object<'js>| {
         functions.set("call", call(&ctx, host.clone())?)?;
         functions.set("callLimit", MAX_BODY_BYTES)?;
         functions.set("architecture", ARCHITECTURE)?;

@@ -1,11 +1,11 @@
 //! What a script has read from outside, in the order in which it read it: enough to run it again without the outside.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -154,10 +154,7 @@ impl Journal {
     }
 
     pub(super) fn pack(&self) -> Recording {
-        let packed = postcard::to_stdvec(self).ok().and_then(|bytes| {
-            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(&bytes).and_then(|()| encoder.finish()).ok()
-        });
+        let packed = postcard::to_stdvec(self).ok().and_then(|bytes| deflated(&bytes));
         match packed.filter(|packed| packed.len() <= MAX_PACKED_BYTES) {
             Some(packed) => Recording::Kept(packed.into()),
             None => Recording::TooLarge,
@@ -198,6 +195,25 @@ impl Journal {
     pub(crate) fn clock_readings(&self) -> u64 {
         self.readings().map(|readings| readings.unchanged + 1).sum()
     }
+}
+
+/// Packs bytes with the tables of the one before, as making and clearing new ones costs more than most journals.
+fn deflated(bytes: &[u8]) -> Option<Vec<u8>> {
+    static KEPT: Mutex<Option<Compress>> = Mutex::new(None);
+    let kept = || KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept_before = kept().take();
+    let mut compress = kept_before.unwrap_or_else(|| Compress::new(Compression::fast(), false));
+    compress.reset();
+    let mut packed = Vec::with_capacity(bytes.len() / 2 + 64);
+    loop {
+        let read = usize::try_from(compress.total_in()).ok()?;
+        match compress.compress_vec(bytes.get(read..)?, &mut packed, FlushCompress::Finish).ok()? {
+            Status::StreamEnd => break,
+            Status::Ok | Status::BufError => packed.reserve(packed.len().max(64)),
+        }
+    }
+    *kept() = Some(compress);
+    Some(packed)
 }
 
 fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {

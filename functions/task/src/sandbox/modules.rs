@@ -38,7 +38,7 @@ static PUBLIC: [Source; 21] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 77] = [
+static REALM: [Source; 80] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:assert", include_str!("realm/assert.js")),
     Source::new("hookyard:assertion_error", include_str!("realm/assertion_error.js")),
@@ -74,8 +74,10 @@ static REALM: [Source; 77] = [
     Source::new("hookyard:events", include_str!("realm/events.js")),
     Source::new("hookyard:exchange", include_str!("realm/exchange.js")),
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
+    Source::new("hookyard:fetch_failure", include_str!("realm/fetch_failure.js")),
     Source::new("hookyard:form_data", include_str!("realm/form_data.js")),
     Source::new("hookyard:format", include_str!("realm/format.js")),
+    Source::new("hookyard:header_list", include_str!("realm/header_list.js")),
     Source::new("hookyard:headers", include_str!("realm/headers.js")),
     Source::new("hookyard:hookyard", include_str!("realm/hookyard.js")),
     Source::new("hookyard:http", include_str!("realm/http.js")),
@@ -102,6 +104,7 @@ static REALM: [Source; 77] = [
     Source::new("hookyard:readable_stream", include_str!("realm/readable_stream.js")),
     Source::new("hookyard:registry", include_str!("realm/registry.js")),
     Source::new("hookyard:request", include_str!("realm/request.js")),
+    Source::new("hookyard:request_init", include_str!("realm/request_init.js")),
     Source::new("hookyard:response", include_str!("realm/response.js")),
     Source::new("hookyard:search_params", include_str!("realm/search_params.js")),
     Source::new("hookyard:stacks", include_str!("realm/stacks.js")),

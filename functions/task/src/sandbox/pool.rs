@@ -11,7 +11,7 @@ use super::process::{Load, Process};
 /// How long after the end of a script the worker is looked at: until then, others may have ended too.
 const REST: Duration = Duration::from_millis(50);
 /// How much more memory than at its start a worker may hold when it has nothing to do.
-const IDLE_BYTES: u64 = 12 * 1024 * 1024;
+const IDLE_BYTES: u64 = 64 * 1024 * 1024;
 /// How much more memory than at its start a worker may hold before no further scripts start in it.
 const BUSY_BYTES: u64 = 1024 * 1024 * 1024;
 

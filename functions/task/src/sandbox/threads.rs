@@ -1,5 +1,6 @@
 //! The threads that scripts run on, each kept for the next script.
 
+use std::fmt;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,19 @@ use super::priority;
 const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// What a thread does; it must not panic.
-type Job = Box<dyn FnOnce() + Send>;
+pub(super) struct Job(Box<dyn FnOnce() + Send>);
+
+impl Job {
+    pub(super) fn new(job: impl FnOnce() + Send + 'static) -> Self {
+        Self(Box::new(job))
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Job")
+    }
+}
 
 /// Threads that are kept for the next job.
 #[derive(Debug, Default)]
@@ -20,12 +33,12 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Runs a job on a thread of its own.
+    /// Runs a job on a thread of its own, the one that was used last.
     ///
     /// # Errors
     ///
-    /// When the system cannot start another thread.
-    pub(super) fn run(&self, job: Job) -> io::Result<()> {
+    /// Gives the job back when the system cannot start another thread.
+    pub(super) fn run(&self, job: Job) -> Result<(), (Job, io::Error)> {
         let idle = lock(&self.idle).pop();
         match idle {
             Some(thread) => thread.send(job).or_else(|unsent| self.start(unsent.0)),
@@ -33,11 +46,12 @@ impl Threads {
         }
     }
 
-    fn start(&self, first: Job) -> io::Result<()> {
+    fn start(&self, first: Job) -> Result<(), (Job, io::Error)> {
         let threads = Arc::downgrade(&self.idle);
+        let (jobs, inbox) = channel::<Job>();
         let work = move || {
-            let mut job = Some(first);
-            while let Some(next) = job.take() {
+            let mut job = inbox.recv().ok();
+            while let Some(Job(next)) = job.take() {
                 next();
                 if priority::is_lowest() {
                     return;
@@ -50,7 +64,10 @@ impl Threads {
                 job = inbox.recv().ok();
             }
         };
-        thread::Builder::new().name("script".to_owned()).stack_size(STACK_BYTES).spawn(work).map(|_| ())
+        match thread::Builder::new().name("script".to_owned()).stack_size(STACK_BYTES).spawn(work) {
+            Ok(_) => jobs.send(first).map_err(|unsent| (unsent.0, io::ErrorKind::BrokenPipe.into())),
+            Err(error) => Err((first, error)),
+        }
     }
 }
 
@@ -68,7 +85,7 @@ mod tests {
         let mut ids = Vec::new();
         for _ in 0..3 {
             let said = said.clone();
-            threads.run(Box::new(move || said.send(thread::current().id()).unwrap())).unwrap();
+            threads.run(Job::new(move || said.send(thread::current().id()).unwrap())).unwrap();
             ids.push(heard.recv().unwrap());
             while lock(&threads.idle).is_empty() {
                 thread::yield_now();
@@ -83,7 +100,7 @@ mod tests {
         let barrier = Arc::new(std::sync::Barrier::new(8));
         for _ in 0..8 {
             let (barrier, said) = (barrier.clone(), said.clone());
-            threads.run(Box::new(move || said.send(barrier.wait().is_leader()).unwrap())).unwrap();
+            threads.run(Job::new(move || said.send(barrier.wait().is_leader()).unwrap())).unwrap();
         }
         assert_eq!(heard.iter().take(8).filter(|is_leader| *is_leader).count(), 1);
     }

@@ -1,6 +1,8 @@
 //! Turns at computing: as many scripts compute at once as the machine has use for, and every tenant gets its share.
 //!
-//! A script gives its turn back while it waits, and lets others go first when it has computed for a while. The turn of
+//! A script gives its turn back while it waits, and lets others go first when it has computed for a while. Of those of one
+//! tenant, the ones that have begun go first, so that few are under way at once and each thread's memory serves many; a
+//! script gets its thread when it gets its first turn. The turn of
 //! one that does not come back, as it is inside a call of the engine, is given to the next: the system then divides the
 //! processors among their threads, and many that stay away get only what the others leave.
 
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::fair::Fair;
 use super::priority::{self, ThreadId};
+use super::threads::{Job, Threads};
 
 /// How long a script computes before it lets another one go first.
 const SLICE: Duration = Duration::from_millis(10);
@@ -22,38 +25,53 @@ const OVERDUE: Duration = Duration::from_millis(50);
 ///
 /// Only what it computes counts: one that waits for a processor has not stayed away by itself.
 const AWAY: Duration = Duration::from_millis(200);
-/// How often turns are looked at, whether somebody waits or not.
+/// How long those that have begun go before one that has not.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often turns are looked at while nobody waits.
 const WATCH: Duration = Duration::from_millis(500);
 
 /// The turns of all scripts. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Turns {
     state: Arc<Mutex<State>>,
+    /// Notified when somebody begins to wait who has no thread to look at the turns.
+    waited_for: Arc<Condvar>,
 }
 
 #[derive(Debug)]
 struct State {
     count: usize,
     free: usize,
-    waiting: Fair<Arc<Ticket>>,
+    waiting: Fair<Waiting>,
+    threads: Threads,
     turns: HashMap<u64, Taken>,
     /// Those whose turns were given away.
     away: HashMap<u64, Away>,
     last_turn: u64,
 }
 
+/// What waits for a turn.
+#[derive(Debug)]
+enum Waiting {
+    /// A script that has begun, on its thread.
+    Begun(Arc<Ticket>),
+    /// A script that has not begun.
+    New { job: Job, turn: u64, since: Instant },
+}
+
 /// Since when a thread has a turn.
 #[derive(Clone, Copy, Debug)]
 struct Taken {
     since: Instant,
-    thread: ThreadId,
+    /// None while it begins.
+    thread: Option<ThreadId>,
 }
 
 /// A thread that has not come back, and how long it had computed when its turn was given away.
 #[derive(Clone, Copy, Debug)]
 struct Away {
     since: Instant,
-    thread: ThreadId,
+    thread: Option<ThreadId>,
     computed: Duration,
 }
 
@@ -81,11 +99,12 @@ impl Turns {
             count,
             free: count,
             waiting: Fair::default(),
+            threads: Threads::default(),
             turns: HashMap::new(),
             away: HashMap::new(),
             last_turn: 0,
         };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { state: Arc::new(Mutex::new(state)), waited_for: Arc::default() }
     }
 
     /// The turn of a script of this tenant, which it has not taken yet.
@@ -94,13 +113,30 @@ impl Turns {
         Turn { turns: self.clone(), tenant: tenant.to_owned(), current, since }
     }
 
+    /// Runs a job on a thread of its own once it is the turn of this tenant's next script; the job is given that turn.
+    pub(super) fn begin(&self, tenant: &str, job: impl FnOnce(Turn) + Send + 'static) {
+        let turn = self.of(tenant);
+        let mut state = self.lock();
+        state.last_turn += 1;
+        let number = state.last_turn;
+        turn.current.set(Some(number));
+        let waiting = Waiting::New { job: Job::new(move || job(turn)), turn: number, since: Instant::now() };
+        state.waiting.push(tenant, waiting);
+        state.call_overdue();
+        if !state.waiting.is_empty() {
+            self.waited_for.notify_one();
+        }
+    }
+
     /// Looks after the turns for as long as the process lives.
     pub(super) fn watch(&self) -> io::Result<()> {
         let turns = self.clone();
         let watch = move || {
+            let mut state = turns.lock();
             loop {
-                thread::sleep(WATCH);
-                turns.lock().call_overdue();
+                let time = if state.waiting.is_empty() { WATCH } else { OVERDUE };
+                state = turns.waited_for.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
+                state.call_overdue();
             }
         };
         thread::Builder::new().name("turns".to_owned()).spawn(watch).map(|_| ())
@@ -118,7 +154,7 @@ impl Turns {
             return state.begin(priority::thread_id());
         }
         let ticket = Arc::new(Ticket { called: Condvar::new(), turn: Mutex::default(), thread: priority::thread_id() });
-        state.waiting.push(tenant, ticket.clone());
+        state.waiting.push_before(tenant, Waiting::Begun(ticket.clone()), Waiting::can_wait);
         loop {
             if let Some(turn) = *lock(&ticket.turn) {
                 return turn;
@@ -133,8 +169,21 @@ impl Turns {
 impl State {
     fn begin(&mut self, thread: ThreadId) -> u64 {
         self.last_turn += 1;
-        self.turns.insert(self.last_turn, Taken { since: Instant::now(), thread });
+        self.turns.insert(self.last_turn, Taken { since: Instant::now(), thread: Some(thread) });
         self.last_turn
+    }
+
+    /// Notes which thread has a turn.
+    fn moved(&mut self, turn: u64, thread: ThreadId) {
+        match self.turns.get_mut(&turn) {
+            Some(taken) => *taken = Taken { since: Instant::now(), thread: Some(thread) },
+            // It was overdue before the thread got a processor.
+            None => {
+                if let Some(away) = self.away.get_mut(&turn) {
+                    away.thread = Some(thread);
+                }
+            }
+        }
     }
 
     /// Ends a turn, unless it was overdue and has been given away.
@@ -150,11 +199,24 @@ impl State {
     /// Calls those who wait as long as there are free turns.
     fn call(&mut self) {
         while self.free > 0
-            && let Some(ticket) = self.waiting.next()
+            && let Some((tenant, waiting)) = self.waiting.next_where(|_, _| true)
         {
             self.free -= 1;
-            *lock(&ticket.turn) = Some(self.begin(ticket.thread));
-            ticket.called.notify_one();
+            match waiting {
+                Waiting::Begun(ticket) => {
+                    *lock(&ticket.turn) = Some(self.begin(ticket.thread));
+                    ticket.called.notify_one();
+                }
+                Waiting::New { job, turn, since } => {
+                    let Err((job, error)) = self.threads.run(job) else {
+                        self.turns.insert(turn, Taken { since: Instant::now(), thread: None });
+                        continue;
+                    };
+                    tracing::error!(%error, "a script waits, as no thread can be started for it");
+                    self.free += 1;
+                    return self.waiting.push_before(&tenant, Waiting::New { job, turn, since }, |_| true);
+                }
+            }
         }
     }
 
@@ -163,7 +225,7 @@ impl State {
         let overdue: Vec<_> = self.turns.extract_if(|_, taken| taken.since.elapsed() >= OVERDUE).collect();
         self.free += overdue.len();
         self.away.extend(overdue.into_iter().map(|(turn, Taken { thread, .. })| {
-            let computed = priority::computed(thread).unwrap_or_default();
+            let computed = thread.and_then(priority::computed).unwrap_or_default();
             (turn, Away { since: Instant::now(), thread, computed })
         }));
         self.lower_busiest();
@@ -179,8 +241,8 @@ impl State {
         busy.sort_unstable_by_key(|(_, computed)| std::cmp::Reverse(*computed));
         busy.truncate(self.away.len() - self.count);
         for (turn, _) in busy.into_iter().filter(|(_, computed)| *computed >= AWAY) {
-            if let Some(away) = self.away.remove(&turn) {
-                priority::lower_thread(away.thread);
+            if let Some(thread) = self.away.remove(&turn).and_then(|away| away.thread) {
+                priority::lower_thread(thread);
             }
         }
     }
@@ -189,15 +251,26 @@ impl State {
 impl Away {
     /// How long the thread has computed since its turn was given away; all that time, where the system does not tell.
     fn computed(&self) -> Duration {
-        priority::computed(self.thread)
+        let Some(thread) = self.thread else { return Duration::ZERO };
+        priority::computed(thread)
             .map_or_else(|| self.since.elapsed(), |computed| computed.saturating_sub(self.computed))
     }
 }
 
+impl Waiting {
+    /// Whether it lets those go first that have begun.
+    fn can_wait(&self) -> bool {
+        matches!(self, Self::New { since, .. } if since.elapsed() < PATIENCE)
+    }
+}
+
 impl Turn {
-    /// Waits for the turn.
+    /// Waits for the turn, unless the script begins with it.
     pub(super) fn take(&self) {
-        self.current.set(Some(self.turns.take(&self.tenant)));
+        match self.current.get() {
+            Some(turn) => self.turns.lock().moved(turn, priority::thread_id()),
+            None => self.current.set(Some(self.turns.take(&self.tenant))),
+        }
         self.since.set(Instant::now());
     }
 
@@ -270,6 +343,57 @@ mod tests {
         turn.release();
         let order: Vec<&str> = heard.iter().take(4).collect();
         assert_eq!(order, ["a", "b", "a", "a"]);
+    }
+
+    #[test]
+    fn those_that_have_begun_go_before_new_ones_that_have_not_waited_long() {
+        let (turns, (said, heard)) = (Turns::new(1), channel());
+        let turn = turns.of("x");
+        turn.take();
+        let begin = |name: &'static str| {
+            let said = said.clone();
+            turns.begin("a", move |turn| {
+                turn.take();
+                said.send(name).unwrap();
+            });
+        };
+        begin("long ago");
+        for waiting in [0, 1] {
+            if waiting == 0 {
+                let mut state = turns.lock();
+                let long_ago = state.waiting.next_where(|_, _| true).map(|(_, waiting)| match waiting {
+                    Waiting::New { job, turn, .. } => Waiting::New { job, turn, since: Instant::now() - PATIENCE },
+                    begun @ Waiting::Begun(_) => begun,
+                });
+                state.waiting.push("a", long_ago.unwrap());
+            }
+            begin("new");
+        }
+        waits(&turns, "a", &said);
+        waits(&turns, "a", &said);
+        turn.release();
+        let order: Vec<&str> = heard.iter().take(5).collect();
+        assert_eq!(order, ["long ago", "a", "a", "new", "new"]);
+    }
+
+    #[test]
+    fn what_begins_has_a_turn_that_is_given_away_if_it_does_not_come_back() {
+        let (turns, (said, heard)) = (Turns::new(1), channel());
+        let (ends, ended) = channel::<()>();
+        turns.begin("a", move |turn| {
+            turn.take();
+            said.send(priority::thread_id()).unwrap();
+            let _ = ended.recv();
+        });
+        let thread = heard.recv().unwrap();
+        assert_eq!(held(&turns), (0, 1, 0));
+        age(&turns, Instant::now() - OVERDUE);
+        turns.lock().call_overdue();
+        assert_eq!(turns.lock().away.values().map(|away| away.thread).collect::<Vec<_>>(), [Some(thread)]);
+        drop(ends);
+        while held(&turns) != (1, 0, 0) {
+            thread::yield_now();
+        }
     }
 
     #[test]

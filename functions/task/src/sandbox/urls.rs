@@ -7,12 +7,16 @@ use super::bytes::cstring;
 
 /// Adds the functions to those that the host passes to the prelude.
 pub(super) fn install<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
-    host.set("urlParse", Function::new(ctx.clone(), parse)?)?;
     host.set("urlUpdate", Function::new(ctx.clone(), update)?)?;
     let to_ascii = |domain: JsString<'js>| Ok::<_, Error>(quirks::domain_to_ascii(&cstring(domain)?));
     host.set("domainToAscii", Function::new(ctx.clone(), to_ascii)?)?;
     let to_unicode = |domain: JsString<'js>| Ok::<_, Error>(quirks::domain_to_unicode(&cstring(domain)?));
     host.set("domainToUnicode", Function::new(ctx.clone(), to_unicode)?)
+}
+
+/// Adds the function that reads a URL.
+pub(super) fn install_parser<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
+    host.set("urlParse", Function::new(ctx.clone(), parse)?)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]

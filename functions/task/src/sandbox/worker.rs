@@ -26,7 +26,6 @@ use super::priority;
 use super::realms::{MAX_AGE, MAX_RUNS, Owner, Realms};
 use super::script::{Isolation, Outside, Script};
 use super::stop::Stop;
-use super::threads::Threads;
 use super::turns::Turns;
 
 /// The argument with which a binary starts as a worker.
@@ -41,7 +40,7 @@ const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 ///
 /// # Errors
 ///
-/// When what it reads makes no sense, or the system cannot start another thread.
+/// When what it reads makes no sense.
 pub fn work() -> io::Result<()> {
     outlive_signals()?;
     limit_memory();
@@ -50,11 +49,10 @@ pub fn work() -> io::Result<()> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let turns = Turns::new(processors * TURNS_PER_PROCESSOR);
     turns.watch()?;
-    let worker =
-        Worker { output, turns, threads: Threads::default(), scripts: Arc::default(), realms: Realms::default() };
+    let worker = Worker { output, turns, scripts: Arc::default(), realms: Realms::default() };
     let mut input = BufReader::new(io::stdin().lock());
     while let Some(message) = message::read(&mut input)? {
-        worker.take(message)?;
+        worker.take(message);
     }
     Ok(())
 }
@@ -80,7 +78,6 @@ fn limit_memory() {
 struct Worker {
     output: Output,
     turns: Turns,
-    threads: Threads,
     scripts: Scripts,
     realms: Realms<Start>,
 }
@@ -168,9 +165,9 @@ impl Start {
 }
 
 impl Worker {
-    fn take(&self, message: ToWorker) -> io::Result<()> {
+    fn take(&self, message: ToWorker) {
         match message {
-            ToWorker::Start { id, script, work } => self.start(id, script, work)?,
+            ToWorker::Start { id, script, work } => self.start(id, script, work),
             ToWorker::Fetched { id, fetch, result } => {
                 if let Some(stop) = lock(&self.scripts).get(&id) {
                     stop.fetched(Finished { id: fetch, result });
@@ -187,27 +184,26 @@ impl Worker {
                 }
             }
         }
-        Ok(())
     }
 
-    fn start(&self, id: u64, script: Script, work: Work) -> io::Result<()> {
+    fn start(&self, id: u64, script: Script, work: Work) {
         let (output, scripts) = (self.output.clone(), self.scripts.clone());
         let (stop, events) = Stop::new(id, output.clone());
         lock(&scripts).insert(id, stop.clone());
-        let fetches = Fetches::new(id, output.clone(), stop.clone());
-        let calling = Calling::new(id, output.clone());
-        let turn = self.turns.of(&script.tenant);
-        let links = Links { stop, events, fetches, calling, turn };
-        let start = Start { script, work, links, end: End { id, output, scripts } };
-        let start = match start.owner() {
-            None => start,
-            Some(owner) => match self.realms.hand_over(&owner, start) {
-                Ok(()) => return Ok(()),
-                Err(start) => start,
-            },
-        };
         let realms = self.realms.clone();
-        self.threads.run(Box::new(move || attend(start, &realms)))
+        self.turns.begin(&script.tenant.clone(), move |turn| {
+            let fetches = Fetches::new(id, output.clone(), stop.clone());
+            let calling = Calling::new(id, output.clone());
+            let links = Links { stop, events, fetches, calling, turn };
+            let start = Start { script, work, links, end: End { id, output, scripts } };
+            let handed_over = match start.owner() {
+                None => Err(start),
+                Some(owner) => realms.hand_over(&owner, start),
+            };
+            if let Err(start) = handed_over {
+                attend(start, &realms);
+            }
+        });
     }
 }
 

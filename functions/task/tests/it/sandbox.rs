@@ -2,6 +2,7 @@
 
 mod axios_module;
 mod compiling;
+mod fetch_options;
 mod fetching;
 mod hostile_requests;
 mod http_module;

@@ -1,27 +1,34 @@
 // What Request and Response have in common: a body that can be read once.
 
 const MULTIPART = /^\s*multipart\/form-data\s*(;|$)/i;
+const SHORT_BYTES = 48 * 1024;
 const FORM = /^\s*application\/x-www-form-urlencoded\s*(;|$)/i;
 
 export function make(host, { uncurryThis, values, methods }, require) {
   const { JSONParse, ObjectDefineProperty, ObjectGetOwnPropertyDescriptors, ReflectOwnKeys, TypeError, Uint8Array } = values;
   const { ReflectApply, WeakMap } = values;
-  const { bufferOf, exec, lengthOf, lower, offsetOf, slice, toWellFormed } = require("calls");
+  const bufferOf = uncurryThis(methods.TypedArrayPrototypeGetBuffer);
+  const exec = uncurryThis(methods.RegExpPrototypeExec);
+  const lengthOf = uncurryThis(methods.TypedArrayPrototypeGetByteLength);
+  const lower = uncurryThis(methods.StringPrototypeToLowerCase);
+  const offsetOf = uncurryThis(methods.TypedArrayPrototypeGetByteOffset);
+  const slice = uncurryThis(methods.StringPrototypeSlice);
+  const tagOfTyped = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
+  const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
   const get = uncurryThis(methods.WeakMapPrototypeGet);
   const set = uncurryThis(methods.WeakMapPrototypeSet);
   const sliceBuffer = uncurryThis(methods.ArrayBufferPrototypeSlice);
-  const { lookUp } = require("headers");
-  const { nodeError } = require("errors");
-  const bytes = require("bytes");
-  const types = require("types");
+  const { lookUp } = require("header_list");
   const states = new WeakMap();
 
   const streams = () => require("readable_stream");
+  const illegal = () => require("errors").nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
   const unusable = () => new TypeError("Body is unusable: Body has already been read");
 
   // The content is text, so that it is never copied to bytes, or a Uint8Array, a stream or null.
   function attach(object, content, headers) {
-    const isStream = content !== null && typeof content === "object" && streams().isStream(content);
+    const isBytes = content === null || typeof content === "string" || tagOfTyped(content) === "Uint8Array";
+    const isStream = !isBytes && streams().isStream(content);
     const state = { content: isStream ? null : content, stream: isStream ? content : undefined, used: false, headers };
     set(states, object, state);
   }
@@ -29,7 +36,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
   function need(object) {
     const state = typeof object === "object" && object !== null ? get(states, object) : undefined;
     if (state === undefined) {
-      throw nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
+      throw illegal();
     }
     return state;
   }
@@ -48,8 +55,16 @@ export function make(host, { uncurryThis, values, methods }, require) {
     return state.stream === undefined ? state.content : streams().collect(state.stream);
   }
 
+  // Short bytes are decoded as a whole; what else there is for bytes is loaded for longer ones.
+  function textOf(content) {
+    const length = lengthOf(content);
+    return length > SHORT_BYTES
+      ? ReflectApply(require("bytes").utf8Slice, content, [])
+      : host.utf8Decode(bufferOf(content), offsetOf(content), length);
+  }
+
   function decode(content) {
-    const text = typeof content === "string" ? content : content === null ? "" : ReflectApply(bytes.utf8Slice, content, []);
+    const text = typeof content === "string" ? content : content === null ? "" : textOf(content);
     return text[0] === "\ufeff" ? slice(text, 1) : text;
   }
 
@@ -128,8 +143,9 @@ export function make(host, { uncurryThis, values, methods }, require) {
       return { content: null };
     }
     if (typeof body === "object") {
+      const types = require("types");
       if (types.isAnyArrayBuffer(body) || types.isArrayBufferView(body)) {
-        return { content: new Uint8Array(bytes.bytesOf(body)) };
+        return { content: new Uint8Array(require("bytes").bytesOf(body)) };
       }
       const { bytesOfBlob, isBlob } = require("blob");
       if (isBlob(body)) {

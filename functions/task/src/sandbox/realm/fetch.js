@@ -2,35 +2,39 @@
 
 const AGENT = "hookyard";
 
-export function make(host, { values }, require) {
+export function make(host, { uncurryThis, values, methods }, require) {
   const { Promise } = values;
-  const { indexOf, part, push, slice, tagOfTyped, then } = require("calls");
-  const { lookUp, need, sorted } = require("headers");
-  const { Request, stateOf } = require("request");
+  const indexOf = uncurryThis(methods.StringPrototypeIndexOf);
+  const part = uncurryThis(methods.ArrayPrototypeSlice);
+  const push = uncurryThis(methods.ArrayPrototypePush);
+  const slice = uncurryThis(methods.StringPrototypeSlice);
+  const tagOfTyped = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
+  const then = uncurryThis(methods.PromisePrototypeThen);
+  const { lookUp, need, sorted } = require("header_list");
   const { received } = require("response");
-  const { failure, send } = require("exchange");
-  const body = require("body");
+  const { read } = require("request_init");
+  const { send } = require("exchange");
 
-  async function exchanged(request) {
-    const { method, url, headers, redirect, signal } = stateOf(request);
+  async function exchanged({ method, url, list, redirect, signal }, take) {
     if (signal?.aborted) {
       throw signal.reason;
     }
-    const taken = body.take(request);
+    const taken = take();
     // A stream is read first, as nothing is sent in parts.
     const content = typeof taken === "object" && taken !== null && !isBytes(taken) ? await taken : taken;
     const target = withoutFragment(url);
-    const answer = await send({ method, url: target, headers: headersOf(headers), redirect, body: content }, signal);
+    const answer = await send({ method, url: target, headers: headersOf(list), redirect, body: content }, signal);
     if (answer.status > 599) {
+      const { failure } = require("fetch_failure");
       throw failure({ name: "FetchFailed", message: `the server answered with the status ${answer.status}` }, url);
     }
     return received(answer, target);
   }
 
   // Some servers refuse whoever does not say who it is.
-  function headersOf(headers) {
-    const pairs = part(sorted(headers));
-    if (lookUp(headers, "user-agent") === null) {
+  function headersOf(list) {
+    const pairs = part(sorted(list));
+    if (lookUp(list, "user-agent") === null) {
       push(pairs, ["user-agent", AGENT]);
     }
     return pairs;
@@ -43,10 +47,22 @@ export function make(host, { values }, require) {
 
   const isBytes = (value) => tagOfTyped(value) === "Uint8Array";
 
+  function begun(input, init) {
+    if (typeof input === "object" && input !== null) {
+      const { Request, stateOf } = require("request");
+      const request = new Request(input, init);
+      return exchanged(stateOf(request), () => require("body").take(request));
+    }
+    // Nobody sees the request that a text stands for, so that no object is made for it.
+    const { state, content } = read(input, init);
+    const isStream = content !== null && typeof content === "object" && !isBytes(content);
+    return exchanged(state, () => (isStream ? require("readable_stream").collect(content) : content));
+  }
+
   function fetch(input, init = undefined) {
     return new Promise((resolve, reject) => {
       need(arguments, 1, "fetch");
-      then(exchanged(new Request(input, init)), resolve, reject);
+      then(begun(input, init), resolve, reject);
     });
   }
 

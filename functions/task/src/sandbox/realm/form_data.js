@@ -7,7 +7,7 @@ export function make(host, { values }, require) {
   const { IteratorPrototype, SymbolIterator, SymbolToStringTag, TypeError } = values;
   const { eachOfMap, includes, indexOf, joined, mapGet, mapSet, padStart, push, slice, split, toWellFormed } = require("calls");
   const { File, blobOf, bytesOfBlob, isBlob, isFile, joinedBytes, utf8 } = require("blob");
-  const { need } = require("headers");
+  const { need } = require("header_list");
   const { nodeError } = require("errors");
   const { publish } = require("web_classes");
 

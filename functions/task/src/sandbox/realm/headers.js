@@ -1,126 +1,57 @@
 // Headers, as the fetch standard defines it and Node.js prints it.
 
 const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const WIDE = /[^\0-\xff]/;
-const INVALID_IN_VALUES = /[\0\r\n]/;
-const KINDS = "sequence<sequence<ByteString>>, record<ByteString, ByteString>";
 
 export function make(host, { values }, require) {
-  const { ArrayFrom, Map, ObjectAssign, ObjectDefineProperty, ObjectSetPrototypeOf } = values;
-  const { IteratorPrototype, ReflectApply, ReflectOwnKeys, String, SymbolIterator, SymbolToStringTag, TypeError } = values;
-  const { codeAt, eachOfMap, exec, forget, has, isEnumerable, joined, lower, mapGet, mapSet, part, push, slice, sort } =
-    require("calls");
+  const { IteratorPrototype, ObjectAssign, ObjectDefineProperty, ObjectSetPrototypeOf } = values;
+  const { ReflectApply, SymbolIterator, SymbolToStringTag, TypeError } = values;
+  const { eachOfMap, forget, has, joined, lower, mapGet, mapSet, part } = require("calls");
+  const list = require("header_list");
+  const { changeable, emptyList, headerName, headerValue, lookUp, need } = list;
   const { publish } = require("web_classes");
-  const { nodeError } = require("errors");
-
-  const isToken = (text) => exec(TOKEN, text) !== null;
-  const isSpace = (code) => code === 32 || code === 9 || code === 10 || code === 13;
-
-  function need(args, count, name) {
-    if (args.length < count) {
-      const given = args.length === 0 ? "0 found" : `only ${args.length} found`;
-      throw new TypeError(`${name}: ${count} argument${count > 1 ? "s" : ""} required, but ${given}.`);
-    }
-  }
-
-  // A text of one byte per character, as headers have it.
-  function byteString(value) {
-    const text = `${value}`;
-    const wide = exec(WIDE, text);
-    if (wide !== null) {
-      const where = `the character at index ${wide.index} has a value of ${codeAt(text, wide.index)} which is greater than 255.`;
-      throw new TypeError(`Cannot convert argument to a ByteString because ${where}`);
-    }
-    return text;
-  }
-
-  function headerName(value, method) {
-    const name = byteString(value);
-    if (!isToken(name)) {
-      throw new TypeError(`Headers.${method}: "${name}" is an invalid header name.`);
-    }
-    return name;
-  }
-
-  function trimmed(text) {
-    let [start, end] = [0, text.length];
-    while (start < end && isSpace(codeAt(text, start))) {
-      start++;
-    }
-    while (end > start && isSpace(codeAt(text, end - 1))) {
-      end--;
-    }
-    return slice(text, start, end);
-  }
-
-  function headerValue(value, method) {
-    const text = trimmed(byteString(value));
-    if (exec(INVALID_IN_VALUES, text) !== null) {
-      throw new TypeError(`Headers.${method}: "${text}" is an invalid header value.`);
-    }
-    return text;
-  }
 
   let stateOf;
-  let freeze;
+  let shownAs;
 
   class Headers {
-    // By their names in lower case: as they were written first, and their values.
-    #state = { fields: new Map(), sorted: undefined, isFrozen: false };
+    #state;
 
     static {
       stateOf = (headers) => {
         if (typeof headers !== "object" || headers === null || !(#state in headers)) {
-          throw nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
+          throw require("errors").nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
         }
         return headers.#state;
       };
-      freeze = (headers) => {
-        headers.#state.isFrozen = true;
+      // The object of this class with a list that is there already.
+      shownAs = (given) => {
+        const headers = new Headers();
+        headers.#state = given;
         return headers;
       };
     }
 
     constructor(init = undefined) {
-      if (init === undefined) {
-        return;
-      }
-      if (init === null || (typeof init !== "object" && typeof init !== "function")) {
-        throw new TypeError(`Headers constructor: Argument 1 could not be converted to one of: ${KINDS}.`);
-      }
-      if (typeof init[SymbolIterator] === "function") {
-        appendPairs(this, init);
-        return;
-      }
-      const keys = ReflectOwnKeys(init);
-      for (let at = 0; at < keys.length; at++) {
-        if (typeof keys[at] === "symbol") {
-          throw new TypeError("Headers contructor: init is a symbol, which cannot be converted to a DOMString.");
-        }
-        if (isEnumerable(init, keys[at])) {
-          append(this, keys[at], init[keys[at]]);
-        }
-      }
+      this.#state = init === undefined ? emptyList() : list.listOf(init);
     }
 
     append(name, value) {
-      stateOf(this);
+      const given = stateOf(this);
       need(arguments, 2, "Headers.append");
-      append(this, name, value);
+      list.append(given, name, value);
     }
 
     delete(name) {
       stateOf(this);
       need(arguments, 1, "Headers.delete");
       const key = lower(headerName(name, "delete"));
-      forget(changeable(this).fields, key);
+      forget(changeable(stateOf(this)).fields, key);
     }
 
     get(name) {
       stateOf(this);
       need(arguments, 1, "Headers.get");
-      return lookUp(this, lower(headerName(name, "get")));
+      return lookUp(stateOf(this), lower(headerName(name, "get")));
     }
 
     has(name) {
@@ -134,7 +65,7 @@ export function make(host, { values }, require) {
       need(arguments, 2, "Headers.set");
       const shown = headerName(name, "set");
       const field = { shown, values: [headerValue(value, "set")] };
-      mapSet(changeable(this).fields, lower(shown), field);
+      mapSet(changeable(stateOf(this)).fields, lower(shown), field);
     }
 
     getSetCookie() {
@@ -179,65 +110,7 @@ export function make(host, { values }, require) {
     configurable: true,
   });
 
-  // What the constructor does as well, whatever a script has made of the method.
-  function append(headers, name, value) {
-    const shown = headerName(name, "append");
-    const text = headerValue(value, "append");
-    const { fields } = changeable(headers);
-    const field = mapGet(fields, lower(shown));
-    if (field === undefined) {
-      mapSet(fields, lower(shown), { shown, values: [text] });
-    } else {
-      push(field.values, text);
-    }
-  }
-
-  function appendPairs(headers, pairs) {
-    let at = 0;
-    for (const pair of pairs) {
-      if (pair === null || typeof pair !== "object" || typeof pair[SymbolIterator] !== "function") {
-        throw new TypeError(`Headers contructor: init[${at}] (${String(pair)}) is not iterable.`);
-      }
-      const parts = ArrayFrom(pair);
-      if (parts.length !== 2) {
-        throw new TypeError(`Headers constructor: expected name/value pair to be length 2, found ${parts.length}.`);
-      }
-      append(headers, parts[0], parts[1]);
-      at++;
-    }
-  }
-
-  function changeable(headers) {
-    const state = stateOf(headers);
-    if (state.isFrozen) {
-      throw new TypeError("immutable");
-    }
-    state.sorted = undefined;
-    return state;
-  }
-
-  // The pairs as they are sent and iterated over; each cookie is one of its own.
-  function sorted(headers) {
-    const state = stateOf(headers);
-    if (state.sorted !== undefined) {
-      return state.sorted;
-    }
-    const names = [];
-    eachOfMap(state.fields, (field, name) => push(names, name));
-    sort(names);
-    const pairs = [];
-    for (let at = 0; at < names.length; at++) {
-      const { values: texts } = mapGet(state.fields, names[at]);
-      if (names[at] !== "set-cookie") {
-        push(pairs, [names[at], joined(texts, ", ")]);
-        continue;
-      }
-      for (let cookie = 0; cookie < texts.length; cookie++) {
-        push(pairs, [names[at], texts[cookie]]);
-      }
-    }
-    return (state.sorted = pairs);
-  }
+  const sorted = (headers) => list.sorted(stateOf(headers));
 
   const iteratorPrototype = ObjectSetPrototypeOf(
     {
@@ -264,17 +137,5 @@ export function make(host, { values }, require) {
     return ObjectDefineProperty(iterator, "step", { __proto__: null, value: step });
   }
 
-  // What the method does, whatever a script has made of it.
-  function lookUp(headers, name) {
-    const field = mapGet(stateOf(headers).fields, name);
-    return field === undefined ? null : joined(field.values, ", ");
-  }
-
-  function appendMissing(headers, name, value) {
-    if (lookUp(headers, name) === null) {
-      append(headers, name, value);
-    }
-  }
-
-  return { Headers, appendMissing, byteString, freeze, isToken, lookUp, need, sorted };
+  return { Headers, shownAs };
 }

@@ -11,7 +11,7 @@ const SINGLE = [
 export function make(host, { values }, require) {
   const { ArrayIsArray, ObjectDefineProperty, TypeError } = values;
   const { contains, exec, push } = require("calls");
-  const { isToken } = require("headers");
+  const { isToken } = require("header_list");
   const { nodeError } = require("errors");
 
   function validateToken(value, label) {

@@ -14,9 +14,28 @@ const METHODS_OF_MAP = {
   values: "MapPrototypeValues",
 };
 
-export function makeLoader(host, intrinsics, timers) {
+// Those that need no more of the host than `fetch` does.
+const LEAN = {
+  __proto__: null, body: 1, calls: 1, exchange: 1, fetch: 1, header_list: 1, headers: 1, request: 1, request_init: 1,
+  response: 1, web_classes: 1,
+};
+
+export function makeLoader(host, intrinsics, timers, equip) {
   let made;
-  const primordials = () => (made ??= makePrimordials(intrinsics));
+  let equipped = false;
+
+  function primordials() {
+    needAll();
+    return (made ??= makePrimordials(intrinsics));
+  }
+
+  function needAll() {
+    if (!equipped) {
+      equipped = true;
+      equip();
+    }
+  }
+
   const loaded = { __proto__: null };
   const makers = {
     __proto__: null,
@@ -29,6 +48,9 @@ export function makeLoader(host, intrinsics, timers) {
   function require(name) {
     // What two modules need of each other they ask for when they are called, so that neither sees the other unmade.
     if (loaded[name] === undefined) {
+      if (LEAN[name] === undefined) {
+        needAll();
+      }
       const make = makers[name] ?? (() => host.load(name).make(host, intrinsics, require));
       loaded[name] = make();
     }

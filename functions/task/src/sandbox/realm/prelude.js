@@ -24,11 +24,15 @@ export function install(host, variables) {
 
   function load() {
     if (loader === undefined) {
-      host.equip(host);
-      host.namedKeys = withSymbols(host.namedKeys);
-      loader = host.load("loader").makeLoader(host, intrinsics, timers.functions);
+      host.equipFetch(host);
+      loader = host.load("loader").makeLoader(host, intrinsics, timers.functions, equip);
     }
     return loader;
+  }
+
+  function equip() {
+    host.equip(host);
+    host.namedKeys = withSymbols(host.namedKeys);
   }
 
   const require = (name) => load().require(name);

@@ -5,11 +5,10 @@ const EMPTY_STATUS = { __proto__: null, 101: 1, 103: 1, 204: 1, 205: 1, 304: 1 }
 const REDIRECT_STATUS = { __proto__: null, 301: 1, 302: 1, 303: 1, 307: 1, 308: 1 };
 const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-export function make(host, { values }, require) {
+export function make(host, { uncurryThis, values, methods }, require) {
   const { JSONStringify, MathTrunc, Number, RangeError, TypeError } = values;
-  const { exec } = require("calls");
-  const { nodeError } = require("errors");
-  const { Headers, appendMissing, byteString, freeze, need } = require("headers");
+  const exec = uncurryThis(methods.RegExpPrototypeExec);
+  const { append, appendMissing, byteString, copyOf, emptyList, listOf, need } = require("header_list");
   const { publish, show } = require("web_classes");
   const body = require("body");
 
@@ -22,14 +21,14 @@ export function make(host, { values }, require) {
     static {
       stateOf = (response) => {
         if (typeof response !== "object" || response === null || !(#state in response)) {
-          throw nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
+          throw require("errors").nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
         }
         return response.#state;
       };
       create = (content, state) => {
         const response = new Response();
         response.#state = state;
-        body.attach(response, content, state.headers);
+        body.attach(response, content, state.list);
         return response;
       };
     }
@@ -45,10 +44,10 @@ export function make(host, { values }, require) {
         throw new TypeError(`Response constructor: Invalid response status code ${state.status}`);
       }
       if (read.type) {
-        appendMissing(state.headers, "content-type", read.type);
+        appendMissing(state.list, "content-type", read.type);
       }
       this.#state = state;
-      body.attach(this, read.content, state.headers);
+      body.attach(this, read.content, state.list);
     }
 
     get type() {
@@ -77,12 +76,13 @@ export function make(host, { values }, require) {
     }
 
     get headers() {
-      return stateOf(this).headers;
+      const state = stateOf(this);
+      return (state.headers ??= require("headers").shownAs(state.list));
     }
 
     clone() {
       const state = stateOf(this);
-      const clone = create(null, { ...state, headers: new Headers(state.headers) });
+      const clone = create(null, { ...state, list: copyOf(state.list), headers: undefined });
       body.share(this, clone);
       return clone;
     }
@@ -97,7 +97,7 @@ export function make(host, { values }, require) {
       if (EMPTY_STATUS[state.status]) {
         throw new TypeError(`Response constructor: Invalid response status code ${state.status}`);
       }
-      appendMissing(state.headers, "content-type", "application/json");
+      appendMissing(state.list, "content-type", "application/json");
       return create(text, state);
     }
 
@@ -113,11 +113,11 @@ export function make(host, { values }, require) {
       if (!REDIRECT_STATUS[status]) {
         throw new RangeError(`Invalid status code ${status}`);
       }
-      return plain({ status: Number(status), headers: freeze(new Headers({ location })) });
+      return plain({ status: Number(status), list: frozen([["location", location]]) });
     }
 
     static error() {
-      return plain({ type: "error", status: 0, headers: freeze(new Headers()) });
+      return plain({ type: "error", status: 0, list: frozen([]) });
     }
 
     [CUSTOM_INSPECT](depth, options) {
@@ -128,7 +128,7 @@ export function make(host, { values }, require) {
   body.mixin(Response);
   publish(Response, ["type", "url", "redirected", "status", "ok", "statusText", "headers", "clone"]);
 
-  const plain = (given) => create(null, { type: "default", url: "", redirected: false, statusText: "", ...given });
+  const plain = (given) => create(null, { type: "default", url: "", redirected: false, statusText: "", headers: undefined, ...given });
 
   function stateFrom(options) {
     const status = options.status === undefined ? 200 : MathTrunc(Number(options.status)) || 0;
@@ -139,14 +139,25 @@ export function make(host, { values }, require) {
     if (exec(REASON, statusText) === null) {
       throw new TypeError("Invalid statusText");
     }
-    return { type: "default", url: "", redirected: false, status, statusText, headers: new Headers(options.headers) };
+    return { type: "default", url: "", redirected: false, status, statusText, list: readHeaders(options.headers), headers: undefined };
+  }
+
+  const readHeaders = (headers) => (headers === undefined ? emptyList() : listOf(headers));
+
+  // Headers that nobody can change.
+  function frozen(pairs) {
+    const list = emptyList();
+    for (let at = 0; at < pairs.length; at++) {
+      append(list, pairs[at][0], pairs[at][1]);
+    }
+    list.isFrozen = true;
+    return list;
   }
 
   // The response to a request of ours.
   function received({ status, statusText, url, headers, body: content }, requested) {
     const { Uint8Array } = values;
-    const shown = freeze(new Headers(headers));
-    const state = { type: "basic", url, redirected: url !== requested, status, statusText, headers: shown };
+    const state = { type: "basic", url, redirected: url !== requested, status, statusText, list: frozen(headers), headers: undefined };
     return create(EMPTY_STATUS[status] ? null : new Uint8Array(content), state);
   }
 

@@ -1,0 +1,132 @@
+// What `fetch` and the class Request are given: read once, in the order of the standard.
+
+const NORMALISED = { __proto__: null, DELETE: 1, GET: 1, HEAD: 1, OPTIONS: 1, POST: 1, PUT: 1 };
+const MAX_URL = 1024 * 1024;
+const FORBIDDEN = { __proto__: null, CONNECT: 1, TRACE: 1, TRACK: 1 };
+// The members that are kept as they are given: what they may be, and what they are by themselves.
+const CHOICES = {
+  __proto__: null,
+  cache: ["default", "default", "no-store", "reload", "no-cache", "force-cache", "only-if-cached"],
+  credentials: ["same-origin", "omit", "same-origin", "include"],
+  mode: ["cors", "same-origin", "cors", "no-cors", "navigate", "websocket"],
+  redirect: ["follow", "follow", "manual", "error"],
+  referrerPolicy: [
+    "", "", "no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin",
+    "origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url",
+  ],
+};
+
+export function make(host, { uncurryThis, values, methods }, require) {
+  const { TypeError } = values;
+  const contains = uncurryThis(methods.ArrayPrototypeIncludes);
+  const joined = uncurryThis(methods.ArrayPrototypeJoin);
+  const part = uncurryThis(methods.ArrayPrototypeSlice);
+  const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
+  const upper = uncurryThis(methods.StringPrototypeToUpperCase);
+  const { appendMissing, copyOf, emptyList, isToken, listOf } = require("header_list");
+  const body = require("body");
+
+  // Reads a request that is made of another one, or of the text of its URL. `hand` takes the body of the other one.
+  function read(input, init, from, hand) {
+    const options = init ?? {};
+    if (typeof options !== "object" && typeof options !== "function") {
+      throw new TypeError(`Request constructor: Expected ${options} to be one of: Null, Undefined, Object.`);
+    }
+    const given = from ?? { url: parseUrl(`${input}`), method: "GET", signal: undefined };
+    const state = { __proto__: null, ...given, headers: undefined };
+    for (const name in CHOICES) {
+      state[name] = choice(name, options[name]) ?? state[name] ?? CHOICES[name][0];
+    }
+    state.integrity = `${options.integrity ?? state.integrity ?? ""}`;
+    state.keepalive = Boolean(options.keepalive ?? state.keepalive);
+    state.method = options.method === undefined ? state.method : readMethod(options.method);
+    state.signal = readSignal(options.signal, state.signal);
+    const headers = options.headers;
+    state.list = headers !== undefined && headers !== null ? listOf(headers) : from ? copyOf(from.list) : emptyList();
+    return { state, content: readContent(state, from, options, hand) };
+  }
+
+  function parseUrl(input) {
+    const parts = input.length > MAX_URL ? undefined : host.urlParse(toWellFormed(input), null);
+    if (parts === undefined) {
+      throw new TypeError(`Failed to parse URL from ${input}`, { cause: causeOf(input) });
+    }
+    if (parts[3] !== "" || parts[4] !== "") {
+      throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${input}`);
+    }
+    return parts[0];
+  }
+
+  // What is wrong with a URL, as its class says it.
+  function causeOf(input) {
+    const { URL } = require("whatwg_url");
+    try {
+      return new URL(input);
+    } catch (cause) {
+      return cause;
+    }
+  }
+
+  function choice(name, value) {
+    if (value === undefined) {
+      return undefined;
+    }
+    const text = `${value}`;
+    const allowed = part(CHOICES[name], 1);
+    if (!contains(allowed, text)) {
+      const expected = joined(allowed, ", ");
+      throw new TypeError(`Request constructor: ${text} is not an accepted type. Expected one of ${expected}.`);
+    }
+    if (name === "mode" && (text === "navigate" || text === "websocket")) {
+      throw new TypeError(`Request constructor: invalid request mode ${text}.`);
+    }
+    return text;
+  }
+
+  function readMethod(method) {
+    const text = `${method}`;
+    const upperCase = upper(text);
+    if (!isToken(text)) {
+      throw new TypeError(`'${text}' is not a valid HTTP method.`);
+    }
+    if (FORBIDDEN[upperCase]) {
+      throw new TypeError(`'${text}' HTTP method is unsupported.`);
+    }
+    return NORMALISED[upperCase] ? upperCase : text;
+  }
+
+  function readSignal(signal, before) {
+    if (signal === undefined) {
+      return before;
+    }
+    if (signal !== null && (typeof signal.aborted !== "boolean" || typeof signal.addEventListener !== "function")) {
+      throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.");
+    }
+    return signal ?? undefined;
+  }
+
+  function readContent({ method, list }, from, options, hand) {
+    const given = options.body !== undefined && options.body !== null;
+    const takes = given || (options.body === undefined && from !== undefined);
+    if (given && (method === "GET" || method === "HEAD")) {
+      throw new TypeError("Request with GET/HEAD method cannot have body.");
+    }
+    if (!given) {
+      const content = takes ? hand() : null;
+      if (content !== null && (method === "GET" || method === "HEAD")) {
+        throw new TypeError("Request with GET/HEAD method cannot have body.");
+      }
+      return content;
+    }
+    const { content, type, isStream } = body.readBody(options.body);
+    if (isStream && options.duplex === undefined) {
+      throw new TypeError("RequestInit: duplex option is required when sending a body.");
+    }
+    if (type) {
+      appendMissing(list, "content-type", type);
+    }
+    return content;
+  }
+
+  return { read };
+}
