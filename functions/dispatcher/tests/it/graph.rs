@@ -258,6 +258,13 @@ async fn each_kind_of_finding_has_its_cause() {
     check("EVENT_TYPE_WITHOUT_SENDER", &[("warning", "type:order.payed".to_owned())]);
     let sentence = findings(&found, "EVENT_TYPE_WITHOUT_SENDER")[0]["message"].as_str().unwrap();
     assert!(sentence.contains("`order.paid`"), "{sentence}");
+    assert!(sentence.contains("Looked at: all events since 2025-12-26T03:04:05Z (1)."), "{sentence}");
+    world.publish(&event("e2", "order.paid", json!({}))).await;
+    let newest = graph(&world, "events=1").await;
+    let sentence = findings(&newest, "EVENT_TYPE_WITHOUT_SENDER")[0]["message"].as_str().unwrap();
+    assert!(sentence.contains("Looked at: the newest events (1, since 2026-01-02T03:04:05Z)"), "{sentence}");
+    let sentence = findings(&found, "FUNCTION_NOT_CALLED")[0]["message"].as_str().unwrap();
+    assert!(sentence.contains("Looked at: all tasks since 2025-12-26T03:04:05Z ("), "{sentence}");
     check("FUNCTION_NOT_CALLED", &[("info", "function:idle".to_owned())]);
     check("STEP_OUTPUT_UNREAD", &[]);
 }
