@@ -73,7 +73,7 @@ pub enum Found<'a, S: Source + ?Sized> {
     /// What is known of records, in the order of the list.
     Entries(Vec<S::Entry>),
     /// An index in the order of time.
-    Index(Index<'a, S::Entry>),
+    Index(Box<Index<'a, S::Entry>>),
 }
 
 /// Returns the page of a list of records that are read as a whole, unless they are more than `limit`.

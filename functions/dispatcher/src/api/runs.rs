@@ -56,7 +56,7 @@ impl Source for RunSource<'_> {
             dispatcher_name: query.only_text("dispatcherName"),
         };
         let index = self.store.runs.index(self.tenant, &kind, self.now).await?;
-        Ok(Found::Index(index.span(query.span("startedAt"))))
+        Ok(Found::Index(Box::new(index.span(query.span("startedAt")))))
     }
 
     fn unknown(&self, entry: &RunEntry) -> &'static [&'static str] {

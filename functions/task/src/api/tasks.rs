@@ -127,7 +127,7 @@ impl Source for TaskSource<'_> {
             found.sort_by_key(|task| Reverse(task.creation_timestamp));
             return Ok(Found::Items(found.iter().map(TaskView::from).collect()));
         }
-        Ok(Found::Index(self.store.index(self.tenant, self.now).span(query.span("creationTimestamp"))))
+        Ok(Found::Index(Box::new(self.store.index(self.tenant, self.now).span(query.span("creationTimestamp")))))
     }
 
     fn partly(&self, entry: &TaskEntry) -> TaskView {
