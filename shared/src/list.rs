@@ -10,6 +10,8 @@
 //!    [`Rql::only_text`] and [`Rql::span`]; records whose entries fit in a few requests are [`Found::Entries`].
 //! 4. [`Source::read`] reads whole records, with [`Table::get_all`](crate::table::Table::get_all).
 //!
+//! Where an index gets a record only long after its time, so that it is written into it once, [`Unlisted`] adds those that are not in it yet.
+//!
 //! Where the order of the list is that of the index, pages are read inside it and what nobody asks for is counted, not read.
 //! How far into the index a page is, and how many records there are, is kept for a while: see [`Walks`]. Anything else is
 //! filtered and sorted by what the entries know; whole records are read only for a page, or where the query asks for what
@@ -27,7 +29,7 @@ use serde_json::Value;
 use crate::error::Refusal;
 use crate::http::{List, Page};
 use crate::rql::{self, Rql, to_value};
-pub use index::{Bounds, Index, milliseconds, texts};
+pub use index::{Bounds, Index, Unlisted, milliseconds, texts};
 use pass::Pass;
 pub use walk::Walks;
 
@@ -46,6 +48,11 @@ pub trait Source: Sync {
 
     /// Finds what the query may be about.
     fn find(&self, query: &Rql) -> impl Future<Output = Result<Found<'_, Self>, Refusal>> + Send;
+
+    /// Returns the fields of items of which this entry knows nothing, which are some of [`Self::CONTENT`].
+    fn unknown(&self, _entry: &Self::Entry) -> &'static [&'static str] {
+        Self::CONTENT
+    }
 
     /// Shows what an entry knows.
     fn partly(&self, entry: &Self::Entry) -> Self::Item;
@@ -66,7 +73,7 @@ pub enum Found<'a, S: Source + ?Sized> {
     /// What is known of records, in the order of the list.
     Entries(Vec<S::Entry>),
     /// An index in the order of time.
-    Index(Index<'a, S::Entry>),
+    Index(Box<Index<'a, S::Entry>>),
 }
 
 /// Returns the page of a list of records that are read as a whole, unless they are more than `limit`.
@@ -93,12 +100,12 @@ async fn answer<S: Source>(query: &Rql, source: &S) -> Result<List<Value>, Refus
     let (total, found) = match source.find(query).await? {
         Found::Items(items) => return query.apply(&items),
         Found::Entries(entries) => {
-            let mut pass = Pass::new(query, source, query.rest(None, None));
+            let mut pass = Pass::new(query, source, query.rest(&[], None));
             let found = pass.sortable(entries).await?;
             query.window(found)
         }
         Found::Index(index) => {
-            let rest = query.rest(index.divided_by, Some(index.time));
+            let rest = query.rest(&index.divided_by, Some(index.time));
             let mut pass = Pass::new(query, source, rest);
             match query.is_descending(index.time) {
                 Some(descending) => walk::page(&mut pass, &index, descending).await?,

@@ -1,5 +1,6 @@
 //! Permissions: which ones exist, for which objects, and who may give them to somebody.
 
+use crate::auth::directory::together;
 use crate::auth::{ALL_PERMISSIONS, Caller, Permission};
 use crate::error::Refusal;
 use crate::event::command::{FUNCTION_NAME_LIMIT_CHARACTERS, is_function_name};
@@ -15,10 +16,31 @@ pub fn checked(field: &str, mut permissions: Vec<String>) -> Result<Vec<String>,
     }
     permissions.sort_unstable();
     permissions.dedup();
-    if permissions.iter().map(|permission| permission.len() + 3).sum::<usize>() > TOTAL_LIMIT_BYTES {
+    if !fit(&permissions) {
         return Err(Refusal::field(field, format!("must have at most {TOTAL_LIMIT_BYTES} bytes in total")));
     }
     Ok(permissions)
+}
+
+/// Tells whether permissions fit into an access token.
+pub fn fit(permissions: &[String]) -> bool {
+    permissions.iter().map(|permission| permission.len() + 3).sum::<usize>() <= TOTAL_LIMIT_BYTES
+}
+
+/// Refuses roles that together permit more than an access token can say: whoever had them could not use it.
+///
+/// `field` is what the request has them by.
+pub fn fit_together<'a>(field: &str, permissions: impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
+    match fit(&together(permissions.cloned())) {
+        true => Ok(()),
+        false => {
+            let rule = format!(
+                "would give a user permissions of more than {TOTAL_LIMIT_BYTES} bytes in all its roles together, \
+                 which is more than an access token can hold"
+            );
+            Err(Refusal::field(field, rule))
+        }
+    }
 }
 
 /// Refuses a caller that would grant, take away or take over what it does not hold itself.

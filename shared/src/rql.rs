@@ -50,6 +50,8 @@ pub struct Rql {
     requested_limit: Option<usize>,
     offset: usize,
     counts: bool,
+    /// The field whose texts are compared whatever their case.
+    ignoring_case: Option<&'static str>,
 }
 
 /// The path of a field, split at its dots.
@@ -66,6 +68,7 @@ impl Default for Rql {
             requested_limit: None,
             offset: 0,
             counts: true,
+            ignoring_case: None,
         }
     }
 }
@@ -105,8 +108,10 @@ impl Rql {
                 continue;
             }
             let value = to_value(item)?;
+            let keys = self.sort_keys(&value);
+            let value = self.compared(value);
             if self.filters.iter().all(|filter| filter.holds(&value)) {
-                found.push((item, self.sort_keys(&value)));
+                found.push((item, keys));
             }
         }
         let unlimited = if found.is_empty() { DEFAULT_LIMIT } else { found.len() };
@@ -165,6 +170,21 @@ impl Rql {
     pub fn times(&self, field: &str) -> (Option<i64>, Option<i64>) {
         let bounds = self.filters.iter().filter_map(|filter| filter.time_bounds(field));
         bounds.fold((None, None), |(from, to), (low, high)| (from.max(low), [to, high].into_iter().flatten().min()))
+    }
+
+    /// Compares the texts of this field whatever their case, in a list that is read as a whole.
+    #[must_use]
+    pub fn ignoring_case(self, field: &'static str) -> Self {
+        let filters = self.filters.into_iter().map(|filter| filter.lowered(field)).collect();
+        Self { filters, ignoring_case: Some(field), ..self }
+    }
+
+    /// Returns an item as its fields are compared.
+    fn compared(&self, mut item: Value) -> Value {
+        if let Some(Value::String(text)) = self.ignoring_case.and_then(|field| item.get_mut(field)) {
+            *text = text.to_lowercase();
+        }
+        item
     }
 
     /// Returns the query without a limit of items, for lists that stay small.

@@ -44,9 +44,14 @@ async fn publish(
     time: Timestamp,
     content: impl Serialize,
 ) -> Result<(), Error> {
-    let which = match kind == PASSWORD_UPDATE_COMPLETED {
-        true => user.password_stamp.as_str(),
-        false => "",
+    // What can happen to a user again has an occurrence of its own each time.
+    let activations = user.activations.to_string();
+    let which = if kind == PASSWORD_UPDATE_COMPLETED {
+        user.password_stamp.as_str()
+    } else if kind == USER_ACTIVATION_COMPLETED {
+        activations.as_str()
+    } else {
+        ""
     };
     let parts =
         [b"user", user.tenant_id.as_str().as_bytes(), user.id.as_bytes(), kind.as_str().as_bytes(), which.as_bytes()];

@@ -102,6 +102,9 @@ pub(crate) struct User {
     pub(crate) language: String,
     pub(crate) time_zone: String,
     pub(crate) activation: bool,
+    /// How often it was activated after its creation.
+    #[serde(default)]
+    pub(crate) activations: u64,
     /// The ids of its roles.
     pub(crate) roles: Vec<String>,
     /// Another one for each password, so that what was got with an older one ends.

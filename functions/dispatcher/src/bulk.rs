@@ -1,8 +1,9 @@
 //! A bulk retry: every run that failed under a filter is retried once, a bounded number at a time.
 //!
-//! It goes through the events from the newest to the oldest. What it has done so far and where it goes on is one record,
-//! written after each round on the condition that nobody else wrote it. A round that is interrupted is done again, and
-//! finds in the runs themselves which of them it has retried.
+//! It goes through the runs that failed from the newest to the oldest. What it has done so far, which runs come next and
+//! where it goes on is one record, written after each round on the condition that nobody else wrote it. A round retries what
+//! the record names, so that one that is interrupted is done again with the same runs, and finds in these which of them it
+//! has retried.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use shared::event::{DispatcherId, EventId, EventType, TenantId};
 use utoipa::ToSchema;
 
 use crate::run::{Run, RunStatus, StepState};
+use crate::store::{RunEntry, RunPlace};
 
 /// How long a bulk retry waits for the end of a run that makes no progress.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
@@ -36,10 +38,10 @@ pub(crate) struct BulkFilter {
     /// The name of the error of at least one step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error_name: Option<String>,
-    /// The event was received at this time or later.
+    /// The run started at this time or later.
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<Timestamp>,
-    /// The event was received at this time or before; never after the bulk retry began.
+    /// The run started at this time or before; never after the bulk retry began.
     #[serde(default, with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Timestamp>,
 }
@@ -60,9 +62,9 @@ pub(crate) enum BulkStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BulkProgress {
-    /// How many events it has gone through.
-    pub(crate) events: u64,
-    /// How many runs that failed it has found.
+    /// How many runs that failed it has gone through.
+    pub(crate) examined: u64,
+    /// How many of them the filter takes and their turn has come.
     pub(crate) found: u64,
     /// How many of them it has retried.
     pub(crate) retried: u64,
@@ -92,17 +94,15 @@ pub(crate) struct Followed {
     pub(crate) since: Timestamp,
 }
 
-/// Where a bulk retry goes on, from newer to older events.
+/// Where a bulk retry goes on, from newer to older runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Cursor {
-    /// Events that were received later are done, in milliseconds since 1970.
+    /// When the first of the runs started at the latest, in milliseconds since 1970.
     pub(crate) to: i64,
-    /// So are those of just that time.
-    pub(crate) seen: Vec<EventId>,
-    /// The event that is only done up to this dispatcher, in the order of ids.
-    pub(crate) partial: Option<(EventId, DispatcherId)>,
-    /// There are no more events.
+    /// The run up to which all are done or chosen.
+    pub(crate) after: Option<RunPlace>,
+    /// There are no more runs.
     pub(crate) is_at_end: bool,
 }
 
@@ -123,6 +123,8 @@ pub(crate) struct Bulk {
     pub(crate) finished_at: Option<Timestamp>,
     pub(crate) progress: BulkProgress,
     pub(crate) followed: Vec<Followed>,
+    /// The runs that it retries next, in their order.
+    pub(crate) chosen: Vec<RunPlace>,
     pub(crate) cursor: Cursor,
     /// Counts the rounds.
     pub(crate) round: u64,
@@ -154,7 +156,8 @@ impl Bulk {
             finished_at: None,
             progress: BulkProgress::default(),
             followed: Vec::new(),
-            cursor: Cursor { to, seen: Vec::new(), partial: None, is_at_end: false },
+            chosen: Vec::new(),
+            cursor: Cursor { to, after: None, is_at_end: false },
             round: 1,
             version: 1,
             expires_at,
@@ -179,18 +182,19 @@ impl Bulk {
         }
     }
 
-    /// Whether it retries a run, or has retried it in a round that was interrupted.
+    /// Whether it may retry a run that failed, by what an index knows of it.
+    pub(crate) fn may_take(&self, run: &RunEntry) -> bool {
+        let BulkFilter { event_type, dispatcher_id, .. } = &self.filter;
+        run.finished_at.is_none_or(|finished_at| finished_at <= self.created_at)
+            && event_type.as_ref().is_none_or(|kind| *kind == run.event_type)
+            && dispatcher_id.as_ref().is_none_or(|id| *id == run.dispatcher_id)
+    }
+
+    /// Whether a run has failed with the error that it retries.
     pub(crate) fn takes(&self, run: &Run) -> bool {
-        if run.retried(&self.id).is_some() {
-            return true;
-        }
-        let BulkFilter { dispatcher_id, error_name, .. } = &self.filter;
         let has_error =
             |name: &String| run.steps.iter().any(|step| step.error.as_ref().is_some_and(|error| error.name == *name));
-        run.status == RunStatus::Failed
-            && run.finished_at.is_none_or(|finished_at| finished_at <= self.created_at)
-            && dispatcher_id.as_ref().is_none_or(|id| *id == run.dispatcher_id)
-            && error_name.as_ref().is_none_or(has_error)
+        self.filter.error_name.as_ref().is_none_or(has_error)
     }
 
     /// Counts what became of a followed run, `None` if it is gone; returns whether to follow it further.
@@ -223,32 +227,15 @@ impl Bulk {
         count(&mut self.progress.refused_by_reason, reason);
     }
 
-    /// How many further runs may be in progress.
-    pub(crate) fn room(&self) -> usize {
-        self.max_in_progress.saturating_sub(self.followed.len())
-    }
-}
-
-impl Cursor {
-    /// Whether an event is done.
-    pub(crate) fn has_passed(&self, event_id: &EventId) -> bool {
-        self.seen.contains(event_id)
+    /// Returns those of the chosen runs whose turn it is.
+    pub(crate) fn next(&mut self) -> Vec<RunPlace> {
+        let room = self.max_in_progress.saturating_sub(self.followed.len());
+        self.chosen.drain(..room.min(self.chosen.len())).collect()
     }
 
-    /// Whether a run of an event is done.
-    pub(crate) fn has_passed_run(&self, run: &Run) -> bool {
-        let partial = self.partial.as_ref().filter(|(event_id, _)| *event_id == run.event_id);
-        partial.is_some_and(|(_, last)| run.dispatcher_id <= *last)
-    }
-
-    /// Goes past an event that was received at a time.
-    pub(crate) fn pass(&mut self, event_id: EventId, received_at: i64) {
-        if received_at < self.to {
-            self.to = received_at;
-            self.seen.clear();
-        }
-        self.partial = self.partial.take().filter(|(partial, _)| *partial != event_id);
-        self.seen.push(event_id);
+    /// Whether enough runs are chosen, or there are no more.
+    pub(crate) fn has_chosen(&self) -> bool {
+        self.cursor.is_at_end || self.chosen.len() >= self.max_in_progress
     }
 }
 

@@ -54,6 +54,16 @@ pub(crate) struct LookedAt {
     pub(crate) events: usize,
     /// Whether there are more events in that time, which were not read.
     pub(crate) more_events: bool,
+    /// The earliest time of an event that was read; nothing is known of what was before.
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    pub(crate) events_since: Option<Timestamp>,
+    /// How many tasks were looked at, the newest first, for the functions that they ran.
+    pub(crate) tasks: usize,
+    /// The earliest time of these tasks.
+    #[serde(with = "shared::clock::iso::optional", skip_serializing_if = "Option::is_none")]
+    pub(crate) tasks_since: Option<Timestamp>,
+    /// Whether there are more tasks in that time, which were not looked at.
+    pub(crate) more_tasks: bool,
     /// How many dispatchers there are.
     pub(crate) dispatchers: usize,
     /// Whether there are more nodes and edges than are shown, because there is no room for all dispatchers.

@@ -1,25 +1,27 @@
-//! What a round of a bulk retry does: follow what was retried, find what failed next, retry it.
+//! What a round of a bulk retry does: follow what was retried, retry what was chosen, choose what comes next.
+
+use std::collections::{BTreeSet, HashMap};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::Error;
-use shared::event::TenantId;
+use shared::event::{EventId, TenantId};
 
 use crate::bulk::{Bulk, BulkStatus, Followed};
 use crate::outbox::Outbox;
 use crate::retry::{Changed, retry};
 use crate::run::{RetryRequest, Run};
-use crate::store::{EventEntry, EventRecord, Store};
+use crate::store::{EventRecord, RunEntry, RunPlace, Store};
 
 /// The time from the end of a round to the next.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
-/// How many events of an index are read at once.
+/// How many runs of an index are read at once.
 const PAGE: usize = 200;
-/// How many events a round goes through.
-const EVENTS_PER_ROUND: usize = 2_000;
-/// How many runs or events are read or retried at once: few, as what happens now comes first.
+/// How many runs a round goes through.
+const RUNS_PER_ROUND: u64 = 2_000;
+/// How many runs are read or retried at once: few, as what happens now comes first.
 const CONCURRENT: usize = 8;
 
 /// The input of the schedule of a round.
@@ -30,9 +32,6 @@ pub(crate) struct RoundDue {
     id: String,
     round: u64,
 }
-
-/// A run to retry.
-type Found = (EventRecord, Run);
 
 /// Sees to it that the next round of a bulk retry begins.
 pub(crate) async fn schedule(outbox: &Outbox, bulk: &Bulk, at: Timestamp) -> Result<(), Error> {
@@ -71,17 +70,18 @@ async fn round(store: &Store, outbox: &Outbox, now: Timestamp, mut bulk: Bulk) -
     }
     follow(store, now, &mut bulk).await?;
     if !bulk.is_over() {
-        let found = find(store, &mut bulk).await?;
-        retry_all(store, outbox, now, &mut bulk, found).await?;
+        retry_chosen(store, outbox, now, &mut bulk).await?;
+        choose(store, &mut bulk).await?;
     }
-    if bulk.cursor.is_at_end && bulk.followed.is_empty() {
+    if bulk.cursor.is_at_end && bulk.chosen.is_empty() && bulk.followed.is_empty() {
         bulk.end(BulkStatus::Done, now);
     }
     bulk.round += 1;
     if !save(store, now, &mut bulk).await? || bulk.is_settled() {
         return Ok(());
     }
-    schedule(outbox, &bulk, now.checked_add(PAUSE).unwrap_or(now)).await
+    let pause = if bulk.followed.is_empty() && !bulk.chosen.is_empty() { SignedDuration::ZERO } else { PAUSE };
+    schedule(outbox, &bulk, now.checked_add(pause).unwrap_or(now)).await
 }
 
 /// Writes what a round has done; returns `false` if the same round was done elsewhere.
@@ -118,77 +118,55 @@ async fn follow(store: &Store, now: Timestamp, bulk: &mut Bulk) -> Result<(), Er
     Ok(())
 }
 
-/// Finds the next runs to retry, as many as there is room for, and moves the cursor past them.
-async fn find(store: &Store, bulk: &mut Bulk) -> Result<Vec<Found>, Error> {
-    let (mut found, mut events) = (Vec::new(), 0);
-    while !bulk.cursor.is_at_end && found.len() < bulk.room() && events < EVENTS_PER_ROUND {
-        let from = bulk.filter.since.map(Timestamp::as_millisecond);
-        let limit = PAGE + bulk.cursor.seen.len();
-        let page = store.events.newest(&bulk.tenant_id, None, (from, Some(bulk.cursor.to)), limit).await?;
-        bulk.cursor.is_at_end = page.len() < limit;
-        let page: Vec<EventEntry> = page.into_iter().filter(|entry| !bulk.cursor.has_passed(&entry.event_id)).collect();
-        events += page.len();
-        if !search(store, bulk, page, &mut found).await? {
-            bulk.cursor.is_at_end = false;
-        }
-    }
-    Ok(found)
-}
-
-/// Looks for runs to retry in events; returns `false` if there was no room for all of them.
-async fn search(store: &Store, bulk: &mut Bulk, page: Vec<EventEntry>, found: &mut Vec<Found>) -> Result<bool, Error> {
-    // Of other types nothing is read; going through them in pages keeps a round short, however rare the type is.
-    let is_meant = |entry: &EventEntry| bulk.filter.event_type.as_ref().is_none_or(|kind| *kind == entry.kind);
-    let meant: Vec<bool> = page.iter().map(is_meant).collect();
-    let ids: Vec<_> =
-        page.iter().zip(&meant).filter(|(_, is_meant)| **is_meant).map(|(entry, _)| entry.event_id.clone()).collect();
-    let reads: Vec<_> = ids.iter().map(|id| store.events.with_runs(id)).collect();
-    let mut read = stream::iter(reads).buffered(CONCURRENT);
-    for (EventEntry { event_id, occurred_at, .. }, is_meant) in page.into_iter().zip(meant) {
-        if !is_meant {
-            bulk.cursor.pass(event_id, occurred_at);
-            continue;
-        }
-        if found.len() >= bulk.room() {
-            return Ok(false);
-        }
-        let Some(event) = read.try_next().await? else { return Ok(true) };
-        if let Some((record, runs)) = event {
-            let is_taken = |run: &Run| !bulk.cursor.has_passed_run(run) && bulk.takes(run);
-            let mut taken: Vec<Run> = runs.into_iter().filter(is_taken).collect();
-            let room = bulk.room() - found.len();
-            let is_all = taken.len() <= room;
-            taken.truncate(room);
-            found.extend(taken.into_iter().map(|run| (record.clone(), run)));
-            if !is_all {
-                bulk.cursor.partial = found.last().map(|(_, run)| (event_id, run.dispatcher_id.clone()));
-                return Ok(false);
+/// Chooses the runs to retry next, and moves the cursor past them.
+async fn choose(store: &Store, bulk: &mut Bulk) -> Result<(), Error> {
+    let last = bulk.progress.examined + RUNS_PER_ROUND;
+    while !bulk.has_chosen() && bulk.progress.examined < last {
+        let span = (bulk.filter.since.map_or(0, Timestamp::as_millisecond), bulk.cursor.to);
+        let (page, is_last) = store.runs.failed(&bulk.tenant_id, span, bulk.cursor.after.as_ref(), PAGE).await?;
+        let is_taken = taken(store, bulk, &page).await?;
+        bulk.cursor.is_at_end = is_last;
+        for (entry, is_taken) in page.iter().zip(is_taken) {
+            if bulk.chosen.len() >= bulk.max_in_progress {
+                bulk.cursor.is_at_end = false;
+                break;
             }
+            if is_taken {
+                bulk.chosen.push(entry.into());
+            }
+            bulk.cursor.after = Some(entry.into());
+            bulk.progress.examined += 1;
         }
-        bulk.cursor.pass(event_id, occurred_at);
-        bulk.progress.events += 1;
     }
-    Ok(true)
+    Ok(())
 }
 
-async fn retry_all(
-    store: &Store,
-    outbox: &Outbox,
-    now: Timestamp,
-    bulk: &mut Bulk,
-    found: Vec<Found>,
-) -> Result<(), Error> {
+/// Tells of each run whether the filter takes it; reads those of which an index does not know enough.
+async fn taken(store: &Store, bulk: &Bulk, page: &[RunEntry]) -> Result<Vec<bool>, Error> {
+    let mut is_taken: Vec<bool> = page.iter().map(|entry| bulk.may_take(entry)).collect();
+    if bulk.filter.error_name.is_none() {
+        return Ok(is_taken);
+    }
+    let read: Vec<usize> = (0..page.len()).filter(|at| is_taken[*at]).collect();
+    let ids: Vec<_> = read.iter().map(|at| (&page[*at].event_id, &page[*at].dispatcher_id)).collect();
+    for (at, run) in read.into_iter().zip(store.runs.read(&ids).await?) {
+        is_taken[at] = run.is_some_and(|run| bulk.takes(&run));
+    }
+    Ok(is_taken)
+}
+
+/// Retries as many of the chosen runs as there is room for.
+async fn retry_chosen(store: &Store, outbox: &Outbox, now: Timestamp, bulk: &mut Bulk) -> Result<(), Error> {
+    let runs = bulk.next();
     let request = RetryRequest { id: bulk.id.clone(), from: None, bulk_id: Some(bulk.id.clone()) };
-    let request = &request;
-    let retries: Vec<_> =
-        found.iter().map(|(record, run)| retry(store, outbox, now, record, &run.dispatcher_id, request)).collect();
+    let events = events_of(store, &runs).await?;
+    let retries: Vec<_> = runs.iter().map(|run| retry_one(store, outbox, now, &events, run, &request)).collect();
     let retried: Vec<Changed> = stream::iter(retries).buffered(CONCURRENT).try_collect().await?;
-    for ((_, run), changed) in found.iter().zip(retried) {
+    for (RunPlace { event_id, dispatcher_id, .. }, changed) in runs.into_iter().zip(retried) {
         bulk.progress.found += 1;
         match changed {
             Changed::Run(_) => {
                 bulk.progress.retried += 1;
-                let (event_id, dispatcher_id) = (run.event_id.clone(), run.dispatcher_id.clone());
                 bulk.followed.push(Followed { event_id, dispatcher_id, since: now });
             }
             Changed::NotRetried(why) => bulk.refuse(why.name()),
@@ -196,4 +174,24 @@ async fn retry_all(
         }
     }
     Ok(())
+}
+
+async fn events_of(store: &Store, runs: &[RunPlace]) -> Result<HashMap<EventId, EventRecord>, Error> {
+    let ids: BTreeSet<&EventId> = runs.iter().map(|run| &run.event_id).collect();
+    let records = store.events.read(&ids.into_iter().collect::<Vec<_>>()).await?;
+    Ok(records.into_iter().flatten().map(|record| (record.event.envelope.id.clone(), record)).collect())
+}
+
+async fn retry_one(
+    store: &Store,
+    outbox: &Outbox,
+    now: Timestamp,
+    events: &HashMap<EventId, EventRecord>,
+    run: &RunPlace,
+    request: &RetryRequest,
+) -> Result<Changed, Error> {
+    match events.get(&run.event_id) {
+        Some(record) => retry(store, outbox, now, record, &run.dispatcher_id, request).await,
+        None => Ok(Changed::Unknown),
+    }
 }

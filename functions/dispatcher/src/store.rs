@@ -21,7 +21,7 @@ use shared::{Environment, Error};
 pub(crate) use dispatcher::{DispatcherEntry, Dispatchers, WriteOutcome};
 pub(crate) use event::{EventEntry, EventRecord, Events, MatchOutcome, NAMED_RUNS};
 pub(crate) use retry::BULK_LIMIT;
-pub(crate) use run::{CONTENT_LIMIT, LIST_LIMIT, OPEN_PARTITIONS, OpenRow, RunEntry, Runs};
+pub(crate) use run::{OPEN_PARTITIONS, OpenRow, RunEntry, RunKind, RunPlace, Runs};
 pub(crate) use subscription::SUBSCRIPTION_LIMIT;
 
 use retry::Retries;

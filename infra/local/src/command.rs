@@ -54,6 +54,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "HOOKYARD_ACCESS_TOKEN_SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     access_token_seconds: Option<u32>,
 
+    /// Whether anybody may create a user without permissions; otherwise only those with the permission `CREATE_USER`.
+    #[arg(long, global = true, env = "HOOKYARD_OPEN_REGISTRATION")]
+    open_registration: Option<bool>,
+
     /// Where functions with the runtime `lambda` are invoked, such as the <http://127.0.0.1:3001> of `sam local start-lambda`.
     #[arg(long, global = true, env = "HOOKYARD_LAMBDA_ENDPOINT", value_parser = base_url)]
     lambda_endpoint: Option<String>,
@@ -166,6 +170,7 @@ impl Arguments {
             cors_origins: self.cors_origin,
             event_budget: self.event_budget,
             access_token_seconds: self.access_token_seconds,
+            open_registration: self.open_registration,
             lambda_endpoint: self.lambda_endpoint,
             dynamodb_port: self.dynamodb_port,
             mail_from: self.mail_from,

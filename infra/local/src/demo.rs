@@ -33,6 +33,7 @@ pub async fn run(json: bool) -> Result<(), Failure> {
         cors_origins: Vec::new(),
         event_budget: None,
         access_token_seconds: None,
+        open_registration: None,
         lambda_endpoint: None,
         mail_from: "hookyard@localhost".to_owned(),
         smtp: None,

@@ -47,6 +47,8 @@ pub struct Options {
     pub event_budget: Option<u64>,
     /// How long an access token is valid, in seconds, unless it is as the template says.
     pub access_token_seconds: Option<u32>,
+    /// Whether anybody may create a user, unless it is as the template says.
+    pub open_registration: Option<bool>,
     /// Where functions with the runtime `lambda` are invoked, if anywhere.
     pub lambda_endpoint: Option<String>,
     /// The loopback port of the embedded DynamoDB's own HTTP API, if any.
@@ -212,6 +214,7 @@ async fn open(
     parameters.extend(options.event_budget.map(|budget| ("EventBudget".to_owned(), budget.to_string())));
     let lifetime = options.access_token_seconds;
     parameters.extend(lifetime.map(|seconds| ("AccessTokenSeconds".to_owned(), seconds.to_string())));
+    parameters.extend(options.open_registration.map(|open| ("OpenRegistration".to_owned(), open.to_string())));
     if let Some(prefix) = &options.callback_path_prefix {
         parameters.insert("CallbackPathPrefix".to_owned(), prefix.clone());
     }

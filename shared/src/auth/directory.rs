@@ -168,7 +168,7 @@ pub fn role_key(tenant: &TenantId, id: &str) -> Value {
 }
 
 /// Returns each permission once, in order, without those that another one covers.
-fn together(permissions: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn together(permissions: impl Iterator<Item = String>) -> Vec<String> {
     let all: BTreeSet<String> = permissions.collect();
     if all.contains(ALL_PERMISSIONS) {
         return vec![ALL_PERMISSIONS.to_owned()];

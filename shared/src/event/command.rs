@@ -89,6 +89,10 @@ pub enum Named {
     Function,
     /// A template, by its id or name.
     Template,
+    /// A product, by its tag.
+    Product,
+    /// The access tag of a product by which it uses an app.
+    AccessTag,
 }
 
 /// Where the text of a field ends up, which decides how the values of a template are written into it.
@@ -218,6 +222,7 @@ pub const ACTION: ActionType = ActionType {
         optional("retries", Rule::Number(0, RETRIES_LIMIT as i64)),
     ],
     either: &[["product", "product_tag"], ["action", "event"]],
+    names: &[("product", Named::Product), ("product_tag", Named::Product), ("app", Named::AccessTag)],
     ..PLAIN
 };
 
@@ -302,10 +307,13 @@ impl ActionType {
         EventType::known(self.command)
     }
 
-    /// Returns the field of an action that names a record of another function, and of which kind.
-    pub fn naming(&self, fields: &Map<String, Value>) -> Option<(&'static str, Named)> {
+    /// Returns the fields of an action that name records of another function, and of which kind.
+    ///
+    /// Where one of several fields is enough, the first that is given counts.
+    pub fn naming(&self, fields: &Map<String, Value>) -> impl Iterator<Item = (&'static str, Named)> {
         let is_given = |field: &str| fields.get(field).is_some_and(|value| !value.is_null());
-        self.names.iter().copied().find(|(field, _)| is_given(field))
+        let most = if self.any_of.is_empty() { usize::MAX } else { 1 };
+        self.names.iter().copied().filter(move |(field, _)| is_given(field)).take(most)
     }
 
     /// Returns where the text of a field ends up.

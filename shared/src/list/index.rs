@@ -26,16 +26,29 @@ pub struct Index<'a, E> {
     name: Option<&'static str>,
     partition: (&'static str, String),
     sort: (&'static str, Bounds),
-    /// An attribute, and the only text of it that is asked for.
-    only: Option<Box<(&'static str, String)>>,
+    /// Attributes, and for each the only text that is asked for, or that it must not be there.
+    only: Vec<(&'static str, Option<String>)>,
     /// The field of items that is the time.
     pub(super) time: &'static str,
     pub(super) span: Span,
-    /// The field of items of which the partition has one value alone.
-    pub(super) divided_by: Option<&'static str>,
+    /// The fields of items of which only one value is asked for here.
+    pub(super) divided_by: Vec<&'static str>,
     /// The fields of items that change.
     pub(super) changing: &'static [&'static str],
+    pub(super) unlisted: Option<Unlisted<E>>,
     pub(super) now: Timestamp,
+}
+
+/// Records that come into the index long after their time, and are found elsewhere until then.
+///
+/// They are read before the index is, so that one that comes into it meanwhile is found twice rather than never.
+pub struct Unlisted<E> {
+    /// What is known of them, in no particular order.
+    pub entries: Vec<E>,
+    /// Returns the time of an entry, in milliseconds since 1970.
+    pub time_ms: fn(&E) -> i64,
+    /// Tells whether two entries are about the same record.
+    pub is_same: fn(&E, &E) -> bool,
 }
 
 impl<'a, E: DeserializeOwned + Send + 'static> Index<'a, E> {
@@ -51,8 +64,9 @@ impl<'a, E: DeserializeOwned + Send + 'static> Index<'a, E> {
         now: Timestamp,
     ) -> Self {
         let open: Open<E> = |table, rows| Box::pin(table.open_rows(rows));
-        let (name, only, span, divided_by, changing) = (None, None, (None, None), None, &[]);
-        Self { table, walks, open, name, partition, sort, only, time, span, divided_by, changing, now }
+        let (name, span, changing, unlisted) = (None, (None, None), &[], None);
+        let (only, divided_by) = (Vec::new(), Vec::new());
+        Self { table, walks, open, name, partition, sort, only, time, span, divided_by, changing, unlisted, now }
     }
 }
 
@@ -65,8 +79,16 @@ impl<E> Index<'_, E> {
 
     /// Asks for the entries alone that have a text in this attribute; all others are read, but not sent.
     #[must_use]
-    pub fn only(self, attribute: &'static str, text: &str) -> Self {
-        Self { only: Some(Box::new((attribute, text.to_owned()))), ..self }
+    pub fn only(mut self, attribute: &'static str, text: &str) -> Self {
+        self.only.push((attribute, Some(text.to_owned())));
+        self
+    }
+
+    /// Asks for the entries alone that do not have this attribute.
+    #[must_use]
+    pub fn without(mut self, attribute: &'static str) -> Self {
+        self.only.push((attribute, None));
+        self
     }
 
     /// Asks for a span of time alone, the one of [`Rql::span`](crate::rql::Rql::span).
@@ -77,14 +99,32 @@ impl<E> Index<'_, E> {
 
     /// Says that everything that is asked for has the text of [`Rql::only_text`](crate::rql::Rql::only_text) in this field.
     #[must_use]
-    pub fn divided_by(self, field: &'static str) -> Self {
-        Self { divided_by: Some(field), ..self }
+    pub fn divided_by(mut self, field: &'static str) -> Self {
+        self.divided_by.push(field);
+        self
     }
 
     /// Says which fields change after a record is written.
     #[must_use]
     pub fn changing(self, fields: &'static [&'static str]) -> Self {
         Self { changing: fields, ..self }
+    }
+
+    /// Adds records that belong to the list and are not in the index yet; those outside the span are left out.
+    #[must_use]
+    pub fn unlisted(self, unlisted: Unlisted<E>) -> Self {
+        Self { unlisted: Some(unlisted), ..self }
+    }
+
+    /// Tells whether the server leaves out some of what it looks at.
+    pub(super) fn is_filtered(&self) -> bool {
+        !self.only.is_empty()
+    }
+
+    /// Returns the time up to which the index has everything, as far as that is known of the records that are not in it.
+    pub(super) fn complete_until(&self) -> Option<i64> {
+        let unlisted = self.unlisted.as_ref()?;
+        unlisted.entries.iter().map(unlisted.time_ms).min().map(|oldest| oldest.saturating_sub(1))
     }
 
     /// Returns the query of a span of time; `None` if there is no time in it.
@@ -101,11 +141,24 @@ impl<E> Index<'_, E> {
             .value(":partition", &self.partition.1)
             .value(":from", from)
             .value(":to", to);
-        let filter = self
-            .only
-            .as_deref()
-            .map(|(attribute, text)| Expression::new("#only = :only").name("#only", *attribute).value(":only", text));
-        Some(Query { index: self.name, filter, descending, ..Query::new(key) })
+        Some(Query { index: self.name, filter: self.filter(), descending, ..Query::new(key) })
+    }
+
+    /// Returns the condition under which the server sends what it looks at.
+    fn filter(&self) -> Option<Expression> {
+        let conditions = self.only.iter().enumerate().map(|(at, (_, text))| match text {
+            Some(_) => format!("#only{at} = :only{at}"),
+            None => format!("attribute_not_exists(#only{at})"),
+        });
+        let text = conditions.collect::<Vec<_>>().join(" AND ");
+        let named = self.only.iter().enumerate().fold(Expression::new(text), |filter, (at, (attribute, text))| {
+            let filter = filter.name(&format!("#only{at}"), *attribute);
+            match text {
+                Some(text) => filter.value(&format!(":only{at}"), text),
+                None => filter,
+            }
+        });
+        self.is_filtered().then_some(named)
     }
 
     /// Returns the query of what comes after a position.
@@ -119,8 +172,7 @@ impl<E> Index<'_, E> {
 
     /// Names the partition among those of all indexes of the table.
     pub(super) fn place(&self) -> String {
-        let only = self.only.as_deref().map_or("", |(_, text)| text.as_str());
-        format!("{} {} {only}", self.name.unwrap_or_default(), self.partition.1)
+        format!("{} {} {:?}", self.name.unwrap_or_default(), self.partition.1, self.only)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pages inside an index.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 
 use super::pass::{Pass, STEP};
-use super::{Index, Source};
+use super::{Index, Source, Unlisted};
 use crate::error::Refusal;
 use crate::rql::{Span, text_of};
 use crate::table::{Position, Query};
@@ -24,6 +25,8 @@ const SIZE_BYTES: u64 = 16 * 1024 * 1024;
 const LAST_PAGES: usize = 64;
 /// After how many records what has been counted is kept, so that a query that takes too long goes on when it is repeated.
 const CHECKPOINT: usize = 5_000;
+/// How many records are counted rather than read at least, where the server leaves some out.
+const LEAST_COUNTED: usize = 500;
 /// About how much memory one mark takes.
 const MARK_BYTES: usize = 512;
 
@@ -60,6 +63,8 @@ impl Walks {
 /// What is known of one partition and the conditions of a query.
 #[derive(Debug)]
 struct Walk {
+    /// When it began.
+    since: i64,
     /// Up to which time it knows of everything.
     until: i64,
     /// How many records meet the conditions; so far, unless all are counted.
@@ -79,8 +84,8 @@ struct Mark {
 }
 
 impl Walk {
-    fn up_to(until: i64) -> Self {
-        Self { until, total: 0, is_complete: false, marks: Vec::new(), ends: Mutex::default() }
+    fn new(since: i64, until: i64) -> Self {
+        Self { since, until, total: 0, is_complete: false, marks: Vec::new(), ends: Mutex::default() }
     }
 
     /// Returns the last known place that has no more than so many records before it.
@@ -131,9 +136,70 @@ pub(super) async fn page<S: Source>(
     descending: bool,
 ) -> Result<(Option<usize>, Vec<S::Entry>), Refusal> {
     let (skip, take, counts) = pass.query.part();
-    let is_lasting = !pass.conditions().any(|filter| filter.any_field(&|field| field.is_within(index.changing)));
+    let found = pass.unlisted(index).await?;
+    let Some(Unlisted { time_ms, is_same, .. }) = index.unlisted.as_ref().filter(|_| !found.is_empty()) else {
+        return listed(pass, index, descending, Window { skip, take, counts }).await;
+    };
+    let mut unlisted: Vec<S::Entry> = found.into_iter().map(|(entry, _)| entry).collect();
+    match descending {
+        true => unlisted.sort_by_key(|entry| Reverse(time_ms(entry))),
+        false => unlisted.sort_by_key(time_ms),
+    }
+    let first = skip.saturating_sub(unlisted.len());
+    let window = Window { skip: first, take: take.saturating_add(skip - first), counts };
+    let (total, listed) = listed(pass, index, descending, window).await?;
+    // The index may have got some of them since.
+    let times: HashSet<i64> = listed.iter().map(time_ms).collect();
+    let is_listed =
+        |entry: &S::Entry| times.contains(&time_ms(entry)) && listed.iter().any(|other| is_same(other, entry));
+    unlisted.retain(|entry| !is_listed(entry));
+    let total = total.map(|total| total + unlisted.len());
+    let is_before = |a: &S::Entry, b: &S::Entry| match descending {
+        true => time_ms(a) > time_ms(b),
+        false => time_ms(a) < time_ms(b),
+    };
+    let (merged, passed) = merged(listed, unlisted, first > 0, is_before);
+    Ok((total, merged.into_iter().skip(skip - (first + passed).min(skip)).take(take).collect()))
+}
+
+/// Merges what is in an index with what is not, both in order; what is in it comes first where neither is before the other.
+///
+/// If the part of the index has something before it, so may what is not in it: that is left out, and how much it was is
+/// returned as well.
+fn merged<E>(
+    listed: Vec<E>,
+    unlisted: Vec<E>,
+    is_later_part: bool,
+    is_before: impl Fn(&E, &E) -> bool,
+) -> (Vec<E>, usize) {
+    let passed = match listed.first().filter(|_| is_later_part) {
+        Some(first) => unlisted.partition_point(|entry| is_before(entry, first)),
+        None => 0,
+    };
+    let mut unlisted = unlisted.into_iter().skip(passed).peekable();
+    let mut merged = Vec::with_capacity(listed.len());
+    for entry in listed {
+        while let Some(earlier) = unlisted.next_if(|unlisted| is_before(unlisted, &entry)) {
+            merged.push(earlier);
+        }
+        merged.push(entry);
+    }
+    merged.extend(unlisted);
+    (merged, passed)
+}
+
+/// Returns how many records of an index meet the conditions, if they are counted, and those in the window.
+async fn listed<S: Source>(
+    pass: &mut Pass<'_, S>,
+    index: &Index<'_, S::Entry>,
+    descending: bool,
+    window: Window,
+) -> Result<(Option<usize>, Vec<S::Entry>), Refusal> {
+    let Window { skip, take, counts } = window;
+    let is_changing = |field: &&str| index.changing.contains(field);
+    let is_lasting = !pass.conditions().any(|filter| filter.any_field(&|field| field.is_within(index.changing)))
+        && !index.divided_by.iter().any(is_changing);
     if !counts || !is_lasting {
-        let window = Window { skip, take, counts };
         let whole = match index.query(index.span, descending) {
             Some(query) => stretch(pass, index, &query, None, window).await?,
             None => Stretch::default(),
@@ -145,13 +211,13 @@ pub(super) async fn page<S: Source>(
     let settled = index.query(up_to(index.span, walk.until), descending);
     // The younger part is first or last.
     let before = if descending { 0 } else { walk.total };
-    let window = Window {
+    let fresh_window = Window {
         skip: skip.saturating_sub(before),
         take: skip.saturating_add(take).saturating_sub(before.max(skip)),
         counts,
     };
     let fresh = match fresh {
-        Some(query) => stretch(pass, index, &query, None, window).await?,
+        Some(query) => stretch(pass, index, &query, None, fresh_window).await?,
         None => Stretch::default(),
     };
     let before = if descending { fresh.matched } else { 0 };
@@ -165,7 +231,7 @@ pub(super) async fn page<S: Source>(
         entries = settled_page(pass, index, &query, &walk, (skip_settled, take)).await?;
     }
     let (first, second) = if descending { (fresh.entries, entries) } else { (entries, fresh.entries) };
-    let found = first.into_iter().chain(second).take(pass.query.part().1).collect();
+    let found = first.into_iter().chain(second).take(window.take).collect();
     Ok((Some(walk.total + fresh.matched), found))
 }
 
@@ -200,12 +266,15 @@ async fn known<S: Source>(
         place.push('&');
         place.push_str(&text_of(filter));
     }
-    let oldest = settled(index.now).as_millisecond().saturating_sub(LIFE_MS);
-    let earlier = index.walks.0.get(&place).filter(|walk| walk.until >= oldest);
+    let now = index.now.as_millisecond();
+    let earlier = index.walks.0.get(&place).filter(|walk| walk.since >= now.saturating_sub(LIFE_MS));
     let mut walk = match earlier {
         Some(walk) if walk.is_complete => return Ok(walk),
         Some(walk) => Walk { marks: walk.marks.clone(), ends: Mutex::default(), ..*walk },
-        None => Walk::up_to(settled(index.now).as_millisecond()),
+        None => {
+            let settled = settled(index.now).as_millisecond();
+            Walk::new(now, index.complete_until().map_or(settled, |until| until.min(settled)))
+        }
     };
     let Some(query) = index.query(up_to(index.span, walk.until), descending) else {
         return Ok(Arc::new(Walk { is_complete: true, ..walk }));
@@ -236,6 +305,8 @@ async fn stretch<S: Source>(
     window: Window,
 ) -> Result<Stretch<S::Entry>, Refusal> {
     let mut found = Stretch::default();
+    // Where the server leaves some out, what is looked at may have little that is wanted, so that ever more is looked at.
+    let (least_counted, mut least_read) = if index.is_filtered() { (LEAST_COUNTED, 0) } else { (1, 0) };
     loop {
         let missing = window.take - found.entries.len();
         let to_skip = window.skip.saturating_sub(found.matched);
@@ -243,14 +314,18 @@ async fn stretch<S: Source>(
             return Ok(found);
         }
         let query = index.after(query, position.as_ref());
-        let next = if pass.takes_all() && (to_skip > 0 || missing == 0) {
-            let limit = if to_skip > 0 { to_skip.min(STEP) } else { STEP };
+        // Beyond what is wanted all may be counted, before it no more than is certain to be before it.
+        let is_beyond = window.take == 0 || (to_skip == 0 && missing == 0);
+        let next = if pass.takes_all() && (is_beyond || to_skip >= least_counted) {
+            let limit = if is_beyond { STEP } else { to_skip.min(STEP) };
             let part = index.table.count_part(&query, position.as_ref(), limit).await?;
             pass.count(part.found)?;
             found.matched += part.found;
             part.next
         } else {
-            let limit = if pass.takes_all() { missing.min(STEP) } else { STEP };
+            let wanted = to_skip.saturating_add(missing);
+            let limit = if pass.takes_all() { wanted.max(least_read).min(STEP) } else { STEP };
+            least_read = limit.saturating_mul(4);
             let part = index.table.query_part(&query, position.as_ref(), limit).await?;
             let entries = (index.open)(index.table, part.found).await?;
             let matching = pass.matching(entries).await?;

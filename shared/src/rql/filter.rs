@@ -61,6 +61,24 @@ impl Filter {
         }
     }
 
+    /// Returns the condition with the texts that a field is compared with in lower case.
+    pub(super) fn lowered(self, name: &str) -> Self {
+        let all = |filters: Vec<Self>| filters.into_iter().map(|filter| filter.lowered(name)).collect();
+        match self {
+            Self::Compare(field, comparison, operand) if field.is(name) => {
+                Self::Compare(field, comparison, operand.lowered())
+            }
+            Self::In(field, operands) if field.is(name) => {
+                Self::In(field, operands.into_iter().map(Operand::lowered).collect())
+            }
+            Self::Like(field, text) if field.is(name) => Self::Like(field, text.to_lowercase()),
+            Self::Not(filter) => Self::Not(Box::new(filter.lowered(name))),
+            Self::All(filters) => Self::All(all(filters)),
+            Self::Any(filters) => Self::Any(all(filters)),
+            other => other,
+        }
+    }
+
     /// Returns the text that the field must equal for this condition to hold.
     pub(super) fn exact_text(&self, name: &str) -> Option<&str> {
         match self {

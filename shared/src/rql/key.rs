@@ -28,11 +28,12 @@ impl Rql {
         spans.fold((None, None), |(from, to), (first, last)| (from.max(first), [to, last].into_iter().flatten().min()))
     }
 
-    /// Returns the conditions beyond those of [`Self::texts`] of one field and of [`Self::span`] of another.
-    pub(crate) fn rest(&self, text: Option<&str>, time: Option<&str>) -> Vec<&Filter> {
-        let keyed = text.and_then(|name| self.filters.iter().position(|filter| filter.texts(name).is_some()));
+    /// Returns the conditions beyond those of [`Self::texts`] of some fields and of [`Self::span`] of another.
+    pub(crate) fn rest(&self, texts: &[&str], time: Option<&str>) -> Vec<&Filter> {
+        let position = |name: &&str| self.filters.iter().position(|filter| filter.texts(name).is_some());
+        let keyed: Vec<usize> = texts.iter().filter_map(position).collect();
         let is_span = |filter: &Filter| time.is_some_and(|name| filter.span(name).is_some());
-        let left = self.filters.iter().enumerate().filter(|(at, filter)| Some(*at) != keyed && !is_span(filter));
+        let left = self.filters.iter().enumerate().filter(|(at, filter)| !keyed.contains(at) && !is_span(filter));
         left.map(|(_, filter)| filter).collect()
     }
 

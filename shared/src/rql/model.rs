@@ -186,7 +186,7 @@ proptest! {
         let text: Vec<String> = conditions.iter().map(query).collect();
         let rql = Rql::parse::<Value>(Some(&text.join("&"))).unwrap();
         let (names, (from, to)) = (rql.texts("name"), rql.span("at"));
-        let rest = rql.rest(Some("name"), Some("at"));
+        let rest = rql.rest(&["name"], Some("at"));
         for item in items {
             let is_named = names.as_ref().is_none_or(|names| item.name.as_deref().is_some_and(|name| names.contains(&name)));
             let is_within = from.is_none_or(|from| item.at_ms >= from) && to.is_none_or(|to| item.at_ms <= to);

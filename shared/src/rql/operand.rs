@@ -105,6 +105,15 @@ impl Operand {
     }
 
     /// Returns the text if of all texts only that very one equals the value.
+    /// Returns a text in lower case; a pattern ignores case as it is.
+    pub(super) fn lowered(self) -> Self {
+        match self.typed {
+            Typed::Pattern(_) => self,
+            _ => Self { text: self.text.to_lowercase(), ..self },
+        }
+    }
+
+    /// Returns the text that equals this value alone, if there is one.
     pub(super) fn exact_text(&self) -> Option<&str> {
         let is_exact = match &self.typed {
             Typed::Text => true,

@@ -49,6 +49,13 @@ impl Table {
         Ok(Part { found, next: position(answer.last_evaluated_key) })
     }
 
+    /// Returns the position after an item with this key, whether the item is there or not.
+    ///
+    /// In an index, the key has the attributes of the index and of the table.
+    pub fn after(&self, key: &impl Serialize) -> Result<Position, Error> {
+        self.item(key).map(Position)
+    }
+
     /// Counts up to `limit` items of a partition after a position without reading them.
     pub async fn count_part(
         &self,

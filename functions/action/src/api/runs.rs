@@ -231,7 +231,7 @@ impl Source for RunSource<'_> {
             found.sort_by_key(|entry| Reverse(entry.started_at));
             return Ok(Found::Entries(found));
         }
-        Ok(Found::Index(self.runs.index(self.tenant, self.now).span(query.span("start"))))
+        Ok(Found::Index(Box::new(self.runs.index(self.tenant, self.now).span(query.span("start")))))
     }
 
     fn partly(&self, entry: &RunEntry) -> RunSummary {

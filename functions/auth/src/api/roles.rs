@@ -1,5 +1,7 @@
 //! `/users/v1/roles`: named sets of permissions. Nobody gives, takes or uses up what it does not hold itself.
 
+use std::collections::{BTreeSet, HashMap};
+
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use serde_json::Value;
@@ -236,7 +238,10 @@ async fn change_permissions(
         }
     };
     // All of them can be changed, or none is.
-    found.iter().try_for_each(|role| changed(role).map(drop))?;
+    let next: Vec<Vec<String>> = found.iter().map(changed).collect::<Result<_, _>>()?;
+    if let Change::Add = change {
+        check_holders(users, caller, &found, &next).await?;
+    }
     let count = found.len() as u64;
     for mut role in found {
         for attempt in 1.. {
@@ -259,6 +264,29 @@ async fn change_permissions(
     Ok(Json(Affected { affected_records: count }))
 }
 
+/// Refuses permissions that some roles would have next if a user has more of them then than a token can hold.
+async fn check_holders(users: &Users, caller: &Caller, changed: &[Role], next: &[Vec<String>]) -> Result<(), Refusal> {
+    let tenant = caller.tenant_id();
+    let mut permissions = permissions_by_role(users, caller).await?;
+    permissions.extend(changed.iter().map(|role| role.id.clone()).zip(next.iter().cloned()));
+    let is_changed = |id: &String| changed.iter().any(|role| role.id == *id);
+    let held: BTreeSet<Vec<String>> = rql::within(users.of_tenant(tenant).await?, LIST_LIMIT)?
+        .into_iter()
+        .map(|user| user.roles)
+        .filter(|roles| roles.iter().any(is_changed))
+        .collect();
+    held.iter().try_for_each(|roles| fit_in_token("permissions", roles, &permissions))
+}
+
+async fn permissions_by_role(users: &Users, caller: &Caller) -> Result<HashMap<String, Vec<String>>, Refusal> {
+    let roles = users.roles(caller.tenant_id()).await?;
+    Ok(roles.into_iter().map(|role| (role.id, role.permissions)).collect())
+}
+
+fn fit_in_token(field: &str, roles: &[String], permissions: &HashMap<String, Vec<String>>) -> Result<(), Refusal> {
+    permission::fit_together(field, roles.iter().filter_map(|id| permissions.get(id)).flatten())
+}
+
 /// Changes the roles of the users that a query finds by some that permit nothing which the caller may not.
 async fn change_users(
     users: &Users,
@@ -269,12 +297,19 @@ async fn change_users(
 ) -> Result<Json<Affected>, Refusal> {
     let named = usable(users, caller, named).await?;
     let found = users::found(users, caller, query).await?;
+    let permissions = permissions_by_role(users, caller).await?;
     let changed = |user: &User| {
         let roles = change.apply(&user.roles, &named);
-        match roles.len() > ROLES_OF_USER {
-            true => Err(Refusal::field("roles", format!("make more than {ROLES_OF_USER} roles of one user"))),
-            false => Ok(roles),
+        if roles.len() > ROLES_OF_USER {
+            return Err(Refusal::field("roles", format!("make more than {ROLES_OF_USER} roles of one user")));
         }
+        // What a user has already is no reason to refuse that it loses some of it.
+        if let Change::Add = change
+            && roles != user.roles
+        {
+            fit_in_token("roles", &roles, &permissions)?;
+        }
+        Ok(roles)
     };
     // All of them can be changed, or none is.
     found.iter().try_for_each(|user| changed(user).map(drop))?;
@@ -305,7 +340,7 @@ async fn found(users: &Users, caller: &Caller, query: Option<&str>) -> Result<Ve
     let all = rql::within(users.roles(caller.tenant_id()).await?, LIST_LIMIT)?;
     let views: Vec<RoleView> = all.iter().map(RoleView::from).collect();
     let page = query.page(&views)?;
-    let ids: std::collections::BTreeSet<&String> = page.data.iter().map(|view| &view.id).collect();
+    let ids: BTreeSet<&String> = page.data.iter().map(|view| &view.id).collect();
     Ok(all.iter().filter(|role| ids.contains(&role.id)).cloned().collect())
 }
 

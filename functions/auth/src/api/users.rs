@@ -77,6 +77,7 @@ pub(crate) async fn register(
         language: new.language.unwrap_or_else(|| "EN".to_owned()),
         time_zone: new.time_zone.unwrap_or_else(|| "UTC".to_owned()),
         activation: caller.is_some(),
+        activations: 0,
         roles: Vec::new(),
         password_stamp: ids.hex24(),
         unannounced_password_ms: None,
@@ -140,7 +141,7 @@ pub(crate) async fn list(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<Value>>, Refusal> {
-    let query = Rql::parse::<UserView>(query.as_deref())?;
+    let query = Rql::parse::<UserView>(query.as_deref())?.ignoring_case("email");
     let found = rql::within(users.of_tenant(caller.tenant_id()).await?, LIST_LIMIT)?;
     let roles = users.roles(caller.tenant_id()).await?;
     let mut views: Vec<UserView> = found.iter().map(|user| UserView::new(user, &roles)).collect();
@@ -249,7 +250,7 @@ pub(crate) async fn delete_found(
 
 /// Returns the users that the conditions of a query find.
 pub(super) async fn found(users: &Users, caller: &Caller, query: Option<&str>) -> Result<Vec<User>, Refusal> {
-    let query = Rql::parse_conditions::<UserView>(query)?;
+    let query = Rql::parse_conditions::<UserView>(query)?.ignoring_case("email");
     let all = rql::within(users.of_tenant(caller.tenant_id()).await?, LIST_LIMIT)?;
     let roles = users.roles(caller.tenant_id()).await?;
     let views: Vec<UserView> = all.iter().map(|user| UserView::new(user, &roles)).collect();
@@ -293,6 +294,7 @@ fn apply(former: &User, change: UserChange) -> Result<User, Refusal> {
         next.time_zone = time_zone;
     }
     next.activation = change.activation.unwrap_or(former.activation);
+    next.activations += u64::from(next.activation && !former.activation);
     Ok(next)
 }
 

@@ -492,3 +492,84 @@ async fn what_is_no_id_is_the_path_of_an_unknown_service() {
         assert_eq!((health.status, health.body), (200, json!({"status": "up"})), "{path}");
     }
 }
+
+#[tokio::test]
+async fn each_activation_is_a_fact_of_its_own_and_is_told_once() {
+    let world = World::new().await;
+    let administrator = world.log_in_as_administrator().await;
+    let user = world.user("ada@example.com", &[]).await;
+    let path = format!("/users/v1/{user}");
+    for active in [false, true, true, false, true] {
+        let changed = world.send("PUT", &path, &administrator, json!({"activation": active})).await;
+        assert_eq!((changed.status, &changed.body["activation"]), (200, &json!(active)));
+    }
+    world.idle().await;
+    let events = world.take_events();
+    let ids = events.iter().filter(|event| event["detail-type"] == "user_activation_completed");
+    let ids: std::collections::BTreeSet<&str> = ids.map(|event| event["detail"]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 2, "{events:?}");
+}
+
+#[tokio::test]
+async fn addresses_are_found_whatever_their_case() {
+    let world = World::new().await;
+    let administrator = world.log_in_as_administrator().await;
+    world.user("Ada@Example.com", &[]).await;
+    world.user("bob@example.com", &[]).await;
+    let found = async |query: &str| {
+        let list = world.send("GET", &format!("/users/v1?{query}"), &administrator, Value::Null).await;
+        assert_eq!(list.status, 200, "{list:?}");
+        let emails = list.body["data"].as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap());
+        emails.map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(found("eq(email,ada%40example.com)").await, "Ada@Example.com");
+    assert_eq!(found("eq(email,ADA%40EXAMPLE.COM)").await, "Ada@Example.com");
+    assert_eq!(found("in(email,ADA%40EXAMPLE.COM,x)").await, "Ada@Example.com");
+    assert_eq!(found("ne(email,ada%40example.com)").await, "bob@example.com");
+    assert_eq!(found("like(email,aDa)").await, "Ada@Example.com");
+    assert_eq!(
+        found("or(eq(email,ADA%40example.com),eq(email,BOB%40example.com))").await,
+        "Ada@Example.com bob@example.com"
+    );
+}
+
+#[tokio::test]
+async fn roles_that_permit_more_than_a_token_can_hold_are_refused_when_they_are_given() {
+    let world = World::new().await;
+    let administrator = world.log_in_as_administrator().await;
+    let user = world.user("ada@example.com", &[]).await;
+    let mut roles = Vec::new();
+    let many = |role: usize, count: usize| -> Vec<String> {
+        (0..count).map(|n| format!("EXECUTE_TASK_FUNCTION:{}{role}{n:03}", "x".repeat(40))).collect()
+    };
+    for n in 0..2 {
+        let new = json!({"name": format!("role{n}")});
+        let role = world.send("POST", "/users/v1/roles", &administrator, new).await;
+        roles.push(role.body["id"].as_str().unwrap().to_owned());
+        let path = format!("/users/v1/roles/add_permissions?eq(name,role{n})");
+        let body = json!({"permissions": many(n, 30)});
+        assert_eq!(world.send("POST", &path, &administrator, body).await.status, 200);
+    }
+    let give = async |role: &str| {
+        let path = format!("/users/v1/add_roles?eq(id,{user})");
+        world.send("POST", &path, &administrator, json!({"roles": [role]})).await
+    };
+    assert_eq!(give(&roles[0]).await.status, 200);
+    assert_eq!(give(&roles[0]).await.status, 200, "what is there already is no more");
+    check(&give(&roles[1]).await, 400, 15);
+    // Neither does a role that the user has grow beyond it.
+    let grow = async |count: usize| {
+        let body = json!({"permissions": many(2, count)});
+        world.send("POST", "/users/v1/roles/add_permissions?eq(name,role0)", &administrator, body).await
+    };
+    assert_eq!(grow(5).await.status, 200);
+    let shorter = json!({"name": "role2"});
+    let small = world.send("POST", "/users/v1/roles", &administrator, shorter).await.body["id"].clone();
+    assert_eq!(give(small.as_str().unwrap()).await.status, 200);
+    let path = "/users/v1/roles/add_permissions?eq(name,role2)";
+    check(&world.send("POST", path, &administrator, json!({"permissions": many(3, 30)})).await, 400, 15);
+    let less = json!({"roles": [roles[0]]});
+    let path = format!("/users/v1/remove_roles?eq(id,{user})");
+    assert_eq!(world.send("POST", &path, &administrator, less).await.status, 200);
+    assert_eq!(give(&roles[1]).await.status, 200);
+}

@@ -63,7 +63,7 @@ pub(crate) struct BulkRetryView {
 
 /// Retries every run that failed under a filter, in the background and each of them once.
 ///
-/// It takes the runs that had failed when it began, from the newest event to the oldest, and retries their failed steps.
+/// It takes the runs that had failed when it began, from the newest to the oldest, and retries their failed steps.
 /// The same `Idempotency-Key` from the same client is the same bulk retry.
 #[utoipa::path(
     post, path = "/runs/retry", tag = "runs", request_body = NewBulkRetry,

@@ -289,14 +289,14 @@ async fn warnings(
 async fn warning(directory: &Directory, tenant: &TenantId, index: usize, action: &Action) -> Option<String> {
     let kind = ActionType::find(&action.kind).ok()?;
     let fields = action.command_fields();
-    let (field, _) = kind.naming(&fields)?;
+    let (first, _) = kind.naming(&fields).next()?;
     let missing = directory.missing(tenant, kind, &fields).await;
     // The dispatcher is written already, so that a service that does not answer now is no failure.
     let missing = missing.unwrap_or_else(|error| {
         tracing::warn!(error = error.chain(), "what an action names was not looked up");
-        Some("a service did not answer, so that nobody knows whether it exists".to_owned())
+        Some((first, "a service did not answer, so that nobody knows whether it exists".to_owned()))
     });
-    missing.map(|missing| format!("`actions[{index}].{field}`: {missing}"))
+    missing.map(|(field, missing)| format!("`actions[{index}].{field}`: {missing}"))
 }
 
 fn name_taken(dispatcher: &Dispatcher) -> Refusal {

@@ -141,7 +141,7 @@ impl Source for EventSource<'_> {
         }
         let kind = query.only_text("type");
         let index = self.events.index(self.tenant, kind, self.now).span(query.span("creation_timestamp"));
-        Ok(Found::Index(if kind.is_some() { index.divided_by("type") } else { index }))
+        Ok(Found::Index(Box::new(if kind.is_some() { index.divided_by("type") } else { index })))
     }
 
     fn partly(&self, entry: &EventEntry) -> EventView {

@@ -108,10 +108,12 @@ async fn sources(
     // Of one type of events it is not known which functions others call.
     let (functions, called_functions) = match &query.event_type {
         Some(_) => (Vec::new(), BTreeSet::new()),
-        None => (
-            app.directory.functions(tenant, MAX_FUNCTIONS).await?,
-            app.directory.called_functions(tenant, span, MAX_FUNCTIONS).await?,
-        ),
+        None => {
+            let called = app.directory.called_functions(tenant, span, MAX_FUNCTIONS).await?;
+            (looked_at.tasks, looked_at.tasks_since) = (called.tasks, called.since);
+            looked_at.more_tasks = called.has_more;
+            (app.directory.functions(tenant, MAX_FUNCTIONS).await?, called.names)
+        }
     };
     let missing = missing(&app.directory, tenant, &dispatchers).await?;
     looked_at.dispatchers = dispatchers.len();
@@ -145,6 +147,7 @@ async fn events(
         found.extend(read);
     }
     looked_at.events = found.len();
+    looked_at.events_since = found.iter().map(|(record, _)| record.event.envelope.time).min();
     Ok(found)
 }
 
@@ -171,9 +174,11 @@ async fn missing(
         for action in &dispatcher.body.actions {
             let Ok(kind) = ActionType::find(&action.kind) else { continue };
             let fields = action.command_fields();
-            let named = kind.naming(&fields).and_then(|(field, _)| fields.get(field));
-            let text = named.and_then(|value| value.as_str().map(str::to_owned));
-            let Some(text) = text else { continue };
+            let named = kind.naming(&fields).filter_map(|(field, _)| fields.get(field)?.as_str());
+            let text = named.collect::<Vec<_>>().join(" ");
+            if text.is_empty() {
+                continue;
+            }
             let name = names.entry((kind.name, text)).or_insert_with(|| Name { kind, fields, users: Vec::new() });
             let id = dispatcher.id.to_string();
             let shown = dispatcher.body.name.clone().unwrap_or_else(|| id.clone());
@@ -191,7 +196,7 @@ async fn missing_name(
     tenant: &TenantId,
     Name { kind, fields, users }: Name,
 ) -> Result<Vec<(String, String, String)>, Error> {
-    let Some(why) = directory.missing(tenant, kind, &fields).await? else { return Ok(Vec::new()) };
+    let Some((_, why)) = directory.missing(tenant, kind, &fields).await? else { return Ok(Vec::new()) };
     let sentence = |(id, dispatcher, step): (String, String, String)| {
         let sentence = format!("Step `{step}` of `{dispatcher}` cannot be done: {why}.");
         (id, step, sentence)

@@ -2,66 +2,76 @@
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use jiff::Timestamp;
 use serde_json::Value;
 use shared::Refusal;
 use shared::auth::Caller;
-use shared::event::{DispatcherId, EventId};
+use shared::event::{DispatcherId, EventId, TenantId};
 use shared::http::List;
-use shared::rql::{self, Rql};
+use shared::list::{Found, Source};
+use shared::rql::Rql;
 use shared::seal::Resealed;
 
 use super::{Answer, Services};
 use crate::run::{ListedRun, RunView};
-use crate::store::{CONTENT_LIMIT, LIST_LIMIT, RunEntry, Runs};
+use crate::store::{RunEntry, RunKind, Store};
 use crate::timeline::Timeline;
 
 /// Lists runs, the newest first.
 ///
-/// The query string is RQL, such as `eq(status,failed)&eq(dispatcherName,welcome)&limit(50)`. One that would have to read
-/// more than 100,000 runs, or more than 10,000 to look at their steps, is refused as a long query:
+/// The query string is RQL, such as `eq(status,failed)&eq(dispatcherName,welcome)&limit(50)`. One that would have to look
+/// at more than 200,000 runs, or more than 10,000 as a whole because it asks for their steps, is refused as a long query:
 /// `ge(startedAt,…)` and `eq(status,failed)` make it shorter.
 #[utoipa::path(get, path = "/runs", tag = "runs", responses((status = 200, body = List<ListedRun>)))]
 pub(crate) async fn list(State(app): Services, caller: Caller, RawQuery(query): RawQuery) -> Answer<List<Value>> {
     let query = Rql::parse::<ListedRun>(query.as_deref())?;
-    let (runs, tenant) = (&app.store.runs, caller.tenant_id());
-    if let Some(event_id) = query.eq("eventId") {
-        let found = app.store.events.with_runs(&EventId::new(event_id)).await?;
-        let found = found.filter(|(record, _)| record.event.envelope.tenant_id == *tenant);
-        let views: Vec<ListedRun> = found.into_iter().flat_map(|(_, runs)| runs).map(ListedRun::from).collect();
-        return query.apply(&views).map(Json);
-    }
-    let entries = runs.entries(tenant, query.eq("status") == Some("failed"), query.times("startedAt")).await?;
-    let entries = rql::within(entries, LIST_LIMIT)?;
-    if query.decides_by("steps") {
-        let ids = entries.into_iter().map(|entry| (entry.event_id, entry.dispatcher_id)).collect();
-        return query.apply(&read(runs, ids).await?).map(Json);
-    }
-    let views = match query.decides_by("status") {
-        true => with_status(runs, entries).await?,
-        false => entries.into_iter().map(ListedRun::from).collect(),
-    };
-    let List { query: echo, page, data } = query.page(&views)?;
-    let ids = data.into_iter().map(|view| (view.head.event_id.clone(), view.head.dispatcher_id.clone())).collect();
-    let data = read(runs, ids).await?.iter().map(|view| query.show(view)).collect::<Result<_, _>>()?;
-    Ok(Json(List { query: echo, page, data }))
+    let source = RunSource { store: &app.store, tenant: caller.tenant_id(), now: app.clock.now() };
+    shared::list::list(&query, &source).await.map(Json)
 }
 
-/// Returns entries with their status, which must be read of those that are not over.
-async fn with_status(runs: &Runs, entries: Vec<RunEntry>) -> Result<Vec<ListedRun>, Refusal> {
-    let open = entries.iter().filter(|entry| entry.outcome.is_none());
-    let open = open.map(|entry| (entry.event_id.clone(), entry.dispatcher_id.clone())).collect();
-    let mut found = read(runs, open).await?.into_iter().peekable();
-    let views = entries.into_iter().filter_map(|entry| match entry.outcome {
-        Some(_) => Some(entry.into()),
-        // In their order, without those that have expired.
-        None => found
-            .next_if(|run| (&run.head.event_id, &run.head.dispatcher_id) == (&entry.event_id, &entry.dispatcher_id)),
-    });
-    Ok(views.collect())
+/// Where the runs of a tenant are.
+struct RunSource<'a> {
+    store: &'a Store,
+    tenant: &'a TenantId,
+    now: Timestamp,
 }
 
-async fn read(runs: &Runs, ids: Vec<(EventId, DispatcherId)>) -> Result<Vec<ListedRun>, Refusal> {
-    Ok(runs.read(rql::within(ids, CONTENT_LIMIT)?).await?.into_iter().map(ListedRun::from).collect())
+impl Source for RunSource<'_> {
+    type Item = ListedRun;
+    type Entry = RunEntry;
+
+    const CONTENT: &'static [&'static str] = &["status", "steps"];
+
+    async fn find(&self, query: &Rql) -> Result<Found<'_, Self>, Refusal> {
+        if let Some(event_id) = query.eq("eventId") {
+            let found = self.store.events.with_runs(&EventId::new(event_id)).await?;
+            let found = found.filter(|(record, _)| record.event.envelope.tenant_id == *self.tenant);
+            return Ok(Found::Items(found.into_iter().flat_map(|(_, runs)| runs).map(ListedRun::from).collect()));
+        }
+        let kind = RunKind {
+            status: query.only_text("status"),
+            event_type: query.only_text("eventType"),
+            channel_id: query.only_text("channelId"),
+            dispatcher_id: query.only_text("dispatcherId"),
+            dispatcher_name: query.only_text("dispatcherName"),
+        };
+        let index = self.store.runs.index(self.tenant, &kind, self.now).await?;
+        Ok(Found::Index(Box::new(index.span(query.span("startedAt")))))
+    }
+
+    fn unknown(&self, entry: &RunEntry) -> &'static [&'static str] {
+        // An index does not tell a run that is running from one that waits.
+        if entry.outcome.is_some() { &["steps"] } else { Self::CONTENT }
+    }
+
+    fn partly(&self, entry: &RunEntry) -> ListedRun {
+        entry.clone().into()
+    }
+
+    async fn read(&self, entries: &[RunEntry]) -> Result<Vec<Option<ListedRun>>, Refusal> {
+        let ids: Vec<_> = entries.iter().map(|entry| (&entry.event_id, &entry.dispatcher_id)).collect();
+        Ok(self.store.runs.read(&ids).await?.into_iter().map(|run| run.map(ListedRun::from)).collect())
+    }
 }
 
 /// Returns an event with its runs, steps and attempts, and everything that happened, in order.

@@ -20,7 +20,6 @@ use super::{Answer, Services};
 use crate::App;
 use crate::dispatcher::DispatcherBody;
 use crate::simulate::{Change, Changes, Counts, Limits, RunChange, SimulatedEvent, Simulation};
-use crate::store::LIST_LIMIT;
 
 /// The largest body, which has the dispatchers of a whole file.
 pub(super) const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
@@ -30,6 +29,8 @@ const MAX_LIMIT: usize = 1_000;
 /// How many events and dispatchers a request can name.
 const MAX_IDS: usize = 1_000;
 const MAX_DISPATCHERS: usize = 10_000;
+/// Over how many events a request can go.
+const EVENT_LIMIT: usize = 100_000;
 /// How many events are read at once.
 const CONCURRENT_READS: usize = 8;
 
@@ -196,12 +197,12 @@ async fn targets(
             None => vec![None],
         };
         for kind in kinds {
-            let entries = events.newest(tenant, kind, span, LIST_LIMIT + 1).await?;
+            let entries = events.newest(tenant, kind, span, EVENT_LIMIT + 1).await?;
             targets.extend(entries.into_iter().map(|entry| (entry.occurred_at, entry.event_id)));
         }
     }
     targets.sort_unstable_by(|(one, one_id), (other, other_id)| (other, other_id).cmp(&(one, one_id)));
-    Ok((rql::within(targets, LIST_LIMIT)?, missing))
+    Ok((rql::within(targets, EVENT_LIMIT)?, missing))
 }
 
 /// Returns the events that come after a place.

@@ -105,8 +105,8 @@ pub(crate) fn find(
         findings.extend(unread_outputs(dispatcher));
     }
     is_cut_short = is_cut_short || is_time_over();
-    findings.extend(types_without_sender(sources, seen));
-    findings.extend(functions_not_called(sources, seen));
+    findings.extend(types_without_sender(sources, seen, looked_at));
+    findings.extend(functions_not_called(sources, seen, looked_at));
     let loops = loops::find(&sources.dispatchers, seen);
     findings.extend(loops.findings);
     let pairs = overlaps::find(&sources.dispatchers, &sources.tenant, now, is_time_over);
@@ -238,7 +238,15 @@ fn is_waited_for(dispatcher: &Dispatcher, action: &Action) -> bool {
     dispatcher.body.actions.iter().any(|other| other.dependencies.iter().any(|name| name == action.step_name()))
 }
 
-fn types_without_sender(sources: &Sources, seen: &Seen) -> Vec<Finding> {
+/// Says what was looked at: all of a span of time, or the newest of it.
+fn extent(count: usize, what: &str, since: Option<Timestamp>, has_more: bool, from: Timestamp) -> String {
+    match since.filter(|_| has_more) {
+        Some(since) => format!("Looked at: the newest {what} ({count}, since {since:.0}), and there are more."),
+        None => format!("Looked at: all {what} since {from:.0} ({count})."),
+    }
+}
+
+fn types_without_sender(sources: &Sources, seen: &Seen, looked_at: &LookedAt) -> Vec<Finding> {
     let waiting = sources.dispatchers.iter().filter(|dispatcher| dispatcher.body.enabled);
     let mut types: Vec<&EventType> = waiting.map(|dispatcher| &dispatcher.body.event_type).collect();
     types.sort_unstable_by_key(|kind| kind.as_str());
@@ -249,10 +257,12 @@ fn types_without_sender(sources: &Sources, seen: &Seen) -> Vec<Finding> {
     };
     let unsent = types.into_iter().filter(|kind| !is_own(kind) && !seen.has_type(kind));
     let known = OWN;
+    let LookedAt { events, events_since, more_events, from, .. } = looked_at;
+    let extent = extent(*events, "events", *events_since, *more_events, *from);
     let findings = unsent.map(|kind| {
         let near = nearest::nearest(kind.as_str(), seen.types().chain(&known).map(EventType::as_str));
         let hint = near.map(|near| format!(" There is `{near}`: perhaps that is meant.")).unwrap_or_default();
-        let message = format!("Dispatchers wait for `{kind}`, which nobody has sent in the time looked at.{hint}");
+        let message = format!("Dispatchers wait for `{kind}`, which nobody has sent.{hint} {extent}");
         let waiting = sources.dispatchers.iter().filter(|dispatcher| dispatcher.body.event_type == *kind).take(20);
         let waiting = waiting.map(|dispatcher| node_id(NodeKind::Dispatcher, dispatcher.id.as_str()));
         let concerns = [type_id(kind)].into_iter().chain(waiting).collect();
@@ -261,7 +271,7 @@ fn types_without_sender(sources: &Sources, seen: &Seen) -> Vec<Finding> {
     findings.collect()
 }
 
-fn functions_not_called(sources: &Sources, seen: &Seen) -> Vec<Finding> {
+fn functions_not_called(sources: &Sources, seen: &Seen, looked_at: &LookedAt) -> Vec<Finding> {
     let actions = sources.dispatchers.iter().flat_map(|dispatcher| &dispatcher.body.actions);
     let named: HashSet<String> = actions
         .filter_map(|action| super::target(&action.kind, &action.command_fields()))
@@ -270,10 +280,12 @@ fn functions_not_called(sources: &Sources, seen: &Seen) -> Vec<Finding> {
         .collect();
     let is_called =
         |name: &String| named.contains(name) || seen.has_function(name) || sources.called_functions.contains(name);
+    let LookedAt { tasks, tasks_since, more_tasks, from, .. } = looked_at;
+    let extent = extent(*tasks, "tasks", *tasks_since, *more_tasks, *from);
     let uncalled = sources.functions.iter().filter(|name| !is_called(name)).map(|name| {
         let message = format!(
-"No dispatcher calls the function `{name}`, and no task ran it in the time looked at. Schedules that were not \
-             due in that time and requests to it as an API function are not looked at."
+"No dispatcher calls the function `{name}`, and no task ran it. {extent} Schedules that were not due in that \
+             time and requests to it as an API function are not looked at."
         );
         Finding::new(Code::FunctionNotCalled, Severity::Info, message, vec![node_id(NodeKind::Function, name)])
     });

@@ -5,15 +5,13 @@
 //! so that it is written into that index once. Before, the index of open rows knows the same of it. A run that failed is
 //! in the sparse index of failed runs besides.
 
-use std::cmp::Reverse;
-use std::collections::HashSet;
-
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::Error;
 use shared::event::{ChannelId, DispatcherId, EventId, EventType, TenantId};
+use shared::list::{self, Index, Unlisted, Walks};
 use shared::seal::Resealed;
 use shared::table::{Expression, Query, Table};
 
@@ -26,11 +24,7 @@ const OPEN_INDEX: &str = "open";
 const RUNS_INDEX: &str = "runsByTime";
 const FAILED_INDEX: &str = "failedRuns";
 const RUN_PREFIX: &str = "run#";
-/// Of how many runs a list can be made; an entry of an index has about 200 bytes, so that they are about 20 requests.
-pub(crate) const LIST_LIMIT: usize = 100_000;
-/// How many runs a list reads as a whole, because its query asks for what no index knows.
-pub(crate) const CONTENT_LIMIT: usize = 10_000;
-/// How many runs a list reads at once.
+/// How many partitions of the index of open rows a list reads at once.
 const CONCURRENT_READS: usize = 16;
 /// Over how many partitions of their index the open rows spread.
 pub(crate) const OPEN_PARTITIONS: u8 = 16;
@@ -39,6 +33,7 @@ pub(crate) const OPEN_PARTITIONS: u8 = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Runs {
     table: Table,
+    walks: Walks,
 }
 
 /// A row that the sweeper must check.
@@ -104,7 +99,8 @@ struct About {
 }
 
 /// A run as the indexes know it: enough to find its place in a list, unless that depends on its steps.
-#[derive(Debug)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "EntryItem")]
 pub(crate) struct RunEntry {
     pub(crate) event_id: EventId,
     pub(crate) dispatcher_id: DispatcherId,
@@ -117,7 +113,37 @@ pub(crate) struct RunEntry {
     pub(crate) finished_at: Option<Timestamp>,
 }
 
-/// What both indexes have of a run; each has the key of its own only.
+/// The place of a run among those of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunPlace {
+    pub(crate) event_id: EventId,
+    pub(crate) dispatcher_id: DispatcherId,
+    /// In milliseconds since 1970.
+    pub(crate) started_at: i64,
+}
+
+/// The key of a run in the index of those that failed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailedKey<'a> {
+    #[serde(flatten)]
+    key: Key,
+    failed_tenant: &'a TenantId,
+    started_at: i64,
+}
+
+/// Which runs a list is about: those for which everything is so that is given.
+#[derive(Debug, Default)]
+pub(crate) struct RunKind<'a> {
+    pub(crate) status: Option<&'a str>,
+    pub(crate) event_type: Option<&'a str>,
+    pub(crate) channel_id: Option<&'a str>,
+    pub(crate) dispatcher_id: Option<&'a str>,
+    pub(crate) dispatcher_name: Option<&'a str>,
+}
+
+/// What each index has of a run; each has the key of its own only.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EntryItem {
@@ -149,7 +175,7 @@ const MAY_LACK: &[&str] =
 impl Runs {
     /// Keeps the runs in a table.
     pub(super) fn new(table: Table) -> Self {
-        Self { table }
+        Self { table, walks: Walks::default() }
     }
 
     /// Returns a run.
@@ -158,62 +184,87 @@ impl Runs {
         item.map(|item| item.run()).transpose()
     }
 
-    /// Returns a tenant's runs that started in a span of time, or those of them that failed, newest first; more than
-    /// [`LIST_LIMIT`] if there are too many to list. One that has just started or ended may be missing.
-    pub(crate) async fn entries(
+    /// Returns the index of a tenant's runs of a kind. One that has just started or ended may be missing.
+    pub(crate) async fn index(
         &self,
         tenant: &TenantId,
-        failed_only: bool,
-        (from, to): (Option<i64>, Option<i64>),
-    ) -> Result<Vec<RunEntry>, Error> {
-        let (from, to) = (from.unwrap_or(0), to.unwrap_or(i64::MAX));
-        if from > to {
-            return Ok(Vec::new());
+        kind: &RunKind<'_>,
+        now: Timestamp,
+    ) -> Result<Index<'_, RunEntry>, Error> {
+        let sort = ("startedAt", list::milliseconds as list::Bounds);
+        let (name, key) =
+            if kind.status == Some("failed") { (FAILED_INDEX, "failedTenant") } else { (RUNS_INDEX, "runTenant") };
+        let partition = (key, tenant.to_string());
+        let mut index = Index::new(&self.table, &self.walks, partition, sort, "startedAt", now)
+            .index(name)
+            .changing(&["status", "finishedAt", "durationMs", "steps"]);
+        match kind.status {
+            Some("failed") => index = index.divided_by("status"),
+            Some(status @ ("succeeded" | "cancelled")) => index = index.only("outcome", status).divided_by("status"),
+            Some(_) => index = index.without("outcome").unlisted(self.unlisted(tenant, kind).await?),
+            None => index = index.unlisted(self.unlisted(tenant, kind).await?),
         }
-        let (index, name) = if failed_only { (FAILED_INDEX, "failedTenant") } else { (RUNS_INDEX, "runTenant") };
-        let key = Expression::new("#key = :key AND startedAt BETWEEN :from AND :to")
-            .name("#key", name)
-            .value(":key", tenant)
-            .value(":from", from)
-            .value(":to", to);
-        let query = Query::new(key).index(index).descending().limit(LIST_LIMIT + 1);
-        let items: Vec<EntryItem> = self.table.query(query).await?;
-        let mut entries: Vec<RunEntry> = items.into_iter().filter_map(EntryItem::entry).collect();
-        if failed_only || entries.len() > LIST_LIMIT {
-            return Ok(entries);
+        let item = kind.dispatcher_id.map(|id| format!("{RUN_PREFIX}{id}"));
+        for (field, attribute, text) in [
+            ("eventType", "kind", kind.event_type),
+            ("channelId", "channelId", kind.channel_id),
+            ("dispatcherId", "item", item.as_deref()),
+            ("dispatcherName", "dispatcherName", kind.dispatcher_name),
+        ] {
+            if let Some(text) = text {
+                index = index.only(attribute, text).divided_by(field);
+            }
         }
-        let known: HashSet<(EventId, DispatcherId)> = entries.iter().map(RunEntry::id).collect();
-        let is_in_span = |entry: &RunEntry| (from..=to).contains(&entry.started_at.as_millisecond());
-        let open = self.open_entries(tenant).await?.into_iter();
-        entries.extend(open.filter(|entry| is_in_span(entry) && !known.contains(&entry.id())));
-        entries.sort_by_key(|entry| Reverse(entry.started_at));
-        Ok(entries)
+        Ok(index)
     }
 
-    /// Returns a tenant's runs that are open rows, in no particular order.
-    async fn open_entries(&self, tenant: &TenantId) -> Result<Vec<RunEntry>, Error> {
+    /// Returns a tenant's runs of a kind that are not in the index of runs by time yet.
+    async fn unlisted(&self, tenant: &TenantId, kind: &RunKind<'_>) -> Result<Unlisted<RunEntry>, Error> {
         let partitions = (0..OPEN_PARTITIONS).map(|partition| {
             let key = Expression::new("#open = :partition").name("#open", "open");
-            let of_tenant =
-                Expression::new("tenantId = :tenant AND attribute_exists(startedAt)").value(":tenant", tenant);
+            let of_tenant = Expression::new(
+                "tenantId = :tenant AND attribute_exists(startedAt) AND attribute_not_exists(runTenant)",
+            );
             let query = Query::new(key.value(":partition", partition_name(partition))).index(OPEN_INDEX);
-            self.table.query::<EntryItem>(query.filter(of_tenant).limit(LIST_LIMIT))
+            self.table.query::<RunEntry>(query.filter(of_tenant.value(":tenant", tenant)))
         });
-        let found: Vec<Vec<EntryItem>> =
+        let found: Vec<Vec<RunEntry>> =
             stream::iter(partitions.collect::<Vec<_>>()).buffer_unordered(CONCURRENT_READS).try_collect().await?;
-        Ok(found.into_iter().flatten().filter_map(EntryItem::entry).collect())
+        Ok(Unlisted {
+            entries: found.into_iter().flatten().filter(|entry| kind.takes(entry)).collect(),
+            time_ms: |entry| entry.started_at.as_millisecond(),
+            is_same: |a, b| (&a.event_id, &a.dispatcher_id) == (&b.event_id, &b.dispatcher_id),
+        })
     }
 
-    /// Reads runs as a whole, in their order, without those that have expired or cannot be read.
-    pub(crate) async fn read(&self, ids: Vec<(EventId, DispatcherId)>) -> Result<Vec<Run>, Error> {
-        let reads = ids.into_iter().map(|(event_id, dispatcher_id)| async move {
-            let item: Option<RunItem> = self.table.get_readable(&Key::run(&event_id, &dispatcher_id)).await?;
-            let read =
-                |item: RunItem| item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error)).ok();
-            Ok::<_, Error>(item.and_then(read))
-        });
-        let found: Vec<Option<Run>> = stream::iter(reads).buffered(CONCURRENT_READS).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+    /// Returns up to about `limit` of a tenant's runs that have failed and that started in a span of time, the latest
+    /// first and after one of them, and whether there are no more. One that has just failed may be missing.
+    pub(crate) async fn failed(
+        &self,
+        tenant: &TenantId,
+        (from, to): (i64, i64),
+        after: Option<&RunPlace>,
+        limit: usize,
+    ) -> Result<(Vec<RunEntry>, bool), Error> {
+        if from > to {
+            return Ok((Vec::new(), true));
+        }
+        let key = Expression::new("failedTenant = :tenant AND startedAt BETWEEN :from AND :to")
+            .value(":tenant", tenant)
+            .value(":from", from)
+            .value(":to", to);
+        let after = after.map(|place| self.table.after(&place.failed_key(tenant))).transpose()?;
+        let query = Query::new(key).index(FAILED_INDEX).descending();
+        let part = self.table.query_part(&query, after.as_ref(), limit).await?;
+        Ok((self.table.open_rows(part.found).await?, part.next.is_none()))
+    }
+
+    /// Reads runs as a whole, in this order; `None` for one that has expired or cannot be read.
+    pub(crate) async fn read(&self, ids: &[(&EventId, &DispatcherId)]) -> Result<Vec<Option<Run>>, Error> {
+        let keys: Vec<Key> = ids.iter().map(|(event_id, dispatcher_id)| Key::run(event_id, dispatcher_id)).collect();
+        let items: Vec<Option<RunItem>> = self.table.get_all(&keys).await?;
+        let read = |item: RunItem| item.run().inspect_err(|error| self.table.log_unreadable(&item.name(), error)).ok();
+        Ok(items.into_iter().map(|item| item.and_then(read)).collect())
     }
 
     /// Writes the next version of a run; returns whether nobody else was first.
@@ -285,23 +336,46 @@ impl About {
     }
 }
 
-impl RunEntry {
-    fn id(&self) -> (EventId, DispatcherId) {
-        (self.event_id.clone(), self.dispatcher_id.clone())
+impl RunPlace {
+    fn failed_key<'a>(&self, tenant: &'a TenantId) -> FailedKey<'a> {
+        let key = Key::run(&self.event_id, &self.dispatcher_id);
+        FailedKey { key, failed_tenant: tenant, started_at: self.started_at }
     }
 }
 
-impl EntryItem {
-    fn entry(self) -> Option<RunEntry> {
-        let About { kind, channel_id, dispatcher_name, outcome, finished_at } = self.about;
-        Some(RunEntry {
-            event_id: self.key.event_id,
-            dispatcher_id: DispatcherId::new(self.key.item.strip_prefix(RUN_PREFIX)?),
+impl From<&RunEntry> for RunPlace {
+    fn from(RunEntry { event_id, dispatcher_id, started_at, .. }: &RunEntry) -> Self {
+        Self {
+            event_id: event_id.clone(),
+            dispatcher_id: dispatcher_id.clone(),
+            started_at: started_at.as_millisecond(),
+        }
+    }
+}
+
+impl RunKind<'_> {
+    /// Tells whether a run is of this kind, as far as one that is not over can be told.
+    fn takes(&self, entry: &RunEntry) -> bool {
+        self.event_type.is_none_or(|kind| entry.event_type.as_str() == kind)
+            && self.channel_id.is_none_or(|id| entry.channel_id.as_ref().is_some_and(|of| of.as_str() == id))
+            && self.dispatcher_id.is_none_or(|id| entry.dispatcher_id.as_str() == id)
+            && self.dispatcher_name.is_none_or(|name| entry.dispatcher_name.as_deref() == Some(name))
+    }
+}
+
+impl TryFrom<EntryItem> for RunEntry {
+    type Error = &'static str;
+
+    fn try_from(item: EntryItem) -> Result<Self, Self::Error> {
+        let About { kind, channel_id, dispatcher_name, outcome, finished_at } = item.about;
+        Ok(Self {
+            event_id: item.key.event_id,
+            dispatcher_id: DispatcherId::new(item.key.item.strip_prefix(RUN_PREFIX).ok_or("it is not a run")?),
             dispatcher_name,
             event_type: kind,
             channel_id,
             outcome,
-            started_at: Timestamp::from_millisecond(self.started_at).ok()?,
+            started_at: Timestamp::from_millisecond(item.started_at).map_err(|_| "it has no time")?,
             finished_at: finished_at.and_then(|time| Timestamp::from_millisecond(time).ok()),
         })
     }

@@ -52,7 +52,7 @@ async fn every_run_that_failed_is_retried_once() {
     let id = start(&world, json!({"filter": {}, "maxInProgress": 7})).await;
     let bulk = finish(&world, &id).await;
     assert_eq!(counts(&bulk), [30, 30, 0, 30, 30, 0].map(|n| json!(n)).each_ref(), "{bulk:#}");
-    assert_eq!((&bulk["status"], &bulk["events"], &bulk["inProgress"]), (&json!("done"), &json!(31), &json!(0)));
+    assert_eq!((&bulk["status"], &bulk["examined"], &bulk["inProgress"]), (&json!("done"), &json!(30), &json!(0)));
     assert_eq!((world.commands()["a#1"], world.commands()["a#2"], world.commands().get("a#3")), (31, 30, None));
     let run = &world.timeline("e0").await["runs"][0];
     assert_eq!((&run["status"], &run["retries"][0]["bulkId"]), (&json!("succeeded"), &json!(id)));
@@ -85,9 +85,9 @@ async fn only_what_the_filter_takes_is_retried() {
     fail(&world, "e", 2).await;
     fail(&world, "f", 2).await;
     let before = progress_of(&world, json!({"until": "2026-01-01T00:00:00Z"})).await;
-    assert_eq!((&before["found"], &before["events"]), (&json!(0), &json!(0)));
+    assert_eq!((&before["found"], &before["examined"]), (&json!(0), &json!(0)));
     let named = progress_of(&world, json!({"errorName": "Other"})).await;
-    assert_eq!((&named["found"], &named["events"]), (&json!(0), &json!(4)));
+    assert_eq!((&named["found"], &named["examined"]), (&json!(0), &json!(6)));
     let one = progress_of(&world, json!({"eventType": "e", "dispatcherId": first})).await;
     assert_eq!(one["succeeded"], 2, "{one:#}");
     assert_eq!(world.states("e0").await, "failed [a:succeeded] [b:failed]");

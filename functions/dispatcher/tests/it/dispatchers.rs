@@ -355,3 +355,23 @@ async fn text_in_braces_is_kept_and_what_looks_like_a_placeholder_is_a_warning()
     check(http("body", &format!("{{{{ event.content.x {}}}}}", "| json ".repeat(28))), "more than 16 filters").await;
     check(http("body", "{{ event.content.x | shuot }}"), r"(`\{{` begins a text)").await;
 }
+
+#[tokio::test]
+async fn a_product_or_an_access_tag_that_is_not_there_is_a_warning() {
+    let world = World::new().await;
+    let apps = world.table("APPS_TABLE");
+    apps.put(&json!({"owner": TENANT, "record": "product#shop"})).await.unwrap();
+    apps.put(&json!({"owner": format!("{TENANT}#shop"), "record": "access#crm"})).await.unwrap();
+    apps.put(&json!({"owner": "other", "record": "product#theirs"})).await.unwrap();
+    let action = |product: &str, app: &str| json!({"type": "action", "env": "prd", "product": product, "app": app, "action": "run"});
+    let body = json!({"eventType": "e", "actions": [
+        action("shop", "crm"), action("shop", "erp"), action("theirs", "crm"), action("{{ event.content.name }}", "crm"),
+    ]});
+    let created = world.post("/dispatchers/v1", body).await.body;
+    let expected =
+        json!(["`actions[1].app`: no access tag `erp` exists", "`actions[2].product`: no product `theirs` exists",]);
+    assert_eq!(created["warnings"], expected, "{created}");
+    let found = world.get("/dispatchers/v1/graph").await.body;
+    let missing = found["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == "TARGET_UNKNOWN");
+    assert_eq!(missing.count(), 2, "{found:#}");
+}

@@ -326,3 +326,23 @@ async fn many_dispatchers_of_one_type_are_bounded_and_say_so() {
     assert_eq!(findings(&found, "DISPATCHERS_OVERLAP").len(), 949, "a thousand findings with those of other kinds");
     assert_eq!(looked_at["moreFindings"], true);
 }
+
+#[tokio::test]
+async fn what_nobody_does_is_said_of_what_was_looked_at() {
+    let world = World::new().await;
+    add_function(&world, "idle").await;
+    world.dispatcher(json!({"eventType": "order.payed", "actions": [task("busy", &[])]})).await;
+    for id in ["e1", "e2"] {
+        world.publish(&event(id, "order.paid", json!({}))).await;
+    }
+    let check = async |query: &str, code: &str, expected: &str| {
+        let found = graph(&world, query).await;
+        let sentence = findings(&found, code)[0]["message"].as_str().unwrap().to_owned();
+        assert!(sentence.contains(expected), "{sentence}");
+    };
+    let sender = "EVENT_TYPE_WITHOUT_SENDER";
+    check("", sender, "Looked at: all events since 2025-12-26T03:04:05Z (2).").await;
+    check("events=1", sender, "Looked at: the newest events (1, since 2026-01-02T03:04:05Z), and there are more.")
+        .await;
+    check("", "FUNCTION_NOT_CALLED", "Looked at: all tasks since 2025-12-26T03:04:05Z (0).").await;
+}

@@ -1,8 +1,11 @@
 //! Runs as they are listed.
 
 use harness::TENANT;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use shared::event::{Answer, FailedResponse, RecordKind, StepError};
+use shared::event::{Answer, FailedResponse, RecordKind, StepError, StepFinished};
 
 use crate::world::{Reply, World, event, task, text};
 
@@ -180,4 +183,83 @@ async fn a_run_is_in_the_index_of_lists_from_its_second_write_on_and_listed_befo
         .map(|name| row[name].clone());
     assert_eq!(listed[0], TENANT);
     assert_eq!((&listed[2], &listed[3..]), (&json!("e"), &[Value::Null, Value::Null, Value::Null, Value::Null][..]));
+}
+
+/// A condition on runs, and which of them it takes by their number and status.
+type Condition = (String, Box<dyn Fn(usize, &str) -> bool>);
+
+/// The types of events in turn; the runs of the first get no answer.
+const KINDS: [&str; 4] = ["silent", "works", "fails", "waits"];
+
+fn conditions(n: usize) -> Vec<Condition> {
+    let time = |n: usize| format!("2026-01-02T03:{:02}:{:02}Z", 4 + (5 + n * 7) / 60, (5 + n * 7) % 60);
+    let kind = KINDS[n % 4];
+    let status = ["running", "succeeded", "failed", "waiting"][n % 4];
+    vec![
+        (format!("eq(eventType,{kind})"), Box::new(move |of, _| of % 4 == n % 4)),
+        (format!("ne(eventType,{kind})"), Box::new(move |of, _| of % 4 != n % 4)),
+        (format!("eq(dispatcherName,{kind})"), Box::new(move |of, _| of % 4 == n % 4)),
+        (format!("eq(status,{status})"), Box::new(move |_, of| of == status)),
+        (format!("ne(status,{status})"), Box::new(move |_, of| of != status)),
+        (format!("ge(startedAt,{})", time(n)), Box::new(move |of, _| of >= n)),
+        (format!("lt(startedAt,{})", time(n)), Box::new(move |of, _| of < n)),
+        ("eq(steps.status,succeeded)".to_owned(), Box::new(|_, of| of == "succeeded")),
+    ]
+}
+
+/// Compares random pages of the list with those of the runs with these statuses.
+async fn compare_pages(world: &World, runner: &mut TestRunner, statuses: &[String]) {
+    let chosen = prop::collection::vec((0_usize..8, 0_usize..statuses.len()), 0..3);
+    let strategy = (chosen, 0_usize..4, 1_usize..30, 0_usize..50, any::<bool>());
+    for _ in 0..60 {
+        let (chosen, order, limit, offset, counts) = strategy.new_tree(runner).unwrap().current();
+        let chosen: Vec<Condition> = chosen.into_iter().map(|(at, n)| conditions(n).remove(at)).collect();
+        let mut parts: Vec<&str> = chosen.iter().map(|(query, _)| query.as_str()).collect();
+        let page = format!("limit({limit},{offset})");
+        let order = ["", "sort(startedAt)", "sort(-startedAt)", "sort(eventType)"][order];
+        parts.extend([order, &page, if counts { "" } else { "skipCount()" }]);
+        let mut expected: Vec<usize> =
+            (0..statuses.len()).rev().filter(|n| chosen.iter().all(|(_, takes)| takes(*n, &statuses[*n]))).collect();
+        match order {
+            "sort(startedAt)" => expected.reverse(),
+            "sort(eventType)" => expected.sort_by_key(|n| KINDS[n % 4]),
+            _ => {}
+        }
+        let (query, total) = (parts.join("&"), counts.then_some(expected.len() as u64));
+        let list = world.get(&format!("/runs?{query}")).await;
+        assert_eq!(list.status, 200, "{query}: {}", list.body);
+        let data = list.body["data"].as_array().unwrap();
+        let found: Vec<(&str, &str)> = data.iter().map(|run| (text(&run["eventId"]), text(&run["status"]))).collect();
+        let ids: Vec<String> = (0..statuses.len()).map(|n| format!("e{n}")).collect();
+        let expected: Vec<(&str, &str)> =
+            expected.into_iter().skip(offset).take(limit).map(|n| (ids[n].as_str(), statuses[n].as_str())).collect();
+        assert_eq!((found, list.body["page"]["total"].as_u64()), (expected, total), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_indexes_know_of_runs_is_what_a_plain_list_would_be() {
+    let world = World::new().await;
+    for (kind, reply) in KINDS.into_iter().zip([Reply::Silence, Reply::Succeed(json!({})), Reply::Fail, Reply::Wait]) {
+        world.reply(kind, reply);
+        world.dispatcher(json!({"eventType": kind, "name": kind, "actions": [task(kind, &[])]})).await;
+    }
+    let mut statuses = Vec::new();
+    let mut unanswered = Vec::new();
+    for n in 0..40 {
+        world.publish(&event(&format!("e{n}"), KINDS[n % 4], json!({}))).await;
+        statuses.push(["running", "succeeded", "failed", "waiting"][n % 4].to_owned());
+        if n % 4 == 0 {
+            unanswered.push((n, world.command("silent").unwrap().id));
+        }
+        world.advance(7).await;
+    }
+    let mut runner = TestRunner::deterministic();
+    compare_pages(&world, &mut runner, &statuses).await;
+    // What ends late moves from one index to the other, whatever was counted before.
+    for (n, step) in unanswered.into_iter().filter(|(n, _)| n % 8 == 0) {
+        world.publish_answer(&StepFinished { id: step, answer: Answer::succeeded(json!({})) }).await;
+        statuses[n] = "succeeded".to_owned();
+    }
+    compare_pages(&world, &mut runner, &statuses).await;
 }

@@ -94,7 +94,7 @@ impl Source for RequestSource<'_> {
             found.sort_by(|one, other| other.id.cmp(&one.id));
             return Ok(Found::Entries(found));
         }
-        Ok(Found::Index(self.requests.index(self.tenant, self.now).span(query.span("timestamp"))))
+        Ok(Found::Index(Box::new(self.requests.index(self.tenant, self.now).span(query.span("timestamp")))))
     }
 
     fn partly(&self, request: &ApiRequest) -> ApiRequestView {

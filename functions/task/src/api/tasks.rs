@@ -8,8 +8,9 @@ use axum::extract::{Path, RawQuery, State};
 use jiff::Timestamp;
 use serde_json::Value;
 use shared::auth::Caller;
+use shared::clock::derived_hex24;
 use shared::event::TenantId;
-use shared::http::{Affected, ErrorBody, JsonBody, List};
+use shared::http::{Affected, ErrorBody, IdempotencyKey, JsonBody, List};
 use shared::list::{Found, Source};
 use shared::rql::Rql;
 use shared::seal::Resealed;
@@ -18,12 +19,15 @@ use shared::{Error, Refusal};
 use crate::function_body::check_name;
 use crate::new_task::{NewTask, check_data};
 use crate::services::Services;
-use crate::store::task::{Task, TaskEntry, TaskStore, TaskView, Tasks};
+use crate::store::task::{Status, Task, TaskEntry, TaskStore, TaskView, Tasks};
 use crate::{answer, on_schedule, on_task_due};
 
 /// Creates a task, which starts at once or at its time.
+///
+/// The same `Idempotency-Key` from the same client is the same task, which is not run again.
 #[utoipa::path(
     post, path = "/tasks/v1", tag = "tasks", request_body = NewTask,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 bytes.")),
     responses(
         (status = 200, description = "The task.", body = TaskView),
         (status = 404, description = "No such function exists in the client's tenant.", body = ErrorBody),
@@ -32,6 +36,7 @@ use crate::{answer, on_schedule, on_task_due};
 pub(crate) async fn create(
     State(services): State<Arc<Services>>,
     caller: Caller,
+    key: IdempotencyKey,
     JsonBody(mut new): JsonBody<NewTask>,
 ) -> Result<Json<TaskView>, Refusal> {
     let Services { tasks, functions, bus, scheduler, clock, ids, .. } = &*services;
@@ -42,13 +47,46 @@ pub(crate) async fn create(
     if !function.enabled {
         return Err(Refusal::illegal_state(format!("the function `{name}` is disabled")));
     }
+    let has_priority = new.priority.is_some();
     new.priority = new.priority.or(function.default_priority());
-    let mut task = new.into_task(ids.hex24(), tenant.clone(), now, tasks.store().expires_at(now))?;
+    let id = match key.as_bytes() {
+        Some(key) => derived_hex24(&[b"task", tenant.as_str().as_bytes(), caller.client_id().as_bytes(), key]),
+        None => ids.hex24(),
+    };
+    let mut task = new.into_task(id, tenant.clone(), now, tasks.store().expires_at(now))?;
     check_data(&task.data)?;
     task.created_by_application_id = Some(caller.application_id().to_owned());
     task.created_by_user_id = caller.is_user().then(|| caller.client_id().to_owned());
-    on_task_due::submit(tasks, bus, scheduler, clock, &task).await?;
+    let task = match key.as_bytes() {
+        Some(_) => earlier(tasks, &task, has_priority).await?.unwrap_or(task),
+        None => task,
+    };
+    if task.status == Status::New {
+        // Also for a repetition: the process may have died in between.
+        on_task_due::submit(tasks, bus, scheduler, clock, &task).await?;
+    }
+    // Of two requests at the same time one was first.
+    let task = match key.as_bytes() {
+        Some(_) => earlier(tasks, &task, has_priority).await?.unwrap_or(task),
+        None => task,
+    };
     Ok(Json(TaskView::from(&task)))
+}
+
+/// Returns the task of an earlier request with the same key; refuses if something else was asked for.
+///
+/// The priority of a function may have changed since, so that only one that was asked for counts.
+async fn earlier(tasks: &Tasks, task: &Task, has_priority: bool) -> Result<Option<Task>, Refusal> {
+    let asked = |task: &Task| {
+        let start_ms = task.start_timestamp.map(Timestamp::as_millisecond);
+        let priority = has_priority.then_some(task.priority);
+        (task.function_name.clone(), task.data.clone(), start_ms, task.tags.clone(), priority)
+    };
+    match tasks.store().get(&task.tenant_id, &task.task_id).await? {
+        Some(earlier) if asked(&earlier) == asked(task) => Ok(Some(earlier)),
+        Some(_) => Err(Refusal::field("Idempotency-Key", "was used for another task")),
+        None => Ok(None),
+    }
 }
 
 /// Lists the tasks, newest first.
@@ -89,7 +127,7 @@ impl Source for TaskSource<'_> {
             found.sort_by_key(|task| Reverse(task.creation_timestamp));
             return Ok(Found::Items(found.iter().map(TaskView::from).collect()));
         }
-        Ok(Found::Index(self.store.index(self.tenant, self.now).span(query.span("creationTimestamp"))))
+        Ok(Found::Index(Box::new(self.store.index(self.tenant, self.now).span(query.span("creationTimestamp")))))
     }
 
     fn partly(&self, entry: &TaskEntry) -> TaskView {

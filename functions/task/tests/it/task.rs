@@ -1,5 +1,6 @@
 //! Tasks over HTTP.
 
+use harness::Request;
 use serde_json::{Value, json};
 
 use crate::support::{World, task_id};
@@ -450,4 +451,34 @@ async fn every_route_requires_its_permission() {
     let paths = openapi["paths"].as_object().unwrap().values();
     // What Director says about itself is for everybody.
     assert_eq!(paths.map(|path| path.as_object().unwrap().len()).sum::<usize>(), described + 1);
+}
+
+#[tokio::test]
+async fn the_same_key_from_the_same_client_is_the_same_task() {
+    let world = World::new().await;
+    world.script("f", "exports.main = (task) => task.data.n").await;
+    let token = world.token("default", &["*"]).await;
+    let send = async |key: &str, body: Value| {
+        let request = Request::new("POST", "/tasks/v1/").bearer(&token).header("idempotency-key", key);
+        harness::World::send(&world, request.json(body)).await
+    };
+    let body = json!({"functionName": "f", "data": {"n": 1}, "tags": ["x"]});
+    let (one, two) = tokio::join!(send("k", body.clone()), send("k", body.clone()));
+    assert_eq!((one.status, two.status, &one.body["id"]), (200, 200, &two.body["id"]), "{one:?} {two:?}");
+    world.idle().await;
+    world.restart();
+    let again = send("k", body.clone()).await;
+    assert_eq!((&again.body["id"], &again.body["status"]), (&one.body["id"], &json!("complete")), "{again:?}");
+    world.idle().await;
+    assert_eq!(world.get("/tasks/v1/").await.body["page"]["total"], 1);
+    for other in [
+        json!({"functionName": "f", "data": {"n": 2}, "tags": ["x"]}),
+        json!({"functionName": "f", "data": {"n": 1}}),
+        json!({"functionName": "f", "data": {"n": 1}, "tags": ["x"], "priority": 7}),
+        json!({"functionName": "f", "data": {"n": 1}, "tags": ["x"], "startTimestamp": "2026-01-03T00:00:00Z"}),
+    ] {
+        let refused = send("k", other).await;
+        assert_eq!((refused.status, &refused.body["code"]), (400, &json!(15)), "{refused:?}");
+    }
+    assert_ne!(send("other", body).await.body["id"], one.body["id"]);
 }

@@ -147,7 +147,7 @@ impl Source for MessageSource<'_> {
         if newest.iter().any(|record| record.entry.tenant_id != *self.tenant) {
             return Ok(Found::Items(Vec::new()));
         }
-        Ok(Found::Index(self.store.index(&channel, self.now).span(query.span("loggedAt"))))
+        Ok(Found::Index(Box::new(self.store.index(&channel, self.now).span(query.span("loggedAt")))))
     }
 
     fn partly(&self, record: &MessageRecord) -> LoggedMessage {

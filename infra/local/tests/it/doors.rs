@@ -18,6 +18,7 @@ pub(crate) async fn with_bodies() -> (Value, Vec<Route>) {
         cors_origins: Vec::new(),
         event_budget: None,
         access_token_seconds: None,
+        open_registration: None,
         lambda_endpoint: None,
         mail_from: "hookyard@localhost".to_owned(),
         smtp: None,
