@@ -10,8 +10,11 @@ use super::process::{Load, Process};
 
 /// How long after the end of a script the worker is looked at: until then, others may have ended too.
 const REST: Duration = Duration::from_millis(50);
-/// How much more memory than at its start a worker may hold when it has nothing to do.
-const IDLE_BYTES: u64 = 64 * 1024 * 1024;
+/// How much more memory than at its start a worker may hold between two scripts, so that bursts find it warm.
+const PAUSE_BYTES: u64 = 64 * 1024 * 1024;
+/// After how long without a script a worker has nothing to do, and how much more memory it may hold then.
+const IDLE: Duration = Duration::from_secs(3);
+const IDLE_BYTES: u64 = 12 * 1024 * 1024;
 /// How much more memory than at its start a worker may hold before no further scripts start in it.
 const BUSY_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -57,9 +60,9 @@ impl Pool {
     }
 
     /// Whether another worker is to take the place of one.
-    fn is_worn(&self, load: Load) -> bool {
+    fn is_worn(&self, load: Load, is_idle: bool) -> bool {
         match load.running {
-            0 => load.stuck > 0 || load.grown_bytes > IDLE_BYTES,
+            0 => load.stuck > 0 || load.grown_bytes > if is_idle { IDLE_BYTES } else { PAUSE_BYTES },
             _ => load.stuck >= self.spare_threads || load.grown_bytes > BUSY_BYTES,
         }
     }
@@ -75,12 +78,22 @@ impl Drop for Pool {
 
 /// Replaces a worker when it is worn or gone, and ends it once its scripts have ended.
 async fn watch(pool: Weak<Pool>, process: Arc<Process>) {
+    let mut pauses = false;
     loop {
-        process.changed().await;
-        tokio::time::sleep(REST).await;
+        let is_idle = match pauses {
+            true => tokio::time::timeout(IDLE, process.changed()).await.is_err(),
+            false => {
+                process.changed().await;
+                false
+            }
+        };
+        if !is_idle {
+            tokio::time::sleep(REST).await;
+        }
         let Some(pool) = pool.upgrade() else { return process.kill() };
         let load = process.load();
-        if process.is_open() && !pool.is_worn(load) {
+        if process.is_open() && !pool.is_worn(load, is_idle) {
+            pauses = load.running == 0 && !is_idle;
             continue;
         }
         process.close();

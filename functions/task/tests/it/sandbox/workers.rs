@@ -180,11 +180,9 @@ async fn what_a_script_has_used_is_given_back_by_its_worker() {
         "module.exports = () => { globalThis.kept = new Uint8Array(2e7).fill(1); return [].indexOf.call({ length: 2 ** 53 - 1 }, 1) }",
     ];
     for source in greedy {
-        let script = of("default", 20, source);
-        let limits = Limits { memory_bytes: 160 * 1024 * 1024, ..script.limits };
-        one(&sandbox, Script { limits, ..script }).await.unwrap_err();
+        one(&sandbox, of("default", 3, source)).await.unwrap_err();
         let returns = async || match sandbox.worker_id().map(resident_bytes) {
-            Some(now) if now > 0 && now < before + 80 * 1024 * 1024 => Ok(()),
+            Some(now) if now > 0 && now < before + 20 * 1024 * 1024 => Ok(()),
             now => Err(now),
         };
         until(source, returns).await;
