@@ -65,8 +65,6 @@ impl Process {
         let mut command = Command::new(program);
         // As on Lambda; where the machine is must not show in what a script computes.
         command.env_clear().env("TZ", "UTC");
-        // Huge pages are cleared whole, and each thread uses a little of many.
-        command.env("MIMALLOC_ALLOW_THP", "0");
         command.arg(ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         // A terminal's Ctrl-C is for this process, which decides what becomes of the scripts.
         command.process_group(0);
