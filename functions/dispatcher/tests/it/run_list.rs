@@ -261,5 +261,6 @@ async fn whatever_the_indexes_know_of_runs_is_what_a_plain_list_would_be() {
         world.publish_answer(&StepFinished { id: step, answer: Answer::succeeded(json!({})) }).await;
         statuses[n] = "succeeded".to_owned();
     }
+    world.idle().await;
     compare_pages(&world, &mut runner, &statuses).await;
 }
