@@ -43,12 +43,14 @@ pub trait Claimable: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
     /// Ends the work whose outcome nobody knows, as it was interrupted after it had begun to act.
     fn conclude_unknown(&mut self, now: Timestamp);
 
-    /// Puts the record into the lists, which need not have it before its work has lasted for [`SHOWN_AFTER`] or has ended.
+    /// Puts the record into the lists, which need not have it before its work has lasted for
+    /// [`SHOWN_AFTER`](super::SHOWN_AFTER) or has ended.
     fn show(&mut self) {}
 
     /// Returns what of the record is written first when its work acts, if that is its first write.
     ///
-    /// The rest follows once the work has lasted for [`SHOWN_AFTER`] or has ended, and is in the command until then.
+    /// The rest follows once the work has lasted for [`SHOWN_AFTER`](super::SHOWN_AFTER) or has ended, and is in the
+    /// command until then.
     fn first(&self) -> Self {
         self.clone()
     }
