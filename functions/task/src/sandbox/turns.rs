@@ -2,9 +2,9 @@
 //!
 //! A script gives its turn back while it waits, and lets others go first when it has computed for a while. Of those of one
 //! tenant, the ones that have begun go first, so that few are under way at once and each thread's memory serves many; a
-//! script gets its thread when it gets its first turn. The turn of
-//! one that does not come back, as it is inside a call of the engine, is given to the next: the system then divides the
-//! processors among their threads, and many that stay away get only what the others leave.
+//! script gets its thread when it gets its first turn. The turn of one that does not come back, as it is inside a call of
+//! the engine, is given to the next: the system then divides the processors among their threads, and many that stay away
+//! get only what the others leave.
 
 use std::cell::Cell;
 use std::collections::HashMap;

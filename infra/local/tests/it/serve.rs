@@ -110,6 +110,17 @@ async fn a_directory_with_the_secrets_of_another_one_does_not_start() {
 }
 
 #[tokio::test]
+async fn anybody_may_create_a_user_unless_registration_is_closed() {
+    let user = json!({"email": "ada@example.com", "password": "correct horse"});
+    for (arguments, expected) in [(&[][..], 200), (&["--open-registration", "false"][..], 401)] {
+        let data = tempdir().unwrap();
+        let hookyard = Hookyard::start_with(data.path(), arguments).await;
+        let request = hookyard.client.post(format!("{}/users/v1/register", hookyard.url)).json(&user);
+        assert_eq!(request.send().await.unwrap().status(), expected, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_public_address_that_is_no_beginning_of_a_url_is_refused() {
     for address in ["foo", "ftp://example.com", "https://", "https://user@example.com", "https://example.com/?x=1"] {
         let output = hookyard().args(["--base-url", address]).output().await.unwrap();
