@@ -14,7 +14,7 @@ use crate::database;
 use crate::error::EmulatorError;
 
 /// The format of the data, one higher after each change that an older version would misread.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 /// The format of a directory with data and without the file.
 const UNMARKED_FORMAT: u32 = 1;
 /// The file that holds the number of the format; it is written when everything else is there.

@@ -29,7 +29,14 @@ struct State {
 #[derive(Debug, Default)]
 struct Tenant {
     present: usize,
-    functions: HashMap<String, usize>,
+    functions: HashMap<String, Function>,
+}
+
+/// How many scripts of a function are present, and how many wait.
+#[derive(Debug, Default)]
+struct Function {
+    present: usize,
+    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -73,6 +80,7 @@ impl Presence {
     fn queue(&self, tenant: &str, waiting: Waiting) {
         let mut state = self.lock();
         let priority = waiting.priority;
+        state.function(tenant, &waiting.function).waiting += 1;
         state.waiting.push_before(tenant, waiting, |other| other.priority < priority);
         self.admit(&mut state);
     }
@@ -102,32 +110,48 @@ impl Presence {
 impl State {
     fn next(&mut self) -> Option<(String, Waiting)> {
         let Self { free, tenants, waiting, .. } = self;
-        waiting.next_where(|tenant, waiting| {
+        // Most that are full are so with many who wait for the same function.
+        if !tenants.values().any(|tenant| tenant.functions.values().any(|function| tenant.admits(function, *free))) {
+            return None;
+        }
+        let (name, next) = waiting.next_where(|tenant, waiting| {
             let tenant = tenants.get(tenant);
-            let room = free.saturating_sub(tenant.map_or(0, |tenant| tenant.present));
-            let present = tenant.and_then(|tenant| tenant.functions.get(&waiting.function));
-            present.copied().unwrap_or(0) < room
-        })
+            let function = tenant.and_then(|tenant| tenant.functions.get(&waiting.function));
+            tenant.zip(function).is_some_and(|(tenant, function)| tenant.admits(function, *free))
+        })?;
+        self.function(&name, &next.function).waiting -= 1;
+        Some((name, next))
+    }
+
+    fn function(&mut self, tenant: &str, function: &str) -> &mut Function {
+        let functions = &mut self.tenants.entry(tenant.to_owned()).or_default().functions;
+        functions.entry(function.to_owned()).or_default()
     }
 
     fn enter(&mut self, tenant: &str, function: &str) {
         self.free -= 1;
-        let tenant = self.tenants.entry(tenant.to_owned()).or_default();
-        tenant.present += 1;
-        *tenant.functions.entry(function.to_owned()).or_default() += 1;
+        self.function(tenant, function).present += 1;
+        self.tenants.entry(tenant.to_owned()).or_default().present += 1;
     }
 
     fn leave(&mut self, name: &str, function: &str) {
         self.free += 1;
         let Some(tenant) = self.tenants.get_mut(name) else { return };
         tenant.present -= 1;
-        if let Some(present) = tenant.functions.get_mut(function) {
-            *present -= 1;
+        if let Some(function) = tenant.functions.get_mut(function) {
+            function.present -= 1;
         }
-        tenant.functions.retain(|_, present| *present > 0);
-        if tenant.present == 0 {
+        tenant.functions.retain(|_, function| function.present + function.waiting > 0);
+        if tenant.functions.is_empty() {
             self.tenants.remove(name);
         }
+    }
+}
+
+impl Tenant {
+    /// Whether one that waits for this function may enter: if fewer are present than places are left for others.
+    fn admits(&self, function: &Function, free: usize) -> bool {
+        function.waiting > 0 && function.present < free.saturating_sub(self.present)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The grammar that all statements share: tables, paths, values, conditions.
 
+use std::sync::Arc;
 use std::vec::IntoIter;
 
 use super::token::{self, Token};
@@ -42,7 +43,7 @@ const KEYWORDS: [&str; 22] = [
 
 /// Reads one statement.
 pub(super) struct Parser {
-    tokens: Vec<Token>,
+    tokens: Arc<[Token]>,
     at: usize,
     parameters: IntoIter<Value>,
 }
@@ -50,7 +51,7 @@ pub(super) struct Parser {
 impl Parser {
     /// Splits a statement; the parameters take the places of its `?` in their order.
     pub(super) fn new(text: &str, parameters: Vec<Value>) -> Result<Self, Error> {
-        let tokens = token::split(text)?;
+        let tokens = token::tokens(text)?;
         if tokens.iter().filter(|token| **token == Token::Sign("?")).count() != parameters.len() {
             return Err(Error::validation("Number of parameters in request and statement don't match."));
         }

@@ -1,9 +1,21 @@
 //! The words, values and signs of a statement.
 
+use std::sync::{Arc, LazyLock};
+
+use moka::sync::Cache;
+
 use crate::error::Error;
 
 /// The longest statement, in characters.
 const LIMIT: usize = 8192;
+/// How many bytes of statements are remembered as they were split.
+const REMEMBERED_BYTES: u64 = 1024 * 1024;
+
+/// The statements of late: a caller sends few texts, many times with other parameters.
+static REMEMBERED: LazyLock<Cache<String, Arc<[Token]>>> = LazyLock::new(|| {
+    let weigh = |text: &String, _: &Arc<[Token]>| u32::try_from(text.len()).unwrap_or(u32::MAX);
+    Cache::builder().weigher(weigh).max_capacity(REMEMBERED_BYTES).build()
+});
 
 /// A word, value or sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +36,17 @@ const SIGNS: [&str; 23] = [
     ";",
 ];
 
-/// Splits a statement.
-pub(super) fn split(text: &str) -> Result<Vec<Token>, Error> {
+/// Splits a statement, or remembers how it was split.
+pub(super) fn tokens(text: &str) -> Result<Arc<[Token]>, Error> {
+    if let Some(tokens) = REMEMBERED.get(text) {
+        return Ok(tokens);
+    }
+    let tokens: Arc<[Token]> = split(text)?.into();
+    REMEMBERED.insert(text.to_owned(), tokens.clone());
+    Ok(tokens)
+}
+
+fn split(text: &str) -> Result<Vec<Token>, Error> {
     if text.chars().nth(LIMIT).is_some() {
         return Err(refused("Member must have length less than or equal to 8192"));
     }
