@@ -1,8 +1,12 @@
 //! `kill -9` at any moment between the 2xx and the end of the run.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use harness::server::{Answer, Server};
+use harness::until;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -88,6 +92,89 @@ async fn a_script_reaches_outside_once_at_most_wherever_the_process_is_killed() 
     }
     let tasks = hookyard.get("/tasks/v1/?limit(50)").await;
     assert_eq!(tasks["page"]["total"], MOMENTS, "each task exactly once");
+}
+
+/// How many send webhooks at once while the process is killed.
+const SENDERS: usize = 6;
+
+#[tokio::test]
+async fn nothing_is_lost_or_doubled_when_the_process_is_killed_under_load() {
+    killed_under_load(12).await;
+}
+
+#[tokio::test]
+#[ignore = "takes ten minutes: cargo test --release -p local --test it -- --ignored killed_two_hundred"]
+async fn nothing_is_lost_or_doubled_when_the_process_is_killed_two_hundred_times() {
+    killed_under_load(200).await;
+}
+
+/// Sends webhooks all the time, kills the process again and again, and looks at what has become of all that it accepted.
+async fn killed_under_load(kills: u32) {
+    let data = tempdir().unwrap();
+    let sink = Server::start(|_| Answer::ok(json!("seen"))).await;
+    let arguments = ["--allow-cidr", "127.0.0.0/8"];
+    let mut hookyard = Hookyard::start_with(data.path(), &arguments).await;
+    let channel = hookyard.channel().await;
+    let code = format!(
+        "export const main = async (task) =>
+            (await fetch('{}/' + task.data.event.content.payload.n, {{ method: 'POST' }})).text();",
+        sink.url()
+    );
+    hookyard.function("work", &code).await;
+    hookyard.dispatcher("work", json!([{"type": "task", "name": "work", "functionName": "work"}])).await;
+
+    let mut accepted = BTreeMap::new();
+    for kill in 0..kills {
+        let answered = Mutex::new(Vec::new());
+        // From the first webhooks after a start to many of them under way.
+        let enough = usize::try_from(1 + kill * 7 % 60).unwrap();
+        let senders =
+            (0..SENDERS).map(|sender| send_until_gone(&hookyard, &channel, format!("{kill}-{sender}"), &answered));
+        let killer = async {
+            until("so many answers", async || {
+                let count = answered.lock().unwrap().len();
+                if count >= enough { Ok(()) } else { Err(count) }
+            })
+            .await;
+            spin(STEP * (kill * 5 % MOMENTS));
+            hookyard.signal("-KILL").await;
+        };
+        tokio::join!(join_all(senders), killer);
+        accepted.extend(answered.into_inner().unwrap());
+        hookyard.kill().await;
+        hookyard = Hookyard::start_with(data.path(), &arguments).await;
+    }
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, event) in &accepted {
+        let run = hookyard.wait_for_run(event, is_over).await;
+        assert_eq!(run["runs"].as_array().unwrap().len(), 1, "{name}: {run:#}");
+        let step = &run["runs"][0]["steps"][0];
+        let is_unknown = step["error"]["name"] == "OutcomeUnknown";
+        assert!(step["output"] == "seen" || is_unknown, "{name}: {run:#}");
+        seen.insert(format!("/{name}"), usize::from(!is_unknown));
+    }
+    let mut requests: BTreeMap<String, usize> = BTreeMap::new();
+    sink.requests().into_iter().for_each(|request| *requests.entry(request.path).or_default() += 1);
+    assert!(requests.values().all(|count| *count == 1), "{requests:#?}");
+    assert!(
+        seen.iter().all(|(path, least)| requests.get(path).copied().unwrap_or(0) >= *least),
+        "{seen:#?} {requests:#?}"
+    );
+    let tasks = hookyard.get("/tasks/v1/?limit(1)").await;
+    assert!(tasks["page"]["total"].as_u64() >= u64::try_from(accepted.len()).ok(), "each task has a record: {tasks:#}");
+}
+
+/// Sends webhooks one after the other until nobody answers; notes the events of those that were accepted.
+async fn send_until_gone(hookyard: &Hookyard, channel: &str, sender: String, answered: &Mutex<Vec<(String, String)>>) {
+    for number in 0.. {
+        let name = format!("{sender}-{number}");
+        let request = hookyard.webhook(channel, &name, &json!({"n": name}).to_string());
+        let Ok(response) = request.send().await else { return };
+        let status = response.status();
+        let Ok(answer) = response.json::<Value>().await else { return };
+        assert!(status.is_success(), "{status} {answer:#}");
+        answered.lock().unwrap().push((name, answer["events"][0].as_str().unwrap().to_owned()));
+    }
 }
 
 /// Lets a moment pass without giving the processor away, so that the moments of the kill differ by little.

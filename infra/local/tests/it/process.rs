@@ -161,11 +161,16 @@ impl Hookyard {
 
     /// Asks the process to stop as a service manager does and expects success.
     pub(crate) async fn terminate(mut self) {
-        let pid = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
-        assert!(sent.success());
+        self.signal("-TERM").await;
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it stops").unwrap();
         assert!(status.success(), "{status}");
+    }
+
+    /// Sends a signal to the process, and lets it be.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().await.unwrap();
+        assert!(sent.success());
     }
 
     /// The process and the workers of its scripts.
