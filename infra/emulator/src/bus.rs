@@ -1,6 +1,7 @@
 //! EventBridge: `PutEvents` is answered once every matching delivery is durable.
 
 mod entry;
+mod seen;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::entry::Event;
+use self::seen::Fields;
 use crate::arn::arn;
 use crate::clock::Clock;
 use crate::delivery::Deliveries;
@@ -45,6 +47,8 @@ pub(crate) type Observer = Box<dyn Fn(&str) + Send + Sync>;
 /// The buses and rules of the template.
 pub(crate) struct Bus {
     stack: Arc<Stack>,
+    /// What the rules see of events.
+    fields: Fields,
     clock: Clock,
     journal: Arc<Journal>,
     deliveries: Deliveries,
@@ -62,7 +66,8 @@ impl Bus {
         faults: Arc<Faults>,
     ) -> Self {
         let (unmatched, observer) = (AtomicU64::new(0), OnceLock::new());
-        Self { stack, clock, journal, deliveries, faults, unmatched, observer }
+        let fields = Fields::of(&stack.rules);
+        Self { stack, fields, clock, journal, deliveries, faults, unmatched, observer }
     }
 
     /// How many events were dropped because no rule matched them.
@@ -73,7 +78,7 @@ impl Bus {
     /// The deliveries of an event of an AWS service itself, on the default bus; they are still to be written.
     pub(crate) fn of_aws(&self, entry: &Value) -> Vec<Delivery> {
         let mut accepted = Accepted::default();
-        match Event::of_aws(entry, self.clock.now()) {
+        match Event::of_aws(entry, &self.fields, self.clock.now()) {
             Ok(event) => drop(self.accept(event, &mut accepted)),
             Err((code, message)) => tracing::error!(code, message, "an event of an AWS service is not one"),
         }
@@ -116,7 +121,7 @@ impl Bus {
                 if failing == Some(index) {
                     return refused(("InternalFailure", "An internal failure occurred.".to_owned()));
                 }
-                match Event::read(entry, &self.stack.buses, self.clock.now()) {
+                match Event::read(entry, &self.stack.buses, &self.fields, self.clock.now()) {
                     Ok(event) => self.accept(event, &mut accepted),
                     Err(error) => refused(error),
                 }
@@ -133,7 +138,7 @@ impl Bus {
     /// Adds a delivery for every target of every rule that matches.
     fn accept(&self, mut event: Event<'_>, accepted: &mut Accepted) -> Answer {
         let steady = self.clock.steady();
-        let seen = event.take_value();
+        let seen = event.take_seen(&self.fields);
         let text: Arc<str> = event.text().into();
         let before = accepted.deliveries.len();
         let rules = self.stack.rules.iter();

@@ -10,5 +10,5 @@ mod stack;
 mod yaml;
 
 pub use document::Template;
-pub(crate) use rule::bus_name;
+pub(crate) use rule::{Rule, bus_name};
 pub(crate) use stack::{SecretSeed, Stack, Table};

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
+use super::seen::Fields;
 use crate::arn::{ACCOUNT, REGION, random_id};
 use crate::clock::time_text;
 use crate::template::bus_name;
@@ -25,15 +26,16 @@ pub(super) struct Event<'e> {
     region: &'static str,
     resources: Vec<&'e str>,
     detail: &'e RawValue,
+    /// What the rules see of the detail.
     #[serde(skip)]
-    parsed: Value,
+    seen: Value,
     #[serde(skip)]
     pub(super) bus: &'e str,
 }
 
 impl<'e> Event<'e> {
     /// Checks an entry as EventBridge does.
-    pub(super) fn read(entry: &'e Value, buses: &[String], now: Timestamp) -> Result<Self, Refusal> {
+    pub(super) fn read(entry: &'e Value, buses: &[String], fields: &Fields, now: Timestamp) -> Result<Self, Refusal> {
         let source = required(entry, "Source")?;
         if source.starts_with("aws.") {
             let message = "Not authorized for the source.".to_owned();
@@ -44,17 +46,17 @@ impl<'e> Event<'e> {
             let message = format!("Event bus {bus} does not exist.");
             return Err(("ResourceNotFoundException", message));
         }
-        Self::on(bus, entry, now)
+        Self::on(bus, entry, fields, now)
     }
 
     /// Takes an entry of an AWS service itself, on the default bus.
-    pub(super) fn of_aws(entry: &'e Value, now: Timestamp) -> Result<Self, Refusal> {
-        Self::on("default", entry, now)
+    pub(super) fn of_aws(entry: &'e Value, fields: &Fields, now: Timestamp) -> Result<Self, Refusal> {
+        Self::on("default", entry, fields, now)
     }
 
-    fn on(bus: &'e str, entry: &'e Value, now: Timestamp) -> Result<Self, Refusal> {
+    fn on(bus: &'e str, entry: &'e Value, fields: &Fields, now: Timestamp) -> Result<Self, Refusal> {
         let (source, detail_type) = (required(entry, "Source")?, required(entry, "DetailType")?);
-        let (detail, parsed) = detail(required(entry, "Detail")?)?;
+        let (detail, seen) = detail(required(entry, "Detail")?, fields)?;
         let given = entry["Time"].as_f64();
         let time = given.map_or(now, seconds);
         let resources = entry["Resources"].as_array().map(Vec::as_slice);
@@ -68,7 +70,7 @@ impl<'e> Event<'e> {
             region: REGION,
             resources: resources.unwrap_or_default().iter().filter_map(Value::as_str).collect(),
             detail,
-            parsed,
+            seen,
             bus,
         })
     }
@@ -78,19 +80,27 @@ impl<'e> Event<'e> {
         serde_json::to_string(self).expect("strings and valid JSON can be written as JSON")
     }
 
-    /// The same as a value, for patterns; the second time without the detail.
-    pub(super) fn take_value(&mut self) -> Value {
-        json!({
-            "version": self.version,
-            "id": self.id,
-            "detail-type": self.detail_type,
-            "source": self.source,
-            "account": self.account,
-            "time": self.time,
-            "region": self.region,
-            "resources": self.resources,
-            "detail": self.parsed.take(),
-        })
+    /// What the rules see of it; the second time without the detail.
+    pub(super) fn take_seen(&mut self, fields: &Fields) -> Value {
+        let texts = [
+            ("version", self.version),
+            ("id", &self.id),
+            ("detail-type", self.detail_type),
+            ("source", self.source),
+            ("account", self.account),
+            ("time", &self.time),
+            ("region", self.region),
+        ];
+        let mut seen: Map<String, Value> = texts
+            .into_iter()
+            .filter(|(name, _)| fields.have(name))
+            .map(|(name, text)| (name.to_owned(), text.into()))
+            .collect();
+        if fields.have("resources") {
+            seen.insert("resources".to_owned(), self.resources.clone().into());
+        }
+        seen.insert("detail".to_owned(), self.seen.take());
+        Value::Object(seen)
     }
 }
 
@@ -116,13 +126,11 @@ fn required<'e>(entry: &'e Value, name: &str) -> Result<&'e str, Refusal> {
     })
 }
 
-/// The detail as text and as a value.
-fn detail(text: &str) -> Result<(&RawValue, Value), Refusal> {
-    let malformed = || ("MalformedDetail", "Detail is malformed.".to_owned());
-    let detail: &RawValue = serde_json::from_str(text).map_err(|_| malformed())?;
-    // `RawValue` does not check the depth, and every reader of the text would.
-    let parsed: Value = serde_json::from_str(text).map_err(|_| malformed())?;
-    if parsed.is_object() { Ok((detail, parsed)) } else { Err(malformed()) }
+/// The detail as text, and what the rules see of it.
+fn detail<'e>(text: &'e str, fields: &Fields) -> Result<(&'e RawValue, Value), Refusal> {
+    let malformed = |_| ("MalformedDetail", "Detail is malformed.".to_owned());
+    let seen = fields.read_detail(text).map_err(malformed)?;
+    Ok((serde_json::from_str(text).map_err(malformed)?, seen))
 }
 
 fn seconds(seconds: f64) -> Timestamp {
