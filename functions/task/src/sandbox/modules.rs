@@ -300,3 +300,33 @@ fn has_class(text: &str) -> bool {
     let mut code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
     code.any(|line| line.starts_with("class ") || line.contains(" class "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_module_can_be_compiled() {
+        for source in PUBLIC.iter().chain(&REALM) {
+            assert!(source.compiled().is_ok(), "{}", source.name);
+        }
+    }
+
+    #[test]
+    fn modules_that_are_imported_as_a_whole_are_put_in() {
+        let text = bundled("import * as clock from \"hookyard:clock\";\nimport * as other from \"hookyard:clock\";\n");
+        let (clock, rest) = text.split_once("import * as other").unwrap();
+        assert!(clock.starts_with("const clock = { __proto__: null };\n{\n"), "{clock}");
+        assert!(
+            clock.contains("\nfunction install(host) {") && clock.ends_with("\nclock.install = install;\n}\n"),
+            "{clock}"
+        );
+        assert!(rest.starts_with(" from"), "{rest}");
+    }
+
+    #[test]
+    fn classes_are_told_from_what_is_said_about_them() {
+        assert!(has_class("  class A {}") && has_class("x = class B {}") && has_class("const f = class {}"));
+        assert!(!has_class("// the class A") && !has_class("const classes = []") && !has_class(""));
+    }
+}
