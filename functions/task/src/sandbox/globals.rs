@@ -40,7 +40,6 @@ pub(super) fn install<'js>(
     functions.set("extend", extend(ctx, host.clone())?)?;
     functions.set("load", Function::new(ctx.clone(), modules::load)?)?;
     functions.set("printLimit", PRINTED_BYTES)?;
-    functions.set("internalError", internal_error(ctx))?;
     functions.set("column", positions.into_function(ctx)?)?;
     clock::install(ctx, &functions, host)?;
     let prelude = modules::internal(ctx, "hookyard:prelude")?;
@@ -53,7 +52,12 @@ pub(super) fn response<'js>(ctx: &Ctx<'js>, response: FetchResponse) -> Result<O
     object.set("status", response.status)?;
     object.set("statusText", response.status_text)?;
     object.set("url", response.url)?;
-    object.set("headers", pairs(ctx, response.headers)?)?;
+    // One text, as most scripts never look at them. No header has a line break.
+    let mut headers = String::new();
+    for (name, value) in &response.headers {
+        headers.extend([name.as_str(), "\n", value.as_str(), "\n"]);
+    }
+    object.set("headers", headers)?;
     // A copy into the script's heap, so that it counts towards its memory.
     object.set("body", ArrayBuffer::new_copy(ctx.clone(), response.body)?)?;
     Ok(object)
@@ -73,11 +77,6 @@ fn bare<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let object = Object::new(ctx.clone())?;
     object.set_prototype(None)?;
     Ok(object)
-}
-
-fn pairs<'js>(ctx: &Ctx<'js>, pairs: Vec<(String, String)>) -> Result<Vec<Vec<rquickjs::String<'js>>>> {
-    let string = |text: String| rquickjs::String::from_str(ctx.clone(), &text);
-    pairs.into_iter().map(|(name, value)| Ok(vec![string(name)?, string(value)?])).collect()
 }
 
 /// The prototype of the engine's own errors, whose class no script can reach.

@@ -45,7 +45,7 @@ impl PackageLoader {
     fn stand_in(&self, path: &str) -> String {
         let literal = |text: &str| serde_json::Value::from(text).to_string();
         let mut text = format!(
-            "import {{ registry }} from 'hookyard:registry';\n\
+            "import {{ registry }} from 'hookyard:prelude';\n\
              const exported = registry.commonjs.load({});\nexport default exported;\n",
             literal(path)
         );

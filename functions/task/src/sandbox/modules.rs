@@ -38,7 +38,7 @@ static PUBLIC: [Source; 21] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 80] = [
+static REALM: [Source; 92] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:assert", include_str!("realm/assert.js")),
     Source::new("hookyard:assertion_error", include_str!("realm/assertion_error.js")),
@@ -50,6 +50,8 @@ static REALM: [Source; 80] = [
     Source::new("hookyard:axios_send", include_str!("realm/axios_send.js")),
     Source::new("hookyard:blob", include_str!("realm/blob.js")),
     Source::new("hookyard:body", include_str!("realm/body.js")),
+    Source::new("hookyard:body_kinds", include_str!("realm/body_kinds.js")),
+    Source::new("hookyard:body_reads", include_str!("realm/body_reads.js")),
     Source::new("hookyard:buffer", include_str!("realm/buffer.js")),
     Source::new("hookyard:bytes", include_str!("realm/bytes.js")),
     Source::new("hookyard:calls", include_str!("realm/calls.js")),
@@ -69,14 +71,17 @@ static REALM: [Source; 80] = [
     Source::new("hookyard:crypto_sign", include_str!("realm/crypto_sign.js")),
     Source::new("hookyard:dom_exception", include_str!("realm/dom_exception.js")),
     Source::new("hookyard:encoding", include_str!("realm/encoding.js")),
+    Source::new("hookyard:equipment", include_str!("realm/equipment.js")),
     Source::new("hookyard:errors", include_str!("realm/errors.js")),
     Source::new("hookyard:event_target", include_str!("realm/event_target.js")),
     Source::new("hookyard:events", include_str!("realm/events.js")),
     Source::new("hookyard:exchange", include_str!("realm/exchange.js")),
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
     Source::new("hookyard:fetch_failure", include_str!("realm/fetch_failure.js")),
+    Source::new("hookyard:fetching", include_str!("realm/fetching.js")),
     Source::new("hookyard:form_data", include_str!("realm/form_data.js")),
     Source::new("hookyard:format", include_str!("realm/format.js")),
+    Source::new("hookyard:global_console", include_str!("realm/global_console.js")),
     Source::new("hookyard:header_list", include_str!("realm/header_list.js")),
     Source::new("hookyard:headers", include_str!("realm/headers.js")),
     Source::new("hookyard:hookyard", include_str!("realm/hookyard.js")),
@@ -93,24 +98,31 @@ static REALM: [Source; 80] = [
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
     Source::new("hookyard:locale_methods", include_str!("realm/locale_methods.js")),
     Source::new("hookyard:loose_comparison", include_str!("realm/loose_comparison.js")),
+    Source::new("hookyard:microtasks", include_str!("realm/microtasks.js")),
     Source::new("hookyard:mime", include_str!("realm/mime.js")),
     Source::new("hookyard:multipart", include_str!("realm/multipart.js")),
     Source::new("hookyard:numbers", include_str!("realm/numbers.js")),
     Source::new("hookyard:path", include_str!("realm/path.js")),
     Source::new("hookyard:percent", include_str!("realm/percent.js")),
     Source::new("hookyard:prelude", include_str!("realm/prelude.js")),
+    Source::new("hookyard:primordials", include_str!("realm/primordials.js")),
     Source::new("hookyard:process", include_str!("realm/process.js")),
     Source::new("hookyard:querystring", include_str!("realm/querystring.js")),
     Source::new("hookyard:readable_stream", include_str!("realm/readable_stream.js")),
-    Source::new("hookyard:registry", include_str!("realm/registry.js")),
+    Source::new("hookyard:received_headers", include_str!("realm/received_headers.js")),
+    Source::new("hookyard:rejections", include_str!("realm/rejections.js")),
     Source::new("hookyard:request", include_str!("realm/request.js")),
+    Source::new("hookyard:request_choices", include_str!("realm/request_choices.js")),
     Source::new("hookyard:request_init", include_str!("realm/request_init.js")),
     Source::new("hookyard:response", include_str!("realm/response.js")),
+    Source::new("hookyard:response_more", include_str!("realm/response_more.js")),
     Source::new("hookyard:search_params", include_str!("realm/search_params.js")),
+    Source::new("hookyard:stack_text", include_str!("realm/stack_text.js")),
     Source::new("hookyard:stacks", include_str!("realm/stacks.js")),
     Source::new("hookyard:string_decoder", include_str!("realm/string_decoder.js")),
     Source::new("hookyard:structured_clone", include_str!("realm/structured_clone.js")),
     Source::new("hookyard:table", include_str!("realm/table.js")),
+    Source::new("hookyard:timers", include_str!("realm/timers.js")),
     Source::new("hookyard:types", include_str!("realm/types.js")),
     Source::new("hookyard:url", include_str!("realm/url.js")),
     Source::new("hookyard:util", include_str!("realm/util.js")),
@@ -238,8 +250,83 @@ pub(super) fn load<'js>(ctx: Ctx<'js>, name: String) -> Result<Object<'js>> {
     internal(&ctx, &format!("{OWN}{name}"))
 }
 
+/// Compiles a module, with those in it that it imports as a whole. The engine would copy the text of every function into
+/// every realm, once more for each function around it; only classes are told by it from other functions.
 fn compile(name: &str, text: &str) -> Result<Vec<u8>> {
     let runtime = Runtime::new()?;
     runtime.set_loader(BuiltIn, BuiltIn);
-    Context::full(&runtime)?.with(|ctx| Module::declare(ctx, name, text)?.write(WriteOptions::default()))
+    let text = bundled(text);
+    let options = WriteOptions { strip_source: !has_class(&text), ..WriteOptions::default() };
+    Context::full(&runtime)?.with(|ctx| Module::declare(ctx, name, text)?.write(options))
+}
+
+/// Replaces each import of a whole module of ours by its text, as each module that is loaded costs every realm more than
+/// what is in it.
+fn bundled(text: &str) -> String {
+    let mut bundled = String::with_capacity(text.len());
+    for line in text.lines() {
+        match imported(line) {
+            Some(source) => put_in(&mut bundled, source),
+            None => bundled.extend([line, "\n"]),
+        }
+    }
+    bundled
+}
+
+/// The module that a line imports under its own name.
+fn imported(line: &str) -> Option<&'static Source> {
+    let (name, from) = line.strip_prefix("import * as ")?.split_once(" from \"")?;
+    let source = REALM.iter().find(|source| from.strip_suffix("\";") == Some(source.name))?;
+    (source.name.strip_prefix(OWN) == Some(name)).then_some(source)
+}
+
+/// Puts in a module as a block, which leaves behind an object with what the module exports.
+fn put_in(bundled: &mut String, source: &Source) {
+    let name = source.name.trim_start_matches(OWN);
+    let mut exported = Vec::new();
+    bundled.extend(["const ", name, " = { __proto__: null };\n{\n"]);
+    for line in source.text.lines() {
+        let code = line.strip_prefix("export ");
+        exported.extend(code.and_then(|code| code.split([' ', '(']).nth(1)));
+        bundled.extend([code.unwrap_or(line), "\n"]);
+    }
+    for export in exported {
+        bundled.extend([name, ".", export, " = ", export, ";\n"]);
+    }
+    bundled.push_str("}\n");
+}
+
+fn has_class(text: &str) -> bool {
+    let mut code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    code.any(|line| line.starts_with("class ") || line.contains(" class "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_module_can_be_compiled() {
+        for source in PUBLIC.iter().chain(&REALM) {
+            assert!(source.compiled().is_ok(), "{}", source.name);
+        }
+    }
+
+    #[test]
+    fn modules_that_are_imported_as_a_whole_are_put_in() {
+        let text = bundled("import * as clock from \"hookyard:clock\";\nimport * as other from \"hookyard:clock\";\n");
+        let (clock, rest) = text.split_once("import * as other").unwrap();
+        assert!(clock.starts_with("const clock = { __proto__: null };\n{\n"), "{clock}");
+        assert!(
+            clock.contains("\nfunction install(host) {") && clock.ends_with("\nclock.install = install;\n}\n"),
+            "{clock}"
+        );
+        assert!(rest.starts_with(" from"), "{rest}");
+    }
+
+    #[test]
+    fn classes_are_told_from_what_is_said_about_them() {
+        assert!(has_class("  class A {}") && has_class("x = class B {}") && has_class("const f = class {}"));
+        assert!(!has_class("// the class A") && !has_class("const classes = []") && !has_class(""));
+    }
 }

@@ -7,6 +7,7 @@ mod fetching;
 mod hostile_requests;
 mod http_module;
 mod isolation;
+mod late_parts;
 mod limits;
 mod modules;
 mod node;

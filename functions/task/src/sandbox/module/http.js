@@ -1,6 +1,6 @@
 // The module "http".
 
-import { registry } from "hookyard:registry";
+import { registry } from "hookyard:prelude";
 
 const { http } = registry.require("http");
 

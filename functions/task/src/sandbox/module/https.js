@@ -1,6 +1,6 @@
 // The module "https".
 
-import { registry } from "hookyard:registry";
+import { registry } from "hookyard:prelude";
 
 const { https } = registry.require("http");
 

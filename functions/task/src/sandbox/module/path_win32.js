@@ -1,6 +1,6 @@
 // The module "path/win32".
 
-import { registry } from "hookyard:registry";
+import { registry } from "hookyard:prelude";
 
 const exports = registry.require("path").win32;
 

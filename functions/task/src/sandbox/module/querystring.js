@@ -1,6 +1,6 @@
 // The module "querystring".
 
-import { registry } from "hookyard:registry";
+import { registry } from "hookyard:prelude";
 
 const exports = registry.require("querystring");
 

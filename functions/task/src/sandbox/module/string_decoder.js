@@ -1,6 +1,6 @@
 // The module "string_decoder".
 
-import { registry } from "hookyard:registry";
+import { registry } from "hookyard:prelude";
 
 const exports = registry.require("string_decoder");
 

@@ -1,6 +1,6 @@
 // The module "timers".
 
-import { registry } from "hookyard:registry";
+import { registry } from "hookyard:prelude";
 
-export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = registry.timers;
-export default registry.timers;
+export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = registry.require("timers");
+export default registry.require("timers");

@@ -1,8 +1,8 @@
 // The module "timers/promises".
 
-import { registry } from "hookyard:registry";
+import { registry } from "hookyard:prelude";
 
-const { timers } = registry;
+const timers = registry.require("timers");
 const { Promise } = registry.intrinsics.values;
 
 function wait(start, clear, value, options) {

@@ -24,6 +24,7 @@ export function make(host, { values }, require) {
   const { collect, keep, pairsOf, validateHeaderName, validateToken } = require("http_headers");
   const { send } = require("exchange");
   const body = require("body");
+  const { pairsOf: receivedPairs } = require("received_headers");
   const types = require("types");
 
   function fullPath({ baseURL, url, allowAbsoluteUrls }) {
@@ -181,7 +182,7 @@ export function make(host, { values }, require) {
       throw new AxiosError(`maxContentLength size of ${limit} exceeded`, "ERR_BAD_RESPONSE", config, request);
     }
     request.res = { statusCode: status, responseUrl: url };
-    const shown = new AxiosHeaders(collect(headers));
+    const shown = new AxiosHeaders(collect(receivedPairs(headers)));
     const response = { status, statusText, headers: shown, config, request, data: decoded(content, config) };
     // What a script returns of it is short and has no credentials.
     const toJSON = () => {

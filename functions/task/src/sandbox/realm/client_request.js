@@ -13,6 +13,7 @@ export function make(host, { values }, require) {
   const { keep, pairsOf, validateHeaderName, validateHeaderValue, validateToken } = require("http_headers");
   const { send } = require("exchange");
   const { exec } = require("calls");
+  const { nextTick } = require("microtasks");
   const types = require("types");
 
   const hangUp = () => ObjectAssign(new Error("socket hang up"), { code: "ECONNRESET" });
@@ -115,7 +116,7 @@ export function make(host, { values }, require) {
         this.setTimeout(timeout);
       }
       this.#follow(signal);
-      host.nextTick(() => this.emit("socket", this.socket));
+      nextTick(() => this.emit("socket", this.socket));
     }
 
     #setAll(headers) {
@@ -236,7 +237,7 @@ export function make(host, { values }, require) {
       }
       if (this.writableEnded) {
         const error = nodeError(Error, "ERR_STREAM_WRITE_AFTER_END", "write after end");
-        host.nextTick(() => {
+        nextTick(() => {
           done?.(error);
           this.#fail(error);
         });
@@ -246,7 +247,7 @@ export function make(host, { values }, require) {
       const kind = typeof encoding === "string" ? encoding : "utf8";
       this.#chunks.push(typeof chunk === "string" ? Buffer.from(chunk, kind) : new Uint8Array(chunk));
       if (done) {
-        host.nextTick(() => done());
+        nextTick(() => done());
       }
       return true;
     }
@@ -272,7 +273,7 @@ export function make(host, { values }, require) {
     async #send() {
       const { AbortController } = require("abort_controller");
       this.#controller = new AbortController();
-      host.nextTick(() => {
+      nextTick(() => {
         this.writableFinished = !this.destroyed;
         if (this.writableFinished) {
           this.emit("finish");
@@ -288,7 +289,7 @@ export function make(host, { values }, require) {
         this.#fail(cause?.code === "ECONNRESET" ? hangUp() : cause?.syscall === undefined ? error : cause);
         return;
       }
-      host.nextTick(() => this.#receive(answer));
+      nextTick(() => this.#receive(answer));
     }
 
     #url() {
@@ -334,7 +335,7 @@ export function make(host, { values }, require) {
       this.errored = error;
       this.destroyed = true;
       require("timers").clearTimeout(this.#timer);
-      host.nextTick(() => {
+      nextTick(() => {
         this.emit("error", error);
         this.#close();
       });
@@ -343,7 +344,7 @@ export function make(host, { values }, require) {
     abort() {
       if (!this.aborted) {
         this.aborted = true;
-        host.nextTick(() => this.emit("abort"));
+        nextTick(() => this.emit("abort"));
         this.destroy();
       }
     }

@@ -18,8 +18,11 @@ export function install(host) {
     return construct(Plain, args, new.target);
   }
 
-  const hidden = (object, name, value) =>
-    void define(object, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
+  const described = { __proto__: null, value: undefined, writable: true, enumerable: false, configurable: true };
+  function hidden(object, name, value) {
+    described.value = value;
+    define(object, name, described);
+  }
   define(Date, "length", { __proto__: null, value: Plain.length, configurable: true });
   define(Date, "prototype", { __proto__: null, value: Plain.prototype, writable: false });
   hidden(Date, "now", time);

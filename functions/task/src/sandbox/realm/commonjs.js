@@ -1,6 +1,6 @@
 // The CommonJS modules of a package, loaded as Node.js does: each once, and half made where they need each other.
 
-import { registry } from "hookyard:registry";
+import { registry } from "hookyard:prelude";
 
 export function install(host) {
   const { uncurryThis, values, methods } = registry.intrinsics;

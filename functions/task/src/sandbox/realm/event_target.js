@@ -328,7 +328,7 @@ export function make(host, { values }, require) {
   // What a listener throws fails the script, and does not keep the others from being called.
   function call(target, event, listener) {
     const fail = (error) =>
-      host.nextTick(() => {
+      require("microtasks").nextTick(() => {
         throw error;
       });
     try {

@@ -143,7 +143,7 @@ export function make(host, { values }, require) {
     apply(then, result, [
       undefined,
       (error) =>
-        host.nextTick(() => {
+        require("microtasks").nextTick(() => {
           if (typeof emitter[REJECTION] === "function") {
             emitter[REJECTION](error, name, ...args);
             return;
@@ -423,7 +423,7 @@ export function make(host, { values }, require) {
     validateFunction(listener, "listener");
     let end;
     if (signal.aborted) {
-      host.queueMicrotask(() => listener());
+      require("microtasks").queueMicrotask(() => listener());
     } else {
       signal.addEventListener("abort", listener, { once: true });
       end = () => signal.removeEventListener("abort", listener);

@@ -2,13 +2,10 @@
 
 const MAX_REDIRECTS = 20;
 
-export function make(host, { uncurryThis, values, methods }, require) {
-  const { Map, Promise } = values;
-  const forget = uncurryThis(methods.MapPrototypeDelete);
-  const mapGet = uncurryThis(methods.MapPrototypeGet);
-  const mapSet = uncurryThis(methods.MapPrototypeSet);
-  const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
+export function make(host, { values, methods }, require) {
+  const { Map, Promise, ReflectApply } = values;
   const waiting = new Map();
+  const forget = (id) => ReflectApply(methods.MapPrototypeDelete, waiting, [id]);
   let lastId = 0;
 
   // Sends a request: its method, URL, headers in pairs and body, and how many redirects are followed.
@@ -19,26 +16,29 @@ export function make(host, { uncurryThis, values, methods }, require) {
         return;
       }
       const id = ++lastId;
-      const onAbort = () => {
-        if (forget(waiting, id)) {
-          host.abortFetch(id);
-          reject(signal.reason);
-        }
-      };
-      const content = typeof body === "string" ? toWellFormed(body) : body;
+      const content = typeof body === "string" ? ReflectApply(methods.StringPrototypeToWellFormed, body, []) : body;
       host.fetch(id, { method, url, headers, redirect, maxRedirects, body: content });
-      mapSet(waiting, id, { resolve, reject, url, forget: () => signal?.removeEventListener("abort", onAbort) });
-      signal?.addEventListener("abort", onAbort);
+      const request = { resolve, reject, url, signal, onAbort: undefined };
+      ReflectApply(methods.MapPrototypeSet, waiting, [id, request]);
+      if (signal) {
+        request.onAbort = () => {
+          if (forget(id)) {
+            host.abortFetch(id);
+            reject(signal.reason);
+          }
+        };
+        signal.addEventListener("abort", request.onAbort);
+      }
     });
   }
 
   function settle(id, answer, error) {
-    const request = mapGet(waiting, id);
+    const request = ReflectApply(methods.MapPrototypeGet, waiting, [id]);
     if (request === undefined) {
       return;
     }
-    forget(waiting, id);
-    request.forget();
+    forget(id);
+    request.signal?.removeEventListener("abort", request.onAbort);
     if (error) {
       request.reject(require("fetch_failure").failure(error, request.url));
     } else {

@@ -2,14 +2,9 @@
 
 const AGENT = "hookyard";
 
-export function make(host, { uncurryThis, values, methods }, require) {
-  const { Promise } = values;
-  const indexOf = uncurryThis(methods.StringPrototypeIndexOf);
-  const part = uncurryThis(methods.ArrayPrototypeSlice);
-  const push = uncurryThis(methods.ArrayPrototypePush);
-  const slice = uncurryThis(methods.StringPrototypeSlice);
-  const tagOfTyped = uncurryThis(methods.TypedArrayPrototypeGetSymbolToStringTag);
-  const then = uncurryThis(methods.PromisePrototypeThen);
+export function make(host, { values, methods }, require) {
+  const { Promise, ReflectApply } = values;
+  const { isBytes } = require("body");
   const { lookUp, need, sorted } = require("header_list");
   const { received } = require("response");
   const { read } = require("request_init");
@@ -33,25 +28,23 @@ export function make(host, { uncurryThis, values, methods }, require) {
 
   // Some servers refuse whoever does not say who it is.
   function headersOf(list) {
-    const pairs = part(sorted(list));
+    const pairs = ReflectApply(methods.ArrayPrototypeSlice, sorted(list), []);
     if (lookUp(list, "user-agent") === null) {
-      push(pairs, ["user-agent", AGENT]);
+      ReflectApply(methods.ArrayPrototypePush, pairs, [["user-agent", AGENT]]);
     }
     return pairs;
   }
 
   function withoutFragment(url) {
-    const at = indexOf(url, "#");
-    return at === -1 ? url : slice(url, 0, at);
+    const at = ReflectApply(methods.StringPrototypeIndexOf, url, ["#"]);
+    return at === -1 ? url : ReflectApply(methods.StringPrototypeSlice, url, [0, at]);
   }
-
-  const isBytes = (value) => tagOfTyped(value) === "Uint8Array";
 
   function begun(input, init) {
     if (typeof input === "object" && input !== null) {
       const { Request, stateOf } = require("request");
       const request = new Request(input, init);
-      return exchanged(stateOf(request), () => require("body").take(request));
+      return exchanged(stateOf(request), () => require("body_reads").take(request));
     }
     // Nobody sees the request that a text stands for, so that no object is made for it.
     const { state, content } = read(input, init);
@@ -62,7 +55,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
   function fetch(input, init = undefined) {
     return new Promise((resolve, reject) => {
       need(arguments, 1, "fetch");
-      then(begun(input, init), resolve, reject);
+      ReflectApply(methods.PromisePrototypeThen, begun(input, init), [resolve, reject]);
     });
   }
 

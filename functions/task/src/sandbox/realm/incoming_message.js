@@ -5,6 +5,7 @@ export function make(host, { values }, require) {
   const EventEmitter = require("events");
   const { AbortError, nodeError, validateFunction } = require("errors");
   const { collect } = require("http_headers");
+  const { pairsOf } = require("received_headers");
 
   class IncomingMessage extends EventEmitter {
     #content;
@@ -16,7 +17,8 @@ export function make(host, { values }, require) {
 
     constructor(socket, answer = undefined) {
       super();
-      const { status = null, statusText = null, headers = [], body, url = "" } = answer ?? {};
+      const { status = null, statusText = null, headers: received = "", body, url = "" } = answer ?? {};
+      const headers = pairsOf(received);
       const rawHeaders = headers.flatMap(([name, value]) => [name, value]);
       ObjectAssign(this, { socket, httpVersion: "1.1", httpVersionMajor: 1, httpVersionMinor: 1, complete: false, rawHeaders });
       ObjectAssign(this, { rawTrailers: [], trailers: {}, headers: collect(headers), aborted: false, url: "", method: null });
@@ -60,7 +62,7 @@ export function make(host, { values }, require) {
         this.resume();
       } else if (name === "readable") {
         this.#isFlowing ??= false;
-        host.nextTick(() => this.emit("readable"));
+        require("microtasks").nextTick(() => this.emit("readable"));
       }
       return this;
     }
@@ -122,7 +124,7 @@ export function make(host, { values }, require) {
         return;
       }
       this.#isScheduled = true;
-      host.nextTick(() => {
+      require("microtasks").nextTick(() => {
         this.#isScheduled = false;
         if (this.destroyed || !(this.#isFlowing || isAsked || this.#next === "close")) {
           return;
@@ -149,7 +151,7 @@ export function make(host, { values }, require) {
       }
       ObjectAssign(this, { destroyed: true, readable: false, errored: error ?? null });
       this.#next = "nothing";
-      host.nextTick(() => {
+      require("microtasks").nextTick(() => {
         // Without a listener, as in Node.js, nobody minds.
         if (error !== undefined && error !== null && this.listenerCount("error") > 0) {
           this.emit("error", error);

@@ -1,84 +1,79 @@
 // Loads the modules of the realm when they are first needed, with the intrinsics that no script has replaced.
 
-// A script may have replaced what would derive one name from the other.
-const METHODS_OF_MAP = {
-  __proto__: null,
-  get: "MapPrototypeGet",
-  set: "MapPrototypeSet",
-  has: "MapPrototypeHas",
-  delete: "MapPrototypeDelete",
-  clear: "MapPrototypeClear",
-  forEach: "MapPrototypeForEach",
-  entries: "MapPrototypeEntries",
-  keys: "MapPrototypeKeys",
-  values: "MapPrototypeValues",
-};
-
-// Those that need no more of the host than `fetch` does.
+// Those that need nothing of the host that it gives later, and those that need what it gives for `fetch`.
+const PLAIN = { __proto__: null, global_console: 1, microtasks: 1, timers: 1 };
 const LEAN = {
-  __proto__: null, body: 1, calls: 1, exchange: 1, fetch: 1, header_list: 1, headers: 1, request: 1, request_init: 1,
-  response: 1, web_classes: 1,
+  __proto__: null, body_reads: 1, calls: 1, headers: 1, received_headers: 1, request: 1, request_choices: 1,
+  response: 1, response_more: 1, web_classes: 1,
 };
+// Those that come as one module, as every request needs them.
+const FETCHING = { __proto__: null, body: 1, exchange: 1, fetch: 1, header_list: 1, request_init: 1 };
 
-export function makeLoader(host, intrinsics, timers, equip) {
+export function makeLoader(host, intrinsics, guarded, named) {
   let made;
+  let clock;
+  let fetching;
+  let canFetch = false;
   let equipped = false;
 
   function primordials() {
     needAll();
-    return (made ??= makePrimordials(intrinsics));
+    return (made ??= host.load("primordials").makePrimordials(intrinsics));
   }
 
-  function needAll() {
-    if (!equipped) {
-      equipped = true;
-      equip();
+  function needFetch() {
+    if (!canFetch) {
+      canFetch = true;
+      host.equipFetch(host);
     }
   }
 
+  function needAll() {
+    needFetch();
+    if (!equipped) {
+      equipped = true;
+      host.load("equipment").equip(host, intrinsics, named);
+    }
+  }
+
+  const timers = () => (clock ??= host.load("timers").makeTimers(host, intrinsics, require, guarded));
+
   const loaded = { __proto__: null };
-  const makers = {
-    __proto__: null,
-    bytes: () => host.load("bytes").makeBytes(primordials(), host),
-    reflection: () => host.load("types").makeReflection(host, intrinsics),
-    structured_clone: () => host.load("structured_clone").makeStructuredClone(primordials(), require, host),
-    timers: () => timers,
-  };
+
+  function make(name) {
+    switch (name) {
+      case "bytes":
+        return host.load("bytes").makeBytes(primordials(), host);
+      case "reflection":
+        return host.load("types").makeReflection(host, intrinsics);
+      case "structured_clone":
+        return host.load("structured_clone").makeStructuredClone(primordials(), require, host);
+      case "global_clone":
+        return { structuredClone: require("structured_clone") };
+      case "global_console":
+        return host.load("global_console").makeConsole(host, intrinsics, primordials, require);
+      case "microtasks":
+        return host.load("microtasks").makeMicrotasks(intrinsics, require, guarded);
+      case "timers":
+        return timers().functions;
+      default:
+        return (FETCHING[name] === undefined ? host.load(name) : (fetching ??= host.load("fetching"))[name]).make(host, intrinsics, require);
+    }
+  }
 
   function require(name) {
     // What two modules need of each other they ask for when they are called, so that neither sees the other unmade.
     if (loaded[name] === undefined) {
-      if (LEAN[name] === undefined) {
+      if (FETCHING[name] !== undefined || LEAN[name] !== undefined) {
+        needFetch();
+      } else if (PLAIN[name] === undefined) {
         needAll();
       }
-      const make = makers[name] ?? (() => host.load(name).make(host, intrinsics, require));
-      loaded[name] = make();
+      loaded[name] = make(name);
     }
     return loaded[name];
   }
 
-  return { require, primordials };
+  return { require, timers, forgetTimers: () => clock?.forgetAll() };
 }
 
-// The captured functions under the names of their classes, with the object as the first argument.
-function makePrimordials({ methods, uncurryThis, values }) {
-  const primordials = { __proto__: null, ...values };
-  for (const name in methods) {
-    primordials[name] = uncurryThis(methods[name]);
-  }
-  primordials.SafeMap = makeSafeMap(methods, values);
-  return primordials;
-}
-
-// A map whose methods are its own, so that a script cannot replace them.
-function makeSafeMap(methods, { Map, ObjectDefineProperty, ObjectSetPrototypeOf, SymbolIterator }) {
-  class SafeMap extends Map {}
-  for (const name in METHODS_OF_MAP) {
-    const value = methods[METHODS_OF_MAP[name]];
-    ObjectDefineProperty(SafeMap.prototype, name, { __proto__: null, value, configurable: true });
-  }
-  ObjectDefineProperty(SafeMap.prototype, "size", { __proto__: null, get: methods.MapPrototypeGetSize });
-  ObjectDefineProperty(SafeMap.prototype, SymbolIterator, { __proto__: null, value: methods.MapPrototypeEntries });
-  ObjectSetPrototypeOf(SafeMap.prototype, null);
-  return SafeMap;
-}

@@ -2,45 +2,52 @@
 
 export function install(intrinsics, require) {
   const make = () => require("locale");
-  const { BigInt, Date, Number, ObjectDefineProperty, String } = intrinsics.values;
-  const { uncurryThis } = intrinsics;
+  const { BigInt, Date, Number, ObjectDefineProperty, ReflectApply, String } = intrinsics.values;
 
-  function method(Class, name, length, call) {
-    const value = {
+  const described = { __proto__: null, value: undefined, writable: true, enumerable: false, configurable: true };
+
+  function define(object, name, value) {
+    described.value = value;
+    ObjectDefineProperty(object, name, described);
+  }
+
+  function method(Class, name, kind, first, second) {
+    const methods = {
       [name](...args) {
-        return call(make(), this, args);
+        return make()[kind](this, args, first, second);
       },
-    }[name];
-    ObjectDefineProperty(value, "length", { __proto__: null, value: length, configurable: true });
-    ObjectDefineProperty(Class.prototype, name, { __proto__: null, value, writable: true, configurable: true });
+    };
+    define(Class.prototype, name, methods[name]);
+    return methods[name];
   }
 
   // The engine leaves out the name of the zone, which is always the same here.
   function withZone(name) {
-    const plain = uncurryThis(Date.prototype[name]);
-    const value = {
+    const plain = Date.prototype[name];
+    const methods = {
       [name]() {
-        const text = plain(this);
+        const text = ReflectApply(plain, this, []);
         return text === "Invalid Date" ? text : `${text} (Coordinated Universal Time)`;
       },
-    }[name];
-    ObjectDefineProperty(Date.prototype, name, { __proto__: null, value, writable: true, configurable: true });
+    };
+    define(Date.prototype, name, methods[name]);
   }
 
   withZone("toString");
   withZone("toTimeString");
-  method(Date, "toLocaleString", 0, (locales, date, args) => locales.date(date, args, "any", "all"));
-  method(Date, "toLocaleDateString", 0, (locales, date, args) => locales.date(date, args, "date", "date"));
-  method(Date, "toLocaleTimeString", 0, (locales, date, args) => locales.date(date, args, "time", "time"));
-  method(Number, "toLocaleString", 0, (locales, number, args) => locales.number(number, args));
-  method(BigInt, "toLocaleString", 0, (locales, number, args) => locales.bigint(number, args));
-  method(String, "localeCompare", 1, (locales, text, args) => locales.compare(text, args));
-  method(String, "toLocaleUpperCase", 0, (locales, text, args) => locales.upper(text, args));
-  method(String, "toLocaleLowerCase", 0, (locales, text, args) => locales.lower(text, args));
+  method(Date, "toLocaleString", "date", "any", "all");
+  method(Date, "toLocaleDateString", "date", "date", "date");
+  method(Date, "toLocaleTimeString", "date", "time", "time");
+  method(Number, "toLocaleString", "number");
+  method(BigInt, "toLocaleString", "bigint");
+  const compare = method(String, "localeCompare", "compare");
+  ObjectDefineProperty(compare, "length", { __proto__: null, value: 1, configurable: true });
+  method(String, "toLocaleUpperCase", "upper");
+  method(String, "toLocaleLowerCase", "lower");
   ObjectDefineProperty(globalThis, "Intl", {
     __proto__: null,
     get: () => make().intl(),
-    set: (value) => ObjectDefineProperty(globalThis, "Intl", { __proto__: null, value, writable: true, configurable: true }),
+    set: (value) => define(globalThis, "Intl", value),
     enumerable: false,
     configurable: true,
   });

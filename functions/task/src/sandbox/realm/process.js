@@ -13,6 +13,7 @@ const MISSING_MARKS = ["clearMarks", "clearMeasures", "getEntries", "getEntriesB
 
 export function make(host, { values }, require) {
   const errors = require("errors");
+  const microtasks = require("microtasks");
   const { BigInt, Date, MathTrunc, ObjectDefineProperty, ObjectFreeze } = values;
   const { print } = host;
   const startedAt = Date.now() - host.now();
@@ -41,7 +42,7 @@ export function make(host, { values }, require) {
 
   function nextTick(callback, ...args) {
     errors.validateFunction(callback, "callback");
-    host.nextTick(callback, ...args);
+    microtasks.nextTick(callback, ...args);
   }
 
   function emitWarning(warning, type = "Warning") {

@@ -8,7 +8,7 @@ export function make(host, { values }, require) {
   const { shownAs } = require("headers");
   const { read } = require("request_init");
   const { publish, show } = require("web_classes");
-  const body = require("body");
+  const { attach, mixin } = require("body");
 
   let isRequest;
   let stateOf;
@@ -29,9 +29,9 @@ export function make(host, { values }, require) {
     constructor(input, init = undefined) {
       need(arguments, 1, "Request constructor");
       const from = isRequest(input) ? stateOf(input) : undefined;
-      const { state, content } = read(input, init, from, () => body.hand(input));
+      const { state, content } = read(input, init, from, () => require("body_reads").hand(input));
       this.#state = state;
-      body.attach(this, content, state.list);
+      attach(this, content, state);
     }
 
     get method() {
@@ -110,8 +110,8 @@ export function make(host, { values }, require) {
       const state = stateOf(this);
       const clone = new Request(state.url);
       clone.#state = { ...state, list: copyOf(state.list), headers: undefined };
-      body.attach(clone, null, clone.#state.list);
-      body.share(this, clone);
+      attach(clone, null, clone.#state);
+      require("body_reads").share(this, clone);
       return clone;
     }
 
@@ -122,7 +122,7 @@ export function make(host, { values }, require) {
       return show(this, depth, options, { ...first, integrity, keepalive, isReloadNavigation, isHistoryNavigation, signal });
     }
   }
-  body.mixin(Request);
+  mixin(Request.prototype);
   publish(Request, ["method", "url", "headers", "destination", "referrer", "referrerPolicy", "mode", "credentials"]);
   publish(Request, ["cache", "redirect", "integrity", "keepalive", "isReloadNavigation", "isHistoryNavigation"]);
   publish(Request, ["signal", "duplex", "clone"]);

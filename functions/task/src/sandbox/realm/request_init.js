@@ -3,28 +3,15 @@
 const NORMALISED = { __proto__: null, DELETE: 1, GET: 1, HEAD: 1, OPTIONS: 1, POST: 1, PUT: 1 };
 const MAX_URL = 1024 * 1024;
 const FORBIDDEN = { __proto__: null, CONNECT: 1, TRACE: 1, TRACK: 1 };
-// The members that are kept as they are given: what they may be, and what they are by themselves.
-const CHOICES = {
-  __proto__: null,
-  cache: ["default", "default", "no-store", "reload", "no-cache", "force-cache", "only-if-cached"],
-  credentials: ["same-origin", "omit", "same-origin", "include"],
-  mode: ["cors", "same-origin", "cors", "no-cors", "navigate", "websocket"],
-  redirect: ["follow", "follow", "manual", "error"],
-  referrerPolicy: [
-    "", "", "no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin",
-    "origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url",
-  ],
+// The members that are kept as they are given, and what they are by themselves.
+const DEFAULTS = {
+  __proto__: null, cache: "default", credentials: "same-origin", mode: "cors", redirect: "follow", referrerPolicy: "",
 };
 
-export function make(host, { uncurryThis, values, methods }, require) {
-  const { TypeError } = values;
-  const contains = uncurryThis(methods.ArrayPrototypeIncludes);
-  const joined = uncurryThis(methods.ArrayPrototypeJoin);
-  const part = uncurryThis(methods.ArrayPrototypeSlice);
-  const toWellFormed = uncurryThis(methods.StringPrototypeToWellFormed);
-  const upper = uncurryThis(methods.StringPrototypeToUpperCase);
+export function make(host, { values, methods }, require) {
+  const { ReflectApply, TypeError } = values;
   const { appendMissing, copyOf, emptyList, isToken, listOf } = require("header_list");
-  const body = require("body");
+  const { readBody } = require("body");
 
   // Reads a request that is made of another one, or of the text of its URL. `hand` takes the body of the other one.
   function read(input, init, from, hand) {
@@ -34,8 +21,9 @@ export function make(host, { uncurryThis, values, methods }, require) {
     }
     const given = from ?? { url: parseUrl(`${input}`), method: "GET", signal: undefined };
     const state = { __proto__: null, ...given, headers: undefined };
-    for (const name in CHOICES) {
-      state[name] = choice(name, options[name]) ?? state[name] ?? CHOICES[name][0];
+    for (const name in DEFAULTS) {
+      const value = options[name];
+      state[name] = value === undefined ? (state[name] ?? DEFAULTS[name]) : require("request_choices").choice(name, value);
     }
     state.integrity = `${options.integrity ?? state.integrity ?? ""}`;
     state.keepalive = Boolean(options.keepalive ?? state.keepalive);
@@ -47,9 +35,9 @@ export function make(host, { uncurryThis, values, methods }, require) {
   }
 
   function parseUrl(input) {
-    const parts = input.length > MAX_URL ? undefined : host.urlParse(toWellFormed(input), null);
+    const parts = input.length > MAX_URL ? undefined : host.urlParse(ReflectApply(methods.StringPrototypeToWellFormed, input, []), null);
     if (parts === undefined) {
-      throw new TypeError(`Failed to parse URL from ${input}`, { cause: causeOf(input) });
+      throw new TypeError(`Failed to parse URL from ${input}`, { cause: require("request_choices").causeOf(input) });
     }
     if (parts[3] !== "" || parts[4] !== "") {
       throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${input}`);
@@ -57,35 +45,9 @@ export function make(host, { uncurryThis, values, methods }, require) {
     return parts[0];
   }
 
-  // What is wrong with a URL, as its class says it.
-  function causeOf(input) {
-    const { URL } = require("whatwg_url");
-    try {
-      return new URL(input);
-    } catch (cause) {
-      return cause;
-    }
-  }
-
-  function choice(name, value) {
-    if (value === undefined) {
-      return undefined;
-    }
-    const text = `${value}`;
-    const allowed = part(CHOICES[name], 1);
-    if (!contains(allowed, text)) {
-      const expected = joined(allowed, ", ");
-      throw new TypeError(`Request constructor: ${text} is not an accepted type. Expected one of ${expected}.`);
-    }
-    if (name === "mode" && (text === "navigate" || text === "websocket")) {
-      throw new TypeError(`Request constructor: invalid request mode ${text}.`);
-    }
-    return text;
-  }
-
   function readMethod(method) {
     const text = `${method}`;
-    const upperCase = upper(text);
+    const upperCase = ReflectApply(methods.StringPrototypeToUpperCase, text, []);
     if (!isToken(text)) {
       throw new TypeError(`'${text}' is not a valid HTTP method.`);
     }
@@ -118,7 +80,7 @@ export function make(host, { uncurryThis, values, methods }, require) {
       }
       return content;
     }
-    const { content, type, isStream } = body.readBody(options.body);
+    const { content, type, isStream } = readBody(options.body);
     if (isStream && options.duplex === undefined) {
       throw new TypeError("RequestInit: duplex option is required when sending a body.");
     }

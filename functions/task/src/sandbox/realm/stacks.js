@@ -1,20 +1,19 @@
 // The stacks of errors, as V8 and Node.js write them: the text is made when it is first read.
 
-const OWN_FILES = "hookyard:";
 const OUT_OF_MEMORY = "out of memory";
 // What the engine says where no memory is left for the message.
 const NO_MESSAGE = "Invalid error message";
 // What must be free for the engine to list the frames of an error: it frees them twice when it runs out of memory there.
 const ROOM_BYTES = 512 * 1024;
 
-export function makeStacks(host, { uncurryThis, values, methods }) {
+export function makeStacks(host, intrinsics) {
+  const { uncurryThis, values, methods } = intrinsics;
   const { ArrayBuffer, Error, ErrorIsError, ObjectDefineProperty, ObjectFreeze, ObjectGetPrototypeOf } = values;
   const { ReflectApply, Symbol, WeakMap } = values;
   const get = uncurryThis(methods.WeakMapPrototypeGet);
   const set = uncurryThis(methods.WeakMapPrototypeSet);
   const startsWith = uncurryThis(methods.StringPrototypeStartsWith);
-  const describe = uncurryThis(methods.ErrorPrototypeToString);
-  const internalError = host.internalError;
+  const internalError = globalThis.InternalError.prototype;
   const syntaxError = values.SyntaxError.prototype;
   const capture = Error.captureStackTrace;
   const frames = new WeakMap();
@@ -22,60 +21,15 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
   let limit = Error.stackTraceLimit;
   let capturing = false;
   let captured;
-  let correct = false;
+  let format;
 
   host.isNodeError = Symbol("isNodeError");
   // Node.js has no such class.
   delete globalThis.InternalError;
 
-  function header(error) {
-    try {
-      return error[host.isNodeError] === true ? `${error.name} [${error.code}]: ${error.message}` : describe(error);
-    } catch {
-      return "Error";
-    }
-  }
-
-  // The columns of the engine are those of what a source was put into, in bytes.
-  function correctColumns(sites) {
-    if (correct || sites.length === 0) {
-      return;
-    }
-    correct = true;
-    const prototype = ObjectGetPrototypeOf(sites[0]);
-    const fileOf = uncurryThis(prototype.getFileName);
-    const lineOf = uncurryThis(prototype.getLineNumber);
-    const columnOf = uncurryThis(prototype.getColumnNumber);
-    function getColumnNumber() {
-      const file = fileOf(this);
-      const column = columnOf(this);
-      return typeof file === "string" ? host.column(file, lineOf(this), column) : column;
-    }
-    ObjectDefineProperty(prototype, "getColumnNumber", { __proto__: null, value: getColumnNumber, writable: true, configurable: true });
-  }
-
-  // The text that `JSON.parse` is given is no file.
-  function isParsedJson(file, caller) {
-    return file === "<input>" && caller?.getFileName() === null && caller.getFunctionName() === "parse";
-  }
-
-  function format(error, sites) {
-    correctColumns(sites);
-    if (typeof prepare === "function") {
-      return prepare(error, sites);
-    }
-    let text = header(error);
-    for (let at = 0; at < sites.length && at < 10; at++) {
-      const site = sites[at];
-      const file = site.getFileName();
-      if (typeof file === "string" && (startsWith(file, OWN_FILES) || (at === 0 && isParsedJson(file, sites[1])))) {
-        continue;
-      }
-      const place = file === null ? "<anonymous>" : `${file}:${site.getLineNumber()}:${site.getColumnNumber()}`;
-      const name = site.getFunctionName();
-      text += name ? `\n    at ${name} (${place})` : `\n    at ${place}`;
-    }
-    return text;
+  function textOf(error, sites) {
+    format ??= host.load("stack_text").makeFormat(host, intrinsics);
+    return format(error, sites, prepare);
   }
 
   function keep(error, stack) {
@@ -90,7 +44,7 @@ export function makeStacks(host, { uncurryThis, values, methods }) {
       for (let object = this; object !== null; object = ObjectGetPrototypeOf(object)) {
         const sites = get(frames, object);
         if (sites !== undefined) {
-          const stack = format(object, sites);
+          const stack = textOf(object, sites);
           keep(object, stack);
           return stack;
         }

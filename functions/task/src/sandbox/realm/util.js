@@ -38,7 +38,7 @@ export function make(host, { values }, require) {
     function callbackified(...args) {
       const callback = pop(args);
       errors.validateFunction(callback, "last argument");
-      const later = (...results) => host.nextTick(() => ReflectApply(callback, this, results));
+      const later = (...results) => require("microtasks").nextTick(() => ReflectApply(callback, this, results));
       then(
         ReflectApply(original, this, args),
         (value) => later(null, value),
