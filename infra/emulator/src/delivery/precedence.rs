@@ -1,9 +1,7 @@
 //! What makes way while webhooks wait to be accepted: their senders wait, and nobody waits for a delivery.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use tokio::sync::Notify;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many requests have to wait before deliveries make way; fewer leave room for both.
 const CROWD: usize = 4;
@@ -15,9 +13,8 @@ pub(crate) struct Precedence(Arc<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     count: AtomicUsize,
-    /// Whether a delivery has made way.
-    is_held: AtomicBool,
-    thinned: Notify,
+    /// How many came when there was a crowd, or made one.
+    came: AtomicUsize,
 }
 
 /// A request that deliveries make way for, until it is dropped.
@@ -26,35 +23,28 @@ pub struct Precedent(Precedence);
 
 impl Precedence {
     pub(crate) fn enter(&self) -> Precedent {
-        self.0.count.fetch_add(1, Ordering::SeqCst);
+        if self.0.count.fetch_add(1, Ordering::Relaxed) + 1 >= CROWD {
+            self.0.came.fetch_add(1, Ordering::Relaxed);
+        }
         Precedent(self.clone())
     }
 
-    fn is_crowded(&self) -> bool {
-        self.0.count.load(Ordering::SeqCst) >= CROWD
+    /// Whether there is a crowd.
+    pub(super) fn is_crowd(&self) -> bool {
+        self.0.count.load(Ordering::Relaxed) >= CROWD
     }
 
-    /// Tells whether deliveries are to make way; if so, whoever waits for [`Self::thinned`] is told when they need not.
-    pub(super) fn holds(&self) -> bool {
-        if !self.is_crowded() {
-            return false;
-        }
-        self.0.is_held.store(true, Ordering::SeqCst);
-        // The last one may have left in between, and told nobody.
-        self.is_crowded()
-    }
-
-    /// Waits until there is no crowd any more.
-    pub(super) async fn thinned(&self) {
-        self.0.thinned.notified().await;
+    /// How many were part of a crowd since this was asked last.
+    ///
+    /// Those of a crowd are answered together and come again together, so that in between there seems to be nobody.
+    pub(super) fn take_came(&self) -> usize {
+        self.0.came.swap(0, Ordering::Relaxed)
     }
 }
 
 impl Drop for Precedent {
     fn drop(&mut self) {
         let Precedence(waiting) = &self.0;
-        if waiting.count.fetch_sub(1, Ordering::SeqCst) == CROWD && waiting.is_held.swap(false, Ordering::SeqCst) {
-            waiting.thinned.notify_one();
-        }
+        waiting.count.fetch_sub(1, Ordering::Relaxed);
     }
 }

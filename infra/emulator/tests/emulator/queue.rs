@@ -303,20 +303,43 @@ async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
         }
         assert_eq!(held.load(Ordering::SeqCst), expected);
     };
-    let mut requests: Vec<_> = (0..4).map(|_| emulator.take_precedence()).collect();
+    let crowd = |count: usize| (0..count).map(|_| emulator.take_precedence()).collect::<Vec<_>>();
+    let requests = crowd(4);
     for batch in 0..4 {
         put(&emulator, "continue", batch * 10..batch * 10 + 10).await;
     }
-    settles_at(8).await;
-    clock.advance(Duration::from_millis(19));
-    settles_at(8).await;
+    settles_at(0).await;
+    clock.advance(Duration::from_millis(4));
+    settles_at(0).await;
     clock.advance(Duration::from_millis(1));
-    settles_at(16).await;
-    clock.advance(Duration::from_millis(20));
-    settles_at(24).await;
-    requests.pop();
+    // One has come to make it a crowd, which is not enough.
+    settles_at(0).await;
+    // Many are answered, and others have come and gone until it is looked again: two for 32.
+    drop(requests);
+    drop(crowd(16));
+    drop(crowd(24));
+    settles_at(0).await;
+    clock.advance(Duration::from_millis(5));
+    settles_at(2).await;
+    // Those that only wait are waited for, but not for ever.
+    let requests = crowd(4);
+    clock.advance(Duration::from_millis(5));
+    settles_at(2).await;
+    clock.advance(Duration::from_millis(5));
+    settles_at(3).await;
+    clock.advance(Duration::from_millis(5));
+    settles_at(4).await;
+    drop(requests);
+    clock.advance(Duration::from_millis(5));
     settles_at(40).await;
-    requests.extend((0..100).map(|_| emulator.take_precedence()));
+    let requests = crowd(4);
+    put(&emulator, "continue", [40]).await;
+    settles_at(40).await;
+    drop(requests);
+    clock.advance(Duration::from_millis(5));
+    settles_at(40).await;
+    clock.advance(Duration::from_millis(5));
+    settles_at(41).await;
     gate.send(true).unwrap();
     emulator.idle().await;
 }
