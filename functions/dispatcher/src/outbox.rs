@@ -15,7 +15,7 @@ use shared::{Environment, Error};
 
 use crate::run::{Command, Run, RunContext, When};
 
-const CAPACITY_BYTES: u64 = 32 * 1024 * 1024;
+const CAPACITY_BYTES: u64 = 16 * 1024 * 1024;
 
 type Key = (EventId, DispatcherId);
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::row::Delivery;
 
 /// The most rows of one lane in memory.
-const LANE_ROWS: usize = 4096;
+const LANE_ROWS: usize = 1024;
 /// The most bytes of one lane in memory, checked before a row is added.
-const LANE_BYTES: usize = 16 << 20;
+const LANE_BYTES: usize = 4 << 20;
 /// The wait before the second attempt, doubled before each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(60);
