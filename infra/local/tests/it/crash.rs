@@ -1,6 +1,7 @@
 //! `kill -9` at any moment between the 2xx and the end of the run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -57,12 +58,12 @@ async fn a_run_finishes_once_wherever_the_process_is_killed() {
     assert!(tasks["data"].as_array().unwrap().iter().all(complete), "{tasks:#}");
 }
 
-#[tokio::test]
-async fn a_script_reaches_outside_once_at_most_wherever_the_process_is_killed() {
-    let data = tempdir().unwrap();
-    let sink = Server::start(|_| Answer::ok(json!("seen"))).await;
-    let arguments = ["--allow-cidr", "127.0.0.0/8"];
-    let mut hookyard = Hookyard::start_with(data.path(), &arguments).await;
+/// With what a process starts whose scripts reach this machine.
+const REACHING: [&str; 2] = ["--allow-cidr", "127.0.0.0/8"];
+
+/// A process whose function tells the sink of each webhook, and its channel.
+async fn reaching(sink: &Server, data: &Path) -> (Hookyard, String) {
+    let hookyard = Hookyard::start_with(data, &REACHING).await;
     let channel = hookyard.channel().await;
     let code = format!(
         "export const main = async (task) =>
@@ -71,6 +72,14 @@ async fn a_script_reaches_outside_once_at_most_wherever_the_process_is_killed() 
     );
     hookyard.function("work", &code).await;
     hookyard.dispatcher("work", json!([{"type": "task", "name": "work", "functionName": "work"}])).await;
+    (hookyard, channel)
+}
+
+#[tokio::test]
+async fn a_script_reaches_outside_once_at_most_wherever_the_process_is_killed() {
+    let data = tempdir().unwrap();
+    let sink = Server::start(|_| Answer::ok(json!("seen"))).await;
+    let (mut hookyard, channel) = reaching(&sink, data.path()).await;
 
     let mut events = Vec::new();
     for moment in 0..MOMENTS {
@@ -78,7 +87,7 @@ async fn a_script_reaches_outside_once_at_most_wherever_the_process_is_killed() 
         events.push(hookyard.deliver(&channel, &format!("delivery {moment}"), &body).await);
         spin(STEP * moment);
         hookyard.kill().await;
-        hookyard = Hookyard::start_with(data.path(), &arguments).await;
+        hookyard = Hookyard::start_with(data.path(), &REACHING).await;
     }
     for (moment, event) in events.iter().enumerate() {
         let run = hookyard.wait_for_run(event, is_over).await;
@@ -103,7 +112,7 @@ async fn nothing_is_lost_or_doubled_when_the_process_is_killed_under_load() {
 }
 
 #[tokio::test]
-#[ignore = "takes ten minutes: cargo test --release -p local --test it -- --ignored killed_two_hundred"]
+#[ignore = "takes ten minutes, see CONTRIBUTING.md"]
 async fn nothing_is_lost_or_doubled_when_the_process_is_killed_two_hundred_times() {
     killed_under_load(200).await;
 }
@@ -112,16 +121,7 @@ async fn nothing_is_lost_or_doubled_when_the_process_is_killed_two_hundred_times
 async fn killed_under_load(kills: u32) {
     let data = tempdir().unwrap();
     let sink = Server::start(|_| Answer::ok(json!("seen"))).await;
-    let arguments = ["--allow-cidr", "127.0.0.0/8"];
-    let mut hookyard = Hookyard::start_with(data.path(), &arguments).await;
-    let channel = hookyard.channel().await;
-    let code = format!(
-        "export const main = async (task) =>
-            (await fetch('{}/' + task.data.event.content.payload.n, {{ method: 'POST' }})).text();",
-        sink.url()
-    );
-    hookyard.function("work", &code).await;
-    hookyard.dispatcher("work", json!([{"type": "task", "name": "work", "functionName": "work"}])).await;
+    let (mut hookyard, channel) = reaching(&sink, data.path()).await;
 
     let mut accepted = BTreeMap::new();
     for kill in 0..kills {
@@ -142,7 +142,7 @@ async fn killed_under_load(kills: u32) {
         tokio::join!(join_all(senders), killer);
         accepted.extend(answered.into_inner().unwrap());
         hookyard.kill().await;
-        hookyard = Hookyard::start_with(data.path(), &arguments).await;
+        hookyard = Hookyard::start_with(data.path(), &REACHING).await;
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (name, event) in &accepted {

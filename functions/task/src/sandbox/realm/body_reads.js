@@ -17,13 +17,12 @@ export function make(host, { uncurryThis, values, methods }, require) {
   const { attach, stateOf } = require("body");
 
   const streams = () => require("readable_stream");
-  const illegal = () => require("errors").nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
   const unusable = () => new TypeError("Body is unusable: Body has already been read");
 
   function need(object) {
     const state = typeof object === "object" && object !== null ? stateOf(object) : undefined;
     if (state === undefined) {
-      throw illegal();
+      throw require("errors").illegalInvocation();
     }
     return state;
   }

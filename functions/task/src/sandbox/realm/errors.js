@@ -146,6 +146,7 @@ export function make(host, { values }, require) {
   }
 
   const unknownEncoding = (name) => nodeError(TypeError, "ERR_UNKNOWN_ENCODING", `Unknown encoding: ${name}`);
+  const illegalInvocation = () => nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
   const invalidThis = (kind) => nodeError(TypeError, "ERR_INVALID_THIS", `Value of "this" must be of type ${kind}`);
 
   class AbortError extends Error {
@@ -220,6 +221,7 @@ export function make(host, { values }, require) {
 
   return {
     AbortError,
+    illegalInvocation,
     invalidArgType,
     invalidArgValue,
     invalidThis,

@@ -8,7 +8,7 @@ export function make(host, { values }, require) {
   const { eachOfMap, includes, indexOf, joined, mapGet, mapSet, padStart, push, slice, split, toWellFormed } = require("calls");
   const { File, blobOf, bytesOfBlob, isBlob, isFile, joinedBytes, utf8 } = require("blob");
   const { need } = require("header_list");
-  const { nodeError } = require("errors");
+  const { illegalInvocation } = require("errors");
   const { publish } = require("web_classes");
 
   const usv = (value) => toWellFormed(`${value}`);
@@ -39,7 +39,7 @@ export function make(host, { values }, require) {
       isFormData = (value) => typeof value === "object" && value !== null && #entries in value;
       entriesOf = (form) => {
         if (!isFormData(form)) {
-          throw nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
+          throw illegalInvocation();
         }
         return form.#entries;
       };

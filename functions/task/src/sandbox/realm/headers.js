@@ -19,7 +19,7 @@ export function make(host, { values }, require) {
     static {
       stateOf = (headers) => {
         if (typeof headers !== "object" || headers === null || !(#state in headers)) {
-          throw require("errors").nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
+          throw require("errors").illegalInvocation();
         }
         return headers.#state;
       };

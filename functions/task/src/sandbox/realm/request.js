@@ -2,8 +2,7 @@
 
 const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
-export function make(host, { values }, require) {
-  const { TypeError } = values;
+export function make(host, intrinsics, require) {
   const { copyOf, need } = require("header_list");
   const { shownAs } = require("headers");
   const { read } = require("request_init");
@@ -20,7 +19,7 @@ export function make(host, { values }, require) {
       isRequest = (value) => typeof value === "object" && value !== null && #state in value;
       stateOf = (request) => {
         if (!isRequest(request)) {
-          throw require("errors").nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
+          throw require("errors").illegalInvocation();
         }
         return request.#state;
       };

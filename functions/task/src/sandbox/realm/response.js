@@ -22,7 +22,7 @@ export function make(host, { values }, require) {
     static {
       stateOf = (response) => {
         if (typeof response !== "object" || response === null || !(#state in response)) {
-          throw more().illegal();
+          throw require("errors").illegalInvocation();
         }
         return response.#state;
       };
@@ -91,5 +91,5 @@ export function make(host, { values }, require) {
     return create(EMPTY_STATUS[status] ? null : new Uint8Array(body), state);
   }
 
-  return { Response, create, received, stateOf };
+  return { EMPTY_STATUS, Response, create, received, stateOf };
 }

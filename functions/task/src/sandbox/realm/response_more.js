@@ -1,6 +1,5 @@
 // What few scripts make of a Response: the ways to construct one, its headers and its copies.
 
-const EMPTY_STATUS = { __proto__: null, 101: 1, 103: 1, 204: 1, 205: 1, 304: 1 };
 const REDIRECT_STATUS = { __proto__: null, 301: 1, 302: 1, 303: 1, 307: 1, 308: 1 };
 const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -9,11 +8,10 @@ export function make(host, { uncurryThis, values, methods }, require) {
   const exec = uncurryThis(methods.RegExpPrototypeExec);
   const { append, appendMissing, byteString, copyOf, emptyList, listOf, need } = require("header_list");
   const { pairsOf } = require("received_headers");
-  const { create, stateOf } = require("response");
+  const { EMPTY_STATUS, create, stateOf } = require("response");
   const { show } = require("web_classes");
   const body = require("body");
 
-  const illegal = () => require("errors").nodeError(TypeError, "ERR_INVALID_THIS", "Illegal invocation");
   const isOk = (status) => status >= 200 && status < 300;
   const headersOf = (state) => (state.headers = require("headers").shownAs(readList(state)));
   const readList = (state) => (state.list ??= frozen(pairsOf(state.raw)));
@@ -105,5 +103,5 @@ export function make(host, { uncurryThis, values, methods }, require) {
     return show(response, depth, options, { status, statusText, headers, body: stream, bodyUsed, ok, redirected, type, url });
   }
 
-  return { clone, error, given, headersOf, illegal, inspect, json, readList, redirect };
+  return { clone, error, given, headersOf, inspect, json, readList, redirect };
 }
