@@ -28,7 +28,7 @@ pub struct Directory {
 }
 
 /// The name of a task's function, which is as sealed as the rest of the task.
-const SEALED_NAME: SealedAttributes = SealedAttributes { key: &["taskId"], paths: &[&["functionName"]] };
+const SEALED_NAME: SealedAttributes = SealedAttributes { key: &["taskId"], apart: &[&["functionName"]], together: &[] };
 
 /// What is read of a function or of a task.
 #[derive(Debug, Deserialize)]

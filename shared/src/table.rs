@@ -73,6 +73,16 @@ impl TableGatherers {
     }
 }
 
+/// What became of a write that was to share a request with others.
+enum Shared {
+    /// It was done, unless its condition did not hold.
+    Done(bool),
+    /// It cannot share one.
+    Never(Box<Change>),
+    /// It was given away in a request, and was not done: it has to be done alone.
+    InVain,
+}
+
 /// The longest partition key.
 const PARTITION_KEY_LIMIT_BYTES: usize = 2_048;
 /// The longest sort key; no partition key beside one is longer.
@@ -187,15 +197,12 @@ impl Table {
 
     /// Writes an item, replacing any with the same key.
     pub async fn put(&self, item: &impl Serialize) -> Result<(), Error> {
-        let change = Change::Put { item: self.sealed_item(item).await?, condition: None, may_lack: None };
-        self.write(change).await.map_err(|cause| self.failed("write to", cause))?;
-        Ok(())
+        self.put_change(item, None, None).await.map(drop)
     }
 
     /// Writes an item if the condition holds for the one with the same key; returns whether it did.
     pub async fn put_if(&self, item: &impl Serialize, condition: Expression) -> Result<bool, Error> {
-        let change = Change::Put { item: self.sealed_item(item).await?, condition: Some(condition), may_lack: None };
-        self.write(change).await.map_err(|cause| self.failed("write to", cause))
+        self.put_change(item, Some(&condition), None).await
     }
 
     /// Writes an item in place of one that is there if the condition holds for that one; returns whether it did.
@@ -208,9 +215,24 @@ impl Table {
         may_lack: &'static [&'static str],
         condition: Expression,
     ) -> Result<bool, Error> {
-        let (item, condition) = (self.sealed_item(item).await?, Some(condition));
-        let change = Change::Put { item, condition, may_lack: Some(may_lack) };
-        self.write(change).await.map_err(|cause| self.failed("write to", cause))
+        self.put_change(item, Some(&condition), Some(may_lack)).await
+    }
+
+    async fn put_change(
+        &self,
+        item: &impl Serialize,
+        condition: Option<&Expression>,
+        may_lack: Option<&'static [&'static str]>,
+    ) -> Result<bool, Error> {
+        let change = Change::Put { item: self.sealed_item(item).await?, condition: condition.cloned(), may_lack };
+        let alone = match self.share("write to", change).await? {
+            Shared::Done(is_met) => return Ok(is_met),
+            Shared::Never(change) => *change,
+            Shared::InVain => {
+                Change::Put { item: self.sealed_item(item).await?, condition: condition.cloned(), may_lack }
+            }
+        };
+        self.write_alone("write to", alone).await
     }
 
     /// Updates an item if the condition holds; returns whether it did.
@@ -226,22 +248,29 @@ impl Table {
         }
         let (text, condition, names, values) = update.join(Some(condition));
         let change = Change::Update { key, update: Expression { text, names, values }, condition };
-        self.write(change).await.map_err(|cause| self.failed("update", cause))
+        match self.share("update", change.clone()).await? {
+            Shared::Done(is_met) => Ok(is_met),
+            Shared::Never(_) | Shared::InVain => self.write_alone("update", change).await,
+        }
     }
 
-    /// Does a write beside others of the same moment, or alone where that cannot be; returns whether its condition held.
-    async fn write(&self, change: Change) -> Result<bool, Failure> {
+    /// Does a write in a request with others of the same moment.
+    async fn share(&self, doing: &str, change: Change) -> Result<Shared, Error> {
         let key = self.sealing.as_ref().map(|sealing| sealing.key());
-        let change = match Single::new(&self.name, key, change) {
-            Ok(single) => match self.gatherers.statements.ask(single).await.map_err(Failure::new)? {
-                Outcome::Done(is_met) => return Ok(is_met),
-                Outcome::Failed(failure) => return Err(failure),
-                Outcome::Alone(change) => change,
-            },
-            Err(change) => *change,
+        let single = match Single::new(&self.name, key, change) {
+            Ok(single) => single,
+            Err(change) => return Ok(Shared::Never(change)),
         };
+        match self.gatherers.statements.ask(single).await.map_err(|cause| self.failed(doing, cause))? {
+            Outcome::Done(is_met) => Ok(Shared::Done(is_met)),
+            Outcome::Failed(failure) => Err(self.failed(doing, failure)),
+            Outcome::Alone => Ok(Shared::InVain),
+        }
+    }
+
+    async fn write_alone(&self, doing: &str, change: Change) -> Result<bool, Error> {
         // Few writes are alone, and what the SDK needs for one would be part of the future of every write.
-        Box::pin(change.alone(&self.client, &self.name)).await
+        Box::pin(change.alone(&self.client, &self.name)).await.map_err(|cause| self.failed(doing, cause))
     }
 
     /// Updates an item if the condition holds and returns it as it is then; `None` if the condition did not hold.

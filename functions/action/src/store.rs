@@ -24,8 +24,11 @@ use shared::{Environment, Error};
 use crate::store::run::RunRecord;
 
 /// The answer is what the step hands on; the rest is what a run was asked for, and what it has sent and got.
-const SEALED: SealedAttributes =
-    SealedAttributes { key: &[CallRecord::KEY], paths: &[&["claim", "answer"], &["asked"], &["detail"]] };
+const SEALED: SealedAttributes = SealedAttributes {
+    key: &[CallRecord::KEY],
+    apart: &[],
+    together: &[&["claim", "answer"], &["asked"], &["detail"]],
+};
 
 /// One call, before and after.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ const PLANTED: &str = "planted-in-a-secret/é";
 const REPLANTED: &str = "planted-in-a-changed-secret";
 const MISPLACED: &str = "planted-where-it-is-refused";
 
-static SEALED: SealedAttributes = SealedAttributes { key: &["tenantId", "key"], paths: &[&["value"]] };
+static SEALED: SealedAttributes = SealedAttributes { key: &["tenantId", "key"], apart: &[&["value"]], together: &[] };
 
 async fn world() -> World {
     World::builder().function(FUNCTION, action::function).open().await

@@ -29,11 +29,11 @@ use subscription::Subscriptions;
 
 /// A run holds what its steps hand on, an event may be about that, and a bulk retry names the errors of runs.
 const SEALED: SealedAttributes =
-    SealedAttributes { key: &["eventId", "item"], paths: &[&["run"], &["envelope"], &["bulk"]] };
+    SealedAttributes { key: &["eventId", "item"], apart: &[&["run"], &["envelope"], &["bulk"]], together: &[] };
 
 /// A dispatcher may name what nobody else should know: the schema of a callback, the header of a call.
 const SEALED_DISPATCHERS: SealedAttributes =
-    SealedAttributes { key: &["pk", "dispatcherId"], paths: &[&["definition"]] };
+    SealedAttributes { key: &["pk", "dispatcherId"], apart: &[&["definition"]], together: &[] };
 
 /// The tables.
 #[derive(Clone)]

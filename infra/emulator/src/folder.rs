@@ -14,7 +14,9 @@ use crate::database;
 use crate::error::EmulatorError;
 
 /// The format of the data, one higher after each change that an older version would misread.
-const FORMAT: u32 = 8;
+const FORMAT: u32 = 9;
+/// The oldest format that this version reads; what it writes has its own, so that a directory gets that when it is opened.
+const OLDEST_FORMAT: u32 = 8;
 /// The format of a directory with data and without the file.
 const UNMARKED_FORMAT: u32 = 1;
 /// The file that holds the number of the format; it is written when everything else is there.
@@ -39,6 +41,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
+    /// Its format when it was opened; `None` for a new one.
+    format: Option<u32>,
     /// What it has held since its first start; `None` for a new one.
     contents: Option<Contents>,
     // The directory itself, which stays the same whatever happens to the files in it.
@@ -83,7 +87,7 @@ impl Folder {
             let created = OpenOptions::new().create(true).append(true).mode(0o600).open(path.join(name));
             created.map_err(EmulatorError::io(doing()))?;
         }
-        Ok(Self { path, contents, _directory: directory, _lock: lock_file })
+        Ok(Self { path, format, contents, _directory: directory, _lock: lock_file })
     }
 
     /// The path of a file in it.
@@ -114,7 +118,7 @@ impl Folder {
             let text = serde_json::to_vec(&contents).map_err(|cause| EmulatorError::engine(doing(), cause))?;
             replace(&self.file(CONTENTS_FILE), &text).map_err(EmulatorError::io(doing()))?;
         }
-        if !self.is_complete() {
+        if self.format != Some(FORMAT) {
             let number = format!("{FORMAT}\n");
             replace(&self.file(FORMAT_FILE), number.as_bytes()).map_err(EmulatorError::io(doing()))?;
         }
@@ -141,7 +145,7 @@ fn lock(file: &File, path: &Path) -> Result<(), EmulatorError> {
     })
 }
 
-/// Reads the format of a directory, `None` for a new one, and refuses any format but this version's.
+/// Reads the format of a directory, `None` for a new one, and refuses one that this version does not read.
 fn check_format(path: &Path) -> Result<Option<u32>, EmulatorError> {
     let file = path.join(FORMAT_FILE);
     let doing = || format!("read {}", file.display());
@@ -157,7 +161,9 @@ fn check_format(path: &Path) -> Result<Option<u32>, EmulatorError> {
         Err(error) => return Err(EmulatorError::io(doing())(error)),
     };
     match found {
-        Some(found) if found != FORMAT => Err(EmulatorError::Format { path: path.to_owned(), found, readable: FORMAT }),
+        Some(found) if !(OLDEST_FORMAT..=FORMAT).contains(&found) => {
+            Err(EmulatorError::Format { path: path.to_owned(), found, readable: FORMAT })
+        }
         found => Ok(found),
     }
 }
@@ -359,6 +365,16 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_of_a_format_that_is_still_read_gets_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        Folder::open(folder.path()).unwrap().complete(BTreeMap::new()).unwrap();
+        let number = folder.path().join(FORMAT_FILE);
+        fs::write(&number, format!("{OLDEST_FORMAT}\n")).unwrap();
+        Folder::open(folder.path()).unwrap().complete(BTreeMap::new()).unwrap();
+        assert_eq!(fs::read_to_string(number).unwrap(), format!("{FORMAT}\n"));
+    }
+
+    #[test]
     fn another_format_is_refused_and_nothing_is_touched() {
         let check = |files: &[(&str, &str)], expected: &str| {
             let folder = tempfile::tempdir().unwrap();
@@ -376,7 +392,10 @@ mod tests {
                 &format!("was written by an older version of Hookyard (format 1, this version reads format {FORMAT})"),
             );
         }
-        check(&[("format", "1")], "by an older version of Hookyard (format 1");
+        for older in [1, OLDEST_FORMAT - 1] {
+            let expected = format!("by an older version of Hookyard (format {older}");
+            check(&[("format", &older.to_string())], &expected);
+        }
         let newer = (FORMAT + 1).to_string();
         let expected = format!("by a newer version of Hookyard (format {newer}");
         check(&[("format", &format!("{newer}\n")), ("bus.db", "x")], &expected);

@@ -29,21 +29,21 @@ const ALL_ITEMS: usize = 10_000;
 
 /// The tables with sealed attributes, and the key of each; only reading opens them here.
 static SEALED_TABLES: [(&str, SealedAttributes); 15] = [
-    ("ACTION_CACHE_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
-    ("ACTION_RUNS_TABLE", SealedAttributes { key: &["actionRunId"], paths: &[] }),
-    ("API_REQUESTS_TABLE", SealedAttributes { key: &["pk", "id"], paths: &[] }),
-    ("CLIENTS_TABLE", SealedAttributes { key: &["clientId"], paths: &[] }),
-    ("CREDENTIALS_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
-    ("DISPATCHERS_TABLE", SealedAttributes { key: &["pk", "dispatcherId"], paths: &[] }),
-    ("JOURNALS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
-    ("MAILS_TABLE", SealedAttributes { key: &["mailId"], paths: &[] }),
-    ("MESSAGES_TABLE", SealedAttributes { key: &["id"], paths: &[] }),
-    ("RUNS_TABLE", SealedAttributes { key: &["eventId", "item"], paths: &[] }),
-    ("SCHEDULES_TABLE", SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[] }),
-    ("SECRETS_TABLE", SealedAttributes { key: &["tenantId", "key"], paths: &[] }),
-    ("SESSIONS_TABLE", SealedAttributes { key: &["owner", "record"], paths: &[] }),
-    ("SIGNING_TOKENS_TABLE", SealedAttributes { key: &["token"], paths: &[] }),
-    ("TASKS_TABLE", SealedAttributes { key: &["taskId"], paths: &[] }),
+    ("ACTION_CACHE_TABLE", SealedAttributes { key: &["owner", "record"], apart: &[], together: &[] }),
+    ("ACTION_RUNS_TABLE", SealedAttributes { key: &["actionRunId"], apart: &[], together: &[] }),
+    ("API_REQUESTS_TABLE", SealedAttributes { key: &["pk", "id"], apart: &[], together: &[] }),
+    ("CLIENTS_TABLE", SealedAttributes { key: &["clientId"], apart: &[], together: &[] }),
+    ("CREDENTIALS_TABLE", SealedAttributes { key: &["owner", "record"], apart: &[], together: &[] }),
+    ("DISPATCHERS_TABLE", SealedAttributes { key: &["pk", "dispatcherId"], apart: &[], together: &[] }),
+    ("JOURNALS_TABLE", SealedAttributes { key: &["taskId"], apart: &[], together: &[] }),
+    ("MAILS_TABLE", SealedAttributes { key: &["mailId"], apart: &[], together: &[] }),
+    ("MESSAGES_TABLE", SealedAttributes { key: &["id"], apart: &[], together: &[] }),
+    ("RUNS_TABLE", SealedAttributes { key: &["eventId", "item"], apart: &[], together: &[] }),
+    ("SCHEDULES_TABLE", SealedAttributes { key: &["tenantId", "scheduleId"], apart: &[], together: &[] }),
+    ("SECRETS_TABLE", SealedAttributes { key: &["tenantId", "key"], apart: &[], together: &[] }),
+    ("SESSIONS_TABLE", SealedAttributes { key: &["owner", "record"], apart: &[], together: &[] }),
+    ("SIGNING_TOKENS_TABLE", SealedAttributes { key: &["token"], apart: &[], together: &[] }),
+    ("TASKS_TABLE", SealedAttributes { key: &["taskId"], apart: &[], together: &[] }),
 ];
 
 /// How a world is opened.

@@ -18,9 +18,11 @@ use crate::permission::covers;
 use crate::table::{Expression, SealedAttributes, Table, key};
 
 /// The secret of a client, which it signs with.
-pub static SEALED_OF_CLIENTS: SealedAttributes = SealedAttributes { key: &["clientId"], paths: &[&["secret"]] };
+pub static SEALED_OF_CLIENTS: SealedAttributes =
+    SealedAttributes { key: &["clientId"], apart: &[&["secret"]], together: &[] };
 /// The secret of a token, which its owner signs with.
-pub static SEALED_OF_TOKENS: SealedAttributes = SealedAttributes { key: &["token"], paths: &[&["tokenSecret"]] };
+pub static SEALED_OF_TOKENS: SealedAttributes =
+    SealedAttributes { key: &["token"], apart: &[&["tokenSecret"]], together: &[] };
 
 /// A client that signs requests.
 #[derive(Clone, Deserialize)]

@@ -40,6 +40,14 @@ impl Change {
         }
     }
 
+    /// Takes an attribute out of the item that is written, or of its key.
+    pub(super) fn take(&mut self, name: &str) -> Option<AttributeValue> {
+        match self {
+            Self::Put { item, .. } => item.remove(name),
+            Self::Update { key, .. } => key.remove(name),
+        }
+    }
+
     /// Returns what the `:values` of its expressions stand for.
     pub(super) fn values(&self) -> Option<&Item> {
         match self {
@@ -101,7 +109,7 @@ pub(crate) enum Outcome {
     /// Its request failed.
     Failed(Failure),
     /// It was not done beside others: it has to be done alone.
-    Alone(Change),
+    Alone,
 }
 
 /// A write that can share a request.
@@ -162,49 +170,46 @@ impl Requests for Statements {
         {
             return single.alone(&self.0).await;
         }
-        let statements: Result<Vec<_>, BuildError> =
-            writes.iter().map(|write| write.statement.request(&write.change)).collect();
-        let Ok(statements) = statements else { return all_alone(writes) };
+        let count = writes.len();
+        let statements = writes.into_iter().map(|write| write.statement.request(write.change));
+        let Ok(statements) = statements.collect::<Result<_, BuildError>>() else { return all_alone(count) };
         let sent = self.0.batch_execute_statement().set_statements(Some(statements)).send().await;
         let responses = sent.map(|answer: BatchExecuteStatementOutput| answer.responses.unwrap_or_default());
         match responses {
-            Ok(responses) if responses.len() == writes.len() => {
-                let each = writes.into_iter().zip(responses);
-                each.map(|(write, response)| outcome(write.change, &response)).collect()
-            }
-            Ok(_) => all_alone(writes),
-            Err(error) => unanswered(error, writes),
+            Ok(responses) if responses.len() == count => responses.iter().map(outcome).collect(),
+            Ok(_) => all_alone(count),
+            Err(error) => unanswered(error, count),
         }
     }
 }
 
-fn outcome(change: Change, response: &BatchStatementResponse) -> Outcome {
+fn outcome(response: &BatchStatementResponse) -> Outcome {
     match response.error() {
         None => Outcome::Done(true),
         Some(error) => match error.code() {
             Some(Code::ConditionalCheckFailed | Code::DuplicateItem) => Outcome::Done(false),
             // Throttled, too large, not allowed: alone it is repeated, or fails, as any single write does.
-            _ => Outcome::Alone(change),
+            _ => Outcome::Alone,
         },
     }
 }
 
-fn all_alone(writes: Vec<Single>) -> Vec<Outcome> {
-    writes.into_iter().map(|write| Outcome::Alone(write.change)).collect()
+fn all_alone(count: usize) -> Vec<Outcome> {
+    (0..count).map(|_| Outcome::Alone).collect()
 }
 
 /// A request that is refused as a whole has done nothing, and may be so for the sake of one of its writes.
-fn unanswered<E, R>(error: SdkError<E, R>, writes: Vec<Single>) -> Vec<Outcome>
+fn unanswered<E, R>(error: SdkError<E, R>, count: usize) -> Vec<Outcome>
 where
     E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
     SdkError<E, R>: ProvideErrorMetadata,
 {
     if is_refused(&error) {
-        return all_alone(writes);
+        return all_alone(count);
     }
     let failure = Failure::new(error);
-    writes.iter().map(|_| Outcome::Failed(failure.clone())).collect()
+    (0..count).map(|_| Outcome::Failed(failure.clone())).collect()
 }
 
 /// Whether a request was understood and refused, not merely unlucky.

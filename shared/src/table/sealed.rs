@@ -19,13 +19,23 @@ const KEY_VERSION: &str = "keyVersion";
 const TEXT: u8 = b'S';
 const JSON: u8 = b'J';
 
-/// Which attributes of a table's items are sealed.
+/// The attribute that holds those which are sealed together.
+const TOGETHER: &str = "sealed";
+/// Ends the path of an attribute among those that are sealed together; no name has it.
+const END_OF_PATH: u8 = 0;
+
+/// Which attributes of a table's items are sealed; an item need not have all of them.
+///
+/// Each is named by its path, from the outermost map inwards.
 #[derive(Debug)]
 pub struct SealedAttributes {
     /// The attributes that identify an item, for which alone its values open.
     pub key: &'static [&'static str],
-    /// Where the sealed attributes are, each from the outermost map inwards; an item need not have all of them.
-    pub paths: &'static [&'static [&'static str]],
+    /// Those that are sealed each by itself, so that an index can have them.
+    pub apart: &'static [&'static [&'static str]],
+    /// Those that are sealed as one: many small values take less room so, and less time. Each leaves a NULL in its place,
+    /// so that a condition can still ask whether it is there.
+    pub together: &'static [&'static [&'static str]],
 }
 
 /// Seals and opens the attributes of a table's items.
@@ -47,19 +57,35 @@ impl Sealing {
 
     /// Seals the attributes of an item that is about to be written.
     pub(super) async fn seal(&self, item: &mut Item) -> Result<(), Error> {
-        if !self.attributes.paths.iter().any(|path| find(item, path).is_some()) {
+        let SealedAttributes { apart, together, .. } = self.attributes;
+        if !apart.iter().chain(*together).any(|path| find(item, path).is_some()) {
             return Ok(());
         }
         let keys = self.seal.keys().await?;
-        for path in self.attributes.paths {
-            let record_id = self.record_id(item, path);
-            let Some(value) = find(item, path) else { continue };
-            let bytes = to_bytes(std::mem::replace(value, AttributeValue::Null(true)))?;
-            let sealed = self.seal.seal_bytes_with(&keys, &record_id, &pack(&bytes, OF_ITEMS))?;
-            *value = AttributeValue::B(Blob::new(sealed));
+        for path in *apart {
+            let Some(bytes) = take(item, path)? else { continue };
+            let sealed = self.sealed(&keys, item, path, &bytes)?;
+            if let Some(value) = find(item, path) {
+                *value = sealed;
+            }
+        }
+        let mut joined = Vec::new();
+        for path in *together {
+            if let Some(bytes) = take(item, path)? {
+                join(&mut joined, path, &bytes)?;
+            }
+        }
+        if !joined.is_empty() {
+            let sealed = self.sealed(&keys, item, &[TOGETHER], &joined)?;
+            item.insert(TOGETHER.to_owned(), sealed);
         }
         item.insert(KEY_VERSION.to_owned(), AttributeValue::S(keys.current().to_owned()));
         Ok(())
+    }
+
+    fn sealed(&self, keys: &Keys, item: &Item, path: &[&str], bytes: &[u8]) -> Result<AttributeValue, Error> {
+        let sealed = self.seal.seal_bytes_with(keys, &self.record_id(item, path), &pack(bytes, OF_ITEMS))?;
+        Ok(AttributeValue::B(Blob::new(sealed)))
     }
 
     /// Opens the attributes of an item that was read: all that are bytes, as nothing else is.
@@ -72,12 +98,12 @@ impl Sealing {
         for path in paths {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
             let record_id = self.record_id(item, &path);
-            let Some(value) = find(item, &path) else { continue };
-            let AttributeValue::B(sealed) = &*value else { continue };
+            let Some(AttributeValue::B(sealed)) = find(item, &path) else { continue };
+            let sealed = std::mem::replace(sealed, Blob::new([]));
             let keys = self.seal.keys_with(seal::key_version_of(sealed.as_ref())).await?;
-            match opened(&keys, &record_id, sealed.as_ref()) {
-                Ok(attribute) => *value = attribute,
-                Err(error) => return Ok(Err(error)),
+            let restored = opened(&keys, &record_id, sealed.as_ref()).and_then(|bytes| restore(item, &path, &bytes));
+            if let Err(error) = restored {
+                return Ok(Err(error));
             }
         }
         Ok(Ok(()))
@@ -102,14 +128,15 @@ impl Sealing {
         let mut change = Expression::new("SET #version = :version").value(":version", keys.current());
         let mut unchanged = Expression::new("#version = :formerVersion").name("#version", KEY_VERSION);
         unchanged = unchanged.attribute(":formerVersion", former_version);
-        for (index, path) in self.attributes.paths.iter().enumerate() {
-            let record_id = self.record_id(&item, path);
+        for (index, path) in self.places(&item).iter().enumerate() {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let record_id = self.record_id(&item, &path);
             let names: Vec<String> = (0..path.len()).map(|level| format!("#p{index}l{level}")).collect();
-            for (name, attribute) in names.iter().zip(*path) {
+            for (name, attribute) in names.iter().zip(&path) {
                 unchanged = unchanged.name(name, *attribute);
             }
             let place = names.join(".");
-            let Some(AttributeValue::B(sealed)) = find(&mut item, path).cloned() else {
+            let Some(AttributeValue::B(sealed)) = find(&mut item, &path).cloned() else {
                 unchanged = unchanged.append(&format!(" AND attribute_not_exists({place})"));
                 continue;
             };
@@ -123,6 +150,20 @@ impl Sealing {
         }
         let key = item.into_iter().filter(|(name, _)| self.attributes.key.contains(&name.as_str())).collect();
         Ok(table.update_item(key, change, Some(unchanged)).await?.is_some())
+    }
+
+    /// Where an item has bytes, and where it could have them: an older version may have sealed apart what is sealed
+    /// together now.
+    fn places(&self, item: &Item) -> Vec<Vec<String>> {
+        let mut places = Vec::new();
+        sealed_paths(item, &mut Vec::new(), &mut places);
+        let together: &[&[&str]] = if self.attributes.together.is_empty() { &[] } else { &[&[TOGETHER]] };
+        for path in self.attributes.apart.iter().chain(together) {
+            if !places.iter().any(|place| place == path) {
+                places.push(path.iter().map(|name| (*name).to_owned()).collect());
+            }
+        }
+        places
     }
 
     /// What an attribute is sealed for: for its place in this item alone.
@@ -169,6 +210,12 @@ fn sealed_paths(item: &Item, within: &mut Vec<String>, paths: &mut Vec<Vec<Strin
     }
 }
 
+/// Takes a value out of an item and leaves a NULL in its place; `None` if it is not there.
+fn take(item: &mut Item, path: &[&str]) -> Result<Option<Vec<u8>>, Error> {
+    let value = find(item, path).map(|value| std::mem::replace(value, AttributeValue::Null(true)));
+    value.map(to_bytes).transpose()
+}
+
 fn to_bytes(value: AttributeValue) -> Result<Vec<u8>, Error> {
     if let AttributeValue::S(text) = value {
         let mut bytes = text.into_bytes();
@@ -181,20 +228,92 @@ fn to_bytes(value: AttributeValue) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn opened(keys: &Keys, record_id: &str, sealed: &[u8]) -> Result<AttributeValue, Error> {
-    // The text of a serde error can quote the input, so that it must not become a cause here.
-    let damaged = || Error::new("open an attribute", "it is damaged");
-    let packed = seal::open_bytes(keys, record_id, sealed).map_err(Error::cannot("open an attribute"))?;
-    let mut bytes = unpack(&packed).ok_or_else(damaged)?;
-    match bytes.first() {
-        Some(&TEXT) => {
-            bytes.remove(0);
-            String::from_utf8(bytes).map(AttributeValue::S).map_err(|_| damaged())
-        }
-        Some(&JSON) => {
-            let value: Value = serde_json::from_slice(&bytes[1..]).map_err(|_| damaged())?;
+fn from_bytes(bytes: &[u8]) -> Result<AttributeValue, Error> {
+    match bytes.split_first() {
+        Some((&TEXT, text)) => String::from_utf8(text.to_vec()).map(AttributeValue::S).map_err(|_| damaged()),
+        Some((&JSON, json)) => {
+            let value: Value = serde_json::from_slice(json).map_err(|_| damaged())?;
             to_attribute_value(value).map_err(|_| damaged())
         }
         _ => Err(damaged()),
+    }
+}
+
+/// Adds a value to those that are sealed together: its path, the length as four bytes, the lowest first, and the bytes.
+fn join(joined: &mut Vec<u8>, path: &[&str], bytes: &[u8]) -> Result<(), Error> {
+    let length = u32::try_from(bytes.len()).map_err(Error::cannot("seal an attribute"))?;
+    joined.extend_from_slice(path.join(".").as_bytes());
+    joined.push(END_OF_PATH);
+    joined.extend_from_slice(&length.to_le_bytes());
+    joined.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Takes the first off the values that were sealed together: its path, its bytes and the rest.
+fn split(joined: &[u8]) -> Option<(Vec<&str>, &[u8], &[u8])> {
+    let end = joined.iter().position(|byte| *byte == END_OF_PATH)?;
+    let path = std::str::from_utf8(&joined[..end]).ok()?.split('.').collect();
+    let (length, rest) = joined[end + 1..].split_first_chunk()?;
+    let (bytes, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    Some((path, bytes, rest))
+}
+
+/// Puts what was sealed at this path back where it belongs.
+fn restore(item: &mut Item, path: &[&str], bytes: &[u8]) -> Result<(), Error> {
+    if path != [TOGETHER] {
+        let value = from_bytes(bytes)?;
+        find(item, path).map(|place| *place = value);
+        return Ok(());
+    }
+    item.remove(TOGETHER);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (path, bytes, others) = split(rest).ok_or_else(damaged)?;
+        // An update may have removed or replaced it since.
+        if let Some(place @ AttributeValue::Null(_)) = find(item, &path) {
+            *place = from_bytes(bytes)?;
+        }
+        rest = others;
+    }
+    Ok(())
+}
+
+fn opened(keys: &Keys, record_id: &str, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+    let packed = seal::open_bytes(keys, record_id, sealed).map_err(Error::cannot("open an attribute"))?;
+    unpack(&packed).ok_or_else(damaged)
+}
+
+/// The text of a serde error can quote the input, so that it must not become a cause here.
+fn damaged() -> Error {
+    Error::new("open an attribute", "it is damaged")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_joined_is_split(values in prop::collection::vec(("[a-z]{1,9}", "[a-z]{1,9}", any::<Vec<u8>>()), 0..5)) {
+            let mut joined = Vec::new();
+            for (outer, inner, bytes) in &values {
+                join(&mut joined, &[outer, inner], bytes).unwrap();
+            }
+            let mut rest = joined.as_slice();
+            for (outer, inner, bytes) in &values {
+                let (path, found, others) = split(rest).unwrap();
+                prop_assert_eq!((path, found), (vec![outer.as_str(), inner], bytes.as_slice()));
+                rest = others;
+            }
+            prop_assert_eq!(rest, &[] as &[u8]);
+        }
+
+        #[test]
+        fn anything_else_is_refused_without_a_panic(bytes: Vec<u8>) {
+            let mut item = Item::from([("text".to_owned(), AttributeValue::Null(true))]);
+            let _ = restore(&mut item, &[TOGETHER], &bytes);
+            let _ = restore(&mut item, &["text"], &bytes);
+        }
     }
 }

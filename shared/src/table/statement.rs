@@ -61,14 +61,14 @@ impl Statement {
         fits.then_some(statement)
     }
 
-    /// Builds the statement as it is sent.
-    pub(super) fn request(&self, change: &Change) -> Result<BatchStatementRequest, BuildError> {
+    /// Builds the statement as it is sent. It names each attribute once, and can name a `:value` more often.
+    pub(super) fn request(self, mut change: Change) -> Result<BatchStatementRequest, BuildError> {
         let value = |parameter: &Parameter| match parameter {
-            Parameter::Attribute(name) => change.attributes().get(name).cloned(),
+            Parameter::Attribute(name) => change.take(name),
             Parameter::Value(name) => change.values()?.get(name).cloned(),
         };
         let parameters = self.parameters.iter().filter_map(value).collect();
-        BatchStatementRequest::builder().statement(&self.text).set_parameters(Some(parameters)).build()
+        BatchStatementRequest::builder().statement(self.text).set_parameters(Some(parameters)).build()
     }
 
     fn insert(&mut self, table: &str, item: &Item) -> Option<()> {
@@ -245,9 +245,8 @@ mod tests {
     const KEY: &[&str] = &["pk", "sk"];
 
     fn check(change: &Change, expected: Option<(&str, &[&str])>) {
-        let statement = Statement::of("t", KEY, change);
-        let written = statement.as_ref().map(|statement| {
-            let request = statement.request(change).unwrap();
+        let written = Statement::of("t", KEY, change).map(|statement| {
+            let request = statement.request(change.clone()).unwrap();
             let values: Vec<String> = request.parameters().iter().map(|value| format!("{value:?}")).collect();
             (request.statement().to_owned(), values)
         });

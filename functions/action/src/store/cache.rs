@@ -30,7 +30,7 @@ const DEPTH_LIMIT: usize = 120;
 /// For how long after a lease has ended its record is kept, in seconds.
 const KEPT_S: i64 = 3_600;
 
-const SEALED: SealedAttributes = SealedAttributes { key: &["owner", "record"], paths: &[&["value"]] };
+const SEALED: SealedAttributes = SealedAttributes { key: &["owner", "record"], apart: &[&["value"]], together: &[] };
 const DEFINITIONS: &str = "cache#";
 const VALUES: &str = "value#";
 

@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::product::Place;
 use crate::tag::{Slug, Tag};
 
-const SEALED: SealedAttributes = SealedAttributes { key: &["owner", "record"], paths: &[&["content"]] };
+const SEALED: SealedAttributes = SealedAttributes { key: &["owner", "record"], apart: &[&["content"]], together: &[] };
 /// How often a change is tried again that met another one.
 const ATTEMPTS: usize = 20;
 

@@ -14,7 +14,7 @@ use crate::tag::{Slug, Tag};
 
 /// Of how many secrets a list can be made.
 pub(crate) const LIST_LIMIT: usize = 10_000;
-const SEALED: SealedAttributes = SealedAttributes { key: &["tenantId", "key"], paths: &[&["value"]] };
+const SEALED: SealedAttributes = SealedAttributes { key: &["tenantId", "key"], apart: &[&["value"]], together: &[] };
 
 /// What a secret is to the app that takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -25,7 +25,8 @@ pub(crate) const LIST_LIMIT: usize = 10_000;
 /// How many sessions of a deleted definition are removed with it.
 const REMOVED_AT_ONCE: usize = 1_000;
 
-const SEALED: SealedAttributes = SealedAttributes { key: &["owner", "record"], paths: &[&["identifier"], &["data"]] };
+const SEALED: SealedAttributes =
+    SealedAttributes { key: &["owner", "record"], apart: &[], together: &[&["identifier"], &["data"]] };
 const DEFINITIONS: &str = "definition#";
 const SESSIONS: &str = "session#";
 const USERS: &str = "user#";

@@ -17,7 +17,8 @@ use crate::draft::Recipients;
 use crate::mail::{MailView, Occurrence, Status, remember, status};
 
 const KEY: &str = "mailId";
-const SEALED: SealedAttributes = SealedAttributes { key: &[KEY], paths: &[&["private"], &["claim", "answer"]] };
+const SEALED: SealedAttributes =
+    SealedAttributes { key: &[KEY], apart: &[], together: &[&["private"], &["claim", "answer"]] };
 const TENANT_INDEX: &str = "byTenant";
 /// How often a write is attempted while others come first.
 const ATTEMPTS: u32 = 10;

@@ -16,7 +16,8 @@ use shared::{Environment, Error};
 use crate::sandbox::LogLine;
 
 /// What a sender, a script or a step may have said.
-const SEALED: SealedAttributes = SealedAttributes { key: &["pk", "id"], paths: &[&["path"], &["error"], &["logs"]] };
+const SEALED: SealedAttributes =
+    SealedAttributes { key: &["pk", "id"], apart: &[], together: &[&["path"], &["error"], &["logs"]] };
 
 /// A request to an API function. Its script is running, or its process has ended, if there is no status code.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

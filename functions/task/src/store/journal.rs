@@ -12,7 +12,7 @@ use crate::store::task::Task;
 
 const KEY: &str = "taskId";
 /// What a script read from outside may be secret.
-const SEALED: SealedAttributes = SealedAttributes { key: &[KEY], paths: &[&["journal"]] };
+const SEALED: SealedAttributes = SealedAttributes { key: &[KEY], apart: &[&["journal"]], together: &[] };
 
 /// The table of journals.
 pub(crate) struct Journals {

@@ -22,7 +22,7 @@ use crate::schedule::timing::{Instants, Timing};
 
 /// What is run, and what only its owner understands.
 const SEALED: SealedAttributes =
-    SealedAttributes { key: &["tenantId", "scheduleId"], paths: &[&["program"], &["extra"]] };
+    SealedAttributes { key: &["tenantId", "scheduleId"], apart: &[], together: &[&["program"], &["extra"]] };
 /// Of how many schedules a list can be made.
 pub(crate) const LIST_LIMIT: usize = 20_000;
 /// Of how many tenants it is known how many schedules they have, and for how long.

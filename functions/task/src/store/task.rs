@@ -26,17 +26,8 @@ pub(crate) type Priority = WholeNumber<-9_007_199_254_740_991, 9_007_199_254_740
 /// What a step may have handed on, and what became of it.
 const SEALED: SealedAttributes = SealedAttributes {
     key: &[Task::KEY],
-    paths: &[
-        &["data"],
-        &["tags"],
-        &["functionName"],
-        &["script"],
-        &["action"],
-        &["logs"],
-        &["claim", "answer"],
-        &["journal"],
-        &["origin"],
-    ],
+    apart: &[&["tags"], &["functionName"], &["script"]],
+    together: &[&["data"], &["action"], &["origin"], &["logs"], &["claim", "answer"], &["journal"]],
 };
 /// The attributes that one version of a task may have and the next one may lack.
 const MAY_LACK: &[&str] = &[

@@ -23,7 +23,7 @@ use crate::message::{Direction, LogEntry, LoggedMessage, MessageStatus, SendResu
 const KEY: &str = "id";
 /// A message is what a step may have handed on, and a platform may repeat it in its errors.
 const SEALED: SealedAttributes =
-    SealedAttributes { key: &[KEY], paths: &[&["message"], &["history"], &["claim", "answer"]] };
+    SealedAttributes { key: &[KEY], apart: &[], together: &[&["message"], &["history"], &["claim", "answer"]] };
 const CHANNEL_INDEX: &str = "byChannel";
 /// How often a write is attempted while others come first.
 const ATTEMPTS: u32 = 10;

@@ -4,4 +4,5 @@
 
 mod gather;
 mod same;
+mod sealed;
 mod world;
