@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -42,6 +43,26 @@ fn script(source: &str) -> Script {
         outside: Outside::Live,
         isolation: Isolation::Fresh,
     }
+}
+
+/// A script that sends one plain request and reads the answer.
+fn fetching(server: SocketAddr) -> String {
+    let headers = "{ 'content-type': 'application/json', 'x-task': task.id }";
+    format!(
+        "exports.main = async (task) => {{
+            const request = {{ method: 'POST', headers: {headers}, body: JSON.stringify(task.data) }};
+            const answer = await fetch('http://{server}/hook', request);
+            return answer.ok && (await answer.json()).n }}"
+    )
+}
+
+/// Serves a short JSON text at this address.
+fn serve(runtime: &tokio::runtime::Runtime) -> SocketAddr {
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let server = axum::Router::new().fallback(|| async { axum::Json(json!({"n": 1})) });
+    runtime.spawn(async move { axum::serve(listener, server).await });
+    address
 }
 
 /// A script of about 100 KB of which little runs.
@@ -89,7 +110,8 @@ async fn run(sandbox: &Sandbox, script: Script) {
 /// Measures the CPU time of scripts instead of how long they take.
 fn cpu(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
-    let sandbox = Sandbox::new(Outbound::new(&[]), Clock::system(), Some(env!("CARGO_BIN_EXE_task").into()));
+    let local = Outbound::new(&["127.0.0.0/8".parse().expect("a network")]);
+    let sandbox = Sandbox::new(local, Clock::system(), Some(env!("CARGO_BIN_EXE_task").into()));
     let mut measure = |group: &str, name: &str, next: &dyn Fn() -> Script| {
         criterion.benchmark_group(format!("CPU time, {group}")).bench_function(name, |bencher| {
             bencher.to_async(&runtime).iter_custom(|iterations| cpu_time_of(&sandbox, iterations, &next));
@@ -101,6 +123,8 @@ fn cpu(criterion: &mut Criterion) {
         let warm = Script { isolation: Isolation::Warm(name.to_owned()), ..script(source) };
         measure("warm realm", name, &|| warm.clone());
     }
+    let fetches = script(&fetching(serve(&runtime)));
+    measure("fresh realm", "fetch", &|| fetches.clone());
     let count = AtomicU64::new(0);
     for (kind, end) in [("commonjs", "exports.main = () => {}"), ("module", "export default () => {}")] {
         let (source, same) = (large(end), script(&large(end)));

@@ -36,6 +36,7 @@ mod modules;
 mod outside;
 mod package;
 mod package_check;
+mod plain_request;
 mod pool;
 mod position;
 mod presence;

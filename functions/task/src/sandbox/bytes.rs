@@ -4,9 +4,11 @@
 
 use encoding_rs::{DecoderResult, Encoding};
 use memchr::memmem;
-use rquickjs::{ArrayBuffer, Ctx, Error, Function, Object, Result, String as JsString};
+use rquickjs::{ArrayBuffer, Ctx, Error, Function, Object, Result, String as JsString, TypedArray};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
+/// How many bytes are decoded as a whole.
+const SHORT_BYTES: usize = 48 * 1024;
 /// The longest part of a character that can be left over, in any encoding without a shift state.
 const MAX_PENDING_BYTES: usize = 3;
 
@@ -32,6 +34,11 @@ pub(super) fn install_text<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()
     host.set("utf8Decode", Function::new(ctx.clone(), utf8_decode)?)
 }
 
+/// Adds the function that reads short texts.
+pub(super) fn install_short_text<'js>(ctx: &Ctx<'js>, host: &Object<'js>) -> Result<()> {
+    host.set("shortText", Function::new(ctx.clone(), short_text)?)
+}
+
 /// The text of a string in UTF-8, allocated in the engine. The string must be well formed.
 pub(super) fn cstring(text: JsString<'_>) -> Result<rquickjs::CString<'_>> {
     // The engine has thrown already.
@@ -42,6 +49,14 @@ pub(super) fn cstring(text: JsString<'_>) -> Result<rquickjs::CString<'_>> {
 fn part<'a>(buffer: &'a ArrayBuffer<'_>, offset: usize, length: usize) -> &'a [u8] {
     let bytes = buffer.as_bytes().unwrap_or_default();
     bytes.get(offset..offset.saturating_add(length)).unwrap_or_default()
+}
+
+/// The text of bytes, without a byte order mark; nothing for longer ones, which are decoded in parts.
+#[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
+fn short_text<'js>(ctx: Ctx<'js>, bytes: TypedArray<'js, u8>) -> Result<Option<JsString<'js>>> {
+    let Some(bytes) = bytes.as_bytes().filter(|bytes| bytes.len() <= SHORT_BYTES) else { return Ok(None) };
+    let text = String::from_utf8_lossy(bytes);
+    JsString::from_str(ctx, text.strip_prefix('\u{feff}').unwrap_or(&text)).map(Some)
 }
 
 fn utf8_encode<'js>(ctx: Ctx<'js>, text: JsString<'js>) -> Result<ArrayBuffer<'js>> {

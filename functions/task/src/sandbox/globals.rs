@@ -13,7 +13,7 @@ use super::exchange::{FetchRequest, FetchResponse};
 use super::host::Host;
 use super::position::Positions;
 use super::stop::Reason;
-use super::{clock, crypto, modules, reflection, urls, zlib, zone};
+use super::{clock, crypto, modules, plain_request, reflection, urls, zlib, zone};
 
 /// The processor under the name that Node.js has for it.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
@@ -104,8 +104,17 @@ fn uncaught<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, error: Value<'js>| host.throw_later(&ctx, error))
 }
 
-/// Adds the functions that the modules behind `fetch` need, when the first module is loaded.
+/// Adds the functions that plain requests need, when the first module behind `fetch` is loaded.
 fn equip_fetch<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
+    Function::new(ctx.clone(), move |ctx: Ctx<'js>, functions: Object<'js>| {
+        functions.set("equipRequests", equip_requests(&ctx, host.clone())?)?;
+        plain_request::install(&ctx, &functions, &host)?;
+        bytes::install_short_text(&ctx, &functions)
+    })
+}
+
+/// Adds the functions that requests of all kinds need, when the first one is more than a plain request.
+fn equip_requests<'js>(ctx: &Ctx<'js>, host: Rc<Host>) -> Result<Function<'js>> {
     Function::new(ctx.clone(), move |ctx: Ctx<'js>, functions: Object<'js>| {
         functions.set("fetch", fetch(&ctx, host.clone())?)?;
         functions.set("abortFetch", abort_fetch(&ctx, host.clone())?)?;

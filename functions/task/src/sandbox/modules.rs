@@ -1,5 +1,6 @@
 //! The modules that a script can import or require: some of Node's, and nothing from a disk.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use rquickjs::loader::bundle::Bundle;
@@ -9,6 +10,10 @@ use rquickjs::{Context, Ctx, Error, Exception, Module, Object, Result, Runtime, 
 
 /// How the names of the modules begin that scripts cannot import.
 pub(super) const OWN: &str = "hookyard:";
+/// The modules that capture the intrinsics and name them, and the kinds in which they have them.
+const INTRINSICS: &str = "hookyard:intrinsics";
+const INTRINSIC_NAMES: &str = "hookyard:intrinsic_names";
+const KINDS: [&str; 2] = ["values", "methods"];
 /// How much of a name is quoted, so that a message stays readable.
 const QUOTE_LIMIT_CHARACTERS: usize = 200;
 
@@ -38,7 +43,7 @@ static PUBLIC: [Source; 21] = [
 ];
 
 /// Our own modules behind them and behind the globals.
-static REALM: [Source; 92] = [
+static REALM: [Source; 94] = [
     Source::new("hookyard:abort_controller", include_str!("realm/abort_controller.js")),
     Source::new("hookyard:assert", include_str!("realm/assert.js")),
     Source::new("hookyard:assertion_error", include_str!("realm/assertion_error.js")),
@@ -78,6 +83,7 @@ static REALM: [Source; 92] = [
     Source::new("hookyard:exchange", include_str!("realm/exchange.js")),
     Source::new("hookyard:fetch", include_str!("realm/fetch.js")),
     Source::new("hookyard:fetch_failure", include_str!("realm/fetch_failure.js")),
+    Source::new("hookyard:fetch_more", include_str!("realm/fetch_more.js")),
     Source::new("hookyard:fetching", include_str!("realm/fetching.js")),
     Source::new("hookyard:form_data", include_str!("realm/form_data.js")),
     Source::new("hookyard:format", include_str!("realm/format.js")),
@@ -93,6 +99,7 @@ static REALM: [Source; 92] = [
     Source::new("hookyard:inspect_layout", include_str!("realm/inspect_layout.js")),
     Source::new("hookyard:inspect_primitives", include_str!("realm/inspect_primitives.js")),
     Source::new("hookyard:inspect_styles", include_str!("realm/inspect_styles.js")),
+    Source::new("hookyard:intrinsic_names", include_str!("realm/intrinsic_names.js")),
     Source::new("hookyard:intrinsics", include_str!("realm/intrinsics.js")),
     Source::new("hookyard:loader", include_str!("realm/loader.js")),
     Source::new("hookyard:locale", include_str!("realm/locale.js")),
@@ -147,13 +154,22 @@ impl Source {
         Self { name, text, bytecode: OnceLock::new() }
     }
 
+    /// The text as it is compiled.
+    fn code(&self) -> Cow<'static, str> {
+        match self.name {
+            INTRINSICS => listed(self.text).into(),
+            INTRINSIC_NAMES => with_names(self.text).into(),
+            _ => self.text.into(),
+        }
+    }
+
     /// The bytecode, compiled once per process.
     fn compiled(&'static self) -> Result<&'static ByteCode> {
         if let Some(compiled) = self.bytecode.get() {
             return Ok(compiled);
         }
         // Kept for as long as the process lives, as the engine refers to the bytes.
-        let bytes: &'static [u8] = compile(self.name, self.text)?.leak();
+        let bytes: &'static [u8] = compile(self.name, &self.code())?.leak();
         Ok(self.bytecode.get_or_init(|| [(self.name, bytes)]))
     }
 
@@ -280,12 +296,51 @@ fn imported(line: &str) -> Option<&'static Source> {
     (source.name.strip_prefix(OWN) == Some(name)).then_some(source)
 }
 
+/// Makes lists of the objects of captured intrinsics: a name costs every realm as much as what it names.
+fn listed(text: &str) -> String {
+    let mut within = false;
+    let lines = text.lines().map(|line| match line {
+        _ if is_start(line) => {
+            within = true;
+            line.replace('{', "list(")
+        }
+        "  };" if within => {
+            within = false;
+            "  );".to_owned()
+        }
+        _ if within => line.split_once(": ").map_or(line, |(_, value)| value).to_owned(),
+        _ => line.to_owned(),
+    });
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// Puts in the names of what is listed.
+fn with_names(text: &str) -> String {
+    let named = |kind: &str| {
+        let listed = REALM.iter().find(|source| source.name == INTRINSICS).map_or("", |source| source.text);
+        let lines = listed.lines().skip_while(|line| *line != start(kind)).skip(1).take_while(|line| *line != "  };");
+        lines.filter_map(|line| Some(format!("\"{}\",", line.trim().split([':', ',']).next()?))).collect::<String>()
+    };
+    let call = |kind: &str| format!("namesIn(\"{kind}\")");
+    KINDS.iter().fold(text.to_owned(), |text, kind| text.replace(&call(kind), &format!("[{}]", named(kind))))
+}
+
+/// The line with which the intrinsics of a kind begin.
+fn start(kind: &str) -> String {
+    format!("  const {kind} = {{")
+}
+
+fn is_start(line: &str) -> bool {
+    KINDS.iter().any(|kind| line == start(kind))
+}
+
 /// Puts in a module as a block, which leaves behind an object with what the module exports.
 fn put_in(bundled: &mut String, source: &Source) {
     let name = source.name.trim_start_matches(OWN);
     let mut exported = Vec::new();
     bundled.extend(["const ", name, " = { __proto__: null };\n{\n"]);
-    for line in source.text.lines() {
+    let text = source.code();
+    for line in text.lines() {
         let code = line.strip_prefix("export ");
         exported.extend(code.and_then(|code| code.split([' ', '(']).nth(1)));
         bundled.extend([code.unwrap_or(line), "\n"]);
@@ -303,6 +358,8 @@ fn has_class(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rquickjs::Function;
+
     use super::*;
 
     #[test]
@@ -322,6 +379,26 @@ mod tests {
             "{clock}"
         );
         assert!(rest.starts_with(" from"), "{rest}");
+    }
+
+    #[test]
+    fn every_captured_intrinsic_has_its_own_name() {
+        let misnamed = "const plain = (name) => name.replace('get ', '').replace(/[^a-z]/gi, '').toLowerCase();
+            const { values, methods, lean } = captured;
+            Object.entries({ ...lean, ...values, ...methods }).filter(([key, value]) => value === undefined
+                || typeof value === 'function' && !plain(key).endsWith(plain(value.name))).map(([key]) => key).join()";
+        let runtime = Runtime::new().unwrap();
+        runtime.set_loader(BuiltIn, BuiltIn);
+        Context::full(&runtime).unwrap().with(|ctx| {
+            let host = Object::new(ctx.clone()).unwrap();
+            host.set("load", Function::new(ctx.clone(), load).unwrap()).unwrap();
+            let capture: Function<'_> = internal(&ctx, INTRINSICS).unwrap().get("capture").unwrap();
+            let captured: Object<'_> = capture.call((host,)).unwrap();
+            let methods: Object<'_> = captured.get("methods").unwrap();
+            assert!(methods.contains_key("WeakSetPrototypeHas").unwrap());
+            ctx.globals().set("captured", captured).unwrap();
+            assert_eq!(ctx.eval::<String, _>(misnamed).unwrap(), "");
+        });
     }
 
     #[test]

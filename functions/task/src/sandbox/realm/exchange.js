@@ -2,11 +2,18 @@
 
 const MAX_REDIRECTS = 20;
 
-export function make(host, { values, methods }, require) {
-  const { Map, Promise, ReflectApply } = values;
-  const waiting = new Map();
-  const forget = (id) => ReflectApply(methods.MapPrototypeDelete, waiting, [id]);
+export function make(host, { lean }, require) {
+  const { Promise, ReflectApply } = lean;
+  const waiting = { __proto__: null };
   let lastId = 0;
+
+  // Sends a request of texts alone, whose method and URL are as they are sent; its answer goes to `settled`.
+  function sendPlain({ method, url, headers, body }, settled, reject) {
+    const id = ++lastId;
+    const content = typeof body === "string" ? ReflectApply(lean.StringPrototypeToWellFormed, body, []) : undefined;
+    host.sendPlain(id, method, url, headers, content);
+    waiting[id] = { resolve: settled, reject, url, signal: undefined, onAbort: undefined };
+  }
 
   // Sends a request: its method, URL, headers in pairs and body, and how many redirects are followed.
   function send({ method, url, headers, body, redirect = "follow", maxRedirects = MAX_REDIRECTS }, signal) {
@@ -16,13 +23,14 @@ export function make(host, { values, methods }, require) {
         return;
       }
       const id = ++lastId;
-      const content = typeof body === "string" ? ReflectApply(methods.StringPrototypeToWellFormed, body, []) : body;
+      const content = typeof body === "string" ? ReflectApply(lean.StringPrototypeToWellFormed, body, []) : body;
       host.fetch(id, { method, url, headers, redirect, maxRedirects, body: content });
       const request = { resolve, reject, url, signal, onAbort: undefined };
-      ReflectApply(methods.MapPrototypeSet, waiting, [id, request]);
+      waiting[id] = request;
       if (signal) {
         request.onAbort = () => {
-          if (forget(id)) {
+          if (waiting[id] !== undefined) {
+            delete waiting[id];
             host.abortFetch(id);
             reject(signal.reason);
           }
@@ -33,11 +41,11 @@ export function make(host, { values, methods }, require) {
   }
 
   function settle(id, answer, error) {
-    const request = ReflectApply(methods.MapPrototypeGet, waiting, [id]);
+    const request = waiting[id];
     if (request === undefined) {
       return;
     }
-    forget(id);
+    delete waiting[id];
     request.signal?.removeEventListener("abort", request.onAbort);
     if (error) {
       request.reject(require("fetch_failure").failure(error, request.url));
@@ -46,5 +54,5 @@ export function make(host, { values, methods }, require) {
     }
   }
 
-  return { send, settle };
+  return { send, sendPlain, settle };
 }

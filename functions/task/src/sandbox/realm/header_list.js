@@ -71,24 +71,38 @@ export function make(host, { uncurryThis, values, methods }) {
   // By their names in lower case: as they were written first, and their values.
   const emptyList = () => ({ __proto__: null, fields: new Map(), sorted: undefined, isFrozen: false });
 
-  // The headers that a script gives: an object of any kind.
-  function listOf(init) {
+  const noName = () => new TypeError("Headers contructor: init is a symbol, which cannot be converted to a DOMString.");
+
+  // The headers that a script gives: an object of any kind, of which may be known whether it can be iterated over.
+  function listOf(init, isIterable = undefined) {
     const list = emptyList();
     if (init === null || (typeof init !== "object" && typeof init !== "function")) {
       throw new TypeError(`Headers constructor: Argument 1 could not be converted to one of: ${KINDS}.`);
     }
-    if (typeof init[SymbolIterator] === "function") {
+    if (isIterable ?? typeof init[SymbolIterator] === "function") {
       appendPairs(list, init);
       return list;
     }
     const keys = ReflectOwnKeys(init);
     for (let at = 0; at < keys.length; at++) {
       if (typeof keys[at] === "symbol") {
-        throw new TypeError("Headers contructor: init is a symbol, which cannot be converted to a DOMString.");
+        throw noName();
       }
       if (isEnumerable(init, keys[at])) {
         append(list, keys[at], init[keys[at]]);
       }
+    }
+    return list;
+  }
+
+  // The headers of names and values that follow each other.
+  function listOfPairs(pairs) {
+    const list = emptyList();
+    for (let at = 0; at < pairs.length; at += 2) {
+      if (typeof pairs[at] === "symbol") {
+        throw noName();
+      }
+      append(list, pairs[at], pairs[at + 1]);
     }
     return list;
   }
@@ -171,6 +185,6 @@ export function make(host, { uncurryThis, values, methods }) {
   }
 
   return {
-    append, appendMissing, byteString, changeable, copyOf, emptyList, headerName, headerValue, isToken, listOf, lookUp, need, sorted,
+    append, appendMissing, byteString, changeable, copyOf, emptyList, headerName, headerValue, isToken, listOf, listOfPairs, lookUp, need, sorted,
   };
 }

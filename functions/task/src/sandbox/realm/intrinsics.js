@@ -1,16 +1,20 @@
 // The intrinsics that our own code uses, as they were before a script could replace them.
+//
+// `values` and `methods` become lists where this is compiled, as few scripts need the names of all: those are added when
+// the first module asks for them. What every script needs, and each plain request, is in `lean` under its name.
 
-export function capture() {
+export function capture(host) {
   const TypedArray = Object.getPrototypeOf(Uint8Array);
-  const { getOwnPropertyDescriptor } = Object;
-  const getter = (prototype, name) => getOwnPropertyDescriptor(prototype, name).get;
   const { bind, call } = Function.prototype;
 
   const ArrayIteratorPrototype = Object.getPrototypeOf([][Symbol.iterator]());
 
   // Turns a method into a function whose first argument is its object.
   const uncurryThis = bind.bind(call);
+  // Makes no object for what else is known of the property.
+  const lookUpGetter = uncurryThis(Object.prototype.__lookupGetter__);
 
+  const list = (...captured) => captured;
   const values = {
     Array,
     ArrayBuffer,
@@ -107,7 +111,7 @@ export function capture() {
 
   // Methods and getters, which are turned into functions when the first of them is needed.
   const methods = {
-    ArrayBufferPrototypeGetByteLength: getter(ArrayBuffer.prototype, "byteLength"),
+    ArrayBufferPrototypeGetByteLength: lookUpGetter(ArrayBuffer.prototype, "byteLength"),
     ArrayBufferPrototypeSlice: ArrayBuffer.prototype.slice,
     ArrayPrototypeIncludes: Array.prototype.includes,
     ArrayPrototypeIndexOf: Array.prototype.indexOf,
@@ -121,9 +125,9 @@ export function capture() {
     ArrayPrototypeUnshift: Array.prototype.unshift,
     BigIntPrototypeValueOf: BigInt.prototype.valueOf,
     BooleanPrototypeValueOf: Boolean.prototype.valueOf,
-    DataViewPrototypeGetBuffer: getter(DataView.prototype, "buffer"),
-    DataViewPrototypeGetByteLength: getter(DataView.prototype, "byteLength"),
-    DataViewPrototypeGetByteOffset: getter(DataView.prototype, "byteOffset"),
+    DataViewPrototypeGetBuffer: lookUpGetter(DataView.prototype, "buffer"),
+    DataViewPrototypeGetByteLength: lookUpGetter(DataView.prototype, "byteLength"),
+    DataViewPrototypeGetByteOffset: lookUpGetter(DataView.prototype, "byteOffset"),
     DatePrototypeGetTime: Date.prototype.getTime,
     DatePrototypeGetTimezoneOffset: Date.prototype.getTimezoneOffset,
     DatePrototypeToISOString: Date.prototype.toISOString,
@@ -136,7 +140,7 @@ export function capture() {
     MapPrototypeEntries: Map.prototype.entries,
     MapPrototypeForEach: Map.prototype.forEach,
     MapPrototypeGet: Map.prototype.get,
-    MapPrototypeGetSize: getter(Map.prototype, "size"),
+    MapPrototypeGetSize: lookUpGetter(Map.prototype, "size"),
     MapPrototypeHas: Map.prototype.has,
     MapPrototypeKeys: Map.prototype.keys,
     MapPrototypeSet: Map.prototype.set,
@@ -148,14 +152,14 @@ export function capture() {
     ObjectPrototypeToString: Object.prototype.toString,
     PromisePrototypeThen: Promise.prototype.then,
     RegExpPrototypeExec: RegExp.prototype.exec,
-    RegExpPrototypeGetFlags: getter(RegExp.prototype, "flags"),
-    RegExpPrototypeGetGlobal: getter(RegExp.prototype, "global"),
-    RegExpPrototypeGetSource: getter(RegExp.prototype, "source"),
+    RegExpPrototypeGetFlags: lookUpGetter(RegExp.prototype, "flags"),
+    RegExpPrototypeGetGlobal: lookUpGetter(RegExp.prototype, "global"),
+    RegExpPrototypeGetSource: lookUpGetter(RegExp.prototype, "source"),
     RegExpPrototypeSymbolReplace: RegExp.prototype[Symbol.replace],
     RegExpPrototypeToString: RegExp.prototype.toString,
     SetPrototypeAdd: Set.prototype.add,
     SetPrototypeForEach: Set.prototype.forEach,
-    SetPrototypeGetSize: getter(Set.prototype, "size"),
+    SetPrototypeGetSize: lookUpGetter(Set.prototype, "size"),
     SetPrototypeHas: Set.prototype.has,
     StringPrototypeCharCodeAt: String.prototype.charCodeAt,
     StringPrototypeCodePointAt: String.prototype.codePointAt,
@@ -179,11 +183,11 @@ export function capture() {
     SymbolPrototypeValueOf: Symbol.prototype.valueOf,
     TypedArrayPrototypeCopyWithin: TypedArray.prototype.copyWithin,
     TypedArrayPrototypeFill: TypedArray.prototype.fill,
-    TypedArrayPrototypeGetBuffer: getter(TypedArray.prototype, "buffer"),
-    TypedArrayPrototypeGetByteLength: getter(TypedArray.prototype, "byteLength"),
-    TypedArrayPrototypeGetByteOffset: getter(TypedArray.prototype, "byteOffset"),
-    TypedArrayPrototypeGetLength: getter(TypedArray.prototype, "length"),
-    TypedArrayPrototypeGetSymbolToStringTag: getter(TypedArray.prototype, Symbol.toStringTag),
+    TypedArrayPrototypeGetBuffer: lookUpGetter(TypedArray.prototype, "buffer"),
+    TypedArrayPrototypeGetByteLength: lookUpGetter(TypedArray.prototype, "byteLength"),
+    TypedArrayPrototypeGetByteOffset: lookUpGetter(TypedArray.prototype, "byteOffset"),
+    TypedArrayPrototypeGetLength: lookUpGetter(TypedArray.prototype, "length"),
+    TypedArrayPrototypeGetSymbolToStringTag: lookUpGetter(TypedArray.prototype, Symbol.toStringTag),
     TypedArrayPrototypeIndexOf: TypedArray.prototype.indexOf,
     TypedArrayPrototypeLastIndexOf: TypedArray.prototype.lastIndexOf,
     TypedArrayPrototypeSet: TypedArray.prototype.set,
@@ -194,5 +198,54 @@ export function capture() {
     WeakSetPrototypeHas: WeakSet.prototype.has,
   };
 
-  return { uncurryThis, values, methods };
+  const lean = {
+    __proto__: null,
+    ArrayBuffer,
+    ArrayPrototypePush: Array.prototype.push,
+    Error,
+    ErrorIsError: Error.isError,
+    JSONParse: JSON.parse,
+    Map,
+    MapPrototypeDelete: Map.prototype.delete,
+    MapPrototypeSet: Map.prototype.set,
+    ObjectDefineProperty: Object.defineProperty,
+    ObjectFreeze: Object.freeze,
+    ObjectGetOwnPropertyDescriptor: Object.getOwnPropertyDescriptor,
+    ObjectGetPrototypeOf: Object.getPrototypeOf,
+    ObjectPrototypePropertyIsEnumerable: Object.prototype.propertyIsEnumerable,
+    Promise,
+    PromisePrototypeThen: Promise.prototype.then,
+    ReflectApply: Reflect.apply,
+    ReflectOwnKeys: Reflect.ownKeys,
+    StringPrototypeStartsWith: String.prototype.startsWith,
+    StringPrototypeToWellFormed: String.prototype.toWellFormed,
+    Symbol,
+    SymbolIterator: Symbol.iterator,
+    SymbolToStringTag: Symbol.toStringTag,
+    SyntaxError,
+    TypedArrayPrototypeGetSymbolToStringTag: lookUpGetter(TypedArray.prototype, Symbol.toStringTag),
+    Uint8Array,
+    WeakMap,
+    WeakMapPrototypeGet: WeakMap.prototype.get,
+    WeakMapPrototypeSet: WeakMap.prototype.set,
+  };
+
+  let named;
+  const all = () => (named ??= host.load("intrinsic_names").name(values, methods, replaced));
+  // What takes the place of an intrinsic.
+  const replaced = { __proto__: null };
+
+  return {
+    __proto__: null,
+    lean,
+    lookUpGetter,
+    replaced,
+    uncurryThis,
+    get values() {
+      return all().values;
+    },
+    get methods() {
+      return all().methods;
+    },
+  };
 }

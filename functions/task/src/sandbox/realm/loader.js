@@ -1,19 +1,20 @@
 // Loads the modules of the realm when they are first needed, with the intrinsics that no script has replaced.
 
-// Those that need nothing of the host that it gives later, and those that need what it gives for `fetch`.
+// Those that need nothing of the host that it gives later, and those that need what it gives for requests.
 const PLAIN = { __proto__: null, global_console: 1, microtasks: 1, timers: 1 };
 const LEAN = {
-  __proto__: null, body_reads: 1, calls: 1, headers: 1, received_headers: 1, request: 1, request_choices: 1,
-  response: 1, response_more: 1, web_classes: 1,
+  __proto__: null, body_reads: 1, calls: 1, fetch_more: 1, header_list: 1, headers: 1, received_headers: 1, request: 1,
+  request_choices: 1, request_init: 1, response_more: 1, web_classes: 1,
 };
-// Those that come as one module, as every request needs them.
-const FETCHING = { __proto__: null, body: 1, exchange: 1, fetch: 1, header_list: 1, request_init: 1 };
+// Those that every request needs; all but the last come as one module.
+const FETCHING = { __proto__: null, body: 1, exchange: 1, fetch: 1, response: 0 };
 
 export function makeLoader(host, intrinsics, guarded, named) {
   let made;
   let clock;
   let fetching;
   let canFetch = false;
+  let canRequest = false;
   let equipped = false;
 
   function primordials() {
@@ -28,8 +29,16 @@ export function makeLoader(host, intrinsics, guarded, named) {
     }
   }
 
-  function needAll() {
+  function needRequests() {
     needFetch();
+    if (!canRequest) {
+      canRequest = true;
+      host.equipRequests(host);
+    }
+  }
+
+  function needAll() {
+    needRequests();
     if (!equipped) {
       equipped = true;
       host.load("equipment").equip(host, intrinsics, named);
@@ -57,15 +66,17 @@ export function makeLoader(host, intrinsics, guarded, named) {
       case "timers":
         return timers().functions;
       default:
-        return (FETCHING[name] === undefined ? host.load(name) : (fetching ??= host.load("fetching"))[name]).make(host, intrinsics, require);
+        return (FETCHING[name] ? (fetching ??= host.load("fetching"))[name] : host.load(name)).make(host, intrinsics, require);
     }
   }
 
   function require(name) {
     // What two modules need of each other they ask for when they are called, so that neither sees the other unmade.
     if (loaded[name] === undefined) {
-      if (FETCHING[name] !== undefined || LEAN[name] !== undefined) {
+      if (FETCHING[name] !== undefined) {
         needFetch();
+      } else if (LEAN[name] !== undefined) {
+        needRequests();
       } else if (PLAIN[name] === undefined) {
         needAll();
       }

@@ -2,48 +2,68 @@
 
 export function install(intrinsics, require) {
   const make = () => require("locale");
-  const { BigInt, Date, Number, ObjectDefineProperty, ReflectApply, String } = intrinsics.values;
-
-  const described = { __proto__: null, value: undefined, writable: true, enumerable: false, configurable: true };
+  const { ObjectDefineProperty, ReflectApply } = intrinsics.lean;
+  const date = Date.prototype;
+  const string = String.prototype;
+  const { toString, toTimeString } = date;
 
   function define(object, name, value) {
-    described.value = value;
-    ObjectDefineProperty(object, name, described);
-  }
-
-  function method(Class, name, kind, first, second) {
-    const methods = {
-      [name](...args) {
-        return make()[kind](this, args, first, second);
-      },
-    };
-    define(Class.prototype, name, methods[name]);
-    return methods[name];
+    ObjectDefineProperty(object, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
   }
 
   // The engine leaves out the name of the zone, which is always the same here.
-  function withZone(name) {
-    const plain = Date.prototype[name];
-    const methods = {
-      [name]() {
-        const text = ReflectApply(plain, this, []);
-        return text === "Invalid Date" ? text : `${text} (Coordinated Universal Time)`;
-      },
-    };
-    define(Date.prototype, name, methods[name]);
-  }
+  const zoned = (text) => (text === "Invalid Date" ? text : `${text} (Coordinated Universal Time)`);
 
-  withZone("toString");
-  withZone("toTimeString");
-  method(Date, "toLocaleString", "date", "any", "all");
-  method(Date, "toLocaleDateString", "date", "date", "date");
-  method(Date, "toLocaleTimeString", "date", "time", "time");
-  method(Number, "toLocaleString", "number");
-  method(BigInt, "toLocaleString", "bigint");
-  const compare = method(String, "localeCompare", "compare");
-  ObjectDefineProperty(compare, "length", { __proto__: null, value: 1, configurable: true });
-  method(String, "toLocaleUpperCase", "upper");
-  method(String, "toLocaleLowerCase", "lower");
+  const dates = {
+    toString() {
+      return zoned(ReflectApply(toString, this, []));
+    },
+    toTimeString() {
+      return zoned(ReflectApply(toTimeString, this, []));
+    },
+    toLocaleString(...args) {
+      return make().date(this, args, "any", "all");
+    },
+    toLocaleDateString(...args) {
+      return make().date(this, args, "date", "date");
+    },
+    toLocaleTimeString(...args) {
+      return make().date(this, args, "time", "time");
+    },
+  };
+  const numbers = {
+    toLocaleString(...args) {
+      return make().number(this, args);
+    },
+  };
+  const bigints = {
+    toLocaleString(...args) {
+      return make().bigint(this, args);
+    },
+  };
+  const strings = {
+    localeCompare(that, ...args) {
+      return make().compare(this, [that, args[0], args[1]]);
+    },
+    toLocaleUpperCase(...args) {
+      return make().upper(this, args);
+    },
+    toLocaleLowerCase(...args) {
+      return make().lower(this, args);
+    },
+  };
+
+  // They take the places of those that the engine has.
+  date.toString = dates.toString;
+  date.toTimeString = dates.toTimeString;
+  date.toLocaleString = dates.toLocaleString;
+  date.toLocaleDateString = dates.toLocaleDateString;
+  date.toLocaleTimeString = dates.toLocaleTimeString;
+  Number.prototype.toLocaleString = numbers.toLocaleString;
+  define(BigInt.prototype, "toLocaleString", bigints.toLocaleString);
+  string.localeCompare = strings.localeCompare;
+  string.toLocaleUpperCase = strings.toLocaleUpperCase;
+  string.toLocaleLowerCase = strings.toLocaleLowerCase;
   ObjectDefineProperty(globalThis, "Intl", {
     __proto__: null,
     get: () => make().intl(),

@@ -35,9 +35,9 @@ export const registry = { __proto__: null };
 
 export function install(host, variables) {
   clock.install(host);
-  const captured = intrinsics.capture();
-  const { values, methods } = captured;
-  const { Map, ObjectDefineProperty, ObjectFreeze, ObjectGetOwnPropertyDescriptor, ReflectApply } = values;
+  const captured = intrinsics.capture(host);
+  const { lean } = captured;
+  const { Map, ObjectDefineProperty, ObjectFreeze, ObjectGetOwnPropertyDescriptor, ReflectApply } = lean;
   const rejected = new Map();
   const noop = () => {};
   const { named } = stacks.makeStacks(host, captured);
@@ -95,10 +95,10 @@ export function install(host, variables) {
     settleCall: (id, answer, error) => require("hookyard").settle(id, answer, error),
     // What is awaited is not asked for its `then`, which a script may have replaced.
     call: async (main, task) => await main(task),
-    reject: (promise, reason) => void ReflectApply(methods.MapPrototypeSet, rejected, [promise, reason]),
-    handle: (promise) => void ReflectApply(methods.MapPrototypeDelete, rejected, [promise]),
+    reject: (promise, reason) => void ReflectApply(lean.MapPrototypeSet, rejected, [promise, reason]),
+    handle: (promise) => void ReflectApply(lean.MapPrototypeDelete, rejected, [promise]),
     unhandled: () => host.load("rejections").first(rejected, captured, require),
     // The host looks at the result of this promise itself.
-    watch: (promise) => void ReflectApply(methods.PromisePrototypeThen, promise, [noop, noop]),
+    watch: (promise) => void ReflectApply(lean.PromisePrototypeThen, promise, [noop, noop]),
   };
 }

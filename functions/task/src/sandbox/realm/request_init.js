@@ -8,30 +8,33 @@ const DEFAULTS = {
   __proto__: null, cache: "default", credentials: "same-origin", mode: "cors", redirect: "follow", referrerPolicy: "",
 };
 
+const NOTHING = { __proto__: null };
+
 export function make(host, { values, methods }, require) {
   const { ReflectApply, TypeError } = values;
-  const { appendMissing, copyOf, emptyList, isToken, listOf } = require("header_list");
+  const { appendMissing, copyOf, emptyList, isToken, listOf, listOfPairs } = require("header_list");
   const { readBody } = require("body");
 
-  // Reads a request that is made of another one, or of the text of its URL. `hand` takes the body of the other one.
-  function read(input, init, from, hand) {
+  // Reads a request that is made of another one, or of the text of its URL. `hand` takes the body of the other one, and
+  // `seen` has the members that were read already.
+  function read(input, init, from, hand, seen = NOTHING) {
     const options = init ?? {};
     if (typeof options !== "object" && typeof options !== "function") {
       throw new TypeError(`Request constructor: Expected ${options} to be one of: Null, Undefined, Object.`);
     }
+    const member = (name) => (name in seen ? seen[name] : options[name]);
     const given = from ?? { url: parseUrl(`${input}`), method: "GET", signal: undefined };
     const state = { __proto__: null, ...given, headers: undefined };
     for (const name in DEFAULTS) {
-      const value = options[name];
+      const value = member(name);
       state[name] = value === undefined ? (state[name] ?? DEFAULTS[name]) : require("request_choices").choice(name, value);
     }
-    state.integrity = `${options.integrity ?? state.integrity ?? ""}`;
-    state.keepalive = Boolean(options.keepalive ?? state.keepalive);
-    state.method = options.method === undefined ? state.method : readMethod(options.method);
-    state.signal = readSignal(options.signal, state.signal);
-    const headers = options.headers;
-    state.list = headers !== undefined && headers !== null ? listOf(headers) : from ? copyOf(from.list) : emptyList();
-    return { state, content: readContent(state, from, options, hand) };
+    state.integrity = `${member("integrity") ?? state.integrity ?? ""}`;
+    state.keepalive = Boolean(member("keepalive") ?? state.keepalive);
+    state.method = member("method") === undefined ? state.method : readMethod(member("method"));
+    state.signal = readSignal(member("signal"), state.signal);
+    state.list = readHeaders(member("headers"), from, seen);
+    return { state, content: readContent(state, from, member, hand) };
   }
 
   function parseUrl(input) {
@@ -67,9 +70,19 @@ export function make(host, { values, methods }, require) {
     return signal ?? undefined;
   }
 
-  function readContent({ method, list }, from, options, hand) {
-    const given = options.body !== undefined && options.body !== null;
-    const takes = given || (options.body === undefined && from !== undefined);
+  function readHeaders(headers, from, { isIterable, pairs }) {
+    if (pairs !== undefined) {
+      return listOfPairs(pairs);
+    }
+    if (headers !== undefined && headers !== null) {
+      return listOf(headers, isIterable);
+    }
+    return from ? copyOf(from.list) : emptyList();
+  }
+
+  function readContent({ method, list }, from, member, hand) {
+    const given = member("body") !== undefined && member("body") !== null;
+    const takes = given || (member("body") === undefined && from !== undefined);
     if (given && (method === "GET" || method === "HEAD")) {
       throw new TypeError("Request with GET/HEAD method cannot have body.");
     }
@@ -80,8 +93,8 @@ export function make(host, { values, methods }, require) {
       }
       return content;
     }
-    const { content, type, isStream } = readBody(options.body);
-    if (isStream && options.duplex === undefined) {
+    const { content, type, isStream } = readBody(member("body"));
+    if (isStream && member("duplex") === undefined) {
       throw new TypeError("RequestInit: duplex option is required when sending a body.");
     }
     if (type) {

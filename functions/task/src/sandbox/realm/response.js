@@ -8,8 +8,8 @@ const EMPTY_STATUS = { __proto__: null, 101: 1, 103: 1, 204: 1, 205: 1, 304: 1 }
 // What no script can pass to the constructor: its caller sets the state.
 const UNSET = {};
 
-export function make(host, { values }, require) {
-  const { ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, SymbolToStringTag, Uint8Array } = values;
+export function make(host, { lean, lookUpGetter }, require) {
+  const { ObjectDefineProperty, SymbolToStringTag, Uint8Array } = lean;
   const { attach, mixin } = require("body");
   const more = () => require("response_more");
 
@@ -64,7 +64,7 @@ export function make(host, { values }, require) {
         return stateOf(this)[name] ?? more().headersOf(stateOf(this));
       },
     };
-    read.get = ObjectGetOwnPropertyDescriptor(named, name).get;
+    read.get = lookUpGetter(named, name);
     ObjectDefineProperty(prototype, name, read);
   }
   const members = {

@@ -7,14 +7,11 @@ const NO_MESSAGE = "Invalid error message";
 const ROOM_BYTES = 512 * 1024;
 
 export function makeStacks(host, intrinsics) {
-  const { uncurryThis, values, methods } = intrinsics;
-  const { ArrayBuffer, Error, ErrorIsError, ObjectDefineProperty, ObjectFreeze, ObjectGetPrototypeOf } = values;
-  const { ReflectApply, Symbol, WeakMap } = values;
-  const get = uncurryThis(methods.WeakMapPrototypeGet);
-  const set = uncurryThis(methods.WeakMapPrototypeSet);
-  const startsWith = uncurryThis(methods.StringPrototypeStartsWith);
+  const { lean } = intrinsics;
+  const { ArrayBuffer, Error, ErrorIsError, ObjectDefineProperty, ObjectFreeze, ObjectGetPrototypeOf } = lean;
+  const { ReflectApply, Symbol, WeakMap } = lean;
   const internalError = globalThis.InternalError.prototype;
-  const syntaxError = values.SyntaxError.prototype;
+  const syntaxError = lean.SyntaxError.prototype;
   const capture = Error.captureStackTrace;
   const frames = new WeakMap();
   let prepare;
@@ -26,6 +23,8 @@ export function makeStacks(host, intrinsics) {
   host.isNodeError = Symbol("isNodeError");
   // Node.js has no such class.
   delete globalThis.InternalError;
+
+  const sitesOf = (error) => ReflectApply(lean.WeakMapPrototypeGet, frames, [error]);
 
   function textOf(error, sites) {
     format ??= host.load("stack_text").makeFormat(host, intrinsics);
@@ -42,7 +41,7 @@ export function makeStacks(host, intrinsics) {
     enumerable: false,
     get() {
       for (let object = this; object !== null; object = ObjectGetPrototypeOf(object)) {
-        const sites = get(frames, object);
+        const sites = sitesOf(object);
         if (sites !== undefined) {
           const stack = textOf(object, sites);
           keep(object, stack);
@@ -57,7 +56,7 @@ export function makeStacks(host, intrinsics) {
   };
 
   function attach(object, sites) {
-    set(frames, object, sites ?? []);
+    ReflectApply(lean.WeakMapPrototypeSet, frames, [object, sites ?? []]);
     ObjectDefineProperty(object, "stack", lazily);
   }
 
@@ -81,7 +80,7 @@ export function makeStacks(host, intrinsics) {
     }
     if (capturing) {
       captured = sites;
-    } else if (ErrorIsError(error) && get(frames, error) === undefined) {
+    } else if (ErrorIsError(error) && sitesOf(error) === undefined) {
       attach(error, sites);
     }
     return null;
@@ -92,7 +91,7 @@ export function makeStacks(host, intrinsics) {
     if (ObjectGetPrototypeOf(error) === internalError) {
       // Where no memory is left for it, the message is missing.
       const { message } = error;
-      return message === undefined || message === NO_MESSAGE || startsWith(message, OUT_OF_MEMORY);
+      return message === undefined || message === NO_MESSAGE || ReflectApply(lean.StringPrototypeStartsWith, message, [OUT_OF_MEMORY]);
     }
     if (ObjectGetPrototypeOf(error) !== syntaxError || error.message !== OUT_OF_MEMORY) {
       return false;
@@ -111,7 +110,7 @@ export function makeStacks(host, intrinsics) {
     captured = undefined;
   }
 
-  values.ErrorCaptureStackTrace = captureStackTrace;
+  intrinsics.replaced.ErrorCaptureStackTrace = captureStackTrace;
   ObjectDefineProperty(Error, "captureStackTrace", { __proto__: null, value: captureStackTrace, writable: true, configurable: true });
   ObjectDefineProperty(Error, "prepareStackTrace", {
     __proto__: null,

@@ -35,6 +35,39 @@ async fn options_are_read_in_the_order_of_the_class() {
 }
 
 #[tokio::test]
+async fn options_are_read_as_often_as_by_the_class_and_not_beyond_what_is_refused() {
+    let body = "const names = ['cache', 'credentials', 'mode', 'redirect', 'referrerPolicy', 'integrity', 'keepalive', 'method', 'signal', 'headers', 'body'];
+        const counted = async (given, use) => {
+            const reads = {}, options = {};
+            for (const name of names) {
+                Object.defineProperty(options, name, { get() { reads[name] = (reads[name] ?? 0) + 1; return given[name]; } });
+            }
+            const end = await use(options).then(() => 'fine', (error) => error.name);
+            return `${end} ${names.map((name) => reads[name] ?? 0).join('')}`;
+        };
+        const kinds = [{}, { body: null }, { method: 'POST', headers: { a: 'b' }, body: 'c' }, { headers: { 'a b': 'c' } },
+            { method: 'post', headers: [['a', 'b']], body: new Uint8Array(1) }, { headers: { a: 'b', [Symbol('s')]: 'c' } }, { mode: 'odd' }];
+        const ends = [], differ = [];
+        for (const given of kinds) {
+            const byFetch = await counted(given, (options) => fetch(BASE + '/echo', options));
+            const byClass = await counted(given, async (options) => new Request(BASE, options));
+            ends.push(byFetch);
+            if (byFetch !== byClass) differ.push([byFetch, byClass]);
+        }
+        return [ends, differ];";
+    let ends = [
+        "fine 11111111112",
+        "fine 11111111113",
+        "fine 11111112113",
+        "TypeError 11111111110",
+        "fine 11111112113",
+        "TypeError 11111111110",
+        "TypeError 11100000000",
+    ];
+    assert_eq!(fetched(body).await, json!([ends, []]));
+}
+
+#[tokio::test]
 async fn what_is_refused_is_refused_with_the_same_words() {
     let body = "const cases = [[undefined], ['nowhere'], ['http://'], ['http://u:p@example.com/'], ['http://u@example.com/'],
             [null], [7], [BASE, 1], [BASE, { method: 'TRACE' }], [BASE, { method: 'a b' }], [BASE, { method: '' }],
