@@ -88,7 +88,7 @@ async fn a_webhook_among_fifty_at_once_costs_two_requests_to_aws_at_most() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_runs_a_task_with_one_request_costs_ten_write_units() {
+async fn a_webhook_that_runs_a_task_with_one_request_costs_eleven_write_units() {
     let (world, sink, channel) = announcing().await;
     let body = issue();
     assert!((1_000..1_100).contains(&body.len()), "{}", body.len());
