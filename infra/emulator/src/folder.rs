@@ -366,11 +366,10 @@ mod tests {
 
     #[test]
     fn a_directory_of_a_format_that_is_still_read_gets_this_one() {
-        let folder = tempfile::tempdir().unwrap();
-        Folder::open(folder.path()).unwrap().complete(BTreeMap::new()).unwrap();
+        let folder = complete();
         let number = folder.path().join(FORMAT_FILE);
         fs::write(&number, format!("{OLDEST_FORMAT}\n")).unwrap();
-        Folder::open(folder.path()).unwrap().complete(BTreeMap::new()).unwrap();
+        Folder::open(folder.path()).unwrap().complete(marks(&["KeyRing"])).unwrap();
         assert_eq!(fs::read_to_string(number).unwrap(), format!("{FORMAT}\n"));
     }
 

@@ -156,7 +156,7 @@ async fn the_data_of_an_older_version_is_refused_with_what_to_do_and_stays_as_it
     let output = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();
-    let expected = "was written by an older version of Hookyard (format 1, this version reads format 8): \
+    let expected = "was written by an older version of Hookyard (format 1, this version reads format 9): \
                     start with an empty directory by --data, or keep using the version that wrote it\n";
     assert!(message.ends_with(expected), "{message}");
     let files: Vec<_> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
