@@ -261,8 +261,9 @@ fn split(joined: &[u8]) -> Option<(Vec<&str>, &[u8], &[u8])> {
 /// Puts what was sealed at this path back where it belongs.
 fn restore(item: &mut Item, path: &[&str], bytes: &[u8]) -> Result<(), Error> {
     if path != [TOGETHER] {
-        let value = from_bytes(bytes)?;
-        find(item, path).map(|place| *place = value);
+        if let Some(place) = find(item, path) {
+            *place = from_bytes(bytes)?;
+        }
         return Ok(());
     }
     item.remove(TOGETHER);
