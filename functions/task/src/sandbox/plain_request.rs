@@ -33,8 +33,11 @@ pub(super) fn install<'js>(ctx: &Ctx<'js>, functions: &Object<'js>, host: &Rc<Ho
 #[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
 fn url(text: JsString<'_>) -> Result<Option<String>> {
     let Some(text) = well_formed(&text)? else { return Ok(None) };
-    let url = Url::parse(&text).ok().filter(|_| text.len() <= MAX_URL_BYTES);
-    let url = url.filter(|url| url.username().is_empty() && url.password().is_none_or(str::is_empty));
+    if text.len() > MAX_URL_BYTES {
+        return Ok(None);
+    }
+    let url =
+        Url::parse(&text).ok().filter(|url| url.username().is_empty() && url.password().is_none_or(str::is_empty));
     Ok(url.map(|mut url| {
         url.set_fragment(None);
         url.into()
