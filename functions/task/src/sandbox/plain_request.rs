@@ -29,7 +29,7 @@ pub(super) fn install<'js>(ctx: &Ctx<'js>, functions: &Object<'js>, host: &Rc<Ho
     functions.set("sendPlain", send(ctx, host.clone())?)
 }
 
-/// The URL that is asked for, without its fragment; nothing if it is not valid, or tells a password.
+/// The URL that is asked for, without its fragment; nothing if it is too long or not valid, or tells a password.
 #[expect(clippy::needless_pass_by_value, reason = "the engine passes its arguments by value")]
 fn url(text: JsString<'_>) -> Result<Option<String>> {
     let Some(text) = well_formed(&text)? else { return Ok(None) };
