@@ -66,11 +66,11 @@ fn serve(runtime: &tokio::runtime::Runtime) -> SocketAddr {
 }
 
 /// A script of about 100 KB of which little runs.
-fn large(kind: &str) -> String {
+fn large(start: &str, end: &str) -> String {
     let functions = (0..1_000).map(|number| {
         format!("function f{number}(a, b) {{ const sum = a + b * {number}; return sum > 10 ? [sum, 'text {number}'] : {{ sum }}; }}\n")
     });
-    functions.chain([kind.to_owned()]).collect()
+    [start.to_owned()].into_iter().chain(functions).chain([end.to_owned()]).collect()
 }
 
 /// The CPU time of this process and of the worker so far.
@@ -126,8 +126,12 @@ fn cpu(criterion: &mut Criterion) {
     let fetches = script(&fetching(serve(&runtime)));
     measure("fresh realm", "fetch", &|| fetches.clone());
     let count = AtomicU64::new(0);
-    for (kind, end) in [("commonjs", "exports.main = () => {}"), ("module", "export default () => {}")] {
-        let (source, same) = (large(end), script(&large(end)));
+    for (kind, start, end) in [
+        ("commonjs", "", "exports.main = () => {}"),
+        ("strict commonjs", "'use strict';\n", "exports.main = () => {}"),
+        ("module", "", "export default () => {}"),
+    ] {
+        let (source, same) = (large(start, end), script(&large(start, end)));
         measure("100 KB again", kind, &|| same.clone());
         measure("another 100 KB each time", kind, &|| {
             script(&format!("{source}\n// {}", count.fetch_add(1, Ordering::Relaxed)))

@@ -67,6 +67,9 @@ fn body<'js>(ctx: &Ctx<'js>, package: Package, limits: Limits) -> Result<Functio
             }
             Err(rejected) => return Err(examine::throw(&ctx, &path, &rejected)),
         }
+        if let Some(code) = examine::kept(&package, &path, limits) {
+            return compile::strict_function(&ctx, code);
+        }
         let text = package.text(&path).unwrap_or_default();
         let program = format!("{BODY_START}{}\n}})", compile::body(&text));
         ctx.eval_with_options(program, compile::sloppy(&path))

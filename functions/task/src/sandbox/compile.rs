@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use moka::sync::Cache;
 use rquickjs::context::EvalOptions;
-use rquickjs::{Context, Ctx, Module, WriteOptions};
+use rquickjs::{Array, Context, Ctx, Function, Module, WriteOptions};
 use sha2::{Digest, Sha256};
 use shared::event::StepError;
 
@@ -15,12 +15,15 @@ use super::bytecode::{self, Header};
 use super::kept_code::KeptCode;
 use super::position::{self, MODULE_START, Position};
 use super::script::Script;
-use super::{engine, failure};
+use super::{engine, entry, failure};
 
 /// How many sources are remembered.
 const REMEMBERED: u64 = 10_000;
-/// The start of the function whose body a `CommonJS` script is; what follows it ends with a line of its own and `})`.
-pub(super) const BODY_START: &str = "(function (exports, require, module, __filename, __dirname) {";
+/// The start of the function whose body a `CommonJS` script is; what follows it ends with a line of its own and `})`. It is as
+/// long as [`STRICT_START`], so that the engine counts the same columns after both.
+pub(super) const BODY_START: &str = "                (function (exports, require, module, __filename, __dirname) {";
+/// The start of a module that exports that function, in a list so that it gets no name.
+const STRICT_START: &str = "export default [(function (exports, require, module, __filename, __dirname) {";
 /// Functions that a body must not leave, with what ends them.
 ///
 /// Only a source that leaves neither is a body: what follows a method is `,` or `}`, and nothing that follows the
@@ -28,6 +31,11 @@ pub(super) const BODY_START: &str = "(function (exports, require, module, __file
 const METHOD: Around = Around("throw 0; ({ method(exports, require, module, __filename, __dirname) {", "\n}})");
 const DECLARATION: Around =
     Around("throw 0; function declared(exports, require, module, __filename, __dirname) {", "\n}");
+
+/// A method whose body ends with a statement that strict code must not have.
+const WITH: Around = Around(METHOD.0, "\n;with (0);\n}})");
+/// What begins a comment in scripts, but not in modules.
+const COMMENTS_OF_SCRIPTS: [&str; 2] = ["<!--", "-->"];
 
 /// What the parser of modules says of an `await` in a function that is not async.
 const AWAIT_UNEXPECTED: &str = "unexpected 'await' keyword";
@@ -99,7 +107,7 @@ impl Rejected {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compiled {
     pub(super) kind: Kind,
-    /// The bytecode of a module, if it is kept.
+    /// The bytecode of a module, or of one that exports the function of a strict body, if it is kept.
     pub(super) code: Option<KeptCode>,
 }
 
@@ -108,13 +116,15 @@ pub(super) fn compile(script: &Script) -> Result<Compiled, Rejected> {
     static COMPILED: OnceLock<Cache<[u8; 32], Compiled>> = OnceLock::new();
     let all = COMPILED.get_or_init(|| Cache::new(REMEMBERED));
     let Script { file_name, source, .. } = script;
+    let end = entry::end_of_body(script.entry_point.as_deref());
     // The name is in the bytecode, too.
     let hash = Sha256::new().chain_update(file_name.len().to_le_bytes()).chain_update(file_name);
-    let key = hash.chain_update(source.as_bytes()).finalize().into();
+    let key = hash.chain_update(end.len().to_le_bytes()).chain_update(&end).chain_update(source.as_bytes());
+    let key = key.finalize().into();
     if let Some(compiled) = all.get(&key) {
         return Ok(compiled);
     }
-    let (kind, bytes) = compiled(script)?;
+    let (kind, bytes) = compiled(script, &end)?;
     let code = bytes.and_then(|bytes| KeptCode::keep(file_name, bytes));
     let compiled = Compiled { kind, code };
     all.insert(key, compiled);
@@ -124,12 +134,41 @@ pub(super) fn compile(script: &Script) -> Result<Compiled, Rejected> {
 /// The bytecode of a module, as the engine has written it.
 type Bytes = Option<Vec<u8>>;
 
-fn compiled(script: &Script) -> Result<(Kind, Bytes), Rejected> {
+fn compiled(script: &Script, end: &str) -> Result<(Kind, Bytes), Rejected> {
     let realm = engine::limited(script).and_then(|runtime| Ok((Context::full(&runtime)?, runtime)));
     let Ok((context, _runtime)) = realm else {
         return Err(broken());
     };
-    context.with(|ctx| told(&ctx, script))
+    context.with(|ctx| match told(&ctx, script)? {
+        (Kind::Body, _) => Ok((Kind::Body, strict(&ctx, script, end))),
+        module => Ok(module),
+    })
+}
+
+/// Compiles a body that is strict by itself as the function of a module, whose bytecode the engine can write: in a module
+/// it means the same. `end` is what follows it in the function.
+pub(super) fn strict(ctx: &Ctx<'_>, script: &Script, end: &str) -> Bytes {
+    let Script { file_name, source, .. } = script;
+    if COMMENTS_OF_SCRIPTS.iter().any(|sign| source.contains(sign)) {
+        return None;
+    }
+    let is_strict = attempt(ctx, script, source, Shape::Body(WITH)).is_err();
+    let declared = |before: &str, after: &str| {
+        let program = format!("{before}{}{after}", body(source));
+        Module::declare(ctx.clone(), file_name.as_str(), program).inspect_err(|_| drop(ctx.catch())).ok()
+    };
+    // A word that only modules reserve may make it another program, or none.
+    let stays_inside =
+        || [METHOD, DECLARATION].into_iter().all(|Around(before, after)| declared(before, after).is_some());
+    let module = (is_strict && stays_inside()).then(|| declared(STRICT_START, &format!("{end}\n}})]")))??;
+    module.write(WriteOptions::default()).inspect_err(|_| drop(ctx.catch())).ok()
+}
+
+/// Loads what [`strict`] has compiled, and returns its function.
+pub(super) fn strict_function<'js>(ctx: &Ctx<'js>, code: KeptCode) -> rquickjs::Result<Function<'js>> {
+    let (module, evaluated) = code.load(ctx)?.eval()?;
+    evaluated.finish::<()>()?;
+    module.namespace()?.get::<_, Array<'js>>("default")?.get(0)
 }
 
 /// Finds out from the text of a script what kind of script it is.
@@ -267,4 +306,70 @@ fn awaits_outside() -> Rejected {
 
 pub(super) fn broken() -> Rejected {
     Rejected::without_place(failure::broken())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::{Isolation, Limits, Outside};
+
+    fn script(source: &str, entry_point: Option<&str>) -> Script {
+        Script {
+            tenant: String::new(),
+            source: source.into(),
+            files: Default::default(),
+            file_name: "script.js".to_owned(),
+            entry_point: entry_point.map(str::to_owned),
+            input: String::new(),
+            variables: Default::default(),
+            limits: Limits::default(),
+            outside: Outside::Live,
+            isolation: Isolation::Fresh,
+        }
+    }
+
+    #[test]
+    fn a_body_is_compiled_once_if_it_is_strict_and_means_the_same_in_a_module() {
+        let check = |source: &str, expected: bool| {
+            let compiled = compile(&script(source, None)).unwrap();
+            assert_eq!((compiled.kind, compiled.code.is_some()), (Kind::Body, expected), "{source}");
+        };
+        check("'use strict'; exports.main = () => 1", true);
+        check("// a comment\n\"use strict\"\nexports.main = () => { return `}` }", true);
+        check("#!/usr/bin/env node\n'one'; 'use strict'; exports.main = async () => await import('url')", true);
+        check("'use strict'; return void (module.exports = () => 1)", true);
+        check("exports.main = () => 1", false);
+        check("exports.main = () => { 'use strict'; return 1 }", false);
+        check("('use strict'); exports.main = () => 1", false);
+        check("exports.main = () => 1; 'use strict'", false);
+        check("'use\\x20strict'; exports.main = () => 1", false);
+        check("'use strict'; exports.main = () => { var await = 1; return await }", false);
+        check("'use strict'; exports.main = (n) => n <!-- n", false);
+        check("'use strict'; exports.main = () => 1\n--> and nothing else", false);
+        check("'use strict'; exports.main = () => '<!--'", false);
+    }
+
+    #[test]
+    fn what_is_compiled_once_returns_the_function_of_each_name() {
+        let source = "'use strict'; function one() {} function two() {}";
+        let returned = |entry_point: &str| {
+            let code = compile(&script(source, Some(entry_point))).unwrap().code.unwrap();
+            let runtime = rquickjs::Runtime::new().unwrap();
+            Context::full(&runtime).unwrap().with(|ctx| {
+                let body = strict_function(&ctx, code).unwrap();
+                let all: std::collections::BTreeMap<String, rquickjs::Value<'_>> = body.call(()).unwrap();
+                all.into_iter().filter(|(_, value)| value.is_function()).map(|(name, _)| name).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(
+            (returned("one"), returned("two"), returned("file.two")),
+            (vec!["one".to_owned()], vec!["two".to_owned()], vec!["two".to_owned()])
+        );
+        assert!(compile(&script(source, Some("await"))).unwrap().code.is_none());
+    }
+
+    #[test]
+    fn the_engine_counts_the_same_columns_after_both_starts() {
+        assert_eq!(BODY_START.len(), STRICT_START.len());
+    }
 }

@@ -27,7 +27,7 @@ pub(super) fn find<'js>(
     let entry_point = name_in_text(script.entry_point.as_deref());
     let candidates = match compiled.kind {
         Kind::Module => of_module(ctx, script, compiled.code, event_loop)?,
-        Kind::Body => of_body(ctx, script, entry_point)?,
+        Kind::Body => of_body(ctx, script, compiled.code)?,
     };
     let names: Vec<&str> = entry_point.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
     for candidate in &candidates {
@@ -156,9 +156,11 @@ fn of_module<'js>(
 }
 
 /// What a `CommonJS` script exports, then what a plain script declares.
-fn of_body<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) -> Result<Vec<Value<'js>>, Fault> {
-    let wrapper: Function<'js> =
-        ctx.eval_with_options(wrapped(&script.source, entry_point), compile::sloppy(&script.file_name))?;
+fn of_body<'js>(ctx: &Ctx<'js>, script: &Script, code: Option<KeptCode>) -> Result<Vec<Value<'js>>, Fault> {
+    let wrapper: Function<'js> = match code {
+        Some(code) => compile::strict_function(ctx, code)?,
+        None => ctx.eval_with_options(wrapped(script), compile::sloppy(&script.file_name))?,
+    };
     let module = Object::new(ctx.clone())?;
     let exports = Object::new(ctx.clone())?;
     module.set("exports", exports.clone())?;
@@ -170,14 +172,19 @@ fn of_body<'js>(ctx: &Ctx<'js>, script: &Script, entry_point: Option<&str>) -> R
     Ok([Some(exported), default, Some(declared)].into_iter().flatten().collect())
 }
 
-/// The script as the body of a function, on the lines where it stood, that returns the functions of known names.
-fn wrapped(source: &str, entry_point: Option<&str>) -> String {
-    let names =
-        KNOWN_NAMES.into_iter().chain(entry_point.filter(|name| is_identifier(name) && !KNOWN_NAMES.contains(name)));
+/// The script as the body of a function, on the lines where it stood.
+fn wrapped(script: &Script) -> String {
+    let (body, end) = (compile::body(&script.source), end_of_body(script.entry_point.as_deref()));
+    format!("{BODY_START}{body}{end}\n}})")
+}
+
+/// What follows a `CommonJS` or plain script in its function: it returns the functions of known names.
+pub(super) fn end_of_body(entry_point: Option<&str>) -> String {
+    let entry_point = name_in_text(entry_point).filter(|name| is_identifier(name) && !KNOWN_NAMES.contains(name));
+    let names = KNOWN_NAMES.into_iter().chain(entry_point);
     let functions: Vec<String> =
         names.map(|name| format!("{name}: typeof {name} === 'function' ? {name} : undefined")).collect();
-    let (body, functions) = (compile::body(source), functions.join(", "));
-    format!("{BODY_START}{body}\n;return {{{functions}}};\n}})")
+    format!("\n;return {{{}}};", functions.join(", "))
 }
 
 fn is_identifier(name: &str) -> bool {

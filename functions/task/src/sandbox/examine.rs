@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use shared::event::StepError;
 
 use super::compile::{self, Kind, Rejected};
+use super::kept_code::KeptCode;
 use super::package::{Format, Package};
 use super::position::Position;
 use super::script::{Isolation, Limits, Outside, Script};
@@ -44,13 +45,31 @@ pub(super) fn kind(package: &Package, path: &str, limits: Limits) -> Result<Kind
     Ok(kind)
 }
 
+/// The function whose body a `CommonJS` file is, if it is strict by itself and its bytecode is kept; it is compiled at first.
+pub(super) fn kept(package: &Package, path: &str, limits: Limits) -> Option<KeptCode> {
+    static KEPT: OnceLock<Cache<[u8; 32], Option<KeptCode>>> = OnceLock::new();
+    let all = KEPT.get_or_init(|| Cache::new(REMEMBERED));
+    let text = package.text(path).unwrap_or_default();
+    // The path is in the bytecode, too.
+    let hash = Sha256::new().chain_update(path.len().to_le_bytes()).chain_update(path);
+    let key = hash.chain_update(&text).finalize().into();
+    all.get(&key).unwrap_or_else(|| {
+        let script = alone(path, text, limits);
+        let (context, _runtime) = realm(&script, &Rc::default()).ok()?;
+        let code = context.with(|ctx| compile::strict(&ctx, &script, "")).and_then(|bytes| KeptCode::keep(path, bytes));
+        all.insert(key, code);
+        code
+    })
+}
+
 /// Compiles a file that holds a script.
 pub(super) fn examined(package: &Package, path: &str, limits: Limits) -> Result<Examined, Rejected> {
     compiled(package.format(path), path, package.text(path).unwrap_or_default(), limits)
 }
 
-fn compiled(format: Format, path: &str, text: String, limits: Limits) -> Result<Examined, Rejected> {
-    let script = Script {
+/// A file as a script of its own.
+fn alone(path: &str, text: String, limits: Limits) -> Script {
+    Script {
         tenant: String::new(),
         source: text.into(),
         files: Arc::default(),
@@ -61,7 +80,11 @@ fn compiled(format: Format, path: &str, text: String, limits: Limits) -> Result<
         limits,
         outside: Outside::Live,
         isolation: Isolation::Fresh,
-    };
+    }
+}
+
+fn compiled(format: Format, path: &str, text: String, limits: Limits) -> Result<Examined, Rejected> {
+    let script = alone(path, text, limits);
     let imports: Rc<RefCell<Vec<String>>> = Rc::default();
     let Ok((context, _runtime)) = realm(&script, &imports) else {
         return Err(compile::broken());

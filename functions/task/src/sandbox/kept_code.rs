@@ -2,7 +2,8 @@
 //!
 //! The engine trusts bytecode: only what it has written itself in this process is ever kept, and nothing else is read. It
 //! reads the modules that a module imports in the midst of that module, and leaves a module of which one could not be read
-//! to those that import it; so only modules are kept that nobody imports, those of scripts without other files.
+//! to those that import it; so only modules are kept that nobody imports: those of scripts without other files, and those that
+//! are made of one strict `CommonJS` file each.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -61,6 +61,54 @@ async fn a_body_may_return_and_use_what_modules_forbid() {
 }
 
 #[tokio::test]
+async fn a_strict_body_means_the_same_each_time_it_runs() {
+    let (sandbox, frame) = (sandbox(), "new Error('x').stack.split('\\n')[1].trim()");
+    let check = async |source: &str, expected: Value| {
+        for run in 0..3 {
+            let report = sandbox.run(script(source), no_effect()).await.unwrap();
+            assert_eq!(report.result, Ok(expected.clone()), "{source} {run}: {:?}", report.lines);
+        }
+    };
+    check("'use strict'; let n = 0; exports.main = () => ++n", json!(1)).await;
+    check(
+        "'use strict'; const t = this; function main() { return [t === undefined, this === undefined] }",
+        json!([true, true]),
+    )
+    .await;
+    check(
+        "'use strict'; exports.main = () => { try { undeclared = 1 } catch (e) { return e.name } }",
+        json!("ReferenceError"),
+    )
+    .await;
+    check("exports.main = () => { undeclared = 1; return delete undeclared }", json!(true)).await;
+    check(
+        "'use strict'; const given = arguments.length; exports.main = () => [given, __filename]",
+        json!([5, "/script.js"]),
+    )
+    .await;
+    check("'use strict'; exports.main = async () => typeof (await import('url')).URL", json!("function")).await;
+    check("'use strict'; exports.main = () => import('./other').catch((e) => e.code)", json!("ERR_MODULE_NOT_FOUND"))
+        .await;
+    check(
+        "'use strict'; const own = new Error('x').stack; exports.main = () => /default|Array/.test(own)",
+        json!(false),
+    )
+    .await;
+    check(&format!("'use strict'; exports.main = () => {{ return {frame} }}"), json!("at script.js:1:49")).await;
+    check(
+        "'use strict'; function main() { return main.toString() }",
+        json!("function main() { return main.toString() }"),
+    )
+    .await;
+    check("'use strict'; const main = () => 'a <!-- b'.length + 34", json!(42)).await;
+    check("'use strict'; var n = 42; exports.main = () => n\n--> a comment of scripts", json!(42)).await;
+    check("'use strict'; const a = 1, b = 3; exports.main = () => { const c = a <!--b\n; return c }", json!(1)).await;
+    for escape in ["'use strict'; }); for(;;){} ; (function(){", "'use strict'; })]; for(;;){} ; [(function(){"] {
+        assert_eq!(failure(escape).await.1, "SyntaxError", "{escape}");
+    }
+}
+
+#[tokio::test]
 async fn a_module_is_told_by_what_it_imports_and_exports() {
     let modules = [
         "const r = /[/'\"]/; export { f as main }; function f() { return 42 }",

@@ -266,11 +266,41 @@ async fn a_replaced_global_changes_nothing_for_the_loader() {
             "index.js",
             "Array.prototype.push = String.prototype.startsWith = Object.create = Reflect.apply = () => { throw 1 };
             Object.defineProperty(Object.prototype, '/a.js', { value: { exports: 'planted' } });
-            exports.main = () => require('./a')",
+            for (const name of ['0', 'then', 'length']) {
+              for (const holder of [Object.prototype, Array.prototype, Promise.prototype]) {
+                const planted = { get() { throw 2 }, set() {}, configurable: true };
+                try { Object.defineProperty(holder, name, planted) } catch (cannot) {}
+              }
+            }
+            exports.main = () => [require('./a'), require('./b')].join()",
         ),
         ("a.js", "module.exports = 'own'"),
+        ("b.js", "'use strict'; module.exports = 'strict'"),
     ];
-    assert_eq!(returned(&files).await, json!("own"));
+    assert_eq!(returned(&files).await, json!("own,strict"));
+}
+
+#[tokio::test]
+async fn a_strict_file_that_finds_no_memory_ends_nothing_but_its_script() {
+    let functions: String =
+        (0..300).map(|number| format!("exports.f{number} = (a) => [a, 'text {number}'];\n")).collect();
+    let strict = format!("'use strict';\n{functions}");
+    let sandbox = sandbox();
+    for left_bytes in (0..400_000).step_by(20_000) {
+        let index = format!(
+            "const held = []; let size = 4 * 1024 * 1024;
+            while (size > 64) {{ try {{ held.push(new ArrayBuffer(size)) }} catch (full) {{ size >>= 1 }} }}
+            held.sort((a, b) => a.byteLength - b.byteLength);
+            for (let freed = 0; freed < {left_bytes}; freed += held.pop().byteLength);
+            for (let again = 0; again < 3; again++) {{ try {{ require('./strict') }} catch (full) {{}} }}
+            held.length = 0; exports.main = () => Object.keys(require('./strict')).length"
+        );
+        let report = sandbox.run(package(&[("index.js", &index), ("strict.js", &strict)]), no_effect()).await.unwrap();
+        match report.result {
+            Ok(value) => assert_eq!(value, json!(300), "{left_bytes}"),
+            Err(error) => assert_eq!(error.name, "MemoryLimitExceeded", "{left_bytes}: {error:?}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -285,7 +315,11 @@ async fn the_files_count_towards_the_memory_of_a_script() {
 #[tokio::test]
 async fn long_chains_of_files_end_in_an_error_at_worst() {
     const LENGTH: usize = 1_900;
-    for (ending, link) in [("cjs", "module.exports = require('NEXT')"), ("mjs", "export { default } from 'NEXT'")] {
+    for (ending, link) in [
+        ("cjs", "module.exports = require('NEXT')"),
+        ("cjs", "'use strict'; module.exports = require('NEXT')"),
+        ("mjs", "export { default } from 'NEXT'"),
+    ] {
         let path = |number: usize| format!("a{number}.{ending}");
         let mut files: Vec<(String, String)> = (0..LENGTH)
             .map(|number| (path(number), link.replace("NEXT", &format!("./{}", path(number + 1)))))
@@ -365,4 +399,38 @@ async fn an_export_that_cannot_be_there_is_missed_before_anything_runs() {
         Ok(()),
     )
     .await;
+}
+
+#[tokio::test]
+async fn strict_files_of_a_package_mean_the_same_each_time_they_run() {
+    let files = [
+        (
+            "index.js",
+            "'use strict'; const { run } = require('./a'); exports.main = () => [run(), this === exports, require.resolve('./a')]",
+        ),
+        ("a.js", "\"use strict\";\nlet n = 0; exports.run = () => [++n, __filename, module.id, typeof require('./b')]"),
+        ("b.js", "'use strict'; module.exports = () => import('./c.mjs')"),
+        ("c.mjs", "export default 1"),
+    ];
+    let sandbox = sandbox();
+    for run in 0..3 {
+        let report = sandbox.run(package(&files), no_effect()).await.unwrap();
+        let expected = json!([[1, "/a.js", "/a.js", "function"], true, "/a.js"]);
+        assert_eq!(report.result, Ok(expected), "{run}: {:?}", report.lines);
+    }
+    let imports = [
+        ("index.js", "'use strict'; const b = require('./lib/b'); exports.main = async () => (await b()).default"),
+        ("lib/b.js", "'use strict'; module.exports = () => import('./c.mjs')"),
+        ("lib/c.mjs", "export default 42"),
+    ];
+    let stack = [
+        ("index.js", "'use strict'; exports.main = () => require('./b').run()"),
+        ("b.js", "'use strict'; exports.run = () => { throw new Error('x') }"),
+    ];
+    for run in 0..2 {
+        assert_eq!(sandbox.run(package(&imports), no_effect()).await.unwrap().result, Ok(json!(42)), "{run}");
+        let report = sandbox.run(package(&stack), no_effect()).await.unwrap();
+        let frames: Vec<&str> = messages(&report).last().unwrap().lines().skip(1).map(str::trim).collect();
+        assert_eq!(frames, ["at /b.js:1:47", "at /index.js:1:51"], "{run}");
+    }
 }
