@@ -328,9 +328,7 @@ impl<S: ClaimStore> Claims<S> {
         match self.write_first(&marked).await? {
             First::Written => Ok(true),
             First::Lost => Ok(false),
-            First::Before => {
-                self.change_claim(record, Expression::new("SET claim.effect = :true").value(":true", true)).await
-            }
+            First::Before => self.change_claim(record, record.marked()).await,
         }
     }
 

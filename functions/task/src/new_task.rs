@@ -82,6 +82,7 @@ impl NewTask {
             logs: Vec::new(),
             retried_by_task_id: None,
             retry_for_task_ids: Vec::new(),
+            retries_interruption: false,
             journal: None,
             expires_at: expires_at + delay_s,
             open: None,

@@ -16,10 +16,21 @@ pub(crate) const MOST: usize = DELAYS_S.len();
 
 /// Marks a task that has just failed as retried, if the policy of its function says so.
 pub(crate) fn mark(task: &mut Task, policy: Option<&RetryPolicy>) {
-    let Some(policy) = policy.filter(|policy| policy.enabled) else { return };
     let Some(error) = task.error().filter(|_| task.status == Status::Failed) else { return };
-    let is_named = policy.errors_to_retry.is_empty() || policy.errors_to_retry.contains(&error.name);
-    if is_named && task.retry_for_task_ids.len() < DELAYS_S.len() {
+    if policy.is_some_and(|policy| policy.covers(&error.name)) {
+        try_again(task);
+    }
+}
+
+/// Marks a task that was interrupted after it had acted as retried, if its function said so when it started.
+pub(crate) fn mark_interrupted(task: &mut Task) {
+    if std::mem::take(&mut task.retries_interruption) {
+        try_again(task);
+    }
+}
+
+fn try_again(task: &mut Task) {
+    if task.retry_for_task_ids.len() < DELAYS_S.len() {
         task.status = Status::Retried;
         task.retried_by_task_id = Some(derived_hex24(&[b"retry", task.task_id.as_bytes()]));
     }
@@ -49,6 +60,7 @@ fn successor(task: &Task) -> Option<Task> {
         sweeps: 0,
         logs: Vec::new(),
         retried_by_task_id: None,
+        retries_interruption: false,
         journal: None,
         retry_for_task_ids: [task.retry_for_task_ids.as_slice(), std::slice::from_ref(&task.task_id)].concat(),
         ..task.clone()

@@ -18,7 +18,7 @@ use crate::sandbox::{BeforeEffect, Isolation, Limits, Log, LogLine, Outside, Pla
 use crate::scripts::Source;
 use crate::services::Services;
 use crate::store::function::{self, Function, Functions};
-use crate::store::task::{Task, TaskView, Tasks};
+use crate::store::task::{INTERRUPTED, Task, TaskView, Tasks};
 use crate::{direct, lambda, retry};
 
 /// How long after the last renewal no other process may take a task over.
@@ -51,7 +51,11 @@ pub(crate) async fn run(services: &Services, task: Task, place: Option<Place>) -
     let Services { tasks, functions, clock, .. } = services;
     let function = function(functions, &task).await?;
     let function_version = function.as_ref().ok().and_then(Option::as_deref).map(|function| function.version);
-    let task = Arc::new(Task { function_version, ..task });
+    let policy = function.as_ref().ok().and_then(|function| function.as_ref()?.retry_policy.clone());
+    // Whoever waits for a direct execution decides about another one.
+    let policy = policy.filter(|_| !task.direct);
+    let retries_interruption = policy.as_ref().is_some_and(|policy| policy.covers(INTERRUPTED));
+    let task = Arc::new(Task { function_version, retries_interruption, ..task });
     let running = Running { tasks: tasks.clone(), task, has_acted: Arc::default(), log: Log::default() };
     let (report, kept) = match &function {
         Ok(function) => running.keep(Box::pin(work(services, &running, function.as_deref(), place))).await?,
@@ -65,12 +69,9 @@ pub(crate) async fn run(services: &Services, task: Task, place: Option<Place>) -
     if let Some(claim) = &mut task.claim {
         claim.effect |= running.has_acted.load(Ordering::Acquire);
     }
+    task.retries_interruption = false;
     let mut ended = ended(task, report, clock.now());
-    // Whoever waits for a direct execution decides about another one.
-    if !ended.direct {
-        let policy = function.ok().flatten().and_then(|function| function.retry_policy.clone());
-        retry::mark(&mut ended, policy.as_ref());
-    }
+    retry::mark(&mut ended, policy.as_ref());
     Ok(ended)
 }
 

@@ -63,6 +63,7 @@ pub(crate) async fn task_of(
         logs: Vec::new(),
         retried_by_task_id: None,
         retry_for_task_ids: Vec::new(),
+        retries_interruption: false,
         journal: None,
         expires_at: services.tasks.store().expires_at(now),
     })

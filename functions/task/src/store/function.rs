@@ -23,7 +23,7 @@ use crate::code::{Code, Runnable};
 use crate::lambda::LambdaTarget;
 use crate::scripts::Scripts;
 use crate::store::code::{CodeRef, CodeStore};
-use crate::store::task::Priority;
+use crate::store::task::{INTERRUPTED, Priority};
 use crate::store::version::Versions;
 pub(crate) use write::Change;
 
@@ -148,9 +148,19 @@ pub(crate) struct RetryPolicy {
     /// Whether any are; `false` unless given.
     #[serde(default)]
     pub(crate) enabled: bool,
-    /// The names of the errors; all if there are none.
+    /// The names of the errors; all but `zombieTaskCleaned` if there are none.
     #[serde(default)]
     pub(crate) errors_to_retry: Vec<String>,
+}
+
+impl RetryPolicy {
+    /// Whether a task that fails with this error is tried again.
+    ///
+    /// What an interrupted task did is not known, so that only who says so gets it done again.
+    pub(crate) fn covers(&self, error: &str) -> bool {
+        let is_named = self.errors_to_retry.iter().any(|name| name == error);
+        self.enabled && (is_named || self.errors_to_retry.is_empty() && error != INTERRUPTED)
+    }
 }
 
 /// Who may execute a function directly.

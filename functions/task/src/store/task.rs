@@ -15,6 +15,7 @@ use shared::table::{Check, Expression, Query, Row, SealedAttributes, Table, Writ
 use shared::{Environment, Error};
 
 use crate::replay::kept::Journaled;
+use crate::retry;
 use crate::sandbox::LogLine;
 use crate::store::journal::Journals;
 use crate::store::open_task::watched;
@@ -46,6 +47,7 @@ const MAY_LACK: &[&str] = &[
     "logs",
     "retriedByTaskId",
     "retryForTaskIds",
+    "retriesInterruption",
     "journal",
     "listedTenant",
     "open",
@@ -55,7 +57,7 @@ const MAY_LACK: &[&str] = &[
 /// How many tasks the logs of a function read at once.
 const CONCURRENT_READS: usize = 16;
 /// What other systems call a task that was interrupted after it had begun to act.
-const INTERRUPTED: &str = "zombieTaskCleaned";
+pub(crate) const INTERRUPTED: &str = "zombieTaskCleaned";
 
 /// The state of a task. The last four are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -161,6 +163,9 @@ pub(crate) struct Task {
     /// The failed tasks whose place this one takes, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) retry_for_task_ids: Vec<String>,
+    /// Whether another task takes its place if it is interrupted after it has acted, as its function said when it started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) retries_interruption: bool,
     /// What there is of what its script has read; absent until it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) journal: Option<Journaled>,
@@ -230,6 +235,7 @@ impl Task {
             claim,
             logs: Vec::new(),
             retried_by_task_id: None,
+            retries_interruption: false,
             journal: None,
             open: None,
             sweep_at_ms: None,
@@ -266,6 +272,14 @@ impl Claimable for Task {
         &mut self.claim
     }
 
+    fn marked(&self) -> Expression {
+        let marked = Expression::new("SET claim.effect = :true").value(":true", true);
+        match self.retries_interruption {
+            true => marked.append(", retriesInterruption = :true"),
+            false => marked,
+        }
+    }
+
     fn show(&mut self) {
         self.listed_tenant = Some(self.tenant_id.clone());
     }
@@ -284,6 +298,7 @@ impl Claimable for Task {
     fn conclude_unknown(&mut self, now: Timestamp) {
         let message = "the process that ran the task ended after the script had begun to send requests";
         self.end(Answer::failed(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), now);
+        retry::mark_interrupted(self);
     }
 }
 
@@ -465,6 +480,7 @@ mod tests {
             logs: vec![serde_json::from_value(json!({"timestamp": now, "message": "m"})).unwrap()],
             retried_by_task_id: id,
             retry_for_task_ids: vec!["r".to_owned()],
+            retries_interruption: true,
             journal: Some(Journaled::Off),
             expires_at: 1,
             listed_tenant: Some(least.tenant_id.clone()),

@@ -200,6 +200,41 @@ async fn a_task_that_had_begun_to_send_is_given_up_after_a_crash() {
 }
 
 #[tokio::test]
+async fn a_task_that_had_begun_to_send_is_tried_again_if_its_function_names_the_interruption() {
+    let policy = json!({"enabled": true, "errorsToRetry": ["zombieTaskCleaned"]});
+    for (policy, expected) in [(json!({"enabled": true}), "failed"), (policy, "retried")] {
+        let world = World::by_hand().await;
+        let sink = Sink::start().await;
+        world.script("f", &sink.script()).await;
+        world.put("/tasks/v1/functions/f", json!({"retryPolicy": policy})).await;
+        let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
+        {
+            let run = world.invoke(command.clone());
+            tokio::select! {
+                _ = run => panic!("the sink does not answer"),
+                () = sink.arrived.notified() => {}
+            }
+        }
+        world.clock.advance(jiff::SignedDuration::from_secs(5));
+        for process in [world.another(), world.another()] {
+            process.invoke(command.clone()).await.unwrap();
+        }
+        let task = world.get(&format!("/tasks/v1/{}", task_id("s"))).await.body;
+        assert_eq!((&task["status"], &task["error"]["name"]), (&json!(expected), &json!("zombieTaskCleaned")));
+        if expected == "failed" {
+            assert!(!world.heard("task_failed").is_empty());
+            continue;
+        }
+        assert_eq!(
+            (world.answer("s").await["status"].clone(), world.heard("task_failed").len()),
+            (json!("waiting"), 0)
+        );
+        let next = world.get(&format!("/tasks/v1/{}", task["retriedByTaskId"].as_str().unwrap())).await.body;
+        assert_eq!((&next["status"], &next["retryForTaskIds"]), (&json!("new"), &json!([task_id("s")])));
+    }
+}
+
+#[tokio::test]
 async fn a_living_owner_keeps_its_task() {
     let world = World::by_hand().await;
     let sink = Sink::start().await;

@@ -98,12 +98,20 @@ async fn what_lambda_refuses_is_an_invocation_error_that_the_policy_can_retry_an
 
 #[tokio::test]
 async fn an_answer_that_is_lost_leaves_the_outcome_unknown() {
-    let server = lambda(200, json!(1), &[]).await;
-    server.next(Reaction::LoseAnswer);
-    let world = world(&server, json!({"retryPolicy": {"enabled": false}})).await;
-    let task = run(&world).await;
-    assert_eq!((&task["status"], &task["error"]["name"]), (&json!("failed"), &json!("zombieTaskCleaned")), "{task}");
-    assert_eq!(server.requests().len(), 1);
+    for (policy, expected) in [
+        (json!({"enabled": false}), "failed"),
+        (json!({"enabled": true}), "failed"),
+        (json!({"enabled": true, "errorsToRetry": ["TypeError"]}), "failed"),
+        (json!({"enabled": true, "errorsToRetry": ["TypeError", "zombieTaskCleaned"]}), "retried"),
+    ] {
+        let server = lambda(200, json!(1), &[]).await;
+        server.next(Reaction::LoseAnswer);
+        let world = world(&server, json!({"retryPolicy": policy})).await;
+        let task = run(&world).await;
+        let ended = (&task["status"], &task["error"]["name"]);
+        assert_eq!(ended, (&json!(expected), &json!("zombieTaskCleaned")), "{task}");
+        assert_eq!(server.requests().len(), 1);
+    }
 }
 
 #[tokio::test]

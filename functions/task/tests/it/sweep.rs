@@ -84,9 +84,16 @@ async fn a_task_whose_process_died_runs_again_or_is_cleaned() {
     let server = harness::server::Server::start(|_| harness::server::Answer::ok(json!(1))).await;
     server.next(harness::server::Reaction::Hang);
     let fetching = format!("exports.main = () => fetch('{}')", server.url());
-    for (code, has_acted) in [(HANGING, false), (fetching.as_str(), true)] {
+    let again = json!({"enabled": true, "errorsToRetry": ["zombieTaskCleaned"]});
+    for (code, has_acted, policy) in [
+        (HANGING, false, again.clone()),
+        (fetching.as_str(), true, json!({"enabled": true})),
+        (fetching.as_str(), true, again),
+    ] {
         let world = World::by_hand().await;
         world.script("f", code).await;
+        let is_tried_again = policy["errorsToRetry"].is_array();
+        world.put("/tasks/v1/functions/f", json!({"retryPolicy": policy})).await;
         let id = created(&world, json!({"functionName": "f"})).await;
         let command = started(&world).unwrap();
         let is_there = |record: &Value| record["claim"]["effect"] == json!(has_acted);
@@ -99,8 +106,9 @@ async fn a_task_whose_process_died_runs_again_or_is_cleaned() {
         match has_acted {
             false => assert_eq!((&task["status"], &task["result"]), (&json!("complete"), &json!("again"))),
             true => {
-                assert_eq!((&task["status"], &task["error"]["name"]), (&json!("failed"), &json!("zombieTaskCleaned")));
-                assert_eq!(world.heard("task_failed").len(), 1);
+                let expected = if is_tried_again { "retried" } else { "failed" };
+                assert_eq!((&task["status"], &task["error"]["name"]), (&json!(expected), &json!("zombieTaskCleaned")));
+                assert_eq!(world.heard("task_failed").len(), usize::from(!is_tried_again));
             }
         }
     }

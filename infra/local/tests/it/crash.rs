@@ -62,7 +62,7 @@ async fn a_run_finishes_once_wherever_the_process_is_killed() {
 const REACHING: [&str; 2] = ["--allow-cidr", "127.0.0.0/8"];
 
 /// A process whose function tells the sink of each webhook, and its channel.
-async fn reaching(sink: &Server, data: &Path) -> (Hookyard, String) {
+async fn reaching(sink: &Server, data: &Path, retry_policy: Value) -> (Hookyard, String) {
     let hookyard = Hookyard::start_with(data, &REACHING).await;
     let channel = hookyard.channel().await;
     let code = format!(
@@ -70,7 +70,8 @@ async fn reaching(sink: &Server, data: &Path) -> (Hookyard, String) {
             (await fetch('{}/' + task.data.event.content.payload.n, {{ method: 'POST' }})).text();",
         sink.url()
     );
-    hookyard.function("work", &code).await;
+    let function = json!({"name": "work", "code": code, "retryPolicy": retry_policy});
+    hookyard.post("/tasks/v1/functions/", &function).await;
     hookyard.dispatcher("work", json!([{"type": "task", "name": "work", "functionName": "work"}])).await;
     (hookyard, channel)
 }
@@ -79,7 +80,7 @@ async fn reaching(sink: &Server, data: &Path) -> (Hookyard, String) {
 async fn a_script_reaches_outside_once_at_most_wherever_the_process_is_killed() {
     let data = tempdir().unwrap();
     let sink = Server::start(|_| Answer::ok(json!("seen"))).await;
-    let (mut hookyard, channel) = reaching(&sink, data.path()).await;
+    let (mut hookyard, channel) = reaching(&sink, data.path(), json!({"enabled": true})).await;
 
     let mut events = Vec::new();
     for moment in 0..MOMENTS {
@@ -108,20 +109,35 @@ const SENDERS: usize = 6;
 
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_when_the_process_is_killed_under_load() {
-    killed_under_load(12).await;
+    killed_under_load(12, false).await;
+}
+
+#[tokio::test]
+async fn everything_arrives_if_an_interruption_is_tried_again() {
+    killed_under_load(6, true).await;
 }
 
 #[tokio::test]
 #[ignore = "takes ten minutes, see CONTRIBUTING.md"]
 async fn nothing_is_lost_or_doubled_when_the_process_is_killed_two_hundred_times() {
-    killed_under_load(200).await;
+    killed_under_load(200, false).await;
+}
+
+#[tokio::test]
+#[ignore = "takes ten minutes, see CONTRIBUTING.md"]
+async fn everything_arrives_when_the_process_is_killed_two_hundred_times() {
+    killed_under_load(200, true).await;
 }
 
 /// Sends webhooks all the time, kills the process again and again, and looks at what has become of all that it accepted.
-async fn killed_under_load(kills: u32) {
+///
+/// Outside, each is seen once at most; or, with a policy that tries an interruption again, once at least.
+async fn killed_under_load(kills: u32, tries_again: bool) {
     let data = tempdir().unwrap();
     let sink = Server::start(|_| Answer::ok(json!("seen"))).await;
-    let (mut hookyard, channel) = reaching(&sink, data.path()).await;
+    let errors = if tries_again { json!(["zombieTaskCleaned"]) } else { json!([]) };
+    let policy = json!({"enabled": true, "errorsToRetry": errors});
+    let (mut hookyard, channel) = reaching(&sink, data.path(), policy).await;
 
     let mut accepted = BTreeMap::new();
     for kill in 0..kills {
@@ -149,13 +165,13 @@ async fn killed_under_load(kills: u32) {
         let run = hookyard.wait_for_run(event, is_over).await;
         assert_eq!(run["runs"].as_array().unwrap().len(), 1, "{name}: {run:#}");
         let step = &run["runs"][0]["steps"][0];
-        let is_unknown = step["error"]["name"] == "OutcomeUnknown";
+        let is_unknown = !tries_again && step["error"]["name"] == "OutcomeUnknown";
         assert!(step["output"] == "seen" || is_unknown, "{name}: {run:#}");
         seen.insert(format!("/{name}"), usize::from(!is_unknown));
     }
     let mut requests: BTreeMap<String, usize> = BTreeMap::new();
     sink.requests().into_iter().for_each(|request| *requests.entry(request.path).or_default() += 1);
-    assert!(requests.values().all(|count| *count == 1), "{requests:#?}");
+    assert!(tries_again || requests.values().all(|count| *count == 1), "{requests:#?}");
     assert!(
         seen.iter().all(|(path, least)| requests.get(path).copied().unwrap_or(0) >= *least),
         "{seen:#?} {requests:#?}"
