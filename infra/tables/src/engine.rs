@@ -1,5 +1,6 @@
 //! The one thread that owns the file: it runs all requests that wait in one transaction, and answers them together.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -197,6 +198,10 @@ fn stopped() -> Error {
     Error::internal("the tables are closed")
 }
 
+fn panicked() -> Error {
+    Error::internal("the request made the tables' engine panic")
+}
+
 struct Worker {
     connection: Connection,
     catalog: Arc<RwLock<Catalog>>,
@@ -237,7 +242,9 @@ impl Worker {
     fn batch(&mut self, batch: Vec<Waiting>) {
         let is_of_tables = |waiting: &Waiting| matches!(waiting.operation, Operation::Admin(_));
         let before = batch.iter().any(is_of_tables).then(|| self.catalog());
-        let failure = match self.transact(&batch) {
+        // What a panic leaves behind is rolled back, and it must not close the tables for everybody else.
+        let done = catch_unwind(AssertUnwindSafe(|| self.transact(&batch))).unwrap_or_else(|_| Err(panicked()));
+        let failure = match done {
             Ok(done) => {
                 for (Waiting { answer, .. }, done) in batch.into_iter().zip(done) {
                     // Whoever asked may be gone.
@@ -311,7 +318,7 @@ impl Worker {
 
     /// Does a part of a sweep; returns it if something may be left.
     fn sweep(&self, mut sweep: Sweep) -> Option<Sweep> {
-        match self.expire() {
+        match catch_unwind(AssertUnwindSafe(|| self.expire())).unwrap_or_else(|_| Err(panicked())) {
             Ok(0) => {
                 let _ = sweep.answer.send(Ok(sweep.removed));
                 None

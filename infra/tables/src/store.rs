@@ -5,7 +5,9 @@
 
 pub(crate) mod rows;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::de::IgnoredAny;
 
 use crate::error::Error;
 use crate::schema::{KeyBytes, Table};
@@ -89,13 +91,28 @@ pub(crate) fn drop_table(connection: &Connection, table: &Table) -> rusqlite::Re
 
 pub(crate) fn get(connection: &Connection, table: &Table, key: &KeyBytes) -> rusqlite::Result<Option<Stored>> {
     let sql = format!("SELECT pk, sk, size, item, expires FROM t{} WHERE pk = ?1 AND sk = ?2", table.id);
-    connection.prepare_cached(&sql)?.query_row(params![key.partition, key.sort], stored).optional()
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_row(params![key.partition, key.sort], |row| stored(table, row)).optional()
 }
 
-fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+fn stored(table: &Table, row: &Row<'_>) -> rusqlite::Result<Stored> {
     let key = KeyBytes { partition: row.get(0)?, sort: row.get(1)? };
     let size: i64 = row.get(2)?;
-    Ok(Stored { key, size_bytes: usize::try_from(size).unwrap_or_default(), text: row.get(3)?, expires: row.get(4)? })
+    let text = intact(table, &key, row.get_ref(3)?);
+    Ok(Stored { key, size_bytes: usize::try_from(size).unwrap_or_default(), text, expires: row.get(4)? })
+}
+
+/// The text of an item; where the file is damaged, that of its key alone, so that whoever reads it finds out what it lacks
+/// and nobody else notices.
+fn intact(table: &Table, key: &KeyBytes, found: ValueRef<'_>) -> String {
+    let text = found.as_bytes().ok().and_then(|bytes| str::from_utf8(bytes).ok());
+    let is_item = |text: &&str| text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if let Some(text) = text.filter(is_item) {
+        return text.to_owned();
+    }
+    let key = serde_json::to_string(&table.key.item(key)).unwrap_or_else(|_| "{}".to_owned());
+    tracing::error!(table = table.name, key, "an item is damaged in the file, so that only its key can be read");
+    key
 }
 
 /// Writes an item in the place of the one before, if there is one.
@@ -137,7 +154,9 @@ pub(crate) fn reindex(
             connection.prepare_cached(&sql)?.execute(params![old.partition, old.sort, key.partition, key.sort])?;
         }
         if let Some(new) = new {
-            let sql = format!("INSERT INTO x{}_{at} (pk, sk, row_pk, row_sk) VALUES (?1, ?2, ?3, ?4)", table.id);
+            // It is there already if the item before was damaged.
+            let sql =
+                format!("INSERT OR IGNORE INTO x{}_{at} (pk, sk, row_pk, row_sk) VALUES (?1, ?2, ?3, ?4)", table.id);
             connection.prepare_cached(&sql)?.execute(params![new.partition, new.sort, key.partition, key.sort])?;
         }
     }
@@ -174,7 +193,7 @@ pub(crate) fn expire(connection: &Connection, table: &Table, now_s: i64) -> Resu
         table.id
     );
     let expired: rusqlite::Result<Vec<Stored>> = connection.prepare_cached(&sql).and_then(|mut statement| {
-        let rows = statement.query_map(params![now_s, now_s - EXPIRY_LIMIT_S], stored)?;
+        let rows = statement.query_map(params![now_s, now_s - EXPIRY_LIMIT_S], |row| stored(table, row))?;
         rows.collect()
     });
     let expired = expired.map_err(|error| failed(&error))?;
@@ -221,7 +240,7 @@ fn for_each(
     let mut after = 0_i64;
     loop {
         let rows: rusqlite::Result<Vec<(Stored, i64)>> = connection.prepare_cached(&sql).and_then(|mut statement| {
-            let rows = statement.query_map([after], |row| Ok((stored(row)?, row.get(5)?)))?;
+            let rows = statement.query_map([after], |row| Ok((stored(table, row)?, row.get(5)?)))?;
             rows.collect()
         });
         let rows = rows.map_err(|error| failed(&error))?;

@@ -152,7 +152,9 @@ pub(super) fn strict(ctx: &Ctx<'_>, script: &Script, end: &str) -> Bytes {
     if COMMENTS_OF_SCRIPTS.iter().any(|sign| source.contains(sign)) {
         return None;
     }
-    let is_strict = attempt(ctx, script, source, Shape::Body(WITH)).is_err();
+    // Not one that found no memory.
+    let is_refused = |failed: Failed| failed.error.name == "SyntaxError";
+    let is_strict = attempt(ctx, script, source, Shape::Body(WITH)).is_err_and(is_refused);
     let declared = |before: &str, after: &str| {
         let program = format!("{before}{}{after}", body(source));
         Module::declare(ctx.clone(), file_name.as_str(), program).inspect_err(|_| drop(ctx.catch())).ok()
@@ -366,6 +368,22 @@ mod tests {
             (vec!["one".to_owned()], vec!["two".to_owned()], vec!["two".to_owned()])
         );
         assert!(compile(&script(source, Some("await"))).unwrap().code.is_none());
+    }
+
+    #[test]
+    fn a_body_that_finds_no_memory_is_not_taken_for_a_strict_one() {
+        let functions: String = (0..200).map(|number| format!("exports.f{number} = () => {number};\n")).collect();
+        let mut compiled = 0;
+        for kilobytes in (100..1_000).step_by(2) {
+            let limits = Limits { memory_bytes: kilobytes * 1024, ..Limits::default() };
+            // Another text each time, as what is known of one is remembered.
+            let script = Script { limits, ..script(&format!("{functions}// {kilobytes}"), None) };
+            if let Ok(Compiled { code, .. }) = compile(&script) {
+                assert!(code.is_none(), "{kilobytes} KB");
+                compiled += 1;
+            }
+        }
+        assert!((1..450).contains(&compiled), "{compiled}");
     }
 
     #[test]

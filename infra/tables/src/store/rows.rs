@@ -3,6 +3,7 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params_from_iter};
 
+use super::intact;
 use crate::error::Error;
 use crate::schema::{KeyBytes, Table};
 use crate::value::{Item, some_of};
@@ -79,12 +80,13 @@ impl Rows<'_> {
                 Some(_) => Some(KeyBytes { partition: row.get(4)?, sort: row.get(5)? }),
                 None => None,
             };
-            let row = Row {
-                key: KeyBytes { partition: row.get(0)?, sort: row.get(1)? },
-                place,
-                size_bytes: size.and_then(|size| usize::try_from(size).ok()).unwrap_or_default(),
-                text: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+            let key = KeyBytes { partition: row.get(0)?, sort: row.get(1)? };
+            let text = match self.columns {
+                Columns::Item => intact(self.table, &key, row.get_ref(3)?),
+                Columns::Size | Columns::Keys => String::new(),
             };
+            let size_bytes = size.and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
+            let row = Row { key, place, size_bytes, text };
             if !take(row) {
                 break;
             }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tables::{Durability, Engine, EngineError};
 
 use crate::child::Process;
-use crate::support::{TABLE, create, done, open, put, sort_keys};
+use crate::support::{TABLE, ask, create, done, open, put, sort_keys};
 
 fn file(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("tables.db")
@@ -152,4 +152,65 @@ fn a_file_of_something_else_is_refused_and_not_touched() {
     assert!(matches!(refused, EngineError::Layout), "{refused}");
     assert!(refused.to_string().contains("another version"));
     assert_eq!(fs::read(file(&folder)).unwrap(), before);
+}
+
+#[test]
+fn an_item_that_is_damaged_in_the_file_is_read_as_its_key_alone_and_harms_no_other() {
+    let damages: [&dyn rusqlite::ToSql; 6] = [
+        &"{\"pk\":{\"S\":\"p\"},\"sk\":{\"S\":\"b ,\"text\":{}}",
+        &"{\"pk\":{\"S\":\"p\"",
+        &"",
+        &"[]",
+        &7,
+        &b"{\xff}".as_slice(),
+    ];
+    for damage in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = open(Some(&file(&folder)));
+        create(&engine);
+        ["a", "b", "c"].iter().for_each(|sk| drop(done(&engine, "PutItem", &put(sk, "x"))));
+        engine.close();
+        let connection = rusqlite::Connection::open(file(&folder)).unwrap();
+        let id: i64 = connection.query_row("SELECT id FROM tables", [], |row| row.get(0)).unwrap();
+        let changed =
+            connection.execute(&format!("UPDATE t{id} SET item = ?1 WHERE sk = ?2"), rusqlite::params![damage, b"b"]);
+        assert_eq!(changed, Ok(1));
+        drop(connection);
+
+        let engine = open(Some(&file(&folder)));
+        let key = json!({"pk": {"S": "p"}, "sk": {"S": "b"}});
+        assert_eq!(done(&engine, "GetItem", &json!({"TableName": TABLE, "Key": key}))["Item"], key);
+        assert_eq!(sort_keys(&engine)[0], ["a", "b", "c"]);
+        let read = |sk: &str| json!({"Statement": format!("SELECT * FROM {TABLE} WHERE pk = 'p' AND sk = '{sk}'")});
+        let both = done(&engine, "BatchExecuteStatement", &json!({"Statements": [read("a"), read("b")]}));
+        assert_eq!((&both["Responses"][0]["Item"]["text"]["S"], &both["Responses"][1]["Item"]), (&json!("x"), &key));
+        let filtered = json!({
+            "TableName": TABLE, "KeyConditionExpression": "pk = :p", "FilterExpression": "color = :r",
+            "ExpressionAttributeValues": {":p": {"S": "p"}, ":r": {"S": "red"}},
+        });
+        assert_eq!(done(&engine, "Query", &filtered)["Count"], 2);
+        done(&engine, "PutItem", &put("b", "again"));
+        assert_eq!(done(&engine, "GetItem", &json!({"TableName": TABLE, "Key": key}))["Item"]["text"]["S"], "again");
+    }
+}
+
+#[test]
+fn a_request_that_panics_fails_alone() {
+    let panics = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let clock = panics.clone();
+    let now = move || {
+        assert!(!clock.load(std::sync::atomic::Ordering::Relaxed), "the clock is broken");
+        1_700_000_000
+    };
+    let engine = Engine::open(None, Durability::Power, std::sync::Arc::new(now)).unwrap();
+    let table = json!({
+        "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+    });
+    let (status, body) = ask(&engine, "CreateTable", &table);
+    assert_eq!((status, body["__type"].as_str().unwrap().split('#').next_back()), (500, Some("InternalServerError")));
+    panics.store(false, std::sync::atomic::Ordering::Relaxed);
+    done(&engine, "CreateTable", &table);
+    done(&engine, "PutItem", &json!({"TableName": TABLE, "Item": {"pk": {"S": "a"}}}));
 }
