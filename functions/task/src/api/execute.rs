@@ -20,6 +20,7 @@ use crate::direct::{self, Place};
 use crate::new_task::{NewTask, check_data};
 use crate::sandbox::Report;
 use crate::services::Services;
+use crate::store::open_task::watched;
 use crate::store::task::{Status, Task, TaskView};
 use crate::{answer, run};
 
@@ -107,7 +108,8 @@ fn task(
     task.created_by_user_id = application_id.is_some().then(|| client_id.clone()).flatten();
     task.direct = true;
     task.set_status(Status::InProgress, now);
-    Ok(task)
+    // No command comes again for it, so that only the sweep notices if its process dies.
+    Ok(watched(task))
 }
 
 /// Runs the task, unless that was done before, and returns it with its end.
@@ -130,8 +132,12 @@ async fn perform(services: Arc<Services>, task: Task, _place: Place) -> Result<T
     if (&task.function_name, &task.data) != (&requested.0, &requested.1) {
         return Err(Refusal::field("Idempotency-Key", "was used for another execution"));
     }
-    if let Err(error) = answer::publish(bus, &task, clock.now()).await {
-        // The task has ended, which its client has to be told.
+    let published = async {
+        answer::publish(bus, &task, clock.now()).await?;
+        tasks.store().close(&task).await
+    };
+    if let Err(error) = published.await {
+        // The task has ended, which its client has to be told; the sweep publishes it again.
         tracing::error!(task = id, error = error.chain(), "the end of a task was not published");
     }
     Ok(task)

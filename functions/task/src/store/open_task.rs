@@ -27,7 +27,7 @@ struct Key {
 }
 
 /// The task with its place in the index.
-pub(super) fn watched(task: Task) -> Task {
+pub(crate) fn watched(task: Task) -> Task {
     let due = task.start_timestamp.unwrap_or(task.creation_timestamp).max(task.creation_timestamp);
     // Any spread will do, as long as the same task always gets the same partition.
     let sum = task.task_id.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));

@@ -1,6 +1,7 @@
 //! The sweep: tasks that an interruption left.
 
 use futures::FutureExt as _;
+use harness::Request;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::{Function, Incoming};
@@ -219,4 +220,25 @@ async fn a_task_is_in_the_index_of_the_sweep_only_as_long_as_it_must_be() {
 async fn an_input_of_another_sweep_is_refused() {
     let world = World::by_hand().await;
     assert!(world.0.invoke(TASK, json!({"sweep": "nothing"})).await.is_err());
+}
+
+#[tokio::test]
+async fn an_execution_whose_process_died_is_given_up() {
+    let world = World::by_hand().await;
+    world.script("f", "exports.main = () => 1").await;
+    let token = world.token("default", &["*"]).await;
+    let send = || Request::new("POST", "/tasks/v1/functions/f/execute").bearer(&token).json(json!({}));
+    assert_eq!(harness::World::send(&world, send()).await.body["result"], 1);
+    world.emulator.crash_after("dynamodb.PutItem", 1);
+    assert!(world.invoke(send().payload).await.is_err());
+    world.advance(120).await;
+    sweep(&world).await;
+    world.another().on_event(started(&world).unwrap()).await.unwrap();
+    let tasks = world.get("/tasks/v1/?eq(status,failed)").await.body;
+    assert_eq!((&tasks["page"]["total"], &tasks["data"][0]["error"]["name"]), (&json!(1), &json!("zombieTaskCleaned")));
+    assert_eq!(world.heard("task_failed").len(), 1);
+    world.advance(2 * 3_600).await;
+    sweep(&world).await;
+    assert!(started(&world).is_none());
+    assert!(world.items("TASKS_TABLE").await.iter().all(|record| record["open"].is_null()));
 }
