@@ -328,7 +328,10 @@ impl<S: ClaimStore> Claims<S> {
         match self.write_first(&marked).await? {
             First::Written => Ok(true),
             First::Lost => Ok(false),
-            First::Before => self.change_claim(record, record.marked()).await,
+            First::Before => {
+                let change = Expression::new("SET claim.effect = :true").value(":true", true);
+                self.change_claim(record, record.marked(change)).await
+            }
         }
     }
 

@@ -51,10 +51,10 @@ pub(crate) async fn run(services: &Services, task: Task, place: Option<Place>) -
     let Services { tasks, functions, clock, .. } = services;
     let function = function(functions, &task).await?;
     let function_version = function.as_ref().ok().and_then(Option::as_deref).map(|function| function.version);
-    let policy = function.as_ref().ok().and_then(|function| function.as_ref()?.retry_policy.clone());
+    let policy = function.as_ref().ok().and_then(|function| function.as_ref()?.retry_policy.as_ref());
     // Whoever waits for a direct execution decides about another one.
     let policy = policy.filter(|_| !task.direct);
-    let retries_interruption = policy.as_ref().is_some_and(|policy| policy.covers(INTERRUPTED));
+    let retries_interruption = policy.is_some_and(|policy| policy.covers(INTERRUPTED));
     let task = Arc::new(Task { function_version, retries_interruption, ..task });
     let running = Running { tasks: tasks.clone(), task, has_acted: Arc::default(), log: Log::default() };
     let (report, kept) = match &function {
@@ -71,7 +71,7 @@ pub(crate) async fn run(services: &Services, task: Task, place: Option<Place>) -
     }
     task.retries_interruption = false;
     let mut ended = ended(task, report, clock.now());
-    retry::mark(&mut ended, policy.as_ref());
+    retry::mark(&mut ended, policy);
     Ok(ended)
 }
 

@@ -198,8 +198,10 @@ fn stopped() -> Error {
     Error::internal("the tables are closed")
 }
 
-fn panicked() -> Error {
-    Error::internal("the request made the tables' engine panic")
+/// Turns a panic into an error of the request: it must not close the tables for everybody else.
+fn caught<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let panicked = |_| Err(Error::internal("the request made the tables' engine panic"));
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
 }
 
 struct Worker {
@@ -242,9 +244,7 @@ impl Worker {
     fn batch(&mut self, batch: Vec<Waiting>) {
         let is_of_tables = |waiting: &Waiting| matches!(waiting.operation, Operation::Admin(_));
         let before = batch.iter().any(is_of_tables).then(|| self.catalog());
-        // What a panic leaves behind is rolled back, and it must not close the tables for everybody else.
-        let done = catch_unwind(AssertUnwindSafe(|| self.transact(&batch))).unwrap_or_else(|_| Err(panicked()));
-        let failure = match done {
+        let failure = match caught(|| self.transact(&batch)) {
             Ok(done) => {
                 for (Waiting { answer, .. }, done) in batch.into_iter().zip(done) {
                     // Whoever asked may be gone.
@@ -318,7 +318,7 @@ impl Worker {
 
     /// Does a part of a sweep; returns it if something may be left.
     fn sweep(&self, mut sweep: Sweep) -> Option<Sweep> {
-        match catch_unwind(AssertUnwindSafe(|| self.expire())).unwrap_or_else(|_| Err(panicked())) {
+        match caught(|| self.expire()) {
             Ok(0) => {
                 let _ = sweep.answer.send(Ok(sweep.removed));
                 None

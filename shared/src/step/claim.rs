@@ -43,9 +43,9 @@ pub trait Claimable: Serialize + DeserializeOwned + Clone + Send + Sync + 'stati
     /// Ends the work whose outcome nobody knows, as it was interrupted after it had begun to act.
     fn conclude_unknown(&mut self, now: Timestamp);
 
-    /// Returns what changes in a record that is written already when its work begins to act.
-    fn marked(&self) -> Expression {
-        Expression::new("SET claim.effect = :true").value(":true", true)
+    /// Adds what else changes in a record that is written already when its work begins to act; `:true` is known.
+    fn marked(&self, change: Expression) -> Expression {
+        change
     }
 
     /// Puts the record into the lists, which need not have it before its work has lasted for

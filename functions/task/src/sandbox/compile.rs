@@ -151,7 +151,8 @@ fn compiled(script: &Script, end: &str) -> Result<(Kind, Bytes), Rejected> {
 /// it means the same. `end` is what follows it in the function.
 pub(super) fn strict(ctx: &Ctx<'_>, script: &Script, end: &str) -> Bytes {
     let Script { file_name, source, .. } = script;
-    if COMMENTS_OF_SCRIPTS.iter().any(|sign| source.contains(sign)) {
+    // Whether it is strict says the engine, which need not be asked about most.
+    if !source.contains("use strict") || COMMENTS_OF_SCRIPTS.iter().any(|sign| source.contains(sign)) {
         return None;
     }
     let is_refused = |failed: Failed| failed.error.message == WITH_REFUSED;

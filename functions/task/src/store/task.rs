@@ -272,11 +272,10 @@ impl Claimable for Task {
         &mut self.claim
     }
 
-    fn marked(&self) -> Expression {
-        let marked = Expression::new("SET claim.effect = :true").value(":true", true);
+    fn marked(&self, change: Expression) -> Expression {
         match self.retries_interruption {
-            true => marked.append(", retriesInterruption = :true"),
-            false => marked,
+            true => change.append(", retriesInterruption = :true"),
+            false => change,
         }
     }
 
