@@ -8,12 +8,15 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use rusqlite::Connection;
+use tables::Checkpoints;
 use tokio::sync::oneshot;
 
 use crate::database;
 use crate::error::EmulatorError;
 use crate::options::Durability;
 
+/// How many pages SQLite's log has before they are moved into the file.
+const CHECKPOINT_PAGES: u32 = 1_000;
 /// The most jobs in one transaction, so that nobody waits long for others.
 const BATCH: usize = 512;
 
@@ -90,10 +93,12 @@ impl Journal {
         }
         .map_err(fail)?;
         prepare(&connection).map_err(fail)?;
+        let opening = EmulatorError::io("start the journal's thread");
+        let checkpoints = Checkpoints::of(&connection, CHECKPOINT_PAGES).map_err(opening)?;
         let (jobs, queue) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || run(&connection, &queue, durability))
+            .spawn(move || run((&connection, checkpoints), &queue, durability))
             .map_err(EmulatorError::io("start the journal's thread"))?;
         Ok(Self { jobs, thread: Mutex::new(Some(thread)) })
     }
@@ -175,7 +180,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(SCHEMA)
 }
 
-fn run(connection: &Connection, queue: &mpsc::Receiver<Job>, durability: Durability) {
+fn run((connection, mut checkpoints): (&Connection, Checkpoints), queue: &mpsc::Receiver<Job>, durability: Durability) {
     let mut synced = false;
     while let Ok(first) = queue.recv() {
         let mut jobs = vec![first];
@@ -184,7 +189,10 @@ fn run(connection: &Connection, queue: &mpsc::Receiver<Job>, durability: Durabil
         let sync = firm && durability == Durability::Power;
         let closing = jobs.iter().any(|job| matches!(job, Job::Close));
         match commit(connection, jobs, (sync != synced).then_some(sync)) {
-            Ok(completions) => completions.into_iter().for_each(|complete| complete()),
+            Ok(completions) => {
+                completions.into_iter().for_each(|complete| complete());
+                checkpoints.after_commit(connection);
+            }
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be written");
                 // The dropped completions tell those who wait; the transaction may be open or not.

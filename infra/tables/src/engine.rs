@@ -11,6 +11,7 @@ use moka::sync::Cache;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use crate::checkpoint::Checkpoints;
 use crate::error::Error;
 use crate::operation::{Catalog, Consumed, Meter, Operation};
 use crate::schema::Table;
@@ -129,7 +130,6 @@ impl Engine {
         }
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(
             None,
             "synchronous",
@@ -143,7 +143,8 @@ impl Engine {
         let (requests, inbox) = channel();
         let catalog = Arc::new(RwLock::new(catalog));
         let tokens = Cache::builder().max_capacity(TOKENS).time_to_live(TOKEN_LIFETIME).build();
-        let worker = Worker { connection, catalog: catalog.clone(), now, tokens };
+        let checkpoints = Checkpoints::of(&connection, CHECKPOINT_PAGES)?;
+        let worker = Worker { checkpoints, connection, catalog: catalog.clone(), now, tokens };
         let thread = thread::Builder::new().name("tables".to_owned()).spawn(move || worker.run(&inbox))?;
         Ok(Self { requests, catalog, thread: Arc::new(Mutex::new(Some(thread))) })
     }
@@ -205,6 +206,7 @@ fn caught<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 }
 
 struct Worker {
+    checkpoints: Checkpoints,
     connection: Connection,
     catalog: Arc<RwLock<Catalog>>,
     now: Now,
@@ -250,6 +252,7 @@ impl Worker {
                     // Whoever asked may be gone.
                     let _ = answer.send(done);
                 }
+                self.checkpoints.after_commit(&self.connection);
                 return;
             }
             Err(failure) => failure,
@@ -317,13 +320,14 @@ impl Worker {
     }
 
     /// Does a part of a sweep; returns it if something may be left.
-    fn sweep(&self, mut sweep: Sweep) -> Option<Sweep> {
+    fn sweep(&mut self, mut sweep: Sweep) -> Option<Sweep> {
         match caught(|| self.expire()) {
             Ok(0) => {
                 let _ = sweep.answer.send(Ok(sweep.removed));
                 None
             }
             Ok(removed) => {
+                self.checkpoints.after_commit(&self.connection);
                 sweep.removed += removed;
                 Some(sweep)
             }

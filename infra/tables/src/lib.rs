@@ -5,6 +5,7 @@
 //! owns the file (`engine`). That thread runs all requests that wait in one transaction, and answers them when it is
 //! committed: what was acknowledged is durable, and what was read is as well.
 
+mod checkpoint;
 mod engine;
 mod error;
 mod expression;
@@ -17,5 +18,6 @@ mod statement;
 mod store;
 mod value;
 
+pub use checkpoint::Checkpoints;
 pub use engine::{Durability, Engine, EngineError, Now, Reply};
 pub use operation::Consumed;
