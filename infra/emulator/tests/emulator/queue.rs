@@ -328,17 +328,43 @@ async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
     settles_at(3).await;
     clock.advance(Duration::from_millis(5));
     settles_at(4).await;
+    // A crowd that has gone may be back in a moment, and would wait for all that had started meanwhile.
     drop(requests);
     clock.advance(Duration::from_millis(5));
+    settles_at(6).await;
+    clock.advance(Duration::from_millis(5));
+    settles_at(10).await;
+    drop(crowd(4));
+    clock.advance(Duration::from_millis(5));
+    settles_at(10).await;
+    for expected in [12, 16, 24, 40] {
+        clock.advance(Duration::from_millis(5));
+        settles_at(expected).await;
+    }
+    put(&emulator, "continue", 40..45).await;
     settles_at(40).await;
+    clock.advance(Duration::from_millis(5));
+    settles_at(45).await;
+    // Until the next crowd, nothing makes way any more.
+    for _ in 0..2 {
+        clock.advance(Duration::from_millis(5));
+        settles_at(45).await;
+    }
+    put(&emulator, "continue", 45..48).await;
+    settles_at(48).await;
     let requests = crowd(4);
-    put(&emulator, "continue", [40]).await;
-    settles_at(40).await;
+    put(&emulator, "continue", [48]).await;
+    settles_at(48).await;
     drop(requests);
     clock.advance(Duration::from_millis(5));
-    settles_at(40).await;
+    settles_at(48).await;
     clock.advance(Duration::from_millis(5));
-    settles_at(41).await;
+    settles_at(49).await;
+    // What this test has put last makes way as well.
+    for _ in 0..6 {
+        clock.advance(Duration::from_millis(5));
+        settles_at(49).await;
+    }
     gate.send(true).unwrap();
     emulator.idle().await;
 }
