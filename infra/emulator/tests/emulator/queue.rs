@@ -314,10 +314,10 @@ async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
     clock.advance(Duration::from_millis(1));
     // One has come to make it a crowd, which is not enough.
     settles_at(0).await;
-    // Many are answered, and others have come and gone until it is looked again: two for 64.
+    // Many are answered, and others have come and gone until it is looked again: two for 32.
     drop(requests);
-    drop(crowd(32));
-    drop(crowd(40));
+    drop(crowd(16));
+    drop(crowd(24));
     clock.advance(Duration::from_millis(5));
     settles_at(2).await;
     // Those that only wait are waited for, but not for ever.
