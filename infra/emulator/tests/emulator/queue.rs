@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_eventbridge::Client;
-use emulator::{Clock, DeadLetter, Emulator, Options, Template};
+use emulator::{Clock, DeadLetter, Emulator, Options, Precedent, Template};
 use futures::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -275,98 +275,118 @@ async fn an_answer_overtakes_the_facts_that_wait_and_a_slow_event_holds_back_no_
     assert_eq!(receives(&calls), [(0, 31), (1, 1), (2, 1), (3, 1)].into());
 }
 
-#[tokio::test]
-async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
-    let clock = fixed();
-    let emulator = open(None, &clock).await;
-    let (held, (gate, opened)) = (Arc::new(AtomicUsize::new(0)), watch::channel(false));
-    let with = held.clone();
-    emulator.start(Arc::new(move |_, event| {
-        let (with, mut opened) = (with.clone(), opened.clone());
-        async move {
-            if event.contains("continue") {
-                with.fetch_add(1, Ordering::SeqCst);
-                opened.wait_for(|open| *open).await.unwrap();
+/// An emulator whose deliveries of `continue` are held where they start, until the gate opens.
+struct Held {
+    emulator: Emulator,
+    started: Arc<AtomicUsize>,
+    gate: watch::Sender<bool>,
+}
+
+impl Held {
+    async fn open(clock: &Clock) -> Self {
+        let emulator = open(None, clock).await;
+        let (started, (gate, opened)) = (Arc::new(AtomicUsize::new(0)), watch::channel(false));
+        let with = started.clone();
+        emulator.start(Arc::new(move |_, event| {
+            let (with, mut opened) = (with.clone(), opened.clone());
+            async move {
+                if event.contains("continue") {
+                    with.fetch_add(1, Ordering::SeqCst);
+                    opened.wait_for(|open| *open).await.unwrap();
+                }
+                Ok(())
             }
-            Ok(())
-        }
-        .boxed()
-    }));
-    let settles_at = async |expected: usize| {
-        while held.load(Ordering::SeqCst) < expected {
+            .boxed()
+        }));
+        Self { emulator, started, gate }
+    }
+
+    /// Checks how many have started once whatever was to be started has been.
+    async fn settles_at(&self, expected: usize) {
+        while self.started.load(Ordering::SeqCst) < expected {
             tokio::task::yield_now().await;
         }
-        // Whatever was to be started has been when another event is through.
-        put(&emulator, "begin", [0]).await;
+        put(&self.emulator, "begin", [0]).await;
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(held.load(Ordering::SeqCst), expected);
-    };
-    let crowd = |count: usize| (0..count).map(|_| emulator.take_precedence()).collect::<Vec<_>>();
-    let requests = crowd(4);
-    for batch in 0..4 {
-        put(&emulator, "continue", batch * 10..batch * 10 + 10).await;
+        assert_eq!(self.started.load(Ordering::SeqCst), expected);
     }
-    settles_at(0).await;
+
+    /// Checks how many have started each time that it was looked again.
+    async fn settles_in_turn(&self, clock: &Clock, expected: impl IntoIterator<Item = usize>) {
+        for expected in expected {
+            clock.advance(Duration::from_millis(5));
+            self.settles_at(expected).await;
+        }
+    }
+
+    fn crowd(&self, count: usize) -> Vec<Precedent> {
+        (0..count).map(|_| self.emulator.take_precedence()).collect()
+    }
+
+    /// Lets all that was held go on, after what was put last has had its turn.
+    async fn end(self, clock: &Clock) {
+        let started = self.started.load(Ordering::SeqCst);
+        self.settles_in_turn(clock, [started; 7]).await;
+        self.gate.send(true).unwrap();
+        self.emulator.idle().await;
+    }
+}
+
+#[tokio::test]
+async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
+    let clock = fixed();
+    let held = Held::open(&clock).await;
+    let requests = held.crowd(4);
+    for batch in 0..4 {
+        put(&held.emulator, "continue", batch * 10..batch * 10 + 10).await;
+    }
+    held.settles_at(0).await;
     clock.advance(Duration::from_millis(4));
-    settles_at(0).await;
+    held.settles_at(0).await;
     clock.advance(Duration::from_millis(1));
     // One has come to make it a crowd, which is not enough.
-    settles_at(0).await;
+    held.settles_at(0).await;
     // Many are answered, and others have come and gone until it is looked again: two for 32.
     drop(requests);
-    drop(crowd(16));
-    drop(crowd(24));
-    clock.advance(Duration::from_millis(5));
-    settles_at(2).await;
+    drop(held.crowd(16));
+    drop(held.crowd(24));
+    held.settles_in_turn(&clock, [2]).await;
     // Those that only wait are waited for, but not for ever.
-    let requests = crowd(4);
-    clock.advance(Duration::from_millis(5));
-    settles_at(2).await;
-    clock.advance(Duration::from_millis(5));
-    settles_at(3).await;
-    clock.advance(Duration::from_millis(5));
-    settles_at(4).await;
-    // A crowd that has gone may be back in a moment, and would wait for all that had started meanwhile.
+    let requests = held.crowd(4);
+    held.settles_in_turn(&clock, [2, 3, 4]).await;
     drop(requests);
-    clock.advance(Duration::from_millis(5));
-    settles_at(6).await;
-    clock.advance(Duration::from_millis(5));
-    settles_at(10).await;
-    drop(crowd(4));
-    clock.advance(Duration::from_millis(5));
-    settles_at(10).await;
-    for expected in [12, 16, 24, 40] {
-        clock.advance(Duration::from_millis(5));
-        settles_at(expected).await;
+    held.settles_in_turn(&clock, [6, 10, 18, 34, 40]).await;
+    held.end(&clock).await;
+}
+
+#[tokio::test]
+async fn deliveries_come_back_step_by_step_as_a_crowd_may_be_back_in_a_moment() {
+    let clock = fixed();
+    let held = Held::open(&clock).await;
+    let requests = held.crowd(4);
+    for batch in 0..4 {
+        put(&held.emulator, "continue", batch * 10..batch * 10 + 10).await;
     }
-    put(&emulator, "continue", 40..45).await;
-    settles_at(40).await;
-    clock.advance(Duration::from_millis(5));
-    settles_at(45).await;
+    held.settles_in_turn(&clock, [0]).await;
+    drop(requests);
+    held.settles_in_turn(&clock, [2, 6]).await;
+    drop(held.crowd(4));
+    held.settles_in_turn(&clock, [6, 8, 12, 20, 36]).await;
+    put(&held.emulator, "continue", 40..45).await;
+    held.settles_at(36).await;
+    held.settles_in_turn(&clock, [45]).await;
     // Until the next crowd, nothing makes way any more.
-    for _ in 0..2 {
-        clock.advance(Duration::from_millis(5));
-        settles_at(45).await;
-    }
-    put(&emulator, "continue", 45..48).await;
-    settles_at(48).await;
-    let requests = crowd(4);
-    put(&emulator, "continue", [48]).await;
-    settles_at(48).await;
+    held.settles_in_turn(&clock, [45, 45]).await;
+    put(&held.emulator, "continue", 45..48).await;
+    held.settles_at(48).await;
+    let requests = held.crowd(4);
+    put(&held.emulator, "continue", [48]).await;
+    held.settles_at(48).await;
     drop(requests);
-    clock.advance(Duration::from_millis(5));
-    settles_at(48).await;
-    clock.advance(Duration::from_millis(5));
-    settles_at(49).await;
-    // What this test has put last makes way as well.
-    for _ in 0..6 {
-        clock.advance(Duration::from_millis(5));
-        settles_at(49).await;
-    }
-    gate.send(true).unwrap();
-    emulator.idle().await;
+    held.settles_in_turn(&clock, [48, 49]).await;
+    held.end(&clock).await;
 }
 
 #[tokio::test]
