@@ -283,7 +283,8 @@ struct Held {
 }
 
 impl Held {
-    async fn open(clock: &Clock) -> Self {
+    /// Opens it with forty deliveries that make way for a crowd.
+    async fn behind_a_crowd(clock: &Clock) -> (Self, Vec<Precedent>) {
         let emulator = open(None, clock).await;
         let (started, (gate, opened)) = (Arc::new(AtomicUsize::new(0)), watch::channel(false));
         let with = started.clone();
@@ -298,7 +299,12 @@ impl Held {
             }
             .boxed()
         }));
-        Self { emulator, started, gate }
+        let held = Self { emulator, started, gate };
+        let crowd = held.crowd(4);
+        for batch in 0..4 {
+            put(&held.emulator, "continue", batch * 10..batch * 10 + 10).await;
+        }
+        (held, crowd)
     }
 
     /// Checks how many have started once whatever was to be started has been.
@@ -337,11 +343,7 @@ impl Held {
 #[tokio::test]
 async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
     let clock = fixed();
-    let held = Held::open(&clock).await;
-    let requests = held.crowd(4);
-    for batch in 0..4 {
-        put(&held.emulator, "continue", batch * 10..batch * 10 + 10).await;
-    }
+    let (held, requests) = Held::behind_a_crowd(&clock).await;
     held.settles_at(0).await;
     clock.advance(Duration::from_millis(4));
     held.settles_at(0).await;
@@ -364,11 +366,7 @@ async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
 #[tokio::test]
 async fn deliveries_come_back_step_by_step_as_a_crowd_may_be_back_in_a_moment() {
     let clock = fixed();
-    let held = Held::open(&clock).await;
-    let requests = held.crowd(4);
-    for batch in 0..4 {
-        put(&held.emulator, "continue", batch * 10..batch * 10 + 10).await;
-    }
+    let (held, requests) = Held::behind_a_crowd(&clock).await;
     held.settles_in_turn(&clock, [0]).await;
     drop(requests);
     held.settles_in_turn(&clock, [2, 6]).await;
