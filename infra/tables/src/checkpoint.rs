@@ -127,6 +127,10 @@ mod tests {
         connection
     }
 
+    fn count(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM row", [], |row| row.get(0)).unwrap()
+    }
+
     /// Writes until the log has begun anew so often; returns how many rows that took.
     fn write(connection: &Connection, checkpoints: &mut Checkpoints, turns: usize) -> i64 {
         connection.execute_batch("CREATE TABLE row (content BLOB)").unwrap();
@@ -155,14 +159,22 @@ mod tests {
         for name in ["rows.db", "rows.db-wal"] {
             std::fs::copy(folder.path().join(name), left.path().join(name)).unwrap();
         }
-        let count = |connection: &Connection| -> i64 {
-            connection.query_row("SELECT count(*) FROM row", [], |row| row.get(0)).unwrap()
-        };
         assert_eq!((count(&connection), count(&open(&left.path().join("rows.db")))), (rows, rows));
         drop(checkpoints);
         drop(connection);
         assert!(!folder.path().join("rows.db-wal").exists());
         assert_eq!(count(&open(&path)), rows);
+    }
+
+    #[test]
+    fn the_helper_moves_what_another_connection_has_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.db");
+        let connection = open(&path);
+        connection.execute_batch("CREATE TABLE row (content BLOB); INSERT INTO row VALUES (zeroblob(500000))").unwrap();
+        assert!(move_much(&open(&path)));
+        std::fs::copy(&path, folder.path().join("file alone.db")).unwrap();
+        assert_eq!(count(&open(&folder.path().join("file alone.db"))), 1);
     }
 
     #[test]

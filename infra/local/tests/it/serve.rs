@@ -192,6 +192,18 @@ async fn every_option_can_come_from_the_environment() {
 }
 
 #[tokio::test]
+async fn access_tokens_that_would_be_valid_for_no_second_or_more_than_an_hour_are_refused() {
+    for seconds in ["0", "3601"] {
+        let data = tempdir().unwrap();
+        let mut process = hookyard();
+        process.arg("--data").arg(data.path()).args(["--access-token-seconds", seconds]);
+        let output = process.output().await.unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && message.contains("1..=3600"), "{seconds}: {message}");
+    }
+}
+
+#[tokio::test]
 async fn requests_without_a_token_are_refused_with_a_code() {
     let data = tempdir().unwrap();
     let hookyard = Hookyard::start(&data).await;
