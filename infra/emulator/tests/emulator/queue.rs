@@ -300,10 +300,13 @@ impl Held {
             .boxed()
         }));
         let held = Self { emulator, started, gate };
+        // Every queue has been read by then.
+        held.emulator.idle().await;
         let crowd = held.crowd(4);
         for batch in 0..4 {
             put(&held.emulator, "continue", batch * 10..batch * 10 + 10).await;
         }
+        held.settles_at(0).await;
         (held, crowd)
     }
 
@@ -344,7 +347,6 @@ impl Held {
 async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
     let clock = fixed();
     let (held, requests) = Held::behind_a_crowd(&clock).await;
-    held.settles_at(0).await;
     clock.advance(Duration::from_millis(4));
     held.settles_at(0).await;
     clock.advance(Duration::from_millis(1));
