@@ -56,6 +56,10 @@ impl Faults {
         self.armed.store(true, Ordering::Release);
     }
 
+    pub(crate) fn recover(&self, operation: &str) {
+        lock(&self.injected).remove(operation);
+    }
+
     /// Takes the next fault injected into an operation.
     pub(crate) fn next(&self, service: Service, operation: &str) -> Option<Fault> {
         if !self.armed.load(Ordering::Acquire) {

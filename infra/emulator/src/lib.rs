@@ -239,6 +239,11 @@ impl Emulator {
         self.engines.faults.inject(operation, Fault::Throttle, times);
     }
 
+    /// Takes back the faults that were injected into an operation and have not happened yet.
+    pub fn recover(&self, operation: &str) {
+        self.engines.faults.recover(operation);
+    }
+
     /// Performs the next calls of an operation and drops the connection before the response.
     pub fn lose_reply(&self, operation: &str, times: u32) {
         self.engines.faults.inject(operation, Fault::LoseReply, times);

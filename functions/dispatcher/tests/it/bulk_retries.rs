@@ -159,10 +159,11 @@ async fn an_interrupted_round_is_done_again_and_counts_once() {
     fail(&world, "e", 9).await;
     let answer = world.post("/runs/retry", json!({"filter": {}})).await;
     let id = text(&answer.body["id"]).to_owned();
-    // Four runs are written and their commands refused, so that the round ends in the middle.
-    world.emulator.throttle("eventbridge.PutEvents", 30);
+    // Some runs are written and their commands refused, however they are gathered, so that the round ends in the middle.
+    world.emulator.throttle("eventbridge.PutEvents", 1_000);
     world.advance(1).await;
     assert_eq!(progress(&world, &id).await["retried"], 0);
+    world.emulator.recover("eventbridge.PutEvents");
     let bulk = finish(&world, &id).await;
     assert_eq!(counts(&bulk), [9, 9, 0, 9, 9, 0].map(|n| json!(n)).each_ref(), "{bulk:#}");
     assert_eq!((world.commands()["a#2"], world.commands().get("a#3")), (9, None));
@@ -176,7 +177,7 @@ async fn the_sweeper_goes_on_with_a_bulk_retry_whose_schedule_is_lost() {
     world.emulator.throttle("scheduler.CreateSchedule", 10);
     assert_eq!(world.post("/runs/retry", json!({"filter": {}})).await.status, 503);
     let id = text(&world.get("/runs/retries").await.body["data"][0]["id"]).to_owned();
-    world.emulator.throttle("scheduler.CreateSchedule", 0);
+    world.emulator.recover("scheduler.CreateSchedule");
     world.sweep_after(61).await;
     let bulk = finish(&world, &id).await;
     assert_eq!((&bulk["succeeded"], world.commands()["a#2"]), (&json!(2), 2));
