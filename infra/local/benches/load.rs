@@ -1,8 +1,8 @@
 //! What one process does under load: `cargo bench -p local --bench load`.
 //!
 //! The load comes from the same machine over loopback; the figures are those of the `bench` profile's binary. Prints
-//! one line per measurement: accepts per second, webhooks to finished scripts per second, one webhook alone, the time
-//! to start, idle memory, and the AWS requests of one webhook.
+//! one line per measurement: accepts per second, webhooks to finished scripts per second, one webhook alone and one beside
+//! a queue, the time to start, idle memory, and the AWS requests of one webhook.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -20,6 +20,8 @@ const CONNECTIONS: usize = 32;
 const ACCEPTS: usize = 40_000;
 const RUNS: usize = 5_000;
 const SINGLES: usize = 200;
+/// How long one who sends webhooks beside a queue pauses between two.
+const PAUSE: Duration = Duration::from_millis(25);
 const SECRET: &str = "a secret of the benchmark";
 
 #[tokio::main]
@@ -62,7 +64,17 @@ async fn main() {
     let (_, _, events) = server.load(&busy, "run", RUNS).await;
     server.outcomes(&events, "succeeded").await;
     report("webhooks to finished scripts", rate(RUNS, begun.elapsed()));
-    for event in &events {
+
+    let (_, _, queued) = server.load(&busy, "queue", RUNS).await;
+    let mut latencies = Vec::new();
+    for number in 0..SINGLES {
+        let sent = Instant::now();
+        server.deliver(&idle, &format!("beside-{number}")).await;
+        latencies.push(sent.elapsed());
+        tokio::time::sleep(PAUSE).await;
+    }
+    report("one webhook beside a queue, accepted", quantiles(&mut latencies));
+    for event in events.iter().chain(&queued) {
         server.finished(event, Duration::from_millis(50)).await;
     }
 }

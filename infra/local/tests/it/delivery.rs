@@ -132,3 +132,23 @@ async fn a_storm_of_events_ends_with_the_budget_of_its_first() {
     assert!(events + steps <= BUDGET);
     assert_eq!(hookyard.get("/events/v1/?limit(1)").await["page"]["total"], 85);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn deliveries_and_scripts_give_way_to_those_who_wait_for_an_answer() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    let channel = with_echo(&hookyard).await;
+    let event = hookyard.deliver(&channel, "one", r#"{"n": 1}"#).await;
+    hookyard.wait_for_run(&event, is_over).await;
+    let nicenesses = hookyard.nicenesses();
+    let of = |kind: &str| -> BTreeSet<i32> {
+        nicenesses.iter().filter(|(name, _)| name == kind).map(|(_, niceness)| *niceness).collect()
+    };
+    // The first thread and the worker both have the name of the program.
+    let answering = of("tokio-rt-worker").first().copied().unwrap();
+    assert_eq!(of("hookyard"), [answering, answering + 3].into(), "{nicenesses:?}");
+    assert_eq!(of("background"), [answering + 3].into(), "{nicenesses:?}");
+    // What is written for both does not wait for either.
+    assert_eq!((of("journal"), of("tables")), ([answering].into(), [answering].into()), "{nicenesses:?}");
+}

@@ -196,6 +196,23 @@ impl Hookyard {
         self.processes().iter().map(of).sum()
     }
 
+    /// The threads of the process, and with them the first of each worker: name and niceness.
+    pub(crate) fn nicenesses(&self) -> Vec<(String, i32)> {
+        let pid = self.child.id().expect("it runs");
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let threads = threads.map(|thread| thread.unwrap().path().join("stat"));
+        let workers = self.processes().into_iter().filter(|process| *process != pid);
+        let workers = workers.map(|worker| format!("/proc/{worker}/stat").into());
+        // A thread may have ended since.
+        let all = threads.chain(workers).filter_map(|path| std::fs::read_to_string(path).ok());
+        all.map(|stat| {
+            let (name, rest) = stat.rsplit_once(") ").unwrap();
+            let niceness = rest.split(' ').nth(16).unwrap().parse().unwrap();
+            (name.split_once('(').unwrap().1.to_owned(), niceness)
+        })
+        .collect()
+    }
+
     /// Runs a function once and returns its task when that has ended.
     pub(crate) async fn run(&self, function: &str) -> Value {
         let task = self.post("/tasks/v1/", &json!({"functionName": function})).await;
