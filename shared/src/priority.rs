@@ -17,11 +17,13 @@ pub fn give_way(id: Option<u32>) {
     use rustix::process::{Pid, getpid, getpriority_process, setpriority_process};
     use rustix::thread::gettid;
 
-    let lowered = match id.map_or_else(|| Some(gettid()), |id| Pid::from_raw(id.cast_signed())) {
-        Some(id) => getpriority_process(Some(getpid()))
-            .and_then(|first| setpriority_process(Some(id), (first + STEPS).min(LOWEST))),
-        None => return,
+    let id = match id {
+        Some(id) => i32::try_from(id).ok().and_then(Pid::from_raw),
+        None => Some(gettid()),
     };
+    let Some(id) = id else { return };
+    let lowered = getpriority_process(Some(getpid()))
+        .and_then(|first| setpriority_process(Some(id), (first + STEPS).min(LOWEST)));
     if let Err(error) = lowered {
         tracing::debug!(%error, "a priority stays as it is");
     }
