@@ -6,9 +6,8 @@
 
 use std::io;
 
-use tokio::runtime::{Builder, Handle, Runtime};
-
 use shared::priority;
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Threads that end, with all that runs on them, when this is dropped.
 pub(crate) struct Background(Option<Runtime>);

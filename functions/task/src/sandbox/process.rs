@@ -73,7 +73,7 @@ impl Process {
         let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
             return Err(Error::new(starting, "it has ended already"));
         };
-        // Scripts compute as long as they like.
+        // A script may compute for minutes, and others wait for answers meanwhile.
         priority::give_way(Some(pid));
         let (to_worker, outbox) = mpsc::channel(UNDER_WAY);
         let process = Arc::new(Self {
