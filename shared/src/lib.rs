@@ -25,7 +25,6 @@ pub mod media;
 pub mod nearest;
 pub mod outbound;
 pub mod permission;
-pub mod priority;
 pub mod rotation;
 pub mod rql;
 pub mod scheduler;

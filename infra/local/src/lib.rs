@@ -3,7 +3,6 @@
 //! It knows the functions and the template, and nothing inside them. [`Running::start`] is the story from top to
 //! bottom: listen, open the emulator, build the functions from the template's variables, deliver, serve.
 
-mod background;
 mod cors;
 pub mod demo;
 mod failure;

@@ -13,12 +13,10 @@ use ipnet::IpNet;
 use server::{Connections, Limits};
 use shared::table::Unreadable;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::background::Background;
 use crate::cors::{self, Origin};
 use crate::failure::Failure;
 use crate::functions::{build, describe, invoker, tokens};
@@ -73,7 +71,6 @@ pub struct Running {
     admin_file: PathBuf,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
-    _background: Background,
 }
 
 impl Running {
@@ -84,9 +81,7 @@ impl Running {
             listener.local_addr().map_err(|cause| Failure::start("determine the listening address", cause))?;
         let data = prepare_data(&options.data)?;
         let template = parse_template()?;
-        let background =
-            Background::start().map_err(|cause| Failure::start("start the threads for deliveries", cause))?;
-        let emulator = open(template.clone(), &options, Some(data.clone()), address, background.handle()).await?;
+        let emulator = open(template.clone(), &options, Some(data.clone()), address).await?;
         let connections = connections(options.max_connections);
         let dynamodb = match options.dynamodb_port {
             Some(port) => {
@@ -111,7 +106,7 @@ impl Running {
         let cors = cors::layer(&options.cors_origins);
         let gateway = Gateway::new(template, functions, emulator.clone(), tokens(&emulator)?, cors);
         let server = tokio::spawn(server::serve(listener, gateway::router(gateway), connections, stopped));
-        Ok(Self { emulator, address, dynamodb, admin_file, stop, server, _background: background })
+        Ok(Self { emulator, address, dynamodb, admin_file, stop, server })
     }
 
     /// Returns the address as a URL, without a trailing slash.
@@ -143,7 +138,7 @@ impl Running {
 
 /// Describes the routes of all functions in one OpenAPI 3.1 document.
 pub async fn openapi(options: Options) -> Result<String, Failure> {
-    let emulator = open(parse_template()?, &options, None, options.listen, None).await?;
+    let emulator = open(parse_template()?, &options, None, options.listen).await?;
     let functions = build(&emulator, &BTreeMap::new())?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
@@ -156,7 +151,7 @@ pub async fn unreadable(options: Options) -> Result<Vec<Unreadable>, Failure> {
         hint: Some(format!("name the directory by --data, instead of {}", options.data.display())),
         cause: cause.into(),
     })?;
-    let emulator = open(parse_template()?, &options, Some(data), options.listen, None).await?;
+    let emulator = open(parse_template()?, &options, Some(data), options.listen).await?;
     let functions = build(&emulator, &BTreeMap::new())?;
     let mut found = Vec::new();
     for function in functions.values() {
@@ -208,7 +203,6 @@ async fn open(
     options: &Options,
     data: Option<PathBuf>,
     address: SocketAddr,
-    deliveries: Option<Handle>,
 ) -> Result<Emulator, Failure> {
     let base_url = options.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let allowed: Vec<String> = options.allow_cidr.iter().map(ToString::to_string).collect();
@@ -226,7 +220,7 @@ async fn open(
     }
     let clock = emulator::Clock::system();
     let smtp = options.smtp.clone();
-    let options = emulator::Options { data, durability: options.durability, clock, parameters, smtp, deliveries };
+    let options = emulator::Options { data, durability: options.durability, clock, parameters, smtp };
     Emulator::open(template, options).await.map_err(|cause| Failure::start("open the data directory", cause))
 }
 
