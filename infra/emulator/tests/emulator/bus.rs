@@ -11,7 +11,7 @@ use futures::FutureExt;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{Calls, entry, in_memory, numbers, publish};
+use crate::support::{Calls, entry, in_memory, numbers, publish, until};
 
 #[tokio::test]
 async fn an_event_reaches_the_function_of_the_matching_rule_as_lambda_would_see_it() {
@@ -224,9 +224,7 @@ async fn a_slow_function_is_called_at_most_64_times_at_once_and_gets_everything(
         let entries = (0..10).map(|n| entry("task.requested", &json!({"number": batch * 10 + n})));
         client.put_events().set_entries(Some(entries.collect())).send().await.unwrap();
     }
-    while calls.of("TaskFunction").len() < 512 {
-        tokio::task::yield_now().await;
-    }
+    until("512 are handled", || calls.of("TaskFunction").len() >= 512).await;
     tokio::task::yield_now().await;
     assert_eq!(calls.of("TaskFunction").len(), 512);
     open.store(true, Ordering::SeqCst);

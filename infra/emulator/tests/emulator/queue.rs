@@ -12,7 +12,7 @@ use futures::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::support::{Calls, TEMPLATE, entry, fixed, numbers};
+use crate::support::{Calls, TEMPLATE, entry, fixed, numbers, until};
 
 /// A function that two queues feed: begun things, and what goes on.
 const QUEUES: &str = r"
@@ -181,19 +181,13 @@ async fn what_was_with_its_function_when_the_process_died_is_received_again_at_o
         .boxed()
     }));
     put(&first, "begin", 0..5).await;
-    while receives(&calls).len() < 5 {
-        tokio::task::yield_now().await;
-    }
+    until("all have begun", || receives(&calls).len() >= 5).await;
     // Whoever is answered after this write has been written before it.
     put(&first, "nobody.listens", [9]).await;
     put(&first, "begin", [5]).await;
-    while receives(&calls).len() < 6 {
-        tokio::task::yield_now().await;
-    }
+    until("all have begun", || receives(&calls).len() >= 6).await;
     put(&first, "continue", [6]).await;
-    while receives(&calls).len() < 7 {
-        tokio::task::yield_now().await;
-    }
+    until("all have begun", || receives(&calls).len() >= 7).await;
     drop(first);
     let second = open(Some(folder.path()), &clock).await;
     let again = Calls::default();
@@ -228,9 +222,7 @@ async fn a_queue_hands_over_what_came_first_and_never_more_than_its_mapping_allo
     for batch in 0..5 {
         put(&emulator, "begin", batch * 10..batch * 10 + 10).await;
     }
-    while with.load(Ordering::SeqCst) < 10 {
-        tokio::task::yield_now().await;
-    }
+    until("as many as may are handled", || with.load(Ordering::SeqCst) >= 10).await;
     put(&emulator, "nobody.listens", [1]).await;
     assert_eq!(with.load(Ordering::SeqCst), 10, "two batches of five");
     gate.send(true).unwrap();
@@ -262,14 +254,10 @@ async fn an_answer_overtakes_the_facts_that_wait_and_a_slow_event_holds_back_no_
         put(&emulator, "begin", [0]).await;
     }
     put(&emulator, "continue", [0, 1, 2]).await;
-    while !receives(&calls).contains_key(&2) {
-        tokio::task::yield_now().await;
-    }
+    until("a fast one is handled", || receives(&calls).contains_key(&2)).await;
     // The slow one of their batch is not done, and the others are deleted.
     put(&emulator, "continue", [3]).await;
-    while !receives(&calls).contains_key(&3) {
-        tokio::task::yield_now().await;
-    }
+    until("a fast one is handled", || receives(&calls).contains_key(&3)).await;
     gate.send(true).unwrap();
     emulator.idle().await;
     assert_eq!(receives(&calls), [(0, 31), (1, 1), (2, 1), (3, 1)].into());
@@ -312,9 +300,7 @@ impl Held {
 
     /// Checks how many have started once whatever was to be started has been.
     async fn settles_at(&self, expected: usize) {
-        while self.started.load(Ordering::SeqCst) < expected {
-            tokio::task::yield_now().await;
-        }
+        until("as many have started", || self.started.load(Ordering::SeqCst) >= expected).await;
         put(&self.emulator, "begin", [0]).await;
         for _ in 0..100 {
             tokio::task::yield_now().await;

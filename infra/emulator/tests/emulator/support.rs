@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use emulator::{Clock, Emulator, Invoke, Options, Template};
 use futures::FutureExt;
@@ -82,6 +83,15 @@ pub(crate) fn entry(kind: &str, detail: &Value) -> aws_sdk_eventbridge::types::P
         .detail_type(kind)
         .detail(detail.to_string())
         .build()
+}
+
+/// Waits until something holds, and fails when it does not within what a slow machine may need.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The numbers of the events that a function received.

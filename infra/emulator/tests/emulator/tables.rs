@@ -91,6 +91,21 @@ async fn load_and_lost_answers_are_retried_by_the_sdk() {
 }
 
 #[tokio::test]
+async fn what_recovers_has_no_faults_left_and_can_have_others() {
+    let (emulator, _) = in_memory().await;
+    let client = Client::new(&emulator.sdk_config());
+    emulator.throttle("dynamodb.PutItem", 100);
+    assert!(put(&client, "a", "x").await.unwrap_err().is_provisioned_throughput_exceeded_exception());
+    emulator.recover("dynamodb.PutItem");
+    let before = emulator.aws_calls()["dynamodb.PutItem"];
+    put(&client, "a", "x").await.unwrap();
+    assert_eq!(emulator.aws_calls()["dynamodb.PutItem"], before + 1);
+    emulator.throttle("dynamodb.PutItem", 1);
+    put(&client, "b", "x").await.unwrap();
+    assert_eq!(emulator.aws_calls()["dynamodb.PutItem"], before + 3);
+}
+
+#[tokio::test]
 async fn mistakes_are_the_errors_of_aws() {
     let (emulator, _) = in_memory().await;
     let client = Client::new(&emulator.sdk_config());
