@@ -41,6 +41,7 @@ use aws::Aws;
 use clock::{Clock, Ids};
 use config::Config;
 use seal::{KeyRing, Seal};
+use step::Effects;
 
 /// The key ring of a function, which everything in it shares.
 pub type SharedKeyRing = std::sync::Arc<std::sync::OnceLock<KeyRing>>;
@@ -58,6 +59,8 @@ pub struct Environment {
     pub ids: Ids,
     /// The key ring, once something has asked for it.
     pub key_ring: SharedKeyRing,
+    /// Which effects have begun, where a killed process leaves that known.
+    pub effects: Effects,
 }
 
 impl Environment {
@@ -65,7 +68,7 @@ impl Environment {
     pub async fn from_env() -> Self {
         let aws = Aws::from_env().await;
         let (config, key_ring) = (Config::from_env(), SharedKeyRing::default());
-        Self { aws, config, clock: Clock::system(), ids: Ids::random(), key_ring }
+        Self { aws, config, clock: Clock::system(), ids: Ids::random(), key_ring, effects: Effects::default() }
     }
 
     /// Returns the table whose name a variable holds.

@@ -4,13 +4,14 @@
 //! work is done once, however often its command is delivered and wherever the process dies: a record with a [`Claim`] is
 //! written before the first effect and at the end, each by one conditional write. A write whose reply was lost is
 //! recognised as our own. Work that was interrupted before it acted on the outside world is done again; after that its
-//! outcome is unknown.
+//! outcome is unknown. [`Effects`] tell whether work that was about to act has acted, where processes can leave that known.
 //!
 //! Work that seldom lasts and tells when it acts is done by [`Claims::once_unwritten`]: nothing is written until it acts,
 //! lasts for [`SHOWN_AFTER`], or ends. So it may be under way twice until one of them writes the record; the other then
 //! finds that record, and has done nothing.
 
 mod claim;
+mod effects;
 mod running;
 
 use std::sync::atomic::Ordering;
@@ -27,6 +28,7 @@ use crate::table::{Expression, is_new, key};
 use crate::{Environment, Error};
 pub use claim::{Claim, ClaimStore, Claimable, put_if};
 use claim::{is_same_owner, owned};
+pub use effects::Effects;
 use running::{Running, Work};
 
 /// After how long work that has not acted shows in its record that it is under way.
@@ -149,6 +151,7 @@ pub struct Claims<S: ClaimStore> {
     ids: Ids,
     /// The name under which this process owns records.
     process: String,
+    effects: Effects,
     running: Running,
     /// Records that have ended but could not be written yet.
     unrecorded: Cache<String, S::Record>,
@@ -157,13 +160,13 @@ pub struct Claims<S: ClaimStore> {
 impl<S: ClaimStore> Claims<S> {
     /// Claims records of this store for this process.
     pub fn new(environment: &Environment, store: S) -> Self {
-        let Environment { clock, ids, .. } = environment;
-        let (clock, process) = (clock.clone(), ids.hex24());
+        let Environment { clock, ids, effects, .. } = environment;
         Self {
             store,
-            clock,
+            clock: clock.clone(),
             ids: ids.clone(),
-            process,
+            process: effects.owner(ids),
+            effects: effects.clone(),
             running: Running::default(),
             unrecorded: Cache::new(UNRECORDED),
         }
@@ -214,13 +217,10 @@ impl<S: ClaimStore> Claims<S> {
             return Ok(Once::Done(done));
         }
         running.record.set(true).await;
-        let begun = match self.take_over(&id, claim).await? {
-            Begun::Interrupted(mut found) => {
-                found.complete(record);
-                Begun::Interrupted(found)
-            }
-            begun => begun,
-        };
+        let mut begun = self.take_over(&id, claim).await?;
+        if let Begun::Interrupted(found) | Begun::Ours(found) = &mut begun {
+            found.complete(record);
+        }
         self.proceed(begun, work).await
     }
 
@@ -319,20 +319,31 @@ impl<S: ClaimStore> Claims<S> {
         put_if(self.store.table(), &record, unchanged).await
     }
 
-    /// Marks that the work begins to act on the outside world; false if the record is lost to another process.
+    /// Marks that the work begins to act on the outside world, which must be the next that it does; false if the record is
+    /// lost to another process.
     pub async fn mark_effect(&self, record: &S::Record) -> Result<bool, Error> {
         let mut marked = record.first();
         if let Some(claim) = marked.claim_mut() {
             claim.effect = true;
         }
-        match self.write_first(&marked).await? {
-            First::Written => Ok(true),
-            First::Lost => Ok(false),
+        let is_marked = match self.write_first(&marked).await? {
+            First::Written => true,
+            First::Lost => false,
             First::Before => {
                 let change = Expression::new("SET claim.effect = :true").value(":true", true);
-                self.change_claim(record, record.marked(change)).await
+                self.change_claim(record, record.marked(change)).await?
             }
+        };
+        if is_marked {
+            self.note_effect(record)?;
         }
+        Ok(is_marked)
+    }
+
+    /// Notes that the effect begins which the record is marked with.
+    fn note_effect(&self, record: &S::Record) -> Result<(), Error> {
+        let Some(claim) = record.claim() else { return Ok(()) };
+        self.running.record(record.id()).note(|| self.effects.begin(&claim.owner))
     }
 
     /// Writes a record for the first time, unless it is written already.
@@ -393,7 +404,12 @@ impl<S: ClaimStore> Claims<S> {
                 record.conclude_unknown(self.clock.now());
                 record
             }
-            None => work(record).await?,
+            None => {
+                if record.claim().is_some_and(|claim| claim.effect) {
+                    self.note_effect(&record)?;
+                }
+                work(record).await?
+            }
         };
         self.record(concluded).await.map(Once::Done)
     }
@@ -409,17 +425,23 @@ impl<S: ClaimStore> Claims<S> {
         record.show();
         let state = self.running.record(record.id());
         let is_kept = |_: &Error| self.unrecorded.insert(record.id().to_owned(), record.clone());
-        if state.is_unwritten().await
+        let is_written = state.is_unwritten().await
             && self.store.conclude(&record, is_new(S::Record::KEY)).await.inspect_err(is_kept)?
+            || self.store.conclude(&record, owned(&record)).await.inspect_err(is_kept)?;
+        let ended = match is_written {
+            true => Some(record),
+            // Our own write may have been done although its reply was lost.
+            false => {
+                let found = self.find(record.id()).await?;
+                found.filter(|found| is_same_owner(found, &record) && found.answer().is_some())
+            }
+        };
+        if ended.is_some()
+            && let Some(note) = state.take_note()
         {
-            return Ok(Some(record));
+            self.effects.end(note);
         }
-        if self.store.conclude(&record, owned(&record)).await.inspect_err(is_kept)? {
-            return Ok(Some(record));
-        }
-        // Our own write may have been done although its reply was lost.
-        let found = self.find(record.id()).await?;
-        Ok(found.filter(|found| is_same_owner(found, &record) && found.answer().is_some()))
+        Ok(ended)
     }
 
     /// Finds out what has become of a record that is there, and takes it over if its owner is gone.
@@ -435,13 +457,15 @@ impl<S: ClaimStore> Claims<S> {
         }
         // Nothing of this process works on the record, or we would not be here.
         let is_of_this_process = former.owner.split('.').next() == Some(self.process.as_str());
+        let is_gone = is_of_this_process || self.effects.is_of_former(&former.owner);
         let now_ms = self.clock.now().as_millisecond();
         // No lease is this long: the clock was set back after it was given.
         let is_impossible = former.lease_until_ms > claim.lease_until_ms.saturating_mul(2).saturating_sub(now_ms);
-        if !is_of_this_process && now_ms < former.lease_until_ms && !is_impossible {
+        if !is_gone && now_ms < former.lease_until_ms && !is_impossible {
             return Ok(Begun::Busy);
         }
-        let claim = Claim { effect: claim.effect || former.effect, ..claim };
+        let has_acted = former.effect && !self.effects.never_began(&former.owner);
+        let claim = Claim { effect: claim.effect || has_acted, ..claim };
         let change = Expression::new("SET claim = :claim").value(":claim", &claim);
         let unchanged = Expression::new(
             "claim.#owner = :owner AND claim.leaseUntilMs = :lease AND claim.effect = :effect \
@@ -461,7 +485,7 @@ impl<S: ClaimStore> Claims<S> {
             }
         }
         *record.claim_mut() = Some(claim);
-        Ok(if former.effect { Begun::Interrupted(record) } else { Begun::Ours(record) })
+        Ok(if has_acted { Begun::Interrupted(record) } else { Begun::Ours(record) })
     }
 
     /// Reads a record.

@@ -12,6 +12,7 @@ use shared::auth::{Client, Issuer, Signer};
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
 use shared::event::{Answer, DispatcherId, Envelope, EventId, EventType, StepFinished, StepId, TenantId};
+use shared::step::Effects;
 use shared::{Environment, Function, SharedKeyRing};
 use tokio::runtime::Runtime;
 
@@ -35,6 +36,7 @@ impl Bench {
             clock: Clock::system(),
             ids: Ids::random(),
             key_ring: SharedKeyRing::default(),
+            effects: Effects::default(),
         };
         let function = dispatcher::function(&environment).expect("the template sets every variable");
         let config = emulator.environment("AuthFunction").into_iter().collect();

@@ -16,6 +16,7 @@ use shared::auth::{Client, Issuer, Signer};
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
 use shared::event::TenantId;
+use shared::step::Effects;
 use shared::{Environment, Function, SharedKeyRing};
 use tokio::runtime::Runtime;
 
@@ -45,6 +46,7 @@ impl Bench {
             clock: Clock::system(),
             ids: Ids::random(),
             key_ring: SharedKeyRing::default(),
+            effects: Effects::default(),
         };
         let function = webhook::function(&environment).expect("the template has every variable");
         let config = emulator.environment("AuthFunction").into_iter().collect();

@@ -30,8 +30,17 @@ pub(crate) const SECRETS_FILE: &str = "secrets.json";
 /// The files of SQLite.
 pub(crate) const DATABASES: [&str; 2] = ["bus.db", "dynamodb.db"];
 /// How the names of all our files begin.
-const OURS: [&str; 8] =
-    [SECRETS_FILE, DATABASES[0], DATABASES[1], FORMAT_FILE, UNFINISHED_FILE, CONTENTS_FILE, "admin.json", "lock"];
+const OURS: [&str; 9] = [
+    SECRETS_FILE,
+    DATABASES[0],
+    DATABASES[1],
+    FORMAT_FILE,
+    UNFINISHED_FILE,
+    CONTENTS_FILE,
+    "admin.json",
+    "effects",
+    "lock",
+];
 
 /// How often a lock that is held is tried again, and the pause before each time.
 const LOCK_ATTEMPTS: u32 = 20;

@@ -1,6 +1,7 @@
 //! The process that runs the functions.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,6 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use shared::aws::Aws;
 use shared::clock::Ids;
+use shared::step::Effects;
 use shared::{Environment, Error, Function, SharedKeyRing};
 use tokio::sync::watch;
 
@@ -27,6 +29,9 @@ pub(crate) struct Process {
     pub(crate) stand_in: RwLock<Option<StandIn>>,
     crashes: watch::Receiver<u64>,
     seed: AtomicU64,
+    effects: RwLock<Effects>,
+    /// Where it is noted which effects have begun.
+    notes: Option<PathBuf>,
 }
 
 impl Process {
@@ -37,9 +42,11 @@ impl Process {
         variables: &BTreeMap<String, String>,
         clock: &Clock,
         emulator: &Emulator,
+        notes: Option<PathBuf>,
     ) -> Self {
         let aws = Aws::new(&emulator.sdk_config());
         let seed = AtomicU64::new(1);
+        let effects = opened_effects(notes.as_ref(), &seed);
         let environment = |id: &&'static str| {
             let (now, sleeping) = (clock.clone(), clock.clone());
             let environment = Environment {
@@ -51,6 +58,7 @@ impl Process {
                 }),
                 ids: Ids::seeded(seed.fetch_add(1, Ordering::Relaxed)),
                 key_ring: SharedKeyRing::default(),
+                effects: effects.clone(),
             };
             (*id, environment)
         };
@@ -59,7 +67,8 @@ impl Process {
             |(id, environment): (&&'static str, &Environment)| (*id, construct(constructors[id], id, environment));
         let functions = RwLock::new(environments.iter().map(build).collect());
         let (stand_in, crashes) = (RwLock::default(), emulator.crashes());
-        Self { template, constructors, environments, functions, stand_in, crashes, seed }
+        let effects = RwLock::new(effects);
+        Self { template, constructors, environments, functions, stand_in, crashes, seed, effects, notes }
     }
 
     pub(crate) fn function(&self, id: &str) -> Option<Function> {
@@ -70,7 +79,8 @@ impl Process {
     pub(crate) fn build(&self, id: &str) -> Function {
         let environment = self.environments.get(id).unwrap_or_else(|| panic!("{id} does not run"));
         let ids = Ids::seeded(self.seed.fetch_add(1, Ordering::Relaxed));
-        let environment = Environment { ids, key_ring: SharedKeyRing::default(), ..environment.clone() };
+        let effects = self.effects.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let environment = Environment { ids, key_ring: SharedKeyRing::default(), effects, ..environment.clone() };
         construct(self.constructors[id], id, &environment)
     }
 
@@ -85,6 +95,8 @@ impl Process {
     }
 
     pub(crate) fn restart(&self) {
+        let effects = opened_effects(self.notes.as_ref(), &self.seed);
+        *self.effects.write().unwrap_or_else(PoisonError::into_inner) = effects;
         let built = self.constructors.keys().map(|id| (*id, self.build(id))).collect();
         *self.functions.write().unwrap_or_else(PoisonError::into_inner) = built;
     }
@@ -134,6 +146,12 @@ pub(crate) fn invoke(process: Arc<Process>, by_hand: bool) -> Invoke {
             }
         })
     })
+}
+
+fn opened_effects(notes: Option<&PathBuf>, seed: &AtomicU64) -> Effects {
+    let ids = Ids::seeded(seed.fetch_add(1, Ordering::Relaxed));
+    notes
+        .map_or_else(Effects::default, |notes| Effects::open(notes, &ids).expect("a directory of the test can be used"))
 }
 
 fn construct(constructor: Constructor, id: &str, environment: &Environment) -> Function {

@@ -5,10 +5,11 @@
 
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tempfile::tempdir;
 
 use crate::process::Constructor;
 use crate::server::{Answer, Server};
-use crate::{Event, World};
+use crate::{Builder, Event, World};
 
 const STEP: &str = "step";
 /// Longer than any lease.
@@ -46,7 +47,11 @@ struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     async fn new(owner: &'a Owner) -> Self {
-        let builder = World::builder().function(owner.function, owner.constructor).by_hand();
+        Self::on(World::builder(), owner).await
+    }
+
+    async fn on(builder: Builder, owner: &'a Owner) -> Self {
+        let builder = builder.function(owner.function, owner.constructor).by_hand();
         let world = builder.parameter("BaseUrl", "https://hookyard.example").open().await;
         let server = Server::start(|_| Answer::ok(json!({"ok": true}))).await;
         let action = (owner.action)(&world, &server).await;
@@ -70,6 +75,20 @@ impl<'a> Stage<'a> {
             self.world.advance(AFTER_LEASES_S).await;
         }
         panic!("the command of {} was not taken in {DELIVERIES} deliveries", self.owner.action_type);
+    }
+
+    /// Lets the process die at one of its calls, and delivers the command again; returns where it died.
+    async fn dies(&self, operation: &str, nth: u64, is_after: bool) -> String {
+        let emulator = &self.world.emulator;
+        emulator.pass(operation, u32::try_from(nth).unwrap_or(0));
+        match is_after {
+            false => emulator.crash_before(operation, 1),
+            true => emulator.crash_after(operation, 1),
+        }
+        let at = format!("death {} {operation} number {}", if is_after { "after" } else { "before" }, nth + 1);
+        self.deliver().await.expect_err(&at);
+        self.deliver_until_taken().await;
+        at
     }
 
     async fn effects(&self) -> usize {
@@ -143,19 +162,32 @@ pub async fn the_process_dies(owner: &Owner) {
         for nth in 0..count {
             for is_after in [false, true] {
                 let stage = Stage::new(owner).await;
-                stage.world.emulator.pass(&operation, u32::try_from(nth).unwrap_or(0));
-                match is_after {
-                    false => stage.world.emulator.crash_before(&operation, 1),
-                    true => stage.world.emulator.crash_after(&operation, 1),
-                }
-                let at = format!("death {} {operation} number {}", if is_after { "after" } else { "before" }, nth + 1);
-                stage.deliver().await.expect_err(&at);
-                stage.deliver_until_taken().await;
+                let at = stage.dies(&operation, nth, is_after).await;
                 let (outcome, effects) = (stage.outcome(&at), stage.effects().await);
                 match outcome.as_str() {
                     "succeeded" if owner.is_repeatable => assert!((1..=2).contains(&effects), "{at}: {effects}"),
                     "succeeded" => assert_eq!(effects, 1, "{at}"),
                     "OutcomeUnknown" if !owner.is_repeatable => assert!(effects <= 1, "{at}: {effects}"),
+                    other => panic!("{at}: {other}"),
+                }
+            }
+        }
+    }
+}
+
+/// Where it is noted which effects have begun, a process that dies leaves no step whose effect has not: it is done once.
+pub async fn the_process_dies_and_leaves_notes(owner: &Owner) {
+    for (operation, count) in Stage::calls(owner).await {
+        for nth in 0..count {
+            for is_after in [false, true] {
+                let notes = tempdir().expect("there is room for a directory");
+                let stage = Stage::on(World::builder().notes(notes.path()), owner).await;
+                let at = stage.dies(&operation, nth, is_after).await;
+                let (outcome, effects) = (stage.outcome(&at), stage.effects().await);
+                match outcome.as_str() {
+                    "succeeded" if owner.is_repeatable => assert!((1..=2).contains(&effects), "{at}: {effects}"),
+                    "succeeded" => assert_eq!(effects, 1, "{at}"),
+                    "OutcomeUnknown" if !owner.is_repeatable => assert_eq!(effects, 1, "{at}"),
                     other => panic!("{at}: {other}"),
                 }
             }
@@ -228,7 +260,7 @@ macro_rules! step_faults {
             use super::*;
 
             $crate::step_faults!(@checks $owner, delivered_twice, delivered_twice_at_once, replies_are_lost,
-                the_process_dies, aws_is_throttled, an_answer_is_too_large, a_command_is_unreadable);
+                the_process_dies, the_process_dies_and_leaves_notes, aws_is_throttled, an_answer_is_too_large, a_command_is_unreadable);
         })*
     };
     (@checks $owner:expr, $($check:ident),*) => {

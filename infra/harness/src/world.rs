@@ -55,6 +55,7 @@ pub struct Builder {
     tenant: String,
     by_hand: bool,
     directory: Option<PathBuf>,
+    notes: Option<PathBuf>,
     clock: Clock,
 }
 
@@ -114,6 +115,12 @@ impl Builder {
         Self { directory: Some(path.to_owned()), ..self }
     }
 
+    /// Notes in a directory which effects have begun, as the runtime in one process does.
+    #[must_use]
+    pub fn notes(self, path: &Path) -> Self {
+        Self { notes: Some(path.to_owned()), ..self }
+    }
+
     /// Opens the emulator, builds the functions and starts to deliver.
     pub async fn open(self) -> World {
         let template = Template::parse(TEMPLATE).expect("the template can be read");
@@ -127,7 +134,8 @@ impl Builder {
         let events = Arc::<Mutex<Vec<Value>>>::default();
         let observed = events.clone();
         emulator.observe(move |event| lock(&observed).push(serde_json::from_str(event).expect("events are JSON")));
-        let process = Process::new(template, self.functions.clone(), &self.variables, &self.clock, &emulator);
+        let (functions, notes) = (self.functions.clone(), self.notes.clone());
+        let process = Process::new(template, functions, &self.variables, &self.clock, &emulator, notes);
         let process = Arc::new(process);
         emulator.start(invoke(process.clone(), self.by_hand));
         let (clock, signer) = (self.clock.clone(), signer(&process, &emulator));
@@ -148,6 +156,7 @@ impl World {
             tenant: TENANT.to_owned(),
             by_hand: false,
             directory: None,
+            notes: None,
             clock,
         }
     }

@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use shared::auth::Tokens;
 use shared::aws::Aws;
 use shared::clock::{Clock, Ids};
+use shared::step::Effects;
 use shared::{Environment, Error, Function, SharedKeyRing};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -32,9 +33,10 @@ pub const FUNCTIONS: [(&str, Constructor); 7] = [
 pub(crate) fn build(
     emulator: &Emulator,
     variables: &BTreeMap<String, String>,
+    effects: &Effects,
 ) -> Result<BTreeMap<String, Function>, Failure> {
     let one = |(id, constructor): (&str, Constructor)| {
-        let function = constructor(&environment(emulator, id, variables))
+        let function = constructor(&Environment { effects: effects.clone(), ..environment(emulator, id, variables) })
             .map_err(|cause| Failure::start("start the functions", cause))?;
         Ok((id.to_owned(), function))
     };
@@ -56,7 +58,7 @@ fn environment(emulator: &Emulator, id: &str, variables: &BTreeMap<String, Strin
         async move { clock.sleep_until(at).await }.boxed()
     });
     let (ids, key_ring) = (Ids::random(), SharedKeyRing::default());
-    Environment { aws, config, clock, ids, key_ring }
+    Environment { aws, config, clock, ids, key_ring, effects: Effects::default() }
 }
 
 /// Hands the emulator's deliveries to the functions, as Lambda does.

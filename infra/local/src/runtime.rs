@@ -11,6 +11,8 @@ use std::{fs, io};
 use emulator::{Emulator, Smtp, Template};
 use ipnet::IpNet;
 use server::{Connections, Limits};
+use shared::clock::Ids;
+use shared::step::Effects;
 use shared::table::Unreadable;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -24,6 +26,9 @@ use crate::gateway::{self, Gateway};
 
 /// How long a stop waits for requests and for deliveries; what is not finished by then is done after the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The folder in the data directory in which processes note which effects have begun.
+const EFFECTS: &str = "effects";
 
 /// The wiring diagram that is also deployed to AWS.
 pub const TEMPLATE: &str = include_str!("../../../template.yaml");
@@ -99,7 +104,10 @@ impl Running {
         // No function calls the ports of this process.
         let variables = [("OWN_PORTS", own_ports.join(",")), ("LAMBDA_ENDPOINT", endpoint)];
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let functions = Arc::new(build(&emulator, &variables)?);
+        // The emulator has the directory for itself.
+        let effects = Effects::open(&data.join(EFFECTS), &Ids::random())
+            .map_err(|cause| Failure::start("note in the data directory which effects have begun", cause))?;
+        let functions = Arc::new(build(&emulator, &variables, &effects)?);
         let admin_file = write_admin_file(&emulator, &data)?;
         emulator.start(invoker(functions.clone()));
         let (stop, stopped) = watch::channel(false);
@@ -139,7 +147,7 @@ impl Running {
 /// Describes the routes of all functions in one OpenAPI 3.1 document.
 pub async fn openapi(options: Options) -> Result<String, Failure> {
     let emulator = open(parse_template()?, &options, None, options.listen).await?;
-    let functions = build(&emulator, &BTreeMap::new())?;
+    let functions = build(&emulator, &BTreeMap::new(), &Effects::default())?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
 }
@@ -152,7 +160,7 @@ pub async fn unreadable(options: Options) -> Result<Vec<Unreadable>, Failure> {
         cause: cause.into(),
     })?;
     let emulator = open(parse_template()?, &options, Some(data), options.listen).await?;
-    let functions = build(&emulator, &BTreeMap::new())?;
+    let functions = build(&emulator, &BTreeMap::new(), &Effects::default())?;
     let mut found = Vec::new();
     for function in functions.values() {
         found.extend(function.unreadable().await.map_err(|cause| Failure::start("read the tables", cause))?);

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::effects::Slot;
+use crate::Error;
+
 /// The records that this process works on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Running(Arc<Mutex<HashMap<String, Arc<Written>>>>);
@@ -39,11 +42,13 @@ pub(super) struct Written {
     pub(super) is_written: AsyncMutex<bool>,
     /// Whether another delivery has written it first.
     pub(super) is_lost: AtomicBool,
+    /// The note that its effect has begun.
+    note: Mutex<Option<Slot>>,
 }
 
 impl Default for Written {
     fn default() -> Self {
-        Self { is_written: AsyncMutex::new(true), is_lost: AtomicBool::new(false) }
+        Self { is_written: AsyncMutex::new(true), is_lost: AtomicBool::new(false), note: Mutex::default() }
     }
 }
 
@@ -59,6 +64,20 @@ impl Written {
 
     pub(super) fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::Acquire)
+    }
+
+    /// Makes the note, once.
+    pub(super) fn note(&self, begin: impl FnOnce() -> Result<Option<Slot>, Error>) -> Result<(), Error> {
+        let mut note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
+        if note.is_none() {
+            *note = begin()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the note, as the work has ended.
+    pub(super) fn take_note(&self) -> Option<Slot> {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
