@@ -25,6 +25,7 @@ pub mod media;
 pub mod nearest;
 pub mod outbound;
 pub mod permission;
+pub mod priority;
 pub mod rotation;
 pub mod rql;
 pub mod scheduler;
@@ -59,7 +60,7 @@ pub struct Environment {
     pub ids: Ids,
     /// The key ring, once something has asked for it.
     pub key_ring: SharedKeyRing,
-    /// Which effects have begun, where a killed process leaves that known.
+    /// Which effects have begun, where a killed process leaves that known, and the threads for them.
     pub effects: Effects,
 }
 

@@ -67,6 +67,7 @@ use shared::Error;
 use shared::clock::Clock;
 use shared::event::StepError;
 use shared::outbound::Outbound;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 pub use self::calls::{Call, CallError, CallKind, Calls, MAX_CALLS};
@@ -95,6 +96,7 @@ pub struct Sandbox {
     queue: Queue,
     pool: Arc<Pool>,
     lone_places: Arc<Semaphore>,
+    sending: Option<Handle>,
 }
 
 impl Sandbox {
@@ -106,7 +108,14 @@ impl Sandbox {
     pub fn new(outbound: Outbound, clock: Clock, program: Option<PathBuf>) -> Self {
         let pool = Pool::new(program.unwrap_or_else(this_program), SPARE_THREADS);
         let lone_places = Arc::new(Semaphore::new(LONE_SCRIPTS));
-        Self { outbound, clock, presence: Presence::new(PLACES), queue: Queue::default(), pool, lone_places }
+        let (presence, queue) = (Presence::new(PLACES), Queue::default());
+        Self { outbound, clock, presence, queue, pool, lone_places, sending: None }
+    }
+
+    /// Returns the same sandbox, whose requests are sent on the threads of this runtime, if there is one for them.
+    #[must_use]
+    pub fn sending_on(self, threads: Option<Handle>) -> Self {
+        Self { sending: threads, ..self }
     }
 
     /// Returns the same sandbox for scripts that may call our own API, at this address of this machine.
@@ -142,7 +151,7 @@ impl Sandbox {
         calls: Calls,
         log: &Log,
     ) -> Result<Report, Error> {
-        let reach = Reach { outbound: self.outbound.clone(), calls, before_effect };
+        let reach = self.reach(calls, before_effect);
         let (result, recording) = self.end_of(place, &script, Work::Run, reach, log).await?;
         Ok(Report { result: result.and_then(|json| failure::parsed(&json)), lines: log.lines(), recording })
     }
@@ -188,10 +197,14 @@ impl Sandbox {
     ///
     /// When the system cannot start the worker.
     pub async fn check(&self, script: Script) -> Result<Result<(), StepError>, Error> {
-        let reach = Reach { outbound: self.outbound.clone(), calls: no_calls(), before_effect: sends_nothing() };
+        let reach = self.reach(no_calls(), sends_nothing());
         let place = self.place(&script.tenant, &script.file_name, 0).await?;
         let (result, _) = self.end_of(place, &script, Work::Check, reach, &Log::default()).await?;
         Ok(result.map(drop))
+    }
+
+    fn reach(&self, calls: Calls, before_effect: BeforeEffect) -> Reach {
+        Reach { outbound: self.outbound.clone(), calls, before_effect, sending: self.sending.clone() }
     }
 
     /// The process id of the worker that takes scripts; `None` if there is none, as no script has run yet.

@@ -50,6 +50,7 @@ impl Services {
             environment.clock.clone(),
             environment.config.optional("SCRIPT_WORKER").map(Into::into),
         );
+        let sandbox = sandbox.sending_on(environment.effects.threads().cloned());
         let emitter = Emitter {
             tasks: tasks.clone(),
             functions: functions.clone(),

@@ -7,13 +7,13 @@
 mod attempt;
 mod inbox;
 mod lane;
-mod precedence;
 mod queue;
 mod retry;
 pub(crate) mod row;
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -22,22 +22,21 @@ use crate::fault::Faults;
 use crate::journal::Journal;
 pub(crate) use inbox::{Deliveries, notify};
 pub(crate) use lane::Terms;
-pub(crate) use precedence::Precedence;
 pub(crate) use retry::RetryPolicy;
 
 pub use inbox::Invoke;
-pub use precedence::Precedent;
 pub use row::DeadLetter;
 
-/// Starts the task, which delivers nothing before [`Deliveries::start`].
+/// Starts the task on a runtime; it delivers nothing before [`Deliveries::start`].
 pub(crate) fn open(
     lanes: impl Iterator<Item = (Arc<str>, Terms)>,
     journal: Arc<Journal>,
-    shared: (Clock, Arc<Faults>, Precedence),
+    shared: (Clock, Arc<Faults>),
+    runtime: &Handle,
 ) -> (Deliveries, AbortHandle) {
     let (messages, inbox) = mpsc::unbounded_channel();
     let handle = Deliveries(messages);
     let queue = queue::Queue::new(lanes, journal, shared, handle.clone());
-    let task = tokio::spawn(queue.run(inbox));
+    let task = runtime.spawn(queue.run(inbox));
     (handle, task.abort_handle())
 }

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::delivery::row::Delivery;
-use crate::delivery::{self, Deliveries, Precedence, RetryPolicy, Terms};
+use crate::delivery::{self, Deliveries, RetryPolicy, Terms};
 use crate::dynamodb::Tables;
 use crate::error::EmulatorError;
 use crate::fault::Faults;
@@ -32,7 +33,6 @@ pub(crate) struct Engines {
     pub(crate) tables: Tables,
     pub(crate) bus: Arc<Bus>,
     pub(crate) deliveries: Deliveries,
-    pub(crate) precedence: Precedence,
     pub(crate) scheduler: Scheduler,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) mails: Mails,
@@ -48,14 +48,14 @@ impl Engines {
     /// Opens everything that a template and a data directory describe.
     pub(crate) async fn open(template: Template, options: Options) -> Result<Self, EmulatorError> {
         let (clock, smtp) = (options.clock.clone(), options.smtp.clone());
+        let runtime = options.deliveries.clone().unwrap_or_else(Handle::current);
         let opened = tokio::task::spawn_blocking(move || Opened::new(&template, &options)).await;
         let opened = opened.map_err(|cause| EmulatorError::engine("open the data", cause))??;
         let Opened { stack, journal, tables, secrets, folder } = opened;
         let due = scheduler::register(&stack, &journal, clock.now()).await?;
         let faults = Arc::new(Faults::default());
-        let precedence = Precedence::default();
-        let shared = (clock.clone(), faults.clone(), precedence.clone());
-        let (deliveries, delivering) = delivery::open(lanes(&stack), journal.clone(), shared);
+        let shared = (clock.clone(), faults.clone());
+        let (deliveries, delivering) = delivery::open(lanes(&stack), journal.clone(), shared, &runtime);
         let sweeping = tables.sweep(clock.clone());
         let bus = Bus::new(stack.clone(), clock.clone(), journal.clone(), deliveries.clone(), faults.clone());
         let bus = Arc::new(bus);
@@ -67,7 +67,6 @@ impl Engines {
             tables,
             bus,
             deliveries,
-            precedence,
             scheduler,
             secrets,
             mails,

@@ -213,9 +213,12 @@ fn restrict(path: &Path, is_ours: bool) {
     let is_of_us = |name: &str| OURS.iter().any(|ours| name.starts_with(ours));
     let (ours, others): (Vec<_>, Vec<_>) =
         entries.iter().partition(|entry| entry.file_name().to_str().is_some_and(is_of_us));
-    let files = ours.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    for file in files {
-        restrict_to(&file.path(), 0o600);
+    for entry in ours {
+        match entry.file_type() {
+            Ok(kind) if kind.is_file() => restrict_to(&entry.path(), 0o600),
+            Ok(kind) if kind.is_dir() => restrict_to(&entry.path(), 0o700),
+            _ => {}
+        }
     }
     if is_ours || others.is_empty() {
         restrict_to(path, 0o700);

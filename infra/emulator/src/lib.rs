@@ -44,7 +44,7 @@ use server::Connections;
 use tokio::sync::watch;
 
 pub use clock::Clock;
-pub use delivery::{DeadLetter, Invoke, Precedent};
+pub use delivery::{DeadLetter, Invoke};
 pub use error::EmulatorError;
 pub use fault::Units;
 pub use mail::{Mail, MailAttachment, MailRecipient, RecipientStatus, Smtp, UnusableSmtp};
@@ -107,11 +107,6 @@ impl Emulator {
     pub fn start(&self, invoke: Invoke) {
         self.engines.deliveries.start(invoke);
         self.engines.tasks().extend(self.engines.scheduler.start().into_iter().chain(self.engines.mails.start()));
-    }
-
-    /// Enters a request that deliveries make way for, as far as they can without standing still.
-    pub fn take_precedence(&self) -> Precedent {
-        self.engines.precedence.enter()
     }
 
     /// The clock, whose sleepers count as idle.

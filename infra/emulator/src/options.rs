@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use tokio::runtime::Handle;
+
 use crate::clock::Clock;
 use crate::mail::Smtp;
 
@@ -27,4 +29,6 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// The SMTP server that mails are relayed to; without one they stay in the outbox.
     pub smtp: Option<Smtp>,
+    /// Where deliveries are made; the runtime of the caller if there is none.
+    pub deliveries: Option<Handle>,
 }

@@ -149,9 +149,9 @@ pub(crate) fn invoke(process: Arc<Process>, by_hand: bool) -> Invoke {
 }
 
 fn opened_effects(notes: Option<&PathBuf>, seed: &AtomicU64) -> Effects {
+    let Some(notes) = notes else { return Effects::default() };
     let ids = Ids::seeded(seed.fetch_add(1, Ordering::Relaxed));
-    notes
-        .map_or_else(Effects::default, |notes| Effects::open(notes, &ids).expect("a directory of the test can be used"))
+    Effects::open(notes, &ids).expect("a directory of the test can be used")
 }
 
 fn construct(constructor: Constructor, id: &str, environment: &Environment) -> Function {

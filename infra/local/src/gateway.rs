@@ -11,8 +11,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Json, Response};
 use axum::routing::{any, get, post};
 use emulator::{DeadLetter, Emulator, Template};
+use http::Uri;
 use http::header::CONTENT_TYPE;
-use http::{Method, Uri};
 use serde_json::{Value, json};
 use shared::auth::Tokens;
 use shared::http::{SourceAddress, method_not_allowed, route_path};
@@ -51,8 +51,6 @@ impl Gateway {
             request.extensions_mut().insert(SourceAddress::new(peer.ip()));
         }
         let path = route_path(request.uri().path(), None);
-        let is_webhook = request.method() == Method::POST && path.starts_with("/webhooks/");
-        let _precedent = is_webhook.then(|| self.emulator.take_precedence());
         let function = self.template.route(request.method().as_str(), path).and_then(|id| self.functions.get(id));
         match function {
             Some(function) => function.call(request).await,

@@ -9,6 +9,7 @@ mod failure;
 mod functions;
 mod gateway;
 mod runtime;
+mod threads;
 
 pub use cors::Origin;
 pub use failure::Failure;

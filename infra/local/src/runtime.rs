@@ -15,6 +15,7 @@ use shared::clock::Ids;
 use shared::step::Effects;
 use shared::table::Unreadable;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -23,6 +24,7 @@ use crate::cors::{self, Origin};
 use crate::failure::Failure;
 use crate::functions::{build, describe, invoker, tokens};
 use crate::gateway::{self, Gateway};
+use crate::threads::Threads;
 
 /// How long a stop waits for requests and for deliveries; what is not finished by then is done after the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -76,6 +78,7 @@ pub struct Running {
     admin_file: PathBuf,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
+    _threads: Threads,
 }
 
 impl Running {
@@ -86,7 +89,8 @@ impl Running {
             listener.local_addr().map_err(|cause| Failure::start("determine the listening address", cause))?;
         let data = prepare_data(&options.data)?;
         let template = parse_template()?;
-        let emulator = open(template.clone(), &options, Some(data.clone()), address).await?;
+        let threads = Threads::start().map_err(|cause| Failure::start("start the threads for deliveries", cause))?;
+        let emulator = open(template.clone(), &options, Some(data.clone()), address, threads.background()).await?;
         let connections = connections(options.max_connections);
         let dynamodb = match options.dynamodb_port {
             Some(port) => {
@@ -106,7 +110,8 @@ impl Running {
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         // The emulator has the directory for itself.
         let effects = Effects::open(&data.join(EFFECTS), &Ids::random())
-            .map_err(|cause| Failure::start("note in the data directory which effects have begun", cause))?;
+            .map_err(|cause| Failure::start("note in the data directory which effects have begun", cause))?
+            .on(threads.sending());
         let functions = Arc::new(build(&emulator, &variables, &effects)?);
         let admin_file = write_admin_file(&emulator, &data)?;
         emulator.start(invoker(functions.clone()));
@@ -114,7 +119,7 @@ impl Running {
         let cors = cors::layer(&options.cors_origins);
         let gateway = Gateway::new(template, functions, emulator.clone(), tokens(&emulator)?, cors);
         let server = tokio::spawn(server::serve(listener, gateway::router(gateway), connections, stopped));
-        Ok(Self { emulator, address, dynamodb, admin_file, stop, server })
+        Ok(Self { emulator, address, dynamodb, admin_file, stop, server, _threads: threads })
     }
 
     /// Returns the address as a URL, without a trailing slash.
@@ -146,7 +151,7 @@ impl Running {
 
 /// Describes the routes of all functions in one OpenAPI 3.1 document.
 pub async fn openapi(options: Options) -> Result<String, Failure> {
-    let emulator = open(parse_template()?, &options, None, options.listen).await?;
+    let emulator = open(parse_template()?, &options, None, options.listen, None).await?;
     let functions = build(&emulator, &BTreeMap::new(), &Effects::default())?;
     let document = describe(&functions);
     document.to_pretty_json().map_err(|cause| Failure::start("write the OpenAPI document", cause))
@@ -159,7 +164,7 @@ pub async fn unreadable(options: Options) -> Result<Vec<Unreadable>, Failure> {
         hint: Some(format!("name the directory by --data, instead of {}", options.data.display())),
         cause: cause.into(),
     })?;
-    let emulator = open(parse_template()?, &options, Some(data), options.listen).await?;
+    let emulator = open(parse_template()?, &options, Some(data), options.listen, None).await?;
     let functions = build(&emulator, &BTreeMap::new(), &Effects::default())?;
     let mut found = Vec::new();
     for function in functions.values() {
@@ -211,6 +216,7 @@ async fn open(
     options: &Options,
     data: Option<PathBuf>,
     address: SocketAddr,
+    deliveries: Option<Handle>,
 ) -> Result<Emulator, Failure> {
     let base_url = options.base_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let allowed: Vec<String> = options.allow_cidr.iter().map(ToString::to_string).collect();
@@ -228,7 +234,7 @@ async fn open(
     }
     let clock = emulator::Clock::system();
     let smtp = options.smtp.clone();
-    let options = emulator::Options { data, durability: options.durability, clock, parameters, smtp };
+    let options = emulator::Options { data, durability: options.durability, clock, parameters, smtp, deliveries };
     Emulator::open(template, options).await.map_err(|cause| Failure::start("open the data directory", cause))
 }
 

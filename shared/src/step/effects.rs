@@ -6,6 +6,8 @@
 //! claim of a killed process that is not noted has not acted, and its work is done again; after the machine itself has
 //! stopped, a mark alone decides.
 //!
+//! Between the note and the act, what acts should wait for nothing else: it can be done on threads that do nothing but that.
+//!
 //! One process at a time may use a directory, so that whoever has left notes in it is gone.
 
 use std::collections::{HashMap, HashSet};
@@ -15,6 +17,8 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+
+use tokio::runtime::Handle;
 
 use crate::Error;
 use crate::clock::Ids;
@@ -32,9 +36,13 @@ const HEADER: usize = 2 * NOTE;
 const FILES: usize = 256;
 const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// The notes of this process and of those that were killed before it. Cheap to clone; the default notes nothing.
+/// The notes of this process and of those that were killed before it, and where it acts. Cheap to clone; the default notes
+/// nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Effects(Option<Arc<Notes>>);
+pub struct Effects {
+    notes: Option<Arc<Notes>>,
+    threads: Option<Handle>,
+}
 
 #[derive(Debug)]
 struct Notes {
@@ -92,13 +100,25 @@ impl Effects {
         let process = ids.hex24()[..PROCESS].to_owned();
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(directory.join(&process))?;
         file.write_all_at(&place::<HEADER>(boot.as_bytes()), 0)?;
-        Ok(Self(Some(Arc::new(Notes { process, file, slots: Mutex::default(), former }))))
+        let notes = Notes { process, file, slots: Mutex::default(), former };
+        Ok(Self { notes: Some(Arc::new(notes)), threads: None })
+    }
+
+    /// Lets what acts do so on the threads of a runtime, if it does on any but those that it runs on.
+    #[must_use]
+    pub fn on(self, threads: Option<Handle>) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// The threads for what acts, if there are any of its own.
+    pub fn threads(&self) -> Option<&Handle> {
+        self.threads.as_ref()
     }
 
     /// Draws a name under which this process owns records; it tells whose notes are about them.
     pub(super) fn owner(&self, ids: &Ids) -> String {
         let name = ids.hex24();
-        match &self.0 {
+        match &self.notes {
             Some(notes) => format!("{}{}", notes.process, &name[PROCESS..]),
             None => name,
         }
@@ -110,7 +130,7 @@ impl Effects {
     ///
     /// When neither that can be noted nor that the notes are of no use any more.
     pub(super) fn begin(&self, owner: &str) -> Result<Option<Slot>, Error> {
-        let (Some(notes), Some((_, delivery))) = (&self.0, parts(owner)) else { return Ok(None) };
+        let (Some(notes), Some((_, delivery))) = (&self.notes, parts(owner)) else { return Ok(None) };
         let mut slots = notes.slots();
         if slots.is_void {
             return Ok(None);
@@ -128,7 +148,7 @@ impl Effects {
 
     /// Gives the place of a note to others, as the record says how the work has ended.
     pub(super) fn end(&self, Slot(slot): Slot) {
-        if let Some(notes) = &self.0 {
+        if let Some(notes) = &self.notes {
             notes.slots().free.push(slot);
         }
     }
@@ -146,7 +166,7 @@ impl Effects {
 
     fn former(&self, owner: &str) -> Option<(&Former, [u8; DELIVERY])> {
         let (process, delivery) = parts(owner)?;
-        Some((self.0.as_ref()?.former.get(process)?, delivery))
+        Some((self.notes.as_ref()?.former.get(process)?, delivery))
     }
 }
 
@@ -288,11 +308,12 @@ mod tests {
             slots: Mutex::default(),
             former: HashMap::new(),
         };
-        let refused = Effects(Some(Arc::new(read_only(killed.0.as_ref().unwrap()))));
+        let notes = read_only(killed.notes.as_ref().unwrap());
+        let refused = Effects { notes: Some(Arc::new(notes)), threads: None };
         let error = refused.begin(&owner(&killed, 1)).unwrap_err();
         assert!(error.chain().contains("note that an effect begins"), "{}", error.chain());
         // A file that does not grow, but can be written.
-        killed.0.as_ref().unwrap().slots().count = u64::MAX / NOTE as u64 / 2;
+        killed.notes.as_ref().unwrap().slots().count = u64::MAX / NOTE as u64 / 2;
         assert!(killed.begin(&owner(&killed, 1)).unwrap().is_none());
         assert!(killed.begin(&owner(&killed, 2)).unwrap().is_none());
         assert!(!open(&directory, 2, BOOT).never_began(&owner(&killed, 3)));
@@ -302,7 +323,7 @@ mod tests {
     fn few_files_are_kept() {
         let directory = tempdir().unwrap();
         let first = open(&directory, 0, BOOT);
-        let path = directory.path().join(first.0.as_ref().unwrap().process.as_str());
+        let path = directory.path().join(first.notes.as_ref().unwrap().process.as_str());
         File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - KEPT - KEPT).unwrap();
         let second = open(&directory, 1, BOOT);
         assert!(!second.is_of_former(&owner(&first, 1)));

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shared::Error;
+use shared::{Error, priority};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{Notify, mpsc};
@@ -73,6 +73,8 @@ impl Process {
         let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
             return Err(Error::new(starting, "it has ended already"));
         };
+        // A script may compute for minutes, and others wait for answers meanwhile.
+        priority::give_way(Some(pid));
         let (to_worker, outbox) = mpsc::channel(UNDER_WAY);
         let process = Arc::new(Self {
             pid,

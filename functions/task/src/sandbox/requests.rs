@@ -8,6 +8,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use shared::Error;
 use shared::outbound::{Outbound, OutboundError, Request};
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -27,6 +28,7 @@ type Outcome = Result<Result<FetchResponse, FetchError>, Error>;
 pub(super) struct Requests {
     client: Arc<Client>,
     tasks: JoinSet<(u32, Outcome)>,
+    sending: Option<Handle>,
     by_id: HashMap<u32, AbortHandle>,
 }
 
@@ -59,10 +61,10 @@ impl FirstEffect {
 }
 
 impl Requests {
-    /// Starts without requests.
-    pub(super) fn new(outbound: Outbound, first_effect: FirstEffect) -> Self {
+    /// Starts without requests, to be sent on these threads if there are any of their own.
+    pub(super) fn new(outbound: Outbound, first_effect: FirstEffect, sending: Option<Handle>) -> Self {
         let client = Arc::new(Client { outbound, first_effect });
-        Self { client, tasks: JoinSet::new(), by_id: HashMap::new() }
+        Self { client, tasks: JoinSet::new(), sending, by_id: HashMap::new() }
     }
 
     /// Starts a request.
@@ -76,7 +78,10 @@ impl Requests {
             };
             (id, outcome)
         };
-        let task = self.tasks.spawn(task);
+        let task = match &self.sending {
+            Some(threads) => self.tasks.spawn_on(task, threads),
+            None => self.tasks.spawn(task),
+        };
         self.by_id.insert(id, task);
     }
 

@@ -7,6 +7,7 @@ use shared::Error;
 use shared::clock::Clock;
 use shared::event::StepError;
 use shared::outbound::Outbound;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::calls::{Answering, Calls};
@@ -42,6 +43,8 @@ pub(super) struct Reach {
     pub(super) calls: Calls,
     /// Is called before the first of both.
     pub(super) before_effect: BeforeEffect,
+    /// The threads that its requests are sent on, if not those of the script's supervision.
+    pub(super) sending: Option<Handle>,
 }
 
 /// Starts a script in a worker and waits for its end; dropping the future stops it.
@@ -65,7 +68,7 @@ pub(super) async fn supervise(
     let mut guard = Guard { process: process.clone(), id, heard: Some(heard) };
     log.restart();
     let first_effect = FirstEffect::new(reach.before_effect);
-    let mut requests = Requests::new(reach.outbound, first_effect.clone());
+    let mut requests = Requests::new(reach.outbound, first_effect.clone(), reach.sending);
     let mut calls = Answering::new(reach.calls, first_effect.clone());
     let limit = script.time_limit() + GRACE;
     let start = ToWorker::Start { id, script: script.clone(), work };
@@ -129,7 +132,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let (Some(heard), Ok(runtime)) = (self.heard.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (Some(heard), Ok(runtime)) = (self.heard.take(), Handle::try_current()) else { return };
         runtime.spawn(abandon(self.process.clone(), self.id, heard));
     }
 }

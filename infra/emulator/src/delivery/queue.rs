@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use super::attempt::Attempt;
 use super::inbox::{Deliveries, Invoke, Message, notify};
 use super::lane::{LONGEST_RETRY, Lane, Terms};
-use super::precedence::Precedence;
 use super::row::Delivery;
 use crate::clock::Clock;
 use crate::fault::Faults;
@@ -27,15 +26,6 @@ use crate::journal::{Journal, Refused};
 const LOAD: usize = 128;
 /// The most messages that are taken before anything else.
 const TAKEN: usize = 256;
-/// How long deliveries make way before it is looked again whether they must.
-const HELD: Duration = Duration::from_millis(5);
-/// How often it is looked again after a crowd before nothing makes way any more. At each time that nobody has come, twice as
-/// many deliveries of each lane start as at the last: webhooks pause for moments, and who comes after one would wait for all
-/// that had started in it.
-const QUIET: u32 = 6;
-/// One delivery of each lane starts for so many webhooks that came: accepting these takes about as long as an event takes from
-/// then on (0.13 and 2.7 ms each), so that accepting gets almost half of the time.
-const CAME: usize = 16;
 /// The wait before the journal is read again after it failed.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -43,13 +33,6 @@ pub(super) struct Queue {
     journal: Arc<Journal>,
     clock: Clock,
     faults: Arc<Faults>,
-    precedence: Precedence,
-    /// Until which steady time deliveries make way, if they do.
-    held_until: Option<Timestamp>,
-    /// How often in a row nobody was found waiting.
-    quiet: u32,
-    /// How many webhooks came for which no delivery has started.
-    came: usize,
     own: Deliveries,
     lanes: HashMap<Arc<str>, Lane>,
     /// Failed deliveries by the steady time of their next attempt (ms) and row id.
@@ -69,17 +52,13 @@ impl Queue {
     pub(super) fn new(
         lanes: impl Iterator<Item = (Arc<str>, Terms)>,
         journal: Arc<Journal>,
-        (clock, faults, precedence): (Clock, Arc<Faults>, Precedence),
+        (clock, faults): (Clock, Arc<Faults>),
         own: Deliveries,
     ) -> Self {
         Self {
             journal,
             clock,
             faults,
-            precedence,
-            held_until: None,
-            quiet: 0,
-            came: 0,
             own,
             lanes: lanes.map(|(id, terms)| (id, Lane::new(terms))).collect(),
             retries: BinaryHeap::new(),
@@ -105,8 +84,7 @@ impl Queue {
                 },
                 () = self.clock.wait_until_steady(due) => {}
                 // The clock that sends lives as long as this queue.
-                Ok(()) = sleepers.changed() => self.pump_all(0),
-                () = self.clock.wait_until_steady(self.held_until) => self.look_again(),
+                Ok(()) = sleepers.changed() => self.pump_all(),
             }
             while self.running.try_join_next().is_some() {}
             self.delete_accepted();
@@ -140,7 +118,7 @@ impl Queue {
                 {
                     let target = row.target.clone();
                     lane.push(row);
-                    self.pump(&target, 0);
+                    self.pump(&target);
                 }
             }
             Message::Unread(id) => {
@@ -150,7 +128,7 @@ impl Queue {
             Message::Finished(finished) => self.finished(*finished),
             Message::Start(invoke) => {
                 self.invoke = Some(invoke);
-                self.pump_all(0);
+                self.pump_all();
             }
             Message::Idle(done) => self.idle.push(done),
             Message::Stop(done) => self.stopping.push(done),
@@ -171,7 +149,7 @@ impl Queue {
         lane.last_id = row.id;
         let target = row.target.clone();
         lane.push(row);
-        self.pump(&target, 0);
+        self.pump(&target);
     }
 
     fn loaded(&mut self, target: &Arc<str>, rows: Vec<Delivery>, all: bool) {
@@ -191,63 +169,23 @@ impl Queue {
                 lane.push(row);
             }
         }
-        self.pump(target, 0);
+        self.pump(target);
     }
 
-    /// Whether deliveries are to make way.
-    fn holds(&mut self) -> bool {
-        if self.held_until.is_none() && self.precedence.is_crowd() {
-            self.hold();
-        }
-        self.held_until.is_some()
-    }
-
-    fn hold(&mut self) {
-        self.held_until = Some(self.clock.steady().checked_add(HELD).unwrap_or(Timestamp::MAX));
-    }
-
-    /// Starts deliveries that have made way: all if there has been no crowd for a while, otherwise some of each lane.
-    fn look_again(&mut self) {
-        let came = self.precedence.take_came();
-        let is_nobody = came == 0 && !self.precedence.is_crowd();
-        self.quiet = if is_nobody { self.quiet + 1 } else { 0 };
-        if self.quiet > QUIET {
-            self.quiet = 0;
-            self.held_until = None;
-            return self.pump_all(0);
-        }
-        self.hold();
-        self.came += came;
-        // Who only waits needs no time.
-        let unheld = if came == 0 { 1 << self.quiet } else { self.came / CAME };
-        self.came %= CAME;
-        if unheld > 0 {
-            self.pump_all(unheld);
-        }
-    }
-
-    fn pump_all(&mut self, unheld: usize) {
+    fn pump_all(&mut self) {
         let targets: Vec<_> = self.lanes.keys().cloned().collect();
-        targets.iter().for_each(|target| self.pump(target, unheld));
+        targets.iter().for_each(|target| self.pump(target));
     }
 
-    /// Starts deliveries of a lane while there is room; so many of them make way for nobody.
-    fn pump(&mut self, target: &Arc<str>, mut unheld: usize) {
-        let (delivering, holds) = (self.is_delivering(), self.holds());
-        let (Some(invoke), Some(lane)) = (&self.invoke, self.lanes.get_mut(target)) else {
+    /// Starts deliveries of a lane while there is room.
+    fn pump(&mut self, target: &Arc<str>) {
+        let (true, Some(invoke), Some(lane)) = (self.is_delivering(), &self.invoke, self.lanes.get_mut(target)) else {
             return;
         };
-        if !delivering {
-            return;
-        }
         // Those that only wait for their time take no room.
         while (lane.running < lane.terms.at_once || lane.running < lane.terms.at_once + self.clock.asleep())
             && lane.has_ready()
         {
-            if holds && unheld == 0 {
-                break;
-            }
-            unheld = unheld.saturating_sub(1);
             let Some(delivery) = lane.pop() else { break };
             lane.running += 1;
             self.in_flight += 1;
@@ -273,7 +211,7 @@ impl Queue {
             Ok(()) => self.accepted.push(attempt.delivery.id),
             Err(error) => self.failed(attempt, error),
         }
-        self.pump(&target, 0);
+        self.pump(&target);
     }
 
     fn failed(&mut self, Attempt { mut delivery, function, started }: Attempt, error: String) {

@@ -1,15 +1,17 @@
 //! Queues that feed functions: what is received again and when, what dies, and what is redriven.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use aws_sdk_eventbridge::Client;
-use emulator::{Clock, DeadLetter, Emulator, Options, Precedent, Template};
+use emulator::{Clock, DeadLetter, Emulator, Options, Template};
 use futures::FutureExt;
 use serde_json::{Value, json};
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use crate::support::{Calls, TEMPLATE, entry, fixed, numbers, until};
@@ -263,116 +265,28 @@ async fn an_answer_overtakes_the_facts_that_wait_and_a_slow_event_holds_back_no_
     assert_eq!(receives(&calls), [(0, 31), (1, 1), (2, 1), (3, 1)].into());
 }
 
-/// An emulator whose deliveries of `continue` are held where they start, until the gate opens.
-struct Held {
-    emulator: Emulator,
-    started: Arc<AtomicUsize>,
-    gate: watch::Sender<bool>,
-}
-
-impl Held {
-    /// Opens it with forty deliveries that make way for a crowd.
-    async fn behind_a_crowd(clock: &Clock) -> (Self, Vec<Precedent>) {
-        let emulator = open(None, clock).await;
-        let (started, (gate, opened)) = (Arc::new(AtomicUsize::new(0)), watch::channel(false));
-        let with = started.clone();
-        emulator.start(Arc::new(move |_, event| {
-            let (with, mut opened) = (with.clone(), opened.clone());
-            async move {
-                if event.contains("continue") {
-                    with.fetch_add(1, Ordering::SeqCst);
-                    opened.wait_for(|open| *open).await.unwrap();
-                }
-                Ok(())
-            }
-            .boxed()
-        }));
-        let held = Self { emulator, started, gate };
-        // Every queue has been read by then.
-        held.emulator.idle().await;
-        let crowd = held.crowd(4);
-        for batch in 0..4 {
-            put(&held.emulator, "continue", batch * 10..batch * 10 + 10).await;
-        }
-        held.settles_at(0).await;
-        (held, crowd)
-    }
-
-    /// Checks how many have started once whatever was to be started has been.
-    async fn settles_at(&self, expected: usize) {
-        until("as many have started", || self.started.load(Ordering::SeqCst) >= expected).await;
-        put(&self.emulator, "begin", [0]).await;
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(self.started.load(Ordering::SeqCst), expected);
-    }
-
-    /// Checks how many have started each time that it was looked again.
-    async fn settles_in_turn(&self, clock: &Clock, expected: impl IntoIterator<Item = usize>) {
-        for expected in expected {
-            clock.advance(Duration::from_millis(5));
-            self.settles_at(expected).await;
-        }
-    }
-
-    fn crowd(&self, count: usize) -> Vec<Precedent> {
-        (0..count).map(|_| self.emulator.take_precedence()).collect()
-    }
-
-    /// Lets all that was held go on, after what was put last has had its turn.
-    async fn end(self, clock: &Clock) {
-        let started = self.started.load(Ordering::SeqCst);
-        self.settles_in_turn(clock, [started; 7]).await;
-        self.gate.send(true).unwrap();
-        self.emulator.idle().await;
-    }
-}
-
 #[tokio::test]
-async fn deliveries_make_way_while_requests_wait_but_never_stand_still() {
-    let clock = fixed();
-    let (held, requests) = Held::behind_a_crowd(&clock).await;
-    clock.advance(Duration::from_millis(4));
-    held.settles_at(0).await;
-    clock.advance(Duration::from_millis(1));
-    // One has come to make it a crowd, which is not enough.
-    held.settles_at(0).await;
-    // Many are answered, and others have come and gone until it is looked again: two for 32.
-    drop(requests);
-    drop(held.crowd(16));
-    drop(held.crowd(24));
-    held.settles_in_turn(&clock, [2]).await;
-    // Those that only wait are waited for, but not for ever.
-    let requests = held.crowd(4);
-    held.settles_in_turn(&clock, [2, 3, 4]).await;
-    drop(requests);
-    held.settles_in_turn(&clock, [6, 10, 18, 34, 40]).await;
-    held.end(&clock).await;
-}
-
-#[tokio::test]
-async fn deliveries_come_back_step_by_step_as_a_crowd_may_be_back_in_a_moment() {
-    let clock = fixed();
-    let (held, requests) = Held::behind_a_crowd(&clock).await;
-    held.settles_in_turn(&clock, [0]).await;
-    drop(requests);
-    held.settles_in_turn(&clock, [2, 6]).await;
-    drop(held.crowd(4));
-    held.settles_in_turn(&clock, [6, 8, 12, 20, 36]).await;
-    put(&held.emulator, "continue", 40..45).await;
-    held.settles_at(36).await;
-    held.settles_in_turn(&clock, [45]).await;
-    // Until the next crowd, nothing makes way any more.
-    held.settles_in_turn(&clock, [45, 45]).await;
-    put(&held.emulator, "continue", 45..48).await;
-    held.settles_at(48).await;
-    let requests = held.crowd(4);
-    put(&held.emulator, "continue", [48]).await;
-    held.settles_at(48).await;
-    drop(requests);
-    held.settles_in_turn(&clock, [48, 49]).await;
-    held.end(&clock).await;
+async fn deliveries_are_made_where_they_belong() {
+    let threads = Builder::new_multi_thread().thread_name("background").enable_all().build().unwrap();
+    let template = Template::parse(&format!("{TEMPLATE}{QUEUES}")).unwrap();
+    let options = Options { clock: fixed(), deliveries: Some(threads.handle().clone()), ..Options::default() };
+    let emulator = Emulator::open(template, options).await.unwrap();
+    let names: Arc<Mutex<BTreeSet<Option<String>>>> = Arc::default();
+    let noted = names.clone();
+    emulator.start(Arc::new(move |_, _| {
+        let noted = noted.clone();
+        async move {
+            noted.lock().unwrap().insert(thread::current().name().map(str::to_owned));
+            Ok(())
+        }
+        .boxed()
+    }));
+    for kind in ["begin", "continue"] {
+        put(&emulator, kind, 0..3).await;
+    }
+    emulator.idle().await;
+    assert_eq!(*names.lock().unwrap(), [Some("background".to_owned())].into());
+    threads.shutdown_background();
 }
 
 #[tokio::test]

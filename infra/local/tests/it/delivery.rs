@@ -132,3 +132,24 @@ async fn a_storm_of_events_ends_with_the_budget_of_its_first() {
     assert!(events + steps <= BUDGET);
     assert_eq!(hookyard.get("/events/v1/?limit(1)").await["page"]["total"], 85);
 }
+
+#[tokio::test]
+async fn deliveries_and_scripts_give_way_to_those_who_wait_for_an_answer() {
+    let data = tempdir().unwrap();
+    let hookyard = Hookyard::start(&data).await;
+    let channel = with_echo(&hookyard).await;
+    let event = hookyard.deliver(&channel, "one", r#"{"n": 1}"#).await;
+    hookyard.wait_for_run(&event, is_over).await;
+    let nicenesses = hookyard.nicenesses();
+    let of = |kind: &str| -> BTreeSet<i32> {
+        nicenesses.iter().filter(|(name, _)| name == kind).map(|(_, niceness)| *niceness).collect()
+    };
+    let answering = of("tokio-rt-worker");
+    assert_eq!(answering.len(), 1, "{nicenesses:?}");
+    // What is written for both does not wait for either, nor do requests that are about to leave.
+    for kind in ["journal", "tables", "sending"] {
+        assert_eq!(of(kind), answering, "{kind}: {nicenesses:?}");
+    }
+    let giving_way: BTreeSet<i32> = answering.iter().map(|niceness| niceness + 3).collect();
+    assert_eq!([of("background"), of("worker")], [giving_way.clone(), giving_way], "{nicenesses:?}");
+}

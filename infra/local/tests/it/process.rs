@@ -196,6 +196,23 @@ impl Hookyard {
         self.processes().iter().map(of).sum()
     }
 
+    /// The niceness of each thread of the process by the thread's name, and that of each worker.
+    pub(crate) fn nicenesses(&self) -> Vec<(String, i32)> {
+        let pid = self.child.id().expect("it runs");
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|thread| thread.unwrap().path());
+        let named = threads.filter_map(|thread| {
+            // A thread may have ended since.
+            let name = std::fs::read_to_string(thread.join("comm")).ok()?;
+            Some((name.trim_end().to_owned(), niceness(&thread)?))
+        });
+        let workers = self.processes().into_iter().filter(|process| *process != pid);
+        let workers = workers.filter_map(|worker| {
+            let path = format!("/proc/{worker}");
+            Some(("worker".to_owned(), niceness(Path::new(&path))?))
+        });
+        named.chain(workers).collect()
+    }
+
     /// Runs a function once and returns its task when that has ended.
     pub(crate) async fn run(&self, function: &str) -> Value {
         let task = self.post("/tasks/v1/", &json!({"functionName": function})).await;
@@ -208,6 +225,12 @@ impl Hookyard {
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
+}
+
+fn niceness(of: &Path) -> Option<i32> {
+    let stat = std::fs::read_to_string(of.join("stat")).ok()?;
+    // The name before it is in parentheses, and may have spaces.
+    stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok()
 }
 
 /// Tells whether a run is over.

@@ -142,7 +142,7 @@ async fn the_files_of_an_existing_directory_become_their_owners_only() {
     let mut files = 0;
     for entry in std::fs::read_dir(data.path()).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
         files += 1;
     }
     assert!(files > 6, "{files}");

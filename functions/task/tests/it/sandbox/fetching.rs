@@ -5,6 +5,7 @@ use axum::extract::{Path, Request};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{any, get};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
@@ -207,6 +208,27 @@ async fn the_effect_is_marked_once_before_the_first_request_is_sent() {
     let report = sandbox().run(script(&source), mark).await.unwrap();
     assert_eq!((report.result, marks.load(Ordering::SeqCst)), (Ok(json!(200)), 1));
     assert!(reached.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn requests_leave_on_threads_of_their_own_where_there_are_any() {
+    let threads = tokio::runtime::Builder::new_multi_thread().thread_name("sending").enable_all().build().unwrap();
+    let mark = |names: &Arc<Mutex<Vec<String>>>| -> BeforeEffect {
+        let names = names.clone();
+        Arc::new(move || {
+            names.lock().unwrap().push(std::thread::current().name().unwrap_or_default().to_owned());
+            Box::pin(async { Ok(()) })
+        })
+    };
+    let source =
+        format!("module.exports = () => fetch('{}/status/200').then((answer) => answer.status)", server().await);
+    for (sending, is_apart) in [(Some(threads.handle().clone()), true), (None, false)] {
+        let names = Arc::default();
+        let report = sandbox().sending_on(sending).run(script(&source), mark(&names)).await.unwrap();
+        assert_eq!(report.result, Ok(json!(200)));
+        assert_eq!(names.lock().unwrap().iter().map(|name| name == "sending").collect::<Vec<_>>(), [is_apart]);
+    }
+    threads.shutdown_background();
 }
 
 #[tokio::test]
