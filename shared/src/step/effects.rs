@@ -214,7 +214,7 @@ fn kept(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
         }
     }
     files.sort_unstable_by(|one, other| other.cmp(one));
-    let now = SystemTime::now();
+    let now = machine_time();
     let is_old = |modified: &SystemTime| now.duration_since(*modified).is_ok_and(|age| age > KEPT);
     let mut kept = Vec::new();
     for (modified, process, path) in files {
@@ -225,6 +225,11 @@ fn kept(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
         }
     }
     Ok(kept)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the times of files are the machine's")]
+fn machine_time() -> SystemTime {
+    SystemTime::now()
 }
 
 #[cfg(test)]
@@ -285,12 +290,11 @@ mod tests {
     fn a_place_is_used_again_when_the_work_has_ended() {
         let directory = tempdir().unwrap();
         let killed = open(&directory, 1, BOOT);
-        let kept = killed.begin(&owner(&killed, 0)).unwrap();
+        assert!(killed.begin(&owner(&killed, 0)).unwrap().is_some());
         for delivery in 1..100 {
             let slot = killed.begin(&owner(&killed, delivery)).unwrap();
             killed.end(slot.unwrap());
         }
-        drop(kept);
         let length = fs::metadata(directory.path().join(&Ids::seeded(1).hex24()[..PROCESS])).unwrap().len();
         assert_eq!(length, (HEADER + 2 * NOTE) as u64);
         let next = open(&directory, 2, BOOT);
@@ -324,7 +328,7 @@ mod tests {
         let directory = tempdir().unwrap();
         let first = open(&directory, 0, BOOT);
         let path = directory.path().join(first.notes.as_ref().unwrap().process.as_str());
-        File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - KEPT - KEPT).unwrap();
+        File::options().write(true).open(path).unwrap().set_modified(machine_time() - KEPT - KEPT).unwrap();
         let second = open(&directory, 1, BOOT);
         assert!(!second.is_of_former(&owner(&first, 1)));
         for seed in 2..300 {
