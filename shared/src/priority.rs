@@ -6,7 +6,7 @@
 const STEPS: i32 = 3;
 /// The niceness of what gets only what nobody else wants.
 #[cfg(target_os = "linux")]
-const LOWEST: i32 = 19;
+pub const LOWEST: i32 = 19;
 
 /// Lets a thread of this process, or a process that it has started, give way to this process's first thread.
 ///

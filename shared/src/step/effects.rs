@@ -209,6 +209,7 @@ fn kept(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
         let entry = entry?;
         if let Ok(name) = entry.file_name().into_string()
             && name.len() == PROCESS
+            && entry.file_type()?.is_file()
         {
             files.push((entry.metadata()?.modified()?, name, entry.path()));
         }
@@ -220,8 +221,8 @@ fn kept(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     for (modified, process, path) in files {
         if kept.len() < FILES && !is_old(&modified) {
             kept.push((process, path));
-        } else {
-            fs::remove_file(path)?;
+        } else if let Err(error) = fs::remove_file(&path) {
+            tracing::warn!(%error, path = %path.display(), "notes that nobody needs any more stay");
         }
     }
     Ok(kept)
@@ -335,7 +336,8 @@ mod tests {
             open(&directory, seed, BOOT);
         }
         fs::write(directory.path().join("a file of somebody else"), "").unwrap();
+        fs::create_dir(directory.path().join("somebodyelse")).unwrap();
         open(&directory, 300, BOOT);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), FILES + 2);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), FILES + 3);
     }
 }

@@ -3,10 +3,6 @@
 #[cfg(target_os = "linux")]
 pub(super) use of_linux::{ThreadId, computed, is_lowest, lower_thread, thread_id};
 
-/// The niceness of a thread that does not come back from a call of the engine.
-#[cfg(target_os = "linux")]
-const LOWEST: i32 = 19;
-
 #[cfg(target_os = "linux")]
 mod of_linux {
     use std::fs;
@@ -14,6 +10,7 @@ mod of_linux {
 
     use rustix::process::{Pid, getpriority_process, setpriority_process};
     use rustix::thread::gettid;
+    use shared::priority::LOWEST;
 
     /// Names a thread to the system.
     pub(in super::super) type ThreadId = Pid;
@@ -24,7 +21,7 @@ mod of_linux {
 
     /// Lowers the priority of a thread for good, as only the privileged may raise it again.
     pub(in super::super) fn lower_thread(thread: ThreadId) {
-        if let Err(error) = setpriority_process(Some(thread), super::LOWEST) {
+        if let Err(error) = setpriority_process(Some(thread), LOWEST) {
             tracing::debug!(%error, "the priority of a thread stays as it is");
         }
     }
@@ -37,7 +34,7 @@ mod of_linux {
 
     /// Whether the priority of this thread was lowered.
     pub(in super::super) fn is_lowest() -> bool {
-        getpriority_process(Some(gettid())).is_ok_and(|niceness| niceness >= super::LOWEST)
+        getpriority_process(Some(gettid())).is_ok_and(|niceness| niceness >= LOWEST)
     }
 }
 

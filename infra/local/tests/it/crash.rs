@@ -1,12 +1,13 @@
 //! `kill -9` at any moment between the 2xx and the end of the run.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use harness::server::{Answer, Server};
+use harness::server::{Answer, Reaction, Server};
 use harness::until;
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -199,6 +200,33 @@ fn spin(duration: Duration) {
     while start.elapsed() < duration {
         std::hint::spin_loop();
     }
+}
+
+/// Kills the process while its script waits for an answer, and returns the script's step after the next start.
+async fn killed_in_mid_request(takes_notes_away: bool) -> (Value, usize) {
+    let data = tempdir().unwrap();
+    let sink = Server::start(|_| Answer::ok(json!("seen"))).await;
+    sink.next(Reaction::Hang);
+    let (hookyard, channel) = reaching(&sink, data.path(), json!({"enabled": false})).await;
+    let event = hookyard.deliver(&channel, "one", r#"{"n": 1}"#).await;
+    until("the request arrives", async || if sink.requests().is_empty() { Err("none") } else { Ok(()) }).await;
+    hookyard.kill().await;
+    if takes_notes_away {
+        for notes in std::fs::read_dir(data.path().join("effects")).unwrap() {
+            File::options().write(true).open(notes.unwrap().path()).unwrap().set_len(64).unwrap();
+        }
+    }
+    let hookyard = Hookyard::start_with(data.path(), &REACHING).await;
+    let mut run = hookyard.wait_for_run(&event, is_over).await;
+    (run["runs"][0]["steps"][0].take(), sink.requests().len())
+}
+
+#[tokio::test]
+async fn what_was_marked_is_done_after_a_kill_if_no_note_says_that_it_has_begun() {
+    let (step, requests) = killed_in_mid_request(false).await;
+    assert_eq!((&step["error"]["name"], requests), (&json!("OutcomeUnknown"), 1), "{step:#}");
+    let (step, requests) = killed_in_mid_request(true).await;
+    assert_eq!((&step["output"], requests), (&json!("seen"), 2), "{step:#}");
 }
 
 #[tokio::test]
