@@ -334,16 +334,22 @@ impl<S: ClaimStore> Claims<S> {
                 self.change_claim(record, record.marked(change)).await?
             }
         };
-        if is_marked {
-            self.note_effect(record)?;
+        if is_marked && let Some(claim) = record.claim() {
+            self.note_effect(record.id(), claim)?;
         }
         Ok(is_marked)
     }
 
-    /// Notes that the effect begins which the record is marked with.
-    fn note_effect(&self, record: &S::Record) -> Result<(), Error> {
-        let Some(claim) = record.claim() else { return Ok(()) };
-        self.running.record(record.id()).note(|| self.effects.begin(&claim.owner))
+    /// Notes that the effect begins, or has begun, which the record is marked with under this claim.
+    fn note_effect(&self, id: &str, claim: &Claim) -> Result<(), Error> {
+        self.running.record(id).note(|| self.effects.begin(&claim.owner))
+    }
+
+    /// Gives the place of the note back, if there is one, as nobody will ask for it.
+    fn end_note(&self, id: &str) {
+        if let Some(note) = self.running.record(id).take_note() {
+            self.effects.end(note);
+        }
     }
 
     /// Writes a record for the first time, unless it is written already.
@@ -405,8 +411,8 @@ impl<S: ClaimStore> Claims<S> {
                 record
             }
             None => {
-                if record.claim().is_some_and(|claim| claim.effect) {
-                    self.note_effect(&record)?;
+                if let Some(claim) = record.claim().filter(|claim| claim.effect) {
+                    self.note_effect(record.id(), claim)?;
                 }
                 work(record).await?
             }
@@ -436,10 +442,8 @@ impl<S: ClaimStore> Claims<S> {
                 found.filter(|found| is_same_owner(found, &record) && found.answer().is_some())
             }
         };
-        if ended.is_some()
-            && let Some(note) = state.take_note()
-        {
-            self.effects.end(note);
+        if let Some(ended) = &ended {
+            self.end_note(ended.id());
         }
         Ok(ended)
     }
@@ -466,6 +470,10 @@ impl<S: ClaimStore> Claims<S> {
         }
         let has_acted = former.effect && !self.effects.never_began(&former.owner);
         let claim = Claim { effect: claim.effect || has_acted, ..claim };
+        if has_acted {
+            // Whoever finds only the new claim, after another kill, must not believe that nothing has begun.
+            self.note_effect(id, &claim)?;
+        }
         let change = Expression::new("SET claim = :claim").value(":claim", &claim);
         let unchanged = Expression::new(
             "claim.#owner = :owner AND claim.leaseUntilMs = :lease AND claim.effect = :effect \
@@ -481,6 +489,7 @@ impl<S: ClaimStore> Claims<S> {
             let found = self.find(id).await?;
             let is_ours = |found: &S::Record| found.claim().is_some_and(|found| found.owner == claim.owner);
             if !found.as_ref().is_some_and(is_ours) {
+                self.end_note(id);
                 return Ok(Begun::Busy);
             }
         }

@@ -79,6 +79,13 @@ impl<'a> Stage<'a> {
 
     /// Lets the process die at one of its calls, and delivers the command again; returns where it died.
     async fn dies(&self, operation: &str, nth: u64, is_after: bool) -> String {
+        let at = self.dies_first(operation, nth, is_after).await;
+        self.deliver_until_taken().await;
+        at
+    }
+
+    /// Lets the process die at one of its calls; returns where it died.
+    async fn dies_first(&self, operation: &str, nth: u64, is_after: bool) -> String {
         let emulator = &self.world.emulator;
         emulator.pass(operation, u32::try_from(nth).unwrap_or(0));
         match is_after {
@@ -87,7 +94,6 @@ impl<'a> Stage<'a> {
         }
         let at = format!("death {} {operation} number {}", if is_after { "after" } else { "before" }, nth + 1);
         self.deliver().await.expect_err(&at);
-        self.deliver_until_taken().await;
         at
     }
 
@@ -195,6 +201,38 @@ pub async fn the_process_dies_and_leaves_notes(owner: &Owner) {
     }
 }
 
+/// A second death, of the process that takes over, leaves no doubt either about whether the effect has begun.
+pub async fn two_processes_die_and_leave_notes(owner: &Owner) {
+    for (operation, count) in Stage::calls(owner).await {
+        for (nth, is_after) in (0..count).flat_map(|nth| [(nth, false), (nth, true)]) {
+            for (second, nth_of_second) in calls_after_a_death(owner, &operation, nth, is_after).await {
+                let notes = tempdir().expect("there is room for a directory");
+                let stage = Stage::on(World::builder().notes(notes.path()), owner).await;
+                let first = stage.dies_first(&operation, nth, is_after).await;
+                let at = format!("{first}, then {}", stage.dies(&second, nth_of_second, true).await);
+                let (outcome, effects) = (stage.outcome(&at), stage.effects().await);
+                match outcome.as_str() {
+                    "succeeded" if owner.is_repeatable => assert!((1..=3).contains(&effects), "{at}: {effects}"),
+                    "succeeded" => assert_eq!(effects, 1, "{at}"),
+                    "OutcomeUnknown" if !owner.is_repeatable => assert_eq!(effects, 1, "{at}"),
+                    other => panic!("{at}: {other}"),
+                }
+            }
+        }
+    }
+}
+
+/// Returns the calls of the process that takes over, which nothing disturbs.
+async fn calls_after_a_death(owner: &Owner, operation: &str, nth: u64, is_after: bool) -> Vec<(String, u64)> {
+    let notes = tempdir().expect("there is room for a directory");
+    let stage = Stage::on(World::builder().notes(notes.path()), owner).await;
+    stage.dies_first(operation, nth, is_after).await;
+    stage.world.emulator.reset_aws_calls();
+    stage.deliver().await.expect("the command is taken");
+    let calls = stage.world.emulator.aws_calls();
+    calls.into_iter().flat_map(|(operation, count)| (0..count).map(move |nth| (operation.clone(), nth))).collect()
+}
+
 /// AWS that does not answer for a while is an error, so that the command comes again, and changes nothing else.
 pub async fn aws_is_throttled(owner: &Owner) {
     for (operation, count) in Stage::calls(owner).await {
@@ -260,7 +298,8 @@ macro_rules! step_faults {
             use super::*;
 
             $crate::step_faults!(@checks $owner, delivered_twice, delivered_twice_at_once, replies_are_lost,
-                the_process_dies, the_process_dies_and_leaves_notes, aws_is_throttled, an_answer_is_too_large, a_command_is_unreadable);
+                the_process_dies, the_process_dies_and_leaves_notes,
+                two_processes_die_and_leave_notes, aws_is_throttled, an_answer_is_too_large, a_command_is_unreadable);
         })*
     };
     (@checks $owner:expr, $($check:ident),*) => {
