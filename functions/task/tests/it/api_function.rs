@@ -264,10 +264,10 @@ async fn a_request_ends_properly_when_its_client_goes_away() {
     public(&world, "f", &code).await;
     {
         let sent = send(&world, Request::new("GET", "/tasks/v1/api/f"));
-        tokio::pin!(sent);
-        while server.requests().is_empty() {
-            let _ = futures::poll!(&mut sent);
-            tokio::task::yield_now().await;
+        let arrived = async || if server.requests().is_empty() { Err(()) } else { Ok(()) };
+        tokio::select! {
+            answer = sent => panic!("the request has ended: {answer:?}"),
+            () = until("the script acts", arrived) => {}
         }
     }
     let status = async || match requests(&world, "").await["data"][0]["statusCode"].clone() {

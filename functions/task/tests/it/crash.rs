@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use harness::until;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
@@ -100,10 +101,9 @@ async fn a_task_without_an_effect_so_far_is_run_again_after_a_crash() {
     let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     {
         let run = world.invoke(command.clone());
-        tokio::pin!(run);
-        while world.record(&task_id("s")).await["status"] != "inProgress" {
-            let _ = futures::poll!(&mut run);
-            tokio::task::yield_now().await;
+        tokio::select! {
+            ended = run => panic!("the task has ended: {ended:?}"),
+            () = world.runs(&task_id("s")) => {}
         }
     }
     let after = world.another();
@@ -245,9 +245,11 @@ async fn a_living_owner_keeps_its_task() {
     sink.arrived.notified().await;
     let lease = world.record(&task_id("s")).await["claim"]["leaseUntilMs"].as_i64().unwrap();
     world.clock.advance(jiff::SignedDuration::from_secs(4));
-    while world.record(&task_id("s")).await["claim"]["leaseUntilMs"].as_i64().unwrap() == lease {
-        tokio::task::yield_now().await;
-    }
+    until("the lease is prolonged", async || {
+        let claim = world.record(&task_id("s")).await["claim"].take();
+        if claim["leaseUntilMs"].as_i64() == Some(lease) { Err(claim) } else { Ok(()) }
+    })
+    .await;
     world.clock.advance(jiff::SignedDuration::from_secs(4));
     assert!(world.another().invoke(command).await.is_err());
     sink.may_answer.notify_one();
@@ -262,17 +264,14 @@ async fn an_owner_that_lost_its_task_stops_and_records_nothing() {
     let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     let (process, first) = (world.process(), command.clone());
     let first = tokio::spawn(async move { process.invoke(first).await });
-    while world.record(&task_id("s")).await["status"] != "inProgress" {
-        tokio::task::yield_now().await;
-    }
+    world.runs(&task_id("s")).await;
     world.put("/tasks/v1/functions/f", json!({"code": "exports.main = () => 'second'"})).await;
     // The owner may renew its lease in between.
-    loop {
+    until("another takes it over", async || {
         world.clock.advance(jiff::SignedDuration::from_secs(6));
-        if world.another().invoke(command.clone()).await.is_ok() {
-            break;
-        }
-    }
+        world.another().invoke(command.clone()).await.map_err(|error| error.chain())
+    })
+    .await;
     let error = first.await.unwrap().unwrap_err();
     assert!(error.chain().contains("taken"), "{}", error.chain());
     assert_eq!(world.answer("s").await["output"], "second");

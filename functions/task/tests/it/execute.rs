@@ -183,10 +183,10 @@ async fn a_task_ends_properly_when_its_client_goes_away() {
     world.script("f", "exports.main = () => new Promise((resolve) => setTimeout(resolve, 100, 'done'))").await;
     {
         let sent = world.post("/tasks/v1/functions/f/execute", json!({}));
-        tokio::pin!(sent);
-        while world.items("TASKS_TABLE").await.is_empty() {
-            let _ = futures::poll!(&mut sent);
-            tokio::task::yield_now().await;
+        let written = async || if world.items("TASKS_TABLE").await.is_empty() { Err(()) } else { Ok(()) };
+        tokio::select! {
+            answer = sent => panic!("the task has ended: {answer:?}"),
+            () = until("the task is written", written) => {}
         }
     }
     let status = async || match world.items("TASKS_TABLE").await[0]["status"].clone() {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use harness::{Answer, Event, Request};
+use harness::{Answer, Event, Request, until};
 use serde_json::{Value, json};
 use shared::event::{DispatcherId, EventId, StepId};
 use shared::{Environment, Error, Function};
@@ -116,6 +116,15 @@ impl World {
     /// The record of a task as the table has it.
     pub(crate) async fn record(&self, id: &str) -> Value {
         self.table("TASKS_TABLE").get(&json!({"taskId": id})).await.unwrap().unwrap_or_default()
+    }
+
+    /// Waits until the record of a task shows that it runs.
+    pub(crate) async fn runs(&self, id: &str) {
+        until("the task runs", async || {
+            let record = self.record(id).await;
+            if record["status"] == "inProgress" { Ok(()) } else { Err(record) }
+        })
+        .await;
     }
 }
 

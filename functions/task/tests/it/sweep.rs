@@ -1,7 +1,7 @@
 //! The sweep: tasks that an interruption left.
 
 use futures::FutureExt as _;
-use harness::Request;
+use harness::{Request, until};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::{Function, Incoming};
@@ -33,10 +33,12 @@ async fn created(world: &World, body: Value) -> String {
 async fn killed(world: &World, process: &Function, command: Incoming, id: &str, is_there: impl Fn(&Value) -> bool) {
     let run = process.on_event(command);
     tokio::pin!(run);
-    while !is_there(&world.record(id).await) {
+    until("the task has begun", async || {
         assert!(run.as_mut().now_or_never().is_none(), "the task has ended");
-        tokio::task::yield_now().await;
-    }
+        let record = world.record(id).await;
+        if is_there(&record) { Ok(()) } else { Err(record) }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -124,10 +126,9 @@ async fn a_task_that_still_runs_is_left_alone() {
     world.advance(120).await;
     let process = world.another();
     let run = process.on_event(command);
-    tokio::pin!(run);
-    while world.record(&id).await["status"] != "inProgress" {
-        assert!(run.as_mut().now_or_never().is_none());
-        tokio::task::yield_now().await;
+    tokio::select! {
+        ended = run => panic!("the task has ended: {ended:?}"),
+        () = world.runs(&id) => {}
     }
     sweep(&world).await;
     assert!(started(&world).is_none());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use harness::World;
+use harness::{World, until};
 use serde_json::{Value, json};
 use shared::bus::{Bus, Entry};
 use shared::event::{Envelope, EventId, EventType, TenantId};
@@ -311,9 +311,11 @@ async fn a_query_that_is_shared_sees_what_each_of_its_callers_has_written() {
 
 /// Waits until an operation has been called this often.
 async fn called(world: &World, operation: &str, times: u64) {
-    while world.emulator.aws_calls().get(operation).copied().unwrap_or_default() < times {
-        tokio::task::yield_now().await;
-    }
+    until(operation, async || {
+        let count = world.emulator.aws_calls().get(operation).copied().unwrap_or_default();
+        if count < times { Err(count) } else { Ok(()) }
+    })
+    .await;
 }
 
 fn creation(table: &Table, number: usize) -> impl Future<Output = bool> + Send + 'static {

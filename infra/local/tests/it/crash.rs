@@ -140,7 +140,8 @@ async fn killed_under_load(kills: u32, tries_again: bool) {
     let policy = json!({"enabled": true, "errorsToRetry": errors});
     let (mut hookyard, channel) = reaching(&sink, data.path(), policy).await;
 
-    let mut accepted = BTreeMap::new();
+    // In the order in which they were accepted, which is about that in which they are worked off.
+    let mut accepted = Vec::new();
     for kill in 0..kills {
         let answered = Mutex::new(Vec::new());
         // From the first webhooks after a start to many of them under way.
