@@ -14,6 +14,7 @@ mod claim;
 mod effects;
 mod running;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::{Environment, Error};
 pub use claim::{Claim, ClaimStore, Claimable, put_if};
 use claim::{is_same_owner, owned};
 pub use effects::Effects;
-use running::{Running, Work};
+use running::{Running, Work, Written};
 
 /// After how long work that has not acted shows in its record that it is under way.
 pub const SHOWN_AFTER: Duration = Duration::from_secs(1);
@@ -319,9 +320,10 @@ impl<S: ClaimStore> Claims<S> {
         put_if(self.store.table(), &record, unchanged).await
     }
 
-    /// Marks that the work begins to act on the outside world, which must be the next that it does; false if the record is
-    /// lost to another process.
-    pub async fn mark_effect(&self, record: &S::Record) -> Result<bool, Error> {
+    /// Marks that the work is about to act on the outside world; `None` if the record is lost to another process.
+    ///
+    /// What is returned must hear that it acts, right before it does.
+    pub async fn mark_effect(&self, record: &S::Record) -> Result<Option<Marked>, Error> {
         let mut marked = record.first();
         if let Some(claim) = marked.claim_mut() {
             claim.effect = true;
@@ -334,15 +336,13 @@ impl<S: ClaimStore> Claims<S> {
                 self.change_claim(record, record.marked(change)).await?
             }
         };
-        if is_marked && let Some(claim) = record.claim() {
-            self.note_effect(record.id(), claim)?;
-        }
-        Ok(is_marked)
+        Ok(is_marked.then(|| self.marked(record.id(), record.claim())))
     }
 
-    /// Notes that the effect begins, or has begun, which the record is marked with under this claim.
-    fn note_effect(&self, id: &str, claim: &Claim) -> Result<(), Error> {
-        self.running.record(id).note(|| self.effects.begin(&claim.owner))
+    /// The work on a record that is marked under this claim.
+    fn marked(&self, id: &str, claim: Option<&Claim>) -> Marked {
+        let marked = |claim: &Claim| (self.effects.clone(), self.running.record(id), claim.owner.clone());
+        Marked(claim.map(marked))
     }
 
     /// Gives the place of the note back, if there is one, as nobody will ask for it.
@@ -411,9 +411,7 @@ impl<S: ClaimStore> Claims<S> {
                 record
             }
             None => {
-                if let Some(claim) = record.claim().filter(|claim| claim.effect) {
-                    self.note_effect(record.id(), claim)?;
-                }
+                self.marked(record.id(), record.claim().filter(|claim| claim.effect)).acts()?;
                 work(record).await?
             }
         };
@@ -472,7 +470,7 @@ impl<S: ClaimStore> Claims<S> {
         let claim = Claim { effect: claim.effect || has_acted, ..claim };
         if has_acted {
             // Whoever finds only the new claim, after another kill, must not believe that nothing has begun.
-            self.note_effect(id, &claim)?;
+            self.marked(id, Some(&claim)).acts()?;
         }
         let change = Expression::new("SET claim = :claim").value(":claim", &claim);
         let unchanged = Expression::new(
@@ -509,6 +507,24 @@ impl<S: ClaimStore> Claims<S> {
 
     fn until_ms(&self, lease: SignedDuration) -> i64 {
         self.clock.now().checked_add(lease).unwrap_or(Timestamp::MAX).as_millisecond()
+    }
+}
+
+/// Work that is marked as acting on the outside world. Cheap to clone; the default is marked nowhere.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Marked(Option<(Effects, Arc<Written>, String)>);
+
+impl Marked {
+    /// Notes that the work acts from now on, unless that is noted already. Until then a kill leaves it certain that it has
+    /// not, so that nothing else should be done between this and the act.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be noted: then it must not act.
+    pub fn acts(&self) -> Result<(), Error> {
+        let Some((effects, written, owner)) = &self.0 else { return Ok(()) };
+        written.note(|| effects.begin(owner))
     }
 }
 

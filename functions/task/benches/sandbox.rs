@@ -14,6 +14,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
 use shared::clock::Clock;
 use shared::outbound::Outbound;
+use shared::step::Marked;
 use task::sandbox::{BeforeEffect, Isolation, Limits, Outside, Sandbox, Script};
 
 const SCRIPTS: [(&str, &str); 8] = [
@@ -102,7 +103,7 @@ async fn cpu_time_of(sandbox: &Sandbox, iterations: u64, script: &impl Fn() -> S
 }
 
 async fn run(sandbox: &Sandbox, script: Script) {
-    let no_effect: BeforeEffect = Arc::new(|| Box::pin(async { Ok(()) }));
+    let no_effect: BeforeEffect = Arc::new(|| Box::pin(async { Ok(Marked::default()) }));
     let report = sandbox.run(script, no_effect).await;
     black_box(report).expect("a sandbox can be created").result.expect("the script succeeds");
 }
@@ -142,7 +143,7 @@ fn cpu(criterion: &mut Criterion) {
 fn fresh_sandbox(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let sandbox = Sandbox::new(Outbound::new(&[]), Clock::system(), Some(env!("CARGO_BIN_EXE_task").into()));
-    let no_effect: BeforeEffect = Arc::new(|| Box::pin(async { Ok(()) }));
+    let no_effect: BeforeEffect = Arc::new(|| Box::pin(async { Ok(Marked::default()) }));
     let mut group = criterion.benchmark_group("fresh sandbox");
     for (name, source) in SCRIPTS {
         let script = script(source);
@@ -159,7 +160,7 @@ fn fresh_sandbox(criterion: &mut Criterion) {
 fn recording(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
     let sandbox = Sandbox::new(Outbound::new(&[]), Clock::system(), Some(env!("CARGO_BIN_EXE_task").into()));
-    let no_effect: BeforeEffect = Arc::new(|| Box::pin(async { Ok(()) }));
+    let no_effect: BeforeEffect = Arc::new(|| Box::pin(async { Ok(Marked::default()) }));
     let mut group = criterion.benchmark_group("recording");
     let reads =
         "exports.main = () => { let n = 0; for (let i = 0; i < 1000; i++) n += Date.now() * Math.random(); return n }";

@@ -97,7 +97,7 @@ pub(crate) async fn run(
     before_effect: BeforeEffect,
     clock: &Clock,
 ) -> Result<Report, Error> {
-    before_effect().await?;
+    before_effect().await?.acts()?;
     let invoked = invoker.invoke(&target.function_name, target.qualifier.as_deref(), input.into_bytes());
     let invocation = match tokio::time::timeout(time_limit, invoked).await {
         Ok(Ok(invocation)) => invocation,

@@ -265,7 +265,7 @@ impl Running {
             Box::pin(async move {
                 // Before the write, whose answer may be lost.
                 has_acted.store(true, Ordering::Release);
-                if tasks.mark_effect(&task).await? { Ok(()) } else { Err(lost(&task)) }
+                tasks.mark_effect(&task).await?.ok_or_else(|| lost(&task))
             })
         })
     }

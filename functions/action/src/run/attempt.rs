@@ -5,6 +5,7 @@ use serde_json::Value;
 use shared::Error;
 use shared::clock::derived_hex24;
 use shared::outbound::{Request, Response};
+use shared::step::Marked;
 
 use crate::failure::{Failure, FailureType};
 use crate::run::prepare::Prepared;
@@ -84,12 +85,13 @@ pub(crate) async fn attempt(
     if let Err(failure) = circuit::admit(services, &target.place, &target.app.circuit).await? {
         return Ok(Tried { is_refused: true, ..Tried::unsent(failure) });
     }
-    mark_effect(services, target, record).await?;
+    let marked = mark_effect(services, target, record).await?;
     let mut request = prepared.request.clone();
     let left = deadline.duration_since(services.clock.now());
     request.timeout = request.timeout.min(left.try_into().unwrap_or_default());
     let masks = &prepared.masks;
     let sent = Sent::of(&request, masks);
+    marked.acts()?;
     let Exchange { outcome, response, is_unanswered } = exchange(services, target, request).await;
     if let Err(error) = circuit::note(services, &target.place, &target.app.circuit, outcome.as_ref().err()).await {
         // The run goes on all the same: its request was sent.
@@ -104,17 +106,16 @@ pub(crate) async fn attempt(
 }
 
 /// Marks that the outside world may notice the run from now on, unless it does no harm to notice it twice.
-async fn mark_effect(services: &Services, target: &Target, record: &mut RunRecord) -> Result<(), Error> {
+async fn mark_effect(services: &Services, target: &Target, record: &mut RunRecord) -> Result<Marked, Error> {
     if target.is_repeatable() || record.claim.as_ref().is_none_or(|claim| claim.effect) {
-        return Ok(());
+        return Ok(Marked::default());
     }
-    if !services.runs.mark_effect(record).await? {
-        return Err(Error::new("run an action", "another process has taken the run over"));
-    }
+    let marked = services.runs.mark_effect(record).await?;
+    let marked = marked.ok_or_else(|| Error::new("run an action", "another process has taken the run over"))?;
     if let Some(claim) = &mut record.claim {
         claim.effect = true;
     }
-    Ok(())
+    Ok(marked)
 }
 
 /// The failure of a run whose time is over.

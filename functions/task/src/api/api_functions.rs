@@ -9,6 +9,7 @@ use http::Method;
 use shared::auth::{Caller, Permission};
 use shared::event::StepError;
 use shared::http::{Called, ErrorBody, RawBody, SourceAddress};
+use shared::step::Marked;
 use shared::{Error, Refusal};
 use tokio::time::timeout;
 
@@ -180,7 +181,7 @@ fn marks_effect(services: &Arc<Services>, record: &ApiRequest) -> BeforeEffect {
     let (services, record) = (services.clone(), record.clone());
     Arc::new(move || {
         let (services, record) = (services.clone(), record.clone());
-        Box::pin(async move { services.api_requests.put(&record).await })
+        Box::pin(async move { services.api_requests.put(&record).await.map(|()| Marked::default()) })
     })
 }
 

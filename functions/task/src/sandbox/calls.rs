@@ -123,7 +123,7 @@ impl Answering {
         self.tasks.spawn(async move {
             let outcome = match refused {
                 Some(error) => Ok(Err(error)),
-                None => match first_effect.mark().await {
+                None => match first_effect.mark().await.and_then(|marked| marked.acts()) {
                     Ok(()) => Ok(calls(call, number).await),
                     Err(error) => Err(error),
                 },

@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use shared::Error;
-use shared::outbound::{Outbound, OutboundError, Request};
+use shared::outbound::{Outbound, OutboundError, Request, Response};
+use shared::step::Marked;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio::task::{AbortHandle, JoinSet};
@@ -28,20 +29,21 @@ type Outcome = Result<Result<FetchResponse, FetchError>, Error>;
 pub(super) struct Requests {
     client: Arc<Client>,
     tasks: JoinSet<(u32, Outcome)>,
-    sending: Option<Handle>,
     by_id: HashMap<u32, AbortHandle>,
 }
 
 struct Client {
     outbound: Outbound,
     first_effect: FirstEffect,
+    /// The threads from which requests leave, if they do not from those of the script.
+    sending: Option<Handle>,
 }
 
 /// What is done once before a script acts on the outside world for the first time. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct FirstEffect {
     before_effect: BeforeEffect,
-    marked: Arc<OnceCell<()>>,
+    marked: Arc<OnceCell<Marked>>,
 }
 
 impl FirstEffect {
@@ -49,9 +51,9 @@ impl FirstEffect {
         Self { before_effect, marked: Arc::default() }
     }
 
-    /// Marks that the script acts; the second time nothing happens.
-    pub(super) async fn mark(&self) -> Result<(), Error> {
-        self.marked.get_or_try_init(|| (self.before_effect)()).await.map(drop)
+    /// Marks that the script acts; the second time nothing happens. What is returned must hear when it does.
+    pub(super) async fn mark(&self) -> Result<Marked, Error> {
+        self.marked.get_or_try_init(|| (self.before_effect)()).await.cloned()
     }
 
     /// Whether the script may have acted.
@@ -63,25 +65,21 @@ impl FirstEffect {
 impl Requests {
     /// Starts without requests, to be sent on these threads if there are any of their own.
     pub(super) fn new(outbound: Outbound, first_effect: FirstEffect, sending: Option<Handle>) -> Self {
-        let client = Arc::new(Client { outbound, first_effect });
-        Self { client, tasks: JoinSet::new(), sending, by_id: HashMap::new() }
+        let client = Arc::new(Client { outbound, first_effect, sending });
+        Self { client, tasks: JoinSet::new(), by_id: HashMap::new() }
     }
 
     /// Starts a request.
     pub(super) fn start(&mut self, id: u32, request: FetchRequest) {
         let client = self.client.clone();
         let crowded = self.by_id.len() >= CONCURRENT;
-        let task = async move {
+        let task = self.tasks.spawn(async move {
             let outcome = match crowded {
                 true => Ok(Err(FetchError::new("FetchLimitExceeded", "too many requests are in flight"))),
                 false => client.exchange(request).await,
             };
             (id, outcome)
-        };
-        let task = match &self.sending {
-            Some(threads) => self.tasks.spawn_on(task, threads),
-            None => self.tasks.spawn(task),
-        };
+        });
         self.by_id.insert(id, task);
     }
 
@@ -105,30 +103,40 @@ impl Requests {
 }
 
 impl Client {
-    async fn exchange(&self, request: FetchRequest) -> Outcome {
+    async fn exchange(self: Arc<Self>, request: FetchRequest) -> Outcome {
         let refuses_redirects = request.redirect == "error";
         let request = match checked(request) {
             Ok(request) => request,
             Err(error) => return Ok(Err(error)),
         };
-        self.first_effect.mark().await?;
-        Ok(self.send(request, refuses_redirects).await)
+        let marked = self.first_effect.mark().await?;
+        let Some(threads) = self.sending.clone() else { return self.send(request, refuses_redirects, &marked).await };
+        // Dropped, it stops what runs on the other threads.
+        let mut sent = JoinSet::new();
+        sent.spawn_on(async move { self.send(request, refuses_redirects, &marked).await }, &threads);
+        let ended = sent.join_next().await.transpose().map_err(|cause| Error::new("send a request", cause))?;
+        ended.ok_or_else(|| Error::new("send a request", "its thread has ended"))?
     }
 
-    async fn send(&self, request: Request, refuses_redirects: bool) -> Result<FetchResponse, FetchError> {
-        let response = self.outbound.send(request).await.map_err(|cause| explained(&cause))?;
-        if refuses_redirects && matches!(response.status, 301 | 302 | 303 | 307 | 308) {
-            return Err(FetchError::new("FetchFailed", "the server answered with a redirect"));
-        }
-        let status = StatusCode::from_u16(response.status).ok();
-        Ok(FetchResponse {
-            status: response.status,
-            status_text: status.and_then(|status| status.canonical_reason()).unwrap_or_default().to_owned(),
-            url: response.url,
-            headers: texts(&response.headers),
-            body: response.body,
-        })
+    async fn send(&self, request: Request, refuses_redirects: bool, marked: &Marked) -> Outcome {
+        marked.acts()?;
+        let answered = self.outbound.send(request).await.map_err(|cause| explained(&cause));
+        Ok(answered.and_then(|response| read(response, refuses_redirects)))
     }
+}
+
+fn read(response: Response, refuses_redirects: bool) -> Result<FetchResponse, FetchError> {
+    if refuses_redirects && matches!(response.status, 301 | 302 | 303 | 307 | 308) {
+        return Err(FetchError::new("FetchFailed", "the server answered with a redirect"));
+    }
+    let status = StatusCode::from_u16(response.status).ok();
+    Ok(FetchResponse {
+        status: response.status,
+        status_text: status.and_then(|status| status.canonical_reason()).unwrap_or_default().to_owned(),
+        url: response.url,
+        headers: texts(&response.headers),
+        body: response.body,
+    })
 }
 
 fn checked(request: FetchRequest) -> Result<Request, FetchError> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::Error;
 use shared::event::StepError;
+use shared::step::Marked;
 
 use super::console::LogLine;
 use super::journal::Recording;
@@ -17,8 +18,8 @@ use super::journal::Recording;
 /// How long a script may run from a journal: about as long as an HTTP API waits for an answer.
 const REPLAY_TIME: Duration = Duration::from_secs(25);
 
-/// Called before the first request of a script is sent; the request waits for it.
-pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Error>> + Send + Sync>;
+/// Called before the first request of a script is sent; the request waits for it, and tells what it gets that it leaves.
+pub type BeforeEffect = Arc<dyn Fn() -> BoxFuture<'static, Result<Marked, Error>> + Send + Sync>;
 
 /// The files of a package by their paths, which do not begin with a slash.
 pub type Files = BTreeMap<String, Bytes>;

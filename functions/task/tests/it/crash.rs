@@ -100,10 +100,10 @@ async fn a_task_without_an_effect_so_far_is_run_again_after_a_crash() {
     world.script("f", "exports.main = () => new Promise((resolve) => setTimeout(resolve, 20000))").await;
     let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     {
-        let run = world.invoke(command.clone());
+        let (run, id) = (world.invoke(command.clone()), task_id("s"));
         tokio::select! {
             ended = run => panic!("the task has ended: {ended:?}"),
-            () = world.runs(&task_id("s")) => {}
+            () = world.until_it_runs(&id) => {}
         }
     }
     let after = world.another();
@@ -264,7 +264,7 @@ async fn an_owner_that_lost_its_task_stops_and_records_nothing() {
     let command = world.sealed_payload(delivery("s", json!({"functionName": "f"})));
     let (process, first) = (world.process(), command.clone());
     let first = tokio::spawn(async move { process.invoke(first).await });
-    world.runs(&task_id("s")).await;
+    world.until_it_runs(&task_id("s")).await;
     world.put("/tasks/v1/functions/f", json!({"code": "exports.main = () => 'second'"})).await;
     // The owner may renew its lease in between.
     until("another takes it over", async || {

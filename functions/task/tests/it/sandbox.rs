@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use shared::Error;
 use shared::clock::Clock;
 use shared::outbound::Outbound;
+use shared::step::Marked;
 use task::sandbox::{BeforeEffect, Isolation, Limits, Outside, Report, Sandbox, Script};
 
 /// A script with little time and memory.
@@ -54,7 +55,7 @@ fn with_outbound(outbound: Outbound) -> Sandbox {
 }
 
 fn no_effect() -> BeforeEffect {
-    Arc::new(|| Box::pin(async { Ok(()) }))
+    Arc::new(|| Box::pin(async { Ok(Marked::default()) }))
 }
 
 async fn report(script: Script) -> Report {

@@ -119,7 +119,7 @@ impl World {
     }
 
     /// Waits until the record of a task shows that it runs.
-    pub(crate) async fn runs(&self, id: &str) {
+    pub(crate) async fn until_it_runs(&self, id: &str) {
         until("the task runs", async || {
             let record = self.record(id).await;
             if record["status"] == "inProgress" { Ok(()) } else { Err(record) }

@@ -128,7 +128,7 @@ async fn a_task_that_still_runs_is_left_alone() {
     let run = process.on_event(command);
     tokio::select! {
         ended = run => panic!("the task has ended: {ended:?}"),
-        () = world.runs(&id) => {}
+        () = world.until_it_runs(&id) => {}
     }
     sweep(&world).await;
     assert!(started(&world).is_none());

@@ -178,7 +178,7 @@ async fn a_running_task_keeps_its_version_and_says_which_it_was() {
     let command = world.sealed_payload(crate::support::delivery("s", json!({"functionName": "f"})));
     let process = world.process();
     let first = tokio::spawn(async move { process.invoke(command).await });
-    world.runs(&crate::support::task_id("s")).await;
+    world.until_it_runs(&crate::support::task_id("s")).await;
     change(&world, json!({"code": "exports.main = () => 'second'"})).await;
     first.await.unwrap().unwrap();
     assert_eq!(world.answer("s").await["output"], "first");

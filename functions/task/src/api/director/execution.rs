@@ -13,7 +13,7 @@ use serde_json::Value;
 use shared::auth::Caller;
 use shared::event::StepError;
 use shared::http::method_not_allowed;
-use shared::step::Claimable as _;
+use shared::step::{Claimable as _, Marked};
 use shared::{Error, Refusal};
 
 use super::body::Verbatim;
@@ -117,7 +117,8 @@ pub(crate) async fn test(
         outside: Outside::Live,
         isolation: Isolation::Fresh,
     };
-    let Report { result, lines, .. } = services.sandbox.run(script, Arc::new(|| Box::pin(async { Ok(()) }))).await?;
+    let Report { result, lines, .. } =
+        services.sandbox.run(script, Arc::new(|| Box::pin(async { Ok(Marked::default()) }))).await?;
     result.map(returned).map_err(|error| failed(&error, &lines, None))
 }
 

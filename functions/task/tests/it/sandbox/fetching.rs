@@ -5,8 +5,9 @@ use axum::extract::{Path, Request};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{any, get};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+
+use harness::until;
 
 use super::*;
 
@@ -198,7 +199,7 @@ async fn the_effect_is_marked_once_before_the_first_request_is_sent() {
     let mark: BeforeEffect = Arc::new(move || {
         assert!(!reached_before.load(Ordering::SeqCst));
         count.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Ok(Marked::default()) })
     });
     let quiet = sandbox().run(script("module.exports = () => new Headers()"), mark.clone()).await.unwrap();
     assert_eq!((quiet.result, marks.load(Ordering::SeqCst)), (Ok(json!({})), 0));
@@ -213,21 +214,27 @@ async fn the_effect_is_marked_once_before_the_first_request_is_sent() {
 #[tokio::test]
 async fn requests_leave_on_threads_of_their_own_where_there_are_any() {
     let threads = tokio::runtime::Builder::new_multi_thread().thread_name("sending").enable_all().build().unwrap();
-    let mark = |names: &Arc<Mutex<Vec<String>>>| -> BeforeEffect {
-        let names = names.clone();
-        Arc::new(move || {
-            names.lock().unwrap().push(std::thread::current().name().unwrap_or_default().to_owned());
-            Box::pin(async { Ok(()) })
-        })
-    };
-    let source =
-        format!("module.exports = () => fetch('{}/status/200').then((answer) => answer.status)", server().await);
-    for (sending, is_apart) in [(Some(threads.handle().clone()), true), (None, false)] {
-        let names = Arc::default();
-        let report = sandbox().sending_on(sending).run(script(&source), mark(&names)).await.unwrap();
-        assert_eq!(report.result, Ok(json!(200)));
-        assert_eq!(names.lock().unwrap().iter().map(|name| name == "sending").collect::<Vec<_>>(), [is_apart]);
+    let on_its_own = Arc::<AtomicBool>::default();
+    let is_own = on_its_own.clone();
+    let mark: BeforeEffect = Arc::new(move || {
+        is_own.store(std::thread::current().name() != Some("sending"), Ordering::SeqCst);
+        Box::pin(async { Ok(Marked::default()) })
+    });
+    let sandbox = sandbox().sending_on(Some(threads.handle().clone()));
+    let fetching =
+        |path: &str, base: &str| script(&format!("module.exports = () => fetch('{base}{path}').then((a) => a.status)"));
+    let base = server().await;
+    let report = sandbox.run(fetching("/status/200", &base), mark.clone()).await.unwrap();
+    assert_eq!((report.result, on_its_own.load(Ordering::SeqCst)), (Ok(json!(200)), true));
+    let count = || threads.metrics().num_alive_tasks();
+    {
+        let sent = async || if count() == 0 { Err(()) } else { Ok(()) };
+        tokio::select! {
+            report = sandbox.run(fetching("/never", &base), mark) => panic!("{:?}", report.map(|report| report.result)),
+            () = until("a request is under way there", sent) => {}
+        }
     }
+    until("the request is stopped with its script", async || if count() == 0 { Ok(()) } else { Err(count()) }).await;
     threads.shutdown_background();
 }
 
