@@ -91,7 +91,10 @@ impl Failure {
 
 /// What to do about an error of the system.
 fn advice(error: &io::Error) -> Option<&'static str> {
-    use io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, ResourceBusy, StorageFull};
+    use io::ErrorKind::{
+        AlreadyExists, FileTooLarge, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, ResourceBusy,
+        StorageFull,
+    };
     match error.kind() {
         StorageFull | QuotaExceeded | FileTooLarge => {
             Some("the disk is full: free some space, or choose a directory on another disk with --data")
@@ -101,6 +104,9 @@ fn advice(error: &io::Error) -> Option<&'static str> {
              with --data",
         ),
         ReadOnlyFilesystem => Some("the disk cannot be written: choose a directory on another one with --data"),
+        AlreadyExists | NotADirectory => {
+            Some("a file is where a directory belongs: move it away, or choose another directory with --data")
+        }
         ResourceBusy => Some("another program uses the file: stop it, or choose another directory with --data"),
         _ => None,
     }
@@ -123,6 +129,7 @@ mod tests {
         check(io::ErrorKind::QuotaExceeded, "free some space");
         check(io::ErrorKind::PermissionDenied, "may not use the file");
         check(io::ErrorKind::ReadOnlyFilesystem, "cannot be written");
+        check(io::ErrorKind::NotADirectory, "move it away");
         check(io::ErrorKind::ResourceBusy, "another program");
         check(io::ErrorKind::TimedOut, "");
     }

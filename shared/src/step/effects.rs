@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,8 @@ const DELIVERY: usize = 24;
 const NOTE: usize = 32;
 /// The place of the machine's name, before the notes.
 const HEADER: usize = 2 * NOTE;
+/// The longest file that is read, with 32,766 notes: far more than a process has work under way.
+const FILE: usize = 1024 * 1024;
 /// How many files of former processes are kept, and how long: a message stays in an SQS queue for 14 days at most.
 const FILES: usize = 256;
 const KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -57,7 +59,7 @@ struct Notes {
 enum Former {
     /// The deliveries whose effects had begun.
     Begun(HashSet<[u8; DELIVERY]>),
-    /// The machine was started since, or nothing can be read.
+    /// The machine was started since, or the file is none that a process leaves.
     Unknown,
 }
 
@@ -85,7 +87,8 @@ impl Effects {
     /// When the directory cannot be used.
     pub fn open(directory: &Path, ids: &Ids) -> io::Result<Self> {
         match fs::read_to_string(BOOT_ID) {
-            Ok(boot) => Self::since(directory, ids, boot.trim()),
+            Ok(boot) => Self::since(directory, ids, boot.trim())
+                .map_err(|cause| io::Error::new(cause.kind(), format!("{}: {cause}", directory.display()))),
             Err(_) => Ok(Self::default()),
         }
     }
@@ -93,8 +96,11 @@ impl Effects {
     fn since(directory: &Path, ids: &Ids, boot: &str) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let former = kept(directory)?.into_iter().map(|(process, path)| {
-            let found = fs::read(path).map_or(Former::Unknown, |notes| Former::read(&notes, boot));
-            (process, found)
+            let notes = File::open(path).and_then(|file| {
+                let mut notes = Vec::new();
+                file.take(FILE as u64 + 1).read_to_end(&mut notes).map(|_| notes)
+            });
+            (process, notes.map_or(Former::Unknown, |notes| Former::read(&notes, boot)))
         });
         let former = former.collect();
         let process = ids.hex24()[..PROCESS].to_owned();
@@ -179,8 +185,8 @@ impl Notes {
 impl Former {
     fn read(notes: &[u8], boot: &str) -> Self {
         match notes.split_at_checked(HEADER) {
-            Some((header, notes)) if *header == place::<HEADER>(boot.as_bytes()) => {
-                Self::Begun(notes.chunks(NOTE).filter_map(|note| note.first_chunk().copied()).collect())
+            Some((header, rest)) if *header == place::<HEADER>(boot.as_bytes()) && notes.len() <= FILE => {
+                Self::Begun(rest.chunks(NOTE).filter_map(|note| note.first_chunk().copied()).collect())
             }
             _ => Self::Unknown,
         }
@@ -322,6 +328,20 @@ mod tests {
         assert!(killed.begin(&owner(&killed, 1)).unwrap().is_none());
         assert!(killed.begin(&owner(&killed, 2)).unwrap().is_none());
         assert!(!open(&directory, 2, BOOT).never_began(&owner(&killed, 3)));
+    }
+
+    #[test]
+    fn a_file_that_no_process_leaves_tells_nothing() {
+        let directory = tempdir().unwrap();
+        let killed = open(&directory, 1, BOOT);
+        let path = directory.path().join(killed.notes.as_ref().unwrap().process.as_str());
+        let set_length = |length: u64| File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+        set_length(FILE as u64);
+        assert!(open(&directory, 2, BOOT).never_began(&owner(&killed, 1)));
+        // It is sparse, and as a whole has no room in memory.
+        set_length(1 << 36);
+        let next = open(&directory, 3, BOOT);
+        assert!(!next.never_began(&owner(&killed, 1)) && next.is_of_former(&owner(&killed, 1)));
     }
 
     #[test]

@@ -110,6 +110,18 @@ async fn a_directory_with_the_secrets_of_another_one_does_not_start() {
 }
 
 #[tokio::test]
+async fn a_file_in_the_place_of_a_directory_is_named() {
+    let data = tempdir().unwrap();
+    std::fs::write(data.path().join("effects"), "").unwrap();
+    let output = hookyard().args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path()).output().await.unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && message.contains("/effects: ") && message.contains("move it away"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn anybody_may_create_a_user_unless_registration_is_closed() {
     let user = json!({"email": "ada@example.com", "password": "correct horse"});
     for (arguments, expected) in [(&[][..], 200), (&["--open-registration", "false"][..], 401)] {
