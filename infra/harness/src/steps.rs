@@ -37,6 +37,18 @@ pub struct Owner {
     pub is_repeatable: bool,
 }
 
+impl Owner {
+    /// Whatever became of a step whose beginning is noted, the outside world has noticed it; once, unless it is repeatable.
+    fn acted_once(&self, outcome: &str, effects: usize, deaths: usize, at: &str) {
+        match outcome {
+            "succeeded" if self.is_repeatable => assert!((1..=1 + deaths).contains(&effects), "{at}: {effects}"),
+            "succeeded" => assert_eq!(effects, 1, "{at}"),
+            "OutcomeUnknown" if !self.is_repeatable => assert_eq!(effects, 1, "{at}"),
+            other => panic!("{at}: {other}"),
+        }
+    }
+}
+
 /// A world in which one step can be done.
 struct Stage<'a> {
     owner: &'a Owner,
@@ -190,12 +202,7 @@ pub async fn the_process_dies_and_leaves_notes(owner: &Owner) {
                 let stage = Stage::on(World::builder().notes(notes.path()), owner).await;
                 let at = stage.dies(&operation, nth, is_after).await;
                 let (outcome, effects) = (stage.outcome(&at), stage.effects().await);
-                match outcome.as_str() {
-                    "succeeded" if owner.is_repeatable => assert!((1..=2).contains(&effects), "{at}: {effects}"),
-                    "succeeded" => assert_eq!(effects, 1, "{at}"),
-                    "OutcomeUnknown" if !owner.is_repeatable => assert_eq!(effects, 1, "{at}"),
-                    other => panic!("{at}: {other}"),
-                }
+                owner.acted_once(&outcome, effects, 1, &at);
             }
         }
     }
@@ -211,12 +218,7 @@ pub async fn two_processes_die_and_leave_notes(owner: &Owner) {
                 let first = stage.dies_first(&operation, nth, is_after).await;
                 let at = format!("{first}, then {}", stage.dies(&second, nth_of_second, true).await);
                 let (outcome, effects) = (stage.outcome(&at), stage.effects().await);
-                match outcome.as_str() {
-                    "succeeded" if owner.is_repeatable => assert!((1..=3).contains(&effects), "{at}: {effects}"),
-                    "succeeded" => assert_eq!(effects, 1, "{at}"),
-                    "OutcomeUnknown" if !owner.is_repeatable => assert_eq!(effects, 1, "{at}"),
-                    other => panic!("{at}: {other}"),
-                }
+                owner.acted_once(&outcome, effects, 2, &at);
             }
         }
     }
