@@ -14,7 +14,6 @@ mod claim;
 mod effects;
 mod running;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -30,7 +29,8 @@ use crate::{Environment, Error};
 pub use claim::{Claim, ClaimStore, Claimable, put_if};
 use claim::{is_same_owner, owned};
 pub use effects::Effects;
-use running::{Running, Work, Written};
+pub use running::Marked;
+use running::{Running, Work};
 
 /// After how long work that has not acted shows in its record that it is under way.
 pub const SHOWN_AFTER: Duration = Duration::from_secs(1);
@@ -336,13 +336,13 @@ impl<S: ClaimStore> Claims<S> {
                 self.change_claim(record, record.marked(change)).await?
             }
         };
-        Ok(is_marked.then(|| self.marked(record.id(), record.claim())))
+        let marked = || record.claim().map_or_else(Marked::default, |claim| self.marked(record.id(), claim));
+        Ok(is_marked.then(marked))
     }
 
     /// The work on a record that is marked under this claim.
-    fn marked(&self, id: &str, claim: Option<&Claim>) -> Marked {
-        let marked = |claim: &Claim| (self.effects.clone(), self.running.record(id), claim.owner.clone());
-        Marked(claim.map(marked))
+    fn marked(&self, id: &str, claim: &Claim) -> Marked {
+        Marked::new(self.effects.clone(), self.running.record(id), claim.owner.clone())
     }
 
     /// Gives the place of the note back, if there is one, as nobody will ask for it.
@@ -411,7 +411,9 @@ impl<S: ClaimStore> Claims<S> {
                 record
             }
             None => {
-                self.marked(record.id(), record.claim().filter(|claim| claim.effect)).acts()?;
+                if let Some(claim) = record.claim().filter(|claim| claim.effect) {
+                    self.marked(record.id(), claim).acts()?;
+                }
                 work(record).await?
             }
         };
@@ -470,7 +472,7 @@ impl<S: ClaimStore> Claims<S> {
         let claim = Claim { effect: claim.effect || has_acted, ..claim };
         if has_acted {
             // Whoever finds only the new claim, after another kill, must not believe that nothing has begun.
-            self.marked(id, Some(&claim)).acts()?;
+            self.marked(id, &claim).acts()?;
         }
         let change = Expression::new("SET claim = :claim").value(":claim", &claim);
         let unchanged = Expression::new(
@@ -507,24 +509,6 @@ impl<S: ClaimStore> Claims<S> {
 
     fn until_ms(&self, lease: SignedDuration) -> i64 {
         self.clock.now().checked_add(lease).unwrap_or(Timestamp::MAX).as_millisecond()
-    }
-}
-
-/// Work that is marked as acting on the outside world. Cheap to clone; the default is marked nowhere.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct Marked(Option<(Effects, Arc<Written>, String)>);
-
-impl Marked {
-    /// Notes that the work acts from now on, unless that is noted already. Until then a kill leaves it certain that it has
-    /// not, so that nothing else should be done between this and the act.
-    ///
-    /// # Errors
-    ///
-    /// When that cannot be noted: then it must not act.
-    pub fn acts(&self) -> Result<(), Error> {
-        let Some((effects, written, owner)) = &self.0 else { return Ok(()) };
-        written.note(|| effects.begin(owner))
     }
 }
 

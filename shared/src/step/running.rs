@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::effects::Slot;
+use super::effects::{Effects, Slot};
 use crate::Error;
 
 /// The records that this process works on.
@@ -78,6 +78,28 @@ impl Written {
     /// Takes the note, as the work has ended.
     pub(super) fn take_note(&self) -> Option<Slot> {
         self.note.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Work that is marked as acting on the outside world. Cheap to clone; the default is marked nowhere.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Marked(Option<(Effects, Arc<Written>, String)>);
+
+impl Marked {
+    pub(super) fn new(effects: Effects, written: Arc<Written>, owner: String) -> Self {
+        Self(Some((effects, written, owner)))
+    }
+
+    /// Notes that the work acts from now on, unless that is noted already. Until then a kill leaves it certain that it has
+    /// not, so that nothing else should be done between this and the act.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be noted: then it must not act.
+    pub fn acts(&self) -> Result<(), Error> {
+        let Some((effects, written, owner)) = &self.0 else { return Ok(()) };
+        written.note(|| effects.begin(owner))
     }
 }
 

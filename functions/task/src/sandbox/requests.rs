@@ -12,6 +12,7 @@ use shared::step::Marked;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::exchange::{FetchError, FetchRequest, FetchResponse};
 use super::fetch::CONCURRENT;
@@ -111,11 +112,8 @@ impl Client {
         };
         let marked = self.first_effect.mark().await?;
         let Some(threads) = self.sending.clone() else { return self.send(request, refuses_redirects, &marked).await };
-        // Dropped, it stops what runs on the other threads.
-        let mut sent = JoinSet::new();
-        sent.spawn_on(async move { self.send(request, refuses_redirects, &marked).await }, &threads);
-        let ended = sent.join_next().await.transpose().map_err(|cause| Error::new("send a request", cause))?;
-        ended.ok_or_else(|| Error::new("send a request", "its thread has ended"))?
+        let sending = threads.spawn(async move { self.send(request, refuses_redirects, &marked).await });
+        AbortOnDropHandle::new(sending).await.map_err(|cause| Error::new("send a request", cause))?
     }
 
     async fn send(&self, request: Request, refuses_redirects: bool, marked: &Marked) -> Outcome {
