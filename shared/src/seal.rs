@@ -36,10 +36,26 @@ pub struct KeyRing(Secret<Keys>);
 
 /// The keys of a ring as they were when read.
 #[derive(Deserialize)]
+#[serde(from = "Texts")]
 pub struct Keys {
+    current: String,
+    /// Each is extracted once, which takes more time than to expand it for a record.
+    versions: BTreeMap<String, Hkdf<Sha256>>,
+}
+
+/// The secret of a ring.
+#[derive(Deserialize)]
+struct Texts {
     current: String,
     #[serde(flatten)]
     versions: BTreeMap<String, String>,
+}
+
+impl From<Texts> for Keys {
+    fn from(Texts { current, versions }: Texts) -> Self {
+        let extracted = |(version, material): (String, String)| (version, Hkdf::new(None, material.as_bytes()));
+        Self { current, versions: versions.into_iter().map(extracted).collect() }
+    }
 }
 
 impl KeyRing {
@@ -83,8 +99,7 @@ impl Keys {
     /// Derives a key of 256 bits for one purpose from a version of the master key.
     pub fn derive(&self, version: &str, purpose: &str) -> Option<[u8; 32]> {
         let mut key = [0; 32];
-        let material = self.versions.get(version)?;
-        Hkdf::<Sha256>::new(None, material.as_bytes()).expand(purpose.as_bytes(), &mut key).ok()?;
+        self.versions.get(version)?.expand(purpose.as_bytes(), &mut key).ok()?;
         Some(key)
     }
 }

@@ -9,7 +9,7 @@ mod parse;
 mod token;
 pub(crate) mod update;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use crate::error::Error;
@@ -170,6 +170,10 @@ impl fmt::Display for Path {
 /// Refuses paths of which one leads through another.
 fn check_apart<'a>(kind: &str, paths: impl Iterator<Item = &'a Path>) -> Result<(), Error> {
     let paths: Vec<&Path> = paths.collect();
+    let mut roots = HashSet::with_capacity(paths.len());
+    if paths.iter().all(|path| roots.insert(path.root())) {
+        return Ok(());
+    }
     for (at, path) in paths.iter().enumerate() {
         for other in &paths[at + 1..] {
             let problem = match (path.overlaps(other), path.conflicts(other)) {
