@@ -6,20 +6,23 @@
 
 mod request;
 
-use std::borrow::Borrow;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::aws::Aws;
 use crate::clock;
 use crate::error::Error;
 use crate::event::command::COMMAND_SOURCE;
 use crate::event::step::{STEP_FINISHED, STEP_SOURCE};
-use crate::event::{Answer, Envelope, EventId, EventType, StepError, StepFinished, StepId, StepRequested, Trace};
+use crate::event::{
+    Answer, Envelope, EventId, EventType, Received, StepError, StepFinished, StepId, StepRequested, Trace,
+};
 use crate::gather::Gatherer;
 use crate::seal::pack::{OF_EVENTS, pack, unpack};
 use crate::seal::{self, Keys, Seal, Sealed};
@@ -62,6 +65,13 @@ struct SealedEnvelope<'a> {
     sealed: bool,
 }
 
+/// What an envelope on the bus says of its content.
+#[derive(Deserialize)]
+struct Mark {
+    #[serde(default)]
+    sealed: Value,
+}
+
 /// An event that is larger than the bus takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the event has {size_bytes} bytes, the bus takes {ENTRY_LIMIT_BYTES}")]
@@ -88,12 +98,13 @@ impl Entry {
     }
 
     /// Builds the entry of a command; its depth is one more than the event's, and what the step causes has this budget.
-    pub fn command<E>(kind: EventType, request: &StepRequested<E>, budget: u64) -> Result<Self, TooLarge>
-    where
-        E: Borrow<Envelope> + Serialize,
-    {
+    pub fn command<C: Serialize>(
+        kind: EventType,
+        request: &StepRequested<&Envelope<C>>,
+        budget: u64,
+    ) -> Result<Self, TooLarge> {
         let id = EventId::new(format!("{}-requested", request.id.record_id()));
-        let event = request.event.borrow();
+        let event = request.event;
         let envelope = Envelope::new(kind, id, event.tenant_id.clone(), event.time, request);
         Self::sealed(COMMAND_SOURCE, &envelope.with_trace(Trace::dispatched_by(event, budget)))
     }
@@ -183,43 +194,50 @@ fn sealed_json(head: &Envelope<()>, content: &str) -> String {
 
 /// What the content of an event is sealed for: for this event alone.
 fn record_id(source: &str, kind: &str, tenant: &str, id: &str) -> String {
-    serde_json::json!(["event", source, kind, tenant, id]).to_string()
+    // Texts alone cannot fail.
+    serde_json::to_string(&("event", source, kind, tenant, id)).unwrap_or_default()
 }
 
-/// Opens the content of an event that came from the bus; one that had to be sealed and is not is refused.
-pub async fn open(seal: &Seal, source: &str, detail: &mut Value) -> Result<(), Error> {
-    let keys = match sealed_content(source, detail)? {
-        Some(sealed) => seal.keys_with(sealed.key_version()).await?,
-        None => return Ok(()),
-    };
-    open_with(&keys, source, detail)
-}
-
-/// Opens the content of an event that came from the bus with these keys.
-pub fn open_with(keys: &Keys, source: &str, detail: &mut Value) -> Result<(), Error> {
-    let Some(sealed) = sealed_content(source, detail)? else { return Ok(()) };
-    let text = |name: &str| detail[name].as_str().unwrap_or_default();
-    let record_id = record_id(source, text("type"), text("tenantId"), text("id"));
-    let packed = seal::open(keys, &record_id, &sealed).map_err(Error::cannot("open the content of an event"))?;
-    let damaged = || Error::new("open the content of an event", "it is damaged");
-    let json = unpack(&packed).ok_or_else(damaged)?;
-    // The text of a serde error can quote the input, so that it must not become a cause here.
-    detail["content"] = serde_json::from_slice(&json).map_err(|_| damaged())?;
-    if let Some(envelope) = detail.as_object_mut() {
-        envelope.remove("sealed");
+/// Reads the envelope of an event that came from the bus, and opens its content; one that had to be sealed and is not is
+/// refused.
+pub async fn open(seal: &Seal, source: &str, detail: &str) -> Result<Received, Error> {
+    match read(source, detail)? {
+        (envelope, Some(sealed)) => opened(&*seal.keys_with(sealed.key_version()).await?, source, envelope, &sealed),
+        (envelope, None) => Ok(envelope),
     }
-    Ok(())
 }
 
-/// Returns the sealed content of an event, if it is sealed.
-fn sealed_content(source: &str, detail: &Value) -> Result<Option<Sealed>, Error> {
-    if detail["sealed"] == true {
-        return Ok(Some(Sealed::from_text(detail["content"].as_str().unwrap_or_default())));
+/// Reads the envelope of an event that came from the bus, and opens its content with these keys.
+pub fn open_with(keys: &Keys, source: &str, detail: &str) -> Result<Received, Error> {
+    match read(source, detail)? {
+        (envelope, Some(sealed)) => opened(keys, source, envelope, &sealed),
+        (envelope, None) => Ok(envelope),
+    }
+}
+
+/// Reads an envelope as it is on the bus, and its sealed content if that is sealed.
+fn read(source: &str, detail: &str) -> Result<(Received, Option<Sealed>), Error> {
+    let envelope: Received = serde_json::from_str(detail).map_err(Error::cannot("read an event"))?;
+    let Mark { sealed } = serde_json::from_str(detail).map_err(Error::cannot("read an event"))?;
+    if sealed == true {
+        let content: Cow<'_, str> = serde_json::from_str(envelope.content.get()).unwrap_or_default();
+        let sealed = Sealed::from_text(&content);
+        return Ok((envelope, Some(sealed)));
     }
     match is_always_sealed(source) {
         true => Err(Error::new("open the content of an event", "it is not sealed")),
-        false => Ok(None),
+        false => Ok((envelope, None)),
     }
+}
+
+fn opened(keys: &Keys, source: &str, mut envelope: Received, sealed: &Sealed) -> Result<Received, Error> {
+    let record_id = record_id(source, envelope.kind.as_str(), envelope.tenant_id.as_str(), envelope.id.as_str());
+    let packed = seal::open(keys, &record_id, sealed).map_err(Error::cannot("open the content of an event"))?;
+    // The text of a serde error can quote the input, so that it must not become a cause here.
+    let damaged = || Error::new("open the content of an event", "it is damaged");
+    let json = String::from_utf8(unpack(&packed).ok_or_else(damaged)?).map_err(|_| damaged())?;
+    envelope.content = RawValue::from_string(json).map_err(|_| damaged())?;
+    Ok(envelope)
 }
 
 /// Whether the events of a source are sealed whatever they are about: commands, and answers to them.
@@ -327,16 +345,16 @@ mod tests {
         for output_bytes in [100, 100_000] {
             let (step, answer, command) = answer(output_bytes);
             let entry = Entry::step_finished(&step, &answer, &command, command.time);
-            let mut detail = on_bus(&entry);
+            let detail = on_bus(&entry);
             let text = detail.to_string();
             assert!(
                 !text.contains("xxx") && !text.contains("waiting") && !format!("{entry:?}").contains("xxx"),
                 "{text}"
             );
             assert_eq!((&detail["type"], &detail["sealed"]), (&"step.finished".into(), &true.into()));
-            open_with(&keys(), STEP_SOURCE, &mut detail).unwrap();
-            assert_eq!(detail, serde_json::from_str::<Value>(&entry.detail()).unwrap());
-            assert_eq!(serde_json::from_value::<StepFinished>(detail["content"].take()).unwrap().answer, answer);
+            let opened = open_with(&keys(), STEP_SOURCE, &text).unwrap();
+            assert_eq!(serde_json::to_value(&opened).unwrap(), serde_json::from_str::<Value>(&entry.detail()).unwrap());
+            assert_eq!(opened.content::<StepFinished>().unwrap().answer, answer);
         }
     }
 
@@ -348,16 +366,17 @@ mod tests {
         {
             let mut changed = detail.clone();
             changed[name] = other.into();
-            assert!(open_with(&keys(), STEP_SOURCE, &mut changed).is_err(), "{name}");
+            assert!(open_with(&keys(), STEP_SOURCE, &changed.to_string()).is_err(), "{name}");
         }
-        assert!(open_with(&keys(), COMMAND_SOURCE, &mut detail.clone()).is_err());
+        assert!(open_with(&keys(), COMMAND_SOURCE, &detail.to_string()).is_err());
         let mut clear = detail;
         clear["content"] = serde_json::json!({"status": "succeeded"});
         clear["sealed"] = false.into();
+        let clear = clear.to_string();
         for source in [STEP_SOURCE, COMMAND_SOURCE] {
-            assert!(open_with(&keys(), source, &mut clear).unwrap_err().chain().contains("not sealed"));
+            assert!(open_with(&keys(), source, &clear).unwrap_err().chain().contains("not sealed"));
         }
-        assert!(open_with(&keys(), "hookyard.custom", &mut clear).is_ok(), "facts need not be sealed");
+        assert!(open_with(&keys(), "hookyard.custom", &clear).is_ok(), "facts need not be sealed");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::Error;
 pub use step::{
@@ -242,6 +243,12 @@ impl<C> Envelope<C> {
         envelope
     }
 
+    /// Turns what the event is about into something else.
+    pub fn map_content<D>(self, turn: impl FnOnce(C) -> D) -> Envelope<D> {
+        let Self { id, kind, tenant_id, time, content, trace, dedup_window_seconds, replay_of } = self;
+        Envelope { id, kind, tenant_id, time, content: turn(content), trace, dedup_window_seconds, replay_of }
+    }
+
     /// Returns the event with another content.
     pub(crate) fn with_content<D>(&self, content: D) -> Envelope<D> {
         Envelope {
@@ -257,10 +264,13 @@ impl<C> Envelope<C> {
     }
 }
 
-impl Envelope {
+/// An event as it came from the bus: its content is text until somebody looks inside.
+pub type Received = Envelope<Box<RawValue>>;
+
+impl Received {
     /// Reads the content as what its type says.
     pub fn content<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        C::deserialize(&self.content)
+        serde_json::from_str(self.content.get())
             .map_err(|cause| Error::new(format!("read the content of {} {}", self.kind, self.id), cause))
     }
 }

@@ -3,6 +3,7 @@
 mod batch;
 mod queue;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,6 +16,8 @@ use http::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET
 use http::{Method, Request, Response, Uri};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
@@ -22,7 +25,7 @@ use crate::Environment;
 use crate::aws::Aws;
 use crate::bus;
 use crate::error::{Error, Refusal};
-use crate::event::Envelope;
+use crate::event::Received;
 use crate::http::{SourceAddress, normalise};
 use crate::seal::Seal;
 use crate::table::{Check, Unreadable};
@@ -40,7 +43,7 @@ pub enum Incoming {
         /// The source of the event.
         source: String,
         /// The event.
-        envelope: Box<Envelope>,
+        envelope: Box<Received>,
     },
     /// The input of a schedule, as the function wrote it or as the template says.
     Schedule(Value),
@@ -132,8 +135,7 @@ impl Function {
 
     /// Takes an event as the text in which a queue holds it, or the input of a schedule as its text.
     pub async fn handle(&self, event: &str) -> Result<(), Error> {
-        let payload = serde_json::from_str(event).map_err(Error::cannot("read an event"))?;
-        self.on_event(Box::pin(self.incoming(payload)).await?).await
+        self.on_event(Box::pin(self.incoming(event)).await?).await
     }
 
     /// Does what one Lambda invocation asks for.
@@ -149,23 +151,21 @@ impl Function {
             let batch = Batch::deserialize(payload).map_err(Error::cannot("read a batch of messages"))?;
             return Ok(batch.handle(self).await);
         }
-        self.on_event(Box::pin(self.incoming(payload)).await?).await?;
+        self.handle(&payload.to_string()).await?;
         Ok(Value::Null)
     }
 
     /// Tells an event of our bus, which is opened here, from one of an AWS service and from the input of a schedule.
-    async fn incoming(&self, mut payload: Value) -> Result<Incoming, Error> {
-        if payload.get("detail-type").is_none() {
-            return Ok(Incoming::Schedule(payload));
-        }
-        let source = payload.get("source").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut detail = payload.get_mut("detail").map(Value::take).unwrap_or_default();
+    async fn incoming(&self, event: &str) -> Result<Incoming, Error> {
+        let Delivered { detail_type: Some(_), source, detail } = read(event)? else {
+            return Ok(Incoming::Schedule(read(event)?));
+        };
+        let source = source.into_owned();
         // EventBridge takes a source that begins so from AWS alone.
         if source.starts_with("aws.") {
-            return Ok(Incoming::Service { source, detail });
+            return Ok(Incoming::Service { source, detail: read(detail.get())? });
         }
-        bus::open(&self.seal, &source, &mut detail).await?;
-        let envelope = Box::new(Envelope::deserialize(detail).map_err(Error::cannot("read an event"))?);
+        let envelope = Box::new(bus::open(&self.seal, &source, detail.get()).await?);
         Ok(Incoming::Event { source, envelope })
     }
 
@@ -192,6 +192,25 @@ pub async fn run(function: fn(&Environment) -> Result<Function, Error>) -> Resul
         }
     };
     lambda_runtime::run(service_fn(handler)).await
+}
+
+fn read<'a, T: Deserialize<'a>>(event: &'a str) -> Result<T, Error> {
+    serde_json::from_str(event).map_err(Error::cannot("read an event"))
+}
+
+/// The fields that we read of what EventBridge delivers; the input of a schedule has no `detail-type`.
+#[derive(Deserialize)]
+struct Delivered<'a> {
+    #[serde(rename = "detail-type")]
+    detail_type: Option<IgnoredAny>,
+    #[serde(borrow, default)]
+    source: Cow<'a, str>,
+    #[serde(borrow, default = "nothing")]
+    detail: &'a RawValue,
+}
+
+fn nothing() -> &'static RawValue {
+    RawValue::NULL
 }
 
 /// The fields that we read of payload format 2.0.

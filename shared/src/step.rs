@@ -19,11 +19,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::bus::{Bus, Entry};
 use crate::clock::{Clock, Ids};
-use crate::event::{Answer, Envelope, StepError, StepId, StepRequested};
+use crate::event::{Answer, Envelope, Received, StepError, StepId, StepRequested};
 use crate::table::{Expression, is_new, key};
 use crate::{Environment, Error};
 pub use claim::{Claim, ClaimStore, Claimable, put_if};
@@ -73,17 +74,24 @@ impl From<Answer> for Outcome {
 /// Work without an outcome is being done by another delivery in this process, which answers. A command that cannot be
 /// read is answered as `BadRequest` if it at least says for which step it is; one that does not is an error, so that it
 /// ends in the dead-letter queue.
-pub async fn perform<F, R>(bus: &Bus, clock: &Clock, command: &Envelope, work: F) -> Result<(), Error>
+///
+/// Work that looks into the content of the event takes it with an `Envelope`, other work with a [`Received`].
+pub async fn perform<E, F, R>(bus: &Bus, clock: &Clock, command: &Received, work: F) -> Result<(), Error>
 where
-    F: FnOnce(Origin, StepRequested) -> R,
+    E: DeserializeOwned,
+    F: FnOnce(Origin, StepRequested<E>) -> R,
     R: Future<Output = Result<Option<Outcome>, Error>>,
 {
-    let step = StepId::deserialize(&command.content);
-    let step = step.map_err(|cause| Error::new(format!("read the step of {} {}", command.kind, command.id), cause))?;
-    let origin = Origin { step, command: command.without_content() };
-    let outcome = match StepRequested::deserialize(&command.content) {
-        Ok(request) => work(origin.clone(), request).await?,
-        Err(cause) => Some(Answer::failed(StepError::bad_request(cause.to_string())).into()),
+    let origin = |step| Origin { step, command: command.without_content() };
+    let (origin, outcome) = match serde_json::from_str::<StepRequested<E>>(command.content.get()) {
+        Ok(request) => {
+            let origin = origin(request.id.clone());
+            (origin.clone(), work(origin, request).await?)
+        }
+        Err(cause) => {
+            let refused = Answer::failed(StepError::bad_request(cause.to_string()));
+            (origin(command.content()?), Some(refused.into()))
+        }
     };
     let Some(Outcome { answer, facts }) = outcome else { return Ok(()) };
     let answer = origin.finished(&answer, clock.now());

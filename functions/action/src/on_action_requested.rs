@@ -1,7 +1,7 @@
 //! The command `action.requested`: run the action once, and answer with what came of it.
 
 use shared::Error;
-use shared::event::{Answer, Envelope, StepError};
+use shared::event::{Answer, Received, StepError, StepRequested};
 use shared::step;
 
 use crate::run::ask::Ask;
@@ -10,8 +10,8 @@ use crate::services::Services;
 use crate::{on_run_due, run::STEP};
 
 /// Does one step; a second delivery finds its run and continues from there.
-pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<(), Error> {
-    step::perform(&services.bus, &services.clock, command, async |origin, request| {
+pub(crate) async fn handle(services: &Services, command: &Received) -> Result<(), Error> {
+    step::perform(&services.bus, &services.clock, command, async |origin, request: StepRequested<Received>| {
         let ask = match Ask::of_step(request.action) {
             Ok(ask) => ask,
             Err(problem) => return Ok(Some(Answer::failed(StepError::bad_request(problem.to_string())).into())),

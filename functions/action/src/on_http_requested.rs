@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use shared::Error;
 use shared::bus::Bus;
 use shared::clock::Clock;
-use shared::event::{Answer, Envelope};
+use shared::event::{Answer, Received, StepRequested};
 use shared::outbound::Outbound;
 use shared::step::{self, Claimable as _, Claims, Policy};
 
@@ -20,9 +20,9 @@ pub(crate) async fn handle(
     bus: &Bus,
     outbound: &Outbound,
     clock: &Clock,
-    command: &Envelope,
+    command: &Received,
 ) -> Result<(), Error> {
-    step::perform(bus, clock, command, async |_, request| {
+    step::perform(bus, clock, command, async |_, request: StepRequested<Received>| {
         let call = match Call::parse(request.action, &request.id) {
             Ok(call) => call,
             Err(error) => return Ok(Some(Answer::failed(error).into())),

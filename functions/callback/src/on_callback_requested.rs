@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use shared::Error;
 use shared::bus::Bus;
 use shared::clock::{self, Clock};
-use shared::event::{Answer, Envelope, RecordKind, StepError};
+use shared::event::{Answer, Received, RecordKind, StepError, StepRequested};
 use shared::scheduler::Scheduler;
 use shared::step::{Origin, perform};
 
@@ -30,10 +30,10 @@ pub(crate) async fn handle(
     urls: &Urls,
     checks: &Checks,
     clock: &Clock,
-    command: &Envelope,
+    command: &Received,
 ) -> Result<(), Error> {
     let now = clock.now();
-    perform(bus, clock, command, async |origin, request| {
+    perform(bus, clock, command, async |origin, request: StepRequested<Received>| {
         let action = match Action::read(request.action) {
             Ok(Action::Create { schema: Some(schema), lifetime }) => {
                 checks.check_schema(&schema).await?.map(|()| Action::Create { schema: Some(schema), lifetime })

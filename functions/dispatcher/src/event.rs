@@ -6,10 +6,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
+use shared::Error;
 use shared::clock::derived_uuid;
 use shared::event::fact::check_published;
-use shared::event::{ChannelId, DispatcherId, Envelope, EventId, Trace};
+use shared::event::{ChannelId, DispatcherId, Envelope, EventId, Received, Trace};
 use utoipa::ToSchema;
 
 /// The fields of an event, as filters and templates see them.
@@ -18,23 +20,46 @@ pub(crate) const ENVELOPE_FIELDS: [&str; 8] = [
     "id", "type", "tenantId", "time", "content", "trace", "dedupWindowSeconds", "replayOf",
 ];
 
-/// An event in two forms: typed for commands, as JSON for patterns and templates.
-#[derive(Debug, Clone, PartialEq)]
+/// An event in two forms: with its content as text for records and commands, as JSON for patterns and templates.
+#[derive(Debug, Clone)]
 pub(crate) struct Event {
-    pub(crate) envelope: Envelope,
+    pub(crate) envelope: Received,
     pub(crate) value: Value,
 }
 
 impl Event {
-    /// Wraps an envelope.
+    /// Wraps an envelope, whose content is written once for all who hand it on.
     pub(crate) fn new(envelope: Envelope) -> Self {
-        Self { value: json!(envelope), envelope }
+        // A value can always be written.
+        let text = to_raw_value(&envelope.content).unwrap_or_default();
+        let mut content = Value::Null;
+        let head = envelope.map_content(|it| content = it);
+        let mut value = json!(head);
+        value["content"] = content;
+        Self { envelope: head.map_content(|()| text), value }
+    }
+
+    /// Reads an event that came from the bus.
+    pub(crate) fn read(envelope: Received) -> Result<Self, Error> {
+        let content: Value = envelope.content()?;
+        Ok(Self::new(envelope.map_content(|_| content)))
+    }
+
+    /// Returns what the event is about.
+    pub(crate) fn content(&self) -> &Value {
+        &self.value["content"]
+    }
+
+    /// Returns the envelope with its content as JSON.
+    pub(crate) fn into_envelope(mut self) -> Envelope {
+        let content = self.value["content"].take();
+        self.envelope.map_content(|_| content)
     }
 
     /// Returns the channel that a fact of our own says it came from; what others publish can say anything.
     pub(crate) fn channel_id(&self) -> Option<ChannelId> {
         let is_own = check_published(&self.envelope.kind).is_err();
-        let channel_id = self.envelope.content.get("channelId")?.as_str()?;
+        let channel_id = self.content().get("channelId")?.as_str()?;
         is_own.then(|| ChannelId::new(channel_id))
     }
 }
@@ -77,7 +102,12 @@ pub(crate) enum Recurrence {
 
 impl Recurrence {
     /// Compares an event with the time of the first one of its id and with the occurrences since, the newest last.
-    pub(crate) fn of(envelope: &Envelope, first: Timestamp, later: &[Occurrence], window: SignedDuration) -> Self {
+    pub(crate) fn of<C>(
+        envelope: &Envelope<C>,
+        first: Timestamp,
+        later: &[Occurrence],
+        window: SignedDuration,
+    ) -> Self {
         let Envelope { id, time, .. } = envelope;
         if *time <= first {
             return Self::Duplicate(id.clone());
@@ -95,7 +125,7 @@ impl Recurrence {
 }
 
 /// Returns the event under the id of its occurrence, of which nothing is a duplicate for a time only.
-pub(crate) fn renamed(envelope: &Envelope, id: EventId) -> Envelope {
+pub(crate) fn renamed(envelope: &Received, id: EventId) -> Received {
     let trace = Trace { correlation_id: id.to_string(), ..Trace::caused_by(envelope) };
     Envelope { id, trace, dedup_window_seconds: None, ..envelope.clone() }
 }
@@ -113,6 +143,20 @@ mod tests {
         let kind = EventType::known("k");
         let envelope = Envelope::new(kind, EventId::new("e"), TenantId::new("t"), at(seconds), json!({}));
         Recurrence::of(&envelope, at(100), later, SignedDuration::from_secs(window_s))
+    }
+
+    #[test]
+    fn an_event_is_handed_on_in_one_form_whoever_wrote_it() {
+        let read = |content: &str| {
+            let head = r#""id": "e", "type": "k", "tenantId": "t", "time": "1970-01-01T00:00:00Z""#;
+            let text = format!(r#"{{{head}, "content": {content}, "trace": {{"correlationId": "e", "depth": 0}}}}"#);
+            Event::read(serde_json::from_str(&text).unwrap())
+        };
+        let event = read(r#"{ "b" : 1.50, "a" : [ 1 ] }"#).unwrap();
+        assert_eq!(event.envelope.content.get(), r#"{"a":[1],"b":1.5}"#);
+        assert_eq!((event.content(), &event.value), (&json!({"a": [1], "b": 1.5}), &json!(event.envelope)));
+        assert_eq!(json!(event.clone().into_envelope()), event.value);
+        assert!(read("1e400").is_err(), "no value has this number");
     }
 
     #[test]

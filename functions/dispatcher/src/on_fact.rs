@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use shared::event::{DispatcherId, Envelope, EventId};
+use shared::event::{DispatcherId, Envelope, EventId, Received};
 use shared::{Error, json};
 
 use crate::budget::Share;
@@ -31,15 +31,15 @@ pub(crate) async fn handle(
     event_budget: u64,
     now: Timestamp,
     source: &str,
-    envelope: Envelope,
+    envelope: Received,
 ) -> Result<(), Error> {
-    let depth = json::depth(&envelope.content);
+    let event = Arc::new(Event::read(envelope)?);
+    let depth = json::depth(event.content());
     if depth > CONTENT_DEPTH_LIMIT {
         // The bus takes events from others, too; this one ends as a dead letter, and nothing of it is kept.
         let cause = format!("it nests {depth} levels deep, and can nest {CONTENT_DEPTH_LIMIT}");
-        return Err(Error::new(format!("take the content of event {}", envelope.id), cause));
+        return Err(Error::new(format!("take the content of event {}", event.envelope.id), cause));
     }
-    let event = Arc::new(Event::new(envelope));
     if let Some(replayed) = &event.envelope.replay_of {
         let (time, dispatcher_id) = (event.envelope.time, replayed.dispatcher_id.clone());
         let replay = Replay { event_id: event.envelope.id.clone(), time, dispatcher_id };
@@ -52,7 +52,7 @@ pub(crate) async fn handle(
     match find_recurrence(store, now, &event.envelope).await? {
         Recurrence::Duplicate(id) => resume(store, outbox, event_budget, now, &id).await,
         Recurrence::Redelivered(id) | Recurrence::New(Occurrence { event_id: id, .. }) => {
-            let occurrence = Arc::new(Event::new(event::renamed(&event.envelope, id)));
+            let occurrence = Arc::new(Event::read(event::renamed(&event.envelope, id))?);
             if start(store, outbox, event_budget, now, source, &occurrence).await? {
                 return Ok(());
             }
@@ -173,7 +173,7 @@ impl EventPlan {
 }
 
 /// Tells a duplicate from a new occurrence, which it records.
-async fn find_recurrence(store: &Store, now: Timestamp, envelope: &Envelope) -> Result<Recurrence, Error> {
+async fn find_recurrence(store: &Store, now: Timestamp, envelope: &Received) -> Result<Recurrence, Error> {
     let duplicate = Recurrence::Duplicate(envelope.id.clone());
     let Some(window_s) = envelope.dedup_window_seconds else { return Ok(duplicate) };
     let Some(first) = store.events.get(&envelope.id).await? else { return Ok(duplicate) };

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::Error;
 use shared::clock::Clock;
-use shared::event::{Envelope, StepFinished, StepId};
+use shared::event::{Received, StepFinished, StepId};
 
 use crate::outbox::{Outbox, RecentRun};
 use crate::outcome;
@@ -25,7 +25,7 @@ enum Advance {
 }
 
 /// Handles the answer to a command.
-pub(crate) async fn handle(store: &Store, outbox: &Outbox, clock: &Clock, envelope: &Envelope) -> Result<(), Error> {
+pub(crate) async fn handle(store: &Store, outbox: &Outbox, clock: &Clock, envelope: &Received) -> Result<(), Error> {
     let answer: StepFinished = envelope.content()?;
     let (event_id, dispatcher_id) = (&answer.id.event_id, &answer.id.dispatcher_id);
     if let Some(recent) = outbox.recent(event_id, dispatcher_id).await {

@@ -99,7 +99,7 @@ impl Timeline {
             outcome: outcome(&record, &runs, now),
             timeline: moments(&record, &runs),
             channel_id: record.event.channel_id(),
-            event: Arc::unwrap_or_clone(record.event).envelope,
+            event: Arc::unwrap_or_clone(record.event).into_envelope(),
             source: record.source,
             received_at: record.received_at,
             duplicates: record.duplicates,

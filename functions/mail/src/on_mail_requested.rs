@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::Error;
 use shared::Refusal;
-use shared::event::{Answer, Envelope, StepError, StepRequested, Trace};
+use shared::event::{Answer, Received, StepError, StepRequested, Trace};
 use shared::json::from_value;
 use shared::step::{self, Claimable as _, Outcome};
 
@@ -32,9 +32,9 @@ struct MailAction {
 }
 
 /// Sends the mail of a step once, and publishes the answer, and the fact that it failed.
-pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<(), Error> {
+pub(crate) async fn handle(services: &Services, command: &Received) -> Result<(), Error> {
     let Services { bus, clock, base_url, .. } = services;
-    step::perform(bus, clock, command, async |_, request| {
+    step::perform(bus, clock, command, async |_, request: StepRequested| {
         let draft = match draft(&request) {
             Ok(draft) => draft,
             Err(error) => return Ok(Some(Answer::failed(error).into())),

@@ -2,14 +2,14 @@
 
 use shared::Error;
 use shared::event::command::ScheduleDue;
-use shared::event::{Envelope, StepFinished, StepStatus};
+use shared::event::{Received, StepFinished, StepStatus};
 
 use crate::action;
 use crate::services::Services;
 
 /// Ends the task; an answer that was delivered before changes nothing. Returns the schedule whose instants may wait for
 /// its end.
-pub(crate) async fn handle(services: &Services, envelope: &Envelope) -> Result<Option<ScheduleDue>, Error> {
+pub(crate) async fn handle(services: &Services, envelope: &Received) -> Result<Option<ScheduleDue>, Error> {
     let StepFinished { id, answer } = envelope.content()?;
     if !action::is_of_task(&id) {
         return Err(Error::new("end a task", format!("the answer {} is not one for a task", envelope.id)));

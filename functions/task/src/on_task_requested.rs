@@ -4,9 +4,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Map;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use shared::Error;
-use shared::event::{Answer, Envelope, StepError, StepRequested};
+use shared::event::{Answer, Received, StepError, StepId, StepRequested};
 use shared::json::from_value;
 use shared::step::{self, Once, Origin};
 use tokio::time::timeout;
@@ -20,23 +21,22 @@ use crate::{answer, retry, run};
 
 /// After how long a task that waits for its turn shows in its record that it does; those of a burst have theirs sooner.
 const SHOWN_AFTER: Duration = Duration::from_secs(5);
-/// The field of `data.event` with the time of the event in milliseconds since 1970, as lists of events have it.
-const CREATION_TIMESTAMP: &str = "creation_timestamp";
 
 /// Does the step that the command asks for; a second delivery finds its task and continues from there.
-pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<(), Error> {
+pub(crate) async fn handle(services: &Services, command: &Received) -> Result<(), Error> {
     let Services { tasks, functions, bus, scheduler, clock, .. } = services;
-    step::perform(bus, clock, command, async |origin, mut request| {
+    step::perform(bus, clock, command, async |origin, request: StepRequested<Received>| {
         let now = clock.now();
-        let mut new = match new_task(&mut request) {
+        let StepRequested { id, action, event } = request;
+        let mut new: NewTask = match from_value(action) {
             Ok(new) => new,
-            Err(error) => return Ok(Some(Answer::failed(error).into())),
+            Err(problem) => return Ok(Some(Answer::failed(StepError::bad_request(problem.to_string())).into())),
         };
         if new.priority.is_none() {
             let function = functions.recent(&origin.command.tenant_id, &new.function_name).await?;
             new.priority = function.and_then(|function| function.default_priority());
         }
-        let task = match task_of(new, origin, &request, now, tasks.store().expires_at(now)) {
+        let task = match task_of(new, origin, &id, &event, now, tasks.store().expires_at(now)) {
             Ok(task) => task,
             Err(error) => return Ok(Some(Answer::failed(error).into())),
         };
@@ -95,31 +95,37 @@ fn taken(place: &Mutex<Option<Place>>) -> Option<Place> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// Reads the task that a step asks for, whose data has the event.
-///
-/// It takes the action and the content of the event out of the request.
-fn new_task(request: &mut StepRequested) -> Result<NewTask, StepError> {
-    let invalid = |message: String| StepError::bad_request(message);
-    let action = std::mem::take(&mut request.action);
-    let mut new: NewTask = from_value(action).map_err(|problem| invalid(problem.to_string()))?;
-    let content = std::mem::take(&mut request.event.content);
-    let mut event = serde_json::to_value(&request.event).map_err(|error| invalid(error.to_string()))?;
-    event["content"] = content;
-    // Scripts that were written for lists of events read the time of an event under this name.
-    event[CREATION_TIMESTAMP] = request.event.time.as_millisecond().into();
-    new.data.get_or_insert_with(Map::new).insert("event".to_owned(), event);
-    Ok(new)
+/// The input of the task of a step: what its action says, and the event.
+#[derive(Serialize)]
+struct Input<'a> {
+    #[serde(flatten)]
+    data: &'a Map<String, Value>,
+    event: EventOfInput<'a>,
+}
+
+/// The event as a script gets it.
+#[derive(Serialize)]
+struct EventOfInput<'a> {
+    #[serde(flatten)]
+    event: &'a Received,
+    /// The time of the event in milliseconds since 1970: scripts that were written for lists of events read it so.
+    creation_timestamp: i64,
 }
 
 /// Builds the task of a step, which has not started.
 fn task_of(
-    new: NewTask,
+    mut new: NewTask,
     origin: Origin,
-    request: &StepRequested,
+    id: &StepId,
+    event: &Received,
     now: Timestamp,
     expires_at: i64,
 ) -> Result<Task, StepError> {
-    let task = new.into_task(request.id.record_id(), origin.command.tenant_id.clone(), now, expires_at);
+    let mut data = new.data.take().unwrap_or_default();
+    data.remove("event");
+    let input = Input { data: &data, event: EventOfInput { event, creation_timestamp: event.time.as_millisecond() } };
+    let input = serde_json::to_string(&input).map_err(|error| StepError::bad_request(error.to_string()))?;
+    let task = new.into_task(id.record_id(), origin.command.tenant_id.clone(), now, expires_at);
     let task = task.map_err(|refusal| StepError::bad_request(refusal.message))?;
-    Ok(Task { origin: Some(origin), ..task })
+    Ok(Task { origin: Some(origin), data: input, ..task })
 }

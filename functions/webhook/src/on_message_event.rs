@@ -3,13 +3,13 @@
 use platform::message::{NormalizedMessage, StatusUpdate};
 use serde::de::IgnoredAny;
 use shared::Error;
-use shared::event::Envelope;
+use shared::event::Received;
 use shared::event::fact::{MESSAGE_RECEIVED, MESSAGE_STATUS, MessageReceived, MessageStatus};
 
 use crate::store::message::{MessageRecord, MessageStore};
 
 /// Writes a received message or a status into the log; a second time changes nothing.
-pub(crate) async fn handle(messages: &MessageStore, event: &Envelope) -> Result<(), Error> {
+pub(crate) async fn handle(messages: &MessageStore, event: &Received) -> Result<(), Error> {
     match &event.kind {
         kind if *kind == MESSAGE_RECEIVED => {
             let received: MessageReceived<NormalizedMessage, IgnoredAny> = event.content()?;

@@ -1,7 +1,7 @@
 //! A step of the type `message`: sends the message and answers the step.
 
 use shared::Error;
-use shared::event::{Answer, Envelope, StepError};
+use shared::event::{Answer, Received, StepError, StepRequested};
 use shared::step::{self, Claimable as _, Outcome};
 
 use crate::open_channel::unknown;
@@ -10,9 +10,9 @@ use crate::send::{self, Sender, Trigger};
 use crate::services::Services;
 
 /// Sends the message of a step once, and publishes the fact and the answer.
-pub(crate) async fn handle(services: &Services, command: &Envelope) -> Result<(), Error> {
+pub(crate) async fn handle(services: &Services, command: &Received) -> Result<(), Error> {
     let Services { bus, clock, open_channels, .. } = services;
-    step::perform(bus, clock, command, async |_, request| {
+    step::perform(bus, clock, command, async |_, request: StepRequested| {
         let failed = |error: StepError| Ok(Some(Outcome::from(Answer::failed(error))));
         let (channel_id, outgoing) = match outgoing::of_action(&request) {
             Ok(action) => action,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use shared::bus::{Entry, TooLarge};
 use shared::clock::{self, Clock, Ids};
 use shared::event::fact::{MESSAGE_FAILED, MESSAGE_SENT, MessageFailed, MessageSent, WEBHOOK_SOURCE};
-use shared::event::{Envelope, EventId, EventType, StepRequested, Trace};
+use shared::event::{EventId, EventType, Received, StepRequested, Trace};
 use shared::outbound::Outbound;
 use shared::step::{Claimable as _, Claims, Once, Policy};
 use shared::{Error, Refusal};
@@ -180,7 +180,7 @@ pub(crate) fn access<'a>(
 pub(crate) fn fact(
     channel: &OpenChannel,
     record: &MessageRecord,
-    cause: Option<&Envelope>,
+    cause: Option<&Received>,
     now: Timestamp,
 ) -> Option<Entry> {
     let result = record.result()?;
@@ -205,7 +205,7 @@ fn entry<C: Serialize>(
     channel: &OpenChannel,
     kind: EventType,
     id: &str,
-    cause: Option<&Envelope>,
+    cause: Option<&Received>,
     now: Timestamp,
     content: C,
 ) -> Result<Entry, TooLarge> {

@@ -7,9 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use emulator::{Clock, Emulator, Invoke, Template};
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::aws::Aws;
 use shared::clock::Ids;
+use shared::event::Received;
 use shared::step::Effects;
 use shared::{Environment, Error, Function, SharedKeyRing};
 use tokio::sync::watch;
@@ -86,10 +87,11 @@ impl Process {
 
     /// Returns an event as the functions read it, with its content opened.
     async fn opened(&self, mut event: Value) -> Value {
-        let source = event["source"].as_str().unwrap_or_default().to_owned();
         let seal = self.environments.values().next().and_then(|environment| environment.seal().ok());
-        if let (Some(detail), Some(seal)) = (event.get_mut("detail"), seal) {
-            shared::bus::open(&seal, &source, detail).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+        if let (true, Some(seal)) = (has_envelope(&event), seal) {
+            let source = event["source"].as_str().unwrap_or_default();
+            let opened = shared::bus::open(&seal, source, &event["detail"].to_string()).await;
+            event["detail"] = json!(opened.unwrap_or_else(|error| panic!("{}", error.chain())));
         }
         event
     }
@@ -146,6 +148,11 @@ pub(crate) fn invoke(process: Arc<Process>, by_hand: bool) -> Invoke {
             }
         })
     })
+}
+
+/// Whether an event is one of ours, and not one of an AWS service.
+pub(crate) fn has_envelope(event: &Value) -> bool {
+    serde_json::from_value::<Received>(event["detail"].clone()).is_ok()
 }
 
 fn opened_effects(notes: Option<&PathBuf>, seed: &AtomicU64) -> Effects {

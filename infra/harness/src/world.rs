@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use emulator::{Clock, Emulator, Options, Template};
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::auth::{Client, Identity, Issuer, Signer};
 use shared::bus::{Entry, open_with};
 use shared::event::command::COMMAND_SOURCE;
@@ -18,7 +18,7 @@ use shared::table::{SealedAttributes, Table};
 use shared::{Environment, Function, SharedKeyRing};
 
 use crate::event::{Event, NOW, TENANT};
-use crate::process::{Constructor, Process, StandIn, invoke};
+use crate::process::{Constructor, Process, StandIn, has_envelope, invoke};
 use crate::request::{Answer, Request};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
@@ -280,9 +280,10 @@ impl World {
 
     /// Returns an event as the functions read it, with its content opened.
     fn opened(&self, mut event: Value) -> Value {
-        let source = event["source"].as_str().unwrap_or_default().to_owned();
-        if let Err(error) = open_with(&self.keys(), &source, &mut event["detail"]) {
-            panic!("{event}: {}", error.chain());
+        if has_envelope(&event) {
+            let source = event["source"].as_str().unwrap_or_default();
+            let opened = open_with(&self.keys(), source, &event["detail"].to_string());
+            event["detail"] = json!(opened.unwrap_or_else(|error| panic!("{event}: {}", error.chain())));
         }
         event
     }

@@ -170,6 +170,6 @@ impl EventView {
 impl From<EventRecord> for EventView {
     fn from(record: EventRecord) -> Self {
         let received_at = record.received_at.as_millisecond();
-        Self::new(Arc::unwrap_or_clone(record.event).envelope, received_at)
+        Self::new(Arc::unwrap_or_clone(record.event).into_envelope(), received_at)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::Refusal;
 use shared::auth::Caller;
 use shared::clock::derived_uuid;
-use shared::event::{DispatcherId, Envelope, EventId, EventType, ReplayOf, TenantId};
+use shared::event::{DispatcherId, EventId, EventType, Received, ReplayOf, TenantId};
 use shared::http::{IdempotencyKey, JsonBody};
 use utoipa::ToSchema;
 
@@ -99,7 +99,7 @@ fn another_replay() -> Refusal {
 }
 
 /// Refuses a replay for a dispatcher that does not exist or would not run.
-async fn check_dispatcher(store: &Store, tenant: &TenantId, replayed: &Envelope) -> Result<(), Refusal> {
+async fn check_dispatcher(store: &Store, tenant: &TenantId, replayed: &Received) -> Result<(), Refusal> {
     let Some(id) = replayed.replay_of.as_ref().and_then(|of| of.dispatcher_id.as_ref()) else { return Ok(()) };
     let found: Option<Dispatcher> = store.dispatchers.get(tenant, id.as_str()).await?;
     let dispatcher = found.ok_or_else(|| Refusal::unknown("dispatcher", id.as_str()))?;
@@ -110,8 +110,8 @@ async fn check_dispatcher(store: &Store, tenant: &TenantId, replayed: &Envelope)
 }
 
 /// Says why a dispatcher would not run for an event, if it would not.
-fn obstacle(dispatcher: &Dispatcher, event: &Envelope) -> Result<Option<String>, Refusal> {
-    let (Envelope { kind, .. }, body) = (event, &dispatcher.body);
+fn obstacle(dispatcher: &Dispatcher, event: &Received) -> Result<Option<String>, Refusal> {
+    let (kind, body) = (&event.kind, &dispatcher.body);
     if *kind != body.event_type {
         return Ok(Some(format!("it reacts to `{}`, not to `{kind}`", body.event_type)));
     }
@@ -124,8 +124,8 @@ fn obstacle(dispatcher: &Dispatcher, event: &Envelope) -> Result<Option<String>,
 }
 
 impl ReplayView {
-    fn new(event: &Envelope) -> Self {
-        let Envelope { id, kind, time, replay_of, .. } = event.clone();
+    fn new(event: &Received) -> Self {
+        let Received { id, kind, time, replay_of, .. } = event.clone();
         Self { id, kind, time, replay_of }
     }
 }

@@ -149,7 +149,7 @@ impl Seen {
             }
             return;
         }
-        let content = |name: &str| envelope.content.get(name).and_then(serde_json::Value::as_str);
+        let content = |name: &str| record.event.content().get(name).and_then(serde_json::Value::as_str);
         match record.source.as_str() {
             WEBHOOK_SOURCE => {
                 if let Some(channel) = content("channelId") {

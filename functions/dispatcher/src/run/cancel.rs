@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::bus::Entry;
 use shared::event::command::{TASK, TASK_CANCEL_REQUESTED, TaskCancelRequested};
-use shared::event::{Envelope, EventId};
+use shared::event::{Envelope, EventId, Received};
 use shared::event::{Trace, command::COMMAND_SOURCE};
 
 use super::{Run, RunStatus, StepState};
@@ -37,7 +37,7 @@ impl Run {
     }
 
     /// Returns the commands that cancel the tasks of steps which are under way, as far as these have not started.
-    pub(crate) fn task_cancellations(&self, event: &Envelope, now: Timestamp) -> Vec<Entry> {
+    pub(crate) fn task_cancellations(&self, event: &Received, now: Timestamp) -> Vec<Entry> {
         let steps = self.steps.iter().enumerate();
         let open = steps.filter(|(_, step)| {
             step.action.kind == TASK.name && matches!(step.status, StepState::Requested | StepState::Waiting)

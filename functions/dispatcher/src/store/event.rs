@@ -44,7 +44,7 @@ pub(crate) struct Events {
 }
 
 /// What is known of an event as a whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventRecord {
     #[serde(rename = "envelope", with = "as_text")]
@@ -186,7 +186,7 @@ impl Events {
     }
 
     /// Returns when an event may be deleted, in seconds since 1970: not before its deduplication window is over.
-    pub(crate) fn expires_at(&self, now: Timestamp, envelope: &Envelope) -> i64 {
+    pub(crate) fn expires_at<C>(&self, now: Timestamp, envelope: &Envelope<C>) -> i64 {
         let window = SignedDuration::from_secs(envelope.dedup_window_seconds.unwrap_or_default().into());
         now.checked_add(self.retention.max(window + DAY)).unwrap_or(now).as_second()
     }
@@ -278,7 +278,11 @@ impl Events {
     /// Records what is asked for under the idempotency key that an event has its id from, before it is published.
     ///
     /// Returns when it was first asked for; `None` if something else was.
-    pub(crate) async fn claim_id(&self, envelope: &Envelope, asked: &[&[u8]]) -> Result<Option<Timestamp>, Error> {
+    pub(crate) async fn claim_id<C>(
+        &self,
+        envelope: &Envelope<C>,
+        asked: &[&[u8]],
+    ) -> Result<Option<Timestamp>, Error> {
         let Envelope { id, time, .. } = envelope;
         let (key, fingerprint) = (Key::request(id), derived_uuid(asked).to_string());
         let expires_at = self.expires_at(*time, envelope);

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use harness::{Answer, Event, Request, TENANT};
 use serde_json::{Value, json};
 use shared::bus::{Bus, Entry};
-use shared::event::{Envelope, EventId, EventType, StepError, StepFinished, StepId, StepRequested, TenantId};
+use shared::event::{Envelope, EventId, EventType, Received, StepError, StepFinished, StepId, StepRequested, TenantId};
 
 pub(crate) const FUNCTION: &str = "DispatcherFunction";
 
@@ -28,7 +28,7 @@ pub(crate) enum Reply {
 #[derive(Debug, Default)]
 struct Work {
     replies: HashMap<String, Reply>,
-    commands: Vec<Envelope>,
+    commands: Vec<Received>,
     answers: HashMap<StepId, shared::event::Answer>,
 }
 
@@ -59,7 +59,7 @@ impl World {
                 if payload.get("detail-type").is_none() {
                     return Ok(Value::Null);
                 }
-                let command: Envelope = serde_json::from_value(payload["detail"].clone()).unwrap();
+                let command: Received = serde_json::from_value(payload["detail"].clone()).unwrap();
                 if let Some((id, answer)) = answer(&work, &command) {
                     let entry = Entry::step_finished(&id, &answer, &command, now);
                     bus.publish(vec![entry]).await.map_err(|error| error.chain())?;
@@ -198,7 +198,7 @@ pub(crate) fn states(timeline: &Value) -> String {
 }
 
 /// Records a command and finds its answer; a command that comes again gets the same one, as a real worker's record gives.
-fn answer(work: &Mutex<Work>, command: &Envelope) -> Option<(StepId, shared::event::Answer)> {
+fn answer(work: &Mutex<Work>, command: &Received) -> Option<(StepId, shared::event::Answer)> {
     use shared::event::Answer;
 
     let id = command.content::<StepRequested>().unwrap().id;

@@ -212,7 +212,7 @@ async fn the_secret_of_another_channel_s_interaction_is_of_no_use() {
         let action = json!({
             "channelId": two, "to": discord::CHANNEL, "content": "For you.", "replyTo": {"messageId": COMMAND},
         });
-        let command = Entry::command(MESSAGE.event_type(), &StepRequested { id, action, event }, 1).unwrap();
+        let command = Entry::command(MESSAGE.event_type(), &StepRequested { id, action, event: &event }, 1).unwrap();
         let detail: Value = serde_json::from_str(&command.detail()).unwrap();
         let command = json!({"detail-type": "message.requested", "source": "hookyard.command", "detail": detail});
         setup.invoke(FUNCTION, command).await.unwrap();
