@@ -329,6 +329,17 @@ mod tests {
     }
 
     #[test]
+    fn a_field_whose_name_the_library_reads_otherwise_is_refused() {
+        for name in ["RawValue", "Number"] {
+            let body = format!(r#"{{"name": "a", "free": [{{"$serde_json::private::{name}": "[1]"}}]}}"#);
+            let refusal = refused(&body);
+            assert!(refusal.code == 22 && refusal.message.contains("a field with the reserved name"), "{refusal:?}");
+        }
+        let text = r#"{"name": "$serde_json::private::RawValue"}"#;
+        assert!(read::<Value>(text.as_bytes()).is_ok(), "it is no name here");
+    }
+
+    #[test]
     fn a_key_may_be_a_number_and_is_then_written_as_one() {
         let read = |value: Value| from_value::<BTreeMap<u16, Inner>>(value);
         assert_eq!(read(json!({"503": {"count": 1}})).unwrap(), BTreeMap::from([(503, Inner { count: 1 })]));

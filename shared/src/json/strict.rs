@@ -9,7 +9,11 @@ use serde_json::{Map, Value};
 
 use super::Problem;
 
-/// Any JSON in which no object has two fields of one name, as readers differ in which of them counts.
+/// Names with this prefix mean something to the JSON library itself: it would take another value for such an object.
+const RESERVED_PREFIX: &str = "$serde_json::private::";
+
+/// Any JSON in which no object has two fields of one name, as readers differ in which of them counts, or one that no
+/// reader downstream can build.
 pub(super) struct Unique(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -52,6 +56,9 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some((name, Unique(value))) = members.next_entry::<String, _>()? {
+            if name.starts_with(RESERVED_PREFIX) {
+                return Err(de::Error::custom(format!("field with the reserved name `{name}`")));
+            }
             if map.contains_key(&name) {
                 return Err(de::Error::custom(format!("second field `{name}`")));
             }
