@@ -22,6 +22,8 @@ use crate::error::Error;
 
 /// The content type of a form.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+/// How many levels a form adds around the JSON in one of its fields: the form itself, and the list of a repeated field.
+const FORM_LEVELS: usize = 2;
 const CONTENT_TYPE_LIMIT_BYTES: usize = 128;
 
 /// A content type that can be parsed, without its parameters and in lower case.
@@ -91,7 +93,12 @@ pub fn read<'a>(
     form_payload: impl FnOnce(Form, usize) -> Result<Value, Error>,
 ) -> Result<Cow<'a, RawValue>, Error> {
     match content_type.format() {
-        Some(Format::Form) => raw(&form_payload(Form::parse(body, charset)?, depth_limit)?),
+        Some(Format::Form) => {
+            let payload = raw(&form_payload(Form::parse(body, charset)?, depth_limit)?)?;
+            // The names of fields are as free as in JSON; what a field holds may nest as deep as a body of its own.
+            json(payload.get().as_bytes(), depth_limit + FORM_LEVELS)?;
+            Ok(payload)
+        }
         Some(Format::Xml) => {
             let (encoding, body) = charset.of(body, charset::of_xml(body));
             raw(&charset::text(body, encoding)?)

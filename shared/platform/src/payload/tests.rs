@@ -62,6 +62,17 @@ fn what_a_reader_could_not_build_is_refused() {
 }
 
 #[test]
+fn a_form_names_no_field_that_a_reader_would_take_for_something_else() {
+    let name = "%24serde_json%3A%3Aprivate%3A%3ARawValue";
+    for platform in ["unsigned", "twilio", "slack"] {
+        for body in [format!("{name}=hello"), format!("{name}=[1]&other=1"), format!("other=1&{name}=1&{name}=2")] {
+            let refusal = read_as("application/x-www-form-urlencoded", platform, body.as_bytes()).unwrap_err();
+            assert!(refusal.to_string().contains("reserved name"), "{platform}: {body}: {refusal}");
+        }
+    }
+}
+
+#[test]
 fn a_form_is_an_object_and_the_one_of_github_holds_json() {
     let form = "application/x-www-form-urlencoded";
     let check = |platform: &str, body: &[u8], expected: Result<Value, &str>| {
