@@ -13,7 +13,7 @@ use serde::de::{self, DeserializeOwned, Deserializer, Expected, Unexpected};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::strict::{Strict, Unique};
+use self::strict::{Plain, Strict};
 use crate::error::Refusal;
 use crate::nearest;
 
@@ -55,17 +55,29 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Refusal> {
         return Err(Refusal::empty_body());
     }
     check_depth(bytes).map_err(|too_deep| Refusal::body_format(too_deep.to_string()))?;
-    let parsed: Result<Unique, _> = serde_json::from_slice(bytes);
+    let parsed: Result<Plain<true>, _> = serde_json::from_slice(bytes);
     let parsed = parsed.map_err(|cause| match cause.is_data() {
         true => Refusal::body_format(format!("the body has a {cause}")),
         false => Refusal::body_format(format!("the body is not valid JSON: {cause}")),
     });
-    parsed.map(|Unique(value)| value)
+    parsed.map(|Plain(value)| value)
+}
+
+/// Parses JSON that somebody else has written, who may name a field twice: the last one counts.
+///
+/// It refuses names of fields to which the JSON library itself gives a meaning, and nesting of more than 127 levels.
+pub fn foreign(bytes: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(bytes).map(|Plain::<false>(value)| value)
 }
 
 /// Turns a value into a type as strictly as [`read`].
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     T::deserialize(Strict(value))
+}
+
+/// Tells whether a name of a field means something to the JSON library itself, which would take another value for its object.
+pub fn is_reserved(name: &str) -> bool {
+    name.starts_with("$serde_json::private::")
 }
 
 /// Refuses JSON text that nests deeper than [`DEPTH_LIMIT`], without parsing it.
@@ -337,6 +349,13 @@ mod tests {
         }
         let text = r#"{"name": "$serde_json::private::RawValue"}"#;
         assert!(read::<Value>(text.as_bytes()).is_ok(), "it is no name here");
+    }
+
+    #[test]
+    fn what_others_write_may_name_a_field_twice_but_no_reserved_one() {
+        assert_eq!(foreign(br#"{"a": [1, {"b": 1, "b": 2}]}"#).unwrap(), json!({"a": [1, {"b": 2}]}));
+        assert!(foreign(br#"{"a": [{"$serde_json::private::RawValue": "[1]"}]}"#).unwrap_err().is_data());
+        assert!(foreign(b"{").unwrap_err().is_eof());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) fn read(response: &Response, now: Timestamp) -> Result<Value, Failure
     match kind(&header(response, &CONTENT_TYPE)) {
         Kind::Json if text.trim().is_empty() => Ok(Value::Null),
         Kind::Json => json(&text).map_err(|problem| broken(format!("the answer is not the JSON it says: {problem}"))),
-        Kind::Form => Ok(form(&text)),
+        Kind::Form => Ok(form(&text).unwrap_or_else(|| text.into())),
         Kind::Text => Ok(text.into()),
         Kind::Binary => Ok(binary(response)),
         Kind::Unknown if is_text(&response.body) => {
@@ -84,11 +84,14 @@ pub(crate) fn failure(error: &OutboundError, is_idempotent: bool) -> Failure {
 /// The name that the client gives to a body which is not in its own encoding.
 const UNDECODABLE: &str = "Z_DATA_ERROR";
 
-/// Parses JSON that can be handed on as an output; what nests too deep for that stays text.
+/// Parses JSON that can be handed on as an output; what nests too deep for that or has a reserved name stays text.
 fn json(text: &str) -> Result<Value, String> {
-    match shared::json::check_depth(text.as_bytes()) {
-        Ok(()) => serde_json::from_str(text).map_err(|problem| problem.to_string()),
-        Err(_) => Ok(text.into()),
+    if shared::json::check_depth(text.as_bytes()).is_err() {
+        return Ok(text.into());
+    }
+    match shared::json::foreign(text.as_bytes()) {
+        Err(problem) if problem.is_data() => Ok(text.into()),
+        read => read.map_err(|problem| problem.to_string()),
     }
 }
 
@@ -184,10 +187,13 @@ fn is_text(body: &[u8]) -> bool {
     media::readable("", body).is_some_and(|text| !text.contains('\0'))
 }
 
-/// Reads a form; a name that comes several times has an array.
-fn form(text: &str) -> Value {
+/// Reads a form; a name that comes several times has an array. `None` if a name is a reserved one.
+fn form(text: &str) -> Option<Value> {
     let mut fields: Map<String, Value> = Map::new();
     for (name, value) in parse(text.as_bytes()) {
+        if shared::json::is_reserved(&name) {
+            return None;
+        }
         let value = Value::from(value.into_owned());
         match fields.get_mut(&*name) {
             None => {
@@ -197,7 +203,7 @@ fn form(text: &str) -> Value {
             Some(first) => *first = Value::Array(vec![first.take(), value]),
         }
     }
-    fields.into()
+    Some(fields.into())
 }
 
 fn binary(response: &Response) -> Value {

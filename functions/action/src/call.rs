@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 use shared::clock::derived_hex24;
 use shared::event::{Answer, FailedResponse, STEP_OUTPUT_LIMIT_BYTES, StepError, StepId};
-use shared::json::{DEPTH_LIMIT, WholeNumber, depth, from_value};
+use shared::json::{DEPTH_LIMIT, WholeNumber, depth, foreign, from_value};
 use shared::media::{self, Media};
 use shared::outbound::{Outbound, OutboundError, Request, Response};
 
@@ -147,7 +147,7 @@ fn output(response: &Response) -> Value {
         .collect();
     let content_type = response.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let text = media::text(&String::from_utf8_lossy(content_type), &response.body);
-    let json = serde_json::from_str(&text).ok().filter(|json| depth(json) <= DEPTH_LIMIT);
+    let json = foreign(text.as_bytes()).ok().filter(|json| depth(json) <= DEPTH_LIMIT);
     let body = json.unwrap_or_else(|| if text.is_empty() { Value::Null } else { text.into() });
     json!({"status": response.status, "headers": headers, "body": body})
 }
@@ -178,6 +178,8 @@ mod tests {
         check("application/json", b"\xef\xbb\xbf{\"a\": 1}", json!({"a": 1}));
         check("text/plain; charset=windows-1252", b"\x80 caf\xe9", json!("€ café"));
         check("application/json; charset=iso-8859-1", b"{\"a\": \"\xe9\"}", json!({"a": "é"}));
+        let reserved = r#"{"$serde_json::private::RawValue": "[1]"}"#;
+        check("application/json", reserved.as_bytes(), json!(reserved));
         check("application/json; charset=utf-16", b"\xff\xfe[\x001\x00]\x00", json!([1]));
         check("text/plain", "é".as_bytes(), json!("é"));
         check("text/plain", b"", Value::Null);

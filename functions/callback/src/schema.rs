@@ -62,7 +62,7 @@ pub(crate) fn normalised(given: &Value) -> Result<Option<Value>, String> {
         return Err(too_large());
     }
     json::check_depth(text.as_bytes()).map_err(unparsable)?;
-    let parsed = serde_json::from_str(&text).map_err(unparsable)?;
+    let parsed = json::foreign(text.as_bytes()).map_err(unparsable)?;
     let mut schema = match parsed {
         Value::Object(schema) => schema,
         Value::Bool(any_or_none) => return Ok(Some(any_or_none.into())),

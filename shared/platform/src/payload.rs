@@ -22,8 +22,6 @@ use crate::error::Error;
 
 /// The content type of a form.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
-/// How many levels a form adds around the JSON in one of its fields: the form itself, and the list of a repeated field.
-const FORM_LEVELS: usize = 2;
 const CONTENT_TYPE_LIMIT_BYTES: usize = 128;
 
 /// A content type that can be parsed, without its parameters and in lower case.
@@ -93,12 +91,7 @@ pub fn read<'a>(
     form_payload: impl FnOnce(Form, usize) -> Result<Value, Error>,
 ) -> Result<Cow<'a, RawValue>, Error> {
     match content_type.format() {
-        Some(Format::Form) => {
-            let payload = raw(&form_payload(Form::parse(body, charset)?, depth_limit)?)?;
-            // The names of fields are as free as in JSON; what a field holds may nest as deep as a body of its own.
-            json(payload.get().as_bytes(), depth_limit + FORM_LEVELS)?;
-            Ok(payload)
-        }
+        Some(Format::Form) => raw(&form_payload(Form::parse(body, charset)?, depth_limit)?),
         Some(Format::Xml) => {
             let (encoding, body) = charset.of(body, charset::of_xml(body));
             raw(&charset::text(body, encoding)?)
@@ -158,7 +151,11 @@ impl Form {
         let text = |encoded| charset::text(&decoded(encoded), encoding).map(Cow::into_owned);
         let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in pairs(body) {
-            fields.entry(text(name)?).or_default().push(text(value)?);
+            let name = text(name)?;
+            if check::is_reserved(&name) {
+                return Err(Error::Body("a field has a reserved name".to_owned()));
+            }
+            fields.entry(name).or_default().push(text(value)?);
         }
         if fields.is_empty() { Err(Error::EmptyBody) } else { Ok(Self(fields)) }
     }

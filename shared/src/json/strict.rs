@@ -7,22 +7,20 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer as _, Visi
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::{Map, Value};
 
-use super::Problem;
+use super::{Problem, is_reserved};
 
-/// Names with this prefix mean something to the JSON library itself: it would take another value for such an object.
-const RESERVED_PREFIX: &str = "$serde_json::private::";
+/// Any JSON in which no field has a reserved name, so that every reader downstream takes it for the same value.
+///
+/// If it is `UNIQUE`, no object has two fields of one name, as readers differ in which of them counts; else the last does.
+pub(super) struct Plain<const UNIQUE: bool>(pub(super) Value);
 
-/// Any JSON in which no object has two fields of one name, as readers differ in which of them counts, or one that no
-/// reader downstream can build.
-pub(super) struct Unique(pub(super) Value);
-
-impl<'de> Deserialize<'de> for Unique {
+impl<'de, const UNIQUE: bool> Deserialize<'de> for Plain<UNIQUE> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
+        deserializer.deserialize_any(PlainVisitor::<UNIQUE>).map(Self)
     }
 }
 
-struct UniqueVisitor;
+struct PlainVisitor<const UNIQUE: bool>;
 
 macro_rules! visit_scalars {
     ($($visit:ident: $scalar:ty),*) => {
@@ -32,7 +30,7 @@ macro_rules! visit_scalars {
     };
 }
 
-impl<'de> Visitor<'de> for UniqueVisitor {
+impl<'de, const UNIQUE: bool> Visitor<'de> for PlainVisitor<UNIQUE> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,7 +45,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Unique(element)) = elements.next_element()? {
+        while let Some(Plain::<UNIQUE>(element)) = elements.next_element()? {
             list.push(element);
         }
         Ok(list.into())
@@ -55,11 +53,11 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
-        while let Some((name, Unique(value))) = members.next_entry::<String, _>()? {
-            if name.starts_with(RESERVED_PREFIX) {
+        while let Some((name, Plain::<UNIQUE>(value))) = members.next_entry::<String, _>()? {
+            if is_reserved(&name) {
                 return Err(de::Error::custom(format!("field with the reserved name `{name}`")));
             }
-            if map.contains_key(&name) {
+            if UNIQUE && map.contains_key(&name) {
                 return Err(de::Error::custom(format!("second field `{name}`")));
             }
             map.insert(name, value);

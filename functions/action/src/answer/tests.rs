@@ -30,6 +30,8 @@ fn an_answer_is_read_by_its_type() {
         b"a=b+c&d=1&d=2&d=3&e",
         json!({"a": "b c", "d": ["1", "2", "3"], "e": ""}),
     );
+    let reserved = "a=1&$serde_json::private::RawValue=1";
+    check("application/x-www-form-urlencoded", reserved.as_bytes(), json!(reserved));
     check("text/plain", b"{\"a\": 1}", json!("{\"a\": 1}"));
     check("text/plain; charset=windows-1252", b"\x80", json!("€"));
     check("application/javascript", b"x()", json!("x()"));
@@ -57,6 +59,9 @@ fn an_answer_is_read_by_its_type() {
     check("", b"\xff\xfd", json!({"content_type": "", "base64": "//0=", "size": 2}));
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     assert!(outcome(&response(200, "application/json", nested(64).as_bytes())).unwrap().is_array());
+    let reserved = r#"[{"$serde_json::private::RawValue": "[1]"}]"#;
+    check("application/json", reserved.as_bytes(), json!(reserved));
+    check("", reserved.as_bytes(), json!(reserved));
     check("application/json", nested(65).as_bytes(), json!(nested(65)));
     check("application/json", nested(200_000).as_bytes(), json!(nested(200_000)));
 }

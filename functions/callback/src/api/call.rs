@@ -112,7 +112,7 @@ fn read(body: Result<RawBody, Refusal>) -> Result<Value, CallError> {
         return Ok(Value::Null);
     }
     json::check_depth(&body).map_err(|too_deep| CallError::bad(format!("binding error: {too_deep}")))?;
-    match serde_json::from_slice(&body) {
+    match json::foreign(&body) {
         Ok(body @ (Value::Object(_) | Value::Null)) => Ok(body),
         Ok(_) => Err(CallError::bad("binding error: the body has to be a JSON object")),
         Err(error) => Err(CallError::bad(format!("binding error: error parsing request body: {error}"))),
@@ -209,6 +209,7 @@ mod tests {
         check("5", Err(400));
         check("\"text\"", Err(400));
         check("{", Err(400));
+        check(r#"{"a": {"$serde_json::private::RawValue": "[1]"}}"#, Err(400));
         check(&"[".repeat(10_000), Err(400));
         let nested = |levels: usize| format!(r#"{{"a": {}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
         check(&nested(64), Ok(serde_json::from_str(&nested(64)).unwrap()));

@@ -286,7 +286,7 @@ impl RequestView {
 impl CallView {
     fn new(kind: CallKind, body_bytes: usize, end: Option<Result<String, CallError>>, mask: &Mask) -> Self {
         let (answer, error) = match end {
-            Some(Ok(answer)) => (serde_json::from_str(&answer).ok().map(|answer| mask.json(&answer)), None),
+            Some(Ok(answer)) => (json::foreign(answer.as_bytes()).ok().map(|answer| mask.json(&answer)), None),
             Some(Err(error)) => (None, Some(failure(error.name, &error.message, mask))),
             None => (None, None),
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::Value;
+use shared::json;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
@@ -95,7 +96,7 @@ impl Mask {
 
     /// Masks a body, with the fields whose names say that they are secret if it is JSON.
     pub(crate) fn body(&self, body: &str) -> String {
-        let json: Option<Value> = serde_json::from_str(body).ok();
+        let json = json::foreign(body.as_bytes()).ok();
         match json.map(|mut json| (mask_fields(&mut json), json)) {
             Some((true, json)) => self.text(&json.to_string()),
             _ => self.text(body),

@@ -1,9 +1,10 @@
 //! Why a script failed, as the task's error: `{type, name, message}`.
 
-use rquickjs::{Coerced, Ctx, Object, Value};
+use rquickjs::function::This;
+use rquickjs::{Coerced, Ctx, Function, Object, String as JsString, Value};
 use serde_json::Value as Json;
 use shared::event::StepError;
-use shared::json::{DEPTH_LIMIT, check_depth};
+use shared::json::{DEPTH_LIMIT, check_depth, foreign};
 
 use super::console::PRINTED_BYTES;
 use super::script::Limits;
@@ -77,7 +78,7 @@ pub(crate) fn parsed(json: &str) -> Result<Json, StepError> {
     let too_deep =
         |_| runtime(StepError::OUTPUT_TOO_LARGE, format!("the result nests more than {DEPTH_LIMIT} levels deep"));
     check_depth(json.as_bytes()).map_err(too_deep)?;
-    serde_json::from_str(json)
+    foreign(json.as_bytes())
         .map_err(|error| runtime("InvalidResult", format!("the result is not valid JSON: {error}")))
 }
 
@@ -120,7 +121,7 @@ fn text<'js>(ctx: &Ctx<'js>, object: &Object<'js>, key: &str) -> Option<String> 
     let value = object.get::<_, Value<'js>>(key);
     let text = value.and_then(|value| match value.is_undefined() || value.is_null() {
         true => Ok(None),
-        false => value.get::<Coerced<String>>().map(|text| Some(text.0)),
+        false => value.get::<Coerced<JsString<'js>>>().and_then(|text| owned(ctx, text.0)).map(Some),
     });
     // An error thrown by a getter helps nobody.
     text.unwrap_or_else(|_| {
@@ -129,10 +130,19 @@ fn text<'js>(ctx: &Ctx<'js>, object: &Object<'js>, key: &str) -> Option<String> 
     })
 }
 
+/// Copies a text; half of a surrogate pair becomes U+FFFD, unless the script has broken the method for that.
+fn owned<'js>(ctx: &Ctx<'js>, text: JsString<'js>) -> rquickjs::Result<String> {
+    text.to_string().or_else(|_| {
+        let prototype: Object<'js> = ctx.globals().get::<_, Object<'js>>("String")?.get("prototype")?;
+        let to_well_formed: Function<'js> = prototype.get("toWellFormed")?;
+        to_well_formed.call::<_, JsString<'js>>((This(text),))?.to_string()
+    })
+}
+
 fn json_or_text<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> String {
-    let plain = value.as_string().and_then(|text| text.to_string().ok());
+    let plain = value.as_string().and_then(|text| owned(ctx, text.clone()).ok());
     let json = || ctx.json_stringify(value.clone()).ok().flatten().and_then(|json| json.to_string().ok());
-    let coerced = || value.get::<Coerced<String>>().ok().map(|text| text.0);
+    let coerced = || value.get::<Coerced<JsString<'js>>>().ok().and_then(|text| owned(ctx, text.0).ok());
     let text = plain.or_else(json).or_else(coerced);
     ctx.catch();
     clipped(&text.unwrap_or_else(|| "something without a text was thrown".to_owned()), MAX_MESSAGE_BYTES)

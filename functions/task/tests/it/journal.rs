@@ -72,6 +72,19 @@ const CODE: &str = "exports.main = async (task) => {
 }";
 
 #[tokio::test]
+async fn a_task_that_returned_nothing_runs_again_with_the_same_output() {
+    for result in ["null", "undefined", "NaN"] {
+        let world = World::new().await;
+        function(&world, &format!("exports.main = () => {result}")).await;
+        let path = run(&world).await;
+        let again = replay(&world, &path).await;
+        assert_eq!((&again["identical"], &again["differences"]), (&json!(true), &json!([])), "{result}: {again}");
+        let changed = world.post(&format!("{path}/replay"), json!({"code": "exports.main = () => 1"})).await.body;
+        assert_eq!(changed["differences"], json!(["the task returned null, and now returned 1"]), "{result}");
+    }
+}
+
+#[tokio::test]
 async fn a_task_runs_again_with_the_same_output_and_sends_nothing() {
     let (world, (base, count)) = (World::new().await, server().await);
     function(&world, &format!("const BASE = '{base}';\n{CODE}")).await;

@@ -7,8 +7,10 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Keys with this prefix mean something to the JSON library itself.
-const RESERVED_KEY_PREFIX: &str = "$serde_json::private::";
+/// Tells whether a key means something to the JSON library itself.
+pub(crate) fn is_reserved(key: &str) -> bool {
+    key.starts_with("$serde_json::private::")
+}
 
 /// Reads JSON that every reader downstream can build.
 #[derive(Clone, Copy)]
@@ -64,7 +66,7 @@ impl<'de> Visitor<'de> for Check {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        match self.is_key && text.starts_with(RESERVED_KEY_PREFIX) {
+        match self.is_key && is_reserved(text) {
             true => Err(E::custom("a key has a reserved name")),
             false => Ok(()),
         }

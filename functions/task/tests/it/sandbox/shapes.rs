@@ -84,6 +84,8 @@ async fn results_that_json_cannot_carry_fail() {
     assert_eq!(failure("module.exports = () => 10n").await.1, "TypeError");
     assert_eq!(failure("module.exports = () => { const a = {}; a.a = a; return a }").await.1, "TypeError");
     assert_eq!(failure("module.exports = () => '\\ud800'").await.1, "InvalidResult");
+    let reserved = "module.exports = () => [{ '$serde_json::private::RawValue': '[1]' }]";
+    assert_eq!(failure(reserved).await.1, "InvalidResult");
     for levels in [64, 1000] {
         let deep =
             format!("module.exports = () => {{ let a = []; for (let i = 0; i < {levels}; i++) a = [a]; return a }}");
@@ -115,6 +117,9 @@ async fn what_is_thrown_is_the_error() {
     check("42", "Error", "42").await;
     check("{ code: 7 }", "Error", "{\"code\":7}").await;
     check("undefined", "Error", "undefined").await;
+    check("new Error('half \\ud800 of it')", "Error", "half \u{fffd} of it").await;
+    check("'\\udfff'", "Error", "\u{fffd}").await;
+    check("{ code: '\\ud800' }", "Error", r#"{"code":"\ud800"}"#).await;
     check("Symbol('s')", "Error", "something without a text was thrown").await;
     check("{ get name() { throw 1 }, get message() { throw 2 } }", "Error", "[object Object]").await;
 }
