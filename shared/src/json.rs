@@ -101,6 +101,21 @@ pub fn check_depth(bytes: &[u8]) -> Result<(), TooDeep> {
     Ok(())
 }
 
+/// Leaves out the white space between the parts of a JSON text.
+pub fn without_spaces(text: &str) -> String {
+    let (mut is_text, mut is_escaped) = (false, false);
+    let is_part = |char: &char| {
+        match char {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_text => is_escaped = true,
+            '"' => is_text = !is_text,
+            _ => {}
+        }
+        is_text || !char.is_ascii_whitespace()
+    };
+    text.chars().filter(is_part).collect()
+}
+
 /// A whole number from `LOW` to `HIGH`, which may be written as text: a template has turned it into that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -349,6 +364,12 @@ mod tests {
         }
         let text = r#"{"name": "$serde_json::private::RawValue"}"#;
         assert!(read::<Value>(text.as_bytes()).is_ok(), "it is no name here");
+    }
+
+    #[test]
+    fn white_space_is_left_out_between_the_parts_only() {
+        let text = " { \"a \\\" \\\\\" : [ 1 ,\t\"  \" ,\r\n true ] , \"é\" : {  } } ";
+        assert_eq!(without_spaces(text), "{\"a \\\" \\\\\":[1,\"  \",true],\"é\":{}}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use platform::{header, payload};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use shared::bus::{Bus, Entry, TooLarge};
+use shared::bus::{Bus, ENTRY_LIMIT_BYTES, Entry, TooLarge};
 use shared::clock::{self, Ids};
 use shared::encoding;
 use shared::event::fact::{
@@ -20,7 +20,7 @@ use shared::event::fact::{
     WEBHOOK_RECEIVED, WEBHOOK_SOURCE, WebhookReceived,
 };
 use shared::event::{EventId, EventType};
-use shared::json::DEPTH_LIMIT;
+use shared::json::{DEPTH_LIMIT, without_spaces};
 use shared::{Error, Refusal};
 
 use crate::api::webhooks::BODY_LIMIT_BYTES;
@@ -145,6 +145,7 @@ async fn publication(
                     continue;
                 }
                 let Update { kind, payload, .. } = update;
+                let payload = spared(payload);
                 // A source reports one event; an update of a chat platform must not hold back the rest of its webhook.
                 let is_source = channel.platform.chat().is_none();
                 match entry(open_channels, channel, delivery, id.clone(), kind, &payload).await? {
@@ -163,6 +164,14 @@ async fn publication(
         failed += 1;
     }
     Ok((entries, events, failed))
+}
+
+/// Leaves the white space out of a payload that could be too large for the bus with it.
+fn spared(payload: Cow<'_, RawValue>) -> Cow<'_, RawValue> {
+    if payload.get().len() <= ENTRY_LIMIT_BYTES / 2 {
+        return payload;
+    }
+    RawValue::from_string(without_spaces(payload.get())).map_or(payload, Cow::Owned)
 }
 
 /// Builds the event of an update.

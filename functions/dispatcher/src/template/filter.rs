@@ -153,6 +153,7 @@ fn joined(items: &[Value], between: &str, allowance: &mut Allowance<'_>) -> Resu
 fn number(text: &str) -> Result<Value, String> {
     let text = text.trim();
     let number = text.parse::<i64>().ok().map(Number::from);
+    let number = number.or_else(|| text.parse::<u64>().ok().map(Number::from));
     let number = number.or_else(|| text.parse::<f64>().ok().and_then(Number::from_f64));
     number.map(Value::Number).ok_or_else(|| "number does not accept a text that is not a number".to_owned())
 }
@@ -200,6 +201,8 @@ mod tests {
         check("string", None, json!(1.5), Some(json!("1.5")));
         check("number", None, json!(" 12 "), Some(json!(12)));
         check("number", None, json!("1.5"), Some(json!(1.5)));
+        check("number", None, json!("18446744073709551615"), Some(json!(u64::MAX)));
+        check("number", None, json!("-9223372036854775808"), Some(json!(i64::MIN)));
         check("number", None, json!("NaN"), None);
         check("number", None, json!([]), None);
         check("default", Some(json!(1)), json!(2), Some(json!(2)));

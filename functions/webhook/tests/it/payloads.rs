@@ -61,6 +61,17 @@ async fn a_body_that_is_not_what_it_says_is_refused_with_its_status() {
 }
 
 #[tokio::test]
+async fn white_space_makes_no_event_too_large() {
+    let setup = Setup::new().await;
+    let id = setup.channel(json!({"unsigned": true})).await;
+    let (space, text) = (" \n".repeat(200 * 1024), "two  spaces".repeat(15_000));
+    let answer = setup.send(webhook(&id, &format!("{{{space}\"a\" :{space}[1,{space}\"{text}\"]}}"))).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let events = setup.events().await;
+    assert_eq!(events[0]["detail"]["content"]["payload"], json!({"a": [1, text]}));
+}
+
+#[tokio::test]
 async fn an_event_of_the_largest_size_is_published_and_one_byte_more_is_not() {
     let setup = Setup::new().await;
     let id = setup.channel(json!({"unsigned": true})).await;
