@@ -198,7 +198,7 @@ impl<S: ClaimStore> Claims<S> {
         *record.claim_mut() = Some(claim.clone());
         let begun = match put_if(self.store.table(), &record, is_new(S::Record::KEY)).await? {
             true => Begun::Ours(record),
-            false => self.take_over(&id, claim).await?,
+            false => self.take_over(&id, claim, Some(record)).await?,
         };
         self.proceed(begun, work).await
     }
@@ -226,10 +226,7 @@ impl<S: ClaimStore> Claims<S> {
             return Ok(Once::Done(done));
         }
         running.record.set(true).await;
-        let mut begun = self.take_over(&id, claim).await?;
-        if let Begun::Interrupted(found) | Begun::Ours(found) = &mut begun {
-            found.complete(record);
-        }
+        let begun = self.take_over(&id, claim, Some(record)).await?;
         self.proceed(begun, work).await
     }
 
@@ -275,9 +272,13 @@ impl<S: ClaimStore> Claims<S> {
 
     /// Does the work of a record that is there and has not begun, if `condition` holds for it; `change` says what else
     /// is set when it begins.
+    ///
+    /// `described` is the record as its command describes it: whoever has a command must give it, as the work may have begun
+    /// before with a record that leaves out what the command has.
     pub async fn once_begun<F, R>(
         &self,
         id: &str,
+        described: Option<S::Record>,
         change: Expression,
         condition: Expression,
         policy: Policy,
@@ -294,7 +295,7 @@ impl<S: ClaimStore> Claims<S> {
         let claimed = self.store.table().update(&key(S::Record::KEY, id), change, Some(condition)).await?;
         let begun = match claimed {
             Some(record) => Begun::Ours(record),
-            None => self.take_over(id, claim).await?,
+            None => self.take_over(id, claim, described).await?,
         };
         self.proceed(begun, work).await
     }
@@ -456,9 +457,13 @@ impl<S: ClaimStore> Claims<S> {
         Ok(ended)
     }
 
-    /// Finds out what has become of a record that is there, and takes it over if its owner is gone.
-    async fn take_over(&self, id: &str, claim: Claim) -> Result<Begun<S::Record>, Error> {
+    /// Finds out what has become of a record that is there, and takes it over if its owner is gone; what its first write left
+    /// out is taken from the record as its command describes it.
+    async fn take_over(&self, id: &str, claim: Claim, described: Option<S::Record>) -> Result<Begun<S::Record>, Error> {
         let Some(mut record) = self.find(id).await? else { return Ok(Begun::Missing) };
+        if let Some(described) = described {
+            record.complete(described);
+        }
         let Some(former) = record.claim().cloned() else { return Ok(Begun::NotDue(record)) };
         if former.answer.is_some() {
             return Ok(Begun::Answered(record));

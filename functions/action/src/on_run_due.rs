@@ -34,7 +34,7 @@ pub(crate) async fn handle(services: &Services, due: &RunDue) -> Result<(), Erro
         record.next_at_ms = None;
         Box::pin(run::go(services, &ask, record, STEP)).await
     };
-    let once = Box::pin(services.runs.once_begun(&due.run_id, change, is_waiting, STEP.policy(), work)).await?;
+    let once = Box::pin(services.runs.once_begun(&due.run_id, None, change, is_waiting, STEP.policy(), work)).await?;
     if matches!(once, Once::Missing) {
         tracing::warn!(run_id = due.run_id, "a run has been removed before its next attempt");
         return Ok(());

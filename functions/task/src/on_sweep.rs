@@ -99,7 +99,7 @@ async fn give_up(services: &Services, task: &Task) -> Result<(), Error> {
         Ok(task)
     };
     let start = status_change(Status::InProgress, now);
-    match Box::pin(tasks.once_begun(&task.task_id, start, is_waiting(), run::POLICY, end)).await? {
+    match Box::pin(tasks.once_begun(&task.task_id, None, start, is_waiting(), run::POLICY, end)).await? {
         Once::Done(task) => announce(services, &task).await,
         _ => Ok(()),
     }

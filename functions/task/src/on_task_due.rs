@@ -26,7 +26,7 @@ pub(crate) async fn handle(services: &Services, due: &TaskDue) -> Result<Option<
     let start = status_change(Status::InProgress, now);
     let work = |task| Box::pin(run::run(services, task, place));
     let can_run = is_waiting().append(" AND attribute_not_exists(#action)").name("#action", "action");
-    match Box::pin(tasks.once_begun(id, start, can_run, run::POLICY, work)).await? {
+    match Box::pin(tasks.once_begun(id, None, start, can_run, run::POLICY, work)).await? {
         Once::Missing if now.as_second() - due.requested_at.as_second() < RECORD_DELAY_S => {
             Err(Error::new("start a task", format!("task {id} is not there yet")))
         }

@@ -84,7 +84,8 @@ async fn start(services: &Services, mut task: Task) -> Result<Option<Once<Task>>
             let Turn::Ours(place) = turn.await? else { return Ok(None) };
             let start = status_change(Status::InProgress, clock.now());
             let work = |task| Box::pin(run::run(services, task, place));
-            Box::pin(tasks.once_begun(&task.task_id, start, is_waiting(), run::POLICY, work)).await?
+            let id = task.task_id.clone();
+            Box::pin(tasks.once_begun(&id, Some(task), start, is_waiting(), run::POLICY, work)).await?
         }
     };
     Ok(Some(once))

@@ -52,6 +52,27 @@ impl Gate {
     }
 }
 
+async fn function(world: &World, gate: &Gate) {
+    let code = format!("exports.main = async (task) => (await fetch(`{}/${{task.data.name}}`)).text()", gate.url);
+    let function = json!({"name": "f", "code": code, "timeLimit": 300, "executionOptions": {"defaultPriority": 5}});
+    assert_eq!(world.post("/tasks/v1/functions/", function).await.status, 200);
+}
+
+/// Leaves no place.
+async fn fill(world: &World) {
+    for _ in 0..PLACES {
+        created(world, "first", 0).await;
+    }
+}
+
+async fn until_it_waits(world: &World, step: &str) {
+    until("the step waits", async || {
+        let status = status(world, &task_id(step)).await;
+        if status == "new" { Ok(()) } else { Err(status) }
+    })
+    .await;
+}
+
 async fn created(world: &World, name: &str, priority: i64) -> String {
     let body = json!({"functionName": "f", "data": {"name": name}, "priority": priority});
     let created = world.post("/tasks/v1/", body).await;
@@ -66,12 +87,8 @@ async fn status(world: &World, id: &str) -> Value {
 async fn of_the_tasks_that_wait_the_one_with_the_highest_priority_starts_first() {
     let world = World::new().await;
     let gate = Gate::open().await;
-    let code = format!("exports.main = async (task) => (await fetch(`{}/${{task.data.name}}`)).text()", gate.url);
-    let function = json!({"name": "f", "code": code, "timeLimit": 300, "executionOptions": {"defaultPriority": 5}});
-    assert_eq!(world.post("/tasks/v1/functions/", function).await.status, 200);
-    for _ in 0..PLACES {
-        created(&world, "first", 0).await;
-    }
+    function(&world, &gate).await;
+    fill(&world).await;
     gate.started(PLACES).await;
     let reads = || world.emulator.aws_calls().get("dynamodb.GetItem").copied().unwrap_or(0);
     let before = reads();
@@ -83,11 +100,7 @@ async fn of_the_tasks_that_wait_the_one_with_the_highest_priority_starts_first()
     let step = delivery("s", json!({"functionName": "f", "data": {"name": "step"}}));
     let (process, step) = (world.process(), world.sealed_payload(step));
     let step = tokio::spawn(async move { process.invoke(step).await });
-    until("the step waits", async || {
-        let status = status(&world, &task_id("s")).await;
-        if status == "new" { Ok(()) } else { Err(status) }
-    })
-    .await;
+    until_it_waits(&world, "s").await;
     for id in &ids {
         assert_eq!(status(&world, id).await, "new");
     }
@@ -103,6 +116,38 @@ async fn of_the_tasks_that_wait_the_one_with_the_highest_priority_starts_first()
     assert_eq!(world.answer("s").await["output"], "ok");
     assert_eq!(status(&world, &ids[3]).await, "canceled");
     assert_eq!(world.get("/tasks/v1/?eq(status,complete)").await.body["page"]["total"], PLACES + 4);
+}
+
+#[tokio::test]
+async fn a_step_that_was_interrupted_and_has_to_wait_then_keeps_its_input() {
+    let world = World::new().await;
+    let gate = Gate::open().await;
+    function(&world, &gate).await;
+    let command =
+        |step: &str| world.sealed_payload(delivery(step, json!({"functionName": "f", "data": {"name": step}})));
+    let interrupted = command("interrupted");
+    let gone = world.another();
+    tokio::select! {
+        ended = gone.invoke(interrupted.clone()) => panic!("the task has ended: {ended:?}"),
+        _ = gate.started(1) => {}
+    }
+    gate.may_answer.add_permits(1);
+    world.clock.advance(jiff::SignedDuration::from_secs(60));
+    fill(&world).await;
+    gate.started(1 + PLACES).await;
+    // Of two steps that wait as long, the second one tells when the first one does no more wait for a place alone.
+    let steps = [interrupted, command("new")].map(|command| {
+        let process = world.process();
+        tokio::spawn(async move { process.invoke(command).await })
+    });
+    until_it_waits(&world, "new").await;
+    gate.may_answer.add_permits(2 * PLACES);
+    for step in steps {
+        step.await.unwrap().unwrap();
+    }
+    let task = world.get(&format!("/tasks/v1/{}", task_id("interrupted"))).await.body;
+    assert_eq!((&task["status"], &task["data"]["name"]), (&json!("failed"), &json!("interrupted")), "{task}");
+    assert!(task["data"]["event"].is_object(), "{task}");
 }
 
 #[tokio::test]
