@@ -75,6 +75,11 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     T::deserialize(Strict(value))
 }
 
+/// Reads a field whose null is a value and not its absence, for `serde(default, deserialize_with)`.
+pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 /// Tells whether a name of a field means something to the JSON library itself, which would take another value for its object.
 pub fn is_reserved(name: &str) -> bool {
     name.starts_with("$serde_json::private::")

@@ -45,8 +45,12 @@ pub(crate) fn read(response: &Response, now: Timestamp) -> Result<Value, Failure
         return Err(broken(format!("the app answered in the encoding `{encoding}`, which is not understood")));
     }
     let text = text(response);
-    match kind(&header(response, &CONTENT_TYPE)) {
+    let content_type = header(response, &CONTENT_TYPE);
+    match kind(&content_type) {
         Kind::Json if text.trim().is_empty() => Ok(Value::Null),
+        Kind::Json if media::readable(&content_type, &response.body).is_none() => {
+            Err(broken("the answer is not the JSON it says: it cannot be decoded".to_owned()))
+        }
         Kind::Json => json(&text).map_err(|problem| broken(format!("the answer is not the JSON it says: {problem}"))),
         Kind::Form => Ok(form(&text).unwrap_or_else(|| text.into())),
         Kind::Text => Ok(text.into()),

@@ -146,9 +146,13 @@ fn output(response: &Response) -> Value {
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
         .collect();
     let content_type = response.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let text = media::text(&String::from_utf8_lossy(content_type), &response.body);
-    let json = foreign(text.as_bytes()).ok().filter(|json| depth(json) <= DEPTH_LIMIT);
-    let body = json.unwrap_or_else(|| if text.is_empty() { Value::Null } else { text.into() });
+    let content_type = String::from_utf8_lossy(content_type);
+    let readable = media::readable(&content_type, &response.body);
+    let json = readable.and_then(|text| foreign(text.as_bytes()).ok()).filter(|json| depth(json) <= DEPTH_LIMIT);
+    let body = json.unwrap_or_else(|| match media::text(&content_type, &response.body) {
+        text if text.is_empty() => Value::Null,
+        text => text.into(),
+    });
     json!({"status": response.status, "headers": headers, "body": body})
 }
 
@@ -180,6 +184,7 @@ mod tests {
         check("application/json; charset=iso-8859-1", b"{\"a\": \"\xe9\"}", json!({"a": "é"}));
         let reserved = r#"{"$serde_json::private::RawValue": "[1]"}"#;
         check("application/json", reserved.as_bytes(), json!(reserved));
+        check("application/json", b"{\"a\": \"\xff\"}", json!("{\"a\": \"\u{fffd}\"}"));
         check("application/json; charset=utf-16", b"\xff\xfe[\x001\x00]\x00", json!([1]));
         check("text/plain", "é".as_bytes(), json!("é"));
         check("text/plain", b"", Value::Null);

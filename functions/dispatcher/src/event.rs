@@ -42,9 +42,8 @@ impl Event {
 
     /// Reads an event that came from the bus.
     pub(crate) fn read(envelope: Received) -> Result<Self, Error> {
-        let content = foreign(envelope.content.get().as_bytes()).map_err(|cause| {
-            Error::new(format!("read the content of {} {}", envelope.kind, envelope.id), cause)
-        })?;
+        let content = foreign(envelope.content.get().as_bytes())
+            .map_err(|cause| Error::new(format!("read the content of {} {}", envelope.kind, envelope.id), cause))?;
         Ok(Self::new(envelope.map_content(|_| content)))
     }
 

@@ -21,6 +21,7 @@ use shared::event::command::{ANSWERS_WITHIN_S, ActionType};
 use shared::event::{
     ChannelId, DispatcherId, EventId, EventType, FailedResponse, StepError, StepId, StepRecord, TenantId,
 };
+use shared::json::present;
 use utoipa::ToSchema;
 
 use crate::dispatcher::{Action, Plan};
@@ -109,7 +110,7 @@ pub(crate) struct Step {
     /// The number of the last attempt before the step was last retried by hand.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) retried_after: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub(crate) output: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<StepError>,

@@ -189,9 +189,8 @@ fn read_otherwise(packed: &[u8], again: &[u8]) -> Vec<String> {
 fn outcome(answer: Option<&Answer>) -> String {
     match answer {
         Some(Answer { error: Some(error), .. }) => format!("failed with {}: {}", error.name, error.message),
-        // A record does not keep that null was returned.
-        Some(Answer { output, .. }) => format!("returned {}", output.as_ref().unwrap_or(&Value::Null)),
-        None => "has not ended".to_owned(),
+        Some(Answer { output: Some(output), .. }) => format!("returned {output}"),
+        _ => "returned nothing".to_owned(),
     }
 }
 

@@ -80,7 +80,7 @@ pub struct Answer {
     #[serde(default, with = "crate::clock::iso::optional", skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// What later steps can use as `steps.<name>.output`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     pub output: Option<Value>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -280,11 +280,14 @@ mod tests {
             step: "s".to_owned(),
             attempt: 1,
         };
-        let finished = StepFinished { id: id.clone(), answer: Answer::succeeded(json!(1)) };
-        let expected =
-            json!({"eventId": "e", "dispatcherId": "d", "step": "s", "attempt": 1, "status": "succeeded", "output": 1});
-        assert_eq!(serde_json::to_value(&finished).unwrap(), expected);
-        assert_eq!(serde_json::from_value::<StepFinished>(expected).unwrap(), finished);
+        for output in [json!(1), Value::Null] {
+            let finished = StepFinished { id: id.clone(), answer: Answer::succeeded(output.clone()) };
+            let expected = json!({
+                "eventId": "e", "dispatcherId": "d", "step": "s", "attempt": 1, "status": "succeeded", "output": output,
+            });
+            assert_eq!(serde_json::to_value(&finished).unwrap(), expected);
+            assert_eq!(serde_json::from_value::<StepFinished>(expected).unwrap(), finished);
+        }
         assert_ne!(id.record_id(), StepId { attempt: 2, ..id }.record_id());
     }
 

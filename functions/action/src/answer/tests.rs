@@ -72,6 +72,14 @@ fn an_answer_that_is_not_what_it_says_is_a_failure() {
         let failure = outcome(&response(201, "application/json", body.as_bytes())).unwrap_err();
         assert_eq!((failure.kind, failure.status), (FailureType::InvalidResponse, Some(201)), "{body}");
     }
+    for (content_type, body) in [
+        ("application/json", b"{\"a\": \"\xff\"}".as_slice()),
+        ("application/json", b"\"\xed\xa0\x80\""),
+        ("application/json; charset=utf-16le", b"\"\0\x00\xd8\"\0"),
+    ] {
+        let failure = outcome(&response(200, content_type, body)).unwrap_err();
+        assert_eq!(failure.kind, FailureType::InvalidResponse, "{body:x?}");
+    }
     let mut encoded = response(200, "application/json", b"{}");
     encoded.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("compress"));
     assert_eq!(outcome(&encoded).unwrap_err().kind, FailureType::InvalidResponse);

@@ -37,6 +37,19 @@ async fn later_steps_use_the_outputs_of_earlier_ones() {
 }
 
 #[tokio::test]
+async fn an_output_of_null_is_an_output() {
+    let world = World::new().await;
+    world.reply("ask", Reply::Succeed(Value::Null));
+    let mut send = task("send", &["ask"]);
+    send["data"] = json!({"all": "{{ steps.ask.output }}"});
+    world.dispatcher(json!({"eventType": "asked", "actions": [task("ask", &[]), send]})).await;
+    world.publish(&event("e1", "asked", json!({}))).await;
+    assert_eq!(world.command("send").unwrap().action["data"], json!({"all": null}));
+    assert_eq!(world.states("e1").await, "succeeded [ask:succeeded send:succeeded]");
+    assert_eq!(world.timeline("e1").await["runs"][0]["steps"][0].get("output"), Some(&Value::Null));
+}
+
+#[tokio::test]
 async fn the_timeline_tells_everything_in_order() {
     let world = World::new().await;
     world.reply("ask", Reply::Wait);

@@ -78,8 +78,7 @@ pub(crate) fn parsed(json: &str) -> Result<Json, StepError> {
     let too_deep =
         |_| runtime(StepError::OUTPUT_TOO_LARGE, format!("the result nests more than {DEPTH_LIMIT} levels deep"));
     check_depth(json.as_bytes()).map_err(too_deep)?;
-    foreign(json.as_bytes())
-        .map_err(|error| runtime("InvalidResult", format!("the result is not valid JSON: {error}")))
+    foreign(json.as_bytes()).map_err(|error| runtime("InvalidResult", format!("the result is not valid JSON: {error}")))
 }
 
 /// What the script threw, as a failure and as the text for its log.
