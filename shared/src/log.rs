@@ -40,6 +40,11 @@ pub fn init_json() {
     let _ = subscriber(filter, lines).try_init();
 }
 
+/// Tells whether [`init_text`] understands a filter.
+pub fn is_filter(filter: &str) -> bool {
+    EnvFilter::try_new(filter).is_ok()
+}
+
 /// Logs lines for people to standard error.
 pub fn init_text(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));

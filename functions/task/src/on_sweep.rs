@@ -64,11 +64,8 @@ async fn sweep(services: &Services, now: Timestamp, id: String) -> Result<(), Er
     if task.status == Status::InProgress && task.action.is_none() && task.sweeps >= RESTARTS {
         return Box::pin(give_up(services, &task)).await;
     }
-    tracing::warn!(
-        task_id = task.task_id,
-        status = task.status.as_str(),
-        "a task made no progress and is started again"
-    );
+    let (task_id, status) = (&task.task_id, task.status.as_str());
+    tracing::warn!(task_id, status, "a task made no progress and is continued, or ended if it may have acted");
     start(bus, &task).await
 }
 

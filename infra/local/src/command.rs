@@ -85,7 +85,7 @@ pub(crate) struct Arguments {
     max_connections: Option<u32>,
 
     /// What is logged to standard error: a level, or `target=level` pairs separated by commas.
-    #[arg(long, global = true, env = "HOOKYARD_LOG", default_value = "warn")]
+    #[arg(long, global = true, env = "HOOKYARD_LOG", default_value = "warn", value_parser = log_filter)]
     pub(crate) log: String,
 
     /// Prints JSON, one object per line, for programs.
@@ -136,6 +136,15 @@ enum Durability {
 }
 
 /// Reads a public address, without what would not be the beginning of a URL.
+/// Takes a filter that says which level it asks for: the library would take a misspelt level for the name of a target.
+fn log_filter(text: &str) -> Result<String, &'static str> {
+    let is_level = |part: &str| part.contains('=') || part.parse::<tracing::level_filters::LevelFilter>().is_ok();
+    match text.split(',').all(|part| is_level(part.trim())) && shared::log::is_filter(text) {
+        true => Ok(text.to_owned()),
+        false => Err("a filter is `error`, `warn`, `info`, `debug`, `trace`, `off`, or `target=level` pairs"),
+    }
+}
+
 fn base_url(text: &str) -> Result<String, &'static str> {
     let uri: Option<Uri> = text.parse().ok();
     let is_base = uri.is_some_and(|uri| {

@@ -54,9 +54,8 @@ async fn walk(running: &Running, json: bool) -> Result<(), Failure> {
     prepare(&mut demo, &administrator).await?;
     deliver(&mut demo).await?;
 
-    let until_waiting = show_run("See how far the run is: it waits for the callback");
-    let is_waiting = |run: &Value| run["outcome"] == "waiting" && step(run, "approval")["status"] == "waiting";
-    let waiting = demo.wait_for(&until_waiting, PATIENCE, is_waiting).await?;
+    let until_waiting = show_run("See how far the run is: it waits for the callback").until("waiting");
+    let waiting = demo.wait_for(&until_waiting, PATIENCE).await?;
     let callback = step(&waiting, "ask")["output"]["url"].as_str().unwrap_or_default().to_owned();
     demo.capture("CALLBACK", "url", callback);
     demo.send(&Request::post(
@@ -66,8 +65,8 @@ async fn walk(running: &Running, json: bool) -> Result<(), Failure> {
     ))
     .await?;
 
-    let until_finished = show_run("Read the whole timeline");
-    let finished = demo.wait_for(&until_finished, PATIENCE, |run| run["outcome"] == "succeeded").await?;
+    let until_finished = show_run("Read the whole timeline").until("succeeded");
+    let finished = demo.wait_for(&until_finished, PATIENCE).await?;
     report::show(&finished, json)
 }
 

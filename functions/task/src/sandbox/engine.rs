@@ -285,7 +285,9 @@ fn thrown(ctx: &Ctx<'_>, error: &rquickjs::Error, script: &Script, host: &Host) 
     let thrown = ctx.catch();
     // The engine throws a value of no type at all when a call of it ran out of memory half way.
     let nothing_left = host.grown.get() && (thrown.is_null() || thrown.type_of() == Type::Uninitialized);
-    let engines = thrown.as_object().and_then(Object::get_prototype) == globals::internal_error(ctx);
+    // The prototype of a proxy is the script's own affair, and asking for it can throw.
+    let object = thrown.as_object().filter(|object| !object.is_proxy());
+    let engines = object.and_then(Object::get_prototype) == globals::internal_error(ctx);
     let _ = if error.is_exception() { ctx.throw(thrown) } else { rquickjs::Error::Unknown };
     let (failure, log) = failure::thrown(ctx, error);
     let nothing_left = nothing_left || engines && tells_exhaustion(&failure.message);

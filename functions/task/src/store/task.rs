@@ -295,7 +295,10 @@ impl Claimable for Task {
     }
 
     fn conclude_unknown(&mut self, now: Timestamp) {
-        let message = "the process that ran the task ended after the script had begun to send requests";
+        let message = match self.direct {
+            true => "the process that ran the task ended, and whoever waited for its result is gone",
+            false => "the process that ran the task ended after the script had begun to send requests",
+        };
         self.end(Answer::failed(StepError::invocation(StepError::OUTCOME_UNKNOWN, message)), now);
         retry::mark_interrupted(self);
     }

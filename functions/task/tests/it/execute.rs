@@ -227,7 +227,9 @@ async fn a_killed_execution_ends_when_its_task_is_due_again() {
     let id = world.items("TASKS_TABLE").await[0]["taskId"].as_str().unwrap().to_owned();
     world.clock.advance(jiff::SignedDuration::from_secs(6));
     world.invoke(json!({"taskId": id, "requestedAt": harness::NOW})).await.unwrap();
-    assert_eq!(world.get(&format!("/tasks/v1/{id}")).await.body["error"]["name"], "zombieTaskCleaned");
+    let error = &world.get(&format!("/tasks/v1/{id}")).await.body["error"];
+    let message = "the process that ran the task ended, and whoever waited for its result is gone";
+    assert_eq!((&error["name"], &error["message"]), (&json!("zombieTaskCleaned"), &json!(message)));
     world.idle().await;
     assert_eq!(world.heard("task_failed").len(), 1);
 }

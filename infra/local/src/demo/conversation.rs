@@ -27,12 +27,14 @@ pub(super) struct Request {
     public: bool,
     secret: Option<&'static str>,
     capture: Option<(&'static str, &'static str)>,
+    /// The outcome of the run in the path for which it is repeated.
+    outcome: Option<&'static str>,
 }
 
 impl Request {
     pub(super) fn get(explanation: &'static str, path: &str) -> Self {
         let (headers, path) = (Vec::new(), path.to_owned());
-        Self { explanation, path, body: None, headers, public: false, secret: None, capture: None }
+        Self { explanation, path, body: None, headers, public: false, secret: None, capture: None, outcome: None }
     }
 
     pub(super) fn post(explanation: &'static str, path: &str, body: Value) -> Self {
@@ -58,6 +60,11 @@ impl Request {
     /// Stores the first string under `key` of the answer in a variable.
     pub(super) fn captures(self, variable: &'static str, key: &'static str) -> Self {
         Self { capture: Some((variable, key)), ..self }
+    }
+
+    /// Is repeated until the run that it reads has this outcome.
+    pub(super) fn until(self, outcome: &'static str) -> Self {
+        Self { outcome: Some(outcome), ..self }
     }
 
     /// Writes the request as shell commands.
@@ -86,9 +93,13 @@ impl Request {
             }
             (None, _) => {}
         }
-        lines.push(match self.capture {
-            Some((variable, key)) => format!("{variable}=$({curl} | get {key})"),
-            None => curl,
+        lines.push(match (self.capture, self.outcome) {
+            (Some((variable, key)), _) => format!("{variable}=$({curl} | get {key})"),
+            (None, Some(outcome)) => {
+                let seen = format!("grep -q '\"outcome\":\"{outcome}\"'");
+                format!("until {curl} | {seen}; do sleep 0.2; done\n{curl}")
+            }
+            (None, None) => curl,
         });
         lines.join("\n")
     }
@@ -141,18 +152,13 @@ impl Conversation {
         Ok(answer)
     }
 
-    /// Repeats a request until its answer is as expected.
-    pub(super) async fn wait_for(
-        &mut self,
-        request: &Request,
-        patience: Duration,
-        is_there: impl Fn(&Value) -> bool,
-    ) -> Result<Value, Failure> {
+    /// Repeats a request until the run that it reads has the outcome that it names.
+    pub(super) async fn wait_for(&mut self, request: &Request, patience: Duration) -> Result<Value, Failure> {
         self.introduce(request.explanation, &request.shell())?;
         let spinner = spinner(request.explanation, self.json);
         let look = |answer: &Value| {
             spinner.tick();
-            is_there(answer)
+            request.outcome.is_some_and(|outcome| answer["outcome"] == outcome)
         };
         let answer = self.client.wait_for(&self.filled(request), patience, look).await;
         spinner.finish_and_clear();

@@ -196,11 +196,23 @@ async fn every_option_can_come_from_the_environment() {
     let data = tempdir().unwrap();
     let mut process = hookyard();
     process.env("HOOKYARD_LISTEN", "127.0.0.1:0").env("HOOKYARD_DATA", data.path().join("here"));
-    process.env("HOOKYARD_LOG", "no such=level=at all");
+    process.env("HOOKYARD_LOG", "hookyard=info");
     process.env("HOOKYARD_DYNAMODB_PORT", "not a port");
     let output = process.output().await.unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8(output.stderr).unwrap().contains("--dynamodb-port"));
+}
+
+#[tokio::test]
+async fn a_level_of_the_log_that_is_misspelt_is_refused() {
+    for filter in ["wran", "foo", "hookyard=debg", "hookyard", "no such=level=at all"] {
+        let data = tempdir().unwrap();
+        let mut process = hookyard();
+        process.arg("doctor").arg("--data").arg(data.path()).args(["--log", filter]);
+        let output = process.output().await.unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && message.contains("`target=level` pairs"), "{filter}: {message}");
+    }
 }
 
 #[tokio::test]

@@ -121,6 +121,9 @@ async fn what_is_thrown_is_the_error() {
     check("'\\udfff'", "Error", "\u{fffd}").await;
     check("{ code: '\\ud800' }", "Error", r#"{"code":"\ud800"}"#).await;
     check("Symbol('s')", "Error", "something without a text was thrown").await;
+    let revoked = "(() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })()";
+    check(revoked, "Error", "something without a text was thrown").await;
+    check("new Proxy({ message: 'm' }, { getPrototypeOf() { throw 1 } })", "Error", "m").await;
     check("{ get name() { throw 1 }, get message() { throw 2 } }", "Error", "[object Object]").await;
 }
 
