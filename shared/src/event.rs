@@ -18,6 +18,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
+use crate::json::foreign;
 pub use step::{
     Answer, FailedResponse, RecordKind, STEP_OUTPUT_LIMIT_BYTES, StepError, StepFinished, StepId, StepRecord,
     StepRequested, StepStatus,
@@ -270,8 +271,16 @@ pub type Received = Envelope<Box<RawValue>>;
 impl Received {
     /// Reads the content as what its type says.
     pub fn content<C: DeserializeOwned>(&self) -> Result<C, Error> {
-        serde_json::from_str(self.content.get())
-            .map_err(|cause| Error::new(format!("read the content of {} {}", self.kind, self.id), cause))
+        serde_json::from_str(self.content.get()).map_err(self.unreadable())
+    }
+
+    /// Reads the content, whatever it says, as everybody reads it who gets it from here.
+    pub fn value(&self) -> Result<Value, Error> {
+        foreign(self.content.get().as_bytes()).map_err(self.unreadable())
+    }
+
+    fn unreadable(&self) -> impl FnOnce(serde_json::Error) -> Error {
+        |cause| Error::new(format!("read the content of {} {}", self.kind, self.id), cause)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::io::{IsTerminal as _, stderr, stdout};
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterFn, filter_fn};
+use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layered, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
@@ -40,9 +40,11 @@ pub fn init_json() {
     let _ = subscriber(filter, lines).try_init();
 }
 
-/// Tells whether [`init_text`] understands a filter.
+/// Tells whether a filter for [`init_text`] says which levels it asks for: a misspelt level is the name of a target to the
+/// library.
 pub fn is_filter(filter: &str) -> bool {
-    EnvFilter::try_new(filter).is_ok()
+    let has_level = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+    filter.split(',').all(has_level) && EnvFilter::try_new(filter).is_ok()
 }
 
 /// Logs lines for people to standard error.

@@ -44,18 +44,22 @@ pub(crate) fn read(response: &Response, now: Timestamp) -> Result<Value, Failure
         let encoding = String::from_utf8_lossy(encoding.as_bytes());
         return Err(broken(format!("the app answered in the encoding `{encoding}`, which is not understood")));
     }
-    let text = text(response);
     let content_type = header(response, &CONTENT_TYPE);
     match kind(&content_type) {
-        Kind::Json if text.trim().is_empty() => Ok(Value::Null),
-        Kind::Json if media::readable(&content_type, &response.body).is_none() => {
-            Err(broken("the answer is not the JSON it says: it cannot be decoded".to_owned()))
+        Kind::Json => match media::readable(&content_type, &response.body) {
+            Some(text) if text.trim().is_empty() => Ok(Value::Null),
+            Some(text) => json(&text),
+            None => Err("it cannot be decoded".to_owned()),
         }
-        Kind::Json => json(&text).map_err(|problem| broken(format!("the answer is not the JSON it says: {problem}"))),
-        Kind::Form => Ok(form(&text).unwrap_or_else(|| text.into())),
-        Kind::Text => Ok(text.into()),
+        .map_err(|problem| broken(format!("the answer is not the JSON it says: {problem}"))),
+        Kind::Form => {
+            let text = text(response);
+            Ok(form(&text).unwrap_or_else(|| text.into()))
+        }
+        Kind::Text => Ok(text(response).into()),
         Kind::Binary => Ok(binary(response)),
         Kind::Unknown if is_text(&response.body) => {
+            let text = text(response);
             Ok(json(&text).ok().filter(|value| value.is_object() || value.is_array()).unwrap_or_else(|| text.into()))
         }
         Kind::Unknown => Ok(binary(response)),

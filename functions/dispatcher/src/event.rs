@@ -12,7 +12,6 @@ use shared::Error;
 use shared::clock::derived_uuid;
 use shared::event::fact::check_published;
 use shared::event::{ChannelId, DispatcherId, Envelope, EventId, Received, Trace};
-use shared::json::foreign;
 use utoipa::ToSchema;
 
 /// The fields of an event, as filters and templates see them.
@@ -42,8 +41,7 @@ impl Event {
 
     /// Reads an event that came from the bus.
     pub(crate) fn read(envelope: Received) -> Result<Self, Error> {
-        let content = foreign(envelope.content.get().as_bytes())
-            .map_err(|cause| Error::new(format!("read the content of {} {}", envelope.kind, envelope.id), cause))?;
+        let content = envelope.value()?;
         Ok(Self::new(envelope.map_content(|_| content)))
     }
 
