@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
+use serde_json::Value;
 
 /// The syntax of a body, as far as anybody here writes or escapes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,18 @@ impl Media {
             Some((_, "html")) => Self::Markup,
             Some((_, subtype)) if subtype == "xml" || subtype.ends_with("+xml") => Self::Markup,
             _ => Self::Other,
+        }
+    }
+
+    /// Says which rule a value breaks from which a body of this syntax is to be made.
+    #[must_use]
+    pub fn broken_by(self, value: &Value) -> Option<&'static str> {
+        match self {
+            Self::Json | Self::Other => None,
+            Self::Form => (!value.is_object()).then_some("must be an object or a text to be sent as a form"),
+            Self::Multipart | Self::Markup => Some(
+                "must be a text for this content type: only JSON and application/x-www-form-urlencoded are made of values",
+            ),
         }
     }
 }

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use self::address::{OWN_ADDRESS, is_of_this_machine};
 pub use self::address::{is_allowed, refusal};
-pub use self::exchange::NOT_PASSED_ON;
+pub use self::exchange::{NOT_PASSED_ON, check_url};
 
 /// The client. Cheap to clone; all clones share their connections.
 #[derive(Clone, Debug)]

@@ -106,13 +106,15 @@ fn body(body: Value, headers: &mut HeaderMap) -> Result<Bytes, StepError> {
     };
     let content_type = headers.entry(CONTENT_TYPE).or_insert(JSON);
     let content_type = String::from_utf8_lossy(content_type.as_bytes());
-    match Media::of(&content_type) {
-        Media::Form => form::encoded(&body).map(Into::into).map_err(StepError::bad_request),
-        Media::Json | Media::Other => Ok(body.to_string().into()),
-        Media::Multipart | Media::Markup => {
-            let rule = "must be a text: only JSON and application/x-www-form-urlencoded are made of values";
-            Err(StepError::bad_request(format!("`body` of the type {content_type} {rule}")))
+    let media = Media::of(&content_type);
+    if let Some(rule) = media.broken_by(&body) {
+        return Err(StepError::bad_request(format!("`body` {rule}")));
+    }
+    match &body {
+        Value::Object(fields) if media == Media::Form => {
+            form::encoded(fields).map(Into::into).map_err(StepError::bad_request)
         }
+        json => Ok(json.to_string().into()),
     }
 }
 

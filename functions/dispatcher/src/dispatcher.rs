@@ -366,14 +366,14 @@ pub(crate) mod tests {
     #[test]
     fn a_field_named_like_a_common_one_reaches_the_command_through_the_configuration() {
         let dispatcher = dispatcher(&json!({"eventType": "e", "actions": [
-            {"type": "callback", "action": "wait", "id": "6f0a4b5e-2c1d"},
-            {"type": "callback", "configuration": {"action": "wait", "id": "x"}},
+            {"type": "callback", "action": "wait", "id": "0f8fad5b-d9cb-469f-a165-70867728950e"},
+            {"type": "callback", "configuration": {"action": "wait", "id": "{{ event.id }}"}},
             {"type": "callback", "action": "create", "id": "00000000000000000000000f"},
             {"type": "http", "url": "https://u.test", "timeoutSeconds": 90, "configuration": {"timeoutSeconds": 5}},
         ]}));
         let actions = dispatcher.unwrap().body.actions;
-        assert_eq!(Value::from(actions[0].command_fields()), json!({"action": "wait", "id": "6f0a4b5e-2c1d"}));
-        assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "x"}));
+        assert_eq!(Value::from(actions[0].command_fields()), json!({"action": "wait", "id": "0f8fad5b-d9cb-469f-a165-70867728950e"}));
+        assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "{{ event.id }}"}));
         assert_eq!(Value::from(actions[2].command_fields()), json!({"action": "create"}));
         assert_eq!(actions[2].id, "000000000000000000000004");
         assert_eq!(Value::from(actions[3].command_fields()), json!({"url": "https://u.test", "timeoutSeconds": 5}));

@@ -134,9 +134,23 @@ mod tests {
     use super::*;
     use platform::message::ContentKind;
     use serde_json::{Value, json};
+    use shared::event::command::MESSAGE_KINDS;
 
     fn outgoing(body: &Value) -> Result<Outgoing, Refusal> {
         shared::json::read::<SendBody>(body.to_string().as_bytes())?.outgoing("id".to_owned())
+    }
+
+    #[test]
+    fn the_kinds_of_content_are_those_that_a_step_can_name() {
+        for kind in MESSAGE_KINDS {
+            for written in [kind.to_owned(), kind.to_ascii_lowercase()] {
+                let content = content(json!({"type": written})).unwrap();
+                assert_eq!(serde_json::to_value(content.kind).unwrap(), kind);
+            }
+        }
+        let unknown = content(json!({"type": "?"})).unwrap_err().to_string();
+        let named: Vec<&str> = unknown.split('`').filter(|name| name.chars().all(|c| c.is_ascii_uppercase())).collect();
+        assert_eq!(named.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>(), MESSAGE_KINDS, "{unknown}");
     }
 
     #[test]

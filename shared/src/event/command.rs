@@ -2,15 +2,19 @@
 //!
 //! A new type of action is an entry of [`ACTION_TYPES`], a rule in the template and the function behind it.
 
-use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{EventType, TenantId};
-use crate::json::{Problem, whole_number};
+use crate::json::Problem;
+use crate::media::Media;
 use crate::nearest;
-use crate::outbound::NOT_PASSED_ON;
+
+mod rule;
+
+use self::rule::Rule;
+pub use self::rule::TIME_RULE;
 
 /// The source of commands.
 pub const COMMAND_SOURCE: &str = "hookyard.command";
@@ -69,6 +73,10 @@ pub struct ActionType {
     either: &'static [[&'static str; 2]],
     /// Fields of which at least one is required; none if there are no such fields.
     any_of: &'static [&'static str],
+    /// Fields that go with one value of another one only: (field, other, value).
+    only_with: &'static [(&'static str, &'static str, &'static str)],
+    /// What else must hold of all fields together.
+    together: fn(&Map<String, Value>) -> Result<(), Problem>,
     /// The fields that name a record of another function, and of which kind; the first that is there counts.
     names: &'static [(&'static str, Named)],
     /// Within how many seconds its function answers a command, be it that the step waits.
@@ -127,43 +135,6 @@ struct Field {
     rule: Rule,
 }
 
-/// What the value of a field must be; a text with a template in it can become anything.
-#[derive(Debug)]
-enum Rule {
-    Anything,
-    Text,
-    /// The id of a record, no longer than a key can be.
-    Id,
-    /// The name of a function.
-    FunctionName,
-    /// The beginning of a URL, which may go on with a template.
-    Url,
-    /// The body of a request.
-    Body,
-    /// One of these words, in whatever case.
-    Word(&'static [&'static str]),
-    /// A whole number in this range, perhaps written as a text.
-    Number(i64, i64),
-    Object,
-    /// A list of objects.
-    Objects,
-    /// True or false.
-    Flag,
-    /// An object whose texts can have placeholders.
-    Placeholders,
-    Texts,
-    /// Lists of addresses by `to`, `cc` and `bcc`.
-    Recipients,
-    Headers,
-    Time,
-    /// The name of an environment.
-    Environment,
-    /// The tag of an app, a product or what belongs to them.
-    Tag,
-    /// A session, as `tag:token` or as an object with both.
-    Session,
-}
-
 const fn required(name: &'static str, rule: Rule) -> Field {
     Field { name, is_required: true, rule }
 }
@@ -183,6 +154,8 @@ const PLAIN: ActionType = ActionType {
     required_with: None,
     either: &[],
     any_of: &[],
+    only_with: &[],
+    together: |_| Ok(()),
     names: &[],
     answers_within_s: ANSWERS_WITHIN_S,
 };
@@ -198,6 +171,7 @@ pub const HTTP: ActionType = ActionType {
         optional("body", Rule::Body),
         optional("timeoutSeconds", Rule::Number(1, 60)),
     ],
+    together: body_fits_type,
     answers_within_s: SHORT_ANSWERS_WITHIN_S,
     ..PLAIN
 };
@@ -226,14 +200,21 @@ pub const ACTION: ActionType = ActionType {
     ..PLAIN
 };
 
+/// The kinds of content that a message can have.
+#[rustfmt::skip]
+pub const MESSAGE_KINDS: [&str; 12] = [
+    "TEXT", "FILE", "LOCATION", "CONTACTS", "BUTTON", "LIST", "REACTION", "EDIT", "DELETE", "COMMAND", "TEMPLATE",
+    "UNSUPPORTED",
+];
+
 /// The type of action that sends a message on a channel.
 pub const MESSAGE: ActionType = ActionType {
     name: "message",
     command: "message.requested",
     fields: &[
         required("channelId", Rule::Id),
-        required("to", Rule::Anything),
-        required("content", Rule::Anything),
+        required("to", Rule::Party),
+        required("content", Rule::Content(&MESSAGE_KINDS)),
         optional("replyTo", Rule::Object),
         optional("threadId", Rule::Text),
     ],
@@ -263,10 +244,11 @@ pub const CALLBACK: ActionType = ActionType {
     command: "callback.requested",
     fields: &[
         required("action", Rule::Word(&["create", "wait"])),
-        optional("schema", Rule::Anything),
+        optional("schema", Rule::Schema),
         optional("expiresInSeconds", Rule::Number(1, 365 * 24 * 3600)),
-        optional("id", Rule::Text),
+        optional("id", Rule::CallbackId),
     ],
+    only_with: &[("schema", "action", "create"), ("expiresInSeconds", "action", "create"), ("id", "action", "wait")],
     required_with: Some(("action", "wait", "id")),
     ..PLAIN
 };
@@ -365,6 +347,13 @@ impl ActionType {
         {
             return Err(Problem::missing(name));
         }
+        for (name, other, word) in self.only_with {
+            let is_otherwise = |given: &str| !is_template(given) && !given.eq_ignore_ascii_case(word);
+            if given(name).is_some() && given(other).and_then(Value::as_str).is_some_and(is_otherwise) {
+                return Err(Problem::field(name, format!("goes with the {other} `{word}` only")));
+            }
+        }
+        (self.together)(fields)?;
         self.either.iter().try_for_each(|[name, alias]| {
             let is_open = |value: &Value| value.as_str().is_some_and(&is_template);
             match (given(name), given(alias)) {
@@ -379,59 +368,19 @@ impl ActionType {
     }
 }
 
-impl Rule {
-    /// Says which rule a value breaks.
-    fn broken_by(&self, value: &Value) -> Option<String> {
-        let (holds, rule) = match self {
-            Self::Anything | Self::Body => return None,
-            Self::Text => (value.is_string(), "must be a string".to_owned()),
-            Self::Id => {
-                let is_id = value.as_str().is_some_and(|text| (1..=ID_LIMIT_BYTES).contains(&text.len()));
-                (is_id, format!("must have 1 to {ID_LIMIT_BYTES} characters"))
-            }
-            Self::FunctionName => {
-                let rule = format!("must be 1 to {FUNCTION_NAME_LIMIT_CHARACTERS} letters, digits and hyphens");
-                (value.as_str().is_some_and(is_function_name), rule)
-            }
-            Self::Url => {
-                let is_url = |text: &str| ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
-                (value.as_str().is_some_and(is_url), "must be a URL of http or https".to_owned())
-            }
-            Self::Object | Self::Placeholders => (value.is_object(), "must be an object".to_owned()),
-            Self::Texts => (
-                value.as_array().is_some_and(|list| list.iter().all(Value::is_string)),
-                "must be an array of strings".to_owned(),
-            ),
-            Self::Objects => {
-                let are_objects = value.as_array().is_some_and(|list| list.iter().all(Value::is_object));
-                (are_objects, "must be an array of objects".to_owned())
-            }
-            Self::Flag => (value.is_boolean(), "must be true or false".to_owned()),
-            Self::Recipients => return recipients_broken_by(value),
-            Self::Headers => return headers_broken_by(value),
-            Self::Word(words) => match value.as_str() {
-                Some(word) if words.iter().any(|known| known.eq_ignore_ascii_case(word)) => return None,
-                Some(word) => (false, format!("has the {}", nearest::unknown("value", word, words.iter().copied()))),
-                None => (false, format!("must be one of {}", words.join(", "))),
-            },
-            Self::Environment => {
-                let is_environment = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_lowercase());
-                let rule = "must be three lower-case letters, such as `dev`".to_owned();
-                (value.as_str().is_some_and(is_environment), rule)
-            }
-            Self::Tag => {
-                let rule = format!("must be 1 to {TAG_LIMIT_CHARACTERS} letters, digits, `_`, `.` and `-`");
-                (value.as_str().is_some_and(is_tag), rule)
-            }
-            Self::Session => (is_session(value), "must be `tag:token`, or an object with `tag` and `token`".to_owned()),
-            Self::Number(low, high) => return whole_number(value, *low, *high).err(),
-            Self::Time => {
-                let is_time = value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
-                    || value.as_i64().is_some_and(|ms| Timestamp::from_millisecond(ms).is_ok());
-                (is_time, TIME_RULE.to_owned())
-            }
-        };
-        (!holds).then_some(rule)
+/// Checks that a body which is no text can be written in the type that the headers of its request give it.
+fn body_fits_type(fields: &Map<String, Value>) -> Result<(), Problem> {
+    let headers = fields.get("headers").and_then(Value::as_object);
+    let content_type = headers.and_then(|headers| {
+        let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?;
+        value.as_str()
+    });
+    match (fields.get("body"), content_type) {
+        (Some(body), Some(content_type)) if !body.is_string() && !body.is_null() => {
+            let broken = Media::of(content_type).broken_by(body);
+            broken.map_or(Ok(()), |rule| Err(Problem::field("body", rule)))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -451,58 +400,6 @@ pub fn is_tag(text: &str) -> bool {
 pub const TAG_LIMIT_CHARACTERS: usize = 128;
 /// The longest name of a function.
 pub const FUNCTION_NAME_LIMIT_CHARACTERS: usize = 128;
-/// No id of a record is longer.
-const ID_LIMIT_BYTES: usize = 128;
-
-fn is_session(value: &Value) -> bool {
-    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-    match value {
-        Value::Object(members) => {
-            members.len() == 2 && ["tag", "token"].iter().all(|name| members.get(*name).is_some_and(is_text))
-        }
-        Value::String(text) => text.split_once(':').is_some_and(|(tag, token)| is_tag(tag) && !token.is_empty()),
-        _ => false,
-    }
-}
-
-fn recipients_broken_by(recipients: &Value) -> Option<String> {
-    const LISTS: [&str; 3] = ["to", "cc", "bcc"];
-    let Some(recipients) = recipients.as_object() else {
-        return Some("must be an object with `to`, and perhaps `cc` and `bcc`".to_owned());
-    };
-    if let Some(name) = recipients.keys().find(|name| !LISTS.contains(&name.as_str())) {
-        return Some(format!("has the {}", nearest::unknown("field", name, LISTS)));
-    }
-    // What a template will become is checked when it is there.
-    let is_address = |value: &Value| value.as_str().is_some_and(|text| text.contains('@') || text.contains("{{"));
-    let is_list = |value: &Value| match value {
-        Value::Array(list) => list.iter().all(is_address),
-        value => value.is_null() || value.as_str().is_some_and(|text| text.contains("{{")),
-    };
-    let (name, _) = recipients.iter().find(|(_, list)| !is_list(list))?;
-    Some(format!("has a `{name}` that is not an array of addresses"))
-}
-
-fn headers_broken_by(headers: &Value) -> Option<String> {
-    let is_text = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
-    let Some(headers) = headers.as_object().filter(|headers| headers.values().all(is_text)) else {
-        return Some("must be an object whose values are strings".to_owned());
-    };
-    if let Some(name) = headers.keys().find(|name| HeaderName::from_bytes(name.as_bytes()).is_err()) {
-        return Some(format!("has the name {name:?}, which no header can have"));
-    }
-    let is_own = |name: &&String| NOT_PASSED_ON.iter().any(|own| own.as_str().eq_ignore_ascii_case(name));
-    if let Some(name) = headers.keys().find(is_own) {
-        return Some(format!("has `{name}`, which belongs to the connection and is set by the client alone"));
-    }
-    // What a template will add is checked when it is there.
-    let is_broken = |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_err());
-    let (name, _) = headers.iter().find(|(_, value)| is_broken(value))?;
-    Some(format!("has a line break or another control character in `{name}`"))
-}
-
-/// What a time must be, in bodies and in actions.
-pub const TIME_RULE: &str = "must be a time such as 2026-01-02T03:04:05Z, or milliseconds since 1970";
 
 #[cfg(test)]
 mod tests {
@@ -631,6 +528,82 @@ mod tests {
         check("callback", json!({"action": "create", "expiresInSeconds": "60"}), Ok(()));
         let rule = "`expiresInSeconds` must be a whole number from 1 to 31536000";
         check("callback", json!({"action": "create", "expiresInSeconds": 0}), Err(rule));
+    }
+
+    #[test]
+    fn what_a_function_would_refuse_of_every_run_is_refused_when_it_is_saved() {
+        let http = |url: &str, headers: Value, body: Value, expected: Result<(), &str>| {
+            check("http", json!({"url": url, "headers": headers, "body": body}), expected);
+        };
+        let url = "https://a.test/x?y#z";
+        let credentials = "`url` cannot be used: it carries credentials; send them in a header";
+        http("https://u:p@a.test/", json!({}), json!(null), Err(credentials));
+        http("https://u@a.test/", json!({}), json!(null), Err(credentials));
+        http("https://", json!({}), json!(null), Err("`url` cannot be used: empty host"));
+        let control = "`url` cannot be used: it has a line break or another control character";
+        http("https://a.test/\nb", json!({}), json!(null), Err(control));
+        http("https://a.test:0x1/", json!({}), json!(null), Err("`url` cannot be used: invalid port number"));
+        http("https://a.test:0x1/{{ event.id }}", json!({}), json!(null), Ok(()));
+        let only_text = "`body` must be a text for this content type: only JSON and application/x-www-form-urlencoded are made of values";
+        for kind in ["text/xml", "application/soap+xml; charset=utf-8", "text/html", "multipart/form-data"] {
+            http(url, json!({"Content-Type": kind}), json!({"a": 1}), Err(only_text));
+            http(url, json!({"Content-Type": kind}), json!([1]), Err(only_text));
+            for body in [json!("<a/>"), json!("{{ event.content }}"), json!(null)] {
+                http(url, json!({"Content-Type": kind}), body, Ok(()));
+            }
+        }
+        let form = json!({"content-type": "application/x-www-form-urlencoded"});
+        http(url, form.clone(), json!({"a": [1]}), Ok(()));
+        http(url, form, json!([1]), Err("`body` must be an object or a text to be sent as a form"));
+        http(url, json!({"content-type": "{{ event.content.type }}"}), json!([1]), Ok(()));
+        http(url, json!({"content-type": 1}), json!([1]), Ok(()));
+
+        let message = |to: Value, content: Value, expected: Result<(), &str>| {
+            check("message", json!({"channelId": "c", "to": to, "content": content}), expected);
+        };
+        for content in [json!("a"), json!({}), json!({"type": "TEXT"}), json!({"type": "edit"}), json!({"type": null})]
+        {
+            message(json!(1), content, Ok(()));
+        }
+        message(json!({"id": "a"}), json!({"type": "{{ event.content.type }}"}), Ok(()));
+        let typo = "`content` has a `type` of the unknown value `TXT`: did you mean `TEXT`?";
+        message(json!("a"), json!({"type": "TXT"}), Err(typo));
+        for wrong in [json!(1), json!(["a"]), json!(true)] {
+            message(json!("a"), wrong, Err("`content` must be a text or an object with a `type`"));
+        }
+        for wrong in [json!(1.5), json!(["a"]), json!(true)] {
+            message(wrong, json!("a"), Err("`to` must be an id or an object with an `id`"));
+        }
+
+        let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        let callback = |action: &str, more: Value, expected: Result<(), &str>| {
+            let mut fields = json!({ "action": action });
+            fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            check("callback", fields, expected);
+        };
+        callback("wait", json!({"id": id}), Ok(()));
+        callback("{{ event.content.action }}", json!({"id": id, "schema": {}}), Ok(()));
+        let no_id =
+            "`id` must be the id of a callback, such as `{{ steps.NAME.output.id }}` of the step that creates it";
+        callback("wait", json!({"id": "create"}), Err(no_id));
+        callback("Create", json!({"id": id}), Err("`id` goes with the action `wait` only"));
+        callback("Wait", json!({"id": id, "schema": {}}), Err("`schema` goes with the action `create` only"));
+        let only_create = "`expiresInSeconds` goes with the action `create` only";
+        callback("wait", json!({"id": id, "expiresInSeconds": 5}), Err(only_create));
+        callback("wait", json!({"id": id, "schema": null, "expiresInSeconds": null}), Ok(()));
+        for schema in
+            [json!({"type": "object"}), json!(true), json!("{\"type\": \"object\"}"), json!(" "), json!("false")]
+        {
+            callback("create", json!({"schema": schema}), Ok(()));
+        }
+        let no_schema = "`schema` must be a JSON Schema: an object or a boolean, or a text with one";
+        for wrong in [json!(1), json!([{}]), json!("[]"), json!("null")] {
+            callback("create", json!({"schema": wrong}), Err(no_schema));
+        }
+        let eof = "`schema` is not a JSON Schema: EOF while parsing an object at line 1 column 1";
+        callback("create", json!({"schema": "{"}), Err(eof));
+        let deep = "`schema` is not a JSON Schema: the JSON nests more than 64 levels deep";
+        callback("create", json!({"schema": "[".repeat(65)}), Err(deep));
     }
 
     #[test]

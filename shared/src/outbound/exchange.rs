@@ -36,7 +36,7 @@ pub(super) async fn run(outbound: &Outbound, request: Request) -> Result<Respons
     if REFUSED_METHODS.iter().any(|refused| refused.eq_ignore_ascii_case(request.method.as_str())) {
         return Err(OutboundError::InvalidMethod { method: request.method.to_string() });
     }
-    let url = parse(&request.url).map_err(|reason| OutboundError::InvalidUrl { reason })?;
+    let url = check_url(&request.url).map_err(|reason| OutboundError::InvalidUrl { reason })?;
     let progress = Progress::default();
     let timeout = request.timeout;
     let chain = PROGRESS.scope(progress.clone(), chain(outbound, request, url));
@@ -171,7 +171,8 @@ fn broken(host: &str, error: &reqwest::Error) -> OutboundError {
     OutboundError::Failed { host: host.to_owned(), reason: innermost(error), code }
 }
 
-fn parse(url: &str) -> Result<Url, String> {
+/// Parses a URL that can be asked for, or says what is wrong with it.
+pub fn check_url(url: &str) -> Result<Url, String> {
     // A parser of URLs leaves tabs and line breaks out, and so would ask for something else.
     if url.chars().any(char::is_control) {
         return Err("it has a line break or another control character".to_owned());

@@ -144,8 +144,8 @@ fn written(
     let or = |default: &'static str| given.cloned().unwrap_or_else(|| HeaderValue::from_static(default));
     match (writing, body) {
         (Writing::Json, body) => Ok(Written { bytes: body.to_string().into(), content_type: or("application/json") }),
-        (Writing::Form, Value::Object(_)) => {
-            let form = form::encoded(body).map_err(Unwritable::whole)?;
+        (Writing::Form, Value::Object(fields)) => {
+            let form = form::encoded(fields).map_err(Unwritable::whole)?;
             Ok(Written { bytes: form.into(), content_type: or("application/x-www-form-urlencoded") })
         }
         (Writing::Multipart, Value::Object(fields)) => {
