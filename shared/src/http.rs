@@ -6,16 +6,17 @@ mod url;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Method, Uri};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::openapi::path::Paths;
+use utoipa::openapi::path::{Operation, Paths};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{PartialSchema as _, ToSchema as _};
@@ -215,6 +216,8 @@ impl<S: Clone + Send + Sync + 'static> Api<S> {
         }
         describe_refusals(&mut paths, &Access::Token(permission), self.plain_errors);
         let gate = Arc::new(Gate { tokens: self.tokens.clone(), permission });
+        let bodiless = Arc::new(Bodiless::of(&paths, self.plain_errors));
+        let routes = routes.layer::<_, Infallible>(from_fn_with_state(bodiless, refuse_bodies));
         let routes = routes.layer(from_fn_with_state(gate, check));
         self.router = self.router.routes((schemas, paths, routes));
         self
@@ -322,6 +325,51 @@ async fn check_if_sent(State(gate): State<Arc<Gate>>, mut request: Request, next
     }
     Ok(next.run(request).await)
 }
+
+/// The methods of a route that change something and are described without a body.
+struct Bodiless(Vec<Method>);
+
+impl Bodiless {
+    /// The clients of routes with plain errors send what they please, as the service that they know did not look at it.
+    fn of(paths: &Paths, plain_errors: Option<&str>) -> Self {
+        let ours = paths.paths.iter().filter(|(path, _)| !is_below(path, plain_errors));
+        let described = ours.flat_map(|(_, item)| {
+            [
+                (Method::POST, &item.post),
+                (Method::PUT, &item.put),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
+            ]
+        });
+        let takes_none = |operation: &Operation| operation.request_body.is_none();
+        let bodiless = described.filter(|(_, operation)| operation.as_ref().is_some_and(takes_none));
+        Self(bodiless.map(|(method, _)| method).collect())
+    }
+}
+
+/// Refuses a body that nobody would look at; an object without members, as many clients send it, says nothing.
+async fn refuse_bodies(
+    State(bodiless): State<Arc<Bodiless>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    if !bodiless.0.contains(request.method()) || request.body().is_end_stream() {
+        return Ok(next.run(request).await);
+    }
+    let (parts, body) = request.into_parts();
+    let refused = || Refusal::body_format("this route takes no body".to_owned());
+    let body = to_bytes(body, MAX_NOTHING_BYTES).await.map_err(|_| refused())?;
+    let says_nothing = body.iter().all(u8::is_ascii_whitespace)
+        || serde_json::from_slice(&body)
+            .is_ok_and(|body: Option<Map<String, Value>>| body.is_none_or(|body| body.is_empty()));
+    match says_nothing {
+        true => Ok(next.run(Request::from_parts(parts, Body::empty())).await),
+        false => Err(refused()),
+    }
+}
+
+/// The longest body that says nothing.
+const MAX_NOTHING_BYTES: usize = 1024;
 
 /// Marks a response, as an extension, whose body is not ours and stays as it is.
 #[derive(Debug, Clone, Copy)]

@@ -372,7 +372,10 @@ pub(crate) mod tests {
             {"type": "http", "url": "https://u.test", "timeoutSeconds": 90, "configuration": {"timeoutSeconds": 5}},
         ]}));
         let actions = dispatcher.unwrap().body.actions;
-        assert_eq!(Value::from(actions[0].command_fields()), json!({"action": "wait", "id": "0f8fad5b-d9cb-469f-a165-70867728950e"}));
+        assert_eq!(
+            Value::from(actions[0].command_fields()),
+            json!({"action": "wait", "id": "0f8fad5b-d9cb-469f-a165-70867728950e"})
+        );
         assert_eq!(Value::from(actions[1].command_fields()), json!({"action": "wait", "id": "{{ event.id }}"}));
         assert_eq!(Value::from(actions[2].command_fields()), json!({"action": "create"}));
         assert_eq!(actions[2].id, "000000000000000000000004");

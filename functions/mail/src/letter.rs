@@ -116,25 +116,57 @@ fn text_of(body: &str) -> Option<String> {
         return None;
     }
     // What comes from outside is read by somebody else's code: a mail without a text is better than none.
-    let text = std::panic::catch_unwind(|| html_to_text(&with_breaks(body))).ok()?;
+    let text = std::panic::catch_unwind(|| html_to_text(&with_breaks_and_targets(body))).ok()?;
     let mut lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
     Some(lines.join("\n").trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// Breaks the line at the end of each block, which the reader of HTML does after paragraphs alone.
-fn with_breaks(body: &str) -> String {
-    let mut broken = String::with_capacity(body.len());
-    let mut rest = body;
-    while let Some((before, tag)) = rest.split_once("</") {
-        let name = tag.split(|char: char| !char.is_ascii_alphanumeric()).next().unwrap_or_default();
-        let is_block = BLOCKS.iter().any(|block| block.eq_ignore_ascii_case(name));
-        broken.push_str(before);
-        broken.push_str(if is_block { "<br></" } else { "</" });
+/// Writes into HTML what its reader would leave out of the text: a break at the end of each block, where it makes one
+/// after paragraphs alone, and the target of a link after its words.
+fn with_breaks_and_targets(body: &str) -> String {
+    let mut written = String::with_capacity(body.len());
+    let (mut link, mut rest) = (None, body);
+    while let Some((before, tag)) = rest.split_once('<') {
+        written.push_str(before);
+        let name = tag.strip_prefix('/').unwrap_or(tag).split(|char: char| !char.is_ascii_alphanumeric()).next();
+        let (name, is_end) = (name.unwrap_or_default(), tag.starts_with('/'));
+        if name.eq_ignore_ascii_case("a") {
+            if let Some((target, start)) = link.take()
+                && !words(&written, start).contains(target)
+            {
+                written.extend([" (", target, ")"]);
+            }
+            link = target(tag).filter(|_| !is_end).map(|target| (target, written.len()));
+        } else if is_end && BLOCKS.iter().any(|block| block.eq_ignore_ascii_case(name)) {
+            written.push_str("<br>");
+        }
+        written.push('<');
         rest = tag;
     }
-    broken.push_str(rest);
-    broken
+    written.push_str(rest);
+    written
+}
+
+/// The words of the link that starts here.
+fn words(written: &str, start: usize) -> &str {
+    written.get(start..).and_then(|link| link.split_once('>')).map_or("", |(_, words)| words)
+}
+
+/// The target of a link that means something outside of the mail, as it is written in HTML.
+fn target(tag: &str) -> Option<&str> {
+    let tag = tag.split('>').next()?;
+    let lower = tag.to_ascii_lowercase();
+    // The name begins after a space, unlike that of `data-href`.
+    let (at, _) =
+        lower.match_indices("href").find(|(at, _)| lower[..*at].ends_with(|c: char| c.is_ascii_whitespace()))?;
+    let value = tag.get(at + "href".len()..)?.trim_start().strip_prefix('=')?.trim_start();
+    let target = match value.chars().next()? {
+        quote @ ('"' | '\'') => value.get(1..)?.split(quote).next()?,
+        _ => value.split_ascii_whitespace().next()?,
+    };
+    let is_outside = |scheme: &&str| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    ["http:", "https:", "mailto:", "tel:"].iter().any(|scheme| is_outside(&scheme)).then(|| target.trim())
 }
 
 /// Puts an image at the end of an HTML document.
@@ -222,6 +254,29 @@ mod tests {
         check("<style>p { color: red }</style><div><div>a  b</div></div>\n\n<div>c &lt; d</div>", "a b\n\nc < d");
         check("no markup", "no markup");
         check("<b>un</b>closed </", "unclosed");
+    }
+
+    #[test]
+    fn a_text_has_the_targets_of_links() {
+        let check = |body: &str, expected: &str| assert_eq!(text_of(body).as_deref(), Some(expected), "{body}");
+        check(
+            r#"<p>Do you <a href="https://a.test/x?b=1&amp;c=2">agree</a>?</p>"#,
+            "Do you agree (https://a.test/x?b=1&c=2)?",
+        );
+        check(
+            "<A class=x HREF = 'http://a.test/'><b>go</b></A><a href=mailto:a@b.test >us</a>",
+            "go (http://a.test/)us (mailto:a@b.test)",
+        );
+        check(r#"<a href="https://a.test/">https://a.test/</a>"#, "https://a.test/");
+        check(
+            r##"<a href="#top">up</a> <a data-href="https://a.test/" name="n">x</a> <a href="javascript:x">y</a>"##,
+            "up x y",
+        );
+        check(r#"<a href="https://a.test/é">ü</a><abbr href="https://b.test">b</abbr>"#, "ü (https://a.test/é)b");
+        check(
+            r#"<a href="https://a.test/">a <a href="https://b.test/">b</a>"#,
+            "a (https://a.test/)b (https://b.test/)",
+        );
     }
 
     #[test]

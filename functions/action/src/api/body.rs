@@ -17,6 +17,7 @@ pub(super) const SERVER_FIELDS: [&str; 3] = ["created_at", "updated_at", "warnin
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Shown<T> {
     #[serde(flatten)]
+    #[schema(inline)]
     value: T,
     /// When it was created.
     #[serde(with = "shared::clock::iso")]

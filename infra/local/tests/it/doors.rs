@@ -64,6 +64,60 @@ async fn an_unknown_field_of_any_body_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_route_without_a_body_refuses_one() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    let records = client.furnish(CODE).await;
+    let (document, _) = with_bodies().await;
+    // Functions behind a route take what they please, and so did the service whose clients use the periodic tasks.
+    // There is no second factor, whatever is sent.
+    let free = ["/tasks/v1/api/", "/api/v1/", "/auth/v2/oauth1/tokens/mfa"];
+    let is_free = |path: &str| free.iter().any(|free| path.starts_with(free));
+    let takes_none = |route: &Route| {
+        let operation = &document["paths"][&route.path][route.method.to_lowercase()];
+        route.method != "GET" && operation["requestBody"].is_null() && !route.is_public && !is_free(&route.path)
+    };
+    let routes: Vec<Route> = routes(&document).into_iter().filter(takes_none).collect();
+    assert!(routes.len() > 40, "{routes:?}");
+    for route in routes {
+        let path = filled(&route.path, &records);
+        let answer = client.send(&route.method, &path, Some(json!({"frobnicate": 1}))).await;
+        assert_eq!(answer.status, 400, "{} {path}: {}", route.method, answer.body);
+        assert_eq!(answer.body["message"], "this route takes no body", "{} {path}", route.method);
+    }
+    let path = filled("/dispatchers/v1/{id}", &records);
+    assert_eq!(client.send("GET", &path, None).await.status, 200, "nothing was done");
+    for body in ["", " ", "{}", "null"] {
+        let request = Request::new("POST", "/dispatchers/v1/rotate").bearer(&client.token).body(body);
+        let answer = world.send(request.header("content-type", "application/json")).await;
+        assert_eq!(answer.status, 200, "{body:?}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_list_refuses_a_field_that_its_items_do_not_have() {
+    let world = open().await;
+    let client = Client::of(&world, "acme").await;
+    let records = client.furnish(CODE).await;
+    let (document, _) = with_bodies().await;
+    let is_list = |route: &Route| {
+        let answer =
+            &document["paths"][&route.path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        route.method == "GET" && answer["$ref"].as_str().is_some_and(|name| name.contains("/List_"))
+    };
+    let lists: Vec<Route> = routes(&document).into_iter().filter(is_list).collect();
+    assert!(lists.len() > 25, "{lists:?}");
+    for list in lists {
+        let path = filled(&list.path, &records);
+        for query in ["eq(frobnicate,1)", "sort(frobnicate)", "select(frobnicate)"] {
+            let answer = client.send("GET", &format!("{path}?{query}"), None).await;
+            let message = answer.body["message"].as_str().unwrap_or_default();
+            assert!(answer.status == 400 && message.contains("frobnicate"), "{path}?{query}: {}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_body_is_an_array_or_nests_deeper_than_64_levels() {
     let world = open().await;
     let client = Client::of(&world, "acme").await;

@@ -72,7 +72,7 @@ pub(crate) fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value 
 /// A client of one tenant.
 pub(crate) struct Client<'a> {
     pub(crate) world: &'a World,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl<'a> Client<'a> {
