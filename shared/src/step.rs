@@ -292,10 +292,19 @@ impl<S: ClaimStore> Claims<S> {
         let claim = self.claim(policy);
         let change = change.append(", claim = :claim").value(":claim", &claim);
         let condition = condition.append(" AND attribute_not_exists(claim)");
-        let claimed = self.store.table().update(&key(S::Record::KEY, id), change, Some(condition)).await?;
-        let begun = match claimed {
+        let key = key(S::Record::KEY, id);
+        let begin = || self.store.table().update(&key, change.clone(), Some(condition.clone()));
+        let take_over = || self.take_over(id, claim.clone(), described.clone());
+        let begun = match begin().await? {
             Some(record) => Begun::Ours(record),
-            None => self.take_over(id, claim, described).await?,
+            None => match take_over().await? {
+                // It may have been created between the two requests, and nobody else would begin it.
+                Begun::NotDue(_) => match begin().await? {
+                    Some(record) => Begun::Ours(record),
+                    None => take_over().await?,
+                },
+                begun => begun,
+            },
         };
         self.proceed(begun, work).await
     }

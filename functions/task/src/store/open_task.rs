@@ -10,7 +10,7 @@ use shared::Error;
 use shared::step::{ClaimStore as _, Claimable as _};
 use shared::table::{Expression, Query, exists, key};
 
-use crate::store::task::{Task, TaskStore};
+use crate::store::task::{Status, Task, TaskStore};
 
 const INDEX: &str = "open";
 /// Over how many partitions of the index the open tasks spread.
@@ -59,7 +59,8 @@ impl TaskStore {
 
     /// Takes a task whose end was announced out of the index.
     pub(crate) async fn close(&self, task: &Task) -> Result<(), Error> {
-        if task.open.is_none() || !task.is_announced() {
+        let is_over = task.answer().is_some() || task.status == Status::Canceled;
+        if task.open.is_none() || !is_over || !task.is_announced() {
             return Ok(());
         }
         let change = Expression::new("REMOVE #open, sweepAtMs").name("#open", "open");

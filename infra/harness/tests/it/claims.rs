@@ -1,12 +1,17 @@
-//! Work that one process after another does, of whose record the first write has only a part.
+//! Work that one process after another does: records of which the first write has only a part, and records that appear
+//! while somebody looks for them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use harness::World;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use shared::Error;
 use shared::event::Answer;
-use shared::step::{Claim, ClaimStore, Claimable, Claims, Once, Policy};
-use shared::table::{Expression, Table};
+use shared::step::{Claim, ClaimStore, Claimable, Claims, Once, Policy, put_if};
+use shared::table::{Expression, Table, is_new};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::gather::world;
 
@@ -85,6 +90,22 @@ async fn gone(world: &World, acts: bool) {
     world.clock.advance(SignedDuration::from_secs(6));
 }
 
+/// A store whose record appears when its table is asked for the second time.
+struct Late(Table, AtomicUsize);
+
+impl ClaimStore for Late {
+    type Record = Work;
+
+    fn table(&self) -> &Table {
+        if self.1.fetch_add(1, Ordering::Relaxed) == 1 {
+            let record = Work { input: None, ..Work::described() };
+            let create = put_if(&self.0, &record, is_new(Work::KEY));
+            assert!(block_in_place(|| Handle::current().block_on(create)).unwrap());
+        }
+        &self.0
+    }
+}
+
 async fn finish(record: Work) -> Result<Work, Error> {
     let mut record = record;
     record.answer_with(Answer::succeeded("done".into()));
@@ -110,6 +131,22 @@ async fn whoever_does_the_work_again_has_all_of_its_record() {
             assert_eq!((written.input, written.claim.clone()), (record.input, record.claim), "{acts} {begins_later}");
             let answer = written.claim.unwrap().answer.unwrap();
             assert_eq!(answer.output, Some(outcome.into()), "{acts} {begins_later}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_whose_record_appears_while_it_is_to_begin_begins() {
+    for (input, is_due) in [(None, true), (Some("another"), false)] {
+        let world = world().await;
+        let claims =
+            Claims::new(world.environment("TaskFunction"), Late(world.table("TASKS_TABLE"), AtomicUsize::new(0)));
+        let change = Expression::new("SET begun = :none").value(":none", ());
+        let condition = Expression::new("#input = :input").name("#input", "input").value(":input", input);
+        match claims.once_begun("w", None, change, condition, POLICY, finish).await.unwrap() {
+            Once::Done(record) => assert!(is_due && record.answer().is_some(), "{record:?}"),
+            Once::NotDue(record) => assert!(!is_due && record.claim.is_none(), "{record:?}"),
+            other => panic!("{other:?}"),
         }
     }
 }
