@@ -76,9 +76,13 @@ pub fn truncate(time: Timestamp) -> Timestamp {
 /// Times in JSON: texts with exactly three decimals of seconds, whose order is that of the times.
 pub mod iso {
     use jiff::Timestamp;
+    use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
     use super::truncate;
+
+    /// What a time must be that is not one.
+    const RULE: &str = "must be a time such as 2026-01-02T03:04:05Z";
 
     /// Writes a time.
     pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -87,13 +91,14 @@ pub mod iso {
 
     /// Reads a time, to the millisecond.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        Timestamp::deserialize(deserializer).map(truncate)
+        Timestamp::deserialize(deserializer).map(truncate).map_err(|_| D::Error::custom(RULE))
     }
 
     /// Times that may be absent.
     pub mod optional {
         use super::{Deserializer, Serializer, Timestamp, truncate};
         use serde::Deserialize as _;
+        use serde::de::Error as _;
 
         /// Writes a time, or null.
         pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -105,7 +110,8 @@ pub mod iso {
 
         /// Reads a time to the millisecond, or null.
         pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-            Option::<Timestamp>::deserialize(deserializer).map(|time| time.map(truncate))
+            let time = Option::<Timestamp>::deserialize(deserializer);
+            time.map(|time| time.map(truncate)).map_err(|_| D::Error::custom(super::RULE))
         }
     }
 }

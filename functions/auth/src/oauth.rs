@@ -35,6 +35,8 @@ pub(crate) struct OAuthErrorBody {
     error: &'static str,
     /// What was wrong.
     description: String,
+    /// The same under its name in OAuth 2.0.
+    error_description: String,
     /// The same in the shape of other routes.
     exh_error: ExhError,
 }
@@ -166,7 +168,8 @@ impl IntoResponse for OAuthError {
         // RFC 6749, 5.2: a client that is not accepted learns which scheme it may use.
         let challenge = (status == StatusCode::UNAUTHORIZED)
             .then(|| [(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="hookyard""#))]);
-        let body = Json(OAuthErrorBody { error, description: message, exh_error });
+        let error_description = message.clone();
+        let body = Json(OAuthErrorBody { error, description: message, error_description, exh_error });
         (status, retry_after, challenge, body).into_response()
     }
 }

@@ -55,7 +55,7 @@ pub fn function(environment: &Environment) -> Result<Function, Error> {
         clock: environment.clock.clone(),
     };
     let routes = Api::new(environment.tokens()?)
-        .public(routes!(api::call::call))
+        .public(api::call::routes())
         .permission(Permission::CreateCallbacks, routes!(api::callbacks::create))
         .permission(Permission::ViewCallbacks, routes!(api::callbacks::get))
         .permission(Permission::ViewCallbacks, routes!(api::callbacks::wait))

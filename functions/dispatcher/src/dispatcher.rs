@@ -165,9 +165,6 @@ pub(crate) struct DispatcherChange {
 impl Dispatcher {
     /// Builds a dispatcher, or says which field breaks which rule; `new_id` draws ids for it and its actions.
     pub(crate) fn new(body: DispatcherBody, new_id: impl Fn() -> String, now: Timestamp) -> Result<Self, Refusal> {
-        if body.actions.is_empty() {
-            return Err(Refusal::field("actions", "needs at least one action"));
-        }
         let id = DispatcherId::new(new_id());
         let actions = body.actions.into_iter().map(|action| action.with_id(new_id())).collect();
         let body = DispatcherBody { actions, ..body };
@@ -412,7 +409,8 @@ pub(crate) mod tests {
         assert!(change(json!({"type": "mail"})).unwrap_err().message.contains("cannot be changed"));
         assert_eq!(before.change_action("0", Map::new(), now).unwrap_err().code, 16);
         assert_eq!(before.remove_action("0", now).unwrap_err().code, 16);
-        assert!(before.remove_action(&id, now).unwrap().body.actions.is_empty());
+        let last = before.remove_action(&id, now).unwrap_err();
+        assert_eq!(last.message, "`actions` needs at least one action");
     }
 
     #[test]

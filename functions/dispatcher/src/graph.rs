@@ -22,7 +22,7 @@ use crate::dispatcher::Dispatcher;
 use crate::store::EventRecord;
 use crate::subscription::Subscription;
 
-pub(crate) use finding::{Finding, condition_never_holds, find};
+pub(crate) use finding::{Finding, condition_never_holds, filter_never_matches, find};
 pub(crate) use seen::Seen;
 
 /// How many nodes and edges a graph has about, so that it fits into an answer.

@@ -9,6 +9,7 @@ fn check(answer: &Answer, status: u16, error: &str, code: u64) {
     assert_eq!(answer.body["exh_error"]["code"], code, "{answer:?}");
     assert!(answer.body.get("code").is_none(), "a top-level code is taken for another kind of error: {answer:?}");
     assert_eq!(answer.body["description"], answer.body["exh_error"]["description"]);
+    assert_eq!(answer.body["description"], answer.body["error_description"]);
 }
 
 fn refresh(client: &str, answer: &Answer) -> Value {

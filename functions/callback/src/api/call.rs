@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRef, Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
@@ -14,6 +14,8 @@ use shared::clock::Clock;
 use shared::http::RawBody;
 use shared::{Error, Refusal, json};
 use subtle::ConstantTimeEq as _;
+use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
 
 use crate::ending;
 use crate::schema::{ALLOWANCE_PERIOD, Checks, Unfit};
@@ -36,6 +38,23 @@ pub(crate) struct CallError {
     error: String,
     #[serde(skip)]
     status: StatusCode,
+}
+
+/// The route of the call; other methods are refused in the words of this surface.
+pub(crate) fn routes<S>() -> UtoipaMethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Store: FromRef<S>,
+    Bus: FromRef<S>,
+    Checks: FromRef<S>,
+    Clock: FromRef<S>,
+{
+    let (schemas, paths, routes) = routes!(call);
+    let refuse = async || CallError {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        error: "a callback is called with POST and a JSON object".to_owned(),
+    };
+    (schemas, paths, routes.fallback(refuse))
 }
 
 /// Resolves a callback with a JSON object, once.

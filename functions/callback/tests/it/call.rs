@@ -3,7 +3,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Known, World, nested};
+use crate::support::{Known, World, nested, plain};
 
 type Answer = (u16, Value);
 
@@ -17,6 +17,18 @@ fn resolved() -> Answer {
 
 const NOT_FOUND: &str = "failed to load callback from public id: callback not found";
 const NO_TOKEN: &str = "binding error on field 'CallbackSecret' of type 'handleCallbackIn': missing query parameter: t";
+
+#[tokio::test]
+async fn another_method_is_refused_in_the_words_of_this_surface() {
+    let world = World::new().await;
+    let callback = world.create(json!({})).await;
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = world.send(method, &callback.path(), "", "").await;
+        assert_eq!(answer.headers["allow"], "POST");
+        assert_eq!(plain(answer), error(405, "a callback is called with POST and a JSON object"), "{method}");
+    }
+    assert_eq!(world.call(&callback.path(), "{}").await, resolved());
+}
 
 #[tokio::test]
 async fn a_call_is_corrected_until_it_satisfies_the_schema_and_then_resolves_it_once() {

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::{Answer, Services};
 use crate::bulk::{Bulk, BulkFilter, BulkProgress, BulkStatus};
+use crate::dispatcher::is_id;
 use crate::on_bulk_retry;
 use crate::store::BULK_LIMIT;
 
@@ -84,6 +85,9 @@ pub(crate) async fn create(
         && since > until
     {
         return Err(Refusal::field("filter.until", "must not be before `filter.since`"));
+    }
+    if filter.dispatcher_id.as_ref().is_some_and(|id| !is_id(id.as_str())) {
+        return Err(Refusal::field("filter.dispatcherId", "must be the id of a dispatcher, which has 24 hex digits"));
     }
     let (now, tenant) = (app.clock.now(), caller.tenant_id());
     let id = match key.as_bytes() {

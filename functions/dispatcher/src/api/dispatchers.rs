@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -19,7 +20,7 @@ use utoipa::ToSchema;
 
 use super::{Answer, Services};
 use crate::dispatcher::{Action, Dispatcher, DispatcherBody, DispatcherChange, SERVER_FIELDS, is_id};
-use crate::graph::condition_never_holds;
+use crate::graph::{condition_never_holds, filter_never_matches};
 use crate::store::{DispatcherEntry, Dispatchers, WriteOutcome};
 
 /// How often a change is tried when others get ahead of it.
@@ -38,7 +39,7 @@ const WARNINGS: [&str; 1] = ["warnings"];
 pub(crate) struct Written<T> {
     #[serde(flatten)]
     written: T,
-    /// Which functions and channels the actions of the request name although they do not exist yet.
+    /// What is perhaps not meant: names of what does not exist yet, a filter or a condition that nothing can pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -121,7 +122,7 @@ pub(crate) async fn create(
     let dispatcher = Dispatcher::new(body, || app.ids.hex24(), app.clock.now())?;
     match app.store.dispatchers.write(caller.tenant_id(), None, Some(&dispatcher)).await? {
         WriteOutcome::Written => {
-            let warnings = warnings(&app.directory, caller.tenant_id(), &dispatcher, None).await;
+            let warnings = warnings(&app.directory, caller.tenant_id(), &dispatcher, None, app.clock.now()).await;
             Ok(Json(Written { written: dispatcher, warnings }))
         }
         WriteOutcome::NameTaken => Err(name_taken(&dispatcher)),
@@ -141,19 +142,29 @@ pub(crate) async fn get(State(app): Services, caller: Caller, Path(id): Path<Str
 /// have their own routes.
 #[utoipa::path(
     put, path = "/dispatchers/v1/{id}", tag = "dispatchers", request_body = DispatcherChange,
-    responses((status = 200, body = Affected)),
+    responses((status = 200, body = Written<Affected>)),
 )]
 pub(crate) async fn update(
     State(app): Services,
     caller: Caller,
     Path(id): Path<String>,
     JsonBody(mut body): JsonBody<Map<String, Value>>,
-) -> Answer<Affected> {
-    body.remove("actions");
+) -> Answer<Written<Affected>> {
+    let actions = body.remove("actions");
     let body: DispatcherChange = read_without(&SERVER_FIELDS, body)?;
-    let now = app.clock.now();
-    change(&app.store.dispatchers, caller.tenant_id(), &id, |before| before.change(body.clone(), now)).await?;
-    Ok(Json(Affected { affected_records: 1 }))
+    let (tenant, now) = (caller.tenant_id(), app.clock.now());
+    let changed = change(&app.store.dispatchers, tenant, &id, |before| before.change(body.clone(), now)).await?;
+    let mut warnings = unreachable(tenant, &changed, None, now);
+    let is_other = |actions: &Value| serde_json::to_value(&changed.body.actions).is_ok_and(|stored| stored != *actions);
+    if actions.as_ref().is_some_and(is_other) {
+        warnings
+            .push(format!("`actions` stay as they are: each is changed by itself, under {}", action_path(&changed)));
+    }
+    Ok(Json(Written { written: Affected { affected_records: 1 }, warnings }))
+}
+
+fn action_path(dispatcher: &Dispatcher) -> String {
+    format!("`/dispatchers/v1/{}/actions/{{actionId}}`", dispatcher.id)
 }
 
 /// Deletes a dispatcher; runs that have started continue.
@@ -192,7 +203,7 @@ pub(crate) async fn add_action(
     let (tenant, action_id, now) = (caller.tenant_id(), app.ids.hex24(), app.clock.now());
     let add = |before: &Dispatcher| before.add_action(action.clone(), action_id.clone(), now);
     let changed = change(&app.store.dispatchers, tenant, &id, add).await?;
-    let warnings = warnings(&app.directory, tenant, &changed, Some(&action_id)).await;
+    let warnings = warnings(&app.directory, tenant, &changed, Some(&action_id), now).await;
     let added = changed.body.actions.into_iter().find(|action| action.id == action_id);
     added.map(|written| Json(Written { written, warnings })).ok_or_else(Refusal::internal)
 }
@@ -214,7 +225,7 @@ pub(crate) async fn update_action(
     let changed =
         change(&app.store.dispatchers, tenant, &id, |before| before.change_action(&action_id, fields.clone(), now))
             .await?;
-    let warnings = warnings(&app.directory, tenant, &changed, Some(&action_id)).await;
+    let warnings = warnings(&app.directory, tenant, &changed, Some(&action_id), now).await;
     Ok(Json(Written { written: Affected { affected_records: 1 }, warnings }))
 }
 
@@ -271,6 +282,7 @@ async fn warnings(
     tenant: &TenantId,
     dispatcher: &Dispatcher,
     only: Option<&str>,
+    now: Timestamp,
 ) -> Vec<String> {
     let actions = dispatcher.body.actions.iter().enumerate();
     let actions = actions.filter(|(_, action)| only.is_none_or(|id| action.id == id));
@@ -279,11 +291,20 @@ async fn warnings(
     let look_alikes = actions.clone().flat_map(|(index, action)| {
         action.look_alikes(MAX_LOOK_ALIKES).into_iter().map(move |text| format!("`actions[{index}].{text}"))
     });
-    let never = actions.clone().take(MAX_CONDITIONS).filter_map(|(index, action)| {
+    let look_alikes = look_alikes.take(MAX_LOOK_ALIKES).collect::<Vec<_>>();
+    missing.into_iter().flatten().chain(unreachable(tenant, dispatcher, only, now)).chain(look_alikes).collect()
+}
+
+/// Says which filter and which conditions nothing can pass.
+fn unreachable(tenant: &TenantId, dispatcher: &Dispatcher, only: Option<&str>, now: Timestamp) -> Vec<String> {
+    let filter = only.is_none().then(|| filter_never_matches(dispatcher, tenant, now)).flatten();
+    let filter = filter.map(|finding| format!("`filter`: {}", finding.message));
+    let actions = dispatcher.body.actions.iter().enumerate();
+    let actions = actions.filter(|(_, action)| only.is_none_or(|id| action.id == id));
+    let never = actions.take(MAX_CONDITIONS).filter_map(|(index, action)| {
         Some(format!("`actions[{index}].condition`: {}", condition_never_holds(dispatcher, action)?.message))
     });
-    let look_alikes = look_alikes.take(MAX_LOOK_ALIKES).collect::<Vec<_>>();
-    missing.into_iter().flatten().chain(never).chain(look_alikes).collect()
+    filter.into_iter().chain(never).collect()
 }
 
 async fn warning(directory: &Directory, tenant: &TenantId, index: usize, action: &Action) -> Option<String> {

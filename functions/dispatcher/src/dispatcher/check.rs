@@ -61,6 +61,9 @@ fn rules(body: &DispatcherBody) -> Result<(), Problem> {
 }
 
 fn actions(actions: &[Action]) -> Result<(), Problem> {
+    if actions.is_empty() {
+        return Err(Problem::field("actions", "needs at least one action"));
+    }
     if actions.len() > MAX_ACTIONS {
         return Err(Problem::field("actions", format!("has more than {MAX_ACTIONS} actions")));
     }

@@ -14,9 +14,6 @@ impl Dispatcher {
         new_id: impl Fn() -> String,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        if body.actions.is_empty() {
-            return Err(Refusal::field("actions", "needs at least one action"));
-        }
         let actions = body.actions.into_iter().enumerate().map(|(at, action)| {
             let same = self.same_action(at, &action.id, action.name.as_deref(), Some(&action.kind));
             let id = same.map_or_else(&new_id, |same| same.id.clone());
@@ -40,9 +37,6 @@ impl Dispatcher {
         now: Timestamp,
     ) -> Result<Self, Refusal> {
         let Some(actions) = actions else { return self.change(change, now) };
-        if actions.is_empty() {
-            return Err(Refusal::field("actions", "needs at least one action"));
-        }
         let synchronised = actions.into_iter().enumerate().map(|(at, fields)| {
             let text = |name: &str| fields.get(name).and_then(Value::as_str);
             match self.same_action(at, text("id").unwrap_or_default(), text("name"), text("type")) {

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use pattern::{Overlap, Pattern};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::event::EventType;
 use shared::event::fact::{OWN, PLATFORMS};
+use shared::event::{EventType, TenantId};
 use shared::nearest;
 use utoipa::ToSchema;
 
 use super::reads::{conditions_on_others, read_steps};
 use super::{LookedAt, NodeKind, Seen, Sources, emission, loops, node_id, overlaps, step_id, type_id};
-use crate::dispatcher::{Action, Dispatcher};
+use crate::dispatcher::{Action, Dispatcher, OnFailure};
 
 /// How many findings are listed.
 const MAX_FINDINGS: usize = 1_000;
@@ -95,7 +95,7 @@ pub(crate) fn find(
         if is_cut_short {
             break;
         }
-        findings.extend(filter_never_matches(dispatcher, sources, now));
+        findings.extend(filter_never_matches(dispatcher, &sources.tenant, now));
         for action in &dispatcher.body.actions {
             if is_time_over() {
                 break;
@@ -118,13 +118,14 @@ pub(crate) fn find(
     findings
 }
 
-fn filter_never_matches(dispatcher: &Dispatcher, sources: &Sources, now: Timestamp) -> Option<Finding> {
+/// Says that no event can pass the filter of a dispatcher.
+pub(crate) fn filter_never_matches(dispatcher: &Dispatcher, tenant: &TenantId, now: Timestamp) -> Option<Finding> {
     let filter = dispatcher.body.filter.as_ref()?;
     // Most filters have an event that matches, which says it all.
-    if overlaps::common_event(&[dispatcher], [], &sources.tenant, now).is_some() {
+    if overlaps::common_event(&[dispatcher], [], tenant, now).is_some() {
         return None;
     }
-    let own = json!({"type": [dispatcher.body.event_type], "tenantId": [sources.tenant]});
+    let own = json!({"type": [dispatcher.body.event_type], "tenantId": [tenant]});
     if !is_disjoint(
         &[filter, &own, &json!({"id": [{"exists": true}], "time": [{"exists": true}]})],
         overlaps::is_single,
@@ -143,9 +144,16 @@ pub(crate) fn condition_never_holds(dispatcher: &Dispatcher, action: &Action) ->
     let mut event = json!({"type": [dispatcher.body.event_type]});
     let filter = dispatcher.body.filter.clone().unwrap_or_else(|| event.clone());
     let above = dispatcher.body.actions.iter().filter(|other| is_above(dispatcher, action, other));
+    // A step that waits for another one directly begins after its failure only if that continues.
+    let ended = |above: &Action| match above.on_failure {
+        OnFailure::Fail if action.dependencies.iter().any(|name| name == above.step_name()) => {
+            json!({"status": ["succeeded"]})
+        }
+        _ => json!({"status": ["succeeded", "failed", "skipped"]}),
+    };
+    let mut steps: serde_json::Map<String, Value> =
+        above.clone().map(|above| (above.step_name().to_owned(), ended(above))).collect();
     let above: Vec<&str> = above.map(Action::step_name).collect();
-    let ended = |name: &&str| ((*name).to_owned(), json!({"status": ["succeeded", "failed", "skipped"]}));
-    let mut steps: serde_json::Map<String, Value> = above.iter().map(ended).collect();
     // A step sees none but those that it waits for.
     for (field, value) in conditions_on_others(condition, &above) {
         steps.insert(field.to_owned(), absent(value)?);

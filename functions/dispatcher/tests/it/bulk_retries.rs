@@ -223,7 +223,12 @@ async fn bulk_retries_belong_to_their_tenant_and_need_permissions() {
     };
     check(json!({}), 14).await;
     check(json!({"filter": {"status": "failed"}}), 15).await;
-    check(json!({"filter": {"since": "yesterday"}}), 15).await;
+    for time in [json!("yesterday"), json!("2026-01-02"), json!("2026-01-02T03:04"), json!(1)] {
+        let answer = world.post("/runs/retry", json!({"filter": {"since": time}})).await;
+        let rule = "`filter.since` must be a time such as 2026-01-02T03:04:05Z";
+        assert_eq!(answer.body["message"], rule, "{time}");
+    }
+    check(json!({"filter": {"dispatcherId": "the name of one"}}), 15).await;
     check(json!({"filter": {}, "maxInProgress": 0}), 15).await;
     check(json!({"filter": {}, "maxInProgress": 501}), 15).await;
     check(json!({"filter": {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}}), 15).await;

@@ -23,7 +23,7 @@ async fn a_dispatcher_is_created_read_listed_changed_and_deleted() {
     assert_eq!(world.get("/dispatchers/v1/?eq(tags,c)").await.body["data"], json!([]));
 
     let change = json!({"eventType": "user_gone", "name": "wiper", "actions": []});
-    assert_eq!(world.put(&path, change).await.body, json!({"affectedRecords": 1}));
+    assert_eq!(world.put(&path, change).await.body["affectedRecords"], 1);
     let changed = world.get(&path).await.body;
     assert_eq!(
         (&changed["eventType"], &changed["name"], &changed["description"]),
@@ -233,7 +233,7 @@ async fn what_clients_send_back_is_ignored() {
     sent["description"] = json!("new");
     sent["warnings"] = json!(["something"]);
     sent["actions"] = json!([{"type": "mail", "templateName": "t"}]);
-    assert_eq!(world.put(&path, sent).await.body, json!({"affectedRecords": 1}));
+    assert_eq!(world.put(&path, sent).await.body["affectedRecords"], 1);
     let after = world.get(&path).await.body;
     assert_eq!(
         (&after["description"], &after["actions"], &after["id"]),
@@ -256,23 +256,57 @@ async fn what_clients_send_back_is_ignored() {
 #[tokio::test]
 async fn a_condition_that_can_never_hold_is_a_warning() {
     let world = World::new().await;
-    let step = |name: &str, condition: Value| json!({"type": "http", "name": name, "url": "https://a.test", "dependencies": ["first"], "condition": condition});
+    let after = |first: &str, name: &str, condition: Value| json!({"type": "http", "name": name, "url": "https://a.test", "dependencies": [first], "condition": condition});
+    let step = |name: &str, condition: Value| after("first", name, condition);
     let body = json!({"eventType": "e", "filter": {"content": {"n": [{"numeric": [">", 100]}]}}, "actions": [
-        {"type": "http", "name": "first", "url": "https://a.test"},
+        {"type": "http", "name": "first", "url": "https://a.test", "onFailure": "continue"},
         step("unknown", json!({"steps": {"nope": {"status": ["succeeded"]}}})),
         step("status", json!({"steps": {"first": {"status": ["sucess"]}}})),
         step("filter", json!({"event": {"content": {"n": [{"numeric": ["<", 50]}]}}})),
         step("fine", json!({"steps": {"first": {"status": ["failed"]}}, "event": {"content": {"n": [200]}}})),
+        after("fine", "blocked", json!({"steps": {"fine": {"status": ["failed", "skipped"]}}})),
+        after("fine", "not blocked", json!({"steps": {"fine": {"status": ["succeeded"]}, "first": {"status": ["failed"]}}})),
     ]});
     let created = world.post("/dispatchers/v1", body).await.body;
     let warnings: Vec<&str> =
         created["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
-    let expected =
-        [(1, "can never hold"), (2, "can never hold"), (3, "can hold only where a field of the event is a list")];
+    let expected = [
+        (1, "can never hold"),
+        (2, "can never hold"),
+        (3, "can hold only where a field of the event is a list"),
+        (5, "can never hold"),
+    ];
     assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
     for (warning, (index, why)) in warnings.iter().zip(expected) {
         assert!(warning.starts_with(&format!("`actions[{index}].condition`: ")) && warning.contains(why), "{warning}");
     }
+}
+
+#[tokio::test]
+async fn a_change_of_a_dispatcher_says_what_it_leaves_unreachable_and_what_it_leaves_as_it_is() {
+    let world = World::new().await;
+    let filtered = |filter: Value| json!({"eventType": "w.1", "filter": filter, "actions": [task("a", &[])]});
+    let never = "`filter`: No event of the type `w.1` can pass the filter of";
+    let is_never = |answer: &Value| answer["warnings"].to_string().contains(never);
+    assert!(is_never(&world.post("/dispatchers/v1", filtered(json!({"type": ["w.2"]}))).await.body));
+    let created = world.post("/dispatchers/v1", filtered(json!({"type": ["w.1"]}))).await.body;
+    assert!(!is_never(&created), "{created}");
+    let path = format!("/dispatchers/v1/{}", created["id"].as_str().unwrap());
+    assert!(is_never(&world.put(&path, json!({"filter": {"type": ["w.2"]}})).await.body));
+    assert!(is_never(&world.put(&path, json!({"enabled": false})).await.body));
+    assert_eq!(world.put(&path, json!({"filter": null})).await.body, json!({"affectedRecords": 1}));
+
+    let read = world.get(&path).await.body;
+    assert_eq!(
+        world.put(&path, read.clone()).await.body,
+        json!({"affectedRecords": 1}),
+        "what was read may be sent back"
+    );
+    let mut mended = read;
+    mended["actions"][0]["functionName"] = json!("mended");
+    let warnings = world.put(&path, mended).await.body["warnings"].clone();
+    assert!(warnings.to_string().contains("`actions` stay as they are"), "{warnings}");
+    assert_ne!(world.get(&path).await.body["actions"][0]["functionName"], "mended");
 }
 
 #[tokio::test]

@@ -25,12 +25,12 @@ pub(super) fn find<'js>(
     event_loop: &EventLoop<'_, 'js>,
 ) -> Result<Function<'js>, Fault> {
     let entry_point = name_in_text(script.entry_point.as_deref());
-    let candidates = match compiled.kind {
-        Kind::Module => of_module(ctx, script, compiled.code, event_loop)?,
-        Kind::Body => of_body(ctx, script, compiled.code)?,
+    let (candidates, declared) = match compiled.kind {
+        Kind::Module => (of_module(ctx, script, compiled.code, event_loop)?, None),
+        Kind::Body => of_body(ctx, script, compiled.code).map(|(exported, declared)| (exported, Some(declared)))?,
     };
     let names: Vec<&str> = entry_point.map_or_else(|| KNOWN_NAMES.to_vec(), |name| vec![name]);
-    for candidate in &candidates {
+    for candidate in candidates.iter().chain(&declared) {
         if let Some(main) = function_of(candidate, &names, entry_point.is_none())? {
             return Ok(main);
         }
@@ -155,8 +155,12 @@ fn of_module<'js>(
     Ok(vec![default, exports.into_value()])
 }
 
-/// What a `CommonJS` script exports, then what a plain script declares.
-fn of_body<'js>(ctx: &Ctx<'js>, script: &Script, code: Option<KeptCode>) -> Result<Vec<Value<'js>>, Fault> {
+/// What a `CommonJS` script exports, and an object with what a plain script declares.
+fn of_body<'js>(
+    ctx: &Ctx<'js>,
+    script: &Script,
+    code: Option<KeptCode>,
+) -> Result<(Vec<Value<'js>>, Value<'js>), Fault> {
     let wrapper: Function<'js> = match code {
         Some(code) => compile::strict_function(ctx, code)?,
         None => ctx.eval_with_options(wrapped(script), compile::sloppy(&script.file_name))?,
@@ -169,7 +173,7 @@ fn of_body<'js>(ctx: &Ctx<'js>, script: &Script, code: Option<KeptCode>) -> Resu
     let declared: Value<'js> = wrapper.call((exports, require, module.clone(), file_name, "/"))?;
     let exported: Value<'js> = module.get("exports")?;
     let default = exported.as_object().map(|exports| exports.get("default")).transpose()?;
-    Ok([Some(exported), default, Some(declared)].into_iter().flatten().collect())
+    Ok(([Some(exported), default].into_iter().flatten().collect(), declared))
 }
 
 /// The script as the body of a function, on the lines where it stood.

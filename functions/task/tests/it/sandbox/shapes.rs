@@ -43,6 +43,11 @@ async fn an_entry_point_names_the_function() {
     let (kind, name, message) = failure_of(script).await;
     assert_eq!((kind.as_str(), name.as_str()), ("invocation", "EntryPointNotFound"));
     assert_eq!(message, "the script exports no function `missing`; it exports `main`");
+    for (source, exported) in [("exports.mian = () => 5", "`mian`"), ("var a; this.b = 1; exports", "nothing")] {
+        let (_, _, message) = failure(source).await;
+        let no_function = "the script has no default export and exports no function main, handler or doTask";
+        assert_eq!(message, format!("{no_function}; it exports {exported}"), "{source}");
+    }
 }
 
 #[tokio::test]
