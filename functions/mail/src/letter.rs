@@ -166,7 +166,7 @@ fn target(tag: &str) -> Option<&str> {
         _ => value.split_ascii_whitespace().next()?,
     };
     let is_outside = |scheme: &&str| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    ["http:", "https:", "mailto:", "tel:"].iter().any(|scheme| is_outside(&scheme)).then(|| target.trim())
+    ["http:", "https:", "mailto:", "tel:"].iter().any(is_outside).then(|| target.trim())
 }
 
 /// Puts an image at the end of an HTML document.

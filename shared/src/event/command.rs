@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_function_would_refuse_of_every_run_is_refused_when_it_is_saved() {
+    fn a_url_can_be_asked_for_and_a_body_fits_its_type() {
         let http = |url: &str, headers: Value, body: Value, expected: Result<(), &str>| {
             check("http", json!({"url": url, "headers": headers, "body": body}), expected);
         };
@@ -557,7 +557,10 @@ mod tests {
         http(url, form, json!([1]), Err("`body` must be an object or a text to be sent as a form"));
         http(url, json!({"content-type": "{{ event.content.type }}"}), json!([1]), Ok(()));
         http(url, json!({"content-type": 1}), json!([1]), Ok(()));
+    }
 
+    #[test]
+    fn a_message_has_a_recipient_and_content_of_a_known_kind() {
         let message = |to: Value, content: Value, expected: Result<(), &str>| {
             check("message", json!({"channelId": "c", "to": to, "content": content}), expected);
         };
@@ -574,7 +577,10 @@ mod tests {
         for wrong in [json!(1.5), json!(["a"]), json!(true)] {
             message(wrong, json!("a"), Err("`to` must be an id or an object with an `id`"));
         }
+    }
 
+    #[test]
+    fn a_callback_is_created_with_a_schema_or_waited_for_by_its_id() {
         let id = "0f8fad5b-d9cb-469f-a165-70867728950e";
         let callback = |action: &str, more: Value, expected: Result<(), &str>| {
             let mut fields = json!({ "action": action });

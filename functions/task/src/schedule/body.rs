@@ -103,7 +103,11 @@ impl ScheduleBody {
             (None, milliseconds) => ("jitterMs", milliseconds.map_or(0, Span::get)),
         };
         schedule.jitter_ms = jitter_ms;
-        let jitter = schedule.instants()?.check_jitter(jitter_ms);
+        let instants = schedule.instants()?;
+        if schedule.end.is_some() && instants.next(now).is_none() {
+            return Err(Refusal::field("endTimestamp", "must leave an instant: the next one would come after it"));
+        }
+        let jitter = instants.check_jitter(jitter_ms);
         jitter.map_err(|problem| Refusal::field(field, rule_of(&problem)))
     }
 }

@@ -105,6 +105,12 @@ async fn what_is_wrong_with_a_body_names_the_field() {
     check(json!({"endTimestamp": "2025-01-01T00:00:00Z"}), 15, "`endTimestamp` must be in the future").await;
     let reversed = json!({"startTimestamp": "2027-01-01T00:00:00Z", "endTimestamp": "2026-06-01T00:00:00Z"});
     check(reversed, 15, "`endTimestamp` must be after `startTimestamp`").await;
+    let none_left = "`endTimestamp` must leave an instant";
+    for timing in [json!({"interval": 86_400}), json!({"cron": "0 2 1 1 *", "interval": null})] {
+        let mut fields = timing;
+        fields["endTimestamp"] = json!("2026-01-02T06:00:00Z");
+        check(fields, 15, none_left).await;
+    }
     check(json!({"overlapPolicy": "alow"}), 15, "`overlapPolicy` has the unknown value `alow`: did you mean `allow`?")
         .await;
     check(json!({"misfirePolicy": "never"}), 15, "`misfirePolicy` has the unknown value").await;
