@@ -155,7 +155,8 @@ fn words(written: &str, start: usize) -> &str {
 
 /// The target of a link that means something outside of the mail, as it is written in HTML.
 fn target(tag: &str) -> Option<&str> {
-    let tag = tag.split('>').next()?;
+    // A tag that never ends is over where the next one begins, so that each is looked at once.
+    let tag = tag.split(['<', '>']).next()?;
     let lower = tag.to_ascii_lowercase();
     // The name begins after a space, unlike that of `data-href`.
     let (at, _) =

@@ -2,19 +2,18 @@
 //!
 //! A new type of action is an entry of [`ACTION_TYPES`], a rule in the template and the function behind it.
 
+mod rule;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::rule::Rule;
+pub use self::rule::TIME_RULE;
 use super::{EventType, TenantId};
 use crate::json::Problem;
 use crate::media::Media;
 use crate::nearest;
-
-mod rule;
-
-use self::rule::Rule;
-pub use self::rule::TIME_RULE;
 
 /// The source of commands.
 pub const COMMAND_SOURCE: &str = "hookyard.command";
@@ -370,18 +369,19 @@ impl ActionType {
 
 /// Checks that a body which is no text can be written in the type that the headers of its request give it.
 fn body_fits_type(fields: &Map<String, Value>) -> Result<(), Problem> {
-    let headers = fields.get("headers").and_then(Value::as_object);
-    let content_type = headers.and_then(|headers| {
-        let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?;
-        value.as_str()
-    });
-    match (fields.get("body"), content_type) {
-        (Some(body), Some(content_type)) if !body.is_string() && !body.is_null() => {
-            let broken = Media::of(content_type).broken_by(body);
-            broken.map_or(Ok(()), |rule| Err(Problem::field("body", rule)))
+    match (fields.get("body"), body_type(fields)) {
+        (Some(body), Some(media)) if !body.is_string() && !body.is_null() => {
+            media.broken_by(body).map_or(Ok(()), |rule| Err(Problem::field("body", rule)))
         }
         _ => Ok(()),
     }
+}
+
+/// Returns the syntax that the `headers` of an action give its body, if they do.
+pub fn body_type(fields: &Map<String, Value>) -> Option<Media> {
+    let headers = fields.get("headers")?.as_object()?;
+    let (_, content_type) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?;
+    content_type.as_str().map(Media::of)
 }
 
 /// Tells whether a text can be the name of a function.

@@ -157,14 +157,10 @@ pub(crate) async fn update(
     let mut warnings = unreachable(tenant, &changed, None, now);
     let is_other = |actions: &Value| serde_json::to_value(&changed.body.actions).is_ok_and(|stored| stored != *actions);
     if actions.as_ref().is_some_and(is_other) {
-        warnings
-            .push(format!("`actions` stay as they are: each is changed by itself, under {}", action_path(&changed)));
+        let path = format!("/dispatchers/v1/{id}/actions/{{actionId}}");
+        warnings.push(format!("`actions` stay as they are: each is changed by itself, under `{path}`"));
     }
     Ok(Json(Written { written: Affected { affected_records: 1 }, warnings }))
-}
-
-fn action_path(dispatcher: &Dispatcher) -> String {
-    format!("`/dispatchers/v1/{}/actions/{{actionId}}`", dispatcher.id)
 }
 
 /// Deletes a dispatcher; runs that have started continue.

@@ -183,9 +183,7 @@ fn fill(fields: &[&CompiledField], scope: &Scope<'_>) -> Result<Map<String, Valu
 
 /// How values are written into a text that is sent as a body, by the type that the headers give it.
 fn place_in_body(fields: &Map<String, Value>) -> Place {
-    let mut headers = fields.get("headers").and_then(Value::as_object).into_iter().flatten();
-    let content_type = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    match content_type.and_then(|(_, value)| value.as_str()).map(Media::of) {
+    match command::body_type(fields) {
         Some(Media::Form) => Place::Form,
         Some(Media::Json) => Place::Json,
         Some(Media::Markup) => Place::Markup,
