@@ -125,7 +125,8 @@ async fn a_request_may_be_compressed_and_a_bomb_is_refused() {
 async fn each_route_needs_its_permission() {
     let world = open().await;
     let check = async |method: &str, path: &str, permission: &str| {
-        let request = Request::new(method, path).json(mail(&json!({})));
+        let body = if path == "/mail/v1/" { mail(&json!({})) } else { json!({}) };
+        let request = Request::new(method, path).json(body);
         let token = world.token("default", &["VIEW_EVENTS"]).await;
         let answer = world.send(request.clone().bearer(&token)).await;
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!(10)), "{path}");
