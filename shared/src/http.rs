@@ -30,6 +30,9 @@ use crate::error::{BEARER, Refusal};
 /// The largest body that a route takes unless it says otherwise.
 pub const BODY_LIMIT_BYTES: usize = 1024 * 1024;
 
+/// The longest body that says nothing.
+const MAX_NOTHING_BYTES: usize = 1024;
+
 /// The largest body of a route that says so, compressed and not.
 #[derive(Clone, Copy)]
 struct BodyLimit(usize);
@@ -367,9 +370,6 @@ async fn refuse_bodies(
         false => Err(refused()),
     }
 }
-
-/// The longest body that says nothing.
-const MAX_NOTHING_BYTES: usize = 1024;
 
 /// Marks a response, as an extension, whose body is not ours and stays as it is.
 #[derive(Debug, Clone, Copy)]

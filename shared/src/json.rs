@@ -70,6 +70,23 @@ pub fn foreign(bytes: &[u8]) -> serde_json::Result<Value> {
     serde_json::from_slice(bytes).map(|Plain::<false>(value)| value)
 }
 
+/// Why JSON that somebody else has written cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It nests too deep.
+    #[error(transparent)]
+    TooDeep(#[from] TooDeep),
+    /// It is not JSON, or has a name that nobody may give.
+    #[error(transparent)]
+    Invalid(#[from] serde_json::Error),
+}
+
+/// Parses what [`foreign`] takes, if it nests no deeper than [`DEPTH_LIMIT`].
+pub fn foreign_within_limit(bytes: &[u8]) -> Result<Value, Unreadable> {
+    check_depth(bytes)?;
+    Ok(foreign(bytes)?)
+}
+
 /// Turns a value into a type as strictly as [`read`].
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     T::deserialize(Strict(value))

@@ -61,9 +61,7 @@ pub(crate) fn normalised(given: &Value) -> Result<Option<Value>, String> {
     if text.len() > 2 * SCHEMA_LIMIT_BYTES {
         return Err(too_large());
     }
-    json::check_depth(text.as_bytes()).map_err(unparsable)?;
-    let parsed = json::foreign(text.as_bytes()).map_err(unparsable)?;
-    let mut schema = match parsed {
+    let mut schema = match json::foreign_within_limit(text.as_bytes()).map_err(unparsable)? {
         Value::Object(schema) => schema,
         Value::Bool(any_or_none) => return Ok(Some(any_or_none.into())),
         _ => return Err(unparsable("it has to be a JSON object or a boolean")),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::http::RawBody;
+use shared::json::Unreadable;
 use shared::{Error, Refusal, json};
 use subtle::ConstantTimeEq as _;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -130,11 +131,13 @@ fn read(body: Result<RawBody, Refusal>) -> Result<Value, CallError> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    json::check_depth(&body).map_err(|too_deep| CallError::bad(format!("binding error: {too_deep}")))?;
-    match json::foreign(&body) {
+    match json::foreign_within_limit(&body) {
         Ok(body @ (Value::Object(_) | Value::Null)) => Ok(body),
         Ok(_) => Err(CallError::bad("binding error: the body has to be a JSON object")),
-        Err(error) => Err(CallError::bad(format!("binding error: error parsing request body: {error}"))),
+        Err(Unreadable::TooDeep(too_deep)) => Err(CallError::bad(format!("binding error: {too_deep}"))),
+        Err(Unreadable::Invalid(error)) => {
+            Err(CallError::bad(format!("binding error: error parsing request body: {error}")))
+        }
     }
 }
 
